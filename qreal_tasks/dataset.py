@@ -1,0 +1,68 @@
+"""The dataset: its schema, and where it is.
+
+``QREAL_DATA`` names a hub set (``org/name`` or ``org/name@revision``), a folder in hub layout, or a folder written by
+``save_to_disk`` (one sub-folder a config). Unset, the embedded ``mini`` set is meant.
+"""
+
+from __future__ import annotations
+
+from datasets import ClassLabel, Features, Image, List, Value
+
+from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES
+
+CONFIGS = ("objectqa", "imageqa")
+SPLITS = ("train", "test")
+
+_BBOX = List(Value("float32"), length=4)
+_ANSWERS = {name: ClassLabel(names=list(ANSWERS)) for name in QUESTION_NAMES}
+
+OBJECTQA_FEATURES = Features(
+    {
+        "entity_id": Value("string"),
+        "image_id": Value("string"),
+        "image": Image(),
+        "width": Value("int32"),
+        "height": Value("int32"),
+        "label": Value("string"),
+        "bbox": _BBOX,
+        "generator": Value("string"),
+        "prompt_id": Value("string"),
+        "is_portrait": Value("bool"),
+        "quality_score": Value("float32"),
+        **_ANSWERS,
+        "realism_description": Value("string"),
+        "plausibility_description": Value("string"),
+    }
+)
+"""A row an entity. ``image`` is its crop, ``width`` and ``height`` the crop's; ``bbox`` is x1, y1, x2, y2 in pixels
+of the source image; ``quality_score`` is 0 to 1 or null."""
+
+IMAGEQA_FEATURES = Features(
+    {
+        "image_id": Value("string"),
+        "image": Image(),
+        "width": Value("int32"),
+        "height": Value("int32"),
+        "generator": Value("string"),
+        "prompt_id": Value("string"),
+        "prompt": Value("string"),
+        "is_portrait": Value("bool"),
+        "entities": List(
+            {
+                "entity_id": Value("string"),
+                "label": Value("string"),
+                "bbox": _BBOX,
+                "quality_score": Value("float32"),
+                **_ANSWERS,
+                "realism_flawed": Value("bool"),
+                "plausibility_flawed": Value("bool"),
+                "realism_description": Value("string"),
+                "plausibility_description": Value("string"),
+                "parts": {part: Value("string") for part in BODY_PARTS},
+            }
+        ),
+    }
+)
+"""A row an image. An entity's ``parts`` holds the portrait protocol's seven descriptions, or is null."""
+
+FEATURES = {"objectqa": OBJECTQA_FEATURES, "imageqa": IMAGEQA_FEATURES}

@@ -1,0 +1,92 @@
+"""Per-sample records: what a run leaves behind, enough to recompute every number without model, judge or images.
+
+The task hooks write them into the harness's sample log, ``qreal score``, the report and the submission check read
+them back; the metrics take nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+RECORD_VERSION = 1
+"""Layout of the two records below; a reader refuses any other."""
+
+
+@dataclass(frozen=True)
+class JudgmentRecord:
+    """One ObjectQA sample: one question about one entity."""
+
+    question: str
+    entity_id: str
+    image_id: str
+    generator: str
+    is_portrait: bool
+    label: str
+    reference: str
+    """"Yes" or "No"."""
+    raw: str
+    """The model's text, untouched."""
+    answer: str | None
+    """"Yes", "No", or None when the text could not be read as either."""
+    reason: str | None
+    """Why ``answer`` is None."""
+    p_yes: float | None
+    """P(Yes) against P(No) at the first answer token, None when the backend gives no probability."""
+    mass: float | None
+    """Probability covered by the spellings of Yes and No, None when unknown."""
+    prompt_version: str
+    data: str
+    """Where the dataset was: "mini", "org/name@revision" or a folder."""
+    version: int = RECORD_VERSION
+
+
+@dataclass(frozen=True)
+class Region:
+    """An entity with a flaw, as the reference or a model states it."""
+
+    label: str
+    bbox_px: tuple[float, float, float, float]
+    """x1, y1, x2, y2 in pixels of the stored image."""
+    description: str
+    entity_id: str | None = None
+    """Only for reference entities."""
+
+
+@dataclass(frozen=True)
+class GroundingRecord:
+    """One ImageQA sample: one image asked for the flawed entities of one set."""
+
+    set_name: str
+    """One of ``benchmark.IMAGEQA_SETS``."""
+    image_id: str
+    generator: str
+    is_portrait: bool
+    width: int
+    height: int
+    """Of the stored image, in pixels."""
+    space: str
+    """The declared space in which the model was asked to write boxes."""
+    input_size: tuple[int, int] | None
+    """Width and height that the model was fed, when the backend reports them."""
+    raw: str
+    reason: str | None
+    """Why nothing could be read from ``raw``; None when it was read, also as an empty list."""
+    predicted: tuple[Region, ...]
+    """Valid boxes only, clipped to the image, in the order of the text."""
+    dropped: dict[str, int]
+    """Predicted entities left out, counted by reason."""
+    clipped: int
+    """How many of ``predicted`` reached outside the image."""
+    reference: tuple[Region, ...]
+    prompt_version: str
+    data: str
+    scores: tuple[float | None, ...] | None = None
+    """LLM-Score (0-1) of each matched pair in the order of ``metrics.grounding.match``; None for a pair that the
+    judge could not answer; None altogether when no judge was asked."""
+    version: int = RECORD_VERSION
+
+
+def to_json(record: JudgmentRecord | GroundingRecord) -> dict[str, Any]:
+    """The record as plain JSON values."""
+    return asdict(record)

@@ -6,16 +6,24 @@ them back; the metrics take nothing else.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+import functools
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 RECORD_VERSION = 1
 """Layout of the two records below; a reader refuses any other."""
+
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
 class JudgmentRecord:
     """One ObjectQA sample: one question about one entity."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
     question: str
     entity_id: str
@@ -45,6 +53,8 @@ class JudgmentRecord:
 class Region:
     """An entity with a flaw, as the reference or a model states it."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
     label: str
     bbox_px: tuple[float, float, float, float]
     """x1, y1, x2, y2 in pixels of the stored image."""
@@ -56,6 +66,8 @@ class Region:
 @dataclass(frozen=True)
 class GroundingRecord:
     """One ImageQA sample: one image asked for the flawed entities of one set."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
     set_name: str
     """One of ``benchmark.IMAGEQA_SETS``."""
@@ -87,6 +99,36 @@ class GroundingRecord:
     version: int = RECORD_VERSION
 
 
-def to_json(record: JudgmentRecord | GroundingRecord) -> dict[str, Any]:
+Record = JudgmentRecord | GroundingRecord
+
+
+class RecordError(ValueError):
+    """A stored record that cannot be read; the message names the field."""
+
+
+def to_json(record: Record) -> dict[str, Any]:
     """The record as plain JSON values."""
     return asdict(record)
+
+
+def from_json(value: Mapping[str, Any]) -> Record:
+    """Read a record back; every field is checked, unknown ones are refused.
+
+    Raises:
+        RecordError: a field is missing, unknown or of the wrong type, or the layout is of another version.
+    """
+    if value.get("version") != RECORD_VERSION:
+        raise RecordError(f"record version {value.get('version')!r}, expected {RECORD_VERSION}: written by another release")
+    reader = _reader(JudgmentRecord if "question" in value else GroundingRecord)
+    try:
+        record: Record = reader.validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field_name = ".".join(map(str, first["loc"])) or "record"
+        raise RecordError(f"{field_name}: {first['msg']}, found {first['input']!r:.80}") from None
+    return record
+
+
+@functools.cache
+def _reader(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

@@ -1,0 +1,41 @@
+# Everything on a fresh machine with Python 3.11+ and a C compiler: `make demo`, `make test`, `make check`, `make clean`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OFFLINE := HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 WANDB_MODE=disabled
+
+.PHONY: demo test check clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo   score a tiny model with random weights on the embedded set (3 minutes)"
+	@echo "make test   run the tests"
+	@echo "make check  ruff and mypy"
+	@echo "make clean  remove the environment and what the targets wrote"
+
+# uv when it is there, else installed into the environment through pip.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	command -v uv >/dev/null || $(BIN)/python -m pip install --quiet uv
+
+# A stamp for each set of extras, remade when the requirements change.
+$(VENV)/.installed-%: $(BIN)/python setup.cfg constraints.txt
+	uv=$$(command -v uv || echo $(BIN)/uv); \
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $$uv pip install --quiet --constraint constraints.txt --editable ".[$*]"
+	@touch $@
+
+demo: $(VENV)/.installed-eval
+	$(OFFLINE) $(BIN)/qreal demo
+
+test: $(VENV)/.installed-eval,dev
+	$(OFFLINE) $(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

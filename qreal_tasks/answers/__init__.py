@@ -1,0 +1,27 @@
+"""From a model's text to Yes/No, to entities with boxes, and to what its backend reported.
+
+No function here sees the reference, none raises on any text, and all take time linear in its length. A text
+that cannot be read comes back as a ``Reason``.
+"""
+
+from qreal_tasks.answers.entities import Entities, parse_entities
+from qreal_tasks.answers.fields import Dropped, ParsedEntity
+from qreal_tasks.answers.judgment import Judgment, parse_judgment
+from qreal_tasks.answers.regions import Located, regions_in_pixels
+from qreal_tasks.answers.scores import Scores, parse_input_size, parse_scores
+from qreal_tasks.answers.spoken import Reason
+
+__all__ = [
+    "Dropped",
+    "Entities",
+    "Judgment",
+    "Located",
+    "ParsedEntity",
+    "Reason",
+    "Scores",
+    "parse_entities",
+    "parse_input_size",
+    "parse_judgment",
+    "parse_scores",
+    "regions_in_pixels",
+]

@@ -1,0 +1,190 @@
+"""The ``qreal`` command. Heavy imports stay inside the commands, so that ``qreal --help`` answers at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from qreal_tasks import __version__
+
+app = typer.Typer(
+    name="qreal",
+    help="Q-Real Bench: which entities of a generated image are unreal or implausible, and why.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="Look at a dataset.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+_DATASET = typer.Argument(
+    help="Hub id (org/name, org/name@revision), folder in hub layout or of save_to_disk. "
+    "Default: $QREAL_DATA, else the embedded mini set.",
+    show_default=False,
+)
+
+
+def _fail(command: str, error: Exception | str) -> NoReturn:
+    """One clear message on standard error, and a non-zero exit."""
+    typer.secho(f"qreal {command}: {error}", fg=typer.colors.RED, err=True)
+    raise typer.Exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command(
+    "eval",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": ["--help"]},
+)
+def eval_command(context: typer.Context) -> None:
+    """Evaluate a model: lmms-eval with our tasks, all its arguments passed through.
+
+    \b
+    qreal eval --model qwen2_5_vl --model_args pretrained=Qwen/Qwen2.5-VL-7B-Instruct
+    qreal eval --model openai --model_args model_version=gpt-4o --tasks qreal_objectqa
+
+    Unless given: --tasks qreal, --output_path runs/<model>-<time>, and samples are always logged. The data is
+    checked before the model is loaded. Ends with the recomputed tables; the exit status is not 0 when anything failed.
+    """
+    from qreal_tasks.dataset import DatasetError
+    from qreal_tasks.harness.run import RunError, evaluate
+
+    try:
+        folder = evaluate(context.args)
+    except (RunError, DatasetError) as error:
+        _fail("eval", error)
+    _print_score(folder, resamples=10_000, as_json=False)
+    typer.echo(f"Results and samples: {folder}")
+
+
+@app.command("score")
+def score_command(
+    run: Annotated[Path, typer.Argument(help="Output folder of a run, or its *_results.json.", show_default=False)],
+    resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples; 0 for no intervals.")] = 10_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Recompute every number of a run from its logged samples, with 95 % intervals.
+
+    A difference from the numbers of the live run is an error.
+    """
+    _print_score(run, resamples, as_json)
+
+
+def _print_score(path: Path, resamples: int, as_json: bool) -> None:
+    from qreal_tasks.report.run_folder import RunFolderError, find_results, read_run
+    from qreal_tasks.report.score import differences, score_run, to_json
+    from qreal_tasks.report.tables import print_scores
+
+    try:
+        found = find_results(path)
+        if len(found) > 1:
+            typer.echo(f"qreal score: {len(found)} runs in {path}, taking the newest: {found[-1]}", err=True)
+        run = read_run(found[-1])
+    except RunFolderError as error:
+        _fail("score", error)
+    scores = score_run(run, resamples=resamples)
+    if as_json:
+        typer.echo(json.dumps(to_json(scores), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        print_scores(scores)
+    if wrong := differences(run, scores):
+        lines = "\n".join(f"  {line}" for line in wrong)
+        _fail("score", f"{len(wrong)} numbers differ from the live run's; the samples or the results were changed:\n{lines}")
+
+
+@data_app.command("check")
+def data_check(
+    dataset: Annotated[str | None, _DATASET] = None,
+    most: Annotated[int, typer.Option("--most", min=1, help="How many problems to print.")] = 50,
+) -> None:
+    """Read every row and say what is wrong with it. Exit status 1 when anything is."""
+    from collections import Counter
+
+    from qreal_tasks.dataset import DatasetError, locate
+    from qreal_tasks.dataset_check import check
+
+    try:
+        source = locate(dataset)
+        problems = check(source)
+    except DatasetError as error:
+        _fail("data check", error)
+    for problem in problems[:most]:
+        typer.echo(str(problem))
+    if len(problems) > most:
+        typer.echo(f"… and {len(problems) - most} more; --most {len(problems)} prints all")
+    if problems:
+        kinds = ", ".join(f"{kind}: {n}" for kind, n in Counter(p.kind for p in problems).most_common())
+        _fail("data check", f"{source.name}: {len(problems)} problems ({kinds})")
+    typer.echo(f"{source.name}: no problem found")
+
+
+@data_app.command("info")
+def data_info(dataset: Annotated[str | None, _DATASET] = None) -> None:
+    """Count what a dataset holds: images, entities, annotations, balances."""
+    from qreal_tasks.dataset import SPLITS, DatasetError, locate
+    from qreal_tasks.dataset_check import info
+    from qreal_tasks.report.tables import print_info
+
+    try:
+        source = locate(dataset)
+        print_info(source, [info(source, split) for split in SPLITS])
+    except DatasetError as error:
+        _fail("data info", error)
+
+
+@app.command("mini")
+def mini_command(
+    folder: Annotated[Path, typer.Argument(help="Where to write; must be empty or not exist.", show_default=False)],
+    images: Annotated[int, typer.Option(min=1, help="How many images to draw.")] = 150,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
+) -> None:
+    """Draw a set like the embedded one: scenes with planted flaws, in hub layout."""
+    from qreal_tasks.mini.draw import MiniError, draw_mini
+
+    try:
+        draw_mini(folder, images=images, seed=seed)
+    except MiniError as error:
+        _fail("mini", error)
+    typer.echo(f"{folder}: {images} images. Use it with QREAL_DATA={folder}")
+
+
+@app.command("demo")
+def demo_command(
+    folder: Annotated[Path, typer.Option(help="Where the tiny model and the results go.")] = Path("runs/demo"),
+) -> None:
+    """Score a tiny model with random weights on the embedded set, in about two minutes."""
+    from qreal_tasks.demo import run_demo
+    from qreal_tasks.harness.run import RunError
+
+    try:
+        results = run_demo(folder)
+    except RunError as error:
+        _fail("demo", error)
+    _print_score(results, resamples=10_000, as_json=False)
+    typer.echo(
+        "The model answers at random (random weights), so expect chance level: accuracy near .5, and no boxes, because "
+        f"it cannot write any.\nFiles: {results}\nRecompute the tables from the samples alone: qreal score {results}"
+    )
+
+
+@app.command("tasks-path")
+def tasks_path_command() -> None:
+    """Print the folder for lmms-eval's --include_path, where its plugin mechanism is not used."""
+    from qreal_tasks.harness import TASKS_FOLDER
+
+    typer.echo(str(TASKS_FOLDER))
+
+
+def main() -> None:
+    """Entry point of the ``qreal`` command."""
+    app()

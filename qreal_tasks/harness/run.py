@@ -1,0 +1,233 @@
+"""``qreal eval``: start lmms-eval on our tasks, and say truthfully how it ended.
+
+The harness ends with status 0 on every failure and buries the reason in its log; so the data and the arguments are
+checked before it starts, its log is kept, and a run counts as done only when its results are there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+import yaml
+
+from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
+from qreal_tasks.dataset import MINI_NOTICE, Source, locate
+from qreal_tasks.dataset_check import check
+from qreal_tasks.harness.box_space import ENVIRONMENT as BOX_SPACE
+from qreal_tasks.harness.box_space import choose_space
+
+TASK_NAMES = (
+    "qreal",
+    "qreal_objectqa",
+    *(f"qreal_objectqa_{name}" for name in QUESTION_NAMES),
+    "qreal_imageqa",
+    *(f"qreal_imageqa_{name}" for name in IMAGEQA_SETS),
+)
+
+LOG_NAME = "harness.log"
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_HARNESS_ERROR = re.compile(r"Error during evaluation: (?P<reason>.*?)(\. Please set `--verbosity=DEBUG`.*)?$")
+_EXCEPTION = re.compile(r"^(?P<type>[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit|Warning|Failure)): (?P<message>.+)$")
+_CHAINED = ("The above exception was the direct cause", "During handling of the above exception")
+
+
+class RunError(Exception):
+    """A run that cannot start or did not finish; the message leads with the reason."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The harness's arguments as far as this module must know them, from the command line and from ``--config``."""
+
+    given: tuple[str, ...]
+    """As typed."""
+    model: str | None
+    model_args: Mapping[str, str]
+    tasks: tuple[str, ...]
+    output_path: Path
+
+    @property
+    def pretrained(self) -> str | None:
+        return self.model_args.get("pretrained") or self.model_args.get("model")
+
+
+def evaluate(given: Sequence[str]) -> Path:
+    """Run lmms-eval with ``given`` arguments passed through, and return the folder that holds the results.
+
+    Raises:
+        RunError: before anything is loaded, when the arguments or the data are wrong; afterwards, when the harness
+            left no results.
+        DatasetError: the dataset is missing or not what the schema says.
+    """
+    arguments = read_arguments(given)
+    _check_tasks(arguments.tasks)
+    _check_model(arguments)
+    source = locate()
+    _check_data(source)
+    try:
+        choice = choose_space(arguments.model or "", arguments.pretrained)
+    except ValueError as error:
+        raise RunError(str(error)) from None
+    _say(f"dataset {source.name}; boxes are asked for in {choice.space} ({choice.reason})")
+    if source.is_mini:
+        _say(MINI_NOTICE)
+    arguments.output_path.mkdir(parents=True, exist_ok=True)
+    log = arguments.output_path / LOG_NAME
+    started = time.time()
+    status = _run(_command(arguments), {**os.environ, BOX_SPACE: str(choice.space)}, log)
+    _check_results(arguments.output_path, started, status, log)
+    return arguments.output_path
+
+
+def read_arguments(given: Sequence[str]) -> Arguments:
+    """Pick out what must be known of the harness's arguments and fill in the defaults.
+
+    Raises:
+        RunError: no model is named, or the config file cannot be read.
+    """
+    config = _read_config(_value_of(given, "--config"))
+    model = _value_of(given, "--model") or config.get("model")
+    if not model:
+        raise RunError(
+            "no model named. Expected --model BACKEND --model_args pretrained=…; "
+            "`lmms-eval models` lists the backends, for instance qwen2_5_vl or openai."
+        )
+    tasks = _value_of(given, "--tasks") or config.get("tasks") or "qreal"
+    default_output = Path("runs") / f"{model}-{datetime.now():%Y%m%d-%H%M%S}"
+    return Arguments(
+        given=tuple(given),
+        model=str(model),
+        model_args=_pairs(str(_value_of(given, "--model_args") or config.get("model_args") or "")),
+        tasks=tuple(t for t in (tasks if isinstance(tasks, list) else str(tasks).split(",")) if t),
+        output_path=Path(_value_of(given, "--output_path") or config.get("output_path") or default_output),
+    )
+
+
+def _command(arguments: Arguments) -> list[str]:
+    command = [sys.executable, "-m", "lmms_eval", *arguments.given]
+    if not _value_of(arguments.given, "--tasks"):
+        command += ["--tasks", ",".join(arguments.tasks)]
+    if not _value_of(arguments.given, "--output_path"):
+        command += ["--output_path", str(arguments.output_path)]
+    if "--log_samples" not in arguments.given:
+        command += ["--log_samples"]
+    return command
+
+
+def _value_of(given: Sequence[str], option: str) -> str | None:
+    """The value of ``option`` in ``--option value`` or ``--option=value`` form; the last one counts."""
+    value = None
+    for position, word in enumerate(given):
+        if word == option and position + 1 < len(given):
+            value = given[position + 1]
+        elif word.startswith(f"{option}="):
+            value = word.partition("=")[2]
+    return value
+
+
+def _pairs(text: str) -> dict[str, str]:
+    return dict(part.split("=", 1) for part in text.split(",") if "=" in part)
+
+
+def _read_config(path: str | None) -> Mapping[str, Any]:
+    if path is None:
+        return {}
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise RunError(f"--config {path}: cannot be read: {error}") from None
+    if not isinstance(content, dict):
+        raise RunError(f"--config {path}: holds {type(content).__name__}, expected one mapping of lmms-eval's arguments")
+    return content
+
+
+def _check_tasks(tasks: Sequence[str]) -> None:
+    """Only our own names are checked here: the index of all others takes the harness seconds to read."""
+    for task in tasks:
+        if task.startswith("qreal") and "*" not in task and task not in TASK_NAMES:
+            raise RunError(f"unknown task {task}, expected one of {', '.join(TASK_NAMES)}")
+
+
+def _check_model(arguments: Arguments) -> None:
+    """A model folder that is not there would only be found out after a minute of imports."""
+    pretrained = arguments.model_args.get("pretrained", "")
+    if not pretrained.startswith(("/", ".", "~")):
+        return
+    folder = Path(pretrained).expanduser()
+    if not folder.is_dir():
+        raise RunError(f"model folder {pretrained} does not exist (looked for {folder.absolute()})")
+    if not (folder / "config.json").is_file():
+        raise RunError(f"model folder {pretrained} has no config.json; expected a folder written by save_pretrained")
+
+
+def _check_data(source: Source) -> None:
+    problems = check(source, splits=("test",))
+    if problems:
+        shown = "\n".join(f"  {problem}" for problem in problems[:5])
+        more = f"\n  … and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise RunError(
+            f"dataset {source.name} has {len(problems)} problems in its test split; "
+            f"`qreal data check {source.name}` lists all:\n{shown}{more}"
+        )
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
+    """Run the harness, its output both shown as it comes and kept."""
+    with (
+        log.open("wb") as file,
+        subprocess.Popen(command, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process,
+    ):
+        assert process.stdout is not None
+        _tee(process.stdout, file)
+        return process.wait()
+
+
+def _tee(source: IO[bytes], file: IO[bytes]) -> None:
+    while chunk := os.read(source.fileno(), 65536):
+        file.write(chunk)
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+
+
+def _check_results(folder: Path, started: float, status: int, log: Path) -> None:
+    """A run is done when it left a results file newer than its start."""
+    left = [path for path in folder.rglob("*_results.json") if path.stat().st_mtime >= started - 1]
+    if status == 0 and left:
+        return
+    reason = failure_reason(log.read_text(encoding="utf-8", errors="replace"))
+    raise RunError(f"{reason}\n  the harness ended with status {status} and left no results; its log: {log}")
+
+
+def failure_reason(log: str) -> str:
+    """The root cause in a log of the harness: the first exception of the last chain, or the last error line."""
+    lines = [_ANSI.sub("", line).rstrip() for line in log.replace("\r", "\n").splitlines()]
+    chain: list[str] = []
+    last_chain: list[str] = []
+    for number, line in enumerate(lines):
+        if exception := _EXCEPTION.match(line):
+            chain.append(f"{exception['type'].rpartition('.')[2]}: {exception['message']}")
+            last_chain = chain
+            following = " ".join(lines[number + 1 : number + 4])
+            if not any(mark in following for mark in _CHAINED):
+                chain = []
+    if last_chain:
+        return last_chain[0]
+    errors = [match["reason"] for line in lines if (match := _HARNESS_ERROR.search(line))]
+    if errors:
+        return errors[-1]
+    said = [line for line in lines if line.strip()]
+    return said[-1] if said else "the harness said nothing"
+
+
+def _say(text: str) -> None:
+    print(f"qreal eval: {text}", flush=True)

@@ -1,0 +1,144 @@
+"""A flower, cactus or small tree in a pot."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import numpy as np
+
+from qreal_tasks.mini.figures.colours import LEAF, PETAL, POT, WOOD, darker, hue_or
+from qreal_tasks.mini.plan import EntityPlan
+from qreal_tasks.mini.shapes import (
+    Piece,
+    Rgb,
+    Shape,
+    ellipse,
+    limb,
+    moving,
+    points_of,
+    ribbon,
+    scaling,
+    warped,
+)
+
+_POT_TOP = -0.26
+_STEM_TOP = -0.68
+
+
+def draw_plant(plan: EntityPlan) -> list[Piece]:
+    """Pot, stem and crown."""
+    rng = random.Random(plan.seed)
+    leaf, petal, clay = hue_or(rng.choice(LEAF), plan), rng.choice(PETAL), rng.choice(POT)
+    wood = hue_or(rng.choice(WOOD), plan) if plan.label == "potted tree" else leaf
+    pieces = _stem(plan, wood, leaf)
+    if plan.has("second_pot"):
+        pieces += warped(_pot(plan, clay, whole=True), moving(0, _STEM_TOP + 0.06))
+    elif not plan.has("bare_stem"):
+        crown = _crown(plan, leaf, petal)
+        if plan.has("giant_crown"):
+            crown = warped(crown, scaling(0, _STEM_TOP + 0.05, 2.0, 2.0))
+        pieces += warped(crown, moving(0, -0.16)) if plan.has("gap") else crown
+    return [*pieces, *_sprout(plan, leaf, petal), *_pot(plan, clay, whole=False)]
+
+
+def _stem(plan: EntityPlan, wood: Rgb, leaf: Rgb) -> list[Piece]:
+    """A stalk with two leaves, a trunk, or a cactus's column."""
+    width = {"potted flower": 0.035, "potted tree": 0.07, "potted cactus": 0.15}[plan.label]
+    y = np.array([_POT_TOP + 0.03, -0.34, -0.42, -0.5, -0.58, _STEM_TOP])
+    if plan.has("zigzag_stem"):
+        line = np.stack([np.array([0, 0.13, -0.13, 0.13, -0.13, 0.0]), y], axis=1)
+        folds = [
+            limb(tuple(a), tuple(b), width=min(width, 0.07)) for a, b in itertools.pairwise(line.tolist())
+        ]
+        pieces: list[Piece] = [Shape("stem", fold, wood) for fold in folds]
+    else:
+        stem = limb((0.0, y[0]), (0.012, -0.47), (0.0, _STEM_TOP), width=width, end_width=width * 0.9)
+        pieces = [Shape("stem", stem, wood)]
+    if plan.has("bare_stem"):
+        pieces.append(
+            Shape("stem", ellipse(0, _STEM_TOP - 0.01, width * 0.6, 0.025), (236, 216, 160), shaded=False)
+        )
+    if plan.label == "potted flower":
+        for sign, at in ((-1.0, -0.4), (1.0, -0.48)):
+            blade = limb(
+                (sign * 0.01, at),
+                (sign * 0.1, at - 0.075),
+                (sign * 0.17, at - 0.06),
+                width=0.06,
+                end_width=0.02,
+            )
+            pieces.append(Shape("leaf", blade, leaf))
+    return pieces
+
+
+def _crown(plan: EntityPlan, leaf: Rgb, petal: Rgb) -> list[Piece]:
+    """Blossom, foliage, or the arms and tip of a cactus."""
+    y = _STEM_TOP
+    if plan.label == "potted flower":
+        return _blossom(0.0, y - 0.06, 1.0, petal)
+    if plan.label == "potted tree":
+        puffs = [
+            (-0.13, 0.02, 0.12),
+            (0.13, 0.02, 0.12),
+            (-0.08, -0.12, 0.12),
+            (0.09, -0.11, 0.12),
+            (0.0, -0.03, 0.15),
+        ]
+        return [Shape("crown", ellipse(dx, y + dy - 0.06, r, r), leaf) for dx, dy, r in puffs]
+    pieces: list[Piece] = [
+        Shape("crown", limb((0, y + 0.08), (0, y - 0.09), width=0.16, end_width=0.14), leaf)
+    ]
+    for sign, at in ((-1.0, 0.09), (1.0, 0.02)):
+        arm = limb(
+            (sign * 0.05, y + at), (sign * 0.19, y + at - 0.01), (sign * 0.2, y + at - 0.16), width=0.075
+        )
+        pieces.insert(0, Shape("crown", arm, leaf))
+    for k in range(4):
+        for dx in (-0.035, 0.035):
+            spine = ribbon(
+                points_of((dx - 0.012, y + 0.05 - 0.045 * k), (dx + 0.012, y + 0.035 - 0.045 * k)), 0.008
+            )
+            pieces.append(Shape("crown", spine, (240, 236, 200), outlined=False, shaded=False))
+    return pieces
+
+
+def _blossom(x: float, y: float, size: float, petal: Rgb) -> list[Piece]:
+    """Eight petals around a yellow middle."""
+    pieces: list[Piece] = []
+    for angle in np.radians(np.arange(0, 360, 45)):
+        px, py = x + 0.1 * size * np.cos(angle), y + 0.1 * size * np.sin(angle)
+        pieces.append(Shape("crown", ellipse(px, py, 0.062 * size, 0.062 * size), petal))
+    middle = (120, 76, 40) if petal == PETAL[1] else (240, 192, 64)
+    return [*pieces, Shape("crown", ellipse(x, y, 0.07 * size, 0.07 * size), middle)]
+
+
+def _pot(plan: EntityPlan, clay: Rgb, *, whole: bool) -> list[Piece]:
+    """A tapering pot with a rim, or what is left of it."""
+    body = points_of((-0.15, _POT_TOP + 0.04), (0.15, _POT_TOP + 0.04), (0.105, 0.0), (-0.105, 0.0))
+    rim = points_of((-0.17, _POT_TOP), (0.17, _POT_TOP), (0.17, _POT_TOP + 0.06), (-0.17, _POT_TOP + 0.06))
+    if whole or not plan.has("broken_pot"):
+        return [Shape("pot", body, clay), Shape("pot", rim, darker(clay, 1.1))]
+    # Seen from the side the break is a jagged edge, with earth behind it and the piece on the ground.
+    jagged = points_of((-0.17, _POT_TOP), (0.02, _POT_TOP), (-0.02, -0.2), (0.05, -0.16), (0.0, -0.1),
+                       (0.075, -0.07), (0.06, 0.0), (-0.105, 0.0))  # fmt: skip
+    earth = points_of(
+        (-0.1, _POT_TOP + 0.03), (0.06, _POT_TOP + 0.05), (0.12, -0.04), (0.09, 0.0), (-0.05, 0.0)
+    )
+    shard = points_of((0.15, 0.0), (0.19, -0.1), (0.24, -0.06), (0.29, -0.075), (0.27, 0.0))
+    pieces: list[Piece] = [
+        Shape("pot", earth, (84, 60, 44)),
+        Shape("pot", jagged, clay),
+        Shape("pot", shard, clay),
+    ]
+    return warped(pieces, scaling(0, 0, -1.0, 1.0)) if plan.has("broken_pot", "left") else pieces
+
+
+def _sprout(plan: EntityPlan, leaf: Rgb, petal: Rgb) -> list[Piece]:
+    """A second flower through the wall of the pot."""
+    flaw = plan.flaw("sprout_from_pot")
+    if flaw is None:
+        return []
+    sign = -1.0 if flaw.choice == "left" else 1.0
+    stalk = limb((sign * 0.06, -0.12), (sign * 0.2, -0.13), (sign * 0.3, -0.2), width=0.035)
+    return [Shape("stem", stalk, leaf), *_blossom(sign * 0.31, -0.23, 0.6, petal)]

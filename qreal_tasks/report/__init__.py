@@ -1,0 +1,1 @@
+"""Results from logged samples alone: no model, no judge, no images."""

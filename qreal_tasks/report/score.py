@@ -1,0 +1,139 @@
+"""Every number of a run, recomputed from its records by the functions that computed it live."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, Answer
+from qreal_tasks.metrics.baselines import constant_scores, whole_image
+from qreal_tasks.metrics.bootstrap import Estimate
+from qreal_tasks.metrics.feasibility import Verdict, check_records
+from qreal_tasks.metrics.grounding import grounding_intervals, score_grounding
+from qreal_tasks.metrics.judgment import unparsed_reasons
+from qreal_tasks.metrics.objectqa import objectqa_intervals, score_objectqa, split_by_question
+from qreal_tasks.records import GroundingRecord, JudgmentRecord
+from qreal_tasks.report.run_folder import Run
+
+TOLERANCE = 1e-9
+"""Live and recomputed numbers are the same sums; only another machine's rounding may come between."""
+
+
+@dataclass(frozen=True)
+class GroupScores:
+    """One row of a table: a question, a dimension's mean, or an ImageQA set."""
+
+    metrics: Mapping[str, float | None]
+    intervals: Mapping[str, Estimate]
+    """Empty when no resampling was asked for."""
+    baselines: Mapping[str, Mapping[str, float | None]]
+    """Name to the metrics of an answer that needs no model."""
+    unread: Mapping[str, int]
+    """Answers that could not be read, by reason."""
+    verdict: Verdict | None = None
+    """Whether AUC and decision can belong together; ObjectQA questions with P(Yes) only."""
+
+
+@dataclass(frozen=True)
+class RunScores:
+    """All rows of a run."""
+
+    run: Run
+    objectqa: Mapping[str, GroupScores]
+    """Questions that were asked, then the dimensions and the mean over all that are complete."""
+    imageqa: Mapping[str, GroupScores]
+
+    @property
+    def rows(self) -> dict[str, GroupScores]:
+        """Both tables' rows by name."""
+        return {**self.objectqa, **self.imageqa}
+
+
+def score_run(run: Run, resamples: int = 10_000, seed: int = 0) -> RunScores:
+    """Recompute a run.
+
+    Args:
+        resamples: of the bootstrap over images; 0 for no intervals.
+
+    Raises:
+        ValueError: records that contradict each other, an item twice, or an impossible value; names the record.
+    """
+    judgments = [r for task in run.tasks for r in task.records if isinstance(r, JudgmentRecord)]
+    groundings = {
+        name: [r for t in run.tasks for r in t.records if isinstance(r, GroundingRecord) and r.set_name == name]
+        for name in IMAGEQA_SETS
+    }
+    return RunScores(
+        run=run,
+        objectqa=_score_objectqa(judgments, resamples, seed) if judgments else {},
+        imageqa={name: _score_imageqa(rs, resamples, seed) for name, rs in groundings.items() if rs},
+    )
+
+
+def _score_objectqa(records: Sequence[JudgmentRecord], resamples: int, seed: int) -> dict[str, GroupScores]:
+    by_question = split_by_question(records)
+    intervals = objectqa_intervals(records, resamples=resamples, seed=seed) if resamples else {}
+    found: dict[str, GroupScores] = {}
+    for group, metrics in score_objectqa(records).items():
+        rows = by_question.get(group)
+        asked = bool(rows) if rows is not None else metrics.get("acc") is not None
+        if not asked:
+            continue
+        share = metrics.get("yes_share")
+        alone = rows is not None and share is not None
+        found[group] = GroupScores(
+            metrics=metrics,
+            intervals=intervals.get(group, {}),
+            baselines={f"always {a}": constant_scores(share, a) for a in Answer} if alone and share is not None else {},
+            unread=unparsed_reasons(rows or []),
+            verdict=check_records(rows) if rows else None,
+        )
+    order = {name: position for position, name in enumerate(QUESTION_NAMES)}
+    return dict(sorted(found.items(), key=lambda item: order.get(item[0], len(order))))
+
+
+def _score_imageqa(records: Sequence[GroundingRecord], resamples: int, seed: int) -> GroupScores:
+    reasons = [r.reason for r in records if r.reason is not None]
+    return GroupScores(
+        metrics=score_grounding(records),
+        intervals=grounding_intervals(records, resamples=resamples, seed=seed) if resamples else {},
+        baselines={"whole image": score_grounding(whole_image(records))},
+        unread={reason: reasons.count(reason) for reason in sorted(set(reasons))},
+    )
+
+
+def differences(run: Run, scores: RunScores) -> list[str]:
+    """Where the live run's numbers are not the recomputed ones: task, metric, both numbers."""
+    found = []
+    for task in run.tasks:
+        group = scores.rows.get(task.name)
+        metrics = group.metrics if group else {}
+        if task.live.get("records") not in (None, len(task.records)):
+            found.append(f"{task.task}: {len(task.records)} samples, the live run had {task.live['records']:g}")
+        for metric, live in task.live.items():
+            if metric != "records" and metric in metrics and not _same(live, metrics[metric]):
+                found.append(f"{task.task} {metric}: live {live}, recomputed {metrics[metric]}")
+    return found
+
+
+def _same(a: float | None, b: float | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return math.isclose(a, b, rel_tol=0, abs_tol=TOLERANCE)
+
+
+def to_json(scores: RunScores) -> dict[str, Any]:
+    """The scores as plain JSON values, undefined as null."""
+    run = scores.run
+    return {
+        "model": run.model,
+        "model_args": run.model_args,
+        "data": run.data,
+        "mini": run.is_mini,
+        "limit": run.limit,
+        "task_versions": {task.task: task.version for task in run.tasks},
+        "objectqa": {name: asdict(group) for name, group in scores.objectqa.items()},
+        "imageqa": {name: asdict(group) for name, group in scores.imageqa.items()},
+    }

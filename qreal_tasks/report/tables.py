@@ -1,0 +1,182 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from qreal_tasks.benchmark import QUESTION_NAMES, Dimension, question
+from qreal_tasks.dataset import MINI_NOTICE, Source
+from qreal_tasks.dataset_check import Info
+from qreal_tasks.metrics.bootstrap import Estimate
+from qreal_tasks.metrics.feasibility import Verdict
+from qreal_tasks.report.score import GroupScores, RunScores
+
+UNDEFINED = "N/A"
+_PIPE_WIDTH = 130
+"""Columns when the output is no terminal, so that a log is not folded at 80."""
+
+_OBJECTQA_COLUMNS = {"Acc": "acc", "Precision": "precision", "Recall": "recall", "F1": "f1", "AUC": "auc"}
+_OBJECTQA_PLAIN = {"Bal.\nacc": "balanced", "MCC": "mcc", "Un-\nparsed": "unparsed"}
+_IMAGEQA_COLUMNS = {
+    "IoU": "iou",
+    "Detection\nrate": "detection_rate",
+    "AUC": "auc",
+    "LLM-\nScore": "llm_score",
+    "F1 at .5": "f1_at_50",
+    "Overlap": "penalized_overlap",
+    "Joint": "joint_score",
+}
+_IMAGEQA_PLAIN = {"Recall\nat .5": "recall_at_50", "False\nalarm": "false_alarm", "Un-\nparsed": "unparsed"}
+"""The first of each pair are shown with intervals; `qreal score --json` has the intervals of all."""
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=_PIPE_WIDTH)
+
+
+def _table(title: str, first: Sequence[str], numbers: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in first:
+        table.add_column(name, no_wrap=True)
+    for name in numbers:
+        table.add_column(name, justify="right", overflow="fold")
+    return table
+
+
+def print_scores(scores: RunScores) -> None:
+    """Both tables, with 95 % intervals under the values, and what must be known to read them."""
+    console = _console()
+    run = scores.run
+    console.print(f"[bold]{run.model}[/] {run.model_args}\ndata: {run.data}", highlight=False)
+    if scores.objectqa:
+        console.print(_objectqa_table(scores.objectqa))
+    if scores.imageqa:
+        console.print(_imageqa_table(scores.imageqa))
+    for note in _notes(scores):
+        console.print(note, style="yellow", highlight=False)
+
+
+def _objectqa_table(groups: Mapping[str, GroupScores]) -> Table:
+    table = _table(
+        "ObjectQA: one question about one entity (95 % interval: bootstrap over images)",
+        ["Question"],
+        ["n", *_OBJECTQA_COLUMNS, *_OBJECTQA_PLAIN, "Trivial\nacc, F1"],
+    )
+    for dimension in Dimension:
+        for name in groups:
+            if name in QUESTION_NAMES and question(name).dimension is dimension:
+                table.add_row(*_objectqa_row(f"{name}\n  {question(name).about}", groups[name]))
+        if dimension in groups:
+            table.add_row(*_objectqa_row(f"{dimension}\n  mean", groups[dimension]), style="bold")
+        table.add_section()
+    return table
+
+
+def _objectqa_row(name: str, group: GroupScores) -> list[str]:
+    trivial = [
+        max((value for b in group.baselines.values() if (value := b[metric]) is not None), default=None)
+        for metric in ("acc", "f1")
+    ]
+    return [
+        name,
+        _whole(group.metrics.get("n")),
+        *(_cell(group, metric) for metric in _OBJECTQA_COLUMNS.values()),
+        *(_number(group.metrics.get(metric)) for metric in _OBJECTQA_PLAIN.values()),
+        ", ".join(map(_number, trivial)) if group.baselines else "",
+    ]
+
+
+def _imageqa_table(groups: Mapping[str, GroupScores]) -> Table:
+    table = _table(
+        "ImageQA: where the flawed entities are (95 % interval: bootstrap over images)",
+        ["Set"],
+        ["Flawed,\nclean", *_IMAGEQA_COLUMNS, *_IMAGEQA_PLAIN],
+    )
+    for name, group in groups.items():
+        images = f"{_whole(group.metrics['n_flawed'])}, {_whole(group.metrics['n_clean'])}"
+        cells = [_cell(group, metric) for metric in _IMAGEQA_COLUMNS.values()]
+        plain = [_number(group.metrics[metric]) for metric in _IMAGEQA_PLAIN.values()]
+        table.add_row(name.replace("_", "\n"), images, *cells, *plain)
+        for baseline, metrics in group.baselines.items():
+            shown = (*_IMAGEQA_COLUMNS.values(), *_IMAGEQA_PLAIN.values())
+            table.add_row(f"({baseline})", "", *(_number(metrics[metric]) for metric in shown), style="dim")
+        table.add_section()
+    return table
+
+
+def _notes(scores: RunScores) -> list[str]:
+    notes = []
+    if scores.run.is_mini:
+        notes.append(MINI_NOTICE)
+    if scores.run.limit is not None:
+        notes.append(f"Partial: started with --limit {scores.run.limit:g}. No benchmark result.")
+    if scores.objectqa and all(g.metrics.get("auc") is None for g in scores.objectqa.values()):
+        notes.append("ObjectQA AUC is N/A: the backend gave no P(Yes), or the references are of one class.")
+    for name, group in scores.objectqa.items():
+        if group.verdict is Verdict.INFEASIBLE:
+            notes.append(f"Error: {name}: this AUC cannot come from the scores that the answers follow; check P(Yes).")
+        elif group.verdict is Verdict.BELOW_HARD_LABEL:
+            notes.append(f"Warning: {name}: P(Yes) ranks worse than the bare answers; check P(Yes).")
+    for name, group in scores.rows.items():
+        if group.unread:
+            reasons = ", ".join(f"{n} × {reason}" for reason, n in group.unread.items())
+            notes.append(f"{name}: answers that could not be read: {reasons}")
+    if any(g.metrics.get("unjudged") is None for g in scores.imageqa.values()):
+        notes.append("LLM-Score and Joint are N/A: no judge was asked.")
+    return notes
+
+
+def _cell(group: GroupScores, metric: str) -> str:
+    value = _number(group.metrics.get(metric))
+    estimate = group.intervals.get(metric)
+    return f"{value}\n{_interval(estimate)}" if estimate and estimate.low is not None else value
+
+
+def _interval(estimate: Estimate) -> str:
+    return f"{_number(estimate.low)}–{_number(estimate.high)}"
+
+
+def _number(value: float | None) -> str:
+    """Three decimals without the leading zero: .512, 1.000, -.031."""
+    if value is None:
+        return UNDEFINED
+    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
+
+
+def _whole(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f}"
+
+
+def print_info(source: Source, splits: Sequence[Info]) -> None:
+    """What a dataset holds, a column a split."""
+    console = _console()
+    table = _table(f"{source.name} ({source.kind})", [""], [*(info.split for info in splits), "total"])
+
+    def add(label: str, counts: Sequence[int]) -> None:
+        table.add_row(label, *map(str, counts), str(sum(counts)))
+
+    add("images", [i.images for i in splits])
+    add("prompts", [i.prompts for i in splits])
+    add("portraits", [i.portraits for i in splits])
+    add("  with body-part descriptions", [i.with_parts for i in splits])
+    add("entities", [i.entities for i in splits])
+    add("annotations (× 6 answers + 2 descriptions, × 3 people)", [i.entities * 8 * 3 for i in splits])
+    table.add_section()
+    for dimension in Dimension:
+        add(f"images with an entity flawed in {dimension}", [i.flawed_images[dimension] for i in splits])
+    table.add_section()
+    for name in QUESTION_NAMES:
+        shares = [i.yes_share[name] for i in splits]
+        whole = sum(i.yes_share[name] * i.entities for i in splits) / sum(i.entities for i in splits)
+        table.add_row(f"share of Yes, {name} ({question(name).about})", *map(_number, shares), _number(whole))
+    table.add_section()
+    for generator in sorted({g for i in splits for g in i.generators}):
+        add(f"images of {generator}", [i.generators.get(generator, 0) for i in splits])
+    console.print(table)
+    if source.is_mini:
+        console.print(MINI_NOTICE, style="yellow", highlight=False)

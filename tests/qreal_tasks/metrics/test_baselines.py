@@ -1,0 +1,73 @@
+"""Baselines: closed forms equal scored runs; nothing looks at the references of the items it answers."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from qreal_tasks.benchmark import Answer
+from qreal_tasks.metrics.baselines import always, constant_scores, majority, majority_per_label, whole_image
+from qreal_tasks.metrics.grounding import score_grounding
+from qreal_tasks.metrics.judgment import score_judgment
+
+
+@pytest.mark.parametrize("answer", list(Answer))
+@pytest.mark.parametrize("n_yes", [0, 3, 7, 10])
+def test_closed_form_is_the_scored_run(judged_rows, answer, n_yes):
+    records = judged_rows([("Yes" if i < n_yes else "No", None, 0.3) for i in range(10)])
+    found = score_judgment(always(records, answer))
+    expected = constant_scores(n_yes / 10, answer)
+    assert {m: found[m] for m in expected} == {
+        m: None if v is None else pytest.approx(v, abs=1e-12) for m, v in expected.items()
+    }
+    assert found["auc"] is None
+    assert found["unparsed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("proves", "answer", "metric", "yes_share", "value"),
+    [
+        ("plausibility 2: always Yes", "Yes", "f1", 0.631, 0.774),
+        ("plausibility 3: always Yes", "Yes", "f1", 0.600, 0.750),
+        ("plausibility 4: always No", "No", "acc", 0.112, 0.888),
+    ],
+)
+def test_constants_of_table_1(proves, answer, metric, yes_share, value):
+    assert constant_scores(yes_share, answer)[metric] == pytest.approx(value, abs=0.0005), proves
+
+
+@pytest.fixture
+def known(judged_rows):
+    """Cats are Yes three times of four, dogs never; over all, Yes three times of seven."""
+    cats = judged_rows([("Yes", None)] * 3 + [("No", None)], label="Cat ")
+    dogs = judged_rows([("No", None)] * 3, label="dog")
+    return cats + dogs
+
+
+@pytest.mark.parametrize(
+    ("label", "answer", "p_yes"), [("cat", "Yes", 0.75), ("dog", "No", 0.0), ("owl", "No", 3 / 7)]
+)
+def test_majority_per_label(judged, known, label, answer, p_yes):
+    for reference in Answer:
+        (found,) = majority_per_label([judged(reference, None, label=label)], known)
+        assert (found.answer, found.p_yes, found.reason) == (answer, p_yes, None)
+
+
+def test_majority_is_per_question(judged, known):
+    records = [judged("Yes", None), judged("Yes", None, question="plausibility_q1")]
+    all_yes = [dataclasses.replace(r, question="plausibility_q1", reference="Yes") for r in known]
+    assert [r.answer for r in majority(records, known + all_yes)] == ["No", "Yes"]
+    assert [r.answer for r in majority(records, [])] == ["No", "No"]
+    assert [r.p_yes for r in majority_per_label(records, [])] == [None, None]
+
+
+def test_whole_image(region, grounded):
+    flawed = grounded(
+        [], [region(0, 0, 100, 60), region(0, 0, 5, 5)], image_id="a", reason="unread", scores=()
+    )
+    clean = grounded([], [], image_id="b")
+    found = score_grounding(whole_image([flawed, clean]))
+    assert found["iou"] == pytest.approx(0.6)
+    assert (found["f1_at_50"], found["false_alarm"], found["unparsed"]) == (pytest.approx(2 / 3), 1, 0)
+    assert found["llm_score"] is None

@@ -1,0 +1,77 @@
+"""A small dataset for tests, as rows and as a folder in hub layout."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from PIL import Image
+
+from qreal_tasks.benchmark import BODY_PARTS, Dimension, is_flawed
+from qreal_tasks.dataset import FEATURES
+
+IMAGE_SIZE = (100, 80)
+Rows = dict[str, dict[str, list[dict[str, Any]]]]
+"""Config, split, rows."""
+
+
+def png(width: int, height: int, color: str = "teal") -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), color).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def small_rows() -> Rows:
+    """Two train and three test images with two entities each; the second test image is a portrait with parts."""
+    rows: Rows = {config: {"train": [], "test": []} for config in FEATURES}
+    for number in range(5):
+        split = "train" if number < 2 else "test"
+        image_id, portrait = f"img{number}", number == 3
+        shared = {"generator": f"gen{number % 2}", "prompt_id": f"prompt-{split}-{number}", "is_portrait": portrait}
+        entities = []
+        for index, box in enumerate(([10.0, 10.0, 40.0, 50.0], [50.0, 20.0, 90.0, 70.0])):
+            answers = {
+                "realism_q1": (number + index) % 2,
+                "realism_q2": 1,
+                "plausibility_q1": index,
+                "plausibility_q2": (number + index) % 2,
+                "plausibility_q3": 0,
+                "plausibility_q4": int(number == 4),
+            }
+            said = {name: ("No", "Yes")[value] for name, value in answers.items()}
+            entity = {
+                "entity_id": f"{image_id}#{index}",
+                "label": ("dog", "mug")[index],
+                "bbox": box,
+                "quality_score": 0.5,
+                **answers,
+                "realism_description": "The fur looks painted.",
+                "plausibility_description": "It has five legs.",
+            }
+            width, height = int(box[2] - box[0]), int(box[3] - box[1])
+            crop = {"image": {"bytes": png(width, height), "path": None}, "width": width, "height": height}
+            rows["objectqa"][split].append({**entity, **shared, "image_id": image_id, **crop})
+            entity |= {f"{d}_flawed": is_flawed(d, said) for d in Dimension}
+            entity["parts"] = {part: f"The {part} is wrong." for part in BODY_PARTS} if portrait else None
+            entities.append(entity)
+        whole = {"image": {"bytes": png(*IMAGE_SIZE), "path": None}, "width": IMAGE_SIZE[0], "height": IMAGE_SIZE[1]}
+        rows["imageqa"][split].append(
+            {"image_id": image_id, **whole, **shared, "prompt": "A dog.", "entities": entities}
+        )
+    return rows
+
+
+def write_hub_layout(folder: Path, rows: Rows) -> Path:
+    """The rows as a folder in hub layout."""
+    configs = ""
+    for config, splits in rows.items():
+        configs += f"- config_name: {config}\n  data_files:\n"
+        for split, split_rows in splits.items():
+            path = folder / "data" / config / f"{split}-00000-of-00001.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Dataset.from_list(split_rows, features=FEATURES[config]).to_parquet(str(path))
+            configs += f"  - split: {split}\n    path: data/{config}/{split}-*.parquet\n"
+    (folder / "README.md").write_text(f"---\nconfigs:\n{configs}---\n# A small set for tests\n", encoding="utf-8")
+    return folder

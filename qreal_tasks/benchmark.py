@@ -163,13 +163,6 @@ _COORDINATES: dict[Space, str] = {
     Space.UNIT: "fractions of the image's width and height between 0 and 1, with three decimals",
 }
 
-_EXAMPLE_BOX: dict[Space, str] = {
-    Space.PIXELS: "[x1, y1, x2, y2]",
-    Space.RESIZED_PIXELS: "[x1, y1, x2, y2]",
-    Space.NORM1000: "[x1, y1, x2, y2]",
-    Space.UNIT: "[0.x1, 0.y1, 0.x2, 0.y2]",
-}
-
 _FLAW: dict[str, str] = {
     "realism": "does not look real: it looks drawn or rendered, or its colours, lighting or surface texture are "
     "unnatural",
@@ -211,7 +204,7 @@ def imageqa_prompt(name: str, space: Space, width: int, height: int) -> str:
     return (
         f"This image was made by a generator. Find every entity in it that {_FLAW[name]}.\n"
         f"Answer with a JSON list and nothing else, one object per entity: "
-        f'{{"bbox_2d": {_EXAMPLE_BOX[space]}, "label": "<what it is>", "description": "<{_DESCRIBE[name]}>"}}.\n'
+        f'{{"bbox_2d": [x1, y1, x2, y2], "label": "<what it is>", "description": "<{_DESCRIBE[name]}>"}}.\n'
         f"Give bbox_2d as {_COORDINATES[space].format(width=width, height=height)}, "
         "with x1 < x2 and y1 < y2. If there is no such entity, answer []."
     )

@@ -202,9 +202,7 @@ def _extent(space: Space, width: int, height: int, input_size: tuple[int, int] |
     return _size(*input_size, "model input")
 
 
-def _pixels_per_unit(
-    space: Space, width: int, height: int, input_size: tuple[int, int] | None
-) -> NDArray[np.float64]:
+def _pixels_per_unit(space: Space, width: int, height: int, input_size: tuple[int, int] | None) -> NDArray[np.float64]:
     """Factors for x1, y1, x2, y2."""
     return np.tile(_size(width, height, "image") / _extent(space, width, height, input_size), 2)
 

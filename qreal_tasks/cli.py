@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -44,7 +45,11 @@ def _root(
 
 @app.command(
     "eval",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": ["--help"]},
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": ["--help"],
+    },
 )
 def eval_command(context: typer.Context) -> None:
     """Evaluate a model: lmms-eval with our tasks, all its arguments passed through.
@@ -99,7 +104,10 @@ def _print_score(path: Path, resamples: int, as_json: bool) -> None:
         print_scores(scores)
     if wrong := differences(run, scores):
         lines = "\n".join(f"  {line}" for line in wrong)
-        _fail("score", f"{len(wrong)} numbers differ from the live run's; the samples or the results were changed:\n{lines}")
+        _fail(
+            "score",
+            f"{len(wrong)} numbers differ from the live run's; the samples or the results were changed:\n{lines}",
+        )
 
 
 @data_app.command("check")
@@ -149,13 +157,13 @@ def mini_command(
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
 ) -> None:
     """Draw a set like the embedded one: scenes with planted flaws, in hub layout."""
-    from qreal_tasks.mini.draw import MiniError, draw_mini
+    from qreal_tasks.mini.write import draw_mini
 
     try:
-        draw_mini(folder, images=images, seed=seed)
-    except MiniError as error:
+        drawn = draw_mini(folder, images=images, seed=seed, workers=os.cpu_count() or 1)
+    except (ValueError, OSError) as error:
         _fail("mini", error)
-    typer.echo(f"{folder}: {images} images. Use it with QREAL_DATA={folder}")
+    typer.echo(f"Drew {images} images, {drawn.bytes / 1e6:.1f} MB. Use them with QREAL_DATA={folder}")
 
 
 @app.command("demo")

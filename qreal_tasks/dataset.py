@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import datasets
 from datasets import ClassLabel, Dataset, Features, Image, List, Value, load_dataset, load_from_disk
 
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES
@@ -76,11 +78,6 @@ IMAGEQA_FEATURES = Features(
 FEATURES = {"objectqa": OBJECTQA_FEATURES, "imageqa": IMAGEQA_FEATURES}
 
 ENVIRONMENT = "QREAL_DATA"
-MINI_NOTICE = (
-    "These numbers are on `mini`, a small set that this project draws itself for trying the software. "
-    "They say nothing about Q-Real: set QREAL_DATA to the real dataset."
-)
-
 _HUB_ID = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
 
@@ -118,8 +115,9 @@ class Source:
         """The ``path``, ``name`` and further keywords with which the harness loads ``config``."""
         if self.kind is Kind.SAVED:
             return {"path": str(Path(self.path) / config), "name": None, "kwargs": {"load_from_disk": True}}
-        kwargs = {"revision": self.revision} if self.revision else {}
-        return {"path": self.path, "name": config, "kwargs": kwargs}
+        if self.kind is Kind.HUB:
+            return {"path": self.path, "name": config, "kwargs": {"revision": self.revision} if self.revision else {}}
+        return {"path": self.path, "name": config, "kwargs": {"cache_dir": str(_cache_of(Path(self.path)))}}
 
 
 def locate(value: str | None = None) -> Source:
@@ -146,10 +144,23 @@ def locate(value: str | None = None) -> Source:
         return Source(value, _kind_of_folder(folder), str(folder.resolve()))
     if not hub or value.startswith(("/", ".", "~")):
         raise DatasetError(
-            f"{ENVIRONMENT}={value}: there is no such folder (looked for {folder.absolute()}). Expected a folder in hub "
-            "layout, a folder written by save_to_disk, or a hub id such as org/name or org/name@revision."
+            f"{ENVIRONMENT}={value}: there is no such folder (looked for {folder.absolute()}). Expected a folder in "
+            "hub layout, a folder written by save_to_disk, or a hub id such as org/name or org/name@revision."
         )
     return Source(value, Kind.HUB, hub["id"], hub["revision"])
+
+
+def _cache_of(folder: Path) -> Path:
+    """A cache of its own for each state of a folder in hub layout.
+
+    ``datasets`` caches such a folder under its last name alone: another folder of that name, or the same one after a
+    change, would silently be answered from the first one's rows.
+    """
+    state = hashlib.sha256()
+    for path in sorted([folder / "README.md", *folder.rglob("*.parquet")]):
+        status = path.stat()
+        state.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return Path(datasets.config.HF_DATASETS_CACHE) / "qreal" / state.hexdigest()[:16]
 
 
 def _kind_of_folder(folder: Path) -> Kind:

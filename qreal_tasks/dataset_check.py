@@ -115,9 +115,7 @@ def _check_entity_row(row: Mapping[str, Any], split: str, inventory: Inventory) 
             yield entity_id, "disagreement", f"{name} is {row[name]} here and {listed[name]} in imageqa"
 
 
-def _check_identity(
-    what: str, item: str, split: str, prompt_id: str, inventory: Inventory
-) -> Iterator[_Finding]:
+def _check_identity(what: str, item: str, split: str, prompt_id: str, inventory: Inventory) -> Iterator[_Finding]:
     if not item:
         yield "(no id)", "empty id", f"{what}_id is empty"
     inventory.seen[(what, item)] += 1
@@ -152,7 +150,11 @@ def _check_picture(row: Mapping[str, Any], item: str) -> Iterator[_Finding]:
             picture.load()
             size = picture.size
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error …
-        yield item, "image", f"image cannot be decoded ({len(content)} bytes): {type(error).__name__}: {error}"
+        yield (
+            item,
+            "image",
+            f"image cannot be decoded ({len(content)} bytes): {type(error).__name__}: {error}",
+        )
         return
     if size != (row["width"], row["height"]):
         yield (
@@ -164,7 +166,11 @@ def _check_picture(row: Mapping[str, Any], item: str) -> Iterator[_Finding]:
 
 def _check_belongs(entity_id: str, image_id: str) -> Iterator[_Finding]:
     if entity_id.rpartition("#")[0] != image_id:
-        yield entity_id, "entity of another image", f"is listed under image {image_id}, expected {image_id}#<index>"
+        yield (
+            entity_id,
+            "entity of another image",
+            f"is listed under image {image_id}, expected {image_id}#<index>",
+        )
 
 
 def _check_box(box: Sequence[float] | None, width: int, height: int, item: str) -> Iterator[_Finding]:
@@ -230,12 +236,8 @@ def info(source: Source, split: str) -> Info:
         entities=len(entities),
         portraits=sum(row["is_portrait"] for row in rows),
         with_parts=sum(row["is_portrait"] and any(has_parts(e) for e in row["entities"]) for row in rows),
-        flawed_images={
-            str(d): sum(any(e[f"{d}_flawed"] for e in row["entities"]) for row in rows) for d in Dimension
-        },
-        yes_share={
-            name: sum(ANSWERS[e[name]] == "Yes" for e in entities) / len(entities) for name in QUESTION_NAMES
-        },
+        flawed_images={str(d): sum(any(e[f"{d}_flawed"] for e in row["entities"]) for row in rows) for d in Dimension},
+        yes_share={name: sum(ANSWERS[e[name]] == "Yes" for e in entities) / len(entities) for name in QUESTION_NAMES},
         generators=dict(sorted(Counter(row["generator"] for row in rows).items())),
     )
 

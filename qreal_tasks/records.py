@@ -118,7 +118,9 @@ def from_json(value: Mapping[str, Any]) -> Record:
         RecordError: a field is missing, unknown or of the wrong type, or the layout is of another version.
     """
     if value.get("version") != RECORD_VERSION:
-        raise RecordError(f"record version {value.get('version')!r}, expected {RECORD_VERSION}: written by another release")
+        raise RecordError(
+            f"record version {value.get('version')!r}, expected {RECORD_VERSION}: written by another release"
+        )
     reader = _reader(JudgmentRecord if "question" in value else GroundingRecord)
     try:
         record: Record = reader.validate_python(value)

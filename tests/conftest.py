@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,11 +14,10 @@ from small_set import Rows, small_rows, write_hub_layout
 
 
 @pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the user's dataset or box space."""
     monkeypatch.delenv("QREAL_DATA", raising=False)
     monkeypatch.delenv("QREAL_BOX_SPACE", raising=False)
-    yield
 
 
 @pytest.fixture

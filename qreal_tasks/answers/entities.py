@@ -144,11 +144,7 @@ def _drafts(value: dict[str, Any]) -> list[Draft] | None:
     if named and all(isinstance(item, list) and _four_numbers(item) for item in named.values()):
         return [Draft(str(key).strip(), "", [item]) for key, item in value.items()]
     holds_more = any(isinstance(i, list | dict) for key, i in named.items() if FIELD_OF_KEY.get(key) is None)
-    if (
-        isinstance(fields.get("label"), str)
-        and not holds_more
-        and not _holds_entities(fields.get("description"))
-    ):
+    if isinstance(fields.get("label"), str) and not holds_more and not _holds_entities(fields.get("description")):
         return [draft]
     return None
 
@@ -157,8 +153,7 @@ def _holds_entities(value: object) -> bool:
     """Whether a field holds objects of its own, other than the corners of a box or texts by body part."""
     items = value if isinstance(value, list) else []
     return any(
-        isinstance(item, dict) and corners({key_form(str(k)): v for k, v in item.items()}) is None
-        for item in items
+        isinstance(item, dict) and corners({key_form(str(k)): v for k, v in item.items()}) is None for item in items
     )
 
 
@@ -175,8 +170,8 @@ _ADJECTIVES = r"(?:(?!other\b|further\b|more\b|additional\b|longer\b)[\w-]{1,24}
 _NO_ENTITY = re.compile(rf"\bno\s{{1,3}}{_ADJECTIVES}{_ENTITY}\b", re.IGNORECASE)
 _NONE_STATED = re.compile(
     rf"\b(?:no|zero)\s{{1,3}}{_ADJECTIVES}{_THING}\b"
-    rf"|(?:\bnot|n't)\s{{1,3}}(?:\w{{1,12}}\s{{1,3}}){{0,2}}?any\s{{1,3}}{_ADJECTIVES}{_THING}\b"
-    rf"|\b(?:all|every|each)\s{{1,3}}{_ADJECTIVES}{_THING}\s{{1,3}}(?:\w{{1,16}}\s{{1,3}}){{0,6}}?"
+    rf"|(?:\bnot|n't)\s{{1,3}}(?:\w{{1,12}}\s{{1,3}}){{0,4}}?any\s{{1,3}}{_ADJECTIVES}{_THING}\b"
+    rf"|\b(?:everything|(?:all|every|each)\s{{1,3}}{_ADJECTIVES}{_THING})\s{{1,3}}(?:\w{{1,16}}\s{{1,3}}){{0,6}}?"
     r"(?:realistic|real|plausible|natural|correct)\b"
     r"|\A\W*(?:none|nothing|n/a|empty|null)\W*(?:found|detected|here|\Z)"
     r"|没有|不存在|未发现|\A\W*无",

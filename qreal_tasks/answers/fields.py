@@ -181,9 +181,7 @@ def split_boxes(value: object) -> list[object]:
 
 
 def _is_whole(value: object) -> bool:
-    return (isinstance(value, list) and len(value) == 4) or (
-        isinstance(value, dict) and corners(value) is not None
-    )
+    return (isinstance(value, list) and len(value) == 4) or (isinstance(value, dict) and corners(value) is not None)
 
 
 def read_box(value: object) -> Box | Dropped:
@@ -194,11 +192,7 @@ def read_box(value: object) -> Box | Dropped:
         # Only numbers and what separates them: a sentence with four numbers is no box.
         bare = _COORDINATE_NAME.sub(" ", ascii_forms(value))
         value = numbers_in(value) if not re.search(r"[^\W\deEpx]", bare) else None
-    if (
-        isinstance(value, list)
-        and len(value) == 2
-        and all(isinstance(p, list) and len(p) == 2 for p in value)
-    ):
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(p, list) and len(p) == 2 for p in value):
         value = [*value[0], *value[1]]
     if not (isinstance(value, list) and len(value) == 4):
         return Dropped.NOT_FOUR_NUMBERS

@@ -51,9 +51,7 @@ _BOX = re.compile(r"\[\s*(-?\d{1,9}(?:\.\d{1,9})?(?:\s*,\s*-?\d{1,9}(?:\.\d{1,9}
 _BARE_KEY = re.compile(r"[^,:=\[\]{}\n]+")
 _BARE = re.compile(r"[^,\[\]{}\n]+")
 _BARE_IN_PAREN = re.compile(r"[^,()\[\]{}\n]+")
-_ESCAPE = re.compile(
-    r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", re.S
-)
+_ESCAPE = re.compile(r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", re.S)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _COMMENT = r"(?://|\#|/\*)"
 
@@ -65,9 +63,7 @@ _AFTER_VALUE = re.compile(
     rf"|(?:,\s*)?(?:[}}\])]|\Z|{_Q}[^\"'“”‘’\n]{{0,60}}(?:{_END_Q}\s*[:=]|\Z))"
     rf"|,\s*(?:[{{\[]|{_COMMENT}|[^\W\d]\w{{0,40}}\s*(?::|\Z)))"
 )
-_AFTER_ITEM = re.compile(
-    rf"\s*(?:[\])}}:]|\Z|{_COMMENT}|,\s*(?:{_Q}|[{{\[(\])}}]|[-+.]?\d|[tfnNTF]|{_COMMENT}|\Z))"
-)
+_AFTER_ITEM = re.compile(rf"\s*(?:[\])}}:]|\Z|{_COMMENT}|,\s*(?:{_Q}|[{{\[(\])}}]|[-+.]?\d|[tfnNTF]|{_COMMENT}|\Z))")
 _WORDS: dict[str, object] = {"true": True, "false": False, "null": None, "none": None, "nan": float("nan")}
 
 
@@ -143,9 +139,7 @@ class _Reader:
     def _close(self, char: str) -> None:
         """Close up to the matching bracket: what it leaves open inside was only missing its own."""
         kind = dict if char == "}" else list
-        depth = next(
-            (d for d in range(len(self.stack) - 1, -1, -1) if isinstance(self.stack[d].value, kind)), None
-        )
+        depth = next((d for d in range(len(self.stack) - 1, -1, -1) if isinstance(self.stack[d].value, kind)), None)
         if depth is None:
             return
         while len(self.stack) > depth:

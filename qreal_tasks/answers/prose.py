@@ -28,6 +28,7 @@ _BOX = re.compile(
     rf"|\b(?:bbox(?:_2d)?|box|coordinates?)[\s*:]{{1,6}}{NUMBER}(?:{_BETWEEN}{NUMBER}){{3}}(?![\d.])",
     re.ASCII | re.IGNORECASE,
 )
+_TAG = re.compile(r"</?\|?[A-Za-z][\w-]{0,30}\|?>")
 _MARKER = re.compile(r"(?P<indent>[ \t]*)(?:[-*•+]\s+|\d{1,3}[.)]\s*|\(\d{1,3}\)\s*|#{1,6}\s+|(?=\*\*))")
 _KEYS = "|".join(re.escape(key.replace("_", " ")) for key in sorted(FIELD_OF_KEY, key=len, reverse=True))
 _FIELD = re.compile(
@@ -46,6 +47,8 @@ _ARTICLE = re.compile(r"\A\W*(?:(?:there (?:is|are)|and|also|the|an?|one)\s+)*",
 _LONGEST_LABEL = 5
 """Words; a longer text before a box is a sentence, of which the label is the last noun phrase."""
 
+_LONGEST_SENTENCE = 2000
+"""Characters; of a longer sentence with many boxes each gets its own piece, so that the work stays linear."""
 _REACH = 300
 """Characters before a box among which its label is looked for."""
 
@@ -65,6 +68,8 @@ class _Item:
 def read(text: str) -> Found:
     """The boxes of ``text``, each with the label and the description that its list item or sentence gives
     it."""
+    # Blank, not gone: a position stays a position.
+    text = _TAG.sub(lambda tag: " " * len(tag[0]), text)
     plain = ascii_forms(text)
     boxes = list(_BOX.finditer(plain))
     drafts: list[Draft] = []
@@ -117,23 +122,26 @@ def _item_drafts(text: str, plain: str, item: _Item, boxes: list[re.Match[str]])
     said = {name: text[start:end] for name, (start, end) in item.spans.items()}
     label = _bare(_BOX.split(said.get("label", ""), maxsplit=1)[0])
     description = _bare(said.get("description", ""))
-    previous = item.start
+    previous = sentence_start = sentence_end = item.start
     for index, box in enumerate(boxes):
         following = boxes[index + 1].start() if index + 1 < len(boxes) else item.end
         left = _sentence_start(plain, previous, box.start())
-        alone = len(boxes) == 1
-        right = (
-            _paragraph_end(plain, box.end(), item.end)
-            if alone
-            else _sentence_end(plain, box.end(), following)
-        )
-        head = text[max(left, box.start() - _REACH) : box.start()]
-        tail = text[box.end() : right]
+        if left > previous or index == 0:
+            sentence_start = left
+        if sentence_end < box.end():
+            sentence_end = _sentence_end(plain, box.end(), item.end)
+        if sentence_end - sentence_start > _LONGEST_SENTENCE:
+            sentence = text[left : min(sentence_end, following)]
+        else:
+            sentence = text[sentence_start:sentence_end]
+        # The only box of a list item owns all that the item says.
+        right = _paragraph_end(plain, box.end(), item.end) if len(boxes) == 1 else min(sentence_end, following)
+        head, tail = text[max(left, box.start() - _REACH) : box.start()], text[box.end() : right]
         if not _BEFORE_BOX.sub("", " " + _without_marker(head)).strip():
             head = _first_line(text[item.start : left]) if previous == item.start else ""
         yield Draft(
             label or _label(head),
-            description or _description(head, tail, text[left:right]),
+            description or _description(head, tail, sentence),
             [numbers_in(box[0])],
         )
         previous = box.end()
@@ -184,4 +192,4 @@ def _description(head: str, tail: str, sentence: str) -> str:
     named_only = len(name.split()) <= _LONGEST_LABEL
     if named_only and (not tail.strip() or re.match(r"\W*[:：\-–—,，|\n]|\W*\Z", tail)):
         return _bare(tail.lstrip(' \t\r\n)]*`|".。')).lstrip("•*- ")
-    return _without_marker(sentence).strip()
+    return re.sub(" {2,}", " ", _without_marker(sentence)).strip()  # where tags were blanked

@@ -47,9 +47,7 @@ def regions_in_pixels(
         entities.entities, clipped.boxes_px.tolist(), clipped.has_area.tolist(), strict=True
     ):
         if kept:
-            regions.append(
-                Region(label=entity.label, bbox_px=(x1, y1, x2, y2), description=entity.description)
-            )
+            regions.append(Region(label=entity.label, bbox_px=(x1, y1, x2, y2), description=entity.description))
     dropped = Counter(entities.dropped)
     if len(regions) < len(entities.entities):
         dropped[Dropped.ZERO_AREA.value] += len(entities.entities) - len(regions)

@@ -46,8 +46,7 @@ _VISIBLE = re.compile(r"[^\s\x00\u200b\u200c\u200d\u2060\ufeff]")
 
 # One character for one, so that a position in the ASCII form is a position in the original.
 _ASCII = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
-    ord(wide): ascii_
-    for wide, ascii_ in zip("\u3000\u00a0，、。：；【】〔〕〈〉−", "  ,,.:;[][]<>-", strict=True)
+    ord(wide): ascii_ for wide, ascii_ in zip("\u3000\u00a0，、。：；【】〔〕〈〉−", "  ,,.:;[][]<>-", strict=True)
 }
 # Full-width quotation marks stay: a reader of strings must see which mark closes which.
 _ASCII.pop(ord("＂"))

@@ -54,10 +54,10 @@ class _Open:
 
 
 def read(text: str) -> Found:
-    """The tagged entities of ``text``; none unless a box is tagged."""
+    """The tagged entities of ``text``; none unless a box and another field are tagged."""
     plain = ascii_forms(text)
     marks = list(_TAG.finditer(plain))
-    if not any(_FIELD_OF_TAG[mark["name"].lower()] == "box" for mark in marks):
+    if not {"box"} < {_FIELD_OF_TAG[mark["name"].lower()] for mark in marks}:
         return Found()
     closed = {_FIELD_OF_TAG[mark["name"].lower()] for mark in marks if _is_closing(mark)}
     found, current = Found(), _Open()

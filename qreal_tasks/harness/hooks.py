@@ -8,13 +8,19 @@ each question or set: ``text_<name>``, ``target_<name>``, ``process_<name>``; fo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from datasets import Dataset
 from loguru import logger
 
-from qreal_tasks.answers import parse_entities, parse_input_size, parse_judgment, parse_scores, regions_in_pixels
+from qreal_tasks.answers import (
+    parse_entities,
+    parse_input_size,
+    parse_judgment,
+    parse_scores,
+    regions_in_pixels,
+)
 from qreal_tasks.benchmark import (
     ANSWERS,
     IMAGEQA_SETS,
@@ -96,7 +102,7 @@ def _grounding_record(doc: Doc, results: Sequence[Any], set_name: str) -> Ground
     text, beside = _responses(results)
     space, input_size = declared_space(), parse_input_size(beside)
     entities = parse_entities(text)
-    reason = entities.reason
+    reason: str | None = entities.reason
     if reason is None and space is Space.RESIZED_PIXELS and input_size is None:
         reason = "backend reports no input size"
     if reason is None:
@@ -167,7 +173,14 @@ IMAGEQA_METRICS = (
 
 def _objectqa_items(record: JudgmentRecord) -> dict[str, Any]:
     sums = judgment_sums(record)
-    scored = [record.question, record.image_id, record.entity_id, record.reference, record.answer, record.p_yes]
+    scored = [
+        record.question,
+        record.image_id,
+        record.entity_id,
+        record.reference,
+        record.answer,
+        record.p_yes,
+    ]
     return {
         **{metric: list(sums[metric]) for metric in OBJECTQA_RATIOS},
         **dict.fromkeys(OBJECTQA_OTHERS, scored),
@@ -181,7 +194,10 @@ def _imageqa_items(record: GroundingRecord) -> dict[str, Any]:
     except ValueError as error:  # only a reference that `qreal data check` refuses
         logger.error(f"qreal: not scored: {error}")
         sums = {}
-    return {**{metric: list(sums.get(metric, (0, 0))) for metric in IMAGEQA_METRICS}, "records": to_json(record)}
+    return {
+        **{metric: list(sums.get(metric, (0, 0))) for metric in IMAGEQA_METRICS},
+        "records": to_json(record),
+    }
 
 
 def _aggregate_ratios(items: Sequence[Sequence[float]]) -> float | None:

@@ -20,10 +20,11 @@ from typing import IO, Any
 import yaml
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
-from qreal_tasks.dataset import MINI_NOTICE, Source, locate
+from qreal_tasks.dataset import Source, locate
 from qreal_tasks.dataset_check import check
 from qreal_tasks.harness.box_space import ENVIRONMENT as BOX_SPACE
 from qreal_tasks.harness.box_space import choose_space
+from qreal_tasks.mini import MINI_NOTICE
 
 TASK_NAMES = (
     "qreal",
@@ -147,7 +148,9 @@ def _read_config(path: str | None) -> Mapping[str, Any]:
     except (OSError, yaml.YAMLError) as error:
         raise RunError(f"--config {path}: cannot be read: {error}") from None
     if not isinstance(content, dict):
-        raise RunError(f"--config {path}: holds {type(content).__name__}, expected one mapping of lmms-eval's arguments")
+        raise RunError(
+            f"--config {path}: holds {type(content).__name__}, expected one mapping of lmms-eval's arguments"
+        )
     return content
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from loguru import logger
 
-from qreal_tasks.dataset import MINI_NOTICE, Source, locate
+from qreal_tasks.dataset import Source, locate
 from qreal_tasks.harness.box_space import declared_space
+from qreal_tasks.mini import MINI_NOTICE
 
 _warned: set[str] = set()
 

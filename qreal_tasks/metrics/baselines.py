@@ -45,9 +45,7 @@ def majority(records: Sequence[JudgmentRecord], known: Sequence[JudgmentRecord])
     return [_answered(r, _likelier(share.get((r.question,), 0.0)), None) for r in records]
 
 
-def majority_per_label(
-    records: Sequence[JudgmentRecord], known: Sequence[JudgmentRecord]
-) -> list[JudgmentRecord]:
+def majority_per_label(records: Sequence[JudgmentRecord], known: Sequence[JudgmentRecord]) -> list[JudgmentRecord]:
     """Each item answered as ``known`` answers its question for the same label: what the label gives away.
 
     P(Yes) is the share of Yes among them, so this baseline has an AUC. A label that ``known`` lacks falls
@@ -90,9 +88,7 @@ def _plain(label: str) -> str:
     return label.strip().casefold()
 
 
-def _yes_share(
-    keys: Sequence[tuple[str, ...]], records: Sequence[JudgmentRecord]
-) -> Mapping[tuple[str, ...], float]:
+def _yes_share(keys: Sequence[tuple[str, ...]], records: Sequence[JudgmentRecord]) -> Mapping[tuple[str, ...], float]:
     """Key to the share of Yes among the references of the records with that key."""
     total: dict[tuple[str, ...], int] = {}
     yes: dict[tuple[str, ...], int] = {}

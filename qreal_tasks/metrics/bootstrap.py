@@ -140,9 +140,7 @@ def _distributions(statistics: list[Statistic[M]], resamples: int, seed: int) ->
     return [{m: np.concatenate([part[m] for part in done]) for m in done[0]} for done in blocks]
 
 
-def _interval(
-    value: float | None, drawn: FloatArray | None
-) -> tuple[float | None, float | None, float | None]:
+def _interval(value: float | None, drawn: FloatArray | None) -> tuple[float | None, float | None, float | None]:
     """Low, high, share undefined."""
     if drawn is None:
         return None, None, None

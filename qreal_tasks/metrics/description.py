@@ -69,11 +69,7 @@ def _mean(scores: Sequence[float]) -> Ratio:
 def _check(record: GroundingRecord, n_pairs: int) -> None:
     scores = record.scores or ()
     if len(scores) != n_pairs:
-        raise ValueError(
-            f"image {record.image_id}: {len(scores)} scores for {n_pairs} matched pairs; judge it again"
-        )
+        raise ValueError(f"image {record.image_id}: {len(scores)} scores for {n_pairs} matched pairs; judge it again")
     for score in scores:
         if score is not None and not 0 <= score <= 1:
-            raise ValueError(
-                f"image {record.image_id}: score is {score!r}, expected a number from 0 to 1 or None"
-            )
+            raise ValueError(f"image {record.image_id}: score is {score!r}, expected a number from 0 to 1 or None")

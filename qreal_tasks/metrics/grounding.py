@@ -127,9 +127,7 @@ class GroundingTable:
         require_same(records, "set_name", "image_id")
         ordered = sorted(records, key=lambda r: r.image_id)
         rows = [grounding_sums(record) for record in ordered]
-        return cls(
-            tuple(r.image_id for r in ordered), {m: tuple(row[m] for row in rows) for m in _metric_names()}
-        )
+        return cls(tuple(r.image_id for r in ordered), {m: tuple(row[m] for row in rows) for m in _metric_names()})
 
     def point(self) -> Scores:
         """Every metric with each image counted once."""
@@ -137,9 +135,7 @@ class GroundingTable:
 
     def resampled(self, weights: FloatArray) -> dict[str, FloatArray]:
         """(n_resamples, n_images) weights to (n_resamples,) per metric, nan where undefined."""
-        parts = np.array(list(self.sums.values()), dtype=np.float64).reshape(
-            len(self.sums), len(self.image_ids), 2
-        )
+        parts = np.array(list(self.sums.values()), dtype=np.float64).reshape(len(self.sums), len(self.image_ids), 2)
         num, den = weights @ parts[:, :, 0].T, weights @ parts[:, :, 1].T
         ratios = divide(num, den)
         return {metric: ratios[:, column] for column, metric in enumerate(self.sums)}
@@ -204,9 +200,7 @@ def compare_grounding(
     return differences(GroundingTable.of(first), GroundingTable.of(second), resamples=resamples, seed=seed)
 
 
-def detection_curve(
-    records: Sequence[GroundingRecord], iou_thresholds: Sequence[float]
-) -> list[float | None]:
+def detection_curve(records: Sequence[GroundingRecord], iou_thresholds: Sequence[float]) -> list[float | None]:
     """Share of predicted boxes whose matched IoU is above each threshold; None when nothing was predicted.
 
     Its area over thresholds from 0 to 1 is ``auc``: a box with IoU ``x`` counts on ``[0, x)``.

@@ -90,9 +90,7 @@ def _check(record: JudgmentRecord) -> None:
         if value not in allowed:
             raise ValueError(f"{record.entity_id}: {field} is {value!r}, expected one of {allowed}")
     if record.p_yes is not None and not 0 <= record.p_yes <= 1:
-        raise ValueError(
-            f"{record.entity_id}: p_yes is {record.p_yes!r}, expected a number from 0 to 1 or None"
-        )
+        raise ValueError(f"{record.entity_id}: p_yes is {record.p_yes!r}, expected a number from 0 to 1 or None")
 
 
 def _counts(record: JudgmentRecord) -> dict[str, int]:

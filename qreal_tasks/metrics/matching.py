@@ -22,6 +22,10 @@ TIE_TOLERANCE = 1e-9
 """The most total IoU that breaking a tie may cost: assignments this close count as tied."""
 
 
+_DECIMALS = 9
+"""Of an IoU when rows are compared: what differs by less than ``TIE_TOLERANCE`` is tied."""
+
+
 class Match(NamedTuple):
     """One pair: positions in the predicted and the reference regions, and their IoU."""
 
@@ -63,9 +67,13 @@ def match(
     overlap = iou_matrix(p_boxes, g_boxes)
     if same_label_only:
         overlap = np.where(same, overlap, 0.0)
+    distance = _centre_distance(p_boxes, g_boxes)
+    rows = _useful(overlap, same, distance)
+    cols = _useful(overlap.T, same.T, distance.T)
+    kept = np.ix_(rows, cols)
     pairs = [
         Match(p_order[row], g_order[col], float(overlap[row, col]))
-        for row, col in _assign(overlap, same, _centre_distance(p_boxes, g_boxes))
+        for row, col in ((rows[r], cols[c]) for r, c in _assign(overlap[kept], same[kept], distance[kept]))
         if same[row, col] or not same_label_only
     ]
     return tuple(sorted(pairs))
@@ -92,8 +100,7 @@ def _boxes(regions: Sequence[Region], side: str) -> FloatArray:
     for region in regions:
         if len(region.bbox_px) != 4 or not all(math.isfinite(value) for value in region.bbox_px):
             raise ValueError(
-                f"{side} region {region.label!r}: box is {region.bbox_px!r}, "
-                "expected four finite numbers x1 y1 x2 y2"
+                f"{side} region {region.label!r}: box is {region.bbox_px!r}, expected four finite numbers x1 y1 x2 y2"
             )
     return np.array([region.bbox_px for region in regions], dtype=np.float64)
 
@@ -102,6 +109,20 @@ def _centre_distance(a: FloatArray, b: FloatArray) -> FloatArray:
     """(n, m) distances in pixels."""
     between = (a[:, None, :2] + a[:, None, 2:] - b[None, :, :2] - b[None, :, 2:]) / 2
     return np.asarray(np.hypot(between[..., 0], between[..., 1]))
+
+
+def _useful(overlap: FloatArray, same: NDArray[np.bool_], distance: FloatArray) -> NDArray[np.intp]:
+    """Rows that an assignment may need, in order: for each of the m columns its m best, by what ``match`` prefers.
+
+    A worse row of a column can be exchanged for one of these, since the other columns take at most m - 1 of them. So an
+    answer of 10,000 boxes costs no more than one of m squared.
+    """
+    n, m = overlap.shape
+    if n <= m:
+        return np.arange(n)
+    rounded = np.round(overlap, _DECIMALS)
+    best = [np.lexsort((distance[:, c], ~same[:, c], -rounded[:, c]))[:m] for c in range(m)]
+    return np.unique(np.concatenate(best))
 
 
 def _assign(overlap: FloatArray, same: NDArray[np.bool_], distance: FloatArray) -> list[tuple[int, int]]:

@@ -100,9 +100,7 @@ def objectqa_intervals(
 ) -> dict[str, dict[str, Estimate]]:
     """Group to metrics with intervals; one draw of images resamples all questions, macro means included."""
     found: dict[str, dict[str, Estimate]] = {}
-    for (group, metric), estimate in intervals(
-        ObjectQATable(records), resamples=resamples, seed=seed
-    ).items():
+    for (group, metric), estimate in intervals(ObjectQATable(records), resamples=resamples, seed=seed).items():
         found.setdefault(group, {})[metric] = estimate
     return found
 

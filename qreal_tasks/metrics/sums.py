@@ -60,9 +60,7 @@ def none_if_nan(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def require_same(
-    records: Sequence[JudgmentRecord] | Sequence[GroundingRecord], field: str, id_field: str
-) -> None:
+def require_same(records: Sequence[JudgmentRecord] | Sequence[GroundingRecord], field: str, id_field: str) -> None:
     """Refuse records that differ in ``field`` or repeat ``id_field``: their numbers would mean nothing.
 
     Raises:
@@ -77,9 +75,7 @@ def require_same(
                 f"score each {field} by itself"
             )
         if name in seen:
-            raise ValueError(
-                f"{name}: occurs twice among the records of {field} {expected!r}; keep one of them"
-            )
+            raise ValueError(f"{name}: occurs twice among the records of {field} {expected!r}; keep one of them")
         seen.add(name)
 
 
@@ -93,11 +89,7 @@ def require_paired(a: Mapping[K, object], b: Mapping[K, object]) -> None:
         ValueError: names the first sample that only one run has, or whose reference differs.
     """
     for key in sorted(a.keys() ^ b.keys(), key=str):
-        raise ValueError(
-            f"{key}: only in the {'first' if key in a else 'second'} run; compare runs on the same data"
-        )
+        raise ValueError(f"{key}: only in the {'first' if key in a else 'second'} run; compare runs on the same data")
     for key, reference in a.items():
         if reference != b[key]:
-            raise ValueError(
-                f"{key}: the reference differs between the two runs; compare runs on the same data"
-            )
+            raise ValueError(f"{key}: the reference differs between the two runs; compare runs on the same data")

@@ -45,9 +45,7 @@ def draw_backdrop(place: str, rng: random.Random, *, rendered: bool) -> Pixels:
         ((224, 212, 188), (204, 190, 164)),
         ((188, 208, 200), (166, 188, 180)),
     )
-    _gradient(
-        canvas, 0, horizon, *rng.choice(walls if place in ("room", "table") else _SKIES), even=not rendered
-    )
+    _gradient(canvas, 0, horizon, *rng.choice(walls if place in ("room", "table") else _SKIES), even=not rendered)
     _SCENERY[place](ImageDraw.Draw(canvas), horizon, rng)
     _gradient(canvas, horizon, _SPAN, *_GROUNDS[place], even=not rendered)
     if place == "street":
@@ -95,9 +93,7 @@ def _clouds(draw: ImageDraw.ImageDraw, rng: random.Random) -> None:
     for _ in range(rng.randrange(1, 4)):
         x, y = rng.randrange(_SPAN), rng.randrange(24, 110)
         for dx, dy, r in ((-30, 4, 18), (0, -4, 26), (30, 4, 20)):
-            draw.ellipse(
-                (x + dx - r, y + dy - r * 2 // 3, x + dx + r, y + dy + r * 2 // 3), fill=(244, 248, 250)
-            )
+            draw.ellipse((x + dx - r, y + dy - r * 2 // 3, x + dx + r, y + dy + r * 2 // 3), fill=(244, 248, 250))
 
 
 def _street(draw: ImageDraw.ImageDraw, horizon: int, rng: random.Random) -> None:

@@ -12,9 +12,7 @@ from qreal_tasks.mini.flaws_things import CAR, CHAIR, MUG, SIGN
 
 _LIGHT = (
     flaw(R2, "odd_hue", "person", "light", "{Its} skin is {colour}.", "The skin of the {label} is {colour}."),
-    flaw(
-        R2, "odd_hue", "animal", "light", "{Its} coat is {colour}.", "No {label} has {colour} fur like this."
-    ),
+    flaw(R2, "odd_hue", "animal", "light", "{Its} coat is {colour}.", "No {label} has {colour} fur like this."),
     flaw(
         R2,
         "odd_hue",

@@ -45,7 +45,7 @@ PERSON = (
           "The skin of the face consists of {choice}.", choices=MATERIALS, part="head_face"),
     flaw(P3, "material_arms", "person", "arm", "Both arms are made of {choice}.",
           "The arms consist of {choice} instead of skin and cloth.", choices=MATERIALS, part="limbs"),
-    flaw(P3, "hovering_cup", "person", "cup", "A cup hovers in the air on the {choice} without being held.",
+    flaw(P3, "hovering_cup", "person", "arm", "A cup hovers in the air on the {choice} without being held.",
           "The cup on the {choice} floats, nothing holds it up.", choices=SIDES,
           part="environment_interaction", framing="half"),
 )  # fmt: skip

@@ -56,9 +56,7 @@ class Placement:
 
 def paint(pieces: list[Piece], at: Placement, plan: EntityPlan) -> Layer:
     """Draw one entity, back to front."""
-    layer = Layer(
-        np.zeros((_SPAN, _SPAN, 3), np.int32), *(np.zeros((_SPAN, _SPAN), np.bool_) for _ in range(2))
-    )
+    layer = Layer(np.zeros((_SPAN, _SPAN, 3), np.int32), *(np.zeros((_SPAN, _SPAN), np.bool_) for _ in range(2)))
     for piece in pieces:
         if isinstance(piece, Text):
             _write(layer, piece, at)
@@ -131,7 +129,7 @@ def _lit(colour: Pixels, area: Image.Image, *, rendered: bool) -> Pixels:
     """
     covered = np.asarray(area, np.int32) // 255
     rim = int(np.abs(np.diff(covered, axis=0)).sum() + np.abs(np.diff(covered, axis=1)).sum())
-    radius = int(np.clip(covered.sum() * 2 // max(rim, 1), 3, 18))
+    radius = int(np.clip(covered.sum() * 5 // max(4 * rim, 1), 2, 18))
     height = np.pad(np.asarray(area.filter(ImageFilter.GaussianBlur(radius)), np.int32), 1, mode="edge")
     slope = (height[1:-1, 2:] - height[1:-1, :-2]) + (height[2:, 1:-1] - height[:-2, 1:-1])
     light = slope * radius // 2
@@ -170,9 +168,7 @@ def _write(layer: Layer, piece: Text, at: Placement) -> None:
     font = FONT.font_variant(size=max(int(capital / CAPITAL), 6))
     left, top, right, bottom = (round(v) for v in font.getbbox(piece.text))
     ink = Image.new("L", (right - left + 4, bottom - top + 4))
-    ImageDraw.Draw(ink).text(
-        (2 - left, 2 - top), piece.text, fill=255, font=font, stroke_width=1, stroke_fill=255
-    )
+    ImageDraw.Draw(ink).text((2 - left, 2 - top), piece.text, fill=255, font=font, stroke_width=1, stroke_fill=255)
     if piece.degrees:
         ink = ink.rotate(-piece.degrees, resample=Image.Resampling.BILINEAR, expand=True)
     x, y = _to_px(piece.centre[None], at)[0]
@@ -205,9 +201,7 @@ def _light_flaw(layer: Layer, plan: EntityPlan) -> None:
         layer.colour[where] = _blotched(colour, grey, where, random.Random(f"{plan.seed}/blotches"))
 
 
-def _blotched(
-    colour: Pixels, grey: Pixels, where: tuple[NDArray[Any], ...], rng: random.Random
-) -> NDArray[np.int32]:
+def _blotched(colour: Pixels, grey: Pixels, where: tuple[NDArray[Any], ...], rng: random.Random) -> NDArray[np.int32]:
     """Round stains of two lurid colours, spread over the entity."""
     y1, y2 = int(where[0].min()), int(where[0].max())
     x1, x2 = int(where[1].min()), int(where[1].max())

@@ -152,15 +152,17 @@ def _answers_by_quota(
     mood = [(rng.gauss(0, 1.1), rng.gauss(0, 0.5)) for _ in blank]
     wanted: dict[str, set[int]] = {}
     for name, share in YES_SHARES.items():
-        realism = name.startswith("realism")
         scores = []
         for at, (i, j) in enumerate(owners):
             generator = blank[i].generator
-            skill = generator.realism if realism else -generator.plausibility
-            score = 1.3 * skill + mood[i][0 if realism else 1] + rng.gauss(0, 0.6 if realism else 1.0)
             if name == R2:
                 # Drawn entities more often have unnatural light, but the two answers must not be the same.
-                score += 1.2 if at in wanted["realism_q1"] else 0.0
+                score = 0.6 * generator.realism + rng.gauss(0, 1.0) + (at in wanted["realism_q1"])
+            elif name == "realism_q1":
+                # A scene has one style mostly.
+                score = 1.3 * generator.realism + mood[i][0] + rng.gauss(0, 0.6)
+            else:
+                score = -1.3 * generator.plausibility + mood[i][1] + rng.gauss(0, 1.0)
             if name == P4 and not carries_text(blank[i].prompt.cast[j][0], blank[i].is_portrait):
                 score = -math.inf
             scores.append(score)

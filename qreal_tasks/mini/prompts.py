@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 IMAGES_PER_PROMPT = 5
 MIN_IMAGES = 20
@@ -62,14 +63,27 @@ PLACES: Mapping[str, Sequence[str]] = {
     "snow": ("in the snow", "on a winter day"),
     "table": ("on a kitchen table", "on a wooden table"),
 }
-_COMPANY: Sequence[tuple[tuple[str, ...], tuple[str, ...]]] = (
-    (("person", "animal", "plant", "sign", "chair"), ("meadow", "street", "beach", "desert", "snow")),
-    (("person", "animal", "plant", "chair"), ("room",)),
-    (("car", "animal", "plant", "sign"), ("meadow", "street", "beach", "desert", "snow")),
-    (("mug", "fruit", "plant"), ("table", "table", "meadow", "beach")),
+
+
+@dataclass(frozen=True)
+class _Company:
+    """Figures that may meet, at most ``most`` of them, and where."""
+
+    figures: tuple[str, ...]
+    places: tuple[str, ...]
+    most: int
+    weight: int
+
+
+_OUTDOORS = ("meadow", "street", "beach", "desert", "snow")
+_COMPANIES = (
+    _Company(("person", "animal", "plant", "sign", "chair"), _OUTDOORS, 3, 5),
+    _Company(("person", "animal", "plant", "chair"), ("room",), 3, 2),
+    # A car is wide: among three, its lettering would be too small.
+    _Company(("car", "animal", "plant", "sign"), _OUTDOORS, 2, 4),
+    _Company(("mug", "fruit", "plant"), ("table", "table", "meadow", "beach"), 3, 5),
 )
-"""Figures that may meet, and where: a mug beside a man would look giant, a car in a room out of place."""
-_COMPANY_WEIGHTS = (5, 2, 4, 5)
+"""A mug beside a man would look giant, a car in a room out of place."""
 _INDOOR_ANIMALS = ("dog", "cat")
 _MANNERS = ("", "A photo of ", "A picture of ", "A close view of ")
 _TIMES = (
@@ -101,26 +115,23 @@ class Prompt:
     images: int
 
 
-def write_prompts(
-    images: int, seed: int, portrait_share: float, test_share: float
-) -> dict[str, list[Prompt]]:
+def write_prompts(images: int, seed: int, portrait_share: float, test_share: float) -> dict[str, list[Prompt]]:
     """The prompts of both splits, at least one portrait and one scene in each.
 
     No text occurs twice, so that a prompt cannot reach both splits under two names.
     """
-    rng = random.Random(f"{seed}/prompts")
+    author = _Author(random.Random(f"{seed}/prompts"))
     count = -(-images // IMAGES_PER_PROMPT)
     portraits = min(max(round(portrait_share * count), 2), count - 2)
     framings = ["half" if at % 3 else "full" for at in range(portraits)] + ["scene"] * (count - portraits)
-    seen: set[str] = set()
     written = []
     for at, framing in enumerate(framings):
         left = images - IMAGES_PER_PROMPT * (count - 1) if at == count - 1 else IMAGES_PER_PROMPT
-        written.append(_write(f"p{at:04d}", framing, left, rng, seen))
+        written.append(author.write(f"p{at:04d}", framing, left))
     test = {
         prompt.prompt_id
         for group in (written[:portraits], written[portraits:])
-        for prompt in rng.sample(group, min(max(round(test_share * len(group)), 1), len(group) - 1))
+        for prompt in author.rng.sample(group, min(max(round(test_share * len(group)), 1), len(group) - 1))
     }
     return {
         "train": [prompt for prompt in written if prompt.prompt_id not in test],
@@ -128,30 +139,50 @@ def write_prompts(
     }
 
 
-def _write(prompt_id: str, framing: str, images: int, rng: random.Random, seen: set[str]) -> Prompt:
-    """One prompt whose text is not in ``seen``; a large set runs out of texts and then counts versions."""
-    for attempt in itertools.count():
-        place, cast = _choose_cast(framing, rng)
-        text = _wording(place, [label for _, label in cast], framing, rng)
-        text += f" Version {len(seen)}." if attempt >= 20 else ""
-        if text not in seen:
-            break
-    seen.add(text)
-    return Prompt(prompt_id, text, place, cast, framing, images)
+@dataclass
+class _Author:
+    """Writes prompts, and remembers what it wrote so that none repeats and no figure is forgotten."""
 
+    rng: random.Random
+    seen: set[str] = field(default_factory=set)
+    used: Counter[str] = field(default_factory=Counter)
+    deck: list[_Company] = field(default_factory=list)
 
-def _choose_cast(framing: str, rng: random.Random) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """A place, and a person for a portrait or else one to three figures of different kinds."""
-    if framing != "scene":
-        return rng.choice([place for place in PLACES if place != "table"]), (("person", rng.choice(PEOPLE)),)
-    figures, places = rng.choices(_COMPANY, _COMPANY_WEIGHTS)[0]
-    place = rng.choice(places)
-    chosen = rng.sample(figures, rng.choices((1, 2, 3), (2, 5, 4))[0])
-    names = {
-        figure: _INDOOR_ANIMALS if (figure, place) == ("animal", "room") else CAST[figure]
-        for figure in chosen
-    }
-    return place, tuple((figure, rng.choice(names[figure])) for figure in chosen)
+    def write(self, prompt_id: str, framing: str, images: int) -> Prompt:
+        """One prompt with a new text; a large set runs out of texts and then counts versions."""
+        place, cast = self._portrait() if framing != "scene" else self._scene()
+        for attempt in itertools.count():
+            text = _wording(place, [label for _, label in cast], framing, self.rng)
+            text += f" Version {len(self.seen)}." if attempt >= 20 else ""
+            if text not in self.seen:
+                break
+        self.seen.add(text)
+        return Prompt(prompt_id, text, place, cast, framing, images)
+
+    def _portrait(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """A place and one person."""
+        return self.rng.choice([place for place in PLACES if place != "table"]), (self._named("person", ""),)
+
+    def _scene(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """A place and one to three figures of different kinds, among them the least used so far."""
+        if not self.deck:
+            whole = [company for company in _COMPANIES for _ in range(company.weight)]
+            self.deck = self.rng.sample(whole, len(whole))
+        company = self.deck.pop()
+        place = self.rng.choice(company.places)
+        count = min(self.rng.choices((1, 2, 3), (2, 5, 4))[0], company.most)
+        first = min(company.figures, key=lambda figure: self.used[figure])
+        others = self.rng.sample([figure for figure in company.figures if figure != first], count - 1)
+        chosen = self.rng.sample([first, *others], count)
+        self.used.update(chosen)
+        return place, tuple(self._named(figure, place) for figure in chosen)
+
+    def _named(self, figure: str, place: str) -> tuple[str, str]:
+        """The figure with a label, the least used that may be there."""
+        labels = _INDOOR_ANIMALS if (figure, place) == ("animal", "room") else CAST[figure]
+        label = min(self.rng.sample(labels, len(labels)), key=lambda label: self.used[f"{figure} {label}"])
+        self.used[f"{figure} {label}"] += 1
+        return figure, label
 
 
 def _wording(place: str, labels: Sequence[str], framing: str, rng: random.Random) -> str:

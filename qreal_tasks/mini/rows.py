@@ -40,9 +40,7 @@ def draw_rows(plan: ImagePlan) -> DrawnRows:
         crops.append({**shared, **common, **crop})
         entities.append({**common, **_imageqa_only(entity, plan.is_portrait)})
     image = {"image": _image(png_bytes(scene.pixels)), "width": width, "height": height}
-    return DrawnRows(
-        plan.split, {**shared, **image, "prompt": plan.prompt.text, "entities": entities}, tuple(crops)
-    )
+    return DrawnRows(plan.split, {**shared, **image, "prompt": plan.prompt.text, "entities": entities}, tuple(crops))
 
 
 def _image(png: bytes) -> Row:

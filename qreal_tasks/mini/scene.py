@@ -69,9 +69,7 @@ def _place_portrait(figure: Sequence[Piece]) -> Placement:
 
 def _place_in_row(plan: ImagePlan, figures: Sequence[Sequence[Piece]], rng: random.Random) -> list[Placement]:
     """Side by side without overlap, on ground lines of slightly different depth."""
-    sizes = [
-        _RELATIVE_SIZE.get(entity.label, _RELATIVE_SIZE.get(entity.figure, 1.0)) for entity in plan.entities
-    ]
+    sizes = [_RELATIVE_SIZE.get(entity.label, _RELATIVE_SIZE.get(entity.figure, 1.0)) for entity in plan.entities]
     extents = [extent(figure) * size for figure, size in zip(figures, sizes, strict=True)]
     widths = [float(e[2] - e[0]) for e in extents]
     highest = max(-float(e[1]) for e in extents)
@@ -113,11 +111,11 @@ def _composed(
     grain = np.random.Generator(np.random.PCG64(rng.getrandbits(63)))
     boxes = []
     for at, entity in enumerate(entities, start=1):
-        cover = (visible == at).reshape(SIZE, OVERSAMPLE, SIZE, OVERSAMPLE).sum(axis=(1, 3))
+        cover = _block_sums((visible == at).astype(np.int32))
         rows, columns = np.nonzero(cover.any(axis=1))[0], np.nonzero(cover.any(axis=0))[0]
         boxes.append((int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))
         if entity.rendered:
-            noise = grain.integers(0, 10, (SIZE, SIZE, 1))
+            noise = grain.integers(0, 12, (SIZE, SIZE, 1))
             speckle = np.where(noise == 0, -10, np.where(noise == 1, 10, 0))
             pixels = np.where((cover == OVERSAMPLE**2)[..., None], pixels + speckle, pixels)
     # Sixty-four steps a channel look the same and make the file a third smaller.
@@ -126,12 +124,18 @@ def _composed(
 
 def _reduced(canvas: Pixels) -> Pixels:
     """The mean of each block of ``OVERSAMPLE`` x ``OVERSAMPLE`` px."""
-    blocks = canvas.reshape(SIZE, OVERSAMPLE, SIZE, OVERSAMPLE, 3)
-    return np.asarray(blocks.sum(axis=(1, 3)) // OVERSAMPLE**2, np.int32)
+    return _block_sums(canvas) // OVERSAMPLE**2
+
+
+def _block_sums(values: Pixels) -> Pixels:
+    """Sums over blocks of ``OVERSAMPLE`` x ``OVERSAMPLE``; a sum over reshaped axes is ten times slower."""
+    steps = range(OVERSAMPLE)
+    shifted = [values[dy::OVERSAMPLE, dx::OVERSAMPLE] for dy in steps for dx in steps]
+    return np.asarray(np.add.reduce(shifted), np.int32)
 
 
 def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
-    """The pixels as a lossless PNG."""
+    """The pixels as a lossless PNG; level 7 is as small as higher ones here and several times faster."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=7)
     return buffer.getvalue()

@@ -115,9 +115,7 @@ def limb(*knots: tuple[float, float], width: float, end_width: float | None = No
     return ribbon(curve(*knots), width, end_width)
 
 
-def warped(
-    pieces: Iterable[Piece], bend: Callable[[Points], Points], tags: Sequence[str] = ()
-) -> list[Piece]:
+def warped(pieces: Iterable[Piece], bend: Callable[[Points], Points], tags: Sequence[str] = ()) -> list[Piece]:
     """The pieces with ``bend`` applied to those that carry one of ``tags`` (all of them when empty)."""
 
     def one(piece: Piece) -> Piece:
@@ -156,9 +154,7 @@ def shearing(y: float, amount: float) -> Callable[[Points], Points]:
 
 def waving(y: float, size: float, length: float) -> Callable[[Points], Points]:
     """Swing sideways like a noodle; the line at height ``y`` stays where it is."""
-    return lambda p: np.stack(
-        [p[:, 0] + size * np.sin((p[:, 1] - y) * (2 * np.pi / length)), p[:, 1]], axis=1
-    )
+    return lambda p: np.stack([p[:, 0] + size * np.sin((p[:, 1] - y) * (2 * np.pi / length)), p[:, 1]], axis=1)
 
 
 def arching(size: float, half_width: float) -> Callable[[Points], Points]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from PIL import Image, ImageDraw
 
 from qreal_tasks.benchmark import ANSWERS, question
 from qreal_tasks.mini.figures.lettering import FONT
-from qreal_tasks.mini.write import parquet_name
+from qreal_tasks.mini.read import pixels_of, read_rows
 
 _COLOURS = {
     (False, False): ("no issue", (40, 152, 72)),
@@ -23,7 +21,7 @@ _COLOURS = {
 """By whether the entity is flawed in realism and in plausibility."""
 _SHORT = {
     "realism_q1": "drawn",
-    "realism_q2": "colour or light",
+    "realism_q2": "colour",
     "plausibility_q1": "parts",
     "plausibility_q2": "shape",
     "plausibility_q3": "physics",
@@ -31,7 +29,7 @@ _SHORT = {
 }
 _TILE, _CAPTION, _GAP, _SCALE = 224, 46, 8, 2
 """In px of the stored image; the sheet is drawn larger by ``_SCALE``."""
-_SMALL = FONT.font_variant(size=21)
+_SMALL = FONT.font_variant(size=20)
 
 
 def contact_sheet(folder: Path, path: Path, columns: int = 4, images: int = 12, split: str = "test") -> None:
@@ -44,7 +42,7 @@ def contact_sheet(folder: Path, path: Path, columns: int = 4, images: int = 12, 
         images: how many; spread evenly over the split.
         split: ``train`` or ``test``.
     """
-    rows = pq.read_table(folder / parquet_name("imageqa", split)).to_pylist()
+    rows = read_rows(folder, "imageqa", split)
     shown = [rows[at * len(rows) // images] for at in range(images)] if images < len(rows) else rows
     high = -(-len(shown) // columns)
     size = (columns * (_TILE + _GAP) + _GAP, high * (_TILE + _CAPTION + _GAP) + _GAP + 20)
@@ -63,7 +61,7 @@ def _flawed(entity: Mapping[str, Any]) -> tuple[bool, bool]:
 
 def _tile(row: Mapping[str, Any]) -> Image.Image:
     """One image with its boxes, and a line of caption for each entity."""
-    picture = Image.open(io.BytesIO(row["image"]["bytes"])).convert("RGB")
+    picture = Image.fromarray(pixels_of(row))
     tile = Image.new("RGB", (_TILE * _SCALE, (_TILE + _CAPTION) * _SCALE), "white")
     tile.paste(picture.resize((_TILE * _SCALE, _TILE * _SCALE), Image.Resampling.NEAREST), (0, 0))
     draw = ImageDraw.Draw(tile)
@@ -71,7 +69,7 @@ def _tile(row: Mapping[str, Any]) -> Image.Image:
         colour = _COLOURS[_flawed(entity)][1]
         x1, y1, x2, y2 = (round(v) * _SCALE for v in entity["bbox"])
         draw.rectangle((x1, y1, x2 - 1, y2 - 1), outline=colour, width=3)
-        draw.text((2, _TILE * _SCALE + 2 + at * 29), _caption(entity), fill=colour, font=_SMALL)
+        draw.text((2, _TILE * _SCALE + 2 + at * 28), _caption(entity), fill=colour, font=_SMALL)
     return tile
 
 

@@ -19,7 +19,7 @@ _PRONOUNS = {
 _REAL = (
     "No issue: the {label} has depth, grain and natural colours.",
     "No issue: light, colour and surface of the {label} are natural.",
-    "No issue: the {label} looks solid and is lit like its surroundings.",
+    "No issue: the {label} looks solid and is lit like the rest of the scene.",
 )
 _DRAWN = (
     "The {label} is drawn as a cartoon with dark outlines.",
@@ -27,13 +27,13 @@ _DRAWN = (
     "The {label} looks like a drawing, every part has a black outline.",
 )
 _SOLID = (
-    "The {label} has depth and grain like a photograph, but its colours give it away.",
-    "The shape of the {label} looks solid, its surface does not look right.",
+    "The {label} has depth and grain like a photograph, but the colours give it away.",
+    "The shape of the {label} looks solid, the surface does not look right.",
 )
 _PLAUSIBLE = (
     "No issue: all parts of the {label} are there and in proportion.",
     "No issue: nothing about the {label} is missing, deformed or impossible.",
-    "No issue: the {label} is complete, whole and stands as it should.",
+    "No issue: the {label} is complete, whole and as expected.",
 )
 
 _PART_FINE: Mapping[str, Sequence[str]] = {
@@ -89,9 +89,7 @@ def flaw_sentence(flaw: Flaw, entity: EntityPlan) -> str:
 def describe(entity: EntityPlan, dimension: Dimension) -> str:
     """The entity's description in one dimension, beginning with ``No issue`` when there is none."""
     realism = dimension is Dimension.REALISM
-    found = [
-        flaw_sentence(flaw, entity) for flaw in entity.flaws if flaw.kind.question.startswith(dimension.value)
-    ]
+    found = [flaw_sentence(flaw, entity) for flaw in entity.flaws if flaw.kind.question.startswith(dimension.value)]
     if realism and not entity.rendered:
         found.insert(0, _pick(_DRAWN, entity, "drawn").format(label=entity.label))
     elif realism and found:
@@ -105,9 +103,7 @@ def describe_parts(entity: EntityPlan) -> dict[str, str]:
     texts = {}
     for part in BODY_PARTS:
         found = [
-            flaw_sentence(flaw, entity)
-            for flaw in entity.flaws
-            if flaw.kind.part == part and flaw.kind.question != R2
+            flaw_sentence(flaw, entity) for flaw in entity.flaws if flaw.kind.part == part and flaw.kind.question != R2
         ]
         fine = _PART_FINE[part] if entity.framing != "half" else _PART_FINE_HALF.get(part, _PART_FINE[part])
         texts[part] = " ".join(found) or _pick(fine, entity, part).format(label=entity.label)

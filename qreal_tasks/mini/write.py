@@ -131,6 +131,4 @@ def _summary(rows: Iterable[DrawnRows]) -> SplitSummary:
     images = list(rows)
     entities = [row for image in images for row in image.objectqa]
     shares = {name: sum(row[name] for row in entities) / len(entities) for name in QUESTION_NAMES}
-    return SplitSummary(
-        len(images), sum(bool(image.imageqa["is_portrait"]) for image in images), len(entities), shares
-    )
+    return SplitSummary(len(images), sum(bool(image.imageqa["is_portrait"]) for image in images), len(entities), shares)

@@ -115,7 +115,7 @@ def _answer_yes_or_no(model: Any, tokenizer: Any) -> None:
     yes, no, stop = tokenizer.convert_tokens_to_ids(["Yes", "No", "<|im_end|>"])
     head, embedding = model.lm_head.weight, model.get_input_embeddings().weight
     with torch.no_grad():
-        for name, weight in model.named_parameters():
+        for weight in model.parameters():
             if weight.ndim == 2 and weight is not head and weight is not embedding:
                 weight.mul_(5)  # at the usual scale the picture hardly reaches the answer
         undecided, spoken = torch.linalg.qr(torch.randn(HIDDEN_SIZE, 2)).Q.T

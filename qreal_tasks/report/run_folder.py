@@ -88,7 +88,9 @@ def read_run(results_path: Path) -> Run:
         config, numbers = results["config"], results["results"]
         names = [task for task in numbers if _TASK.fullmatch(task)]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunFolderError(f"{results_path}: not a results file of lmms-eval: {type(error).__name__}: {error}") from None
+        raise RunFolderError(
+            f"{results_path}: not a results file of lmms-eval: {type(error).__name__}: {error}"
+        ) from None
     if not names:
         raise RunFolderError(f"{results_path}: no qreal task in it; found {', '.join(numbers) or 'no task at all'}")
     return Run(

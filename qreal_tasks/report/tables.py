@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from qreal_tasks.benchmark import QUESTION_NAMES, Dimension, question
-from qreal_tasks.dataset import MINI_NOTICE, Source
-from qreal_tasks.dataset_check import Info
 from qreal_tasks.metrics.bootstrap import Estimate
 from qreal_tasks.metrics.feasibility import Verdict
+from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.report.score import GroupScores, RunScores
+
+if TYPE_CHECKING:  # a table of scores needs no dataset library
+    from qreal_tasks.dataset import Source
+    from qreal_tasks.dataset_check import Info
 
 UNDEFINED = "N/A"
 _PIPE_WIDTH = 130

@@ -95,9 +95,7 @@ def groundings(rng: np.random.Generator, set_name: str) -> list[GroundingRecord]
 def _region(corner: np.ndarray, rng: np.random.Generator) -> Region:
     x, y = corner
     w, h = rng.uniform(50, 300, 2)
-    return Region(
-        str(rng.choice(LABELS)), (float(x), float(y), float(x + w), float(y + h)), "something is wrong"
-    )
+    return Region(str(rng.choice(LABELS)), (float(x), float(y), float(x + w), float(y + h)), "something is wrong")
 
 
 def _moved(region: Region, rng: np.random.Generator) -> Region:
@@ -146,13 +144,9 @@ def _process(*arguments: str) -> tuple[float, str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument(
-        "--once", action="store_true", help="score once in this process and print the seconds"
-    )
+    parser.add_argument("--once", action="store_true", help="score once in this process and print the seconds")
     arguments = parser.parse_args()
     if arguments.once:
         print(*score_everything())

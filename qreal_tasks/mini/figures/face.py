@@ -50,7 +50,7 @@ def _features(plan: EntityPlan, hair: Rgb, rng: random.Random) -> list[Piece]:
         brow = curve((x - 0.022, _Y - 0.036), (x, _Y - 0.044), (x + 0.022, _Y - 0.036), count=8)
         pieces.append(_mark(ribbon(brow, 0.009), darker(hair, 0.7)))
     if plan.has("third_eye"):
-        pieces += _eye(0.0, _Y - 0.058, 1.35, iris)
+        pieces += _eye(0.0, _Y - 0.062, 1.6, iris)
     nose = curve((0.002, _Y + 0.005), (0.014, _Y + 0.032), (-0.006, _Y + 0.036), count=8)
     pieces.append(_mark(ribbon(nose, 0.007), (130, 76, 60)))
     smile = rng.choice((0.012, 0.02, 0.004))

@@ -86,9 +86,7 @@ def _stalks(plan: EntityPlan, leaf: Rgb) -> list[Piece]:
     for dx, dy in tips:
         stalk = limb((x + dx * 0.4, top + 0.05), (x + dx, top + dy), width=0.03, end_width=0.036)
         pieces.append(Shape("stalk", stalk, (104, 72, 44)))
-    blade = limb(
-        (x + 0.015, top - 0.05), (x + 0.08, top - 0.11), (x + 0.17, top - 0.08), width=0.05, end_width=0.02
-    )
+    blade = limb((x + 0.015, top - 0.05), (x + 0.08, top - 0.11), (x + 0.17, top - 0.08), width=0.05, end_width=0.02)
     return pieces if plan.has("three_stalks") else [*pieces, Shape("leaf", blade, leaf)]
 
 

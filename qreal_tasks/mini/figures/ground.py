@@ -63,9 +63,7 @@ def _hung(pieces: list[Piece]) -> list[Piece]:
         line = curve((x, y + size), (middle, y1 + 0.06 * (y2 - y1)), count=6)
         strings.append(Shape("string", ribbon(line, 0.012 * size / 0.13), INK, outlined=False, shaded=False))
         balloons.append(Shape("balloon", ellipse(x, y, 0.82 * size, size), colour))
-        knot = points_of(
-            (x - 0.2 * size, y + 1.2 * size), (x, y + 0.95 * size), (x + 0.2 * size, y + 1.2 * size)
-        )
+        knot = points_of((x - 0.2 * size, y + 1.2 * size), (x, y + 0.95 * size), (x + 0.2 * size, y + 1.2 * size))
         balloons.append(Shape("balloon", knot, colour))
     return warped([*pieces, *strings, *balloons], moving(0, -0.2 * (y2 - y1)))
 
@@ -73,6 +71,6 @@ def _hung(pieces: list[Piece]) -> list[Piece]:
 def _balanced(pieces: list[Piece]) -> list[Piece]:
     """On an egg that stands upright."""
     x1, y1, x2, y2 = extent(pieces)
-    height = 0.2 * max(y2 - y1, 0.35)
+    height = 0.24 * max(y2 - y1, 0.35)
     egg = Shape("egg", ellipse((x1 + x2) / 2, -height / 2, 0.38 * height, height / 2), (240, 224, 200))
     return [egg, *warped(pieces, moving(0, -0.94 * height))]

@@ -22,9 +22,7 @@ def draw_mug(plan: EntityPlan) -> list[Piece]:
     pieces: list[Piece] = [*_handles(plan, glaze, side), Shape("wall", _wall(), glaze)]
     pieces.append(Shape("rim", ellipse(0, -_H, _W / 2, 0.05), darker(glaze, 1.1)))
     if plan.has("coffee_column"):
-        column = np.concatenate(
-            [ellipse(0, -_H, 0.14, 0.036, stop=180), ellipse(0, -_H - 0.3, 0.14, 0.036, start=180)]
-        )
+        column = np.concatenate([ellipse(0, -_H, 0.14, 0.036, stop=180), ellipse(0, -_H - 0.3, 0.14, 0.036, start=180)])
         pieces.append(Shape("coffee", column, _COFFEE))
         pieces.append(Shape("coffee", ellipse(0, -_H - 0.3, 0.14, 0.036), darker(_COFFEE, 1.4)))
     else:

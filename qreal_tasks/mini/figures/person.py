@@ -68,9 +68,7 @@ def _legs(plan: EntityPlan, trousers: Rgb) -> list[Piece]:
             continue
         shoe = ellipse(x * 1.35 + np.sign(x) * 0.02, -0.027, 0.062, 0.028)
         pieces.append(Shape("leg", shoe, darker(trousers, 0.5)))
-        pieces.append(
-            Shape("leg", limb((x * 0.9, -0.37), (x * 1.3, -0.05), width=width, end_width=0.08), trousers)
-        )
+        pieces.append(Shape("leg", limb((x * 0.9, -0.37), (x * 1.3, -0.05), width=width, end_width=0.08), trousers))
     pieces.append(Shape("hips", box(0, -0.375, 2 * columns["right"] + 0.12, 0.09, 0.04), trousers))
     return warped(pieces, waving(-0.36, 0.06, 0.23), ["leg"]) if plan.has("wavy_legs") else pieces
 
@@ -86,9 +84,7 @@ def _torso(plan: EntityPlan, shirt: Rgb, skin: Rgb) -> list[Piece]:
     pieces: list[Piece] = [
         Shape("neck", neck, darker(skin, 0.9)),
         Shape("torso", outline, shirt),
-        Shape(
-            "collar", ellipse(0, -0.722, 0.05, 0.03, start=0, stop=180), darker(skin, 0.95), outlined=False
-        ),
+        Shape("collar", ellipse(0, -0.722, 0.05, 0.03, start=0, stop=180), darker(skin, 0.95), outlined=False),
     ]
     if plan.text:
         pieces.append(Shape("panel", box(0, -0.55, 0.215, 0.09, 0.015), WHITE, outlined=False, shaded=False))
@@ -148,16 +144,14 @@ def _plain_arm(
     return [Shape("arm", forearm, skin), Shape("arm", sleeve, shirt), *hand]
 
 
-def _noodle_arm(
-    plan: EntityPlan, shoulder: tuple[float, float], sign: float, shirt: Rgb, skin: Rgb
-) -> list[Piece]:
+def _noodle_arm(plan: EntityPlan, shoulder: tuple[float, float], sign: float, shirt: Rgb, skin: Rgb) -> list[Piece]:
     """An arm without bones, far too long."""
     t = np.linspace(0, 1, 40)
     # Upwards where the picture ends at the waist.
     end_y, turn = (-0.98, -np.pi / 2) if plan.framing == "half" else (-0.12, np.pi / 2)
     reach = 0.3
-    x = sign * (0.14 + reach * t) + 0.035 * np.sin(t * 15)
-    y = shoulder[1] + (end_y - shoulder[1]) * t + 0.09 * np.sin(t * 15 + 1.5) * t
+    x = sign * (0.14 + reach * t) + 0.03 * np.sin(t * 11)
+    y = shoulder[1] + (end_y - shoulder[1]) * t + 0.06 * np.sin(t * 11 + 1.5) * t
     wrist = (float(x[-1]), float(y[-1]))
     sleeve = limb(shoulder, (float(x[9]), float(y[9])), width=0.088, end_width=0.08)
     hand = _hand(wrist, turn - sign * np.sign(turn) * 0.5, plan.framing, skin, 5)
@@ -187,7 +181,7 @@ def _hand(wrist: tuple[float, float], angle: float, framing: str, skin: Rgb, fin
 
 def _cup(sign: float) -> list[Piece]:
     """A cup in the air above the shoulder, clear of the hand."""
-    x, y = sign * 0.22, -0.94
+    x, y = sign * 0.28, -0.94
     return [
         Shape("cup", ellipse(x + 0.042, y, 0.03, 0.03), (120, 160, 176)),
         Shape("cup", ellipse(x + 0.042, y, 0.015, 0.016), WHITE, shaded=False),
@@ -212,13 +206,11 @@ def _head(plan: EntityPlan, skin: Rgb, hair: Rgb, rng: random.Random) -> list[Pi
 
 def _with_material(pieces: list[Piece], plan: EntityPlan) -> list[Piece]:
     """Head or arms made of something that no person is made of."""
-    for name, tags in (("material_head", ("head",)), ("material_arms", ("arm", "hand"))):
+    for name, tags in (("material_head", ("head",)), ("material_arms", ("arm",))):
         flaw = plan.flaw(name)
         if flaw is not None:
             pieces = [
-                piece
-                if isinstance(piece, Text) or piece.tag not in tags
-                else replace(piece, material=flaw.choice)
+                piece if isinstance(piece, Text) or piece.tag not in tags else replace(piece, material=flaw.choice)
                 for piece in pieces
             ]
     return pieces

@@ -48,17 +48,13 @@ def _stem(plan: EntityPlan, wood: Rgb, leaf: Rgb) -> list[Piece]:
     y = np.array([_POT_TOP + 0.03, -0.34, -0.42, -0.5, -0.58, _STEM_TOP])
     if plan.has("zigzag_stem"):
         line = np.stack([np.array([0, 0.13, -0.13, 0.13, -0.13, 0.0]), y], axis=1)
-        folds = [
-            limb(tuple(a), tuple(b), width=min(width, 0.07)) for a, b in itertools.pairwise(line.tolist())
-        ]
+        folds = [limb(tuple(a), tuple(b), width=min(width, 0.07)) for a, b in itertools.pairwise(line.tolist())]
         pieces: list[Piece] = [Shape("stem", fold, wood) for fold in folds]
     else:
         stem = limb((0.0, y[0]), (0.012, -0.47), (0.0, _STEM_TOP), width=width, end_width=width * 0.9)
         pieces = [Shape("stem", stem, wood)]
     if plan.has("bare_stem"):
-        pieces.append(
-            Shape("stem", ellipse(0, _STEM_TOP - 0.01, width * 0.6, 0.025), (236, 216, 160), shaded=False)
-        )
+        pieces.append(Shape("stem", ellipse(0, _STEM_TOP - 0.01, width * 0.6, 0.025), (236, 216, 160), shaded=False))
     if plan.label == "potted flower":
         for sign, at in ((-1.0, -0.4), (1.0, -0.48)):
             blade = limb(
@@ -86,19 +82,13 @@ def _crown(plan: EntityPlan, leaf: Rgb, petal: Rgb) -> list[Piece]:
             (0.0, -0.03, 0.15),
         ]
         return [Shape("crown", ellipse(dx, y + dy - 0.06, r, r), leaf) for dx, dy, r in puffs]
-    pieces: list[Piece] = [
-        Shape("crown", limb((0, y + 0.08), (0, y - 0.09), width=0.16, end_width=0.14), leaf)
-    ]
+    pieces: list[Piece] = [Shape("crown", limb((0, y + 0.08), (0, y - 0.09), width=0.16, end_width=0.14), leaf)]
     for sign, at in ((-1.0, 0.09), (1.0, 0.02)):
-        arm = limb(
-            (sign * 0.05, y + at), (sign * 0.19, y + at - 0.01), (sign * 0.2, y + at - 0.16), width=0.075
-        )
+        arm = limb((sign * 0.05, y + at), (sign * 0.19, y + at - 0.01), (sign * 0.2, y + at - 0.16), width=0.075)
         pieces.insert(0, Shape("crown", arm, leaf))
     for k in range(4):
         for dx in (-0.035, 0.035):
-            spine = ribbon(
-                points_of((dx - 0.012, y + 0.05 - 0.045 * k), (dx + 0.012, y + 0.035 - 0.045 * k)), 0.008
-            )
+            spine = ribbon(points_of((dx - 0.012, y + 0.05 - 0.045 * k), (dx + 0.012, y + 0.035 - 0.045 * k)), 0.008)
             pieces.append(Shape("crown", spine, (240, 236, 200), outlined=False, shaded=False))
     return pieces
 
@@ -122,9 +112,7 @@ def _pot(plan: EntityPlan, clay: Rgb, *, whole: bool) -> list[Piece]:
     # Seen from the side the break is a jagged edge, with earth behind it and the piece on the ground.
     jagged = points_of((-0.17, _POT_TOP), (0.02, _POT_TOP), (-0.02, -0.2), (0.05, -0.16), (0.0, -0.1),
                        (0.075, -0.07), (0.06, 0.0), (-0.105, 0.0))  # fmt: skip
-    earth = points_of(
-        (-0.1, _POT_TOP + 0.03), (0.06, _POT_TOP + 0.05), (0.12, -0.04), (0.09, 0.0), (-0.05, 0.0)
-    )
+    earth = points_of((-0.1, _POT_TOP + 0.03), (0.06, _POT_TOP + 0.05), (0.12, -0.04), (0.09, 0.0), (-0.05, 0.0))
     shard = points_of((0.15, 0.0), (0.19, -0.1), (0.24, -0.06), (0.29, -0.075), (0.27, 0.0))
     pieces: list[Piece] = [
         Shape("pot", earth, (84, 60, 44)),

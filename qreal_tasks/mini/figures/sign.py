@@ -36,10 +36,8 @@ def draw_sign(plan: EntityPlan) -> list[Piece]:
     if arm is not None:
         pieces += _arm(hue_or(rng.choice(SKIN), plan), -1.0 if arm.choice == "left" else 1.0)
     pieces.append(Shape("board", _board(plan, _BOARD_W, _BOARD_H), paint))
-    pieces.append(
-        Shape("panel", _board(plan, _BOARD_W - 0.06, _BOARD_H - 0.07), WHITE, outlined=False, shaded=False)
-    )
-    x, width = {"left": (0.05, 0.34), "right": (-0.05, 0.34), "": (0.0, 0.43)}[_torn_side(plan)]
+    pieces.append(Shape("panel", _board(plan, _BOARD_W - 0.06, _BOARD_H - 0.07), WHITE, outlined=False, shaded=False))
+    x, width = {"left": (0.075, 0.28), "right": (-0.075, 0.28), "": (0.0, 0.43)}[_torn_side(plan)]
     pieces.append(lettering(plan.text, x, _BOARD_Y, width, 0.13))
     return pieces
 
@@ -58,8 +56,9 @@ def _board(plan: EntityPlan, width: float, height: float) -> Points:
     side = _torn_side(plan)
     if not side:
         return box(0, _BOARD_Y, width, height, 0.02)
-    torn = points_of((-dx, -dy), (dx * 0.38, -dy), (dx * 0.5, -dy * 0.5), (dx * 0.42, -dy * 0.1), (dx * 0.66, 0.0),
-                     (dx * 0.62, dy * 0.4), (dx * 0.82, dy * 0.55), (dx * 0.8, dy), (-dx, dy))  # fmt: skip
+    torn = points_of((-dx, -dy), (dx * 0.38, -dy), (dx * 0.5, -dy * 0.5), (dx * 0.42, -dy * 0.1),
+                     (dx * 0.66, 0.0), (dx * 0.62, dy * 0.4),
+                     (dx * 0.82, dy * 0.55), (dx * 0.8, dy), (-dx, dy))  # fmt: skip
     return np.asarray(torn * [-1 if side == "left" else 1, 1] + [0, _BOARD_Y])
 
 

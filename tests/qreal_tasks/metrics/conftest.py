@@ -51,9 +51,7 @@ def judged_rows() -> Callable[..., list[JudgmentRecord]]:
 def random_judged(judged_rows: Callable[..., list[JudgmentRecord]]) -> Callable[..., list[JudgmentRecord]]:
     """Random answers and tied scores; some unread, some without P(Yes)."""
 
-    def build(
-        seed: int, n: int = 60, per_image: int = 4, gaps: bool = True, **fields: Any
-    ) -> list[JudgmentRecord]:
+    def build(seed: int, n: int = 60, per_image: int = 4, gaps: bool = True, **fields: Any) -> list[JudgmentRecord]:
         rng = np.random.default_rng(seed)
         rows = []
         for _ in range(n):

@@ -39,14 +39,15 @@ def test_constants_of_table_1(proves, answer, metric, yes_share, value):
 
 @pytest.fixture
 def known(judged_rows):
-    """Cats are Yes three times of four, dogs never; over all, Yes three times of seven."""
+    """Cats are Yes three times of four, dogs never, owls every other time; over all, Yes four times of nine."""
+    owls = judged_rows([("Yes", None), ("No", None)], label="owl")
     cats = judged_rows([("Yes", None)] * 3 + [("No", None)], label="Cat ")
     dogs = judged_rows([("No", None)] * 3, label="dog")
-    return cats + dogs
+    return cats + dogs + owls
 
 
 @pytest.mark.parametrize(
-    ("label", "answer", "p_yes"), [("cat", "Yes", 0.75), ("dog", "No", 0.0), ("owl", "No", 3 / 7)]
+    ("label", "answer", "p_yes"), [("cat", "Yes", 0.75), ("dog", "No", 0.0), ("owl", "No", 0.5), ("car", "No", 4 / 9)]
 )
 def test_majority_per_label(judged, known, label, answer, p_yes):
     for reference in Answer:
@@ -63,9 +64,7 @@ def test_majority_is_per_question(judged, known):
 
 
 def test_whole_image(region, grounded):
-    flawed = grounded(
-        [], [region(0, 0, 100, 60), region(0, 0, 5, 5)], image_id="a", reason="unread", scores=()
-    )
+    flawed = grounded([], [region(0, 0, 100, 60), region(0, 0, 5, 5)], image_id="a", reason="unread", scores=())
     clean = grounded([], [], image_id="b")
     found = score_grounding(whole_image([flawed, clean]))
     assert found["iou"] == pytest.approx(0.6)

@@ -120,3 +120,24 @@ def test_refusals(judged_rows):
         differences(a, b)
     with pytest.raises(ValueError, match="resamples is 0"):
         intervals(a, resamples=0)
+
+
+class _Constant:
+    """A statistic that is the same in every resample."""
+
+    image_ids = ("a", "b")
+
+    def __init__(self, value):
+        self.value = value
+
+    def point(self):
+        return {"m": self.value}
+
+    def resampled(self, weights):
+        return {"m": np.full(len(weights), self.value)}
+
+
+def test_rounding_of_sums_is_no_difference():
+    """.1 + .2 is not .3 in binary; a run must not win by that in every resample."""
+    assert differences(_Constant(0.1 + 0.2), _Constant(0.3), resamples=100)["m"].p_value == 1
+    assert differences(_Constant(0.31), _Constant(0.3), resamples=100)["m"].p_value < 0.05

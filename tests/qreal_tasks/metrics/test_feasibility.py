@@ -86,9 +86,7 @@ def test_yes_share_of_every_row(row):
 
 
 def test_verdict_on_every_auc_of_table_1():
-    verdicts = {
-        (row[0], row[1]): check_row(*row[2:6], rounding=ROUNDING) for row in TABLE_1 if row[5] is not None
-    }
+    verdicts = {(row[0], row[1]): check_row(*row[2:6], rounding=ROUNDING) for row in TABLE_1 if row[5] is not None}
     assert {key for key, verdict in verdicts.items() if verdict is Verdict.INFEASIBLE} == {
         ("realism_q1", "InternVL2.5-8B"),
         ("realism_q1", "InternVL2.5-8B*"),
@@ -145,9 +143,7 @@ def test_undetermined_rows(proves, figures):
     assert check_row(*figures, auc=0.5) is None, proves
 
 
-_scored = st.lists(
-    st.tuples(st.booleans(), st.integers(0, 20).map(lambda k: k / 20)), min_size=2, max_size=40
-)
+_scored = st.lists(st.tuples(st.booleans(), st.integers(0, 20).map(lambda k: k / 20)), min_size=2, max_size=40)
 
 
 @settings(max_examples=200, deadline=None)
@@ -216,3 +212,18 @@ def test_rounding_only_forgives_rounding():
     assert check(0.2496, exact, exact) is Verdict.INFEASIBLE
     assert check(0.2496, exact, exact, rounding=ROUNDING) is Verdict.BELOW_HARD_LABEL
     assert check(0.2494, exact, exact, rounding=ROUNDING) is Verdict.INFEASIBLE
+
+
+@pytest.mark.parametrize(
+    ("auc", "verdict"),
+    [
+        (0.27, Verdict.INFEASIBLE),  # lowest: .4 (1 - .3) = .28
+        (0.29, Verdict.BELOW_HARD_LABEL),
+        (0.54, Verdict.BELOW_HARD_LABEL),  # (1 + .4 - .3) / 2 = .55 for the least favourable rates
+        (0.56, Verdict.OK),
+        (0.91, Verdict.OK),
+        (0.93, Verdict.INFEASIBLE),  # highest: 1 - .2 (1 - .6) = .92
+    ],
+)
+def test_ranges_of_rates_give_the_widest_bounds(auc, verdict):
+    assert check(auc, Range(0.4, 0.6), Range(0.2, 0.3)) is verdict

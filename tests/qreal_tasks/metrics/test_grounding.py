@@ -166,9 +166,7 @@ def test_undefined(by_hand, proves, keep, expected):
 
 
 def test_duplicates_are_kept_and_count_as_surplus(region, grounded):
-    once, thrice = (
-        score_grounding([grounded([region(0, 0, 9, 9)] * n, [region(0, 0, 9, 9)])]) for n in (1, 3)
-    )
+    once, thrice = (score_grounding([grounded([region(0, 0, 9, 9)] * n, [region(0, 0, 9, 9)])]) for n in (1, 3))
     assert (once["detection_rate"], once["f1_at_50"], once["iou"]) == (1, 1, 1)
     assert (thrice["detection_rate"], thrice["f1_at_50"], thrice["iou"]) == (1 / 3, 0.5, 1)
 

@@ -121,16 +121,21 @@ YES, NO = "Yes", "No"
                 (YES, YES, 0.5),
                 (YES, YES, 0.6),
                 (NO, NO, 0.7),
-                (NO, NO, 0.5),
+                (NO, YES, 0.5),
                 (NO, None, 0.9),
                 (NO, YES, None),
             ],
-            {"disagree": 0.5, "without_p": 1 / 6},
+            {"disagree": 3 / 4, "without_p": 1 / 6},
         ),
         (
             "calibration: bin .1 is off by .2 - 1 summed, bin .9 (1.0 included) by -.1, over 3",
             [(YES, YES, 0.1), (NO, YES, 0.1), (YES, YES, 1.0)],
             {"calibration_error": 0.8 / 3},
+        ),
+        (
+            "calibration: .19 and .21 are in different bins",
+            [(YES, YES, 0.19), (NO, NO, 0.21)],
+            {"calibration_error": (0.81 + 0.21) / 2},
         ),
         (
             "no record: nothing is defined",
@@ -174,9 +179,7 @@ def test_a_weight_equals_repeating_the_image(random_judged, seed):
     """The resampled statistic is the statistic of the resampled records, for every metric."""
     records = random_judged(seed)
     table = JudgmentTable.of(records)
-    weights = np.random.default_rng(seed).multinomial(
-        len(table.image_ids), [1 / len(table.image_ids)] * 15, size=3
-    )
+    weights = np.random.default_rng(seed).multinomial(len(table.image_ids), [1 / len(table.image_ids)] * 15, size=3)
     fast = table.resampled(weights.astype(float))
     for row, weight in enumerate(weights):
         times = dict(zip(table.image_ids, weight, strict=True))
@@ -187,9 +190,7 @@ def test_a_weight_equals_repeating_the_image(random_judged, seed):
         ]
         for metric, value in score_judgment(repeated).items():
             if metric in fast:
-                assert fast[metric][row] == pytest.approx(
-                    np.nan if value is None else value, abs=1e-12, nan_ok=True
-                )
+                assert fast[metric][row] == pytest.approx(np.nan if value is None else value, abs=1e-12, nan_ok=True)
 
 
 def test_values_are_plain_and_intervals_hold_the_same_point(random_judged):

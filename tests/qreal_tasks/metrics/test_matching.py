@@ -31,9 +31,7 @@ _regions = st.lists(
 
 
 def _iou(predicted, reference):
-    boxes = [
-        torch.tensor([r.bbox_px for r in regions], dtype=torch.float64) for regions in (predicted, reference)
-    ]
+    boxes = [torch.tensor([r.bbox_px for r in regions], dtype=torch.float64) for regions in (predicted, reference)]
     return box_iou(*boxes).numpy()
 
 
@@ -44,9 +42,7 @@ def _merits(pairs, predicted, reference):
     for p, g in pairs:
         a, b = predicted[p], reference[g]
         equal += a.label.strip().lower() == b.label.strip().lower()
-        distance += math.dist(
-            *[((r.bbox_px[0] + r.bbox_px[2]) / 2, (r.bbox_px[1] + r.bbox_px[3]) / 2) for r in (a, b)]
-        )
+        distance += math.dist(*[((r.bbox_px[0] + r.bbox_px[2]) / 2, (r.bbox_px[1] + r.bbox_px[3]) / 2) for r in (a, b)])
     return sum(iou[p, g] for p, g in pairs), equal, -distance
 
 
@@ -64,9 +60,7 @@ def test_best_by_brute_force_in_iou_then_labels_then_distance(predicted, referen
     if not found:
         return
     mine = _merits([(f.pred, f.gt) for f in found], predicted, reference)
-    every = [
-        _merits(pairs, predicted, reference) for pairs in _all_assignments(len(predicted), len(reference))
-    ]
+    every = [_merits(pairs, predicted, reference) for pairs in _all_assignments(len(predicted), len(reference))]
     best = max(total for total, _, _ in every)
     assert mine[0] >= best - TIE_TOLERANCE
     tied = [merits for merits in every if merits[0] >= best - 1e-12]
@@ -79,9 +73,7 @@ def test_best_by_brute_force_in_iou_then_labels_then_distance(predicted, referen
 @given(_regions, _regions, st.randoms())
 def test_pairs_do_not_depend_on_the_order_of_regions(predicted, reference, chance):
     def content(p, g):
-        return sorted(
-            (p[f.pred].bbox_px, p[f.pred].label, g[f.gt].bbox_px, g[f.gt].label, f.iou) for f in match(p, g)
-        )
+        return sorted((p[f.pred].bbox_px, p[f.pred].label, g[f.gt].bbox_px, g[f.gt].label, f.iou) for f in match(p, g))
 
     shuffled = chance.sample(predicted, len(predicted)), chance.sample(reference, len(reference))
     assert content(*shuffled) == content(predicted, reference)
@@ -106,9 +98,7 @@ def test_many_boxes_keep_the_optimum(n, m):
         boxes = np.hstack([corner, corner + extent]).tolist()
         sides.append([Region(str(rng.integers(3)), tuple(box), "") for box in boxes])
     iou = _iou(*sides)
-    assert sum(f.iou for f in match(*sides)) == pytest.approx(
-        iou[linear_sum_assignment(-iou)].sum(), abs=TIE_TOLERANCE
-    )
+    assert sum(f.iou for f in match(*sides)) == pytest.approx(iou[linear_sum_assignment(-iou)].sum(), abs=TIE_TOLERANCE)
 
 
 @pytest.mark.parametrize(
@@ -153,3 +143,12 @@ def test_same_label_only_drops_other_pairs(region):
 def test_malformed_box_is_named(region, box):
     with pytest.raises(ValueError, match=r"predicted region 'owl': box is .*expected four finite numbers"):
         match([Region("owl", box, "")], [region(0, 0, 1, 1)])
+
+
+def test_tied_in_everything_is_decided_by_content(region):
+    """Left and right neighbour of the reference: same IoU, label and distance; order decides nothing."""
+    left, right, middle = region(0, 0, 2, 2), region(4, 0, 6, 2), region(2, 0, 4, 2)
+    picked = {sides[match(sides, [middle])[0].pred].bbox_px for sides in ([left, right], [right, left])}
+    assert len(picked) == 1
+    sides = [match([middle], sides)[0].gt for sides in ([left, right], [right, left])]
+    assert sorted(sides) == [0, 1]

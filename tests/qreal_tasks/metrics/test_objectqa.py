@@ -66,9 +66,7 @@ def test_a_run_against_itself_has_no_difference(six):
     found = compare_objectqa(six, list(reversed(six)), resamples=200)
     for metrics in found.values():
         for metric, difference in metrics.items():
-            assert (difference.value, difference.low, difference.high, difference.p_value) == (0, 0, 0, 1), (
-                metric
-            )
+            assert (difference.value, difference.low, difference.high, difference.p_value) == (0, 0, 0, 1), metric
 
 
 @pytest.mark.parametrize(

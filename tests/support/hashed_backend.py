@@ -41,7 +41,11 @@ class Hashed(lmms):  # type: ignore[misc]
             beside = json.dumps({"choices": ["Yes", "No"], "p": [p_yes, 1 - p_yes], "mass": 0.9})
             return ["maybe" if digest[1] < 25 else "Yes" if p_yes > 0.5 else "No", beside]
         boxes = [
-            {"bbox_2d": [b[0], b[1], b[0] + 10 + b[2], b[1] + 10 + b[3]], "label": "dog", "description": "odd"}
+            {
+                "bbox_2d": [b[0], b[1], b[0] + 10 + b[2], b[1] + 10 + b[3]],
+                "label": "dog",
+                "description": "odd",
+            }
             for b in (digest[at : at + 4] for at in range(0, 4 * (digest[31] % 4), 4))
         ]
         return [json.dumps(boxes)]

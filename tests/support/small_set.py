@@ -29,7 +29,11 @@ def small_rows() -> Rows:
     for number in range(5):
         split = "train" if number < 2 else "test"
         image_id, portrait = f"img{number}", number == 3
-        shared = {"generator": f"gen{number % 2}", "prompt_id": f"prompt-{split}-{number}", "is_portrait": portrait}
+        shared = {
+            "generator": f"gen{number % 2}",
+            "prompt_id": f"prompt-{split}-{number}",
+            "is_portrait": portrait,
+        }
         entities = []
         for index, box in enumerate(([10.0, 10.0, 40.0, 50.0], [50.0, 20.0, 90.0, 70.0])):
             answers = {
@@ -56,7 +60,11 @@ def small_rows() -> Rows:
             entity |= {f"{d}_flawed": is_flawed(d, said) for d in Dimension}
             entity["parts"] = {part: f"The {part} is wrong." for part in BODY_PARTS} if portrait else None
             entities.append(entity)
-        whole = {"image": {"bytes": png(*IMAGE_SIZE), "path": None}, "width": IMAGE_SIZE[0], "height": IMAGE_SIZE[1]}
+        whole = {
+            "image": {"bytes": png(*IMAGE_SIZE), "path": None},
+            "width": IMAGE_SIZE[0],
+            "height": IMAGE_SIZE[1],
+        }
         rows["imageqa"][split].append(
             {"image_id": image_id, **whole, **shared, "prompt": "A dog.", "entities": entities}
         )

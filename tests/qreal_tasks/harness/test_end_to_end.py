@@ -1,0 +1,207 @@
+"""The plain harness command, as installed, on the embedded set: few runs, each through everything."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qreal_tasks.benchmark import QUESTION_NAMES
+from qreal_tasks.dataset import locate
+from qreal_tasks.dataset_check import info
+from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
+from qreal_tasks.report.run_folder import Run, find_results, read_run
+from qreal_tasks.report.score import differences, score_run
+
+pytestmark = pytest.mark.harness
+
+SCRIPTS = Path(sys.executable).parent
+HASHED = Path(__file__).parents[2] / "support" / "hashed_backend.py"
+NINE = 9
+
+
+def harness(folder: Path, *arguments: str, command: tuple[str, ...] = (), **environment: str) -> Run:
+    """Run the harness to its end and read what it left; its log is in the message when it left nothing."""
+    command = command or (str(SCRIPTS / "lmms-eval"),)
+    done = subprocess.run(
+        [*command, "--tasks", "qreal", "--output_path", str(folder), "--log_samples", *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=600,
+        check=False,
+    )
+    assert list(folder.rglob("*_results.json")), done.stdout[-4000:] + done.stderr[-4000:]
+    return read_run(find_results(folder)[-1])
+
+
+def assert_rescored(run: Run) -> None:
+    """All nine leaves are there, and the samples alone give the live numbers."""
+    assert len(run.tasks) == NINE
+    assert all(task.records for task in run.tasks)
+    assert differences(run, score_run(run, resamples=0)) == []
+
+
+def live(run: Run) -> dict[str, dict[str, float | None]]:
+    return {task.task: dict(task.live) for task in run.tasks}
+
+
+@pytest.fixture(scope="module")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    write_tiny_qwen2_5_vl(folder)
+    return folder
+
+
+def test_always_yes_is_the_share_of_yes(tmp_path: Path) -> None:
+    run = harness(tmp_path, "--model", "dummy", "--model_args", "response=Yes")
+    assert_rescored(run)
+    shares = info(locate("mini"), "test").yes_share
+    numbers = live(run)
+    for name in QUESTION_NAMES:
+        found, p = numbers[f"qreal_objectqa_{name}"], shares[name]
+        assert found["acc"] == pytest.approx(p, abs=1e-12)
+        assert found["precision"] == pytest.approx(p, abs=1e-12)
+        assert found["recall"] == 1
+        assert found["f1"] == pytest.approx(2 * p / (1 + p), abs=1e-12)
+        assert found["auc"] is None
+    assert numbers["qreal_imageqa_realism"]["unparsed"] == 1
+    results = json.loads(run.results_path.read_text(encoding="utf-8"))["results"]
+    assert all("(mini)" in row["alias"] for name, row in results.items() if name.startswith("qreal"))
+
+
+def test_stock_qwen_backend_on_a_real_model(tmp_path: Path, tiny_model: Path) -> None:
+    arguments = f"pretrained={tiny_model},device=cpu,device_map=cpu,min_pixels=3136"
+    run = harness(tmp_path, "--model", "qwen2_5_vl", "--model_args", arguments, "--batch_size", "16", "--limit", "16")
+    assert_rescored(run)
+    said = {record.raw for task in run.tasks for record in task.records}
+    assert {"Yes", "No"} <= said
+    assert run.limit == 16
+
+
+@pytest.fixture
+def server(tiny_model: Path, tmp_path: Path) -> Iterator[str]:
+    """``transformers serve`` holding the tiny model; ended by its own process id."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        str(SCRIPTS / "transformers"),
+        "serve",
+        str(tiny_model),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    with (tmp_path / "server.log").open("w") as log:
+        process = subprocess.Popen([*command, "--device", "cpu"], stdout=log, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(240):
+            assert process.poll() is None, (tmp_path / "server.log").read_text()
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).read()
+                break
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.5)
+        else:
+            pytest.fail("transformers serve did not answer within two minutes")
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def test_stock_openai_backend_against_a_real_server(tmp_path: Path, tiny_model: Path, server: str) -> None:
+    arguments = f"model_version={tiny_model},base_url={server},api_key=none,timeout=60,num_concurrent=2"
+    run = harness(tmp_path / "out", "--model", "openai", "--model_args", arguments, "--limit", "12")
+    assert_rescored(run)
+    judged = [record for task in run.tasks if "objectqa" in task.task for record in task.records]
+    assert {"Yes", "No"} <= {record.raw for record in judged}
+    assert all(task.live["auc"] is None for task in run.tasks)
+
+
+def test_two_processes_give_the_numbers_of_one(tmp_path: Path) -> None:
+    one = harness(tmp_path / "one", "--model", "hashed", command=(sys.executable, str(HASHED)))
+    torchrun = (str(SCRIPTS / "torchrun"), "--nproc_per_node", "2", "--master_port", "0", str(HASHED))
+    two = harness(tmp_path / "two", "--model", "hashed", command=torchrun, ACCELERATE_USE_CPU="true")
+    assert_rescored(one)
+    assert_rescored(two)
+    assert live(two) == live(one)
+    assert all(task.live["auc"] is not None for task in one.tasks)
+
+    def by_content(run: Run) -> dict[str, set[Any]]:
+        return {task.task: {json.dumps(str(record)) for record in task.records} for task in run.tasks}
+
+    assert by_content(two) == by_content(one)
+
+
+def test_the_plugin_adds_its_tasks_and_changes_no_other() -> None:
+    script = (
+        "import json, sys\n"
+        "from lmms_eval.tasks import TaskManager\n"
+        "before = TaskManager()\n"
+        "from qreal_tasks.harness.plugin import manifests\n"
+        "manifests(); manifests()\n"
+        "after = TaskManager()\n"
+        "same = {k: v for k, v in after.task_index.items() if k in before.task_index} == dict(before.task_index)\n"
+        "print(json.dumps([same, sorted(set(after.all_tasks) - set(before.all_tasks))]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=300)
+    same, added = json.loads(done.stdout.splitlines()[-1])
+    assert same
+    assert len(added) == NINE + 3
+    assert all(name.startswith("qreal") for name in added)
+
+
+def test_include_path_is_a_way_without_the_plugin() -> None:
+    folder = subprocess.run([str(SCRIPTS / "qreal"), "tasks-path"], capture_output=True, text=True, check=True).stdout
+    assert (Path(folder.strip()) / "qreal.yaml").is_file()
+
+
+def test_help_imports_neither_torch_nor_the_harness() -> None:
+    script = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom qreal_tasks.cli import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "print([m for m in ('torch', 'lmms_eval', 'transformers', 'datasets') if m in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_failed_run_ends_with_its_reason_and_a_status(tmp_path: Path, tiny_model: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_model, broken)
+    (broken / "model.safetensors").write_bytes(b"not weights")
+    done = subprocess.run(
+        [
+            *(
+                str(SCRIPTS / "qreal"),
+                "eval",
+                "--model",
+                "qwen2_5_vl",
+                "--tasks",
+                "qreal_objectqa_realism_q1",
+            ),
+            *("--model_args", f"pretrained={broken},device=cpu,device_map=cpu"),
+            *("--output_path", str(tmp_path / "out")),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("qreal eval: ")
+    assert "safetensors" in done.stderr.splitlines()[0].lower()

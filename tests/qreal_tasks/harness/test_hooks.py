@@ -1,0 +1,132 @@
+"""Task hooks on documents as the harness hands them over: without images, whatever the model wrote."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasets import Dataset
+from small_set import small_rows
+
+from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
+from qreal_tasks.dataset import FEATURES, DatasetError
+from qreal_tasks.harness import hooks
+from qreal_tasks.metrics.grounding import score_grounding
+from qreal_tasks.metrics.judgment import score_judgment
+from qreal_tasks.records import GroundingRecord, JudgmentRecord, from_json
+
+P = '{"choices": ["Yes", "No"], "p": [0.6, 0.2], "mass": 0.8}'
+
+
+def docs(config: str) -> list[dict[str, Any]]:
+    rows = Dataset.from_list(small_rows()[config]["test"], features=FEATURES[config]).remove_columns("image")
+    return list(rows)
+
+
+def hook(name: str) -> Any:
+    return getattr(hooks, name)
+
+
+@pytest.mark.parametrize(
+    ("results", "answer", "p_yes"),
+    [
+        (["Yes"], "Yes", None),
+        ([["No", P]], "No", 0.75),
+        (["No", P], "No", 0.75),
+        ([["Yes", "not JSON"]], "Yes", None),
+        ([[]], None, None),
+        ([], None, None),
+        ([None], None, None),
+        (["[LMMS_EVAL_REQUEST_FAILED after 5 retries] timeout"], None, None),
+    ],
+)
+def test_responses_become_records(results: list[Any], answer: str | None, p_yes: float | None) -> None:
+    items = hook("process_realism_q1")(docs("objectqa")[0], results)
+    record = from_json(json.loads(json.dumps(items["records"])))
+    assert isinstance(record, JudgmentRecord)
+    assert record.answer == answer
+    assert record.p_yes == (None if p_yes is None else pytest.approx(p_yes))
+    assert (record.reason is None) == (answer is not None)
+    assert (record.entity_id, record.data) == ("img2#0", "mini")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "nonsense", "[" * 10_000, '[{"bbox_2d": [NaN, 1, 2, 3]}]', "\x00", "[[0,0,1e400,5]]", "\ud800"],
+)
+@pytest.mark.parametrize("name", IMAGEQA_SETS)
+def test_no_text_costs_the_run(name: str, text: str) -> None:
+    items = hook(f"process_{name}")(docs("imageqa")[1], [text])
+    assert isinstance(from_json(items["records"]), GroundingRecord)
+    for metric in hooks.IMAGEQA_METRICS:
+        hook(f"imageqa_{metric}")([items[metric]])
+
+
+def test_ten_thousand_boxes_are_counted() -> None:
+    boxes = [{"bbox_2d": [n % 900, 0, n % 900 + 50, 50], "label": "x", "description": "y"} for n in range(10_000)]
+    items = hook("process_plausibility")(docs("imageqa")[0], [json.dumps(boxes)])
+    assert len(items["records"]["predicted"]) == 10_000
+    assert items["auc"][1] == 10_000
+
+
+def test_live_objectqa_numbers_are_the_rescored_ones() -> None:
+    for question in QUESTION_NAMES:
+        answers = [["Yes", P], ["No", P.replace("0.6", "0.1")], ["?", P], ["No", P], ["Yes", P], ["Yes", P]]
+        rows = docs("objectqa")
+        items = [hook(f"process_{question}")(doc, [a]) for doc, a in zip(rows, answers, strict=True)]
+        expected = score_judgment([from_json(item["records"]) for item in items])
+        for metric in (*hooks.OBJECTQA_RATIOS, *hooks.OBJECTQA_OTHERS):
+            assert hook(f"objectqa_{metric}")([item[metric] for item in items]) == expected[metric], metric
+
+
+def test_live_imageqa_numbers_are_the_rescored_ones() -> None:
+    text = '[{"bbox_2d": [100, 130, 390, 600], "label": "dog", "description": "five legs"}]'
+    items = [hook("process_plausibility")(doc, [text]) for doc in docs("imageqa")]
+    expected = score_grounding([from_json(item["records"]) for item in items])
+    assert expected["iou"]
+    for metric in hooks.IMAGEQA_METRICS:
+        assert hook(f"imageqa_{metric}")([item[metric] for item in items]) == expected[metric], metric
+
+
+def test_an_entity_twice_leaves_auc_undefined_instead_of_losing_the_run() -> None:
+    item = hook("process_realism_q1")(docs("objectqa")[0], [["Yes", P]])
+    assert hook("objectqa_auc")([item["auc"], item["auc"]]) is None
+
+
+def test_boxes_in_resized_pixels_need_the_reported_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QREAL_BOX_SPACE", "resized_pixels")
+    text = '[{"bbox_2d": [20, 20, 80, 100], "label": "dog", "description": "five legs"}]'
+    without = from_json(hook("process_realism")(docs("imageqa")[0], [text])["records"])
+    assert isinstance(without, GroundingRecord)
+    assert (without.reason, without.predicted) == ("backend reports no input size", ())
+    given = from_json(hook("process_realism")(docs("imageqa")[0], [[text, '{"input_size": [200, 160]}']])["records"])
+    assert isinstance(given, GroundingRecord)
+    assert given.predicted[0].bbox_px == (10, 10, 40, 50)
+
+
+def test_reference_of_the_human_set_is_the_body_part_protocol() -> None:
+    portrait = docs("imageqa")[1]
+    regions = hooks.reference_regions(portrait, "human_plausibility")
+    assert regions
+    assert regions[0].description.startswith("Head face: The head_face is wrong. Hands: ")
+    assert hooks.reference_regions(docs("imageqa")[0], "human_plausibility") == ()
+
+
+def test_human_set_holds_portraits_only() -> None:
+    dataset = Dataset.from_list(small_rows()["imageqa"]["test"], features=FEATURES["imageqa"])
+    assert hooks.portraits(dataset)["image_id"] == ["img3"]
+    with pytest.raises(DatasetError, match="no portrait with body-part descriptions"):
+        hooks.portraits(dataset.select([0]))
+
+
+@pytest.mark.parametrize("space", ["pixels", "resized_pixels", "norm1000", "unit"])
+def test_prompts_are_frozen(space: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A changed prompt must change the snapshot, ``PROMPT_VERSION``, the tasks' version and the changelog."""
+    monkeypatch.setenv("QREAL_BOX_SPACE", space)
+    texts = [f"## {name}\n{hook(f'text_{name}')(docs('imageqa')[0])}\n" for name in IMAGEQA_SETS]
+    if space == "norm1000":
+        texts += [f"## {name}\n{hook(f'text_{name}')(docs('objectqa')[0])}\n" for name in QUESTION_NAMES]
+    snapshot = Path(__file__).parent / "snapshots" / f"prompts_{space}.txt"
+    assert "\n".join(texts) == snapshot.read_text(encoding="utf-8")

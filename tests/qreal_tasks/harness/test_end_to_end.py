@@ -39,7 +39,7 @@ def harness(folder: Path, *arguments: str, command: tuple[str, ...] = (), **envi
         capture_output=True,
         text=True,
         env={**os.environ, **environment},
-        timeout=600,
+        timeout=300,
         check=False,
     )
     assert list(folder.rglob("*_results.json")), done.stdout[-4000:] + done.stderr[-4000:]
@@ -134,7 +134,7 @@ def test_stock_openai_backend_against_a_real_server(tmp_path: Path, tiny_model: 
 
 def test_two_processes_give_the_numbers_of_one(tmp_path: Path) -> None:
     one = harness(tmp_path / "one", "--model", "hashed", command=(sys.executable, str(HASHED)))
-    torchrun = (str(SCRIPTS / "torchrun"), "--nproc_per_node", "2", "--master_port", "0", str(HASHED))
+    torchrun = (str(SCRIPTS / "torchrun"), "--standalone", "--nproc_per_node", "2", str(HASHED))
     two = harness(tmp_path / "two", "--model", "hashed", command=torchrun, ACCELERATE_USE_CPU="true")
     assert_rescored(one)
     assert_rescored(two)

@@ -95,9 +95,9 @@ def _print_score(path: Path, resamples: int, as_json: bool) -> None:
         if len(found) > 1:
             typer.echo(f"qreal score: {len(found)} runs in {path}, taking the newest: {found[-1]}", err=True)
         run = read_run(found[-1])
-    except RunFolderError as error:
+        scores = score_run(run, resamples=resamples)
+    except (RunFolderError, ValueError) as error:  # ValueError: records that contradict each other
         _fail("score", error)
-    scores = score_run(run, resamples=resamples)
     if as_json:
         typer.echo(json.dumps(to_json(scores), indent=2, ensure_ascii=False, allow_nan=False))
     else:

@@ -1,0 +1,163 @@
+"""``qreal score`` on a results folder as the harness leaves it, whole and damaged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from qreal_tasks.cli import app
+from qreal_tasks.harness import hooks
+from qreal_tasks.records import GroundingRecord, JudgmentRecord, Region
+
+PREFIX = "20260101_000000"
+
+
+def judgments() -> list[JudgmentRecord]:
+    rows = [("Yes", "Yes", 0.9), ("Yes", "No", 0.4), ("No", "No", 0.2), ("No", None, 0.6), ("No", "Yes", 0.7)]
+    return [
+        JudgmentRecord(
+            "realism_q1",
+            *(f"i{n}#0", f"i{n}", "g", False, "dog", reference, "…", answer, None if answer else "empty", p, 0.9),
+            *("1", "mini"),
+        )
+        for n, (reference, answer, p) in enumerate(rows)
+    ]
+
+
+def groundings() -> list[GroundingRecord]:
+    box = (0.0, 0.0, 10.0, 10.0)
+    found = {"i0": [Region("dog", box, "flat")], "i1": [], "i2": [Region("dog", (0.0, 0.0, 10.0, 5.0), "flat")]}
+    return [
+        GroundingRecord(
+            *("realism", image_id, "g", False, 20, 20, "norm1000", None, "…", None, tuple(regions), {}, 0),
+            *((Region("dog", box, "painted", f"{image_id}#0"),), "1", "mini"),
+        )
+        for image_id, regions in found.items()
+    ]
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    """A run of two tasks, its numbers computed by the live hooks."""
+    results: dict[str, Any] = {"config": {"model": "dummy", "model_args": "", "limit": None}, "results": {}}
+    tasks = {
+        "qreal_objectqa_realism_q1": ("objectqa", [hooks._objectqa_items(record) for record in judgments()]),
+        "qreal_imageqa_realism": ("imageqa", [hooks._imageqa_items(record) for record in groundings()]),
+    }
+    for task, (kind, items) in tasks.items():
+        metrics = [name for name in items[0] if name != "records"]
+        live = {f"{m},none": getattr(hooks, f"{kind}_{m}")([item[m] for item in items]) for m in metrics}
+        results["results"][task] = {"alias": task, **live, "records,none": len(items), "acc_stderr,none": "N/A"}
+        lines = [json.dumps({"doc_id": n, **item}) for n, item in enumerate(items)]
+        (tmp_path / f"{PREFIX}_samples_{task}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (tmp_path / f"{PREFIX}_results.json").write_text(json.dumps(results), encoding="utf-8")
+    return tmp_path
+
+
+def score(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["score", *arguments])
+
+
+def test_numbers_are_those_of_the_live_run(run_folder: Path) -> None:
+    done = score(str(run_folder), "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    question = found["objectqa"]["realism_q1"]
+    assert question["metrics"]["acc"] == 2 / 5
+    assert question["metrics"]["auc"] == 4 / 6
+    assert question["baselines"]["always Yes"]["f1"] == pytest.approx(4 / 7)
+    assert question["intervals"]["acc"]["low"] < 2 / 5 < question["intervals"]["acc"]["high"]
+    assert found["imageqa"]["realism"]["metrics"]["iou"] == 0.75
+    assert found["imageqa"]["realism"]["metrics"]["recall_at_50"] == pytest.approx(1 / 3)
+    assert found["mini"] is True
+
+
+def test_tables_name_the_reasons_and_the_set(run_folder: Path) -> None:
+    done = score(str(run_folder), "--resamples", "200")
+    assert done.exit_code == 0, done.output
+    for piece in ("realism_q1", ".400", "1 × empty", "These numbers are on `mini`", "no judge was asked"):
+        assert piece in done.output
+
+
+def _edit_json(folder: Path) -> None:
+    path = folder / f"{PREFIX}_results.json"
+    results = json.loads(path.read_text(encoding="utf-8"))
+    results["results"]["qreal_objectqa_realism_q1"]["acc,none"] = 0.9
+    path.write_text(json.dumps(results), encoding="utf-8")
+
+
+def _edit_lines(folder: Path, change: Callable[[list[str]], list[str]]) -> None:
+    path = folder / f"{PREFIX}_samples_qreal_objectqa_realism_q1.jsonl"
+    path.write_text("\n".join(change(path.read_text(encoding="utf-8").splitlines())) + "\n", encoding="utf-8")
+
+
+def _edit_answer(line: str) -> str:
+    sample = json.loads(line)
+    sample["records"]["answer"] = "No"
+    return json.dumps(sample)
+
+
+def _drop_records(line: str) -> str:
+    sample = json.loads(line)
+    del sample["records"]
+    return json.dumps(sample)
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "number edited": (_edit_json, "qreal_objectqa_realism_q1 acc: live 0.9, recomputed 0.4"),
+    "answer edited": (
+        lambda f: _edit_lines(f, lambda lines: [_edit_answer(lines[0]), *lines[1:]]),
+        "acc: live 0.4, recomputed 0.2",
+    ),
+    "sample missing": (lambda f: _edit_lines(f, lambda lines: lines[:-1]), "4 samples, the live run had 5"),
+    "sample twice": (lambda f: _edit_lines(f, lambda lines: [*lines, lines[0]]), "i0#0: occurs twice"),
+    "line cut off": (lambda f: _edit_lines(f, lambda lines: [*lines[:-1], lines[-1][:40]]), "line 5: "),
+    "no records": (
+        lambda f: _edit_lines(f, lambda lines: [_drop_records(lines[0]), *lines[1:]]),
+        "line 1: no `records`",
+    ),
+    "samples missing": (
+        lambda f: (f / f"{PREFIX}_samples_qreal_imageqa_realism.jsonl").unlink(),
+        "missing; run with --log_samples",
+    ),
+    "results not JSON": (
+        lambda f: (f / f"{PREFIX}_results.json").write_text("{", encoding="utf-8"),
+        "not a results file of lmms-eval",
+    ),
+    "no task of ours": (
+        lambda f: (f / f"{PREFIX}_results.json").write_text('{"config": {}, "results": {"mme": {}}}', encoding="utf-8"),
+        "no qreal task in it; found mme",
+    ),
+    "no results": (lambda f: (f / f"{PREFIX}_results.json").unlink(), "the run did not finish"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_damage_is_an_error_that_names_it(case: str, run_folder: Path) -> None:
+    damage, message = DAMAGE[case]
+    damage(run_folder)
+    done = score(str(run_folder), "--resamples", "0")
+    assert done.exit_code == 1
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+    assert message in done.output
+
+
+def test_missing_folder_is_an_error() -> None:
+    done = score("/no/such/run")
+    assert done.exit_code == 1
+    assert "/no/such/run does not exist" in done.output
+
+
+def test_the_newest_of_several_runs_is_taken_and_said(run_folder: Path) -> None:
+    for path in list(run_folder.iterdir()):
+        path.with_name(path.name.replace(PREFIX, "20250101_000000")).write_bytes(path.read_bytes())
+    newest = run_folder / f"{PREFIX}_results.json"
+    newest.touch()
+    done = score(str(run_folder), "--resamples", "0")
+    assert done.exit_code == 0
+    assert f"2 runs in {run_folder}, taking the newest: {newest}" in done.output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -26,6 +27,12 @@ _DATASET = typer.Argument(
     "Default: $QREAL_DATA, else the embedded mini set.",
     show_default=False,
 )
+
+
+def _as_folder(dataset: str | None) -> str | None:
+    """A typed argument that is a folder means the folder, however much it looks like a hub id."""
+    folder = Path(dataset or "").expanduser()
+    return str(folder.resolve()) if dataset and folder.is_dir() else dataset
 
 
 def _fail(command: str, error: Exception | str) -> NoReturn:
@@ -122,7 +129,7 @@ def data_check(
     from qreal_tasks.dataset_check import check
 
     try:
-        source = locate(dataset)
+        source = locate(_as_folder(dataset))
         problems = check(source)
     except DatasetError as error:
         _fail("data check", error)
@@ -144,7 +151,7 @@ def data_info(dataset: Annotated[str | None, _DATASET] = None) -> None:
     from qreal_tasks.report.tables import print_info
 
     try:
-        source = locate(dataset)
+        source = locate(_as_folder(dataset))
         print_info(source, [info(source, split) for split in SPLITS])
     except DatasetError as error:
         _fail("data info", error)
@@ -153,7 +160,7 @@ def data_info(dataset: Annotated[str | None, _DATASET] = None) -> None:
 @app.command("mini")
 def mini_command(
     folder: Annotated[Path, typer.Argument(help="Where to write; must be empty or not exist.", show_default=False)],
-    images: Annotated[int, typer.Option(min=1, help="How many images to draw.")] = 150,
+    images: Annotated[int, typer.Option(help="How many images to draw.")] = 150,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
 ) -> None:
     """Draw a set like the embedded one: scenes with planted flaws, in hub layout."""
@@ -163,7 +170,8 @@ def mini_command(
         drawn = draw_mini(folder, images=images, seed=seed, workers=os.cpu_count() or 1)
     except (ValueError, OSError) as error:
         _fail("mini", error)
-    typer.echo(f"Drew {images} images, {drawn.bytes / 1e6:.1f} MB. Use them with QREAL_DATA={folder}")
+    value = shlex.quote(str(folder.resolve()))
+    typer.echo(f"Drew {images} images, {drawn.bytes / 1e6:.1f} MB. Use them with QREAL_DATA={value}")
 
 
 @app.command("demo")

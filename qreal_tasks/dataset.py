@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import re
@@ -131,9 +132,11 @@ def locate(value: str | None = None) -> Source:
     """
     value = os.environ.get(ENVIRONMENT, "") if value is None else value
     value = value.strip()
+    folder = Path(value).expanduser()
+    if value == "mini" and folder.is_dir():
+        raise DatasetError("mini names both the embedded set and a folder here. Write ./mini for the folder.")
     if not value or value == "mini":
         return Source("mini", Kind.MINI, str(MINI_FOLDER))
-    folder = Path(value).expanduser()
     hub = _HUB_ID.fullmatch(value)
     if folder.is_dir():
         if hub and not value.startswith("."):
@@ -141,6 +144,8 @@ def locate(value: str | None = None) -> Source:
                 f"{ENVIRONMENT}={value} names both a folder here and a hub set, and the folder would hide the set. "
                 f"Write ./{value} for the folder, or run from another folder for the hub set."
             )
+        if glob.has_magic(str(folder.resolve())):
+            raise DatasetError(f"{folder.resolve()}: `datasets` takes [, ] , * and ? in a path as a pattern; rename it")
         return Source(value, _kind_of_folder(folder), str(folder.resolve()))
     if not hub or value.startswith(("/", ".", "~")):
         raise DatasetError(
@@ -158,7 +163,7 @@ def _cache_of(folder: Path) -> Path:
     """
     state = hashlib.sha256()
     for path in sorted([folder / "README.md", *folder.rglob("*.parquet")]):
-        status = path.stat()
+        status = path.lstat()
         state.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
     return Path(datasets.config.HF_DATASETS_CACHE) / "qreal" / state.hexdigest()[:16]
 
@@ -182,15 +187,19 @@ def load(source: Source, config: str, split: str) -> Dataset:
         DatasetError: the config or split is missing, empty, unreadable, or has other columns than the schema.
     """
     where = f"{source.name} ({source.kind}), config {config}, split {split}"
-    arguments = source.load_arguments(config)
     try:
+        arguments = source.load_arguments(config)
         if source.kind is Kind.SAVED:
             dataset = load_from_disk(arguments["path"])[split]
         else:
             dataset = load_dataset(arguments["path"], arguments["name"], split=split, **arguments["kwargs"])
     # The library raises some twenty types, from FileNotFoundError to DatasetGenerationError; all mean the same here.
     except Exception as error:
-        raise DatasetError(f"{where}: cannot be loaded: {type(error).__name__}: {_first_cause(error)}") from error
+        # The library prepares all splits of a config at once and does not say which one it failed on.
+        raise DatasetError(
+            f"{source.name} ({source.kind}), config {config}: cannot be loaded (asked for split {split}): "
+            f"{type(error).__name__}: {_first_cause(error)}{_advice(source)}"
+        ) from error
     problem = schema_problem(dataset.features, config)
     if problem:
         raise DatasetError(f"{where}: {problem}")
@@ -212,6 +221,12 @@ def schema_problem(features: Features, config: str) -> str | None:
             f" (and {len(wrong) - 1} more columns differ: {', '.join(wrong[1:])})" if wrong[1:] else ""
         )
     return None
+
+
+def _advice(source: Source) -> str:
+    if source.kind is Kind.HUB and datasets.config.HF_HUB_OFFLINE:
+        return ". HF_HUB_OFFLINE is set: unset it, or download the set first"
+    return ""
 
 
 def _first_cause(error: BaseException) -> str:

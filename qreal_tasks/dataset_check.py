@@ -68,8 +68,32 @@ def check(source: Source, splits: Sequence[str] = SPLITS) -> list[Problem]:
 _Finding = tuple[str, str, str]
 """Item, kind, message."""
 
+_MAY_BE_NULL = frozenset({"quality_score", "parts", "realism_description", "plausibility_description", "image"})
+"""An image is looked at by ``_check_picture``, a missing description by the entity's flaws."""
+
+
+def _check_nulls(row: Mapping[str, Any], item: str) -> Iterator[_Finding]:
+    """Fields that must hold something; a row that lacks one is not checked further."""
+    for name, value in row.items():
+        if value is None and name not in _MAY_BE_NULL:
+            yield item, "null", f"{name} is null, expected a value"
+
+
+def _nulls_of_image(row: Mapping[str, Any]) -> list[_Finding]:
+    """Nulls of an image's row and of the entities it lists."""
+    image_id = row["image_id"] or "(no id)"
+    found = list(_check_nulls(row, image_id))
+    for index, entity in enumerate(row["entities"] or ()):
+        item = (entity or {}).get("entity_id") or f"{image_id}, entity {index}"
+        found += [(item, "null", "the entity is null")] if entity is None else _check_nulls(entity, item)
+    return found
+
 
 def _check_image_row(row: Mapping[str, Any], split: str, inventory: Inventory) -> Iterator[_Finding]:
+    nulls = _nulls_of_image(row)
+    if nulls:
+        yield from nulls
+        return
     image_id = row["image_id"]
     yield from _check_identity("image", image_id, split, row["prompt_id"], inventory)
     yield from _check_picture(row, image_id)
@@ -95,6 +119,10 @@ def _check_image_row(row: Mapping[str, Any], split: str, inventory: Inventory) -
 
 
 def _check_entity_row(row: Mapping[str, Any], split: str, inventory: Inventory) -> Iterator[_Finding]:
+    nulls = list(_check_nulls(row, row["entity_id"] or "(no id)"))
+    if nulls:
+        yield from nulls
+        return
     entity_id, image_id = row["entity_id"], row["image_id"]
     yield from _check_identity("entity", entity_id, split, row["prompt_id"], inventory)
     yield from _check_picture(row, entity_id)
@@ -222,10 +250,15 @@ def info(source: Source, split: str) -> Info:
     """Count what a split holds, without decoding images.
 
     Raises:
-        DatasetError: the split cannot be loaded.
+        DatasetError: the split cannot be loaded, or lacks values that are counted.
     """
     images: Dataset = load(source, "imageqa", split).remove_columns("image")
     rows = list(images)
+    for number, row in enumerate(rows):
+        for item, _, message in _nulls_of_image(row):
+            raise DatasetError(
+                f"{source.name}, imageqa/{split} row {number}, {item}: {message}; see `qreal data check`"
+            )
     entities = [entity for row in rows for entity in row["entities"]]
     if not entities:
         raise DatasetError(f"{source.name}, split {split}: no image has an entity")

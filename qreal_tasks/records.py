@@ -117,6 +117,8 @@ def from_json(value: Mapping[str, Any]) -> Record:
     Raises:
         RecordError: a field is missing, unknown or of the wrong type, or the layout is of another version.
     """
+    if not isinstance(value, Mapping):
+        raise RecordError(f"record is {value!r:.40}, expected an object")
     if value.get("version") != RECORD_VERSION:
         raise RecordError(
             f"record version {value.get('version')!r}, expected {RECORD_VERSION}: written by another release"

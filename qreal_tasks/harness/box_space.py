@@ -81,9 +81,16 @@ def choose_space(backend: str, pretrained: str | None) -> Choice:
 
 
 def _model_type(pretrained: str | None) -> str | None:
-    """``model_type`` of a local model folder; a hub id is not asked for."""
-    config = Path(pretrained or "").expanduser() / "config.json"
+    """``model_type`` of a model folder or of a hub id; None where it cannot be had."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    if not pretrained:
+        return None
+    config = Path(pretrained).expanduser() / "config.json"
     try:
+        if not config.parent.is_dir():
+            config = Path(hf_hub_download(pretrained, "config.json"))
         return str(json.loads(config.read_text(encoding="utf-8"))["model_type"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError, ValueError, KeyError, TypeError):
         return None

@@ -34,6 +34,7 @@ from qreal_tasks.boxes import Space
 from qreal_tasks.dataset import DatasetError, locate
 from qreal_tasks.dataset_check import has_parts
 from qreal_tasks.harness.box_space import declared_space
+from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.grounding import grounding_sums
 from qreal_tasks.metrics.judgment import judgment_sums, score_judgment
 from qreal_tasks.metrics.sums import Ratio, aggregate
@@ -150,25 +151,11 @@ def reference_regions(doc: Doc, set_name: str) -> tuple[Region, ...]:
     )
 
 
-OBJECTQA_RATIOS = ("acc", "precision", "recall", "f1", "unparsed")
-"""Metrics whose item is what the sample adds to numerator and denominator."""
-
 OBJECTQA_OTHERS = ("auc", "mcc", "balanced")
 """Metrics whose item is what of the record they need: the sample, its reference, its answer and P(Yes)."""
 
-IMAGEQA_METRICS = (
-    "iou",
-    "detection_rate",
-    "auc",
-    "llm_score",
-    "f1_at_50",
-    "recall_at_50",
-    "penalized_overlap",
-    "joint_score",
-    "false_alarm",
-    "unparsed",
-    "unjudged",
-)
+OBJECTQA_RATIOS = tuple(metric for metric in OBJECTQA_LIVE if metric not in OBJECTQA_OTHERS)
+"""Metrics whose item is what the sample adds to numerator and denominator, like all of ImageQA's."""
 
 
 def _objectqa_items(record: JudgmentRecord) -> dict[str, Any]:
@@ -195,7 +182,7 @@ def _imageqa_items(record: GroundingRecord) -> dict[str, Any]:
         logger.error(f"qreal: not scored: {error}")
         sums = {}
     return {
-        **{metric: list(sums.get(metric, (0, 0))) for metric in IMAGEQA_METRICS},
+        **{metric: list(sums.get(metric, (0, 0))) for metric in IMAGEQA_LIVE},
         "records": to_json(record),
     }
 
@@ -271,5 +258,5 @@ for _name in IMAGEQA_SETS:
     _define_imageqa(_name)
 for _name in (*OBJECTQA_RATIOS, *OBJECTQA_OTHERS):
     _define_aggregation("objectqa", _name)
-for _name in IMAGEQA_METRICS:
+for _name in IMAGEQA_LIVE:
     _define_aggregation("imageqa", _name)

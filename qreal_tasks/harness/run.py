@@ -6,6 +6,7 @@ checked before it starts, its log is kept, and a run counts as done only when it
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 import subprocess
@@ -21,7 +22,7 @@ import yaml
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
 from qreal_tasks.dataset import Source, locate
-from qreal_tasks.dataset_check import check
+from qreal_tasks.dataset_check import check, info
 from qreal_tasks.harness.box_space import ENVIRONMENT as BOX_SPACE
 from qreal_tasks.harness.box_space import choose_space
 from qreal_tasks.mini import MINI_NOTICE
@@ -74,7 +75,7 @@ def evaluate(given: Sequence[str]) -> Path:
     _check_tasks(arguments.tasks)
     _check_model(arguments)
     source = locate()
-    _check_data(source)
+    _check_data(source, arguments.tasks)
     try:
         choice = choose_space(arguments.model or "", arguments.pretrained)
     except ValueError as error:
@@ -82,7 +83,10 @@ def evaluate(given: Sequence[str]) -> Path:
     _say(f"dataset {source.name}; boxes are asked for in {choice.space} ({choice.reason})")
     if source.is_mini:
         _say(MINI_NOTICE)
-    arguments.output_path.mkdir(parents=True, exist_ok=True)
+    try:
+        arguments.output_path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"--output_path {arguments.output_path}: cannot be made: {error}") from None
     log = arguments.output_path / LOG_NAME
     started = time.time()
     status = _run(_command(arguments), {**os.environ, BOX_SPACE: str(choice.space)}, log)
@@ -145,12 +149,15 @@ def _read_config(path: str | None) -> Mapping[str, Any]:
         return {}
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise RunError(f"--config {path}: cannot be read: {error}") from None
     if not isinstance(content, dict):
         raise RunError(
-            f"--config {path}: holds {type(content).__name__}, expected one mapping of lmms-eval's arguments"
+            f"--config {path}: holds {type(content).__name__}, expected one mapping of lmms-eval's arguments "
+            "(start a list of several runs with lmms-eval itself)"
         )
+    # The harness applies `env` before it starts; what is checked here must be what it will see.
+    os.environ.update({str(key): os.path.expandvars(str(value)) for key, value in (content.get("env") or {}).items()})
     return content
 
 
@@ -173,7 +180,7 @@ def _check_model(arguments: Arguments) -> None:
         raise RunError(f"model folder {pretrained} has no config.json; expected a folder written by save_pretrained")
 
 
-def _check_data(source: Source) -> None:
+def _check_data(source: Source, tasks: Sequence[str]) -> None:
     problems = check(source, splits=("test",))
     if problems:
         shown = "\n".join(f"  {problem}" for problem in problems[:5])
@@ -181,6 +188,14 @@ def _check_data(source: Source) -> None:
         raise RunError(
             f"dataset {source.name} has {len(problems)} problems in its test split; "
             f"`qreal data check {source.name}` lists all:\n{shown}{more}"
+        )
+    portraits = ("qreal", "qreal_imageqa", "qreal_imageqa_human_plausibility")
+    wanting = [task for task in tasks if any(fnmatch.fnmatch(name, task) for name in portraits)]
+    if wanting and not info(source, "test").with_parts:
+        raise RunError(
+            f"dataset {source.name} has no portrait with body-part descriptions in its test split, which {wanting[0]} "
+            "needs for qreal_imageqa_human_plausibility. Name the other tasks: --tasks "
+            "qreal_objectqa,qreal_imageqa_realism,qreal_imageqa_plausibility"
         )
 
 
@@ -208,7 +223,8 @@ def _check_results(folder: Path, started: float, status: int, log: Path) -> None
     if status == 0 and left:
         return
     reason = failure_reason(log.read_text(encoding="utf-8", errors="replace"))
-    raise RunError(f"{reason}\n  the harness ended with status {status} and left no results; its log: {log}")
+    what = f"left results in {left[0]}" if left else "left no results"
+    raise RunError(f"{reason}\n  the harness ended with status {status} and {what}; its log: {log}")
 
 
 def failure_reason(log: str) -> str:

@@ -15,3 +15,21 @@
 
 An undefined value is ``None`` (``nan`` inside arrays), never 0, and counts say how much was left out.
 """
+
+OBJECTQA_LIVE = ("acc", "precision", "recall", "f1", "auc", "mcc", "balanced", "unparsed")
+"""What a run of the harness reports for each ObjectQA question."""
+
+IMAGEQA_LIVE = (
+    "iou",
+    "detection_rate",
+    "auc",
+    "llm_score",
+    "f1_at_50",
+    "recall_at_50",
+    "penalized_overlap",
+    "joint_score",
+    "false_alarm",
+    "unparsed",
+    "unjudged",
+)
+"""What a run of the harness reports for each ImageQA set."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qreal_tasks.records import Record, RecordError, from_json
+from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
+from qreal_tasks.records import JudgmentRecord, Record, RecordError, from_json
 
 RESULTS_SUFFIX = "_results.json"
 
-_TASK = re.compile(r"qreal_(objectqa|imageqa)_(?P<name>\w+)")
+_NAMES = {
+    **{f"qreal_objectqa_{name}": name for name in QUESTION_NAMES},
+    **{f"qreal_imageqa_{name}": name for name in IMAGEQA_SETS},
+}
+"""Leaf task to its question or set."""
 
 
 class RunFolderError(Exception):
@@ -26,16 +30,14 @@ class TaskRun:
 
     task: str
     version: str
-    live: Mapping[str, float | None]
-    """Metric name to the number of the live run."""
+    live: Mapping[str, Any]
+    """Metric name to what the results file says, which anyone may have edited."""
     records: tuple[Record, ...]
 
     @property
     def name(self) -> str:
         """The question or the ImageQA set."""
-        match = _TASK.fullmatch(self.task)
-        assert match is not None
-        return match["name"]
+        return _NAMES[self.task]
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,9 @@ def find_results(path: Path) -> list[Path]:
         return [path]
     if not path.exists():
         raise RunFolderError(f"{path} does not exist; expected the output folder of a run, or its *{RESULTS_SUFFIX}")
-    found = sorted(path.rglob(f"*{RESULTS_SUFFIX}"), key=lambda p: (p.stat().st_mtime, p.name))
+    found = sorted(
+        path.rglob(f"*{RESULTS_SUFFIX}"), key=lambda p: (p.name, p.stat().st_mtime)
+    )  # the name starts with date and time
     if not found:
         raise RunFolderError(
             f"{path}: no *{RESULTS_SUFFIX} in it or below; the run did not finish, or was started without --output_path"
@@ -85,8 +89,10 @@ def read_run(results_path: Path) -> Run:
     """
     try:
         results = json.loads(results_path.read_text(encoding="utf-8"))
-        config, numbers = results["config"], results["results"]
-        names = [task for task in numbers if _TASK.fullmatch(task)]
+        config, numbers = dict(results["config"]), dict(results["results"])
+        versions = dict(results.get("versions") or {})
+        names = [task for task in _NAMES if task in numbers]
+        live = {task: _live_numbers(dict(numbers[task])) for task in names}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunFolderError(
             f"{results_path}: not a results file of lmms-eval: {type(error).__name__}: {error}"
@@ -98,39 +104,36 @@ def read_run(results_path: Path) -> Run:
         model=str(config.get("model")),
         model_args=str(config.get("model_args") or ""),
         limit=config.get("limit"),
-        tasks=tuple(_read_task(results_path, results, name) for name in names),
+        tasks=tuple(
+            TaskRun(task, str(versions.get(task)), live[task], tuple(_read_samples(results_path, task)))
+            for task in names
+        ),
     )
 
 
-def _read_task(results_path: Path, results: Mapping[str, Any], task: str) -> TaskRun:
-    prefix = results_path.name.removesuffix(RESULTS_SUFFIX)
-    samples = results_path.with_name(f"{prefix}_samples_{task}.jsonl")
-    if not samples.is_file():
-        raise RunFolderError(f"{samples}: missing; run with --log_samples, and keep the files of a run together")
-    return TaskRun(
-        task=task,
-        version=str(results.get("versions", {}).get(task)),
-        live=_live_numbers(results["results"][task]),
-        records=tuple(_read_samples(samples)),
-    )
-
-
-def _live_numbers(numbers: Mapping[str, Any]) -> dict[str, float | None]:
+def _live_numbers(numbers: Mapping[str, Any]) -> dict[str, Any]:
     """``{"acc,none": .5}`` as ``{"acc": .5}``, without the harness's own standard errors."""
-    live: dict[str, float | None] = {}
-    for key, value in numbers.items():
-        metric, comma, _ = key.partition(",")
-        if comma and "_stderr" not in metric and (value is None or isinstance(value, (int, float))):
-            live[metric] = value
-    return live
+    split = ((key.partition(","), value) for key, value in numbers.items())
+    return {metric: value for (metric, comma, _), value in split if comma and "_stderr" not in metric}
 
 
-def _read_samples(path: Path) -> Iterator[Record]:
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                yield from_json(json.loads(line)["records"])
-            except KeyError:
-                raise RunFolderError(f"{path} line {number}: no `records`; written by another version") from None
-            except (RecordError, ValueError, TypeError) as error:
-                raise RunFolderError(f"{path} line {number}: {error}") from None
+def _read_samples(results_path: Path, task: str) -> Iterator[Record]:
+    prefix = results_path.name.removesuffix(RESULTS_SUFFIX)
+    path = results_path.with_name(f"{prefix}_samples_{task}.jsonl")
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise RunFolderError(
+            f"{path}: {error.strerror}; run with --log_samples, and keep the files of a run together"
+        ) from None
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = from_json(json.loads(line)["records"])
+        except KeyError:
+            raise RunFolderError(f"{path} line {number}: no `records`; written by another version") from None
+        except (RecordError, ValueError, TypeError) as error:
+            raise RunFolderError(f"{path} line {number}: {error}") from None
+        about = record.question if isinstance(record, JudgmentRecord) else record.set_name
+        if about != _NAMES[task]:
+            raise RunFolderError(f"{path} line {number}: a record of {about}, expected {_NAMES[task]}")
+        yield record

@@ -7,14 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from qreal_tasks.answers import parse_entities, parse_judgment, regions_in_pixels
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, Answer
+from qreal_tasks.boxes import Space
+from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.baselines import constant_scores, whole_image
 from qreal_tasks.metrics.bootstrap import Estimate
 from qreal_tasks.metrics.feasibility import Verdict, check_records
 from qreal_tasks.metrics.grounding import grounding_intervals, score_grounding
 from qreal_tasks.metrics.judgment import unparsed_reasons
 from qreal_tasks.metrics.objectqa import objectqa_intervals, score_objectqa, split_by_question
-from qreal_tasks.records import GroundingRecord, JudgmentRecord
+from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
 from qreal_tasks.report.run_folder import Run
 
 TOLERANCE = 1e-9
@@ -108,20 +111,38 @@ def differences(run: Run, scores: RunScores) -> list[str]:
     """Where the live run's numbers are not the recomputed ones: task, metric, both numbers."""
     found = []
     for task in run.tasks:
+        expected: dict[str, float | None] = {"records": len(task.records)}
         group = scores.rows.get(task.name)
-        metrics = group.metrics if group else {}
-        if task.live.get("records") not in (None, len(task.records)):
-            found.append(f"{task.task}: {len(task.records)} samples, the live run had {task.live['records']:g}")
-        for metric, live in task.live.items():
-            if metric != "records" and metric in metrics and not _same(live, metrics[metric]):
-                found.append(f"{task.task} {metric}: live {live}, recomputed {metrics[metric]}")
+        if group is not None:
+            names = OBJECTQA_LIVE if task.name in QUESTION_NAMES else IMAGEQA_LIVE
+            expected |= {metric: group.metrics[metric] for metric in names}
+        for metric, value in expected.items():
+            if metric not in task.live:
+                found.append(f"{task.task} {metric}: not in the results, recomputed {value}")
+            elif not _same(task.live[metric], value):
+                found.append(f"{task.task} {metric}: live {task.live[metric]!r}, recomputed {value}")
+        found += [f"{task.task} {said}" for record in task.records if (said := _misread(record))]
     return found
 
 
-def _same(a: float | None, b: float | None) -> bool:
-    if a is None or b is None:
-        return a is b
-    return math.isclose(a, b, rel_tol=0, abs_tol=TOLERANCE)
+def _misread(record: Record) -> str | None:
+    """How the parsed value of a record contradicts its own raw text, or None."""
+    if isinstance(record, JudgmentRecord):
+        read = parse_judgment(record.raw).answer
+        return None if read == record.answer else f"{record.entity_id}: answer {record.answer}, its text reads {read}"
+    if record.reason is not None:
+        return None if not record.predicted else f"{record.image_id}: boxes in an answer that could not be read"
+    entities = parse_entities(record.raw)
+    located = regions_in_pixels(entities, Space(record.space), record.width, record.height, record.input_size)
+    if entities.reason is None and located.regions == record.predicted:
+        return None
+    return f"{record.image_id}: {len(record.predicted)} boxes that are not those of its text"
+
+
+def _same(live: object, recomputed: float | None) -> bool:
+    if live is None or recomputed is None:
+        return live is recomputed
+    return isinstance(live, int | float) and math.isclose(live, recomputed, rel_tol=0, abs_tol=TOLERANCE)
 
 
 def to_json(scores: RunScores) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from qreal_tasks.benchmark import QUESTION_NAMES, Dimension, question
@@ -56,13 +57,13 @@ def print_scores(scores: RunScores) -> None:
     """Both tables, with 95 % intervals under the values, and what must be known to read them."""
     console = _console()
     run = scores.run
-    console.print(f"[bold]{run.model}[/] {run.model_args}\ndata: {run.data}", highlight=False)
+    console.print(f"{run.model} {run.model_args}\ndata: {run.data}", highlight=False, markup=False)
     if scores.objectqa:
         console.print(_objectqa_table(scores.objectqa))
     if scores.imageqa:
         console.print(_imageqa_table(scores.imageqa))
     for note in _notes(scores):
-        console.print(note, style="yellow", highlight=False)
+        console.print(note, style="yellow", highlight=False, markup=False)
 
 
 def _objectqa_table(groups: Mapping[str, GroupScores]) -> Table:
@@ -130,6 +131,10 @@ def _notes(scores: RunScores) -> list[str]:
         if group.unread:
             reasons = ", ".join(f"{n} × {reason}" for reason, n in group.unread.items())
             notes.append(f"{name}: answers that could not be read: {reasons}")
+    for name, group in scores.imageqa.items():
+        if group.metrics["n_dropped"] or group.metrics["n_clipped"]:
+            dropped, clipped = (_whole(group.metrics[count]) for count in ("n_dropped", "n_clipped"))
+            notes.append(f"{name}: boxes left out as invalid: {dropped}, clipped to the image: {clipped}")
     if any(g.metrics.get("unjudged") is None for g in scores.imageqa.values()):
         notes.append("LLM-Score and Joint are N/A: no judge was asked.")
     return notes
@@ -159,7 +164,7 @@ def _whole(value: float | None) -> str:
 def print_info(source: Source, splits: Sequence[Info]) -> None:
     """What a dataset holds, a column a split."""
     console = _console()
-    table = _table(f"{source.name} ({source.kind})", [""], [*(info.split for info in splits), "total"])
+    table = _table(escape(f"{source.name} ({source.kind})"), [""], [*(info.split for info in splits), "total"])
 
     def add(label: str, counts: Sequence[int]) -> None:
         table.add_row(label, *map(str, counts), str(sum(counts)))
@@ -180,7 +185,7 @@ def print_info(source: Source, splits: Sequence[Info]) -> None:
         table.add_row(f"share of Yes, {name} ({question(name).about})", *map(_number, shares), _number(whole))
     table.add_section()
     for generator in sorted({g for i in splits for g in i.generators}):
-        add(f"images of {generator}", [i.generators.get(generator, 0) for i in splits])
+        add(f"images of {escape(generator)}", [i.generators.get(generator, 0) for i in splits])
     console.print(table)
     if source.is_mini:
         console.print(MINI_NOTICE, style="yellow", highlight=False)

@@ -130,7 +130,13 @@ CHANGES: dict[str, tuple[Callable[[Rows], object], str, str]] = {
         "box",
         "four finite numbers",
     ),
-    "no answer": (lambda r: _both(r, realism_q1=None), "answer", "realism_q1 is None"),
+    "no answer": (lambda r: _both(r, realism_q1=None), "null", "realism_q1 is null"),
+    "no generator": (lambda r: r["imageqa"]["test"][0].update(generator=None), "null", "generator is null"),
+    "no flaw": (lambda r: _listed(r).update(realism_flawed=None), "null", "realism_flawed is null"),
+    "no id": (lambda r: _entity(r).update(entity_id=None), "null", "entity_id is null"),
+    "no width": (lambda r: r["imageqa"]["test"][0].update(width=None), "null", "width is null"),
+    "no entities": (lambda r: r["imageqa"]["test"][0].update(entities=None), "null", "entities is null"),
+    "null entity": (lambda r: r["imageqa"]["test"][0]["entities"].append(None), "null", "null"),
     "quality above 1": (lambda r: _both(r, quality_score=7.0), "quality_score", "expected 0 to 1"),
     "empty label": (lambda r: _both(r, label=" "), "label", "label is empty"),
     "undecodable image": (
@@ -190,6 +196,27 @@ def test_every_kind_of_damage_is_named(case: str, small_dataset: Callable[..., P
     assert fitting[0].split in str(fitting[0])
 
 
+def test_info_names_a_null_instead_of_failing_on_it(small_dataset: Callable[..., Path]) -> None:
+    folder = small_dataset(lambda rows: rows["imageqa"]["test"][0].update(generator=None))
+    with pytest.raises(DatasetError, match="imageqa/test row 0, img2: generator is null"):
+        info(locate(str(folder)), "test")
+
+
+def test_a_folder_called_mini_is_not_taken_for_the_embedded_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mini").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DatasetError, match=r"Write \./mini"):
+        locate("mini")
+
+
+def test_a_folder_name_that_reads_as_a_pattern_is_refused(tmp_path: Path) -> None:
+    folder = write_hub_layout(tmp_path / "a[1]", small_rows())
+    with pytest.raises(DatasetError, match=r"takes .* as a pattern; rename it"):
+        locate(str(folder))
+
+
 def test_missing_column_is_named(tmp_path: Path) -> None:
     rows = small_rows()
     folder = write_hub_layout(tmp_path / "set", rows)
@@ -206,5 +233,5 @@ def test_missing_column_is_named(tmp_path: Path) -> None:
 def test_damaged_parquet_is_named(small_dataset: Callable[..., Path]) -> None:
     folder = small_dataset()
     (folder / "data" / "imageqa" / "test-00000-of-00001.parquet").write_bytes(b"PAR1 nothing")
-    with pytest.raises(DatasetError, match=r"config imageqa, split test.*cannot be loaded"):
+    with pytest.raises(DatasetError, match="config imageqa: cannot be loaded"):
         load(locate(str(folder)), "imageqa", "test")

@@ -60,7 +60,7 @@ def test_responses_become_records(results: list[Any], answer: str | None, p_yes:
 def test_no_text_costs_the_run(name: str, text: str) -> None:
     items = hook(f"process_{name}")(docs("imageqa")[1], [text])
     assert isinstance(from_json(items["records"]), GroundingRecord)
-    for metric in hooks.IMAGEQA_METRICS:
+    for metric in hooks.IMAGEQA_LIVE:
         hook(f"imageqa_{metric}")([items[metric]])
 
 
@@ -86,7 +86,7 @@ def test_live_imageqa_numbers_are_the_rescored_ones() -> None:
     items = [hook("process_plausibility")(doc, [text]) for doc in docs("imageqa")]
     expected = score_grounding([from_json(item["records"]) for item in items])
     assert expected["iou"]
-    for metric in hooks.IMAGEQA_METRICS:
+    for metric in hooks.IMAGEQA_LIVE:
         assert hook(f"imageqa_{metric}")([item[metric] for item in items]) == expected[metric], metric
 
 

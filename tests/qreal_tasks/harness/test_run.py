@@ -75,6 +75,9 @@ REFUSED: dict[str, tuple[list[str], str]] = {
         ["--model", "qwen2_5_vl", "--model_args", "pretrained=/no/model"],
         "does not exist",
     ),
+    "config that is no text": (["--config", "{tmp}/binary.yaml"], "cannot be read"),
+    "list of runs": (["--config", "{tmp}/list.yaml"], "holds list, expected one mapping"),
+    "output path that is a file": (["--model", "dummy", "--output_path", "{tmp}/list.yaml"], "cannot be made"),
     "folder that is no model": (
         ["--model", "qwen2_5_vl", "--model_args", "pretrained={tmp}"],
         "has no config.json",
@@ -87,6 +90,8 @@ def test_wrong_arguments_are_refused_before_the_harness_starts(
     case: str, no_harness: list[list[str]], tmp_path: Path
 ) -> None:
     given, message = REFUSED[case]
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "list.yaml").write_text("- model: dummy\n")
     with pytest.raises(run.RunError, match=message):
         run.evaluate([word.format(tmp=tmp_path) for word in given])
     assert no_harness == []
@@ -109,6 +114,30 @@ def test_damaged_dataset_is_refused_before_the_harness_starts(
     with pytest.raises(run.RunError, match=r"1 problems in its test split(.|\n)*img2: image cannot be decoded"):
         run.evaluate(["--model", "dummy"])
     assert no_harness == []
+
+
+def test_env_of_a_config_file_counts_for_the_checks(
+    no_harness: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QREAL_DATA", "mini")
+    config = tmp_path / "run.yaml"
+    config.write_text("model: dummy\nenv: {QREAL_DATA: /no/dataset}\n")
+    with pytest.raises(DatasetError, match="/no/dataset"):
+        run.evaluate(["--config", str(config)])
+    assert no_harness == []
+
+
+def test_a_set_without_portraits_is_refused_only_for_the_task_that_needs_them(
+    no_harness: list[list[str]], small_dataset: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = small_dataset(lambda rows: [e.update(parts=None) for e in rows["imageqa"]["test"][1]["entities"]])
+    monkeypatch.setenv("QREAL_DATA", str(folder))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(run.RunError, match="no portrait with body-part descriptions"):
+        run.evaluate(["--model", "dummy"])
+    assert no_harness == []
+    run.evaluate(["--model", "dummy", "--tasks", "qreal_objectqa"])
+    assert len(no_harness) == 1
 
 
 def test_no_results_is_a_failure_with_the_reason_first(

@@ -22,11 +22,27 @@ def judgments() -> list[JudgmentRecord]:
     return [
         JudgmentRecord(
             "realism_q1",
-            *(f"i{n}#0", f"i{n}", "g", False, "dog", reference, "…", answer, None if answer else "empty", p, 0.9),
+            *(
+                f"i{n}#0",
+                f"i{n}",
+                "g",
+                False,
+                "dog",
+                reference,
+                answer or "",
+                answer,
+                None if answer else "empty",
+                p,
+                0.9,
+            ),
             *("1", "mini"),
         )
         for n, (reference, answer, p) in enumerate(rows)
     ]
+
+
+def written(regions: list[Region]) -> str:
+    return json.dumps([{"bbox_2d": r.bbox_px, "label": r.label, "description": r.description} for r in regions])
 
 
 def groundings() -> list[GroundingRecord]:
@@ -34,7 +50,7 @@ def groundings() -> list[GroundingRecord]:
     found = {"i0": [Region("dog", box, "flat")], "i1": [], "i2": [Region("dog", (0.0, 0.0, 10.0, 5.0), "flat")]}
     return [
         GroundingRecord(
-            *("realism", image_id, "g", False, 20, 20, "norm1000", None, "…", None, tuple(regions), {}, 0),
+            *("realism", image_id, "g", False, 20, 20, "pixels", None, written(regions), None, tuple(regions), {}, 0),
             *((Region("dog", box, "painted", f"{image_id}#0"),), "1", "mini"),
         )
         for image_id, regions in found.items()
@@ -84,11 +100,23 @@ def test_tables_name_the_reasons_and_the_set(run_folder: Path) -> None:
         assert piece in done.output
 
 
-def _edit_json(folder: Path) -> None:
+def _edit_result(folder: Path, key: str, value: object, remove: bool = False) -> None:
     path = folder / f"{PREFIX}_results.json"
     results = json.loads(path.read_text(encoding="utf-8"))
-    results["results"]["qreal_objectqa_realism_q1"]["acc,none"] = 0.9
+    row = results["results"]["qreal_objectqa_realism_q1"]
+    row[key] = value
+    if remove:
+        del row[key]
     path.write_text(json.dumps(results), encoding="utf-8")
+
+
+def _edit_box(folder: Path) -> None:
+    """A predicted region that its own text does not give, without any effect on the numbers."""
+    path = folder / f"{PREFIX}_samples_qreal_imageqa_realism.jsonl"
+    first, *rest = path.read_text(encoding="utf-8").splitlines()
+    sample = json.loads(first)
+    sample["records"]["predicted"][0]["label"] = "cat"
+    path.write_text("\n".join([json.dumps(sample), *rest]) + "\n", encoding="utf-8")
 
 
 def _edit_lines(folder: Path, change: Callable[[list[str]], list[str]]) -> None:
@@ -109,12 +137,38 @@ def _drop_records(line: str) -> str:
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "number edited": (_edit_json, "qreal_objectqa_realism_q1 acc: live 0.9, recomputed 0.4"),
+    "number edited": (
+        lambda f: _edit_result(f, "acc,none", 0.9),
+        "qreal_objectqa_realism_q1 acc: live 0.9, recomputed 0.4",
+    ),
     "answer edited": (
         lambda f: _edit_lines(f, lambda lines: [_edit_answer(lines[0]), *lines[1:]]),
         "acc: live 0.4, recomputed 0.2",
     ),
-    "sample missing": (lambda f: _edit_lines(f, lambda lines: lines[:-1]), "4 samples, the live run had 5"),
+    "text edited": (
+        lambda f: _edit_lines(f, lambda lines: [lines[0].replace('"raw": "Yes"', '"raw": "No"'), *lines[1:]]),
+        "i0#0: answer Yes, its text reads No",
+    ),
+    "boxes edited": (_edit_box, "i0: 1 boxes that are not those of its text"),
+    "metric removed": (lambda f: _edit_result(f, "acc,none", None, remove=True), "acc: not in the results, recomputed"),
+    "number as text": (lambda f: _edit_result(f, "acc,none", "0.4"), "acc: live '0.4', recomputed 0.4"),
+    "records of another set": (
+        lambda f: _edit_lines(f, lambda lines: [x.replace('"realism_q1"', '"realism_q2"') for x in lines]),
+        "line 1: a record of realism_q2, expected realism_q1",
+    ),
+    "record is no object": (
+        lambda f: _edit_lines(f, lambda lines: ['{"records": null}', *lines[1:]]),
+        "line 1: record is None, expected an object",
+    ),
+    "samples not text": (
+        lambda f: (f / f"{PREFIX}_samples_qreal_objectqa_realism_q1.jsonl").write_bytes(b"\xff\xfe\x00"),
+        "realism_q1.jsonl line 1: ",
+    ),
+    "config is null": (
+        lambda f: (f / f"{PREFIX}_results.json").write_text('{"config": null, "results": {}}', encoding="utf-8"),
+        "not a results file of lmms-eval",
+    ),
+    "sample missing": (lambda f: _edit_lines(f, lambda lines: lines[:-1]), "records: live 5, recomputed 4"),
     "sample twice": (lambda f: _edit_lines(f, lambda lines: [*lines, lines[0]]), "i0#0: occurs twice"),
     "line cut off": (lambda f: _edit_lines(f, lambda lines: [*lines[:-1], lines[-1][:40]]), "line 5: "),
     "no records": (
@@ -123,7 +177,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "samples missing": (
         lambda f: (f / f"{PREFIX}_samples_qreal_imageqa_realism.jsonl").unlink(),
-        "missing; run with --log_samples",
+        "No such file or directory; run with --log_samples",
     ),
     "results not JSON": (
         lambda f: (f / f"{PREFIX}_results.json").write_text("{", encoding="utf-8"),
@@ -145,6 +199,14 @@ def test_damage_is_an_error_that_names_it(case: str, run_folder: Path) -> None:
     assert done.exit_code == 1
     assert done.exception is None or isinstance(done.exception, SystemExit)
     assert message in done.output
+
+
+def test_brackets_in_a_model_argument_are_no_markup(run_folder: Path) -> None:
+    path = run_folder / f"{PREFIX}_results.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"model_args": ""', '"model_args": "a[/b]c"'))
+    done = score(str(run_folder), "--resamples", "0")
+    assert done.exit_code == 0
+    assert "a[/b]c" in done.output
 
 
 def test_missing_folder_is_an_error() -> None:

@@ -1,0 +1,118 @@
+"""What the tiny models share: a vocabulary learnt from the benchmark's own prompts, and a head that says Yes or No."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, imageqa_prompt, objectqa_prompt
+from qreal_tasks.boxes import Space
+
+VOCABULARY_SIZE = 512
+HIDDEN_SIZE = 64
+
+SMALL_TEXT_MODEL = {
+    "hidden_size": HIDDEN_SIZE,
+    "intermediate_size": 2 * HIDDEN_SIZE,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 8192,
+}
+
+# ChatML; text given as a string or as parts.
+_CHATML = """\
+{%- for message in messages -%}
+<|im_start|>{{ message.role }}
+{% if message.content is string -%}
+{{ message.content }}
+{%- else -%}
+{%- for part in message.content -%}
+{%- if part.type == 'text' -%}
+{{ part.text }}
+{%- elif part.type == 'video' -%}
+VIDEO
+{%- else -%}
+IMAGE
+{%- endif -%}
+{%- endfor -%}
+{%- endif -%}
+<|im_end|>
+{% endfor -%}
+{%- if add_generation_prompt -%}
+<|im_start|>assistant
+{% endif -%}
+"""
+
+
+def chatml_template(image: str, video: str) -> str:
+    """ChatML with a family's placeholders for a picture and a film."""
+    return _CHATML.replace("IMAGE", image).replace("VIDEO", video)
+
+
+def byte_level_state() -> dict[str, Any]:
+    """``vocab`` and ``merges`` of a byte-level vocabulary."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    learner = Tokenizer(models.BPE())
+    learner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    learner.train_from_iterator(
+        _texts(),
+        trainers.BpeTrainer(
+            vocab_size=VOCABULARY_SIZE,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )
+    return _state(learner)
+
+
+def metaspace_state() -> dict[str, Any]:
+    """``vocab`` and ``merges`` of a vocabulary in Llama's form: ``▁`` for a space, bytes for unseen characters."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    learner = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
+    learner.pre_tokenizer = pre_tokenizers.Metaspace()
+    learner.train_from_iterator(
+        _texts(),
+        trainers.BpeTrainer(
+            vocab_size=VOCABULARY_SIZE + 256,
+            special_tokens=["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))],
+            show_progress=False,
+        ),
+    )
+    return _state(learner)
+
+
+def answer_yes_or_no(model: Any, yes: int, no: int, stop: int) -> None:
+    """Leave the output head three words: Yes, No and, after either, end of turn.
+
+    Random weights over a whole vocabulary write noise that no parser can read, and nothing behind the parser would
+    be exercised. What decides between Yes and No stays random.
+
+    Args:
+        yes, no, stop: token ids.
+    """
+    import torch
+
+    head, embedding = model.lm_head.weight, model.get_input_embeddings().weight
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.ndim == 2 and weight is not head and weight is not embedding:
+                weight.mul_(5)  # at the usual scale the picture hardly reaches the answer
+        undecided, spoken = torch.linalg.qr(torch.randn(HIDDEN_SIZE, 2)).Q.T
+        embedding.mul_(5)
+        embedding[[yes, no]] = 1000 * spoken
+        head.zero_()
+        head[yes], head[no], head[stop] = 10 * undecided, -10 * undecided, 4 * spoken
+
+
+def _texts() -> list[str]:
+    prompts = [objectqa_prompt(name, "dog") for name in QUESTION_NAMES]
+    prompts += [imageqa_prompt(name, space, 1024, 1024) for name in IMAGEQA_SETS for space in Space]
+    return [*prompts, "Yes No yes no"]
+
+
+def _state(learner: Any) -> dict[str, Any]:
+    model = json.loads(learner.to_str())["model"]
+    return {"vocab": model["vocab"], "merges": [tuple(pair) for pair in model["merges"]]}

@@ -63,6 +63,12 @@ def parse_input_size(text: str | None) -> tuple[int, int] | None:
     return width, height
 
 
+def parse_unanswered(text: str | None) -> str | None:
+    """Why there is no answer, from ``{"unanswered": "refused"}``; None when there is one."""
+    reason = _object(text).get("unanswered")
+    return reason if isinstance(reason, str) and reason else None
+
+
 def _object(text: str | None) -> dict[str, Any]:
     """The JSON object that ``text`` is, empty when it is anything else."""
     if not isinstance(text, str):

@@ -19,6 +19,7 @@ from qreal_tasks.answers import (
     parse_input_size,
     parse_judgment,
     parse_scores,
+    parse_unanswered,
     regions_in_pixels,
 )
 from qreal_tasks.benchmark import (
@@ -81,6 +82,7 @@ def _responses(results: Sequence[Any]) -> tuple[str, str | None]:
 def _judgment_record(doc: Doc, results: Sequence[Any], question: str) -> JudgmentRecord:
     text, beside = _responses(results)
     judgment, scores = parse_judgment(text), parse_scores(beside)
+    unanswered = parse_unanswered(beside)
     return JudgmentRecord(
         question=question,
         entity_id=doc["entity_id"],
@@ -91,7 +93,7 @@ def _judgment_record(doc: Doc, results: Sequence[Any], question: str) -> Judgmen
         reference=ANSWERS[doc[question]],
         raw=text,
         answer=judgment.answer,
-        reason=judgment.reason,
+        reason=judgment.reason and (unanswered or str(judgment.reason)),
         p_yes=scores.p_yes if scores else None,
         mass=scores.mass if scores else None,
         prompt_version=PROMPT_VERSION,
@@ -103,7 +105,7 @@ def _grounding_record(doc: Doc, results: Sequence[Any], set_name: str) -> Ground
     text, beside = _responses(results)
     space, input_size = declared_space(), parse_input_size(beside)
     entities = parse_entities(text)
-    reason: str | None = entities.reason
+    reason: str | None = entities.reason and (parse_unanswered(beside) or str(entities.reason))
     if reason is None and space is Space.RESIZED_PIXELS and input_size is None:
         reason = "backend reports no input size"
     if reason is None:

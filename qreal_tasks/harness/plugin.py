@@ -15,13 +15,19 @@ from loguru import logger
 
 from qreal_tasks.harness import TASKS_FOLDER
 
+BACKENDS = {"qreal_openai": "qreal_tasks.harness.backends.QRealOpenAI"}
+"""``--model`` to its class, imported when it is asked for."""
+
 _MARK = "_qreal_tasks_added"
 
 
 def manifests() -> list[Any]:
-    """The payload of the entry point: no models of our own yet, and the task folder added on the way."""
+    """The payload of the entry point: our backends; the task folder is added on the way."""
     try:
+        from lmms_eval.models.registry_v2 import ModelManifest
+
         add_task_folder()
+        return [ModelManifest(name, chat_class_path=path) for name, path in BACKENDS.items()]
     except Exception as error:  # any failure here would break every run of every task
         logger.warning(
             f"qreal: tasks not added to this lmms-eval ({type(error).__name__}: {error}); "

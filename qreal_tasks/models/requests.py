@@ -1,0 +1,49 @@
+"""A question to a model about a picture, and the answer: what every engine takes and gives."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to a model about one picture."""
+
+    image: Image.Image
+    text: str
+    choices: tuple[str, ...] = ()
+    """Scored (P over these) when set, generated otherwise."""
+    max_new_tokens: int = 16
+
+
+@dataclass(frozen=True)
+class Response:
+    """What the model said, and what the engine knows beside it."""
+
+    text: str
+    choices: tuple[str, ...] = ()
+    p: tuple[float, ...] | None = None
+    """Probability of each choice, normalised over the choices; None when the model gives none."""
+    mass: float | None = None
+    """What the spellings of all choices cover together, before normalising."""
+    input_size: tuple[int, int] | None = None
+    """Width and height that the model was fed, when the engine resized the picture."""
+    unanswered: str | None = None
+    """Why there is no answer."""
+
+    def beside(self) -> str | None:
+        """The second string of a harness response (``qreal_tasks.answers.scores``), None when there is nothing."""
+        said: dict[str, Any] = {}
+        if self.p is not None:
+            said |= {"choices": list(self.choices), "p": list(self.p)}
+            if self.mass is not None:
+                said["mass"] = self.mass
+        if self.input_size is not None:
+            said["input_size"] = list(self.input_size)
+        if self.unanswered is not None:
+            said["unanswered"] = self.unanswered
+        return json.dumps(said) if said else None

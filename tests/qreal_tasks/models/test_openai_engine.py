@@ -1,0 +1,359 @@
+"""``OpenAIEngine`` against a scripted server that is really served over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from scripted_openai import Asked, Reply, ScriptedServer, completion, error
+from sklearn.metrics import roc_auc_score
+
+from qreal_tasks.metrics.ranking import Ranking
+from qreal_tasks.models import openai_engine
+from qreal_tasks.models.openai_engine import OpenAIEngine
+from qreal_tasks.models.openai_http import StatusError
+from qreal_tasks.models.openai_retry import StoppedRun, retry_after_s, wait_s
+from qreal_tasks.models.openai_usage import Prices, load_prices
+from qreal_tasks.models.requests import Request, Response
+
+CHOICES = ("Yes", "No")
+IMAGE = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3))
+Script = Callable[[Asked], Reply]
+
+
+def engine_at(server: ScriptedServer, **settings: Any) -> OpenAIEngine:
+    return OpenAIEngine("m", base_url=server.url, **{"api_key": "key", "first_wait_s": 0.001, **settings})
+
+
+def ask(script: Script, *requests: Request, **settings: Any) -> tuple[list[Response], OpenAIEngine, ScriptedServer]:
+    """The responses in the order of the requests."""
+    with ScriptedServer(script) as server:
+        engine = engine_at(server, **settings)
+        found = dict(engine.run(requests or [Request(IMAGE, "real?", CHOICES)]))
+    assert sorted(found) == list(range(len(found)))
+    return [found[index] for index in sorted(found)], engine, server
+
+
+@pytest.mark.parametrize(
+    ("top", "p", "mass"),
+    [
+        pytest.param({"Yes": 0.75, "No": 0.25}, (0.75, 0.25), 1.0, id="plain"),
+        pytest.param({" yes": 0.3, "YES": 0.3, "No": 0.2, "The": 0.1}, (0.75, 0.25), 0.8, id="spellings are summed"),
+        pytest.param({"Yes": 0.9, "Y": 0.1}, (1.0, 0.0), 0.9, id="missing No"),
+        pytest.param({"The": 0.99, "\nno": 3e-9, " Yes": 1e-9}, (0.25, 0.75), 4e-9, id="tiny mass"),
+        pytest.param({"The": 0.6, "Yesterday": 0.4}, None, 0.0, id="neither"),
+        pytest.param({"Yes": 0.0, "No": 0.0}, None, 0.0, id="both impossible"),
+    ],
+)
+def test_probabilities(top: dict[str, float], p: tuple[float, ...] | None, mass: float) -> None:
+    [response], _, server = ask(lambda _: completion("Yes.", top))
+    assert response.text == "Yes."
+    assert response.p == (None if p is None else pytest.approx(p))
+    assert response.mass == pytest.approx(mass, abs=1e-15)
+    assert server.asked[0].body["logprobs"] is True
+    assert server.asked[0].body["top_logprobs"] == 20
+
+
+def test_auc_equals_scikit_learn() -> None:
+    rng = np.random.default_rng(3)
+    truth = rng.random(60) < 0.5
+    p_yes = np.clip(np.round(rng.beta(2, 2, 60) + 0.2 * truth, 2), 0.01, 0.99)  # rounded: ties
+
+    def script(asked: Asked) -> Reply:
+        p = p_yes[int(asked.text)]
+        return completion("Yes", {" yes": 0.4 * p, "Yes": 0.5 * p, "No": 0.9 * (1 - p)})
+
+    responses, _, _ = ask(script, *(Request(IMAGE, str(n), CHOICES) for n in range(60)))
+    scored = np.array([response.p[0] for response in responses if response.p])
+    np.testing.assert_allclose(scored, p_yes)
+    ranking = Ranking.of(scored.tolist(), truth.tolist(), list(range(60)))
+    assert ranking.scores(np.ones((1, 60))).auc[0] == pytest.approx(roc_auc_score(truth, p_yes), abs=1e-12)
+
+
+def failing(first: Reply, times: int = 1) -> Script:
+    """``first`` to the first requests, then an answer."""
+    return lambda asked: first if asked.number < times else completion("No", {"No": 1.0})
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(error(429), id="429"),
+        pytest.param(error(429, retry_after="0.01"), id="429 with retry-after"),
+        pytest.param(error(500), id="500"),
+        pytest.param(Reply("<html>bad gateway</html>", status=502), id="502 without JSON"),
+        pytest.param(Reply(drop=True), id="dropped connection"),
+        pytest.param(Reply("{not json"), id="malformed JSON"),
+        pytest.param(Reply({"choices": []}), id="no choice"),
+        pytest.param(Reply("[]"), id="no object"),
+        pytest.param(completion("No", {"No": 1.0}, delay_s=3), id="hang"),
+    ],
+)
+def test_passing_failures_are_retried(first: Reply) -> None:
+    [response], engine, server = ask(failing(first, times=2), timeout_s=0.5)
+    assert (response.text, response.unanswered) == ("No", None)
+    assert len(server.asked) == 3
+    assert engine.usage.retries == 2
+    assert engine.usage.requests == 1
+
+
+def test_a_lasting_failure_is_told_and_the_others_are_answered() -> None:
+    def script(asked: Asked) -> Reply:
+        return error(503, "overloaded") if asked.text == "bad" else completion("Yes")
+
+    good, bad = Request(IMAGE, "good"), Request(IMAGE, "bad")
+    responses, engine, server = ask(script, good, bad, good, max_retries=2)
+    assert [r.unanswered for r in responses] == [None, "request failed: 503: overloaded", None]
+    assert sum(asked.text == "bad" for asked in server.asked) == 3
+    assert engine.usage.failures == {"status 503": 1}
+
+
+def test_a_refused_request_is_not_repeated() -> None:
+    [response], _, server = ask(lambda _: error(400, "image too small"))
+    assert response.unanswered == "request failed: 400: image too small"
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "text", "unanswered"),
+    [
+        pytest.param(completion(None, refusal="I cannot."), "I cannot.", "refused", id="refusal"),
+        pytest.param(completion(None, finish_reason="content_filter"), "", "content filter", id="filtered answer"),
+        pytest.param(error(400, code="content_policy_violation"), "", "content filter", id="filtered question"),
+        pytest.param(completion("Yes, bec", finish_reason="length"), "Yes, bec", None, id="cut off"),
+        pytest.param(completion(""), "", "empty answer", id="empty"),
+    ],
+)
+def test_outcomes(reply: Reply, text: str, unanswered: str | None) -> None:
+    [response], engine, server = ask(lambda _: reply)
+    assert (response.text, response.unanswered) == (text, unanswered)
+    assert len(server.asked) == 1
+    assert dict(engine.usage.failures) == ({unanswered: 1} if unanswered else {})
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        pytest.param(error(401, "bad key"), r"refuses the key \(401: bad key\). Set OPENAI_API_KEY", id="401"),
+        pytest.param(error(403), "refuses the key", id="403"),
+        pytest.param(error(404, "no such model"), "does not know the model 'm' .404: no such model", id="404"),
+        pytest.param(error(429, code="insufficient_quota"), "quota .* is used up", id="quota"),
+        pytest.param(error(429, retry_after="86400"), "asks to wait 86400 s", id="a day"),
+    ],
+)
+def test_hopeless_runs_stop_at_once(reply: Reply, said: str) -> None:
+    with ScriptedServer(lambda _: reply) as server:
+        engine = engine_at(server, concurrency=2)
+        with pytest.raises(StoppedRun, match=said):
+            list(engine.run([Request(IMAGE, str(n)) for n in range(50)]))
+    assert len(server.asked) <= 4
+
+
+def test_answers_before_a_stop_are_kept() -> None:
+    with ScriptedServer(lambda asked: completion("Yes") if asked.number < 3 else error(401)) as server:
+        found: list[tuple[int, Response]] = []
+        with pytest.raises(StoppedRun):
+            found.extend(engine_at(server, concurrency=1).run([Request(IMAGE, str(n)) for n in range(9)]))
+    assert found == [(n, Response("Yes")) for n in range(3)]
+
+
+def test_no_server_at_all() -> None:
+    with ScriptedServer(lambda _: completion("Yes")) as server:
+        engine = engine_at(server)
+    with pytest.raises(StoppedRun, match=r"no connection to http://127.0.0.1:.* Start the server"):
+        list(engine.run([Request(IMAGE, "real?")]))
+
+
+def test_a_server_that_goes_away_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_engine, "FAILURES_IN_A_ROW", 5)
+    with ScriptedServer(lambda asked: completion("Yes") if asked.number < 3 else Reply(drop=True)) as server:
+        found: list[tuple[int, Response]] = []
+        with pytest.raises(StoppedRun, match=r"last 5 requests to .* all failed"):
+            found.extend(engine_at(server, concurrency=1, max_retries=0).run([Request(IMAGE, "?")] * 100))
+    assert [index for index, _ in found] == list(range(7))
+
+
+def test_no_log_probabilities_is_noticed_once(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        responses, _, _ = ask(lambda _: completion("Yes"), *[Request(IMAGE, "real?", CHOICES)] * 5)
+    assert {(r.text, r.p, r.unanswered) for r in responses} == {("Yes", None, None)}
+    assert [r.message.partition(" gives ")[2] for r in caplog.records] == [
+        "no log-probabilities: answers are read from the text, AUC will be empty"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("refused", "message", "kept"),
+    [
+        ("logprobs", "This model does not support logprobs", {"max_tokens": 7, "temperature": 0}),
+        (
+            "max_tokens",
+            "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens'",
+            {"max_completion_tokens": 7, "logprobs": True},
+        ),
+        ("temperature", "Unsupported value: 'temperature' does not support 0", {"max_tokens": 7, "logprobs": True}),
+    ],
+)
+def test_a_rejected_parameter_is_dropped_for_the_run(
+    refused: str, message: str, kept: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    def script(asked: Asked) -> Reply:
+        return error(400, message, param=refused) if refused in asked.body else completion("Yes", {"Yes": 1.0})
+
+    requests = [Request(IMAGE, str(n), CHOICES, max_new_tokens=7) for n in range(30)]
+    with caplog.at_level(logging.WARNING):
+        responses, engine, server = ask(script, *requests, concurrency=4)
+    assert {r.text for r in responses} == {"Yes"}
+    assert kept.items() <= server.asked[-1].body.items()
+    assert sum(refused in asked.body for asked in server.asked) <= 4
+    assert len(caplog.records) == 1
+    assert engine.usage.retries == 0
+
+
+def test_a_token_limit_that_is_too_large_is_no_rejected_parameter() -> None:
+    [response], _, server = ask(lambda _: error(400, "max_tokens is too large: 9", param="max_tokens"))
+    assert response.unanswered == "request failed: 400: max_tokens is too large: 9"
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "P", "CMYK", "I;16"])
+def test_pictures_arrive_as_they_are(mode: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    image = (
+        Image.fromarray(noise).convert(mode) if mode != "I;16" else Image.fromarray(noise[..., 0].astype("<u2") * 256)
+    )
+    arrived = []
+
+    def script(asked: Asked) -> Reply:
+        arrived.append(asked.image.convert("RGB").tobytes())
+        return completion("Yes")
+
+    _, _, server = ask(script, Request(image, "real?"))
+    expected = Image.fromarray(noise[..., 0]) if mode == "I;16" else image
+    assert arrived == [expected.convert("RGB").tobytes()]
+    assert server.asked[0].image_url.startswith("data:image/png;base64,")
+    assert server.asked[0].body["messages"][0]["content"][0]["image_url"]["detail"] == "high"
+
+
+def test_jpeg_only_when_asked_for() -> None:
+    _, engine, server = ask(lambda _: completion("Yes"), image_format="jpeg", image_detail="low")
+    assert server.asked[0].image.format == "JPEG"
+    assert engine.identity()["image_format"] == "jpeg 95"
+
+
+def test_a_picture_that_cannot_be_sent_is_told() -> None:
+    responses, engine, _ = ask(lambda _: completion("Yes"), Request(Image.new("F", (2, 2)), "?"), Request(IMAGE, "?"))
+    assert [r.unanswered for r in responses] == ["image cannot be sent: mode F has no defined range of values", None]
+    assert engine.usage.failures == {"unsendable image": 1}
+
+
+def test_usage_cost_and_progress() -> None:
+    spent = {"prompt_tokens": 1000, "completion_tokens": 10, "prompt_tokens_details": {"cached_tokens": 400}}
+    seen: list[tuple[int, int, float | None]] = []
+    _, engine, _ = ask(
+        lambda _: completion("Yes", usage=spent),
+        *[Request(IMAGE, "?")] * 3,
+        prices={"input": 2.5, "cached_input": 1.25, "output": 10},
+        progress=lambda *now: seen.append(now),
+    )
+    assert engine.cost() == pytest.approx(3 * (600 * 2.5 + 400 * 1.25 + 10 * 10) / 1e6)
+    assert [(done, total) for done, total, _ in seen] == [(1, 3), (2, 3), (3, 3)]
+    assert seen[-1][2] == engine.cost()
+    assert engine.usage.served_by == {"scripted-1 fp_1": 3}
+
+
+def test_identity_holds_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-environment")
+    engine = OpenAIEngine("m", base_url="https://host:1/v1/", api_key="sk-argument", seed=1)
+    assert "sk-" not in json.dumps(engine.identity())
+    assert engine.identity()["base_url"] == "https://host:1/v1"
+    assert engine.cost() is None
+
+
+@pytest.mark.parametrize("url", ["https://user:sk-1@host/v1", "https://host/v1?key=sk-1", "host:80/v1", "ftp://host"])
+def test_only_plain_addresses(url: str) -> None:
+    with pytest.raises(ValueError, match="is no plain address") as raised:
+        OpenAIEngine("m", base_url=url, api_key="key")
+    assert "sk-" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("gpt-4o", Prices(input=2.5, cached_input=1.25, output=10)),
+        ("gpt-4o-2024-11-20", Prices(input=2.5, cached_input=1.25, output=10)),
+        ("gpt-4o-mini", None),
+    ],
+)
+def test_listed_prices(model: str, expected: Prices | None) -> None:
+    assert load_prices(Path(__file__).parents[3] / "configs/eval/prices.yaml", model) == expected
+
+
+def test_odd_prices_are_refused() -> None:
+    with pytest.raises(ValueError, match="prices of m: input is -1"):
+        OpenAIEngine("m", api_key="key", prices={"input": -1, "output": 1})
+
+
+def test_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    with pytest.raises(StoppedRun, match="set OPENAI_API_KEY"):
+        OpenAIEngine("gpt-4o")
+
+
+def test_runs_where_a_loop_runs_and_in_threads() -> None:
+    with ScriptedServer(lambda _: completion("Yes")) as server:
+        requests = [Request(IMAGE, "?")] * 3
+
+        async def inside() -> int:
+            return len(list(engine_at(server).run(requests)))
+
+        assert asyncio.run(inside()) == 3
+        counts: list[int] = []
+        engine = engine_at(server)
+        threads = [threading.Thread(target=lambda: counts.append(len(list(engine.run(requests))))) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=30)
+        assert counts == [3, 3, 3]
+
+
+def test_closing_the_iterator_ends_the_run() -> None:
+    with ScriptedServer(lambda _: completion("Yes")) as server:
+        answers = engine_at(server, concurrency=1).run([Request(IMAGE, "?")] * 10_000)
+        next(answers)
+        answers.close()  # type: ignore[attr-defined]
+        assert not [t for t in threading.enumerate() if t.name == "requests"]
+        assert len(server.asked) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"retry-after": "20"}, 20.0),
+        ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "nan"}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after(headers: dict[str, str], expected: float | None) -> None:
+    assert retry_after_s(headers) == expected
+
+
+@pytest.mark.parametrize(("attempt", "least_s"), [(1, 0.1), (2, 0.3), (4, 2.7), (9, 60), (5000, 60)])
+def test_back_off(attempt: int, least_s: float) -> None:
+    waited_s = wait_s(TimeoutError(), attempt, first_wait_s=0.1)
+    assert least_s - 1e-9 <= waited_s <= 1.25 * least_s + 1e-9
+    asked = StatusError(429, "slow down", headers={"retry-after": "100"})
+    assert 100 <= wait_s(asked, attempt, first_wait_s=0.1) <= 125

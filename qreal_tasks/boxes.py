@@ -84,13 +84,13 @@ def as_written(
 ) -> list[list[int]] | list[list[float]]:
     """Boxes as a model of that space writes them: whole numbers, or three decimals in ``Space.UNIT``.
 
-    They are cut to the image first. A side that rounding would close is kept one step long, so that a written
-    box is always a valid one.
+    They are cut to the image first. A side that rounding would close is opened outwards to whole steps, so that
+    a written box is always a valid one and never more than a step from the exact one.
 
     >>> as_written([[200.4, 300, 600, 601]], Space.PIXELS, width=800, height=600)
     [[200, 300, 600, 600]]
     >>> as_written([[10.2, 0, 10.4, 600]], Space.UNIT, width=800, height=600)
-    [[0.013, 0.0, 0.014, 1.0]]
+    [[0.012, 0.0, 0.013, 1.0]]
 
     Raises:
         ValueError: as ``to_pixels``; or a box has no area inside the image (the message names its row).
@@ -105,9 +105,12 @@ def as_written(
     steps_per_unit = 10**UNIT_DECIMALS if space is Space.UNIT else 1
     extent = _extent(space, width, height, input_size)
     last = np.rint(np.tile(extent, 2) * steps_per_unit)
-    steps = np.rint(from_pixels(clipped.boxes_px, space, width, height, input_size) * steps_per_unit)
+    exact = from_pixels(clipped.boxes_px, space, width, height, input_size) * steps_per_unit
+    steps = np.rint(exact)
     low, high = steps[:, :2], steps[:, 2:]
     closed = low >= high
+    low[closed], high[closed] = np.floor(exact[:, :2] + 1e-9)[closed], np.ceil(exact[:, 2:] - 1e-9)[closed]
+    closed = low >= high  # sides so close that their fractions round to one number
     at_end = closed & (low >= last[:2])
     low[at_end] -= 1
     high[closed & ~at_end] = low[closed & ~at_end] + 1

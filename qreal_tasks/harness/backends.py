@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from accelerate import PartialState
 from lmms_eval.api.model import lmms
@@ -20,6 +20,7 @@ from qreal_tasks.models.openai_engine import OpenAIEngine
 from qreal_tasks.models.openai_usage import load_prices
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.store import AnswerStore, Engine, answered_with_store
+from qreal_tasks.models.transformers_engine import TransformersEngine
 
 STORE_ENVIRONMENT = "QREAL_ANSWERS"
 DEFAULT_STORE = Path("~/.cache/qreal/answers.sqlite")
@@ -111,6 +112,28 @@ class QRealOpenAI(_EngineBackend):
     def _report(self) -> None:
         cost = self.openai.cost()
         logger.info(f"qreal: {self.openai.usage}" + ("" if cost is None else f", ${cost:.4f}"))
+
+
+class QRealHF(_EngineBackend):
+    """``qreal_hf``: any image-text-to-text model of transformers; the questions about a crop share its vision pass.
+
+    Args: those of ``TransformersEngine``; ``store`` is the file for answers. ``--batch_size`` counts pictures; the
+        harness's default of 1 stands for ``auto``, which fills the memory.
+    """
+
+    def __init__(
+        self,
+        pretrained: str,
+        store: str | None = None,
+        batch_size: int | str = 1,
+        max_batch_size: int | None = None,
+        device: str | None = None,
+        **options: Any,
+    ) -> None:
+        if device is None and options.get("device_map") is None:
+            device = str(PartialState().device)  # one GPU a process
+        pictures: int | Literal["auto"] = "auto" if str(batch_size) in ("1", "auto") else int(batch_size)
+        super().__init__(TransformersEngine(pretrained, batch_size=pictures, device=device, **options), store)
 
 
 def _handed_over(response: Response | None) -> list[str] | str:

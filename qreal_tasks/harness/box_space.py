@@ -11,22 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qreal_tasks.boxes import Space
+from qreal_tasks.models.families import BOX_SPACE_OF_MODEL_TYPE, DEFAULT_BOX_SPACE
 
 ENVIRONMENT = "QREAL_BOX_SPACE"
-DEFAULT = Space.NORM1000
-
-SPACE_OF_MODEL_TYPE = {
-    "internvl": Space.NORM1000,
-    "internvl_chat": Space.NORM1000,
-    "llava": Space.UNIT,
-    "llava_next": Space.UNIT,
-    "qwen2_vl": Space.NORM1000,
-    "qwen2_5_vl": Space.RESIZED_PIXELS,
-    "qwen3_vl": Space.NORM1000,
-}
-"""What each family was trained to write, by ``model_type`` of its config."""
-
-BACKENDS_REPORTING_INPUT_SIZE: frozenset[str] = frozenset()
+BACKENDS_REPORTING_INPUT_SIZE = frozenset({"qreal_hf"})
 """Backends that say which size they fed the model; without it boxes in resized pixels cannot be read."""
 
 
@@ -46,7 +34,7 @@ def declared_space() -> Space:
     """
     value = os.environ.get(ENVIRONMENT, "").strip()
     if not value:
-        return DEFAULT
+        return DEFAULT_BOX_SPACE
     try:
         return Space(value)
     except ValueError:
@@ -69,14 +57,16 @@ def choose_space(backend: str, pretrained: str | None) -> Choice:
         if space is Space.RESIZED_PIXELS and not reports:
             raise ValueError(
                 f"{ENVIRONMENT}={space}: the backend {backend} does not report the size of the image it fed the model, "
-                f"so such boxes cannot be read. Use another space, for instance {ENVIRONMENT}={DEFAULT}."
+                f"so such boxes cannot be read. Use another space, for instance {ENVIRONMENT}={DEFAULT_BOX_SPACE}."
             )
         return Choice(space, f"{ENVIRONMENT} is set")
     model_type = _model_type(pretrained) or backend
-    space = SPACE_OF_MODEL_TYPE.get(model_type, DEFAULT)
+    space = BOX_SPACE_OF_MODEL_TYPE.get(model_type, DEFAULT_BOX_SPACE)
     if space is Space.RESIZED_PIXELS and not reports:
-        return Choice(DEFAULT, f"{model_type} writes {space}, but the backend {backend} does not report the input size")
-    known = model_type in SPACE_OF_MODEL_TYPE
+        return Choice(
+            DEFAULT_BOX_SPACE, f"{model_type} writes {space}, but the backend {backend} does not report the input size"
+        )
+    known = model_type in BOX_SPACE_OF_MODEL_TYPE
     return Choice(space, f"what {model_type} was trained to write" if known else f"default; {model_type} is not known")
 
 

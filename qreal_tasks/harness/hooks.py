@@ -7,6 +7,7 @@ each question or set: ``text_<name>``, ``target_<name>``, ``process_<name>``; fo
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -79,6 +80,11 @@ def _responses(results: Sequence[Any]) -> tuple[str, str | None]:
     return text, beside
 
 
+@functools.cache
+def _say_once(text: str) -> None:
+    logger.error(text)
+
+
 def _judgment_record(doc: Doc, results: Sequence[Any], question: str) -> JudgmentRecord:
     text, beside = _responses(results)
     judgment, scores = parse_judgment(text), parse_scores(beside)
@@ -108,6 +114,10 @@ def _grounding_record(doc: Doc, results: Sequence[Any], set_name: str) -> Ground
     reason: str | None = entities.reason and (parse_unanswered(beside) or str(entities.reason))
     if reason is None and space is Space.RESIZED_PIXELS and input_size is None:
         reason = "backend reports no input size"
+        _say_once(
+            "qreal: boxes in resized_pixels cannot be read, because this backend does not report the size it fed the "
+            "model: every ImageQA answer counts as unreadable. Set QREAL_BOX_SPACE to another space."
+        )
     if reason is None:
         located = regions_in_pixels(entities, space, doc["width"], doc["height"], input_size)
         predicted, dropped, clipped = located.regions, dict(located.dropped), located.clipped

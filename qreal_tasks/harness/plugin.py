@@ -15,7 +15,10 @@ from loguru import logger
 
 from qreal_tasks.harness import TASKS_FOLDER
 
-BACKENDS = {"qreal_openai": "qreal_tasks.harness.backends.QRealOpenAI"}
+BACKENDS = {
+    "qreal_hf": "qreal_tasks.harness.backends.QRealHF",
+    "qreal_openai": "qreal_tasks.harness.backends.QRealOpenAI",
+}
 """``--model`` to its class, imported when it is asked for."""
 
 _MARK = "_qreal_tasks_added"

@@ -11,7 +11,6 @@ from typing import Any
 
 from loguru import logger
 
-from qreal_tasks.boxes import Space
 from qreal_tasks.dataset import DatasetError, Source, locate
 from qreal_tasks.harness.box_space import declared_space
 from qreal_tasks.mini import MINI_NOTICE
@@ -25,16 +24,6 @@ def _source() -> Source:
         _warned.add(MINI_NOTICE)
         logger.warning(MINI_NOTICE)
     return source
-
-
-def _check_space() -> None:
-    """Before the model is loaded, not once per answer: is the declared space one, and can a plain backend serve it?"""
-    if declared_space() is Space.RESIZED_PIXELS and "space" not in _warned:
-        _warned.add("space")
-        logger.warning(
-            "qreal: boxes in resized_pixels can only be read from a backend that reports the size it fed the model; "
-            "with any other every ImageQA answer will count as unreadable"
-        )
 
 
 def _alias(task: str) -> str:
@@ -59,7 +48,7 @@ def __getattr__(name: str) -> Any:
     """
     try:
         if name.startswith("alias_"):
-            _check_space()
+            declared_space()  # a wrong QREAL_BOX_SPACE is said before the model is loaded, not once per answer
             return _alias(name.removeprefix("alias_"))
         if name in _VALUES:
             return _VALUES[name]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,23 @@ def write_tiny_qwen2_5_vl(folder: Path, seed: int = 0) -> None:
         folder: made when missing; files of the same names are replaced.
         seed: of the weights.
     """
+    write_qwen2_5_vl(folder, SMALL_TEXT_MODEL, {**_VISION, "fullatt_block_indexes": [1], "window_size": 112}, seed)
+
+
+def write_qwen2_5_vl(folder: Path, text: Mapping[str, Any], vision: Mapping[str, Any], seed: int = 0) -> None:
+    """As ``write_tiny_qwen2_5_vl``, of any shape: for measuring how fast a size of model is.
+
+    Args:
+        folder: made when missing; files of the same names are replaced.
+        text, vision: entries of the two parts' configs.
+        seed: of the weights.
+    """
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
     tokenizer = _tokenizer()
-    settings = _settings(tokenizer, {**_VISION, "fullatt_block_indexes": [1], "window_size": 112})
-    _write(folder, Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLConfig(**settings), tokenizer, seed)
-    qwen2_5_vl_processor(tokenizer).save_pretrained(folder)
+    config = Qwen2_5_VLConfig(**_settings(tokenizer, text, vision))
+    _write(folder, Qwen2_5_VLForConditionalGeneration, config, tokenizer, seed)
+    _qwen2_5_vl_processor(tokenizer).save_pretrained(folder)
 
 
 def write_tiny_qwen3_vl(folder: Path, seed: int = 0) -> None:
@@ -53,8 +65,8 @@ def write_tiny_qwen3_vl(folder: Path, seed: int = 0) -> None:
     )
 
     tokenizer = _tokenizer()
-    settings = _settings(tokenizer, {**_VISION, "deepstack_visual_indexes": [0], "num_position_embeddings": 64})
-    settings["text_config"]["head_dim"] = HIDDEN_SIZE // 4
+    vision = {**_VISION, "deepstack_visual_indexes": [0], "num_position_embeddings": 64}
+    settings = _settings(tokenizer, {**SMALL_TEXT_MODEL, "head_dim": HIDDEN_SIZE // 4}, vision)
     _write(folder, Qwen3VLForConditionalGeneration, Qwen3VLConfig(**settings), tokenizer, seed)
     Qwen3VLProcessor(
         image_processor=Qwen2VLImageProcessor(patch_size=16),
@@ -64,7 +76,7 @@ def write_tiny_qwen3_vl(folder: Path, seed: int = 0) -> None:
     ).save_pretrained(folder)
 
 
-def qwen2_5_vl_processor(tokenizer: Any) -> Any:
+def _qwen2_5_vl_processor(tokenizer: Any) -> Any:
     """The processor with the hub's pixel limits."""
     from transformers import Qwen2_5_VLProcessor, Qwen2VLImageProcessor, Qwen2VLVideoProcessor
 
@@ -76,19 +88,21 @@ def qwen2_5_vl_processor(tokenizer: Any) -> Any:
     )
 
 
-def _settings(tokenizer: Any, vision: dict[str, Any]) -> dict[str, Any]:
+def _settings(tokenizer: Any, text: Mapping[str, Any], vision: Mapping[str, Any]) -> dict[str, Any]:
     token_id = _token_ids(tokenizer)
+    turns = text["hidden_size"] // text["num_attention_heads"] // 2  # rotated pairs of a head
+    sections = [turns - 2 * (3 * turns // 8), 3 * turns // 8, 3 * turns // 8]
     return {
         "text_config": {
-            **SMALL_TEXT_MODEL,
+            **text,
             "vocab_size": len(tokenizer),
-            "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]},
+            "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": sections},
             "bos_token_id": token_id["<|endoftext|>"],
             "eos_token_id": token_id["<|im_end|>"],
             "pad_token_id": token_id["<|endoftext|>"],
             "tie_word_embeddings": False,
         },
-        "vision_config": vision,
+        "vision_config": dict(vision),
         "image_token_id": token_id["<|image_pad|>"],
         "video_token_id": token_id["<|video_pad|>"],
         "vision_start_token_id": token_id["<|vision_start|>"],

@@ -11,7 +11,7 @@ from qreal_tasks.boxes import Space
 VOCABULARY_SIZE = 512
 HIDDEN_SIZE = 64
 
-SMALL_TEXT_MODEL = {
+SMALL_TEXT_MODEL: dict[str, Any] = {
     "hidden_size": HIDDEN_SIZE,
     "intermediate_size": 2 * HIDDEN_SIZE,
     "num_hidden_layers": 2,
@@ -100,11 +100,11 @@ def answer_yes_or_no(model: Any, yes: int, no: int, stop: int) -> None:
         for weight in model.parameters():
             if weight.ndim == 2 and weight is not head and weight is not embedding:
                 weight.mul_(5)  # at the usual scale the picture hardly reaches the answer
-        undecided, spoken = torch.linalg.qr(torch.randn(HIDDEN_SIZE, 2)).Q.T
+        undecided, spoken = torch.linalg.qr(torch.randn(head.shape[1], 2)).Q.T
         embedding.mul_(5)
-        embedding[[yes, no]] = 1000 * spoken
+        embedding[[yes, no]] = 1e5 * spoken  # outweighs whatever the layers add
         head.zero_()
-        head[yes], head[no], head[stop] = 10 * undecided, -10 * undecided, 4 * spoken
+        head[yes], head[no], head[stop] = 10 * undecided, -10 * undecided, 0.3 * spoken
 
 
 def _texts() -> list[str]:

@@ -21,6 +21,7 @@ from qreal_tasks.benchmark import QUESTION_NAMES
 from qreal_tasks.dataset import locate
 from qreal_tasks.dataset_check import info
 from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
+from qreal_tasks.records import JudgmentRecord
 from qreal_tasks.report.run_folder import Run, find_results, read_run
 from qreal_tasks.report.score import differences, score_run
 
@@ -88,6 +89,23 @@ def test_stock_qwen_backend_on_a_real_model(tmp_path: Path, tiny_model: Path) ->
     said = {record.raw for task in run.tasks for record in task.records}
     assert {"Yes", "No"} <= said
     assert run.limit == 16
+
+
+def test_qreal_hf_gives_p_yes_and_the_input_size(tmp_path: Path, tiny_model: Path) -> None:
+    arguments = f"pretrained={tiny_model},min_pixels=3136,store={tmp_path / 'answers.sqlite'}"
+    environment = {"QREAL_BOX_SPACE": "resized_pixels"}
+    run = harness(tmp_path, "--model", "qreal_hf", "--model_args", arguments, "--limit", "16", **environment)
+    assert_rescored(run)
+    for task in run.tasks:
+        for record in task.records:
+            if isinstance(record, JudgmentRecord):
+                assert record.p_yes is not None
+                assert record.mass is not None
+                assert 0 < record.mass <= 1
+            else:
+                # Qwen2.5-VL is fed multiples of 28 pixels; the scenes of the embedded set are 224 x 224.
+                assert record.input_size == (224, 224)
+    assert any(task.live["auc"] is not None for task in run.tasks if "objectqa" in task.task)
 
 
 @pytest.fixture

@@ -213,8 +213,9 @@ def test_a_rejected_parameter_is_dropped_for_the_run(
         responses, engine, server = ask(script, *requests, concurrency=4)
     assert {r.text for r in responses} == {"Yes"}
     assert kept.items() <= server.asked[-1].body.items()
-    assert sum(refused in asked.body for asked in server.asked) <= 4
-    assert len(caplog.records) == 1
+    # At most twice the concurrency is under way, repeated requests included.
+    assert sum(refused in asked.body for asked in server.asked) <= 2 * 4
+    assert len([said for said in caplog.records if said.name.startswith("qreal_tasks")]) == 1
     assert engine.usage.retries == 0
 
 

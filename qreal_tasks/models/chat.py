@@ -1,0 +1,123 @@
+"""A picture and questions about it, as token ids: the picture is processed once, whatever the number of questions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+
+_SEQUENCE_KEYS = frozenset({"input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids"})
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One question after the chat template, placeholders expanded to one token per image feature."""
+
+    ids: list[int]
+    types: list[int] | None
+    """Text 0, picture 1, for the families whose positions depend on it."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One picture and the prompts about it."""
+
+    picture: dict[str, torch.Tensor]
+    """What the vision tower takes: ``pixel_values`` and, by family, grid or sizes."""
+    prompts: list[Prompt]
+    input_size: tuple[int, int]
+    """Width and height in pixels that the model was fed; in families that cut tiles, of the picture before that."""
+
+    @property
+    def shared_length(self) -> int:
+        """Tokens that all prompts begin with, at most all but one of the shortest."""
+        rows = [prompt.ids for prompt in self.prompts]
+        most = min(map(len, rows)) - 1
+        first, last = min(rows), max(rows)  # what the extremes share in lexical order, all share
+        return next((at for at in range(most) if first[at] != last[at]), most)
+
+
+class Chat:
+    """A processor's chat template.
+
+    Args:
+        processor: of a transformers image-text-to-text model.
+    """
+
+    def __init__(self, processor: Any) -> None:
+        self.processor = processor
+        self.tokenizer = processor.tokenizer
+
+    def ask(self, image: Image.Image, texts: Sequence[str]) -> Asked:
+        """Process ``image`` once and tokenise every text behind it.
+
+        Args:
+            image: mode RGB.
+
+        Raises:
+            ValueError: a text holds the placeholder of a picture, or the processor refuses the image.
+        """
+        for text in texts:
+            if self.processor.image_token in text:
+                raise ValueError(f"the question holds the picture's placeholder {self.processor.image_token}")
+        picture, first = self._processed(image, texts[0])
+        block = self._picture_block(first, self._plain_ids(texts[0]))
+        prompts = [first]
+        for text in texts[1:]:
+            if block is None:
+                prompts.append(self._processed(image, text)[1])
+            else:
+                prompts.append(self._expanded(self._plain_ids(text), block))
+        return Asked(picture, prompts, self._input_size(picture, image))
+
+    def rendered(self, text: str) -> str:
+        """The prompt as text, placeholders not expanded."""
+        return str(self.processor.apply_chat_template(_messages(text), tokenize=False, add_generation_prompt=True))
+
+    def _processed(self, image: Image.Image, text: str) -> tuple[dict[str, torch.Tensor], Prompt]:
+        """The family's own way from a message to inputs."""
+        inputs = self.processor.apply_chat_template(
+            _messages(text, image), tokenize=True, add_generation_prompt=True, return_dict=True, return_tensors="pt"
+        )
+        types = inputs.get("mm_token_type_ids")
+        prompt = Prompt(inputs["input_ids"][0].tolist(), None if types is None else types[0].tolist())
+        return {key: value for key, value in inputs.items() if key not in _SEQUENCE_KEYS}, prompt
+
+    def _plain_ids(self, text: str) -> list[int]:
+        """Tokens with one placeholder for the picture. BOS comes from the template or from the tokenizer, not both."""
+        rendered, bos = self.rendered(text), self.tokenizer.bos_token
+        begins = bos is not None and rendered.startswith(bos)
+        ids: list[int] = self.tokenizer(rendered, add_special_tokens=not begins)["input_ids"]
+        return ids
+
+    def _picture_block(self, prompt: Prompt, plain: list[int]) -> Prompt | None:
+        """What the processor put in the placeholder's place; None when the rest is not as it was."""
+        if plain.count(self.processor.image_token_id) != 1:
+            return None
+        at = plain.index(self.processor.image_token_id)
+        end = len(prompt.ids) - (len(plain) - at - 1)
+        if prompt.ids[:at] != plain[:at] or prompt.ids[end:] != plain[at + 1 :]:
+            return None
+        return Prompt(prompt.ids[at:end], prompt.types and prompt.types[at:end])
+
+    def _expanded(self, plain: list[int], block: Prompt) -> Prompt:
+        at = plain.index(self.processor.image_token_id)
+        rest = len(plain) - at - 1
+        types = None if block.types is None else [0] * at + block.types + [0] * rest
+        return Prompt(plain[:at] + block.ids + plain[at + 1 :], types)
+
+    def _input_size(self, picture: dict[str, torch.Tensor], image: Image.Image) -> tuple[int, int]:
+        grid = picture.get("image_grid_thw")
+        if grid is None:
+            return image.size
+        patch = self.processor.image_processor.patch_size
+        _, rows, columns = grid[0].tolist()
+        return columns * patch, rows * patch
+
+
+def _messages(text: str, image: Image.Image | None = None) -> list[dict[str, Any]]:
+    shown = {"type": "image"} if image is None else {"type": "image", "image": image}
+    return [{"role": "user", "content": [shown, {"type": "text", "text": text}]}]

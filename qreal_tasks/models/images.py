@@ -1,0 +1,63 @@
+"""Any picture that Pillow opens, as the 8-bit RGB that every image processor takes.
+
+>>> as_rgb(Image.new("RGBA", (2, 1), (0, 0, 0, 0))).getpixel((0, 0))
+(255, 255, 255)
+>>> with_sides_in_range(Image.new("RGB", (1000, 1))).size
+(1000, 5)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+LARGEST_RATIO = 200
+"""Qwen's processors refuse a picture whose sides differ by more than this factor."""
+
+SMALLEST_SIDE = 4
+"""An array with a side of 1 or 3 pixels can be taken for one whose colours come first."""
+
+_WHITE = (255, 255, 255, 255)
+_TRANSPARENT_MODES = frozenset({"RGBA", "RGBa", "LA", "La", "PA"})
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """The picture in mode RGB; transparency is laid on white, 16 bits and floats are scaled to 8.
+
+    Raises:
+        OSError: the file behind the picture cannot be decoded.
+        ValueError: Pillow cannot convert the mode.
+    """
+    if image.mode == "RGB" and "transparency" not in image.info:
+        image.load()
+        return image
+    if image.mode.startswith("I") or image.mode == "F":
+        return _from_numbers(image)
+    if image.mode in _TRANSPARENT_MODES or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, _WHITE), layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def with_sides_in_range(image: Image.Image) -> Image.Image:
+    """The picture, stretched where a processor could not take it: a side too thin, or too small.
+
+    It is stretched and not padded so that boxes relative to width and height stay what they are.
+    """
+    width, height = image.size
+    thinnest = -(-max(width, height) // LARGEST_RATIO)
+    width, height = max(width, thinnest), max(height, thinnest)
+    times = -(-SMALLEST_SIDE // min(width, height))
+    size = (width * times, height * times)
+    return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
+
+
+def _from_numbers(image: Image.Image) -> Image.Image:
+    """Grey values of more than 8 bits: 0 to 65535, floats 0 to 1, or 8-bit values in a wide mode."""
+    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+    if image.mode == "F":
+        scale = 255.0 if values.max() <= 1 else 1.0
+    else:
+        scale = 1.0 if image.mode == "I" and values.max() <= 255 else 255 / 65535
+    grey = np.clip(np.rint(values * scale), 0, 255).astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")

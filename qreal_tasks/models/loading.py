@@ -1,0 +1,161 @@
+"""A model with its processor and adapter from disk or hub, and what identifies them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from qreal_tasks.models.patches import use_patch_products
+
+_BLOCK = 1 << 20
+_BLOCKS_OF_A_LARGE_FILE = 32
+_WEIGHTS = ("*.safetensors", "*.bin")
+_SETTINGS = ("*.json", "*.txt", "*.jinja", "*.model")
+_NOT_CONTENT = frozenset({"trainer_state.json", "all_results.json", "train_results.json", "eval_results.json"})
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Ready to answer."""
+
+    model: Any
+    processor: Any
+    device: torch.device
+
+
+def load(
+    pretrained: str,
+    *,
+    adapter: str | None,
+    merge_adapter: bool,
+    revision: str | None,
+    dtype: str,
+    device: str | None,
+    device_map: str | None,
+    attn_implementation: str | None,
+) -> Loaded:
+    """The model in evaluation mode, with the adapter in place, and its processor.
+
+    Raises:
+        ValueError: the processor handles no pictures.
+        OSError: there is no such model or adapter.
+    """
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    processor = AutoProcessor.from_pretrained(pretrained, revision=revision)
+    if not (hasattr(processor, "image_processor") and hasattr(processor, "image_token")):
+        raise ValueError(f"{pretrained} has no processor for pictures and text, expected an image-text-to-text model")
+    model = AutoModelForImageTextToText.from_pretrained(
+        pretrained,
+        revision=revision,
+        dtype=dtype,
+        device_map=device_map or str(_device(device)),
+        attn_implementation=attn_implementation,
+    )
+    if adapter is not None:
+        model = _with_adapter(model, adapter, merge_adapter)
+    use_patch_products(model)
+    return Loaded(model.eval().requires_grad_(False), processor, model.get_input_embeddings().weight.device)
+
+
+def limit_pictures(processor: Any, **limits: int | None) -> None:
+    """Set ``min_pixels``, ``max_pixels`` (Qwen) or ``max_patches`` (InternVL) of the image processor.
+
+    Raises:
+        ValueError: the family has no such limit, so that the caller would believe in one that does not hold.
+    """
+    images = processor.image_processor
+    edges = {"min_pixels": "shortest_edge", "max_pixels": "longest_edge"}
+    for name, value in limits.items():
+        if value is None:
+            continue
+        if name in edges and hasattr(images, "merge_size"):
+            images.size = type(images.size)(**{**dict(images.size), edges[name]: value})
+        elif name not in edges and hasattr(images, name):
+            setattr(images, name, value)
+        else:
+            raise ValueError(f"{name}={value}: {type(images).__name__} has no such limit, leave {name} out")
+
+
+def picture_limits(processor: Any) -> dict[str, Any]:
+    """What decides how large a picture the model sees."""
+    images = processor.image_processor
+    found: dict[str, Any] = {"image_processor": type(images).__name__, "size": dict(images.size)}
+    for name in ("min_patches", "max_patches", "crop_to_patches", "image_grid_pinpoints"):
+        if getattr(images, name, None) is not None:
+            found[name] = getattr(images, name)
+    return found
+
+
+def model_content(pretrained: str, revision: str | None, model: Any) -> dict[str, Any]:
+    """What names a model wherever it lies: the hub's commit, or the content of a folder."""
+    folder = Path(pretrained)
+    if folder.is_dir():
+        return {"model": folder.resolve().name, "content": _folder_content(folder)}
+    return {"model": pretrained, "revision": getattr(model.config, "_commit_hash", None) or revision}
+
+
+def adapter_content(adapter: str) -> str:
+    """SHA-256 over an adapter's weights and settings, without where its base model was when it was trained."""
+    folder = _adapter_folder(adapter)
+    settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    for place in ("base_model_name_or_path", "revision"):
+        settings.pop(place, None)
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for path in sorted(p for pattern in _WEIGHTS for p in folder.glob("adapter_model" + pattern[1:])):
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _with_adapter(model: Any, adapter: str, merge: bool) -> Any:
+    from peft import PeftModel
+
+    adapted = PeftModel.from_pretrained(model, str(_adapter_folder(adapter)))
+    # Not merged, its layers stay in the base model, which is what is called.
+    return adapted.merge_and_unload() if merge else adapted.get_base_model()
+
+
+def _adapter_folder(adapter: str) -> Path:
+    folder = Path(adapter).expanduser()
+    if not (folder / "adapter_config.json").is_file():
+        raise OSError(f"adapter={adapter}: no adapter_config.json there, expected a folder that PEFT saved")
+    return folder
+
+
+def _device(device: str | None) -> torch.device:
+    """The one given, or this process's own accelerator."""
+    if device is not None and device != "cuda":
+        return torch.device(device)
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    return torch.device(device or "cpu")
+
+
+def _folder_content(folder: Path) -> str:
+    """SHA-256 over the files that make a model; of a large file its size and blocks spread over it."""
+    digest = hashlib.sha256()
+    paths = {path for pattern in (*_WEIGHTS, *_SETTINGS) for path in folder.glob(pattern)}
+    for path in sorted(p for p in paths if p.name not in _NOT_CONTENT):
+        digest.update(f"{path.name} {path.stat().st_size}".encode())
+        for block in _blocks(path):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """Weights of several gigabytes are not read whole at every start; training changes every part of them."""
+    size = path.stat().st_size
+    step = max(_BLOCK, size // _BLOCKS_OF_A_LARGE_FILE)
+    with path.open("rb") as file:
+        for start in range(0, size, step):
+            file.seek(start)
+            yield file.read(_BLOCK)

@@ -1,0 +1,181 @@
+"""Any image-text-to-text model of transformers, asked many questions about many pictures.
+
+>>> engine = TransformersEngine("Qwen/Qwen2.5-VL-7B-Instruct", adapter="runs/objectqa")  # doctest: +SKIP
+>>> request = Request(image, "Does the entity have missing parts? Answer Yes or No.", ("Yes", "No"))  # doctest: +SKIP
+>>> [response.p for _, response in engine.run([request])]  # doctest: +SKIP
+[(0.73, 0.27)]
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import torch
+
+from qreal_tasks.boxes import Space
+from qreal_tasks.models.batching import Batches, BatchSize, Failed, cuda_memory_used
+from qreal_tasks.models.chat import Chat
+from qreal_tasks.models.families import BOX_SPACE_OF_MODEL_TYPE, DEFAULT_BOX_SPACE
+from qreal_tasks.models.generation import decoded, greedy_answers, stop_ids
+from qreal_tasks.models.jobs import WINDOW, Ready, plan, prepared, unanswered
+from qreal_tasks.models.loading import adapter_content, limit_pictures, load, model_content, picture_limits
+from qreal_tasks.models.prefix import first_answer_logits
+from qreal_tasks.models.requests import Request, Response
+from qreal_tasks.models.spellings import Spellings
+
+_ENGINE_VERSION = 1
+"""Changes when the same model may answer otherwise; part of every cache key."""
+
+
+class TransformersEngine:
+    """Scores requests that carry choices, and generates an answer to the others.
+
+    Scored: the questions about one picture share its vision pass and their common prefix (``prefix.py``); ``p`` and
+    ``mass`` are those of the choices' spellings at the first answer token (``spellings.py``). ``text`` is what greedy
+    decoding writes as that first token, as the choice where the token spells one, and as it is where it does not; it
+    can differ from the choice of larger ``p``, since a choice has several spellings.
+
+    Args:
+        pretrained: folder or hub id.
+        adapter: folder of a PEFT adapter.
+        merge_adapter: add the adapter to the weights, which is faster; otherwise it is computed beside them.
+        revision: of a hub id.
+        dtype: ``auto`` is that of the weights.
+        device: ``auto`` choice when None: this process's GPU, or the CPU.
+        device_map: overrides ``device``; ``auto`` spreads the model over all GPUs.
+        attn_implementation: as transformers names them.
+        batch_size: pictures a batch when scoring, answers a batch when generating; ``auto`` fills the memory.
+        min_pixels, max_pixels: of the picture that a Qwen model is fed.
+        max_patches: tiles that an InternVL model is fed.
+
+    Raises:
+        ValueError: an argument does not suit the model.
+        OSError: there is no such model or adapter.
+    """
+
+    def __init__(
+        self,
+        pretrained: str,
+        *,
+        adapter: str | None = None,
+        merge_adapter: bool = True,
+        revision: str | None = None,
+        dtype: str = "auto",
+        device: str | None = None,
+        device_map: str | None = None,
+        attn_implementation: str | None = "sdpa",
+        batch_size: int | Literal["auto"] = "auto",
+        min_pixels: int | None = None,
+        max_pixels: int | None = None,
+        max_patches: int | None = None,
+    ) -> None:
+        fixed = None if batch_size == "auto" else int(batch_size)
+        if fixed is not None and fixed < 1:
+            raise ValueError(f"batch_size={batch_size}: expected auto, or 1 or more")
+        loaded = load(
+            pretrained,
+            adapter=adapter,
+            merge_adapter=merge_adapter,
+            revision=revision,
+            dtype=dtype,
+            device=device,
+            device_map=device_map,
+            attn_implementation=attn_implementation,
+        )
+        self.model, self.device = loaded.model, loaded.device
+        limit_pictures(loaded.processor, min_pixels=min_pixels, max_pixels=max_pixels, max_patches=max_patches)
+        self._chat = Chat(loaded.processor)
+        self._tokenizer = self._chat.tokenizer
+        self._stops = stop_ids(self.model, self._tokenizer)
+        self._pad = next(at for at in (self._tokenizer.pad_token_id, *self._stops) if at is not None)
+        self._spellings: dict[tuple[str, ...], Spellings] = {}
+        self._size = BatchSize(fixed, cuda_memory_used)
+        self._window = max(WINDOW, 2 * (fixed or 0))
+        self._identity = self._identified(pretrained, revision, adapter, merge_adapter)
+
+    @property
+    def box_space(self) -> Space:
+        """The space that this family was trained to write boxes in."""
+        return BOX_SPACE_OF_MODEL_TYPE.get(self.model.config.model_type, DEFAULT_BOX_SPACE)
+
+    def identity(self) -> dict[str, Any]:
+        """What an answer depends on beside the request: the engine's part of a cache key; JSON types only."""
+        return dict(self._identity)
+
+    def run(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
+        """Yield (index, response) for every request once, in the order in which they are answered.
+
+        Pictures are answered by size, largest first, so that memory runs out at the start or not at all. A request
+        that cannot be answered gets a response with ``unanswered``.
+
+        Raises:
+            ValueError: a choice cannot be scored with this tokenizer.
+            Exception: what the model raised, when it fails on everything.
+        """
+        work = plan(requests)
+        yield from work.unreadable
+        for job in work.scored:
+            for request in job.requests:
+                self._spellings_of(request)
+        for jobs in (work.scored, *work.generated):
+            answer = self._score if jobs is work.scored else self._generate
+            batches: Batches[Ready, list[Response]] = Batches(answer, lambda ready: ready.cost, self._size)
+            for ready, refused in prepared(self._chat, jobs, self._window, ahead=self.device.type != "cpu"):
+                yield from refused
+                for item, answers in batches.run(ready):
+                    if isinstance(answers, Failed):
+                        yield from unanswered(item.job, answers.reason)
+                    else:
+                        yield from zip(item.job.places, answers, strict=True)
+
+    @torch.inference_mode()
+    def _score(self, batch: Sequence[Ready]) -> list[list[Response]]:
+        logits = first_answer_logits(self.model, [ready.asked for ready in batch], self._pad)
+        asked = [(ready, request) for ready in batch for request in ready.job.requests]
+        rows: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for row, (_, request) in enumerate(asked):
+            rows[request.choices].append(row)
+        responses = [Response("")] * len(asked)
+        for choices, own in rows.items():
+            spellings = self._spellings[choices]
+            part = logits if len(own) == len(asked) else logits[own]
+            for row, scored in zip(own, spellings.score(part), strict=True):
+                if scored is None:
+                    responses[row] = Response("", choices, unanswered="the model's output is not finite")
+                    continue
+                text = spellings.choice_of(scored.greedy_id) or decoded(self._tokenizer, [scored.greedy_id])
+                size = asked[row][0].asked.input_size
+                responses[row] = Response(text, choices, scored.p, scored.mass, input_size=size)
+        remaining = iter(responses)
+        return [[next(remaining) for _ in ready.job.requests] for ready in batch]
+
+    @torch.inference_mode()
+    def _generate(self, batch: Sequence[Ready]) -> list[list[Response]]:
+        most = batch[0].job.requests[0].max_new_tokens
+        answers = greedy_answers(self.model, [ready.asked for ready in batch], most, self._stops, self._pad)
+        return [
+            [Response(decoded(self._tokenizer, ids), input_size=ready.asked.input_size)]
+            for ready, ids in zip(batch, answers, strict=True)
+        ]
+
+    def _spellings_of(self, request: Request) -> Spellings:
+        if request.choices not in self._spellings:
+            rendered = self._chat.rendered(request.text)
+            self._spellings[request.choices] = Spellings(self._tokenizer, request.choices, rendered)
+        return self._spellings[request.choices]
+
+    def _identified(self, pretrained: str, revision: str | None, adapter: str | None, merged: bool) -> dict[str, Any]:
+        import transformers
+
+        return {
+            "engine": "transformers",
+            "engine_version": _ENGINE_VERSION,
+            "transformers": transformers.__version__,
+            **model_content(pretrained, revision, self.model),
+            "adapter": adapter and adapter_content(adapter),
+            "adapter_merged": bool(adapter) and merged,
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+            "pictures": picture_limits(self._chat.processor),
+        }

@@ -1,0 +1,275 @@
+"""Questions per second of ObjectQA: ``TransformersEngine`` against the harness's own backend, on the same crops.
+
+    python tests/benchmarks/objectqa_throughput.py [--quick]
+
+Qwen2.5-VL shapes with random weights that answer Yes or No and end the turn. Crops of 100 to 800 image tokens, about
+400 in the mean, six questions each. In turns, several times, medians:
+
+- ``qwen2_5_vl at N``: lmms-eval's chat backend at batch size N. It always loads in bfloat16; here it is made to load
+  what the engine loads (``--dtype``), and it gets the processor's own ``min_pixels``, since its default would enlarge
+  the small crops.
+- ``decision``: the pipeline of transformers; its prompt is another one, and its questions see each other.
+- ``engine``: this project's.
+
+The floor is the arithmetic of the shared form (vision tower and prefix once a crop, then the questions' own tokens;
+padding not counted), over the rate of large matrix products measured in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from transformers import pipeline
+
+from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, objectqa_prompt, question
+from qreal_tasks.models.requests import Request
+from qreal_tasks.models.tiny.qwen import write_qwen2_5_vl
+from qreal_tasks.models.transformers_engine import TransformersEngine
+
+SHAPES = {
+    "20M": (
+        {"hidden_size": 384, "intermediate_size": 1024, "num_hidden_layers": 8, "num_attention_heads": 6},
+        {"hidden_size": 256, "intermediate_size": 704, "depth": 6, "num_heads": 4, "out_hidden_size": 384},
+    ),
+    "100M": (
+        {"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 12, "num_attention_heads": 12},
+        {"hidden_size": 512, "intermediate_size": 1408, "depth": 8, "num_heads": 8, "out_hidden_size": 768},
+    ),
+    "7B": (
+        {"hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28, "num_attention_heads": 28},
+        {"hidden_size": 1280, "intermediate_size": 3420, "depth": 32, "num_heads": 16, "out_hidden_size": 3584},
+    ),
+}
+KEY_VALUE_HEADS = {"20M": 2, "100M": 4, "7B": 4}
+PATCHES_A_TOKEN, WINDOW_PATCHES, TOKEN_PIXELS = 4, 64, 28 * 28
+FULL_ATTENTION_LAYERS = 2
+
+
+def write_model(folder: Path, name: str, dtype: torch.dtype) -> None:
+    """A model of that shape, saved in ``dtype``."""
+    text, vision = SHAPES[name]
+    text = {**text, "num_key_value_heads": KEY_VALUE_HEADS[name], "max_position_embeddings": 8192}
+    depth = vision["depth"]
+    vision = {**vision, "fullatt_block_indexes": [depth // 2 - 1, depth - 1], "window_size": 112}
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        write_qwen2_5_vl(folder, text, vision)
+    finally:
+        torch.set_default_dtype(before)
+
+
+def crops(count: int) -> list[Image.Image]:
+    """Pictures of 100 to 800 image tokens, 400 in the mean, upright and wide."""
+    rng = np.random.default_rng(0)
+    tokens = 100 + 700 * np.sort(rng.beta(1.5, 2, count))
+    sides = [
+        (np.sqrt(t * TOKEN_PIXELS * r), np.sqrt(t * TOKEN_PIXELS / r))
+        for t, r in zip(tokens, rng.uniform(0.5, 2, count), strict=True)
+    ]
+    pictures = [
+        Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).resize((round(w), round(h))) for w, h in sides
+    ]
+    return [pictures[at] for at in rng.permutation(count)]
+
+
+def requests_about(pictures: list[Image.Image]) -> list[Request]:
+    """In the order of the harness: a task after the other."""
+    return [Request(p, objectqa_prompt(name, "dog"), ANSWERS) for name in QUESTION_NAMES for p in pictures]
+
+
+def stock_backend(folder: Path, batch_size: int, dtype: torch.dtype, device: str) -> Any:
+    """lmms-eval's backend, loading ``dtype`` where it says bfloat16."""
+    from lmms_eval.models.chat import qwen2_5_vl as chat
+    from lmms_eval.models.simple import qwen2_5_vl as simple
+
+    real = simple.Qwen2_5_VLForConditionalGeneration
+
+    def from_pretrained(pretrained: str, **options: Any) -> Any:
+        return real.from_pretrained(pretrained, **{**options, "torch_dtype": dtype})
+
+    simple.Qwen2_5_VLForConditionalGeneration = SimpleNamespace(from_pretrained=from_pretrained)
+    try:
+        options = {"device": device, "device_map": device, "attn_implementation": "sdpa", "min_pixels": 56 * 56}
+        return chat.Qwen2_5_VL(str(folder), batch_size=batch_size, **options)
+    finally:
+        simple.Qwen2_5_VLForConditionalGeneration = real
+
+
+def asked_of_stock(backend: Any, pictures: list[Image.Image]) -> Callable[[], int]:
+    """The same questions as the harness hands them over; returns a function that asks them."""
+    from lmms_eval.api.instance import Instance
+
+    def messages(name: str) -> Callable[[Any], list[dict[str, Any]]]:
+        text = {"type": "text", "text": objectqa_prompt(name, "dog")}
+        return lambda doc: [{"role": "user", "content": [{"type": "image", "url": doc}, text]}]
+
+    settings = {"until": [], "max_new_tokens": 16, "temperature": 0, "do_sample": False}
+    backend.task_dict = {name: {"test": pictures} for name in QUESTION_NAMES}
+    instances = [
+        Instance(
+            request_type="generate_until",
+            arguments=("", messages(name), settings, at, name, "test"),
+            idx=0,
+            metadata={"task": name, "doc_id": at, "repeats": 1},
+        )
+        for name in QUESTION_NAMES
+        for at in range(len(pictures))
+    ]
+
+    def ask() -> int:
+        answers = backend.generate_until(instances)
+        said = {answer.text for answer in answers} - {""}  # random weights end a turn at once now and then
+        assert said <= set(ANSWERS), f"the stock backend said {said - set(ANSWERS)}"
+        return len(answers)
+
+    return ask
+
+
+def asked_of_decision(folder: Path, pictures: list[Image.Image], dtype: torch.dtype, device: str) -> Callable[[], int]:
+    """Six yes-or-no questions a picture through the pipeline."""
+    decide = pipeline("decision", model=str(folder), dtype=dtype, device=device)
+    questions = {name: {"type": "noul", "instructions": question(name).text} for name in QUESTION_NAMES}
+
+    def ask() -> int:
+        for picture in pictures:
+            decide(
+                {"state": "The picture PICTURE shows a dog.", "questions": questions, "assets": {"PICTURE": picture}}
+            )
+        return len(pictures) * len(questions)
+
+    ask()
+    return ask
+
+
+def asked_of_engine(engine: TransformersEngine, pictures: list[Image.Image]) -> Callable[[], int]:
+    """The engine's answers; every one has probabilities."""
+    requests = requests_about(pictures)
+
+    def ask() -> int:
+        answers = dict(engine.run(requests))
+        assert all(answer.p is not None for answer in answers.values()), "a question has no probability"
+        return len(answers)
+
+    return ask
+
+
+def floor_operations(name: str, engine: TransformersEngine, pictures: list[Image.Image]) -> float:
+    """Multiplications and additions of the shared form over all crops; see ``_text`` and ``_vision``."""
+    text, vision = SHAPES[name]
+    total = 0.0
+    for picture in pictures:
+        asked = engine._chat.ask(picture, [objectqa_prompt(q, "dog") for q in QUESTION_NAMES])
+        patches = asked.picture["pixel_values"].shape[0]
+        shared, suffixes = asked.shared_length, [len(p.ids) - asked.shared_length for p in asked.prompts]
+        total += _vision(vision, patches, asked.picture["pixel_values"].shape[1])
+        total += _text(text, KEY_VALUE_HEADS[name], shared, suffixes)
+    return total
+
+
+def _text(shape: dict[str, int], kv_heads: int, shared: int, suffixes: list[int]) -> float:
+    hidden, layers = shape["hidden_size"], shape["num_hidden_layers"]
+    kv = hidden // shape["num_attention_heads"] * kv_heads
+    linear = 2 * (2 * hidden * hidden + 2 * hidden * kv + 3 * hidden * shape["intermediate_size"])
+    pairs = shared**2 / 2 + sum(n * shared + n**2 / 2 for n in suffixes)
+    return layers * ((shared + sum(suffixes)) * linear + 4 * hidden * pairs)
+
+
+def _vision(shape: dict[str, int], patches: int, patch_values: int) -> float:
+    hidden, depth = shape["hidden_size"], shape["depth"]
+    linear = depth * 2 * (4 * hidden**2 + 3 * hidden * shape["intermediate_size"]) + 2 * patch_values * hidden
+    seen = FULL_ATTENTION_LAYERS * patches + (depth - FULL_ATTENTION_LAYERS) * WINDOW_PATCHES
+    merged = 4 * hidden
+    merger = 2 * (merged**2 + merged * shape["out_hidden_size"]) / PATCHES_A_TOKEN
+    return patches * (linear + 4 * hidden * seen + merger)
+
+
+def matrix_rate(dtype: torch.dtype, device: str, side: int) -> float:
+    """Operations per second of a large matrix product, the best of several."""
+    a, b = (torch.randn(side, side, dtype=dtype, device=device) for _ in range(2))
+    return 2 * side**3 / min(_seconds(lambda: a @ b, device) for _ in range(6))
+
+
+def _seconds(work: Callable[[], Any], device: str) -> float:
+    if device != "cpu":
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    work()
+    if device != "cpu":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def compare(
+    name: str, pictures: list[Image.Image], batches: list[int], repeats: int, dtype: torch.dtype, device: str
+) -> None:
+    """Print a table for one shape."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        write_model(folder, name, dtype)
+        engine = TransformersEngine(str(folder), device=device)
+        parameters = sum(p.numel() for p in engine.model.parameters())
+        contenders: dict[str, Callable[[], int]] = {}
+        for batch in batches:
+            contenders[f"qwen2_5_vl at {batch}"] = asked_of_stock(stock_backend(folder, batch, dtype, device), pictures)
+        try:
+            contenders["decision"] = asked_of_decision(folder, pictures, dtype, device)
+        except Exception as error:
+            print(f"decision pipeline left out: {type(error).__name__}: {error}")
+        contenders["engine"] = asked_of_engine(engine, pictures)
+        asked_of_engine(engine, pictures[:2])()
+        rates: dict[str, list[float]] = {each: [] for each in contenders}
+        matrix: list[float] = []
+        for _ in range(repeats):
+            for each, ask in contenders.items():
+                answered: list[int] = []
+                taken = _seconds(lambda ask=ask, answered=answered: answered.append(ask()), device)
+                rates[each].append(answered[0] / taken)
+            matrix.append(matrix_rate(dtype, device, 2048 if device == "cpu" else 8192))
+        operations = floor_operations(name, engine, pictures)
+    tokens = [p.width * p.height / TOKEN_PIXELS for p in pictures]
+    print(f"\n{name}: {parameters / 1e6:.0f} M parameters, {dtype}, {device}, {repeats} repeats")
+    print(
+        f"  {len(pictures)} crops of {min(tokens):.0f} to {max(tokens):.0f} image tokens (mean {np.mean(tokens):.0f})"
+    )
+    ours = statistics.median(rates["engine"])
+    for each, found in rates.items():
+        middle = statistics.median(found)
+        spread = f"({min(found):.2f} to {max(found):.2f})"
+        print(f"  {each:18} {middle:8.2f} questions/s {spread:20} engine {ours / middle:5.2f} x")
+    rate = statistics.median(matrix)
+    ideal = len(pictures) * len(QUESTION_NAMES) * rate / operations
+    reached = f"the engine reaches {100 * ours / ideal:.0f} %"
+    print(f"  {'floor':18} {ideal:8.2f} questions/s at {rate / 1e9:.0f} GFLOP/s; {reached}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="few crops, one repeat")
+    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=["20M", "100M"])
+    parser.add_argument("--crops", type=int, default=24)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 2, 4, 8])
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    if options.quick:
+        options.crops, options.repeats, options.batches = 6, 1, [1, 4]
+    for name in options.shapes:
+        compare(
+            name, crops(options.crops), options.batches, options.repeats, getattr(torch, options.dtype), options.device
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,237 @@
+"""The engine against the plain way to ask a model, for every family."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.metrics import roc_auc_score
+from straightforward import Plain, picture
+
+from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, imageqa_prompt, objectqa_prompt
+from qreal_tasks.boxes import Space
+from qreal_tasks.models.requests import Request, Response
+from qreal_tasks.models.transformers_engine import TransformersEngine
+
+FAMILIES = ("qwen2_5_vl", "qwen3_vl", "internvl", "llava_next")
+LABELS = ("dog", "a red street sign with letters", "x")
+CROPS = ((90, 60), (200, 130), (60, 150), (300, 40), (31, 29), (224, 224))
+
+# Tokens of the tiny vocabularies: with a space before the word, and without.
+YES = {"Yes", "ĠYes", "▁Yes", "yes", "Ġyes", "▁yes", "YES"}
+NO = {"No", "ĠNo", "▁No", "no", "Ġno", "▁no", "NO"}
+
+
+def questions(count_of: Callable[[int], int] = lambda at: at % 6 + 1) -> list[Request]:
+    """Crops of different size and label, with one to six questions each, mixed as the harness mixes them."""
+    crops = [picture(*size, seed=at) for at, size in enumerate(CROPS)]
+    asked = [
+        Request(crop, objectqa_prompt(name, LABELS[at % 3]), ANSWERS)
+        for at, crop in enumerate(crops)
+        for name in QUESTION_NAMES[: count_of(at)]
+    ]
+    return [asked[at] for at in np.random.default_rng(0).permutation(len(asked))]
+
+
+def p_yes(response: Response) -> float:
+    assert response.p is not None, response.unanswered
+    return response.p[response.choices.index("Yes")]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("batch_size", [1, 4, "auto"])
+def test_scores_are_those_of_one_question_at_a_time(
+    family: str, batch_size: int | str, tiny_model: Callable[[str], Path]
+) -> None:
+    plain, engine = Plain(tiny_model(family)), TransformersEngine(str(tiny_model(family)), batch_size=batch_size)
+    requests = questions()
+    answers = dict(engine.run(requests))
+    assert sorted(answers) == list(range(len(requests)))
+    vocabulary = plain.processor.tokenizer.get_vocab()
+    truth, scores = [], []
+    for at, request in enumerate(requests):
+        p = plain.first_token(request.image, request.text)
+        yes, no = (sum(p[vocabulary[t]] for t in words if t in vocabulary) for words in (YES, NO))
+        assert p_yes(answers[at]) == pytest.approx(yes / (yes + no), abs=1e-5)
+        assert answers[at].mass == pytest.approx(yes + no, abs=1e-5)
+        truth.append(at % 2)
+        scores.append(yes / (yes + no))
+    ours = roc_auc_score(truth, [p_yes(answers[at]) for at in range(len(requests))])
+    assert ours == roc_auc_score(truth, scores)
+    assert np.ptp(scores) > 0.1, "the model ignores what it is asked, the test proves nothing"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_generates_what_the_model_generates_unbatched(family: str, tiny_model: Callable[[str], Path]) -> None:
+    plain, engine = Plain(tiny_model(family)), TransformersEngine(str(tiny_model(family)), batch_size=4)
+    requests = [
+        Request(
+            picture(*size, seed=at), imageqa_prompt("realism", Space.NORM1000, *size), max_new_tokens=(5, 9)[at % 2]
+        )
+        for at, size in enumerate(CROPS)
+    ]
+    tokenizer = plain.processor.tokenizer
+    ends = {tokenizer.eos_token_id, tokenizer.pad_token_id}
+    for at, response in engine.run(requests):
+        request = requests[at]
+        ids = plain.generated(request.image, request.text, request.max_new_tokens)
+        expected = tokenizer.decode([i for i in ids if i not in ends], skip_special_tokens=False)
+        assert response.text == expected
+        assert response.p is None
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_first_word_is_the_greedy_one(family: str, tiny_model: Callable[[str], Path]) -> None:
+    plain, engine = Plain(tiny_model(family)), TransformersEngine(str(tiny_model(family)))
+    requests = questions(lambda at: 1)
+    for at, response in engine.run(requests):
+        best = int(plain.first_token(requests[at].image, requests[at].text).argmax())
+        word = plain.processor.tokenizer.convert_ids_to_tokens(best)
+        said = "Yes" if word in YES else "No" if word in NO else plain.processor.tokenizer.decode([best])
+        assert response.text == said
+
+
+@pytest.mark.parametrize(
+    ("family", "space", "size"),
+    [
+        ("qwen2_5_vl", Space.RESIZED_PIXELS, (196, 140)),  # multiples of 28
+        ("qwen3_vl", Space.NORM1000, (192, 128)),  # multiples of 32
+        ("internvl", Space.NORM1000, (200, 130)),
+        ("llava_next", Space.UNIT, (200, 130)),
+    ],
+)
+def test_box_space_and_input_size(
+    family: str, space: Space, size: tuple[int, int], tiny_model: Callable[[str], Path]
+) -> None:
+    engine = TransformersEngine(str(tiny_model(family)))
+    [(_, response)] = engine.run([Request(picture(200, 130, 0), "Where?", max_new_tokens=2)])
+    assert engine.box_space is space
+    assert response.input_size == size
+
+
+def odd_pictures() -> dict[str, Image.Image]:
+    base = picture(80, 50, 3)
+    return {
+        "palette": base.quantize(16),
+        "transparent": Image.merge("RGBA", (*base.split(), base.split()[0])),
+        "grey with alpha": base.convert("LA"),
+        "one bit": base.convert("1"),
+        "CMYK": base.convert("CMYK"),
+        "16 bits": Image.fromarray(np.asarray(base.convert("L"), dtype=np.uint16) * 257),
+        "one pixel": Image.new("RGB", (1, 1), "red"),
+        "three rows": base.resize((70, 3)),
+        "a line": base.resize((1000, 1)),
+        "a post": base.resize((2, 900)),
+    }
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_odd_pictures_are_answered(family: str, tiny_model: Callable[[str], Path]) -> None:
+    pictures = odd_pictures()
+    requests = [Request(image, objectqa_prompt("realism_q1", "dog"), ANSWERS) for image in pictures.values()]
+    answers = dict(TransformersEngine(str(tiny_model(family)), batch_size=4).run(requests))
+    assert {name: answers[at].unanswered for at, name in enumerate(pictures)} == dict.fromkeys(pictures)
+
+
+def test_one_bad_picture_or_text_costs_no_other_answer(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
+    picture(60, 60, 0).save(tmp_path / "cut.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:90])
+    requests = [
+        Request(picture(90, 60, 1), "Is it real?", ANSWERS),
+        Request(Image.open(tmp_path / "cut.png"), "Is it real?", ANSWERS),
+        Request(picture(90, 60, 2), "Is <|image_pad|> real?", ANSWERS),
+        Request(picture(90, 60, 3), "Is it real?", ANSWERS),
+    ]
+    answers = dict(TransformersEngine(str(tiny_model("qwen2_5_vl"))).run(requests))
+    assert answers[0].unanswered is None
+    assert "unreadable picture" in str(answers[1].unanswered)
+    assert "placeholder" in str(answers[2].unanswered)
+    assert answers[3].unanswered is None
+
+
+def test_box_tokens_stay_and_end_of_turn_goes(tiny_model: Callable[[str], Path]) -> None:
+    from qreal_tasks.models.generation import decoded
+
+    engine = TransformersEngine(str(tiny_model("internvl")))
+    ids = engine._tokenizer("<ref>dog</ref><box>[[1, 2, 30, 40]]</box>")["input_ids"]
+    assert decoded(engine._tokenizer, ids) == "<ref>dog</ref><box>[[1, 2, 30, 40]]</box>"
+    assert engine._tokenizer.convert_tokens_to_ids("<|im_end|>") in engine._stops
+
+
+def test_choices_that_cannot_be_scored_are_refused(tiny_model: Callable[[str], Path]) -> None:
+    engine = TransformersEngine(str(tiny_model("qwen2_5_vl")))
+    image = picture(60, 60, 0)
+    with pytest.raises(ValueError, match="'Indubitably' is never one token"):
+        list(engine.run([Request(image, "Is it?", ("Indubitably", "No"))]))
+    with pytest.raises(ValueError, match="same token"):
+        list(engine.run([Request(image, "Is it?", ("no", "No"))]))
+
+
+@pytest.mark.parametrize(
+    ("family", "limits", "message"),
+    [
+        ("llava_next", {"max_pixels": 10_000}, "no such limit"),
+        ("internvl", {"min_pixels": 10_000}, "no such limit"),
+        ("qwen2_5_vl", {"max_patches": 2}, "no such limit"),
+        ("qwen2_5_vl", {"batch_size": 0}, "expected auto"),
+    ],
+)
+def test_arguments_that_do_not_suit_are_refused(
+    family: str, limits: dict[str, int], message: str, tiny_model: Callable[[str], Path]
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        TransformersEngine(str(tiny_model(family)), **limits)
+
+
+def test_picture_limits_hold_and_are_part_of_the_identity(tiny_model: Callable[[str], Path]) -> None:
+    folder = str(tiny_model("qwen2_5_vl"))
+    plain, small = TransformersEngine(folder), TransformersEngine(folder, max_pixels=100 * 100)
+    [(_, response)] = small.run([Request(picture(400, 400, 0), "Where?", max_new_tokens=2)])
+    assert response.input_size == (84, 84)
+    tiles = TransformersEngine(str(tiny_model("internvl")), max_patches=2)
+    image = picture(300, 200, 0)
+    assert tiles._chat.ask(image, ["Where?"]).picture["pixel_values"].shape[0] == 3  # two and the thumbnail
+    assert plain.identity() != small.identity()
+    assert json.loads(json.dumps(plain.identity())) == plain.identity()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_adapter_is_used_merged_or_not_and_named_by_content(
+    family: str, tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    plain = Plain(tiny_model(family))
+    target = r".*language_model.*\.(q_proj|v_proj|down_proj)"
+    adapted = get_peft_model(plain.model, LoraConfig(r=4, target_modules=target))
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(1)
+        for name, weight in adapted.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(0, 0.5)
+    adapted.save_pretrained(tmp_path / "one")
+    plain.model = adapted
+    requests = questions(lambda at: 2)
+    base = dict(TransformersEngine(str(tiny_model(family))).run(requests))
+    identities = []
+    vocabulary = plain.processor.tokenizer.get_vocab()
+    for merged in (True, False):
+        engine = TransformersEngine(str(tiny_model(family)), adapter=str(tmp_path / "one"), merge_adapter=merged)
+        identities.append(engine.identity())
+        for at, response in engine.run(requests):
+            p = plain.first_token(requests[at].image, requests[at].text)
+            yes, no = (sum(p[vocabulary[t]] for t in words if t in vocabulary) for words in (YES, NO))
+            assert p_yes(response) == pytest.approx(yes / (yes + no), abs=1e-5)
+            assert abs(p_yes(response) - p_yes(base[at])) > 1e-6
+    assert identities[0]["adapter"] == identities[1]["adapter"]
+    assert len(identities[0]["adapter"]) == 64
+
+
+def test_missing_adapter_is_named(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="no adapter_config"):
+        TransformersEngine(str(tiny_model("qwen2_5_vl")), adapter=str(tmp_path))

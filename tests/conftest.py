@@ -15,7 +15,8 @@ from small_set import Rows, small_rows, write_hub_layout
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees the user's dataset or box space."""
+    """No test sees the user's dataset or box space, nor a Pillow that another library told to pass over damage."""
+    monkeypatch.setattr("PIL.ImageFile.LOAD_TRUNCATED_IMAGES", False)
     monkeypatch.delenv("QREAL_DATA", raising=False)
     monkeypatch.delenv("QREAL_BOX_SPACE", raising=False)
 

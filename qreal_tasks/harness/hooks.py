@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,7 +34,7 @@ from qreal_tasks.benchmark import (
     parts_description,
 )
 from qreal_tasks.boxes import Space
-from qreal_tasks.dataset import DatasetError, locate
+from qreal_tasks.dataset import ENVIRONMENT, DatasetError, locate
 from qreal_tasks.dataset_check import has_parts
 from qreal_tasks.harness.box_space import declared_space
 from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
@@ -81,6 +82,12 @@ def _responses(results: Sequence[Any]) -> tuple[str, str | None]:
 
 
 @functools.cache
+def _data_name(value: str) -> str:
+    """What records call the dataset; looked up once, not once a sample: it walks a folder's files."""
+    return locate(value).name
+
+
+@functools.cache
 def _say_once(text: str) -> None:
     logger.error(text)
 
@@ -103,7 +110,7 @@ def _judgment_record(doc: Doc, results: Sequence[Any], question: str) -> Judgmen
         p_yes=scores.p_yes if scores else None,
         mass=scores.mass if scores else None,
         prompt_version=PROMPT_VERSION,
-        data=locate().name,
+        data=_data_name(os.environ.get(ENVIRONMENT, "")),
     )
 
 
@@ -139,7 +146,7 @@ def _grounding_record(doc: Doc, results: Sequence[Any], set_name: str) -> Ground
         clipped=clipped,
         reference=reference_regions(doc, set_name),
         prompt_version=PROMPT_VERSION,
-        data=locate().name,
+        data=_data_name(os.environ.get(ENVIRONMENT, "")),
     )
 
 

@@ -6,6 +6,7 @@ a YAML is read in full, that is only for tasks that were asked for, so a wrong `
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,14 +16,16 @@ from qreal_tasks.dataset import DatasetError, Source, locate
 from qreal_tasks.harness.box_space import declared_space
 from qreal_tasks.mini import MINI_NOTICE
 
-_warned: set[str] = set()
+
+@functools.cache
+def _warn_of_mini() -> None:
+    logger.warning(MINI_NOTICE)
 
 
 def _source() -> Source:
     source = locate()
-    if source.is_mini and MINI_NOTICE not in _warned:
-        _warned.add(MINI_NOTICE)
-        logger.warning(MINI_NOTICE)
+    if source.is_mini:
+        _warn_of_mini()
     return source
 
 

@@ -7,15 +7,18 @@ They turn the harness's requests into questions about pictures, keep every answe
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 from accelerate import PartialState
 from lmms_eval.api.model import lmms
 from loguru import logger
+from PIL import ImageFile
 from tqdm import tqdm
 
+from qreal_tasks.models.batching import reason_of
 from qreal_tasks.models.openai_engine import OpenAIEngine
 from qreal_tasks.models.openai_usage import load_prices
 from qreal_tasks.models.requests import Request, Response
@@ -48,28 +51,37 @@ class _EngineBackend(lmms):  # type: ignore[misc]
 
     def generate_until(self, requests: Sequence[Any]) -> list[list[str] | str]:
         """Ask the engine what the store does not know; one response per request, in their order."""
-        asked = self._asked(requests)
-        responses: list[Response | None] = [None] * len(asked)
-        with tqdm(total=len(asked), desc="Answers", unit="q", disable=self._rank != 0) as bar:
-            for index, response in answered_with_store(self.engine, self.store, asked):
-                responses[index] = response
-                self._show(bar)
-                bar.update()
+        with _damage_seen():
+            outcomes = self._asked(requests)
+            responses = [Response("", unanswered=o) if isinstance(o, str) else None for o in outcomes]
+            asked = {place: o for place, o in enumerate(outcomes) if isinstance(o, Request)}
+            places = list(asked)
+            pictures = len({id(request.image) for request in asked.values()})
+            logger.info(f"qreal: process {self._rank} asks {len(asked)} questions about {pictures} pictures")
+            with tqdm(total=len(asked), desc="Answers", unit="q", disable=self._rank != 0) as bar:
+                for at, response in answered_with_store(self.engine, self.store, list(asked.values())):
+                    responses[places[at]] = response
+                    self._show(bar)
+                    bar.update()
         self._report()
         return [_handed_over(response) for response in responses]
 
-    def _asked(self, requests: Sequence[Any]) -> list[Request]:
-        """The questions; requests about one row share one decoded picture."""
+    def _asked(self, requests: Sequence[Any]) -> list[Request | str]:
+        """The questions; requests about one row share one decoded picture. A reason where a row cannot be read."""
         pictures: dict[tuple[str, str, int], Any] = {}
-        asked = []
+        asked: list[Request | str] = []
         for request in requests:
             _, doc_to_messages, generation, doc_id, task, split = request.args
-            content = doc_to_messages(self.task_dict[task][split][doc_id])[-1]["content"]
-            dataset = getattr(self.task_dict[task][split], "_fingerprint", task)
+            rows = self.task_dict[task][split]
+            try:
+                content = doc_to_messages(rows[doc_id])[-1]["content"]
+            except (OSError, SyntaxError) as error:  # Pillow's, for a file that is cut off or no picture
+                asked.append(f"unreadable picture: {reason_of(error)}")
+                continue
             picture = next(part["url"] for part in content if part["type"] == "image")
             asked.append(
                 Request(
-                    image=pictures.setdefault((dataset, split, doc_id), picture),
+                    image=pictures.setdefault((getattr(rows, "_fingerprint", task), split, doc_id), picture),
                     text="".join(part["text"] for part in content if part["type"] == "text"),
                     choices=tuple(generation.get("score_choices", ())),
                     max_new_tokens=int(generation.get("max_new_tokens", 16)),
@@ -134,6 +146,17 @@ class QRealHF(_EngineBackend):
             device = str(PartialState().device)  # one GPU a process
         pictures: int | Literal["auto"] = "auto" if str(batch_size) in ("1", "auto") else int(batch_size)
         super().__init__(TransformersEngine(pretrained, batch_size=pictures, device=device, **options), store)
+
+
+@contextmanager
+def _damage_seen() -> Iterator[None]:
+    """Let Pillow refuse a file that is cut off; lmms-eval tells it to fill the rest with grey and say nothing."""
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def _handed_over(response: Response | None) -> list[str] | str:

@@ -95,8 +95,13 @@ class Batches(Generic[Item, Result]):
         self._size = size
         self._failures_in_a_row = 0
 
-    def run(self, items: Sequence[Item]) -> Iterator[tuple[Item, Result | Failed]]:
+    def run(
+        self, items: Sequence[Item], wanted: Callable[[Item], bool] = lambda item: True
+    ) -> Iterator[tuple[Item, Result | Failed]]:
         """Yield every item with its result, or with the reason why it has none, batch by batch.
+
+        Args:
+            wanted: a batch in which no item is wanted takes its place but is left out.
 
         Raises:
             Exception: what the model raised, when it has failed on twenty items in a row.
@@ -106,6 +111,9 @@ class Batches(Generic[Item, Result]):
             costs = [self._cost(item) for item in waiting]
             count = self._size.take(costs)
             batch, batch_costs = waiting[:count], costs[:count]
+            if not any(map(wanted, batch)):
+                waiting = waiting[count:]
+                continue
             outcome = self._attempt(batch)
             if isinstance(outcome, list):
                 self._size.fitted(batch_costs)

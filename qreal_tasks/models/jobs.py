@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -27,6 +27,10 @@ class Job:
     requests: list[Request]
     places: list[int]
     """Of the requests, in what was asked."""
+
+    def needs_answer(self, known: Collection[int]) -> bool:
+        """Whether any of the requests is not among those whose answers are known."""
+        return any(place not in known for place in self.places)
 
 
 @dataclass(frozen=True)
@@ -85,22 +89,26 @@ def plan(requests: Sequence[Request]) -> Plan:
     return Plan(_largest_first(scored.values()), [_largest_first(jobs) for jobs in generated.values()], unreadable)
 
 
-def prepared(chat: Chat, jobs: Sequence[Job], window: int, ahead: bool) -> Iterator[Window]:
-    """Process the pictures of ``window`` jobs at a time.
+def in_windows(jobs: Sequence[Job], size: int) -> list[Sequence[Job]]:
+    """``size`` jobs at a time."""
+    return [jobs[at : at + size] for at in range(0, len(jobs), size)]
+
+
+def prepared(chat: Chat, windows: Sequence[Sequence[Job]], ahead: bool) -> Iterator[Window]:
+    """Process the pictures of one window after the other.
 
     Args:
         ahead: in threads, while the window before is being answered. On a CPU that would only take time from it.
     """
-    windows = deque(jobs[at : at + window] for at in range(0, len(jobs), window))
     if not ahead:
         for some in windows:
             yield _sorted_out([(job, _processed(chat, job)) for job in some])
         return
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-        coming: deque[list[tuple[Job, Future[Ready | str]]]] = deque()
-        while windows or coming:
-            while windows and len(coming) < 2:
-                coming.append([(job, threads.submit(_processed, chat, job)) for job in windows.popleft()])
+        waiting, coming = deque(windows), deque[list[tuple[Job, Future[Ready | str]]]]()
+        while waiting or coming:
+            while waiting and len(coming) < 2:
+                coming.append([(job, threads.submit(_processed, chat, job)) for job in waiting.popleft()])
             yield _sorted_out([(job, future.result()) for job, future in coming.popleft()])
 
 

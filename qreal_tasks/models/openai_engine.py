@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -115,20 +115,23 @@ class OpenAIEngine:
         """Dollars spent since the engine was made; None when no price is known."""
         return None if self._prices is None else self.usage.cost_usd(self._prices)
 
-    def run(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
-        """Ask all, yield (index, response) as the answers come; closing the iterator ends what is under way.
+    def run(
+        self, requests: Sequence[Request], known: Collection[int] = frozenset()
+    ) -> Iterator[tuple[int, Response]]:
+        """Ask all but those in ``known``, yield (index, response) as the answers come; closing the iterator ends what is under way.
 
         A request that stays without an answer is yielded with ``unanswered`` saying why.
 
         Raises:
             StoppedRun: key, model, quota or address make every further request useless.
         """
-        asked = list(requests)
+        places = [index for index in range(len(requests)) if index not in known]
+        asked = [requests[index] for index in places]
         answers: Iterator[tuple[int, Response]] = iterate(lambda put: self._ask_all(asked, put))
-        for done, (index, response) in enumerate(answers, start=1):
+        for done, (at, response) in enumerate(answers, start=1):
             if self._progress is not None:
                 self._progress(done, len(asked), self.cost())
-            yield index, response
+            yield places[at], response
 
     async def _ask_all(self, requests: list[Request], put: Callable[[tuple[int, Response]], None]) -> None:
         pictures = Pictures(requests, self._image_format)

@@ -12,7 +12,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -41,8 +41,10 @@ class Engine(Protocol):
     def identity(self) -> Mapping[str, Any]:
         """Everything that an answer depends on beside the request."""
 
-    def run(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
-        """Yield (index, response) as the answers come."""
+    def run(
+        self, requests: Sequence[Request], known: Collection[int] = frozenset()
+    ) -> Iterator[tuple[int, Response]]:
+        """Yield (index, response) as the answers come; of those in ``known`` none is needed."""
 
 
 class AnswerStore:
@@ -211,9 +213,14 @@ def answered_with_store(
     for key, response in stored.items():
         for at in places[key]:
             yield at, response
-    missing = [key for key in places if key not in stored]
-    for index, response in engine.run([requests[places[key][0]] for key in missing]):
-        key = missing[index]
+    keys = list(places)
+    known = {at for at, key in enumerate(keys) if key in stored}
+    if len(known) == len(keys):
+        return
+    for index, response in engine.run([requests[places[key][0]] for key in keys], known):
+        key = keys[index]
+        if key in stored:
+            continue
         if response.unanswered is None or response.unanswered in MODEL_OUTCOMES:
             response = store.put(key, response)
         for at in places[key]:

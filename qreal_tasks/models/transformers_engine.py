@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Literal
 
 import torch
@@ -19,7 +19,7 @@ from qreal_tasks.models.batching import Batches, BatchSize, Failed, cuda_memory_
 from qreal_tasks.models.chat import Chat
 from qreal_tasks.models.families import BOX_SPACE_OF_MODEL_TYPE, DEFAULT_BOX_SPACE
 from qreal_tasks.models.generation import decoded, greedy_answers, stop_ids
-from qreal_tasks.models.jobs import WINDOW, Ready, plan, prepared, unanswered
+from qreal_tasks.models.jobs import WINDOW, Ready, in_windows, plan, prepared, unanswered
 from qreal_tasks.models.loading import adapter_content, limit_pictures, load, model_content, picture_limits
 from qreal_tasks.models.prefix import first_answer_logits
 from qreal_tasks.models.requests import Request, Response
@@ -104,11 +104,20 @@ class TransformersEngine:
         """What an answer depends on beside the request: the engine's part of a cache key; JSON types only."""
         return dict(self._identity)
 
-    def run(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
-        """Yield (index, response) for every request once, in the order in which they are answered.
+    def run(
+        self, requests: Sequence[Request], known: Collection[int] = frozenset()
+    ) -> Iterator[tuple[int, Response]]:
+        """Yield (index, response) for every request that is not in ``known`` once, as they are answered.
 
         Pictures are answered by size, largest first, so that memory runs out at the start or not at all. A request
         that cannot be answered gets a response with ``unanswered``.
+
+        Args:
+            known: indexes whose answers are known. Batches without any other request are left out, and the others
+                are made as if nothing were known: the last digits of a probability depend on what shares its batch,
+                so a run that died and goes on ends with the same digits. With ``auto`` on a GPU, where batches grow
+                with what has gone through, they agree up to rounding. A known request in a batch that is made anew
+                is yielded too.
 
         Raises:
             ValueError: a choice cannot be scored with this tokenizer.
@@ -122,9 +131,12 @@ class TransformersEngine:
         for jobs in (work.scored, *work.generated):
             answer = self._score if jobs is work.scored else self._generate
             batches: Batches[Ready, list[Response]] = Batches(answer, lambda ready: ready.cost, self._size)
-            for ready, refused in prepared(self._chat, jobs, self._window, ahead=self.device.type != "cpu"):
+            windows = [
+                window for window in in_windows(jobs, self._window) if any(job.needs_answer(known) for job in window)
+            ]
+            for ready, refused in prepared(self._chat, windows, ahead=self.device.type != "cpu"):
                 yield from refused
-                for item, answers in batches.run(ready):
+                for item, answers in batches.run(ready, lambda item: item.job.needs_answer(known)):
                     if isinstance(answers, Failed):
                         yield from unanswered(item.job, answers.reason)
                     else:

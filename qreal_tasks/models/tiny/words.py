@@ -8,7 +8,7 @@ from typing import Any
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, imageqa_prompt, objectqa_prompt
 from qreal_tasks.boxes import Space
 
-VOCABULARY_SIZE = 512
+VOCABULARY_SIZE = 1024
 HIDDEN_SIZE = 64
 
 SMALL_TEXT_MODEL: dict[str, Any] = {
@@ -100,7 +100,7 @@ def answer_yes_or_no(model: Any, yes: int, no: int, stop: int) -> None:
         for weight in model.parameters():
             if weight.ndim == 2 and weight is not head and weight is not embedding:
                 weight.mul_(5)  # at the usual scale the picture hardly reaches the answer
-        undecided, spoken = torch.linalg.qr(torch.randn(head.shape[1], 2)).Q.T
+        undecided, spoken = torch.linalg.qr(torch.randn(head.shape[1], 2, dtype=torch.float32)).Q.T.to(head.dtype)
         embedding.mul_(5)
         embedding[[yes, no]] = 1e5 * spoken  # outweighs whatever the layers add
         head.zero_()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -69,6 +69,25 @@ def test_a_fixed_size_is_kept_and_halved_when_it_does_not_fit() -> None:
     device = Device(capacity=9000)
     assert device.run(ITEMS[:64], fixed=8)[ITEMS[0]] == -ITEMS[0]
     assert device.batches[:3] == [8, 4, 2]
+
+
+def test_batches_without_a_wanted_item_are_left_out_and_the_others_stay_as_they_are() -> None:
+    batches: list[Sequence[int]] = []
+
+    def answer(batch: Sequence[int]) -> list[int]:
+        batches.append(batch)
+        return [-item for item in batch]
+
+    def run(wanted: Callable[[int], bool]) -> dict[int, int | Failed]:
+        size = BatchSize(None, lambda: 1.0)  # a CPU: nothing grows
+        return dict(Batches[int, int](answer, lambda item: item, size).run(range(300, 100, -1), wanted))
+
+    run(lambda item: True)
+    whole, wanted = list(batches), {299, 150, 120}
+    batches.clear()
+    assert wanted <= run(wanted.__contains__).keys()
+    assert batches == [batch for batch in whole if wanted & set(batch)]
+    assert 1 < len(batches) < len(whole)
 
 
 def test_an_item_too_large_alone_is_failed_with_the_reason() -> None:

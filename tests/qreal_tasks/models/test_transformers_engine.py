@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from straightforward import Plain, picture
 
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, imageqa_prompt, objectqa_prompt
 from qreal_tasks.boxes import Space
+from qreal_tasks.models import prefix
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.transformers_engine import TransformersEngine
 
@@ -67,6 +70,42 @@ def test_scores_are_those_of_one_question_at_a_time(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_questions_in_rows_score_as_in_one_row(
+    family: str, tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The form for attention without free masks (FlashAttention), on a CPU's attention."""
+    engine = TransformersEngine(str(tiny_model(family)), batch_size=4)
+    requests = questions()
+    expected = dict(engine.run(requests))
+    calls = []
+
+    def in_rows(*arguments: Any) -> torch.Tensor:
+        calls.append(arguments)
+        return prefix._in_rows(*arguments)
+
+    monkeypatch.setattr(prefix, "_in_one_row", in_rows)
+    for at, response in engine.run(requests):
+        assert p_yes(response) == pytest.approx(p_yes(expected[at]), abs=1e-5)
+        assert response.mass == pytest.approx(expected[at].mass, abs=1e-5)
+    assert calls
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("seed", range(3))
+def test_the_rest_of_a_run_has_the_digits_of_the_whole_run(
+    family: str, seed: int, tiny_model: Callable[[str], Path]
+) -> None:
+    engine = TransformersEngine(str(tiny_model(family)))
+    requests = questions()
+    whole = dict(engine.run(requests))
+    rng = random.Random(seed)
+    known = set(rng.sample(range(len(requests)), rng.randrange(1, len(requests))))
+    rest = dict(engine.run(requests, known))
+    assert set(whole) - known <= set(rest)
+    assert rest == {at: whole[at] for at in rest}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_generates_what_the_model_generates_unbatched(family: str, tiny_model: Callable[[str], Path]) -> None:
     plain, engine = Plain(tiny_model(family)), TransformersEngine(str(tiny_model(family)), batch_size=4)
     requests = [
@@ -76,11 +115,12 @@ def test_generates_what_the_model_generates_unbatched(family: str, tiny_model: C
         for at, size in enumerate(CROPS)
     ]
     tokenizer = plain.processor.tokenizer
-    ends = {tokenizer.eos_token_id, tokenizer.pad_token_id}
+    ends = np.atleast_1d(plain.model.generation_config.eos_token_id)
     for at, response in engine.run(requests):
         request = requests[at]
         ids = plain.generated(request.image, request.text, request.max_new_tokens)
-        expected = tokenizer.decode([i for i in ids if i not in ends], skip_special_tokens=False)
+        assert not set(ids[:-1]) & set(ends)
+        expected = tokenizer.decode(ids[:-1] if ids[-1] in ends else ids, skip_special_tokens=False)
         assert response.text == expected
         assert response.p is None
 

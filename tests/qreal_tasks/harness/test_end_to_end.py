@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -11,11 +13,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
+from small_set import Rows
 
 from qreal_tasks.benchmark import QUESTION_NAMES
 from qreal_tasks.dataset import locate
@@ -32,18 +37,22 @@ HASHED = Path(__file__).parents[2] / "support" / "hashed_backend.py"
 NINE = 9
 
 
-def harness(folder: Path, *arguments: str, command: tuple[str, ...] = (), **environment: str) -> Run:
-    """Run the harness to its end and read what it left; its log is in the message when it left nothing."""
+def harness(
+    folder: Path, *arguments: str, tasks: str = "qreal", command: tuple[str, ...] = (), **environment: str
+) -> Run:
+    """Run the harness to its end and read what it left; its log lies beside the folder."""
     command = command or (str(SCRIPTS / "lmms-eval"),)
-    done = subprocess.run(
-        [*command, "--tasks", "qreal", "--output_path", str(folder), "--log_samples", *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environment},
-        timeout=300,
-        check=False,
-    )
-    assert list(folder.rglob("*_results.json")), done.stdout[-4000:] + done.stderr[-4000:]
+    log = folder.with_name(folder.name + ".log")
+    with log.open("w", encoding="utf-8") as output:
+        subprocess.run(
+            [*command, "--tasks", tasks, "--output_path", str(folder), "--log_samples", *arguments],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
+            timeout=300,
+            check=False,
+        )
+    assert list(folder.rglob("*_results.json")), log.read_text(encoding="utf-8")[-8000:]
     return read_run(find_results(folder)[-1])
 
 
@@ -108,9 +117,10 @@ def test_qreal_hf_gives_p_yes_and_the_input_size(tmp_path: Path, tiny_model: Pat
     assert any(task.live["auc"] is not None for task in run.tasks if "objectqa" in task.task)
 
 
-@pytest.fixture
-def server(tiny_model: Path, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """``transformers serve`` holding the tiny model; ended by its own process id."""
+    log_path = tmp_path_factory.mktemp("server") / "log"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -123,11 +133,11 @@ def server(tiny_model: Path, tmp_path: Path) -> Iterator[str]:
         "--port",
         str(port),
     ]
-    with (tmp_path / "server.log").open("w") as log:
+    with log_path.open("w") as log:
         process = subprocess.Popen([*command, "--device", "cpu"], stdout=log, stderr=subprocess.STDOUT)
     try:
         for _ in range(240):
-            assert process.poll() is None, (tmp_path / "server.log").read_text()
+            assert process.poll() is None, log_path.read_text()
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).read()
                 break
@@ -148,6 +158,64 @@ def test_stock_openai_backend_against_a_real_server(tmp_path: Path, tiny_model: 
     judged = [record for task in run.tasks if "objectqa" in task.task for record in task.records]
     assert {"Yes", "No"} <= {record.raw for record in judged}
     assert all(task.live["auc"] is None for task in run.tasks)
+
+
+def test_qreal_openai_without_log_probabilities(tmp_path: Path, tiny_model: Path, server: str) -> None:
+    """The server of transformers gives none: answers are scored, AUC is not there, and that is said once."""
+    arguments = f"model={tiny_model},base_url={server},concurrency=2,store={tmp_path / 'answers.sqlite'}"
+    run = harness(tmp_path / "out", "--model", "qreal_openai", "--model_args", arguments, "--limit", "12")
+    assert_rescored(run)
+    judged = [record for task in run.tasks if "objectqa" in task.task for record in task.records]
+    assert {"Yes", "No"} <= {record.raw for record in judged}
+    assert all(record.p_yes is None for record in judged if isinstance(record, JudgmentRecord))
+    assert all(task.live["acc"] is not None for task in run.tasks if "objectqa" in task.task)
+    assert all(task.live["auc"] is None for task in run.tasks)
+    log = (tmp_path / "out.log").read_text(encoding="utf-8")
+    assert log.count("log-probabilities") == 1, log[-4000:]
+
+
+def test_qreal_hf_in_two_processes_gives_the_numbers_of_one(tmp_path: Path, tiny_model: Path) -> None:
+    torchrun = (str(SCRIPTS / "torchrun"), "--standalone", "--nproc_per_node", "2", "-m", "lmms_eval")
+    runs = {}
+    for name, command in {"one": (), "two": torchrun}.items():
+        arguments = f"pretrained={tiny_model},min_pixels=3136,store={tmp_path / name}.sqlite"
+        runs[name] = harness(
+            tmp_path / name,
+            *("--model", "qreal_hf", "--model_args", arguments),
+            tasks="qreal_objectqa",
+            command=command,
+            ACCELERATE_USE_CPU="true",
+        )
+    one, two = runs["one"], runs["two"]
+    assert live(two) == live(one)
+    assert all(task.live["auc"] is not None for task in one.tasks)
+    log = (tmp_path / "two.log").read_text(encoding="utf-8")
+    shares = re.findall(r"process (\d) asks (\d+) questions about (\d+) pictures", log)
+    assert sorted(rank for rank, _, _ in shares) == ["0", "1"]
+    # The six questions about a crop are asked in one place, where they share its vision pass.
+    assert all(int(questions) == len(QUESTION_NAMES) * int(pictures) for _, questions, pictures in shares)
+
+
+def test_a_picture_that_is_cut_off_is_unanswered_and_costs_no_other_answer(
+    tmp_path: Path, tiny_model: Path, small_dataset: Callable[..., Path]
+) -> None:
+    """The harness tells Pillow to fill such a picture with grey and say nothing."""
+
+    def cut(rows: Rows) -> None:
+        image = rows["objectqa"]["test"][0]["image"]
+        noise = np.random.default_rng(0).integers(0, 256, (50, 30, 3), dtype=np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(noise).save(buffer, "PNG")
+        image["bytes"] = buffer.getvalue()[:2000]
+
+    arguments = f"pretrained={tiny_model},min_pixels=3136,store={tmp_path / 'answers.sqlite'}"
+    data = str(small_dataset(cut))
+    run = harness(tmp_path / "out", "--model", "qreal_hf", "--model_args", arguments, QREAL_DATA=data)
+    for task in run.tasks:
+        judged = [record for record in task.records if isinstance(record, JudgmentRecord)]
+        broken = [record for record in judged if record.answer is None]
+        assert [record.entity_id for record in broken] == ["img2#0"] * bool(judged)
+        assert all("truncated" in str(record.reason) for record in broken)
 
 
 def test_two_processes_give_the_numbers_of_one(tmp_path: Path) -> None:

@@ -115,10 +115,10 @@ class OpenAIEngine:
         """Dollars spent since the engine was made; None when no price is known."""
         return None if self._prices is None else self.usage.cost_usd(self._prices)
 
-    def run(
-        self, requests: Sequence[Request], known: Collection[int] = frozenset()
-    ) -> Iterator[tuple[int, Response]]:
-        """Ask all but those in ``known``, yield (index, response) as the answers come; closing the iterator ends what is under way.
+    def run(self, requests: Sequence[Request], known: Collection[int] = frozenset()) -> Iterator[tuple[int, Response]]:
+        """Ask all but those in ``known``, yield (index, response) as the answers come.
+
+        Closing the iterator ends what is under way.
 
         A request that stays without an answer is yielded with ``unanswered`` saying why.
 

@@ -41,9 +41,7 @@ class Engine(Protocol):
     def identity(self) -> Mapping[str, Any]:
         """Everything that an answer depends on beside the request."""
 
-    def run(
-        self, requests: Sequence[Request], known: Collection[int] = frozenset()
-    ) -> Iterator[tuple[int, Response]]:
+    def run(self, requests: Sequence[Request], known: Collection[int] = frozenset()) -> Iterator[tuple[int, Response]]:
         """Yield (index, response) as the answers come; of those in ``known`` none is needed."""
 
 

@@ -104,9 +104,7 @@ class TransformersEngine:
         """What an answer depends on beside the request: the engine's part of a cache key; JSON types only."""
         return dict(self._identity)
 
-    def run(
-        self, requests: Sequence[Request], known: Collection[int] = frozenset()
-    ) -> Iterator[tuple[int, Response]]:
+    def run(self, requests: Sequence[Request], known: Collection[int] = frozenset()) -> Iterator[tuple[int, Response]]:
         """Yield (index, response) for every request that is not in ``known`` once, as they are answered.
 
         Pictures are answered by size, largest first, so that memory runs out at the start or not at all. A request

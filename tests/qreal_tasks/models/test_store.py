@@ -38,9 +38,7 @@ class Echo:
     def identity(self) -> Mapping[str, Any]:
         return {"model": self.name}
 
-    def run(
-        self, requests: Sequence[Request], known: Collection[int] = frozenset()
-    ) -> Iterator[tuple[int, Response]]:
+    def run(self, requests: Sequence[Request], known: Collection[int] = frozenset()) -> Iterator[tuple[int, Response]]:
         for index in reversed(range(len(requests))):
             if index in known:
                 continue

@@ -17,7 +17,7 @@ from scripted_openai import Asked, Reply, ScriptedServer, completion, error
 from sklearn.metrics import roc_auc_score
 
 from qreal_tasks.metrics.ranking import Ranking
-from qreal_tasks.models import openai_engine
+from qreal_tasks.models import openai_chat
 from qreal_tasks.models.openai_engine import OpenAIEngine
 from qreal_tasks.models.openai_http import StatusError
 from qreal_tasks.models.openai_retry import StoppedRun, retry_after_s, wait_s
@@ -173,7 +173,7 @@ def test_no_server_at_all() -> None:
 
 
 def test_a_server_that_goes_away_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_engine, "FAILURES_IN_A_ROW", 5)
+    monkeypatch.setattr(openai_chat, "FAILURES_IN_A_ROW", 5)
     with ScriptedServer(lambda asked: completion("Yes") if asked.number < 3 else Reply(drop=True)) as server:
         found: list[tuple[int, Response]] = []
         with pytest.raises(StoppedRun, match=r"last 5 requests to .* all failed"):

@@ -1,0 +1,222 @@
+"""Many requests at a time to one OpenAI-compatible chat server, each repeated until it is answered or given up.
+
+What is asked and how an answer is read belongs to the caller: questions about pictures (``openai_engine.py``) or pairs
+of descriptions (``qreal_tasks/judge``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from qreal_tasks.models.openai_bridge import iterate
+from qreal_tasks.models.openai_dialect import Dialect
+from qreal_tasks.models.openai_http import ChatServer, StatusError
+from qreal_tasks.models.openai_retry import Action, StoppedRun, Verdict, judge, wait_s
+from qreal_tasks.models.openai_usage import Prices, Usage
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+FAILURES_IN_A_ROW = 50
+"""Requests given up one after the other, none answered between them, before the run stops: the server is gone."""
+
+log = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+Outcome = TypeVar("Outcome")
+
+
+class ChatClient:
+    """Asks ``concurrency`` requests at a time.
+
+    Twice as many are under way: while some wait to be repeated, others take their places, and what the next ones need
+    is prepared. When all of them wait, nothing new is asked, so a server that refuses is not flooded.
+
+    Args:
+        base_url: of the server, with ``/v1``; default ``OPENAI_BASE_URL``, then OpenAI itself.
+        api_key: default ``OPENAI_API_KEY``; a server of one's own (``base_url``) needs none.
+        dialect: the optional parameters that requests carry, until the server rejects one.
+        timeout_s: of one attempt.
+        max_retries: of one request, after time-outs, lost connections, malformed answers, 408, 409, 429 and 5xx.
+        first_wait_s: before the first retry when the server names no time; three times as long before each next one,
+            a minute at most.
+        prices: of the model.
+
+    Raises:
+        StoppedRun: there is no key and OpenAI itself is asked.
+        ValueError: an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str | None,
+        api_key: str | None,
+        dialect: Dialect,
+        concurrency: int,
+        timeout_s: float,
+        max_retries: int,
+        first_wait_s: float,
+        prices: Prices | None,
+    ) -> None:
+        check(concurrency >= 1, "concurrency", concurrency, "1 or more")
+        check(max_retries >= 0, "max_retries", max_retries, "0 or more")
+        check(timeout_s > 0, "timeout_s", timeout_s, "more than 0")
+        self.model = model
+        self.base_url = _address(base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL)
+        self.concurrency = concurrency
+        self.usage = Usage()
+        self.asked_dialect = dialect
+        """What was asked for, whatever the server then turned out to take."""
+        self._dialect = dialect
+        self._api_key = _key(api_key, self.base_url)
+        self._timeout_s, self._max_retries, self._first_wait_s = timeout_s, max_retries, first_wait_s
+        self._prices = prices
+        self._reached = False
+        self._failed_in_a_row = 0
+        self._noticed: set[str] = set()
+
+    def cost(self) -> float | None:
+        """Dollars spent since the client was made; None when no price is known."""
+        return None if self._prices is None else self.usage.cost_usd(self._prices)
+
+    def run(
+        self, order: Sequence[int], answer: Callable[[Asking, int], Awaitable[Outcome]]
+    ) -> Iterator[tuple[int, Outcome]]:
+        """Yield ``(index, await answer(asking, index))`` for every index, as they come.
+
+        Closing the iterator ends what is under way.
+
+        Raises:
+            StoppedRun: key, model, quota or address make every further request useless.
+        """
+        return iterate(lambda put: self._run(order, answer, put))
+
+    async def _run(
+        self,
+        order: Sequence[int],
+        answer: Callable[[Asking, int], Awaitable[Outcome]],
+        put: Callable[[tuple[int, Outcome]], None],
+    ) -> None:
+        waiting = iter(order)
+        async with ChatServer(self.base_url, self._api_key, self._timeout_s, self.concurrency) as server:
+            asking = Asking(self, server)
+
+            async def worker() -> None:
+                for index in waiting:
+                    put((index, await answer(asking, index)))
+
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(min(2 * self.concurrency, len(order))):
+                        group.create_task(worker())
+            except ExceptionGroup as raised:
+                # Several workers meet the same refused key: one of them tells.
+                raise raised.exceptions[0] from None
+
+    def notice(self, what: str) -> None:
+        """Tell the user once what this server does."""
+        if what not in self._noticed:
+            self._noticed.add(what)
+            log.warning("%s at %s %s", self.model, self.base_url, what)
+
+    def _learn(self, error: Exception, used: Dialect) -> bool:
+        """Whether to ask again at once because the server speaks another dialect than was used."""
+        if not isinstance(error, StatusError):
+            return False
+        learned = used.after(error)
+        if learned is None:
+            return False
+        # Requests sent before the first rejection come back rejected too; they only need the new dialect.
+        if self._dialect == used:
+            self._dialect = learned.dialect
+            self.notice(learned.notice)
+        return True
+
+    def _given_up(self, verdict: Verdict) -> Verdict:
+        self.usage.failures[verdict.reason] += 1
+        # A refused request says that the server is there; only what was tried to the end counts.
+        self._failed_in_a_row += verdict.action is Action.RETRY
+        if self._failed_in_a_row >= FAILURES_IN_A_ROW:
+            raise StoppedRun(
+                f"the last {FAILURES_IN_A_ROW} requests to {self.base_url} all failed, the last one with: "
+                f"{verdict.message}. See to the server and start again."
+            )
+        return verdict
+
+
+class Asking:
+    """Requests through the open connections of one run."""
+
+    def __init__(self, client: ChatClient, server: ChatServer) -> None:
+        self._client, self._server = client, server
+        self._places = asyncio.Semaphore(client.concurrency)
+
+    async def ask(
+        self, body: Callable[[Dialect], Mapping[str, Any]], read: Callable[[object, Dialect], Answer]
+    ) -> Answer | Verdict:
+        """The answer, or why the request was given up.
+
+        Args:
+            body: the request in the dialect that the server is believed to take.
+            read: the answer from the JSON value that the server sent; may raise ``MalformedAnswer``.
+
+        Raises:
+            StoppedRun: no further request can succeed.
+        """
+        client, attempt = self._client, 0
+        while True:
+            attempt += 1
+            dialect = client._dialect
+            try:
+                async with self._places:
+                    dialect = client._dialect  # it may have changed while this one waited
+                    return self._read(await self._server.ask(body(dialect)), dialect, read)
+            except Exception as error:
+                if client._learn(error, dialect):
+                    attempt -= 1
+                    continue
+                verdict = judge(error, client.model, client.base_url, client._reached)
+                client._reached |= isinstance(error, StatusError)
+                if verdict.action is Action.STOP:
+                    raise StoppedRun(verdict.message) from error
+                if verdict.action is Action.GIVE_UP or attempt > client._max_retries:
+                    return client._given_up(verdict)
+                client.usage.retries += 1
+                await asyncio.sleep(wait_s(error, attempt, client._first_wait_s))
+
+    def _read(self, completion: object, dialect: Dialect, read: Callable[[object, Dialect], Answer]) -> Answer:
+        answer = read(completion, dialect)
+        self._client._reached, self._client._failed_in_a_row = True, 0
+        assert isinstance(completion, dict)  # read would have raised
+        self._client.usage.add(completion)
+        return answer
+
+
+def check(holds: bool, name: str, value: object, expected: str) -> None:
+    """Raise a ValueError that says what an argument was and what was expected."""
+    if not holds:
+        raise ValueError(f"{name} is {value!r}, expected {expected}")
+
+
+def _key(api_key: str | None, base_url: str) -> str:
+    key = api_key or os.environ.get("OPENAI_API_KEY")
+    if key:
+        return key
+    if base_url == DEFAULT_BASE_URL:
+        raise StoppedRun("no API key: set OPENAI_API_KEY, or give base_url for a server of your own")
+    return "none"
+
+
+def _address(base_url: str) -> str:
+    """Checked, because it is printed and stored: a user name, password or query may hold a key."""
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        raise ValueError(
+            f"base_url at host {parts.hostname!r} is no plain address, expected http(s)://host[:port]/v1; "
+            "a key goes into api_key"
+        )
+    return base_url.rstrip("/")

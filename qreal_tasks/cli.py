@@ -117,6 +117,26 @@ def _print_score(path: Path, resamples: int, as_json: bool) -> None:
         )
 
 
+@app.command("compare")
+def compare_command(
+    first: Annotated[Path, typer.Argument(help="Output folder of a run, or its *_results.json.", show_default=False)],
+    second: Annotated[Path, typer.Argument(help="Another run on the same data.", show_default=False)],
+    resamples: Annotated[int, typer.Option(min=1, help="Bootstrap resamples.")] = 10_000,
+    any_judge: Annotated[bool, typer.Option(help="Compare LLM-Scores of different judges.")] = False,
+) -> None:
+    """Two runs side by side: the first minus the second, with 95 % intervals, paired by image."""
+    from qreal_tasks.report.compare import compare_runs
+    from qreal_tasks.report.compare_tables import print_comparison
+    from qreal_tasks.report.run_folder import RunFolderError, find_results, read_run
+
+    try:
+        runs = [read_run(find_results(path)[-1]) for path in (first, second)]
+        comparison = compare_runs(*runs, resamples=resamples, any_judge=any_judge)
+    except (RunFolderError, ValueError) as error:
+        _fail("compare", error)
+    print_comparison(comparison)
+
+
 @data_app.command("check")
 def data_check(
     dataset: Annotated[str | None, _DATASET] = None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -96,6 +96,10 @@ class GroundingRecord:
     scores: tuple[float | None, ...] | None = None
     """LLM-Score (0-1) of each matched pair in the order of ``metrics.grounding.match``; None for a pair that the
     judge could not answer; None altogether when no judge was asked."""
+    judge: str | None = None
+    """Name and hash of the manifest of the judge that was asked."""
+    unjudged: dict[str, int] = field(default_factory=dict)
+    """Pairs that the judge could not answer, counted by reason."""
     version: int = RECORD_VERSION
 
 

@@ -37,6 +37,7 @@ from qreal_tasks.boxes import Space
 from qreal_tasks.dataset import ENVIRONMENT, DatasetError, locate
 from qreal_tasks.dataset_check import has_parts
 from qreal_tasks.harness.box_space import declared_space
+from qreal_tasks.harness.judge import with_scores
 from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.grounding import grounding_sums
 from qreal_tasks.metrics.judgment import judgment_sums, score_judgment
@@ -266,7 +267,7 @@ def _define_imageqa(set_name: str) -> None:
         return json.dumps([region.bbox_px for region in reference_regions(doc, set_name)])
 
     def process(doc: Doc, results: Sequence[Any]) -> dict[str, Any]:
-        return _imageqa_items(_grounding_record(doc, results, set_name))
+        return _imageqa_items(with_scores(_grounding_record(doc, results, set_name)))
 
     globals().update({f"text_{set_name}": text, f"target_{set_name}": target, f"process_{set_name}": process})
 

@@ -57,6 +57,12 @@ class Run:
         return next((record.data for task in self.tasks for record in task.records), "unknown")
 
     @property
+    def judges(self) -> tuple[str, ...]:
+        """Name and manifest hash of every judge that scored a description."""
+        named = (getattr(record, "judge", None) for task in self.tasks for record in task.records)
+        return tuple(dict.fromkeys(name for name in named if name is not None))
+
+    @property
     def is_mini(self) -> bool:
         return self.data == "mini"
 
@@ -111,6 +117,12 @@ def read_run(results_path: Path) -> Run:
     )
 
 
+def samples_path(results_path: Path, task: str) -> Path:
+    """The sample log of a task, beside the results."""
+    prefix = results_path.name.removesuffix(RESULTS_SUFFIX)
+    return results_path.with_name(f"{prefix}_samples_{task}.jsonl")
+
+
 def _live_numbers(numbers: Mapping[str, Any]) -> dict[str, Any]:
     """``{"acc,none": .5}`` as ``{"acc": .5}``, without the harness's own standard errors."""
     split = ((key.partition(","), value) for key, value in numbers.items())
@@ -118,8 +130,7 @@ def _live_numbers(numbers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_samples(results_path: Path, task: str) -> Iterator[Record]:
-    prefix = results_path.name.removesuffix(RESULTS_SUFFIX)
-    path = results_path.with_name(f"{prefix}_samples_{task}.jsonl")
+    path = samples_path(results_path, task)
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:

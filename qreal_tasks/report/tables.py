@@ -39,12 +39,12 @@ _IMAGEQA_PLAIN = {"Recall\nat .5": "recall_at_50", "False\nalarm": "false_alarm"
 """The first of each pair are shown with intervals; `qreal score --json` has the intervals of all."""
 
 
-def _console() -> Console:
+def new_console() -> Console:
     console = Console()
     return console if console.is_terminal else Console(width=_PIPE_WIDTH)
 
 
-def _table(title: str, first: Sequence[str], numbers: Sequence[str]) -> Table:
+def new_table(title: str, first: Sequence[str], numbers: Sequence[str]) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for name in first:
         table.add_column(name, no_wrap=True)
@@ -55,7 +55,7 @@ def _table(title: str, first: Sequence[str], numbers: Sequence[str]) -> Table:
 
 def print_scores(scores: RunScores) -> None:
     """Both tables, with 95 % intervals under the values, and what must be known to read them."""
-    console = _console()
+    console = new_console()
     run = scores.run
     console.print(f"{run.model} {run.model_args}\ndata: {run.data}", highlight=False, markup=False)
     if scores.objectqa:
@@ -67,7 +67,7 @@ def print_scores(scores: RunScores) -> None:
 
 
 def _objectqa_table(groups: Mapping[str, GroupScores]) -> Table:
-    table = _table(
+    table = new_table(
         "ObjectQA: one question about one entity (95 % interval: bootstrap over images)",
         ["Question"],
         ["n", *_OBJECTQA_COLUMNS, *_OBJECTQA_PLAIN, "Trivial\nacc, F1"],
@@ -91,13 +91,13 @@ def _objectqa_row(name: str, group: GroupScores) -> list[str]:
         name,
         _whole(group.metrics.get("n")),
         *(_cell(group, metric) for metric in _OBJECTQA_COLUMNS.values()),
-        *(_number(group.metrics.get(metric)) for metric in _OBJECTQA_PLAIN.values()),
-        ", ".join(map(_number, trivial)) if group.baselines else "",
+        *(decimals(group.metrics.get(metric)) for metric in _OBJECTQA_PLAIN.values()),
+        ", ".join(map(decimals, trivial)) if group.baselines else "",
     ]
 
 
 def _imageqa_table(groups: Mapping[str, GroupScores]) -> Table:
-    table = _table(
+    table = new_table(
         "ImageQA: where the flawed entities are (95 % interval: bootstrap over images)",
         ["Set"],
         ["Flawed,\nclean", *_IMAGEQA_COLUMNS, *_IMAGEQA_PLAIN],
@@ -105,11 +105,11 @@ def _imageqa_table(groups: Mapping[str, GroupScores]) -> Table:
     for name, group in groups.items():
         images = f"{_whole(group.metrics['n_flawed'])}, {_whole(group.metrics['n_clean'])}"
         cells = [_cell(group, metric) for metric in _IMAGEQA_COLUMNS.values()]
-        plain = [_number(group.metrics[metric]) for metric in _IMAGEQA_PLAIN.values()]
+        plain = [decimals(group.metrics[metric]) for metric in _IMAGEQA_PLAIN.values()]
         table.add_row(name.replace("_", "\n"), images, *cells, *plain)
         for baseline, metrics in group.baselines.items():
             shown = (*_IMAGEQA_COLUMNS.values(), *_IMAGEQA_PLAIN.values())
-            table.add_row(f"({baseline})", "", *(_number(metrics[metric]) for metric in shown), style="dim")
+            table.add_row(f"({baseline})", "", *(decimals(metrics[metric]) for metric in shown), style="dim")
         table.add_section()
     return table
 
@@ -141,16 +141,16 @@ def _notes(scores: RunScores) -> list[str]:
 
 
 def _cell(group: GroupScores, metric: str) -> str:
-    value = _number(group.metrics.get(metric))
+    value = decimals(group.metrics.get(metric))
     estimate = group.intervals.get(metric)
     return f"{value}\n{_interval(estimate)}" if estimate and estimate.low is not None else value
 
 
 def _interval(estimate: Estimate) -> str:
-    return f"{_number(estimate.low)}–{_number(estimate.high)}"
+    return f"{decimals(estimate.low)}–{decimals(estimate.high)}"
 
 
-def _number(value: float | None) -> str:
+def decimals(value: float | None) -> str:
     """Three decimals without the leading zero: .512, 1.000, -.031."""
     if value is None:
         return UNDEFINED
@@ -163,8 +163,8 @@ def _whole(value: float | None) -> str:
 
 def print_info(source: Source, splits: Sequence[Info]) -> None:
     """What a dataset holds, a column a split."""
-    console = _console()
-    table = _table(escape(f"{source.name} ({source.kind})"), [""], [*(info.split for info in splits), "total"])
+    console = new_console()
+    table = new_table(escape(f"{source.name} ({source.kind})"), [""], [*(info.split for info in splits), "total"])
 
     def add(label: str, counts: Sequence[int]) -> None:
         table.add_row(label, *map(str, counts), str(sum(counts)))
@@ -182,7 +182,7 @@ def print_info(source: Source, splits: Sequence[Info]) -> None:
     for name in QUESTION_NAMES:
         shares = [i.yes_share[name] for i in splits]
         whole = sum(i.yes_share[name] * i.entities for i in splits) / sum(i.entities for i in splits)
-        table.add_row(f"share of Yes, {name} ({question(name).about})", *map(_number, shares), _number(whole))
+        table.add_row(f"share of Yes, {name} ({question(name).about})", *map(decimals, shares), decimals(whole))
     table.add_section()
     for generator in sorted({g for i in splits for g in i.generators}):
         add(f"images of {escape(generator)}", [i.generators.get(generator, 0) for i in splits])

@@ -5,74 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
+from written_run import PREFIX, write_run
 
 from qreal_tasks.cli import app
-from qreal_tasks.harness import hooks
-from qreal_tasks.records import GroundingRecord, JudgmentRecord, Region
-
-PREFIX = "20260101_000000"
-
-
-def judgments() -> list[JudgmentRecord]:
-    rows = [("Yes", "Yes", 0.9), ("Yes", "No", 0.4), ("No", "No", 0.2), ("No", None, 0.6), ("No", "Yes", 0.7)]
-    return [
-        JudgmentRecord(
-            "realism_q1",
-            *(
-                f"i{n}#0",
-                f"i{n}",
-                "g",
-                False,
-                "dog",
-                reference,
-                answer or "",
-                answer,
-                None if answer else "empty",
-                p,
-                0.9,
-            ),
-            *("1", "mini"),
-        )
-        for n, (reference, answer, p) in enumerate(rows)
-    ]
-
-
-def written(regions: list[Region]) -> str:
-    return json.dumps([{"bbox_2d": r.bbox_px, "label": r.label, "description": r.description} for r in regions])
-
-
-def groundings() -> list[GroundingRecord]:
-    box = (0.0, 0.0, 10.0, 10.0)
-    found = {"i0": [Region("dog", box, "flat")], "i1": [], "i2": [Region("dog", (0.0, 0.0, 10.0, 5.0), "flat")]}
-    return [
-        GroundingRecord(
-            *("realism", image_id, "g", False, 20, 20, "pixels", None, written(regions), None, tuple(regions), {}, 0),
-            *((Region("dog", box, "painted", f"{image_id}#0"),), "1", "mini"),
-        )
-        for image_id, regions in found.items()
-    ]
 
 
 @pytest.fixture
 def run_folder(tmp_path: Path) -> Path:
-    """A run of two tasks, its numbers computed by the live hooks."""
-    results: dict[str, Any] = {"config": {"model": "dummy", "model_args": "", "limit": None}, "results": {}}
-    tasks = {
-        "qreal_objectqa_realism_q1": ("objectqa", [hooks._objectqa_items(record) for record in judgments()]),
-        "qreal_imageqa_realism": ("imageqa", [hooks._imageqa_items(record) for record in groundings()]),
-    }
-    for task, (kind, items) in tasks.items():
-        metrics = [name for name in items[0] if name != "records"]
-        live = {f"{m},none": getattr(hooks, f"{kind}_{m}")([item[m] for item in items]) for m in metrics}
-        results["results"][task] = {"alias": task, **live, "records,none": len(items), "acc_stderr,none": "N/A"}
-        lines = [json.dumps({"doc_id": n, **item}) for n, item in enumerate(items)]
-        (tmp_path / f"{PREFIX}_samples_{task}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (tmp_path / f"{PREFIX}_results.json").write_text(json.dumps(results), encoding="utf-8")
-    return tmp_path
+    return write_run(tmp_path)
 
 
 def score(*arguments: str) -> Result:

@@ -1,0 +1,75 @@
+"""LLM-Score inside a run of the harness: the judge that ``QREAL_JUDGE`` names, one a process."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+from qreal_tasks.judge.records import judged, unscored
+from qreal_tasks.records import GroundingRecord
+
+if TYPE_CHECKING:  # runs without a judge need no client
+    from qreal_tasks.judge.judge import Judge
+
+ENVIRONMENT = "QREAL_JUDGE"
+"""Name or file of a judge's manifest; without it nothing is judged, and `qreal judge` can do it afterwards."""
+
+_lock = threading.Lock()
+
+
+def with_scores(record: GroundingRecord) -> GroundingRecord:
+    """The record with a score for every matched pair; as it is when no judge is configured.
+
+    Never raises on what a judge does: it waits for an answer, or counts the pair as unjudged.
+    """
+    name = os.environ.get(ENVIRONMENT)
+    if not name:
+        return record
+    with _lock:  # the harness calls from several threads
+        live = _live(name)
+    return record if live is None else live.scored(record)
+
+
+@dataclass
+class _Live:
+    judge: Judge
+    name: str
+    _stopped: threading.Event = field(default_factory=threading.Event)
+
+    def scored(self, record: GroundingRecord) -> GroundingRecord:
+        from qreal_tasks.models.openai_retry import StoppedRun
+
+        if not self._stopped.is_set():
+            try:
+                return judged([record], self.judge.judge, self.name)[0]
+            except StoppedRun as error:
+                if not self._stopped.is_set():
+                    logger.error(
+                        f"qreal: the judge cannot go on: {error} What is left is unjudged; `qreal judge` fills it in."
+                    )
+                self._stopped.set()
+            except ValueError as error:  # only a reference that `qreal data check` refuses
+                logger.error(f"qreal: image {record.image_id} is not judged: {error}")
+                return record
+        return unscored(record, "judge stopped", self.name)
+
+
+@functools.cache
+def _live(name: str) -> _Live | None:
+    from qreal_tasks.judge.judge import Judge, cache_path
+    from qreal_tasks.judge.manifest import ManifestError, load_manifest
+    from qreal_tasks.models.openai_retry import StoppedRun
+
+    try:
+        manifest = load_manifest(name)
+        judge = Judge(manifest, cache_path())
+    except (ManifestError, StoppedRun, ValueError) as error:
+        logger.error(f"qreal: {ENVIRONMENT}={name}: {error} LLM-Score is N/A; `qreal judge` can fill it in.")
+        return None
+    logger.info(f"qreal: descriptions are judged by {manifest.title}; judgements are kept in {cache_path()}")
+    return _Live(judge, manifest.title)

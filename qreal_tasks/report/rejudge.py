@@ -1,0 +1,79 @@
+"""Fill in or replace LLM-Score in a finished run, from its logged samples alone."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from qreal_tasks.metrics import IMAGEQA_LIVE
+from qreal_tasks.metrics.grounding import grounding_sums, score_grounding
+from qreal_tasks.records import GroundingRecord, to_json
+from qreal_tasks.report.run_folder import Run, samples_path
+
+Judging = Callable[[Sequence[GroundingRecord]], Sequence[GroundingRecord]]
+"""Records in, the same records with a judge's scores out."""
+
+
+def rejudge(run: Run, judging: Judging, manifest: Mapping[str, Any]) -> int:
+    """Judge all ImageQA records of a run in one go, then rewrite its samples and its numbers.
+
+    Every file is written beside the old one first and takes its place in one step, the results last. A run that is
+    killed in between is judged again without a new call, since judgements are kept.
+
+    Args:
+        manifest: of the judge, written into the results under ``qreal_judge``.
+
+    Returns:
+        How many records were judged.
+
+    Raises:
+        ValueError: there is no ImageQA record to judge.
+        OSError: a file cannot be written.
+    """
+    old = {task.task: [record for record in task.records if isinstance(record, GroundingRecord)] for task in run.tasks}
+    old = {task: records for task, records in old.items() if records}
+    if not old:
+        raise ValueError(f"{run.results_path}: no ImageQA samples, so there is no description to judge")
+    scored = iter(judging([record for records in old.values() for record in records]))
+    new = {task: [next(scored) for _ in records] for task, records in old.items()}
+    results = json.loads(run.results_path.read_text(encoding="utf-8"))
+    written: dict[Path, str] = {}
+    for task, records in new.items():
+        path = samples_path(run.results_path, task)
+        written[path] = _samples(path.read_bytes(), records)
+        results["results"][task] |= _numbers(records)
+    results["qreal_judge"] = dict(manifest)
+    written[run.results_path] = json.dumps(results, indent=2, ensure_ascii=False)
+    _replace_all(written)
+    return sum(map(len, new.values()))
+
+
+def _samples(lines: bytes, records: Sequence[GroundingRecord]) -> str:
+    """The sample log with these records and what they add to the metrics in place of the old."""
+    rows = []
+    for line, record in zip(lines.splitlines(), records, strict=True):
+        sums = grounding_sums(record)
+        items = {metric: list(sums[metric]) for metric in IMAGEQA_LIVE}
+        rows.append(json.dumps({**json.loads(line), **items, "records": to_json(record)}, ensure_ascii=False))
+    return "\n".join(rows) + "\n"
+
+
+def _numbers(records: Sequence[GroundingRecord]) -> dict[str, float | None]:
+    scores = score_grounding(records)
+    return {f"{metric},none": scores[metric] for metric in IMAGEQA_LIVE}
+
+
+def _replace_all(written: Mapping[Path, str]) -> None:
+    """All new files exist before the first takes its place."""
+    beside = {path: path.with_name(f"{path.name}.new") for path in written}
+    try:
+        for path, text in written.items():
+            beside[path].write_text(text, encoding="utf-8")
+        for path in written:
+            os.replace(beside[path], path)
+    finally:
+        for path in beside.values():
+            path.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from qreal_tasks import __version__
+from qreal_tasks.judge.commands import judge_app
 
 app = typer.Typer(
     name="qreal",
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Look at a dataset.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+app.add_typer(judge_app, name="judge")
 
 _DATASET = typer.Argument(
     help="Hub id (org/name, org/name@revision), folder in hub layout or of save_to_disk. "
@@ -64,6 +66,8 @@ def eval_command(context: typer.Context) -> None:
     \b
     qreal eval --model qwen2_5_vl --model_args pretrained=Qwen/Qwen2.5-VL-7B-Instruct
     qreal eval --model openai --model_args model_version=gpt-4o --tasks qreal_objectqa
+
+    --judge NAME|FILE asks a judge for LLM-Score as the answers come; `qreal judge` can do so afterwards.
 
     Unless given: --tasks qreal, --output_path runs/<model>-<time>, and samples are always logged. The data is
     checked before the model is loaded. Ends with the recomputed tables; the exit status is not 0 when anything failed.
@@ -211,6 +215,26 @@ def demo_command(
         "The model answers at random (random weights), so expect chance level: accuracy near .5, and no boxes, because "
         f"it cannot write any.\nFiles: {results}\nRecompute the tables from the samples alone: qreal score {results}"
     )
+
+
+@app.command("convert-internvl")
+def convert_internvl_command(
+    source: Annotated[Path, typer.Argument(help="Folder of the original checkpoint.", show_default=False)],
+    target: Annotated[Path, typer.Argument(help="Where to write; empty or not there.", show_default=False)],
+) -> None:
+    """Write an original InternVL 2.5 checkpoint in the form that qreal_hf loads.
+
+    \b
+    hf download OpenGVLab/InternVL2_5-8B --local-dir InternVL2_5-8B
+    qreal convert-internvl InternVL2_5-8B InternVL2_5-8B-native
+    """
+    try:
+        from qreal_tasks.models.internvl_conversion import convert
+
+        convert(source.expanduser(), target.expanduser())
+    except (ValueError, OSError, ImportError) as error:
+        _fail("convert-internvl", error)
+    typer.echo(f"Converted. Evaluate it with --model qreal_hf --model_args pretrained={shlex.quote(str(target))}")
 
 
 @app.command("tasks-path")

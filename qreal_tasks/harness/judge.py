@@ -43,11 +43,12 @@ class _Live:
 
     def scored(self, record: GroundingRecord) -> GroundingRecord:
         from qreal_tasks.models.openai_retry import StoppedRun
+        from qreal_tasks.models.sqlite_file import StoreError
 
         if not self._stopped.is_set():
             try:
                 return judged([record], self.judge.judge, self.name)[0]
-            except StoppedRun as error:
+            except (StoppedRun, StoreError) as error:
                 if not self._stopped.is_set():
                     logger.error(
                         f"qreal: the judge cannot go on: {error} What is left is unjudged; `qreal judge` fills it in."
@@ -63,12 +64,12 @@ class _Live:
 def _live(name: str) -> _Live | None:
     from qreal_tasks.judge.judge import Judge, cache_path
     from qreal_tasks.judge.manifest import ManifestError, load_manifest
-    from qreal_tasks.models.openai_retry import StoppedRun
+    from qreal_tasks.models.sqlite_file import StoreError
 
     try:
         manifest = load_manifest(name)
         judge = Judge(manifest, cache_path())
-    except (ManifestError, StoppedRun, ValueError) as error:
+    except (ManifestError, StoreError, OSError, ValueError) as error:
         logger.error(f"qreal: {ENVIRONMENT}={name}: {error} LLM-Score is N/A; `qreal judge` can fill it in.")
         return None
     logger.info(f"qreal: descriptions are judged by {manifest.title}; judgements are kept in {cache_path()}")

@@ -25,7 +25,10 @@ from qreal_tasks.dataset import Source, locate
 from qreal_tasks.dataset_check import check, info
 from qreal_tasks.harness.box_space import ENVIRONMENT as BOX_SPACE
 from qreal_tasks.harness.box_space import choose_space
+from qreal_tasks.harness.judge import ENVIRONMENT as JUDGE
+from qreal_tasks.judge.manifest import Manifest, ManifestError, load_manifest
 from qreal_tasks.mini import MINI_NOTICE
+from qreal_tasks.report.rejudge import record_judge
 
 TASK_NAMES = (
     "qreal",
@@ -57,6 +60,8 @@ class Arguments:
     model_args: Mapping[str, str]
     tasks: tuple[str, ...]
     output_path: Path
+    judge: str | None = None
+    """Of ``--judge``, which is ours and not the harness's, or of ``QREAL_JUDGE``."""
 
     @property
     def pretrained(self) -> str | None:
@@ -74,6 +79,7 @@ def evaluate(given: Sequence[str]) -> Path:
     arguments = read_arguments(given)
     _check_tasks(arguments.tasks)
     _check_model(arguments)
+    manifest = _manifest(arguments.judge)
     source = locate()
     _check_data(source, arguments.tasks)
     try:
@@ -88,9 +94,14 @@ def evaluate(given: Sequence[str]) -> Path:
     except OSError as error:
         raise RunError(f"--output_path {arguments.output_path}: cannot be made: {error}") from None
     log = arguments.output_path / LOG_NAME
+    environment = {**os.environ, BOX_SPACE: str(choice.space)}
+    if manifest is not None:
+        environment[JUDGE] = arguments.judge or ""
     started = time.time()
-    status = _run(_command(arguments), {**os.environ, BOX_SPACE: str(choice.space)}, log)
-    _check_results(arguments.output_path, started, status, log)
+    status = _run(_command(arguments), environment, log)
+    results = _check_results(arguments.output_path, started, status, log)
+    if manifest is not None:
+        record_judge(results, manifest.model_dump(mode="json"))
     return arguments.output_path
 
 
@@ -115,11 +126,12 @@ def read_arguments(given: Sequence[str]) -> Arguments:
         model_args=_pairs(str(_value_of(given, "--model_args") or config.get("model_args") or "")),
         tasks=tuple(t for t in (tasks if isinstance(tasks, list) else str(tasks).split(",")) if t),
         output_path=Path(_value_of(given, "--output_path") or config.get("output_path") or default_output),
+        judge=_value_of(given, "--judge") or os.environ.get(JUDGE) or None,
     )
 
 
 def _command(arguments: Arguments) -> list[str]:
-    command = [sys.executable, "-m", "lmms_eval", *arguments.given]
+    command = [sys.executable, "-m", "lmms_eval", *_without(arguments.given, "--judge")]
     if not _value_of(arguments.given, "--tasks"):
         command += ["--tasks", ",".join(arguments.tasks)]
     if not _value_of(arguments.given, "--output_path"):
@@ -138,6 +150,26 @@ def _value_of(given: Sequence[str], option: str) -> str | None:
         elif word.startswith(f"{option}="):
             value = word.partition("=")[2]
     return value
+
+
+def _without(given: Sequence[str], option: str) -> list[str]:
+    """The arguments without ``option`` and its value."""
+    kept, after_option = [], False
+    for word in given:
+        if not after_option and word != option and not word.startswith(f"{option}="):
+            kept.append(word)
+        after_option = word == option
+    return kept
+
+
+def _manifest(judge: str | None) -> Manifest | None:
+    """The judge's manifest, checked before a model is loaded."""
+    if judge is None:
+        return None
+    try:
+        return load_manifest(judge)
+    except ManifestError as error:
+        raise RunError(f"--judge {judge}: {error}") from None
 
 
 def _pairs(text: str) -> dict[str, str]:
@@ -217,11 +249,11 @@ def _tee(source: IO[bytes], file: IO[bytes]) -> None:
         sys.stdout.buffer.flush()
 
 
-def _check_results(folder: Path, started: float, status: int, log: Path) -> None:
-    """A run is done when it left a results file newer than its start."""
+def _check_results(folder: Path, started: float, status: int, log: Path) -> Path:
+    """The results file: a run is done when it left one newer than its start."""
     left = [path for path in folder.rglob("*_results.json") if path.stat().st_mtime >= started - 1]
     if status == 0 and left:
-        return
+        return max(left, key=lambda path: path.stat().st_mtime)
     reason = failure_reason(log.read_text(encoding="utf-8", errors="replace"))
     what = f"left results in {left[0]}" if left else "left no results"
     raise RunError(f"{reason}\n  the harness ended with status {status} and {what}; its log: {log}")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ FAILURES_IN_A_ROW = 50
 log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 Outcome = TypeVar("Outcome")
+Item = TypeVar("Item")
 
 
 class ChatClient:
@@ -95,27 +97,20 @@ class ChatClient:
         """
         return iterate(lambda put: self._run(order, answer, put))
 
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Asking]:
+        """Connections for as long as the block lasts, to be used in one event loop."""
+        async with ChatServer(self.base_url, self._api_key, self._timeout_s, self.concurrency) as server:
+            yield Asking(self, server)
+
     async def _run(
         self,
         order: Sequence[int],
         answer: Callable[[Asking, int], Awaitable[Outcome]],
         put: Callable[[tuple[int, Outcome]], None],
     ) -> None:
-        waiting = iter(order)
-        async with ChatServer(self.base_url, self._api_key, self._timeout_s, self.concurrency) as server:
-            asking = Asking(self, server)
-
-            async def worker() -> None:
-                for index in waiting:
-                    put((index, await answer(asking, index)))
-
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(min(2 * self.concurrency, len(order))):
-                        group.create_task(worker())
-            except ExceptionGroup as raised:
-                # Several workers meet the same refused key: one of them tells.
-                raise raised.exceptions[0] from None
+        async with self.open() as asking:
+            await asking.each(order, lambda index: answer(asking, index), put)
 
     def notice(self, what: str) -> None:
         """Tell the user once what this server does."""
@@ -149,11 +144,36 @@ class ChatClient:
 
 
 class Asking:
-    """Requests through the open connections of one run."""
+    """Requests through open connections; the client's ``concurrency`` bounds all of them together."""
 
     def __init__(self, client: ChatClient, server: ChatServer) -> None:
         self._client, self._server = client, server
         self._places = asyncio.Semaphore(client.concurrency)
+
+    async def each(
+        self,
+        items: Sequence[Item],
+        answer: Callable[[Item], Awaitable[Outcome]],
+        put: Callable[[tuple[Item, Outcome]], None],
+    ) -> None:
+        """``put((item, await answer(item)))`` for every item, as they come.
+
+        Raises:
+            StoppedRun: no further request can succeed.
+        """
+        waiting = iter(items)
+
+        async def worker() -> None:
+            for item in waiting:
+                put((item, await answer(item)))
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(2 * self._client.concurrency, len(items))):
+                    group.create_task(worker())
+        except ExceptionGroup as raised:
+            # Several workers meet the same refused key: one of them tells.
+            raise raised.exceptions[0] from None
 
     async def ask(
         self, body: Callable[[Dialect], Mapping[str, Any]], read: Callable[[object, Dialect], Answer]

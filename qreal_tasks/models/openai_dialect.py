@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from qreal_tasks.models.openai_http import StatusError
 
+JsonMode = Literal["json_schema", "json_object"]
+"""The types of ``response_format`` that ask for JSON: of one schema, or any."""
+
+_JSON = ("response_format", "json_schema", "json_object")
 _UNKNOWN = ("unsupported", "not supported", "unrecognized", "unknown", "instead", "extra inputs", "not permitted")
 
 
@@ -27,6 +31,8 @@ class Dialect:
     top_logprobs: int | None = 20
     temperature: float | None = 0.0
     seed: int | None = None
+    json_mode: JsonMode | None = None
+    """How JSON is asked for beside the prompt; the schema is the caller's, and ``parameters`` leaves it out."""
 
     def parameters(self, max_new_tokens: int, scored: bool) -> dict[str, Any]:
         """The keyword arguments of one request."""
@@ -52,6 +58,8 @@ class Dialect:
         if self.top_logprobs is not None and "logprobs" in said:
             notice = "rejects `logprobs`: answers are read from the text, AUC will be empty"
             return Learned(replace(self, top_logprobs=None), notice)
+        if self.json_mode is not None and any(word in said for word in _JSON):
+            return self._less_json(self.json_mode)
         if self.token_limit == "max_tokens" and "max_tokens" in said and unknown:
             return Learned(replace(self, token_limit="max_completion_tokens"), "is given `max_completion_tokens`")
         if self.temperature is not None and "temperature" in said and unknown:
@@ -60,3 +68,9 @@ class Dialect:
         if self.seed is not None and "seed" in said and unknown:
             return Learned(replace(self, seed=None), "rejects `seed`: answers may differ from run to run")
         return None
+
+    def _less_json(self, rejected: JsonMode) -> Learned:
+        if rejected == "json_schema":
+            notice = "rejects a JSON schema as `response_format`: is asked for any JSON object"
+            return Learned(replace(self, json_mode="json_object"), notice)
+        return Learned(replace(self, json_mode=None), "rejects `response_format`: only the prompt asks for JSON")

@@ -77,7 +77,8 @@ def _version(task: TaskRun) -> str:
 
 def _require_same_judge(first: Run, second: Run) -> None:
     """A run without a judge has no LLM-Score to compare; its other numbers are fine."""
-    if first.judges and second.judges and set(first.judges) != set(second.judges):
+    hashes = [{name.rpartition("@")[2] for name in run.judges} for run in (first, second)]
+    if all(hashes) and hashes[0] != hashes[1]:
         raise CompareError(
             f"the descriptions of the first run were judged by {', '.join(first.judges)}, those of the second by "
             f"{', '.join(second.judges)}: LLM-Scores of different judges are not comparable. Judge one of them again "

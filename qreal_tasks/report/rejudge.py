@@ -16,6 +16,9 @@ from qreal_tasks.report.run_folder import Run, samples_path
 Judging = Callable[[Sequence[GroundingRecord]], Sequence[GroundingRecord]]
 """Records in, the same records with a judge's scores out."""
 
+_MANIFEST_KEY = "qreal_judge"
+"""Of a results file."""
+
 
 def rejudge(run: Run, judging: Judging, manifest: Mapping[str, Any]) -> int:
     """Judge all ImageQA records of a run in one go, then rewrite its samples and its numbers.
@@ -24,7 +27,7 @@ def rejudge(run: Run, judging: Judging, manifest: Mapping[str, Any]) -> int:
     killed in between is judged again without a new call, since judgements are kept.
 
     Args:
-        manifest: of the judge, written into the results under ``qreal_judge``.
+        manifest: of the judge, written into the results.
 
     Returns:
         How many records were judged.
@@ -45,10 +48,17 @@ def rejudge(run: Run, judging: Judging, manifest: Mapping[str, Any]) -> int:
         path = samples_path(run.results_path, task)
         written[path] = _samples(path.read_bytes(), records)
         results["results"][task] |= _numbers(records)
-    results["qreal_judge"] = dict(manifest)
+    results[_MANIFEST_KEY] = dict(manifest)
     written[run.results_path] = json.dumps(results, indent=2, ensure_ascii=False)
     _replace_all(written)
     return sum(map(len, new.values()))
+
+
+def record_judge(results_path: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the manifest of a judge that was asked during the run into its results."""
+    results = json.loads(results_path.read_text(encoding="utf-8"))
+    results[_MANIFEST_KEY] = dict(manifest)
+    _replace_all({results_path: json.dumps(results, indent=2, ensure_ascii=False)})
 
 
 def _samples(lines: bytes, records: Sequence[GroundingRecord]) -> str:

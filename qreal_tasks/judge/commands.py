@@ -1,0 +1,204 @@
+"""``qreal judge``: score the descriptions of a finished run, and measure the judges themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:  # `qreal --help` answers at once
+    from qreal_tasks.judge.judge import Judge
+    from qreal_tasks.judge.manifest import Manifest
+    from qreal_tasks.judge.pairs import Judgement, Pair
+    from qreal_tasks.records import GroundingRecord
+    from qreal_tasks.report.run_folder import Run
+
+
+class _RunIsDefault(TyperGroup):
+    """``qreal judge RUN`` means ``qreal judge run RUN``."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        known = args[0] in self.commands or args[0].startswith("-")
+        return super().resolve_command(ctx, args if known else ["run", *args])
+
+
+judge_app = typer.Typer(
+    help="LLM-Score: judge the descriptions of a run, or measure a judge.", cls=_RunIsDefault, no_args_is_help=True
+)
+
+_MANIFEST = "Name of a packaged judge (gpt-4o), or a manifest file like configs/eval/judge-local.yaml."
+_CONCURRENCY = typer.Option(min=1, help="Pairs asked at a time.")
+_CACHE = typer.Option(help="File for judgements. Default: $QREAL_JUDGE_CACHE, else one for all runs.")
+
+
+def _fail(command: str, error: Exception | str) -> NoReturn:
+    typer.secho(f"qreal judge {command}: {error}", fg=typer.colors.RED, err=True)
+    raise typer.Exit(1)
+
+
+@judge_app.command("run")
+def run_command(
+    run: Annotated[Path, typer.Argument(help="Output folder of a run, or its *_results.json.", show_default=False)],
+    judge: Annotated[str, typer.Option("--judge", help=_MANIFEST)] = "gpt-4o",
+    concurrency: Annotated[int, _CONCURRENCY] = 64,
+    cache: Annotated[Path | None, _CACHE] = None,
+) -> None:
+    """Fill in or replace the LLM-Scores of a run, from its logged samples alone.
+
+    What was judged before costs nothing. Ends with the numbers that changed.
+    """
+    from qreal_tasks.judge.manifest import ManifestError, load_manifest
+    from qreal_tasks.judge.records import judged
+    from qreal_tasks.models.openai_retry import StoppedRun
+    from qreal_tasks.models.sqlite_file import StoreError
+    from qreal_tasks.report.rejudge import rejudge
+    from qreal_tasks.report.run_folder import RunFolderError
+
+    try:
+        manifest = load_manifest(judge)
+        with _open(manifest, cache, concurrency) as asked:
+            count = rejudge(
+                _read(run),
+                lambda records: judged(records, _shown(asked), manifest.title),
+                manifest.model_dump(mode="json"),
+            )
+    except (ManifestError, RunFolderError, StoppedRun, StoreError, ValueError, OSError) as error:
+        _fail("run", error)
+    typer.echo(f"{count} answers judged by {manifest.title}: {_outcome(asked)}")
+    for line in _llm_scores(_read(run)):
+        typer.echo(line)
+
+
+@judge_app.command("probe")
+def probe_command(
+    judge: Annotated[str, typer.Option("--judge", help=_MANIFEST)] = "gpt-4o",
+    concurrency: Annotated[int, _CONCURRENCY] = 64,
+    cache: Annotated[Path | None, _CACHE] = None,
+) -> None:
+    """Ask a judge about pairs whose answer is known: can it be trusted?
+
+    Identical texts, paraphrases, reversed meanings, shuffled references, empty and very long texts, and descriptions
+    that hold instructions. Exit status 1 when it fails one of the checks.
+    """
+    from qreal_tasks.judge.manifest import ManifestError, load_manifest
+    from qreal_tasks.judge.probe import probe
+    from qreal_tasks.models.openai_retry import StoppedRun
+    from qreal_tasks.models.sqlite_file import StoreError
+    from qreal_tasks.report.judge_tables import print_probe
+
+    try:
+        manifest = load_manifest(judge)
+        with _open(manifest, cache, concurrency) as asked:
+            report = probe(_shown(asked))
+    except (ManifestError, StoppedRun, StoreError, ValueError, OSError) as error:
+        _fail("probe", error)
+    typer.echo(f"judge {manifest.title} ({manifest.model}): {_outcome(asked)}")
+    print_probe(report)
+    if not report.trusted:
+        _fail("probe", f"{manifest.title} did not pass every check")
+
+
+@judge_app.command("agree")
+def agree_command(
+    runs: Annotated[list[Path], typer.Argument(help="One or more runs.", show_default=False)],
+    judges: Annotated[list[str], typer.Option("--judges", help=f"Two or more, with commas between. {_MANIFEST}")],
+    concurrency: Annotated[int, _CONCURRENCY] = 64,
+    cache: Annotated[Path | None, _CACHE] = None,
+) -> None:
+    """How far judges agree on the pairs of these runs, and whether they rank the runs alike.
+
+    The runs themselves stay as they are.
+    """
+    from qreal_tasks.judge.agreement import agreement, pair_scores
+    from qreal_tasks.judge.manifest import ManifestError, load_manifest
+    from qreal_tasks.judge.ranking_changes import ranking_changes
+    from qreal_tasks.judge.records import judged
+    from qreal_tasks.models.openai_retry import StoppedRun
+    from qreal_tasks.models.sqlite_file import StoreError
+    from qreal_tasks.report.judge_tables import print_agreement
+    from qreal_tasks.report.run_folder import RunFolderError
+
+    pairs: dict[str, dict[Any, float | None]] = {}
+    means: dict[str, dict[str, float | None]] = {}
+    try:
+        read = {str(path): _groundings(_read(path)) for path in runs}
+        for manifest in (load_manifest(name) for given in judges for name in given.split(",")):
+            with _open(manifest, cache, concurrency) as asked:
+                scored = {run: judged(records, _shown(asked), manifest.title) for run, records in read.items()}
+            typer.echo(f"{manifest.title}: {_outcome(asked)}")
+            pairs[manifest.title] = {
+                key: score for run, records in scored.items() for key, score in pair_scores(records, run).items()
+            }
+            means[manifest.title] = {run: _mean_llm_score(records) for run, records in scored.items()}
+        found = agreement(pairs), ranking_changes(means) if len(runs) > 1 else []
+    except (ManifestError, RunFolderError, StoppedRun, StoreError, ValueError, OSError) as error:
+        _fail("agree", error)
+    print_agreement(*found)
+
+
+def _open(manifest: Manifest, cache: Path | None, concurrency: int) -> Judge:
+    from qreal_tasks.judge.judge import Judge, cache_path
+
+    return Judge(manifest, cache or cache_path(), concurrency=concurrency)
+
+
+def _shown(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement]]:
+    """The judge with one bar: rate, remaining time, and the cost so far."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    def ask(pairs: Sequence[Pair]) -> list[Judgement]:
+        columns = (TextColumn("Pairs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        found = {}
+        with Progress(*columns, TextColumn("{task.fields[beside]}")) as bar:
+            task = bar.add_task("Pairs", total=len(pairs), beside="")
+            for index, judgement in judge.iterate(pairs):
+                found[index] = judgement
+                rate, cost = bar.tasks[task].speed, judge.cost()
+                beside = f"{rate or 0:.0f}/s" + ("" if cost is None else f" ${cost:.2f}")
+                bar.update(task, advance=1, beside=beside)
+        return [found[index] for index in range(len(pairs))]
+
+    return ask
+
+
+def _outcome(judge: Judge) -> str:
+    """Counts of what came of the pairs, calls, and money."""
+    counts = ", ".join(f"{n} {what}" for what, n in judge.counts.most_common()) or "no pair to judge"
+    cost = judge.cost()
+    return f"{counts}; {judge.usage.requests} calls" + ("" if cost is None else f", ${cost:.4f}")
+
+
+def _read(path: Path) -> Run:
+    from qreal_tasks.report.run_folder import find_results, read_run
+
+    return read_run(find_results(path)[-1])
+
+
+def _groundings(run: Run) -> list[GroundingRecord]:
+    from qreal_tasks.records import GroundingRecord
+
+    return [record for task in run.tasks for record in task.records if isinstance(record, GroundingRecord)]
+
+
+def _mean_llm_score(records: Sequence[GroundingRecord]) -> float | None:
+    """Mean over the sets of a run that have one."""
+    from qreal_tasks.metrics.grounding import score_grounding
+
+    sets = sorted({record.set_name for record in records})
+    found = [score_grounding([r for r in records if r.set_name == name])["llm_score"] for name in sets]
+    scores = [score for score in found if score is not None]
+    return sum(scores) / len(scores) if scores else None
+
+
+def _llm_scores(run: Run) -> list[str]:
+    from qreal_tasks.report.tables import decimals
+
+    names = ("llm_score", "joint_score", "unjudged")
+    return [
+        f"  {task.name}: " + ", ".join(f"{name} {decimals(task.live[name])}" for name in names)
+        for task in run.tasks
+        if "llm_score" in task.live
+    ]

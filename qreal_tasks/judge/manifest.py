@@ -1,0 +1,176 @@
+"""A judge is a manifest: a YAML file with the model, the server, the prompt and the scale.
+
+manifest = load_manifest("gpt-4o")  # packaged, or the path of a file
+print(manifest.title)  # gpt-4o@ and twelve digits that change when a score might
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from qreal_tasks.models.openai_usage import Prices
+
+_FORM = 1
+"""Changes when this package renders the same manifest differently or reads the same answer differently."""
+
+
+class ManifestError(ValueError):
+    """The manifest cannot be used; the message names file and field, what was found and what was expected."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Prompt(_Strict):
+    """What the judge is told."""
+
+    version: int = Field(ge=1)
+    system: str
+    """Holds ``{anchors}`` once: the scale, a line each."""
+    pair: str
+    """Holds ``{predicted}`` and ``{reference}`` once, each alone between the tags of one name."""
+
+    @field_validator("system")
+    @classmethod
+    def _says_the_scale(cls, system: str) -> str:
+        _require_once(system, "anchors")
+        return system.strip()
+
+    @field_validator("pair")
+    @classmethod
+    def _delimits_both(cls, pair: str) -> str:
+        for name in ("predicted", "reference"):
+            _require_once(pair, name)
+            if not re.search(rf"<(\w+)>\s*\{{{name}\}}\s*</\1>", pair):
+                raise ValueError(f"expected {{{name}}} alone between tags, as in <{name}>{{{name}}}</{name}>")
+        return pair.strip()
+
+
+class Manifest(_Strict):
+    """Everything a score depends on, beside the two descriptions."""
+
+    name: str = Field(pattern=r"^\S+$")
+    base_url: str | None
+    """Of the server, with ``/v1``; null for OpenAI itself."""
+    model: str = Field(min_length=1)
+    """At OpenAI a dated snapshot: what an undated name stands for moves."""
+    prompt: Prompt
+    scale: dict[float, str]
+    """What a score means, at least at 0 and at 1."""
+    temperature: float | None = Field(default=0.0, ge=0, le=2)
+    """None leaves it out, for models that do not take it."""
+    seed: int | None = 0
+    max_tokens: int = Field(default=32, ge=1)
+    prices: Prices | None = None
+    """US dollars per million tokens."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_a_plain_address(cls, base_url: str | None) -> str | None:
+        """It is printed and stored: a user name, password or query may hold a key."""
+        if base_url is None:
+            return None
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+            raise ValueError("expected http(s)://host[:port]/v1 without user, password or query; the key is no part")
+        return base_url.rstrip("/")
+
+    @field_validator("prices", mode="before")
+    @classmethod
+    def _are_prices(cls, prices: object) -> object:
+        return Prices.of(prices) if isinstance(prices, Mapping) else prices
+
+    @model_validator(mode="after")
+    def _has_both_ends(self) -> Self:
+        if not {0.0, 1.0} <= self.scale.keys() or not all(0 <= anchor <= 1 for anchor in self.scale):
+            raise ValueError(f"scale: anchors are {sorted(self.scale)}, expected numbers from 0 to 1, both ends among")
+        return self
+
+    @property
+    def hash(self) -> str:
+        """SHA-256, in hexadecimal, of all that a score depends on: not the name, not the prices."""
+        said = self.model_dump(mode="json", exclude={"name", "prices"}) | {"form": _FORM}
+        return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    @property
+    def title(self) -> str:
+        """Name and the first twelve digits of the hash: scores under different titles are not comparable."""
+        return f"{self.name}@{self.hash[:12]}"
+
+    @property
+    def anchors(self) -> str:
+        """The scale as the prompt shows it.
+
+        >>> print(load_manifest("gpt-4o").anchors.splitlines()[1][:33])
+        0.25: The same part or the same k
+        """
+        return "\n".join(f"{anchor:g}: {self.scale[anchor]}" for anchor in sorted(self.scale))
+
+
+def load_manifest(name_or_path: str | Path) -> Manifest:
+    """The packaged manifest of a name such as ``gpt-4o``, or the one in a file.
+
+    What ends in ``.yaml`` or ``.yml`` or holds a slash is a path.
+
+    Raises:
+        ManifestError: there is none, or it is not as expected.
+    """
+    if isinstance(name_or_path, Path) or re.search(r"[/\\]|\.ya?ml$", name_or_path):
+        return _parsed(Path(name_or_path).expanduser(), str(name_or_path))
+    packaged = {file.name.removesuffix(".yaml"): file for file in _packaged()}
+    if name_or_path not in packaged:
+        names = ", ".join(sorted(packaged))
+        raise ManifestError(f"no judge is called {name_or_path!r}, expected {names} or the path of a .yaml file")
+    return _parsed(packaged[name_or_path], f"judge {name_or_path}")
+
+
+def _packaged() -> Iterator[Traversable]:
+    return (resources.files("qreal_tasks.judge") / "manifests").iterdir()
+
+
+def _parsed(file: Path | Traversable, source: str) -> Manifest:
+    try:
+        said = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ManifestError(f"{source}: cannot be read: {error}") from error
+    if not isinstance(said, dict):
+        raise ManifestError(f"{source}: holds {type(said).__name__}, expected the fields {_fields()}")
+    try:
+        return Manifest.model_validate(said)
+    except ValidationError as error:
+        raise ManifestError(f"{source}: {'; '.join(map(_explained, error.errors()))}") from None
+
+
+def _require_once(template: str, name: str) -> None:
+    found = template.count(f"{{{name}}}")
+    if found != 1:
+        raise ValueError(f"holds {{{name}}} {found} times, expected once")
+
+
+def _explained(error: Mapping[str, Any]) -> str:
+    field = ".".join(map(str, error["loc"]))
+    if error["type"] == "missing":
+        return f"{field} is missing"
+    if error["type"] == "extra_forbidden":
+        return f"{field} is no field of a judge; the fields are {_fields()}"
+    said = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "value_error":
+        return f"{field}: {said}" if field else said  # says itself what was found, and a base_url may hold a key
+    return f"{field} is {error['input']!r}: {said}"
+
+
+def _fields() -> str:
+    nested = [f"prompt.{name}" for name in Prompt.model_fields]
+    return ", ".join([*(name for name in Manifest.model_fields if name != "prompt"), *nested])

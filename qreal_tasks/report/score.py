@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from qreal_tasks.answers import parse_entities, parse_judgment, regions_in_pixels
@@ -35,6 +36,8 @@ class GroupScores:
     """Name to the metrics of an answer that needs no model."""
     unread: Mapping[str, int]
     """Answers that could not be read, by reason."""
+    unjudged: Mapping[str, int] = field(default_factory=dict)
+    """Pairs that the judge could not answer, by reason."""
     verdict: Verdict | None = None
     """Whether AUC and decision can belong together; ObjectQA questions with P(Yes) only."""
 
@@ -104,6 +107,7 @@ def _score_imageqa(records: Sequence[GroundingRecord], resamples: int, seed: int
         intervals=grounding_intervals(records, resamples=resamples, seed=seed) if resamples else {},
         baselines={"whole image": score_grounding(whole_image(records))},
         unread={reason: reasons.count(reason) for reason in sorted(set(reasons))},
+        unjudged=dict(sorted(sum((Counter(r.unjudged) for r in records), Counter[str]()).items())),
     )
 
 
@@ -154,6 +158,7 @@ def to_json(scores: RunScores) -> dict[str, Any]:
         "data": run.data,
         "mini": run.is_mini,
         "limit": run.limit,
+        "judges": list(run.judges),
         "task_versions": {task.task: task.version for task in run.tasks},
         "objectqa": {name: asdict(group) for name, group in scores.objectqa.items()},
         "imageqa": {name: asdict(group) for name, group in scores.imageqa.items()},

@@ -136,7 +136,12 @@ def _notes(scores: RunScores) -> list[str]:
             dropped, clipped = (_whole(group.metrics[count]) for count in ("n_dropped", "n_clipped"))
             notes.append(f"{name}: boxes left out as invalid: {dropped}, clipped to the image: {clipped}")
     if any(g.metrics.get("unjudged") is None for g in scores.imageqa.values()):
-        notes.append("LLM-Score and Joint are N/A: no judge was asked.")
+        notes.append("LLM-Score and Joint are N/A: no judge was asked. `qreal judge RUN` asks one.")
+    notes += [f"Descriptions were judged by {judge}." for judge in scores.run.judges]
+    for name, group in scores.imageqa.items():
+        if group.unjudged:
+            reasons = ", ".join(f"{n} × {reason}" for reason, n in group.unjudged.items())
+            notes.append(f"{name}: pairs that the judge could not answer: {reasons}")
     return notes
 
 

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_GIVE_UP_AFTER = 20
+GIVE_UP_AFTER = 20
 """So many failures in a row are the model's fault and not the pictures'."""
 
 _START_TOKENS = 1024
@@ -137,7 +137,7 @@ class Batches(Generic[Item, Result]):
                 yield item, outcome[0]
                 continue
             self._failures_in_a_row += 1
-            if self._failures_in_a_row >= _GIVE_UP_AFTER:
+            if self._failures_in_a_row >= GIVE_UP_AFTER:
                 raise outcome
             yield item, Failed(reason_of(outcome))
 

@@ -19,6 +19,8 @@ class Prompt:
     ids: list[int]
     types: list[int] | None
     """Text 0, picture 1, for the families whose positions depend on it."""
+    inputs: dict[str, torch.Tensor] | None = None
+    """All that the processor gives for a batch of this prompt alone, where it is asked alone."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,12 @@ class Chat:
 
     Args:
         processor: of a transformers image-text-to-text model.
+        alone: every prompt keeps all that the processor gives for it.
     """
 
-    def __init__(self, processor: Any) -> None:
+    def __init__(self, processor: Any, alone: bool = False) -> None:
         self.processor = processor
+        self.alone = alone
         self.tokenizer = processor.tokenizer
 
     def ask(self, image: Image.Image, texts: Sequence[str]) -> Asked:
@@ -64,7 +68,7 @@ class Chat:
             if self.processor.image_token in text:
                 raise ValueError(f"the question holds the picture's placeholder {self.processor.image_token}")
         picture, first = self._processed(image, texts[0])
-        block = self._picture_block(first, self._plain_ids(texts[0]))
+        block = None if self.alone else self._picture_block(first, self._plain_ids(texts[0]))
         prompts = [first]
         for text in texts[1:]:
             if block is None:
@@ -83,7 +87,8 @@ class Chat:
             _messages(text, image), tokenize=True, add_generation_prompt=True, return_dict=True, return_tensors="pt"
         )
         types = inputs.get("mm_token_type_ids")
-        prompt = Prompt(inputs["input_ids"][0].tolist(), None if types is None else types[0].tolist())
+        kept = dict(inputs) if self.alone else None
+        prompt = Prompt(inputs["input_ids"][0].tolist(), None if types is None else types[0].tolist(), kept)
         return {key: value for key, value in inputs.items() if key not in _SEQUENCE_KEYS}, prompt
 
     def _plain_ids(self, text: str) -> list[int]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from qreal_tasks.models import alone
 from qreal_tasks.models.chat import Asked
 from qreal_tasks.models.collate import prompt_inputs
 
@@ -34,22 +35,25 @@ def greedy_answers(
     Plain greedy decoding: sampling, penalties and beams that a checkpoint's own settings ask for are off, so that the
     first token is the one that scoring calls most probable.
     """
-    device = model.get_input_embeddings().weight.device
-    inputs = prompt_inputs(asked, [len(a.prompts[0].ids) for a in asked], pad_id)
-    longest = inputs["input_ids"].shape[1]
-    written: torch.Tensor = model.generate(
-        **{key: value.to(device) for key, value in inputs.items()},
-        max_new_tokens=max_new_tokens,
-        do_sample=False,
-        num_beams=1,
-        temperature=None,
-        top_p=None,
-        top_k=None,
-        repetition_penalty=1.0,
-        eos_token_id=list(stops),
-        pad_token_id=pad_id,
-    )
-    return [_until_stop(row, stops) for row in written[:, longest:].tolist()]
+    settings: dict[str, Any] = {
+        "max_new_tokens": max_new_tokens,
+        "do_sample": False,
+        "num_beams": 1,
+        "temperature": None,
+        "top_p": None,
+        "top_k": None,
+        "repetition_penalty": 1.0,
+        "eos_token_id": list(stops),
+        "pad_token_id": pad_id,
+    }
+    if asked[0].prompts[0].inputs is not None:
+        written = alone.answers(model, asked, **settings)
+    else:
+        device = model.get_input_embeddings().weight.device
+        inputs = prompt_inputs(asked, [len(a.prompts[0].ids) for a in asked], pad_id)
+        rows: torch.Tensor = model.generate(**{key: value.to(device) for key, value in inputs.items()}, **settings)
+        written = rows[:, inputs["input_ids"].shape[1] :].tolist()
+    return [_until_stop(row, stops) for row in written]
 
 
 def decoded(tokenizer: Any, ids: Sequence[int]) -> str:

@@ -75,7 +75,7 @@ def plan(requests: Sequence[Request]) -> Plan:
     for place, request in enumerate(requests):
         try:
             digest = digests.get(id(request.image)) or picture_digest(request.image)
-        except (OSError, ValueError, SyntaxError) as error:
+        except Exception as error:  # decoders raise whatever a damaged file makes them meet
             reason = f"unreadable picture: {reason_of(error)}"
             unreadable.append((place, Response("", request.choices, unanswered=reason)))
             continue

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,6 @@ import torch
 
 from qreal_tasks.models.patches import use_patch_products
 
-_BLOCK = 1 << 20
-_BLOCKS_OF_A_LARGE_FILE = 32
 _WEIGHTS = ("*.safetensors", "*.bin")
 _SETTINGS = ("*.json", "*.txt", "*.jinja", "*.model")
 _NOT_CONTENT = frozenset({"trainer_state.json", "all_results.json", "train_results.json", "eval_results.json"})
@@ -71,6 +70,9 @@ def limit_pictures(processor: Any, **limits: int | None) -> None:
     Raises:
         ValueError: the family has no such limit, so that the caller would believe in one that does not hold.
     """
+    for name, value in limits.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ValueError(f"{name} is {value!r}, expected a whole number of 1 or more")
     images = processor.image_processor
     edges = {"min_pixels": "shortest_edge", "max_pixels": "longest_edge"}
     for name, value in limits.items():
@@ -82,6 +84,9 @@ def limit_pictures(processor: Any, **limits: int | None) -> None:
             setattr(images, name, value)
         else:
             raise ValueError(f"{name}={value}: {type(images).__name__} has no such limit, leave {name} out")
+    size = dict(images.size)
+    if hasattr(images, "merge_size") and size["shortest_edge"] > size["longest_edge"]:
+        raise ValueError(f"min_pixels is {size['shortest_edge']}, more than max_pixels: {size['longest_edge']}")
 
 
 def picture_limits(processor: Any) -> dict[str, Any]:
@@ -110,16 +115,24 @@ def adapter_content(adapter: str) -> str:
         settings.pop(place, None)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for path in sorted(p for pattern in _WEIGHTS for p in folder.glob("adapter_model" + pattern[1:])):
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
+        digest.update(_file_digest(path).encode())
     return digest.hexdigest()
 
 
 def _with_adapter(model: Any, adapter: str, merge: bool) -> Any:
     from peft import PeftModel
+    from peft.tuners.tuners_utils import BaseTuner
 
-    adapted = PeftModel.from_pretrained(model, str(_adapter_folder(adapter)))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        adapted = PeftModel.from_pretrained(model, str(_adapter_folder(adapter)))
+    said = [" ".join(str(warning.message).split()) for warning in caught]
+    amiss = [text for text in said if "missing adapter keys" in text or "unexpected" in text.lower()]
+    if amiss:  # PEFT goes on with what fits, which may be nothing: the base model under the adapter's name
+        raise ValueError(f"adapter={adapter} does not fit {model.config.model_type}: {amiss[0][:300]}")
+    if not isinstance(adapted.base_model, BaseTuner):
+        kind = adapted.active_peft_config.peft_type
+        raise ValueError(f"adapter={adapter} is of type {kind}, expected one that changes layers, such as LORA")
     # Not merged, its layers stay in the base model, which is what is called.
     return adapted.merge_and_unload() if merge else adapted.get_base_model()
 
@@ -141,21 +154,18 @@ def _device(device: str | None) -> torch.device:
 
 
 def _folder_content(folder: Path) -> str:
-    """SHA-256 over the files that make a model; of a large file its size and blocks spread over it."""
-    digest = hashlib.sha256()
+    """SHA-256 over the files that make a model, read whole: tuning may have changed any one tensor.
+
+    That takes about a second per gigabyte and core, of files that loading has just read.
+    """
     paths = {path for pattern in (*_WEIGHTS, *_SETTINGS) for path in folder.glob(pattern)}
-    for path in sorted(p for p in paths if p.name not in _NOT_CONTENT):
-        digest.update(f"{path.name} {path.stat().st_size}".encode())
-        for block in _blocks(path):
-            digest.update(block)
-    return digest.hexdigest()
+    files = sorted(p for p in paths if p.name not in _NOT_CONTENT)
+    with ThreadPoolExecutor() as threads:
+        digests = threads.map(_file_digest, files)
+        named = [f"{path.name} {digest}" for path, digest in zip(files, digests, strict=True)]
+    return hashlib.sha256("\n".join(named).encode()).hexdigest()
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
-    """Weights of several gigabytes are not read whole at every start; training changes every part of them."""
-    size = path.stat().st_size
-    step = max(_BLOCK, size // _BLOCKS_OF_A_LARGE_FILE)
+def _file_digest(path: Path) -> str:
     with path.open("rb") as file:
-        for start in range(0, size, step):
-            file.seek(start)
-            yield file.read(_BLOCK)
+        return hashlib.file_digest(file, "sha256").hexdigest()

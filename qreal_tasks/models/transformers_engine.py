@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Literal
@@ -15,15 +16,18 @@ from typing import Any, Literal
 import torch
 
 from qreal_tasks.boxes import Space
-from qreal_tasks.models.batching import Batches, BatchSize, Failed, cuda_memory_used
+from qreal_tasks.models import alone
+from qreal_tasks.models.batching import GIVE_UP_AFTER, Batches, BatchSize, Failed, cuda_memory_used
 from qreal_tasks.models.chat import Chat
-from qreal_tasks.models.families import BOX_SPACE_OF_MODEL_TYPE, DEFAULT_BOX_SPACE
+from qreal_tasks.models.families import BOX_SPACE_OF_MODEL_TYPE, DEFAULT_BOX_SPACE, takes_shared_prefix
 from qreal_tasks.models.generation import decoded, greedy_answers, stop_ids
 from qreal_tasks.models.jobs import WINDOW, Ready, in_windows, plan, prepared, unanswered
 from qreal_tasks.models.loading import adapter_content, limit_pictures, load, model_content, picture_limits
 from qreal_tasks.models.prefix import first_answer_logits
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.spellings import Spellings
+
+logger = logging.getLogger(__name__)
 
 _ENGINE_VERSION = 1
 """Changes when the same model may answer otherwise; part of every cache key."""
@@ -86,7 +90,13 @@ class TransformersEngine:
         )
         self.model, self.device = loaded.model, loaded.device
         limit_pictures(loaded.processor, min_pixels=min_pixels, max_pixels=max_pixels, max_patches=max_patches)
-        self._chat = Chat(loaded.processor)
+        self._shares = takes_shared_prefix(self.model.config)
+        if not self._shares:
+            logger.warning(
+                "%s: sharing a prefix is not proven for such a model; every question is asked alone, which is slow",
+                self.model.config.model_type,
+            )
+        self._chat = Chat(loaded.processor, alone=not self._shares)
         self._tokenizer = self._chat.tokenizer
         self._stops = stop_ids(self.model, self._tokenizer)
         self._pad = next(at for at in (self._tokenizer.pad_token_id, *self._stops) if at is not None)
@@ -128,12 +138,16 @@ class TransformersEngine:
                 self._spellings_of(request)
         for jobs in (work.scored, *work.generated):
             answer = self._score if jobs is work.scored else self._generate
+            reasons: list[str] = []
             batches: Batches[Ready, list[Response]] = Batches(answer, lambda ready: ready.cost, self._size)
             windows = [
                 window for window in in_windows(jobs, self._window) if any(job.needs_answer(known) for job in window)
             ]
             for ready, refused in prepared(self._chat, windows, ahead=self.device.type != "cpu"):
                 yield from refused
+                reasons = [] if ready else [*reasons, *(response.unanswered or "" for _, response in refused)]
+                if len(reasons) >= GIVE_UP_AFTER:
+                    raise ValueError(f"the processor refused the first {len(reasons)} questions: {reasons[0]}")
                 for item, answers in batches.run(ready, lambda item: item.job.needs_answer(known)):
                     if isinstance(answers, Failed):
                         yield from unanswered(item.job, answers.reason)
@@ -142,7 +156,11 @@ class TransformersEngine:
 
     @torch.inference_mode()
     def _score(self, batch: Sequence[Ready]) -> list[list[Response]]:
-        logits = first_answer_logits(self.model, [ready.asked for ready in batch], self._pad)
+        pictures = [ready.asked for ready in batch]
+        if self._shares:
+            logits = first_answer_logits(self.model, pictures, self._pad)
+        else:
+            logits = alone.first_answer_logits(self.model, pictures)
         asked = [(ready, request) for ready in batch for request in ready.job.requests]
         rows: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for row, (_, request) in enumerate(asked):
@@ -186,6 +204,7 @@ class TransformersEngine:
             **model_content(pretrained, revision, self.model),
             "adapter": adapter and adapter_content(adapter),
             "adapter_merged": bool(adapter) and merged,
+            "attention": self.model.config._attn_implementation,
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "pictures": picture_limits(self._chat.processor),
         }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from straightforward import Plain, picture
 
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, imageqa_prompt, objectqa_prompt
 from qreal_tasks.boxes import Space
-from qreal_tasks.models import prefix
+from qreal_tasks.models import families, prefix
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.transformers_engine import TransformersEngine
 
@@ -67,6 +69,42 @@ def test_scores_are_those_of_one_question_at_a_time(
     ours = roc_auc_score(truth, [p_yes(answers[at]) for at in range(len(requests))])
     assert ours == roc_auc_score(truth, scores)
     assert np.ptp(scores) > 0.1, "the model ignores what it is asked, the test proves nothing"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_that_is_not_known_is_asked_one_question_at_a_time(
+    family: str, tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(families, "_SHARING_PROVEN", frozenset())
+    plain, engine = Plain(tiny_model(family)), TransformersEngine(str(tiny_model(family)))
+    requests = [*questions(lambda at: 2), Request(picture(80, 60, 1), "Where is it?", max_new_tokens=5)]
+    vocabulary = plain.processor.tokenizer.get_vocab()
+    for at, response in engine.run(requests):
+        request = requests[at]
+        if not request.choices:
+            ids = plain.generated(request.image, request.text, 5)
+            assert plain.processor.tokenizer.decode(ids).startswith(response.text)
+            continue
+        p = plain.first_token(request.image, request.text)
+        yes, no = (sum(p[vocabulary[t]] for t in words if t in vocabulary) for words in (YES, NO))
+        assert p_yes(response) == pytest.approx(yes / (yes + no), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "text", "shared"),
+    [
+        ("qwen2_5_vl", {}, True),
+        ("qwen2_5_vl", {"layer_types": ["full_attention", "sliding_attention"]}, False),
+        ("qwen3_vl", {"layer_types": ["linear_attention", "full_attention"]}, False),
+        ("llava_next", {"sliding_window": 4096}, False),
+        ("llava_next", {"sliding_window": None}, True),
+        ("internvl", {"sliding_window": 4096, "use_sliding_window": False}, True),
+        ("gemma3", {}, False),
+    ],
+)
+def test_only_what_is_proven_shares_a_prefix(model_type: str, text: dict[str, Any], shared: bool) -> None:
+    config = SimpleNamespace(model_type=model_type, get_text_config=lambda: SimpleNamespace(**text))
+    assert families.takes_shared_prefix(config) is shared
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -219,6 +257,9 @@ def test_choices_that_cannot_be_scored_are_refused(tiny_model: Callable[[str], P
         ("internvl", {"min_pixels": 10_000}, "no such limit"),
         ("qwen2_5_vl", {"max_patches": 2}, "no such limit"),
         ("qwen2_5_vl", {"batch_size": 0}, "expected auto"),
+        ("qwen2_5_vl", {"max_pixels": "256*28*28"}, "max_pixels is '256\\*28\\*28', expected a whole number"),
+        ("qwen2_5_vl", {"max_pixels": 0}, "expected a whole number of 1 or more"),
+        ("qwen2_5_vl", {"min_pixels": 50_000, "max_pixels": 10_000}, "more than max_pixels"),
     ],
 )
 def test_arguments_that_do_not_suit_are_refused(
@@ -270,6 +311,48 @@ def test_adapter_is_used_merged_or_not_and_named_by_content(
             assert abs(p_yes(response) - p_yes(base[at])) > 1e-6
     assert identities[0]["adapter"] == identities[1]["adapter"]
     assert len(identities[0]["adapter"]) == 64
+
+
+def test_an_adapter_that_does_not_fit_is_refused(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
+    """PEFT warns and goes on with the base model, whose answers would be stored under the adapter's name."""
+    from peft import LoraConfig, PromptTuningConfig, get_peft_model
+    from safetensors.torch import load_file, save_file
+
+    plain = Plain(tiny_model("qwen2_5_vl"))
+    get_peft_model(plain.model, LoraConfig(r=4, target_modules=r".*language_model.*q_proj")).save_pretrained(tmp_path)
+    path = tmp_path / "adapter_model.safetensors"
+    save_file({key.replace("layers.0", "blocks.0"): value for key, value in load_file(path).items()}, path)
+    with pytest.raises(ValueError, match="does not fit qwen2_5_vl"):
+        TransformersEngine(str(tiny_model("qwen2_5_vl")), adapter=str(tmp_path))
+
+    text = Plain(tiny_model("qwen2_5_vl")).model
+    text.config.num_attention_heads, text.config.hidden_size = 4, 64
+    prompts = PromptTuningConfig(
+        task_type="CAUSAL_LM", num_virtual_tokens=2, token_dim=64, num_layers=2, num_attention_heads=4
+    )
+    get_peft_model(text, prompts).save_pretrained(tmp_path / "prompts")
+    with pytest.raises(ValueError, match="PROMPT_TUNING"):
+        TransformersEngine(str(tiny_model("qwen2_5_vl")), adapter=str(tmp_path / "prompts"))
+
+
+def test_a_processor_that_refuses_every_picture_ends_the_run(tiny_model: Callable[[str], Path]) -> None:
+    engine = TransformersEngine(str(tiny_model("qwen2_5_vl")))
+    engine._chat.processor.image_processor.size = {}
+    requests = [Request(picture(40 + n, 40, n), "Is it?", ANSWERS) for n in range(25)]
+    with pytest.raises(ValueError, match="refused the first 25 questions"):
+        list(engine.run(requests))
+
+
+def test_a_change_of_any_tensor_changes_the_identity(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
+    for name, at in (("one", None), ("two", 1000)):
+        shutil.copytree(tiny_model("qwen2_5_vl"), tmp_path / name / "model")
+        weights = tmp_path / name / "model" / "model.safetensors"
+        content = bytearray(weights.read_bytes())
+        if at is not None:
+            content[-at] ^= 1
+        weights.write_bytes(content)
+    one, two = (TransformersEngine(str(tmp_path / name / "model")).identity()["content"] for name in ("one", "two"))
+    assert one != two
 
 
 def test_missing_adapter_is_named(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:

@@ -45,10 +45,13 @@ def run_command(
     judge: Annotated[str, typer.Option("--judge", help=_MANIFEST)] = "gpt-4o",
     concurrency: Annotated[int, _CONCURRENCY] = 64,
     cache: Annotated[Path | None, _CACHE] = None,
+    batch: Annotated[bool, typer.Option("--batch", help="Over the Batch API: half the price, within a day.")] = False,
+    poll: Annotated[float, typer.Option(min=1, help="With --batch: seconds between two looks at the batches.")] = 30,
 ) -> None:
     """Fill in or replace the LLM-Scores of a run, from its logged samples alone.
 
-    What was judged before costs nothing. Ends with the numbers that changed.
+    What was judged before costs nothing. Ends with the numbers that changed. With --batch the command can be stopped
+    at any time: started again, it goes on with the batches it had submitted.
     """
     from qreal_tasks.judge.manifest import ManifestError, load_manifest
     from qreal_tasks.judge.records import judged
@@ -59,14 +62,19 @@ def run_command(
 
     try:
         manifest = load_manifest(judge)
-        with _open(manifest, cache, concurrency) as asked:
+        shown = _shown_in_batches if batch else _shown
+        with _open_batches(manifest, cache, poll) if batch else _open(manifest, cache, concurrency) as asked:
             count = rejudge(
                 _read(run),
-                lambda records: judged(records, _shown(asked), manifest.title),
+                lambda records: judged(records, shown(asked), manifest.title),
                 manifest.model_dump(mode="json"),
             )
     except (ManifestError, RunFolderError, StoppedRun, StoreError, ValueError, OSError) as error:
         _fail("run", error)
+    except KeyboardInterrupt:
+        if batch:
+            typer.echo("Stopped; submitted batches go on. Start the same command again to go on.", err=True)
+        raise typer.Exit(130) from None
     typer.echo(f"{count} answers judged by {manifest.title}: {_outcome(asked)}")
     for line in _llm_scores(_read(run)):
         typer.echo(line)
@@ -143,6 +151,43 @@ def _open(manifest: Manifest, cache: Path | None, concurrency: int) -> Judge:
     from qreal_tasks.judge.judge import Judge, cache_path
 
     return Judge(manifest, cache or cache_path(), concurrency=concurrency)
+
+
+def _open_batches(manifest: Manifest, cache: Path | None, poll_s: float) -> Judge:
+    from qreal_tasks.judge.judge import cache_path
+
+    try:
+        from qreal_tasks.judge.batch import BatchJudge
+    except ImportError as error:
+        _fail("run", f"--batch needs the openai client ({error}); install qreal-bench[eval]")
+    return BatchJudge(manifest, cache or cache_path(), poll_s=poll_s)
+
+
+def _shown_in_batches(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement]]:
+    """The judge with a line for what it submits, and one bar for what the server has answered."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from qreal_tasks.judge.batch import BatchJudge, Standing
+
+    assert isinstance(judge, BatchJudge)
+
+    def ask(pairs: Sequence[Pair]) -> list[Judgement]:
+        columns = (TextColumn("Pairs"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[beside]}"))
+        with Progress(*columns) as bar:
+            task, told = bar.add_task("Pairs", total=None, beside="none to wait for"), 0
+
+            def tell(now: Standing) -> None:
+                nonlocal told
+                if now.submitted_batches > told:
+                    told, size_mb = now.submitted_batches, now.submitted_bytes / 1e6
+                    bar.console.print(f"submitted {now.submitted_pairs} pairs in {told} batches ({size_mb:.1f} MB)")
+                beside = f"{now.open_batches} batches under way; Ctrl-C stops, the same command goes on"
+                bar.update(task, total=now.pairs or None, completed=now.answered, beside=beside)
+
+            judge.watch = tell
+            return judge.judge(pairs)
+
+    return ask
 
 
 def _shown(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement]]:

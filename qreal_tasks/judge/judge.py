@@ -99,6 +99,8 @@ class Judge:
         first_wait_s: float = 0.1,
     ) -> None:
         self.manifest, self._hash = manifest, manifest.hash
+        self._prices = manifest.prices
+        self._dialect = Dialect("max_tokens", None, manifest.temperature, manifest.seed, "json_schema")
         self.counts: Counter[str] = Counter()
         """Pairs by what came of them: "scored", "from cache", "empty prediction", or the reason for no score."""
         self._settings: dict[str, Any] = {
@@ -121,7 +123,7 @@ class Judge:
 
     def cost(self) -> float | None:
         """Dollars spent since the judge was made; None when the manifest names no prices."""
-        return None if self.manifest.prices is None else self.usage.cost_usd(self.manifest.prices)
+        return None if self._prices is None else self.usage.cost_usd(self._prices)
 
     def judge(self, pairs: Sequence[Pair]) -> list[Judgement]:
         """One judgement for every pair, in their order.
@@ -195,8 +197,8 @@ class Judge:
                 self._client = ChatClient(
                     manifest.model,
                     base_url=manifest.base_url or DEFAULT_BASE_URL,
-                    dialect=Dialect("max_tokens", None, manifest.temperature, manifest.seed, "json_schema"),
-                    prices=manifest.prices,
+                    dialect=self._dialect,
+                    prices=self._prices,
                     **self._settings,
                 )
                 self._background = Background(self._client.open)
@@ -240,4 +242,4 @@ class Judge:
     def _call(self, completion: object) -> Call:
         judgement = judgement_of(completion)
         assert isinstance(completion, dict)  # judgement_of would have raised
-        return Call.of(completion, judgement, self.manifest.prices)
+        return Call.of(completion, judgement, self._prices)

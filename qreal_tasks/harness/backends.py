@@ -6,12 +6,14 @@ They turn the harness's requests into questions about pictures, keep every answe
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+import yaml
 from accelerate import PartialState
 from lmms_eval.api.model import lmms
 from loguru import logger
@@ -20,7 +22,7 @@ from tqdm import tqdm
 
 from qreal_tasks.models.batching import reason_of
 from qreal_tasks.models.openai_engine import OpenAIEngine
-from qreal_tasks.models.openai_usage import load_prices
+from qreal_tasks.models.openai_usage import Prices, Usage, load_prices
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.store import AnswerStore, Engine, answered_with_store
 from qreal_tasks.models.transformers_engine import TransformersEngine
@@ -29,8 +31,43 @@ STORE_ENVIRONMENT = "QREAL_ANSWERS"
 DEFAULT_STORE = Path("~/.cache/qreal/answers.sqlite")
 """Answers of earlier runs, for all models: keyed by model, prompt, settings and pixels, so they never mix."""
 
-HARNESS_OPTIONS = ("batch_size", "max_batch_size", "device")
+HARNESS_ARGUMENTS: dict[str, Any] = {"batch_size": str | None, "max_batch_size": int | None, "device": str | None}
 """What the harness adds to every backend's arguments; a server has no use for it."""
+
+OPENAI_ARGUMENTS: dict[str, Any] = {
+    "model": str,
+    "base_url": str | None,
+    "concurrency": int,
+    "logprobs": bool,
+    "top_logprobs": int,
+    "timeout_s": float,
+    "max_retries": int,
+    "image_detail": str,
+    "image_format": str,
+    "prices": str | None,
+    "seed": int | None,
+    "temperature": float | None,
+    "first_wait_s": float,
+    "store": str | None,
+}
+"""``--model_args`` of ``qreal_openai`` and their types; ``None`` can be written where it is one of them."""
+
+HF_ARGUMENTS: dict[str, Any] = {
+    "pretrained": str,
+    "adapter": str | None,
+    "merge_adapter": bool,
+    "revision": str | None,
+    "dtype": str,
+    "device_map": str | None,
+    "attn_implementation": str | None,
+    "min_pixels": int | None,
+    "max_pixels": int | None,
+    "max_patches": int | None,
+    "store": str | None,
+}
+"""``--model_args`` of ``qreal_hf``."""
+
+_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "True or False"}
 
 
 class _EngineBackend(lmms):  # type: ignore[misc]
@@ -38,16 +75,14 @@ class _EngineBackend(lmms):  # type: ignore[misc]
 
     is_simple = False
 
-    def __init__(self, engine: Engine, store: str | None) -> None:
+    def __init__(self, engine: Engine, store: AnswerStore) -> None:
         super().__init__()
         state = PartialState()
         self._rank, self._world_size = state.process_index, state.num_processes
         self.device = state.device
         self.accelerator = state  # the evaluator waits for the other processes through it
         self.engine = engine
-        path = Path(store or os.environ.get(STORE_ENVIRONMENT) or DEFAULT_STORE).expanduser()
-        self.store = AnswerStore(path)
-        logger.info(f"qreal: answers are kept in {path}; a run that died goes on from there")
+        self.store = store
 
     def generate_until(self, requests: Sequence[Any]) -> list[list[str] | str]:
         """Ask the engine what the store does not know; one response per request, in their order."""
@@ -57,9 +92,13 @@ class _EngineBackend(lmms):  # type: ignore[misc]
             asked = {place: o for place, o in enumerate(outcomes) if isinstance(o, Request)}
             places = list(asked)
             pictures = len({id(request.image) for request in asked.values()})
-            logger.info(f"qreal: process {self._rank} asks {len(asked)} questions about {pictures} pictures")
+            said = f"qreal: process {self._rank} asks {len(asked)} questions about {pictures} pictures"
+
+            def say(known: int, to_ask: int) -> None:
+                logger.info(f"{said}: {known} known from {self.store.path}, {to_ask} to ask")
+
             with tqdm(total=len(asked), desc="Answers", unit="q", disable=self._rank != 0) as bar:
-                for at, response in answered_with_store(self.engine, self.store, list(asked.values())):
+                for at, response in answered_with_store(self.engine, self.store, list(asked.values()), say):
                     responses[places[at]] = response
                     self._show(bar)
                     bar.update()
@@ -67,21 +106,31 @@ class _EngineBackend(lmms):  # type: ignore[misc]
         return [_handed_over(response) for response in responses]
 
     def _asked(self, requests: Sequence[Any]) -> list[Request | str]:
-        """The questions; requests about one row share one decoded picture. A reason where a row cannot be read."""
+        """The questions; a row is decoded once for all requests about it. A reason where it cannot be read.
+
+        Raises:
+            ValueError: a task shows no picture, or several.
+        """
+        docs: dict[tuple[str, str, int], Any] = {}
         pictures: dict[tuple[str, str, int], Any] = {}
         asked: list[Request | str] = []
         for request in requests:
             _, doc_to_messages, generation, doc_id, task, split = request.args
             rows = self.task_dict[task][split]
+            row = (getattr(rows, "_fingerprint", task), split, doc_id)
             try:
-                content = doc_to_messages(rows[doc_id])[-1]["content"]
-            except (OSError, SyntaxError) as error:  # Pillow's, for a file that is cut off or no picture
+                if row not in docs:
+                    docs[row] = rows[doc_id]
+                content = doc_to_messages(docs[row])[-1]["content"]
+            except Exception as error:  # Pillow's plugins raise many types; one picture must not cost the others
                 asked.append(f"unreadable picture: {reason_of(error)}")
                 continue
-            picture = next(part["url"] for part in content if part["type"] == "image")
+            shown = [part["url"] for part in content if part["type"] == "image"]
+            if len(shown) != 1:
+                raise ValueError(f"task {task}, row {doc_id}: {len(shown)} pictures, expected one picture a question")
             asked.append(
                 Request(
-                    image=pictures.setdefault((getattr(rows, "_fingerprint", task), split, doc_id), picture),
+                    image=pictures.setdefault(row, shown[0]),
                     text="".join(part["text"] for part in content if part["type"] == "text"),
                     choices=tuple(generation.get("score_choices", ())),
                     max_new_tokens=int(generation.get("max_new_tokens", 16)),
@@ -109,11 +158,13 @@ class QRealOpenAI(_EngineBackend):
         tokens by model.
     """
 
-    def __init__(self, model: str, store: str | None = None, prices: str | None = None, **options: Any) -> None:
-        for unused in HARNESS_OPTIONS:
+    def __init__(self, **given: Any) -> None:
+        options = _checked(given, OPENAI_ARGUMENTS, needed="model")
+        for unused in HARNESS_ARGUMENTS:
             options.pop(unused, None)
-        known = load_prices(Path(prices), model) if prices else None
-        self.openai = OpenAIEngine(model, prices=known, **options)
+        store = _opened(options.pop("store", None))
+        prices = _prices(options.pop("prices", None), options["model"])
+        self.openai = OpenAIEngine(prices=prices, **options)
         super().__init__(self.openai, store)
 
     def _show(self, bar: Any) -> None:
@@ -122,8 +173,7 @@ class QRealOpenAI(_EngineBackend):
             bar.set_postfix_str(f"${cost:.2f}", refresh=False)
 
     def _report(self) -> None:
-        cost = self.openai.cost()
-        logger.info(f"qreal: {self.openai.usage}" + ("" if cost is None else f", ${cost:.4f}"))
+        logger.info(f"qreal: {_spent(self.openai.usage, self.openai.cost())}")
 
 
 class QRealHF(_EngineBackend):
@@ -133,19 +183,94 @@ class QRealHF(_EngineBackend):
         harness's default of 1 stands for ``auto``, which fills the memory.
     """
 
-    def __init__(
-        self,
-        pretrained: str,
-        store: str | None = None,
-        batch_size: int | str = 1,
-        max_batch_size: int | None = None,
-        device: str | None = None,
-        **options: Any,
-    ) -> None:
-        if device is None and options.get("device_map") is None:
-            device = str(PartialState().device)  # one GPU a process
-        pictures: int | Literal["auto"] = "auto" if str(batch_size) in ("1", "auto") else int(batch_size)
-        super().__init__(TransformersEngine(pretrained, batch_size=pictures, device=device, **options), store)
+    def __init__(self, **given: Any) -> None:
+        options = _checked(given, HF_ARGUMENTS, needed="pretrained")
+        options.pop("max_batch_size", None)
+        batch_size = options.pop("batch_size", None)
+        pictures: int | Literal["auto"] = (
+            "auto" if batch_size in (None, "1", "auto") else _converted("batch_size", batch_size, int)
+        )
+        store = _opened(options.pop("store", None))  # before the model, whose loading takes minutes
+        if options.get("device") is None and options.get("device_map") is None:
+            options["device"] = str(PartialState().device)  # one GPU a process
+        super().__init__(TransformersEngine(batch_size=pictures, **options), store)
+
+
+def _checked(given: Mapping[str, Any], allowed: Mapping[str, Any], needed: str) -> dict[str, Any]:
+    """The arguments in their types: the harness's parser makes of ``revision=12`` a number, of ``seed=None`` a text.
+
+    Raises:
+        ValueError: a name is unknown or wanting, or a value has another type.
+    """
+    if "api_key" in given:
+        raise ValueError("api_key: set OPENAI_API_KEY instead: the harness prints and stores --model_args")
+    names = ", ".join(allowed)
+    for name in given:
+        if name not in allowed and name not in HARNESS_ARGUMENTS:
+            raise ValueError(f"--model_args: unknown name {name!r}, expected some of {names}")
+    if needed not in given:
+        raise ValueError(f"--model_args: {needed} is missing, expected {needed}=…; the others are {names}")
+    types = {**HARNESS_ARGUMENTS, **allowed}
+    return {name: _converted(name, value, types[name]) for name, value in given.items()}
+
+
+def _converted(name: str, value: Any, type_: Any) -> Any:
+    """``value`` as ``type_``: one of ``_WORDS``, or one of them or None."""
+    wanted, *none = get_args(type_) or (type_,)
+    if none and (value is None or value in ("None", "none")):
+        return None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if wanted is str and isinstance(value, str | int | float):
+        return str(value)
+    if wanted is bool and isinstance(value, bool):
+        return value
+    if wanted in (int, float):
+        try:
+            number = value if is_number else float(value) if isinstance(value, str) else math.nan
+        except ValueError:
+            number = math.nan
+        if math.isfinite(number) and (wanted is float or number == int(number)):
+            return wanted(number)
+    raise ValueError(f"{name} is {value!r}, expected {_WORDS[wanted]}{' or None' if none else ''}")
+
+
+def _opened(store: str | None) -> AnswerStore:
+    path = Path(store or os.environ.get(STORE_ENVIRONMENT) or DEFAULT_STORE).expanduser()
+    opened = AnswerStore(path)
+    logger.info(f"qreal: answers are kept in {path}; a run that died goes on from there")
+    return opened
+
+
+def _prices(path: str | None, model: str) -> Prices | None:
+    """The model's prices; None, said once, where the file does not list it."""
+    if path is None:
+        return None
+    try:
+        prices = load_prices(Path(path).expanduser(), model)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"prices={path}: cannot be read: {error}") from None
+    if prices is None:
+        logger.warning(f"qreal: no price listed for {model} in {path}: tokens are counted, no cost")
+    return prices
+
+
+def _spent(usage: Usage, cost_usd: float | None) -> str:
+    """What the run took, for the log.
+
+    >>> _spent(Usage(requests=6, prompt_tokens=5400, cached_tokens=900, completion_tokens=6, retries=1), 0.012)
+    '6 requests answered, 5400 prompt tokens (900 cached), 6 completion tokens, 1 retries, no failures, $0.0120'
+    """
+    failures = ", ".join(f"{count} {reason}" for reason, count in usage.failures.most_common())
+    served_by = ", ".join(f"{count} by {name}" for name, count in usage.served_by.most_common())
+    parts = [
+        f"{usage.requests} requests answered" + (f" ({served_by})" if served_by else ""),
+        f"{usage.prompt_tokens} prompt tokens ({usage.cached_tokens} cached)",
+        f"{usage.completion_tokens} completion tokens",
+        f"{usage.retries} retries",
+        f"{usage.failures.total()} failures ({failures})" if failures else "no failures",
+        *([] if cost_usd is None else [f"${cost_usd:.4f}"]),
+    ]
+    return ", ".join(parts)
 
 
 @contextmanager

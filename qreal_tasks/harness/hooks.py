@@ -42,14 +42,15 @@ from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.grounding import grounding_sums
 from qreal_tasks.metrics.judgment import judgment_sums, score_judgment
 from qreal_tasks.metrics.sums import Ratio, aggregate
+from qreal_tasks.models.images import as_rgb
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Region, to_json
 
 Doc = Mapping[str, Any]
 
 
 def visual(doc: Doc) -> list[Any]:
-    """The document's one picture: the entity's crop, or the whole image."""
-    return [doc["image"].convert("RGB")]
+    """The document's one picture: the entity's crop, or the whole image; in RGB for every backend."""
+    return [as_rgb(doc["image"])]
 
 
 def portraits(dataset: Dataset) -> Dataset:

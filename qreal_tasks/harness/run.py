@@ -78,6 +78,7 @@ def evaluate(given: Sequence[str]) -> Path:
     """
     arguments = read_arguments(given)
     _check_tasks(arguments.tasks)
+    _check_no_secret(arguments.model_args)
     _check_model(arguments)
     manifest = _manifest(arguments.judge)
     source = locate()
@@ -123,7 +124,7 @@ def read_arguments(given: Sequence[str]) -> Arguments:
     return Arguments(
         given=tuple(given),
         model=str(model),
-        model_args=_pairs(str(_value_of(given, "--model_args") or config.get("model_args") or "")),
+        model_args=_pairs(_value_of(given, "--model_args") or config.get("model_args") or ""),
         tasks=tuple(t for t in (tasks if isinstance(tasks, list) else str(tasks).split(",")) if t),
         output_path=Path(_value_of(given, "--output_path") or config.get("output_path") or default_output),
         judge=_value_of(given, "--judge") or os.environ.get(JUDGE) or None,
@@ -172,8 +173,10 @@ def _manifest(judge: str | None) -> Manifest | None:
         raise RunError(f"--judge {judge}: {error}") from None
 
 
-def _pairs(text: str) -> dict[str, str]:
-    return dict(part.split("=", 1) for part in text.split(",") if "=" in part)
+def _pairs(given: object) -> dict[str, str]:
+    if isinstance(given, Mapping):
+        return {str(name): str(value) for name, value in given.items()}
+    return dict(part.strip().split("=", 1) for part in str(given).split(",") if "=" in part)
 
 
 def _read_config(path: str | None) -> Mapping[str, Any]:
@@ -198,6 +201,14 @@ def _check_tasks(tasks: Sequence[str]) -> None:
     for task in tasks:
         if task.startswith("qreal") and "*" not in task and task not in TASK_NAMES:
             raise RunError(f"unknown task {task}, expected one of {', '.join(TASK_NAMES)}")
+
+
+def _check_no_secret(model_args: Mapping[str, str]) -> None:
+    """Placeholders for a server without keys are no secret."""
+    if model_args.get("api_key", "").strip("'\"").lower() not in ("", "none", "empty"):
+        raise RunError(
+            "--model_args has an api_key: set OPENAI_API_KEY instead; the harness prints and stores --model_args"
+        )
 
 
 def _check_model(arguments: Arguments) -> None:

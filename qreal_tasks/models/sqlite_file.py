@@ -107,14 +107,17 @@ class SqliteFile:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
+        """``from None`` throughout: the first error of a chain is what ``qreal eval`` shows as the reason."""
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreError(self._what_to_do(error)) from error
+            raise StoreError(self._what_to_do(error)) from None
         except OSError as error:
-            raise StoreError(f"{self.path} cannot be used: {error}") from error
+            raise StoreError(f"{self.path} cannot be used: {error}") from None
+        except UnicodeEncodeError:  # of what was to be written: the file is as good as before
+            raise
         except (TypeError, ValueError) as error:
-            raise StoreError(f"{self.path} holds a row that cannot be read ({error}); move the file away") from error
+            raise StoreError(f"{self.path} holds a row that cannot be read ({error}); move the file away") from None
 
     def _what_to_do(self, error: sqlite3.Error) -> str:
         if "locked" in str(error) or "busy" in str(error):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -45,6 +45,7 @@ class AnswerStore:
 
     def __init__(self, path: str | Path) -> None:
         self._file = SqliteFile(path, _KIND)
+        self.path = self._file.path
 
     @staticmethod
     def key(identity: Mapping[str, Any], request: Request, picture: str | None = None) -> str:
@@ -75,7 +76,7 @@ class AnswerStore:
         When another process has stored an answer under ``key`` meanwhile, that one stays and is returned, so that
         this run and every later one report the same.
         """
-        text = json.dumps(asdict(response), ensure_ascii=False, allow_nan=False)
+        text = json.dumps(asdict(response), allow_nan=False)  # ASCII: half a surrogate pair has no UTF-8
         with self._file.use() as db:
             done = db.execute("INSERT INTO answers VALUES (?, ?) ON CONFLICT (key) DO NOTHING", (key, text))
         return response if done.rowcount else self.get_many([key])[key]
@@ -110,12 +111,18 @@ def picture_digest(image: Image.Image) -> str:
 
 
 def answered_with_store(
-    engine: Engine, store: AnswerStore, requests: Sequence[Request]
+    engine: Engine,
+    store: AnswerStore,
+    requests: Sequence[Request],
+    counted: Callable[[int, int], None] | None = None,
 ) -> Iterator[tuple[int, Response]]:
     """Yield (index, response) for every request: the stored ones first, then the others as the engine answers.
 
     Equal requests are asked once. Every answer is stored before it is yielded; a request that failed on the way is
     yielded with its reason and not stored, so that the next run asks it again.
+
+    Args:
+        counted: called once, before anything is yielded, with how many requests the store knows and how many not.
     """
     identity = engine.identity()
     places: dict[str, list[int]] = {}
@@ -126,6 +133,9 @@ def answered_with_store(
         picture = pictures[id(request.image)]
         places.setdefault(store.key(identity, request, picture), []).append(at)
     stored = store.get_many(places)
+    if counted is not None:
+        answered = sum(len(places[key]) for key in stored)
+        counted(answered, len(requests) - answered)
     for key, response in stored.items():
         for at in places[key]:
             yield at, response
@@ -147,7 +157,7 @@ def _digest_or(image: Image.Image, unreadable: str) -> str:
     """The digest, or a word of its own for a file that cannot be read: the engine will say what is wrong with it."""
     try:
         return picture_digest(image)
-    except (OSError, ValueError, SyntaxError):
+    except Exception:  # Pillow's plugins and its guard against huge pictures raise many types
         return unreadable
 
 

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from datasets import Dataset
+from PIL import Image
 from small_set import small_rows
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
@@ -15,6 +17,7 @@ from qreal_tasks.dataset import FEATURES, DatasetError
 from qreal_tasks.harness import hooks
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.judgment import score_judgment
+from qreal_tasks.models.store import picture_digest
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, from_json
 
 P = '{"choices": ["Yes", "No"], "p": [0.6, 0.2], "mass": 0.8}'
@@ -88,6 +91,32 @@ def test_live_imageqa_numbers_are_the_rescored_ones() -> None:
     assert expected["iou"]
     for metric in hooks.IMAGEQA_LIVE:
         assert hook(f"imageqa_{metric}")([item[metric] for item in items]) == expected[metric], metric
+
+
+GREY = np.full((2, 3), 128 * 257, np.uint16)
+SEE_THROUGH = Image.new("RGBA", (3, 2), (0, 0, 0, 0))
+PALETTE = Image.new("RGB", (3, 2), (10, 200, 30)).convert("P", palette=Image.Palette.ADAPTIVE)
+
+
+@pytest.mark.parametrize(
+    ("image", "colour"),
+    [
+        pytest.param(Image.fromarray(GREY), (128, 128, 128), id="16-bit grey"),
+        pytest.param(SEE_THROUGH, (255, 255, 255), id="transparent lies on white"),
+        pytest.param(Image.new("CMYK", (3, 2), (0, 255, 255, 0)), (255, 0, 0), id="CMYK"),
+        pytest.param(PALETTE, (10, 200, 30), id="palette"),
+        pytest.param(Image.new("RGB", (3, 2), (1, 2, 3)), (1, 2, 3), id="RGB as it is"),
+    ],
+)
+def test_every_backend_is_shown_the_right_colours(image: Image.Image, colour: tuple[int, ...]) -> None:
+    (shown,) = hooks.visual({"image": image})
+    assert shown.mode == "RGB"
+    assert set(shown.getdata()) == {colour}
+
+
+def test_rgb_keeps_its_place_in_the_store() -> None:
+    image = Image.fromarray(np.random.default_rng(3).integers(0, 256, (5, 7, 3), dtype=np.uint8))
+    assert picture_digest(hooks.visual({"image": image})[0]) == picture_digest(image.convert("RGB"))
 
 
 def test_an_entity_twice_leaves_auc_undefined_instead_of_losing_the_run() -> None:

@@ -78,6 +78,11 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "config that is no text": (["--config", "{tmp}/binary.yaml"], "cannot be read"),
     "list of runs": (["--config", "{tmp}/list.yaml"], "holds list, expected one mapping"),
     "output path that is a file": (["--model", "dummy", "--output_path", "{tmp}/list.yaml"], "cannot be made"),
+    "key that would be printed": (
+        ["--model", "openai", "--model_args", "model_version=m,api_key=sk-1"],
+        "set OPENAI_API_KEY instead",
+    ),
+    "key in a config file": (["--config", "{tmp}/key.yaml"], "set OPENAI_API_KEY instead"),
     "folder that is no model": (
         ["--model", "qwen2_5_vl", "--model_args", "pretrained={tmp}"],
         "has no config.json",
@@ -92,6 +97,7 @@ def test_wrong_arguments_are_refused_before_the_harness_starts(
     given, message = REFUSED[case]
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "list.yaml").write_text("- model: dummy\n")
+    (tmp_path / "key.yaml").write_text("{model: openai, model_args: {api_key: sk-1}}\n")
     with pytest.raises(run.RunError, match=message):
         run.evaluate([word.format(tmp=tmp_path) for word in given])
     assert no_harness == []
@@ -152,6 +158,10 @@ def test_no_results_is_a_failure_with_the_reason_first(
     with pytest.raises(run.RunError) as caught:
         run.evaluate(["--model", "dummy", "--output_path", str(tmp_path / "out")])
     assert str(caught.value).startswith("KeyError: 'realism'\n")
+
+
+def test_a_placeholder_is_no_key() -> None:
+    run._check_no_secret({"api_key": "none"})
 
 
 LOGS: dict[str, tuple[str, str]] = {

@@ -8,26 +8,42 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from qreal_tasks.models.openai_bridge import iterate
 from qreal_tasks.models.openai_dialect import Dialect
 from qreal_tasks.models.openai_http import ChatServer, StatusError
-from qreal_tasks.models.openai_retry import Action, StoppedRun, Verdict, judge, wait_s
+from qreal_tasks.models.openai_retry import CONTENT_FILTER, Action, StoppedRun, Verdict, judge, wait_s
 from qreal_tasks.models.openai_usage import Prices, Usage
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 FAILURES_IN_A_ROW = 50
 """Requests given up one after the other, none answered between them, before the run stops: the server is gone."""
 
+_BUSY_STEPS = 5
+"""Waits grow so often while the server answers others: 8 s by default, or the last ones wait long after it is free."""
+
 log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 Outcome = TypeVar("Outcome")
 Item = TypeVar("Item")
+
+
+@dataclass
+class Standing:
+    """What the requests so far have taught about the server."""
+
+    dialect: Dialect
+    reached: bool = False
+    """It has sent something, if only an error."""
+    answers: int = 0
+    failed_in_a_row: int = 0
 
 
 class ChatClient:
@@ -41,14 +57,15 @@ class ChatClient:
         api_key: default ``OPENAI_API_KEY``; a server of one's own (``base_url``) needs none.
         dialect: the optional parameters that requests carry, until the server rejects one.
         timeout_s: of one attempt.
-        max_retries: of one request, after time-outs, lost connections, malformed answers, 408, 409, 429 and 5xx.
-        first_wait_s: before the first retry when the server names no time; three times as long before each next one,
-            a minute at most.
+        max_retries: of one request, after time-outs, lost connections, malformed answers, 408, 409, 429 and 5xx. A
+            429 does not count while the server answers other requests.
+        first_wait_s: before the first retry; three times as long before each next one, a minute at most, and never
+            shorter than the server asks for.
         prices: of the model.
 
     Raises:
         StoppedRun: there is no key and OpenAI itself is asked.
-        ValueError: an argument is out of range.
+        ValueError: an argument is out of range or of another type.
     """
 
     def __init__(
@@ -64,21 +81,21 @@ class ChatClient:
         first_wait_s: float,
         prices: Prices | None,
     ) -> None:
-        check(concurrency >= 1, "concurrency", concurrency, "1 or more")
-        check(max_retries >= 0, "max_retries", max_retries, "0 or more")
-        check(timeout_s > 0, "timeout_s", timeout_s, "more than 0")
+        check(is_whole(concurrency) and concurrency >= 1, "concurrency", concurrency, "a whole number of 1 or more")
+        check(is_whole(max_retries) and max_retries >= 0, "max_retries", max_retries, "a whole number of 0 or more")
+        check(is_number(timeout_s) and timeout_s > 0, "timeout_s", timeout_s, "a number of more than 0")
+        check(is_number(first_wait_s) and first_wait_s >= 0, "first_wait_s", first_wait_s, "a number of 0 or more")
         self.model = model
         self.base_url = _address(base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL)
         self.concurrency = concurrency
         self.usage = Usage()
         self.asked_dialect = dialect
         """What was asked for, whatever the server then turned out to take."""
-        self._dialect = dialect
-        self._api_key = _key(api_key, self.base_url)
-        self._timeout_s, self._max_retries, self._first_wait_s = timeout_s, max_retries, first_wait_s
+        self.standing = Standing(dialect)
+        self.max_retries, self.first_wait_s = max_retries, first_wait_s
+        self._api_key = api_key_for(api_key, self.base_url)
+        self._timeout_s = timeout_s
         self._prices = prices
-        self._reached = False
-        self._failed_in_a_row = 0
         self._noticed: set[str] = set()
 
     def cost(self) -> float | None:
@@ -112,13 +129,13 @@ class ChatClient:
         async with self.open() as asking:
             await asking.each(order, lambda index: answer(asking, index), put)
 
-    def notice(self, what: str) -> None:
-        """Tell the user once what this server does."""
-        if what not in self._noticed:
-            self._noticed.add(what)
+    def notice(self, what: str, once: str | None = None) -> None:
+        """Tell the user once what this server does; ``once`` names what differs in its details only."""
+        if (once or what) not in self._noticed:
+            self._noticed.add(once or what)
             log.warning("%s at %s %s", self.model, self.base_url, what)
 
-    def _learn(self, error: Exception, used: Dialect) -> bool:
+    def learn(self, error: Exception, used: Dialect) -> bool:
         """Whether to ask again at once because the server speaks another dialect than was used."""
         if not isinstance(error, StatusError):
             return False
@@ -126,16 +143,23 @@ class ChatClient:
         if learned is None:
             return False
         # Requests sent before the first rejection come back rejected too; they only need the new dialect.
-        if self._dialect == used:
-            self._dialect = learned.dialect
+        if self.standing.dialect == used:
+            self.standing.dialect = learned.dialect
             self.notice(learned.notice)
         return True
 
-    def _given_up(self, verdict: Verdict) -> Verdict:
+    def given_up(self, verdict: Verdict) -> Verdict:
+        """Count a request without an answer.
+
+        Raises:
+            StoppedRun: none of the last ones had any.
+        """
         self.usage.failures[verdict.reason] += 1
-        # A refused request says that the server is there; only what was tried to the end counts.
-        self._failed_in_a_row += verdict.action is Action.RETRY
-        if self._failed_in_a_row >= FAILURES_IN_A_ROW:
+        # A refused request says that the server is there. It counts only while none was ever answered: what is
+        # refused is then the form that all requests have, and not this one.
+        form_refused = verdict.reason != CONTENT_FILTER and not self.standing.answers
+        self.standing.failed_in_a_row += verdict.action is Action.RETRY or form_refused
+        if self.standing.failed_in_a_row >= FAILURES_IN_A_ROW:
             raise StoppedRun(
                 f"the last {FAILURES_IN_A_ROW} requests to {self.base_url} all failed, the last one with: "
                 f"{verdict.message}. See to the server and start again."
@@ -187,30 +211,37 @@ class Asking:
         Raises:
             StoppedRun: no further request can succeed.
         """
-        client, attempt = self._client, 0
+        client, standing = self._client, self._client.standing
+        attempt, failures, answers = 0, 0, standing.answers
         while True:
             attempt += 1
-            dialect = client._dialect
+            dialect = standing.dialect
             try:
                 async with self._places:
-                    dialect = client._dialect  # it may have changed while this one waited
+                    dialect = standing.dialect  # it may have changed while this one waited
                     return self._read(await self._server.ask(body(dialect)), dialect, read)
             except Exception as error:
-                if client._learn(error, dialect):
+                if client.learn(error, dialect):
                     attempt -= 1
                     continue
-                verdict = judge(error, client.model, client.base_url, client._reached)
-                client._reached |= isinstance(error, StatusError)
+                verdict = judge(error, client.model, client.base_url, standing.reached)
+                standing.reached |= isinstance(error, StatusError)
                 if verdict.action is Action.STOP:
                     raise StoppedRun(verdict.message) from error
-                if verdict.action is Action.GIVE_UP or attempt > client._max_retries:
-                    return client._given_up(verdict)
+                # A limit on requests per minute is no failure: whoever waits has a turn as long as others have theirs.
+                failures += not (verdict.busy and standing.answers > answers)
+                answers = standing.answers
+                if verdict.action is Action.GIVE_UP or failures > client.max_retries:
+                    return client.given_up(verdict)
                 client.usage.retries += 1
-                await asyncio.sleep(wait_s(error, attempt, client._first_wait_s))
+                step = max(failures, min(attempt, _BUSY_STEPS))
+                await asyncio.sleep(wait_s(error, step, client.first_wait_s))
 
     def _read(self, completion: object, dialect: Dialect, read: Callable[[object, Dialect], Answer]) -> Answer:
         answer = read(completion, dialect)
-        self._client._reached, self._client._failed_in_a_row = True, 0
+        standing = self._client.standing
+        standing.reached, standing.failed_in_a_row = True, 0
+        standing.answers += 1
         assert isinstance(completion, dict)  # read would have raised
         self._client.usage.add(completion)
         return answer
@@ -222,8 +253,26 @@ def check(holds: bool, name: str, value: object, expected: str) -> None:
         raise ValueError(f"{name} is {value!r}, expected {expected}")
 
 
-def _key(api_key: str | None, base_url: str) -> str:
-    key = api_key or os.environ.get("OPENAI_API_KEY")
+def is_whole(value: object) -> bool:
+    """``True`` is an int to Python, and no number to who wrote it."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: object) -> bool:
+    """Finite, and no ``True``."""
+    return is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def api_key_for(api_key: str | None, base_url: str) -> str:
+    """The key, else ``OPENAI_API_KEY``, without the blanks that a copied line or a file brings along.
+
+    Raises:
+        StoppedRun: there is none and OpenAI itself is asked.
+        ValueError: it cannot be sent.
+    """
+    key = ((api_key or "").strip() or os.environ.get("OPENAI_API_KEY", "")).strip()
+    if not key.isprintable():  # the key itself is never shown
+        raise ValueError("the API key holds a line break or another control character, expected one line")
     if key:
         return key
     if base_url == DEFAULT_BASE_URL:

@@ -11,6 +11,9 @@ JsonMode = Literal["json_schema", "json_object"]
 """The types of ``response_format`` that ask for JSON: of one schema, or any."""
 
 _JSON = ("response_format", "json_schema", "json_object")
+_TOO_MANY = ("greater than", "less than", "at most", "max allowed", "maximum", "between", "too large", "exceed", "<=")
+FEWER_LOGPROBS = 5
+"""What servers that do not list 20 tokens mostly allow."""
 _UNKNOWN = ("unsupported", "not supported", "unrecognized", "unknown", "instead", "extra inputs", "not permitted")
 
 
@@ -56,8 +59,7 @@ class Dialect:
         said = f"{error.param} {error.message}".casefold()
         unknown = any(word in said for word in _UNKNOWN)
         if self.top_logprobs is not None and "logprobs" in said:
-            notice = "rejects `logprobs`: answers are read from the text, AUC will be empty"
-            return Learned(replace(self, top_logprobs=None), notice)
+            return self._less_logprobs(self.top_logprobs, error, any(word in said for word in _TOO_MANY))
         if self.json_mode is not None and any(word in said for word in _JSON):
             return self._less_json(self.json_mode)
         if self.token_limit == "max_tokens" and "max_tokens" in said and unknown:
@@ -68,6 +70,13 @@ class Dialect:
         if self.seed is not None and "seed" in said and unknown:
             return Learned(replace(self, seed=None), "rejects `seed`: answers may differ from run to run")
         return None
+
+    def _less_logprobs(self, rejected: int, error: StatusError, too_many: bool) -> Learned:
+        if too_many and rejected > FEWER_LOGPROBS:
+            notice = f"rejects {rejected} `top_logprobs` ({error}): is asked for {FEWER_LOGPROBS}"
+            return Learned(replace(self, top_logprobs=FEWER_LOGPROBS), notice)
+        notice = f"rejects `logprobs` ({error}): answers are read from the text, AUC will be empty"
+        return Learned(replace(self, top_logprobs=None), notice)
 
     def _less_json(self, rejected: JsonMode) -> Learned:
         if rejected == "json_schema":

@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from qreal_tasks.models.openai_chat import Asking, ChatClient, check
+from qreal_tasks.models.openai_chat import Asking, ChatClient, check, is_number, is_whole
 from qreal_tasks.models.openai_dialect import Dialect
 from qreal_tasks.models.openai_pictures import JPEG_QUALITY, ImageFormat, Pictures, UnsendableImage, by_picture
-from qreal_tasks.models.openai_reading import first_token, read
+from qreal_tasks.models.openai_reading import OUT_OF_TOKENS, first_token, read
 from qreal_tasks.models.openai_retry import CONTENT_FILTER, Verdict
 from qreal_tasks.models.openai_usage import Prices, Usage
 from qreal_tasks.models.requests import Request, Response
+
+LOW_MASS = 0.01
+"""Below it the first token is hardly ever a choice, and P compares tokens that the model would not say."""
 
 Progress = Callable[[int, int, float | None], None]
 
@@ -31,17 +34,18 @@ class OpenAIEngine:
         logprobs: ask for the probabilities of the first token of requests with ``choices``.
         top_logprobs: how many tokens are listed; OpenAI allows 20.
         timeout_s: of one attempt.
-        max_retries: of one request, after time-outs, lost connections, malformed answers, 408, 409, 429 and 5xx.
+        max_retries: of one request, after time-outs, lost connections, malformed answers, 408, 409, 429 and 5xx. A
+            429 does not count while the server answers other requests.
         image_detail: ``low``, ``high`` or ``auto``, as OpenAI defines it; other servers ignore it.
         image_format: ``png`` sends the pixels as they are; ``jpeg`` is smaller and changes what is judged.
         prices: dollars per million tokens, with ``input``, ``output`` and perhaps ``cached_input``.
-        first_wait_s: before the first retry when the server names no time; three times as long before each next one,
-            a minute at most.
+        first_wait_s: before the first retry; three times as long before each next one, a minute at most, and never
+            shorter than the server asks for.
         progress: called with answered, total and the cost so far (None without prices) after every answer.
 
     Raises:
         StoppedRun: there is no key and OpenAI itself is asked.
-        ValueError: an argument is out of range.
+        ValueError: an argument is out of range or of another type.
     """
 
     def __init__(
@@ -63,14 +67,21 @@ class OpenAIEngine:
         first_wait_s: float = 0.1,
         progress: Progress | None = None,
     ) -> None:
-        check(1 <= top_logprobs <= 20, "top_logprobs", top_logprobs, "1 to 20")
+        check(is_whole(top_logprobs) and 1 <= top_logprobs <= 20, "top_logprobs", top_logprobs, "1 to 20")
+        check(temperature is None or is_number(temperature), "temperature", temperature, "a number or None")
+        check(seed is None or is_whole(seed), "seed", seed, "a whole number or None")
         check(image_detail in ("low", "high", "auto"), "image_detail", image_detail, "low, high or auto")
         check(image_format in ("png", "jpeg"), "image_format", image_format, "png or jpeg")
         self._client = ChatClient(
             model,
             base_url=base_url,
             api_key=api_key,
-            dialect=Dialect("max_tokens", top_logprobs if logprobs else None, temperature, seed),
+            dialect=Dialect(
+                "max_tokens",
+                top_logprobs if logprobs else None,
+                None if temperature is None else float(temperature),  # 0 and 0.0 are one identity
+                seed,
+            ),
             concurrency=concurrency,
             timeout_s=timeout_s,
             max_retries=max_retries,
@@ -157,6 +168,13 @@ class OpenAIEngine:
         response = read(completion, request.choices)
         if response.unanswered is not None:
             self.usage.failures[response.unanswered] += 1
-        elif request.choices and dialect.top_logprobs is not None and first_token(completion) is None:
-            self._client.notice("gives no log-probabilities: answers are read from the text, AUC will be empty")
+            if response.unanswered == OUT_OF_TOKENS:
+                allowed = f"{request.max_new_tokens} were allowed"
+                advice = "raise max_new_tokens, or turn its reasoning off"
+                self._client.notice(f"{OUT_OF_TOKENS}: {allowed}; {advice}", once=OUT_OF_TOKENS)
+        elif request.choices and dialect.top_logprobs is not None:
+            if first_token(completion) is None:
+                self._client.notice("gives no log-probabilities: answers are read from the text, AUC will be empty")
+            elif response.mass is not None and response.mass < LOW_MASS:
+                self._client.notice("hardly ever begins its answer with a choice: P is unreliable")
         return response

@@ -74,9 +74,18 @@ class ChatServer:
         await self._session.close()
 
 
+def writable(text: str) -> str:
+    """``?`` for halves of surrogate pairs: JSON can spell them, and no file or terminal takes them.
+
+    >>> writable("Yes \\ud83d")
+    'Yes ?'
+    """
+    return text.encode("utf-8", "replace").decode()
+
+
 def short(text: str) -> str:
     """On one line, 200 characters at most."""
-    line = " ".join(text.split())
+    line = " ".join(writable(text).split())
     return line if len(line) <= 200 else f"{line[:197]}..."
 
 

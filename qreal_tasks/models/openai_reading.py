@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from qreal_tasks.models.openai_http import MalformedAnswer
+from qreal_tasks.models.openai_http import MalformedAnswer, writable
 from qreal_tasks.models.openai_retry import CONTENT_FILTER
 from qreal_tasks.models.requests import Response
 
 REFUSED = "refused"
 EMPTY = "empty answer"
+OUT_OF_TOKENS = "used up its tokens before answering"
+"""A model that reasons first spent the whole limit on that: a matter of settings and no decision of the model."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def covered(tokens: Iterable[tuple[str, float]], choices: tuple[str, ...]) -> Co
 def read(completion: object, choices: tuple[str, ...]) -> Response:
     """The answer, its probabilities when ``choices`` are scored and the server gives them, or why there is none.
 
-    An answer cut off at the token limit keeps its text.
+    An answer cut off at the token limit keeps its text. Log-probabilities of another form than OpenAI's count as none.
 
     Args:
         completion: the JSON value that the server sent.
@@ -61,12 +63,17 @@ def read(completion: object, choices: tuple[str, ...]) -> Response:
         MalformedAnswer: it is no chat completion.
     """
     choice = _only_choice(completion)
-    message = choice["message"]
+    message, finished = choice.get("message"), choice.get("finish_reason")
+    if isinstance(finished, str) and finished.startswith("content_filter"):
+        said = message.get("content") if isinstance(message, dict) else None  # a filter may take the whole message out
+        return Response(writable(said) if isinstance(said, str) else "", choices, unanswered=CONTENT_FILTER)
+    if not isinstance(message, dict):
+        raise MalformedAnswer(f"no choices[0].message in {str(completion)[:80]!r}")
     text = _text_of(message.get("content"))
-    if choice.get("finish_reason") == "content_filter":
-        return Response(text, choices, unanswered=CONTENT_FILTER)
     if message.get("refusal"):
         return Response(_text_of(message["refusal"]), choices, unanswered=REFUSED)
+    if finished == "length" and not text:
+        return Response("", choices, unanswered=OUT_OF_TOKENS)
     listed = first_token(completion) if choices else None
     if listed is not None:
         found = covered(listed, choices)
@@ -76,30 +83,31 @@ def read(completion: object, choices: tuple[str, ...]) -> Response:
 
 
 def first_token(completion: object) -> list[tuple[str, float]] | None:
-    """Tokens and log-probabilities listed for the first place of the answer; None when the server gives none.
-
-    Raises:
-        MalformedAnswer: the list has another form than OpenAI's.
-    """
+    """Tokens and log-probabilities listed for the first place of the answer; None when there are none to be read."""
     logprobs = _only_choice(completion).get("logprobs")
     if not isinstance(logprobs, dict) or not logprobs.get("content"):
         return None
     try:
         listed = logprobs["content"][0].get("top_logprobs") or ()
         return [(str(token["token"]), float(token["logprob"])) for token in listed] or None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise MalformedAnswer(f"log-probabilities of another form: {str(logprobs)[:80]}") from error
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        return None
 
 
 def _only_choice(completion: object) -> dict[str, Any]:
     choices = completion.get("choices") if isinstance(completion, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
-    if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
-        raise MalformedAnswer(f"no choices[0].message in {str(completion)[:80]!r}")
+    if not isinstance(choice, dict):
+        raise MalformedAnswer(f"no choices[0] in {str(completion)[:80]!r}")
     return choice
 
 
 def _text_of(content: object) -> str:
+    """A string, or the text among the parts that some servers send: ``[{"type": "text", "text": "Yes"}]``."""
     if content is None or isinstance(content, str):
-        return content or ""
-    raise MalformedAnswer(f"the message is {type(content).__name__}, expected a string")
+        return writable(content or "")
+    if isinstance(content, list) and all(isinstance(part, dict) for part in content):
+        texts = [part.get("text") for part in content if part.get("type") == "text"]
+        if all(isinstance(text, str) for text in texts):
+            return writable("".join(texts))
+    raise MalformedAnswer(f"the message is {str(content)[:80]}, expected a string or parts with text")

@@ -17,6 +17,11 @@ from qreal_tasks.models.openai_http import MalformedAnswer, StatusError, short
 CONTENT_FILTER = "content filter"
 """``Response.unanswered`` when the server's filter took the question or the answer out."""
 
+_FILTER_KINDS = ("content_policy", "content_filter")
+_FILTER_WORDS = ("moderat", "inappropriate", "content policy", "content filter", "content management")
+_MODEL_KINDS = ("model_not_found", "invalid_model")
+_QUOTA_KINDS = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
+
 MAX_BACK_OFF_S = 60.0
 MAX_RETRY_AFTER_S = 600.0
 """A server that asks for a longer wait has run out of a daily allowance: waiting holds a slot for hours."""
@@ -41,6 +46,8 @@ class Verdict:
     """Few words, the same for every failure of the kind: failures are counted by it."""
     message: str
     """The reason with what the server said; for STOP also what to do."""
+    busy: bool = False
+    """The server only asks to come later: no failure while it answers others meanwhile."""
 
 
 def judge(error: Exception, model: str, base_url: str, reached: bool) -> Verdict:
@@ -68,40 +75,65 @@ def judge(error: Exception, model: str, base_url: str, reached: bool) -> Verdict
 
 
 def _judge_status(error: StatusError, model: str, base_url: str) -> Verdict:
-    if any(word in error.kind for word in ("content_policy", "content_filter")):
+    if _filtered(error):
         return Verdict(Action.GIVE_UP, CONTENT_FILTER, CONTENT_FILTER)
-    if error.status in (401, 403):
-        advice = f"{base_url} refuses the key ({error}). Set OPENAI_API_KEY, or pass a valid api_key."
-        return Verdict(Action.STOP, "key refused", advice)
-    if error.status == 404:
+    if _unknown_model(error):
         advice = f"{base_url} does not know the model {model!r} ({error}). Correct model or base_url."
         return Verdict(Action.STOP, "unknown model", advice)
-    if error.status == 402 or (error.status == 429 and "insufficient_quota" in error.kind):
+    asked_s = retry_after_s(error.headers)
+    if _quota_used_up(error, asked_s):
         advice = (
             f"the quota at {base_url} is used up ({error}). Add credit and start again; "
             "what has been answered and stored is not asked again."
         )
         return Verdict(Action.STOP, "quota used up", advice)
+    if error.status in (401, 403):
+        advice = f"{base_url} refuses the key ({error}). Set OPENAI_API_KEY, or pass a valid api_key."
+        return Verdict(Action.STOP, "key refused", advice)
     reason = f"status {error.status}"
     if error.status not in (408, 409, 429) and error.status < 500:
         return Verdict(Action.GIVE_UP, reason, str(error))
-    asked_s = retry_after_s(error.headers)
     if asked_s is not None and asked_s > MAX_RETRY_AFTER_S:
         advice = (
             f"{base_url} asks to wait {asked_s:.0f} s ({error}). Start again then; stored answers are not asked again."
         )
         return Verdict(Action.STOP, reason, advice)
-    return Verdict(Action.RETRY, reason, str(error))
+    busy = error.status == 429 or (error.status == 503 and asked_s is not None)
+    return Verdict(Action.RETRY, reason, str(error), busy)
+
+
+def _filtered(error: StatusError) -> bool:
+    if any(word in error.kind for word in _FILTER_KINDS):
+        return True
+    # Without a kind of its own, a filter answers 403 like a refused key does: only the message tells them apart.
+    return error.status == 403 and any(word in error.message.casefold() for word in _FILTER_WORDS)
+
+
+def _unknown_model(error: StatusError) -> bool:
+    said = error.message.casefold()
+    named = "model not exist" in said or ("model" in said and "does not exist" in said)
+    return error.status == 404 or (error.status < 500 and (named or _is_one_of(error, _MODEL_KINDS)))
+
+
+def _quota_used_up(error: StatusError, asked_s: float | None) -> bool:
+    # Some servers say the same of a limit per minute: naming a wait, they mean one that passes.
+    named = "exceeded your current quota" in error.message.casefold() and asked_s is None
+    return error.status == 402 or (error.status < 500 and (named or _is_one_of(error, _QUOTA_KINDS)))
+
+
+def _is_one_of(error: StatusError, kinds: tuple[str, ...]) -> bool:
+    return any(kind in kinds for kind in error.kind.split())
 
 
 def wait_s(error: Exception, attempt: int, first_wait_s: float) -> float:
-    """Seconds to wait before attempt ``attempt + 1``: what the server asks for, else first_wait_s * 3 ** (attempt - 1).
+    """Seconds to wait before attempt ``attempt + 1``: max(what the server asks for, first_wait_s * 3 ** (attempt - 1)).
 
-    Both at least; up to a quarter more is added so that requests refused together do not return together.
+    The server tells many requests the same time, and a limit lets only a few of them through: the back-off counts
+    beside it, and up to a quarter is added, so that requests refused together do not return together.
     """
     asked_s = retry_after_s(error.headers) if isinstance(error, StatusError) else None
     back_off_s = min(first_wait_s * 3.0 ** min(attempt - 1, 99), MAX_BACK_OFF_S)
-    return (back_off_s if asked_s is None else asked_s) * random.uniform(1, 1.25)
+    return max(asked_s or 0.0, back_off_s) * random.uniform(1, 1.25)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

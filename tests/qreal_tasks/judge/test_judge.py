@@ -92,7 +92,9 @@ def test_a_fault_is_told_and_disturbs_no_other_pair(tmp_path: Path, fault: Reply
         with judge_at(server, tmp_path, max_retries=2, timeout_s=1) as judge:
             assert judge.judge(pairs) == expected
             assert judge.counts == {"scored": 12, reason: 1}
-            assert times(server.asked, BAD) == attempts
+            # A busy server's 429 uses up no retry while the other pairs are answered.
+            busy = reason == "status 429"
+            assert times(server.asked, BAD) >= attempts if busy else times(server.asked, BAD) == attempts
         server.asked.clear()
         with judge_at(server, tmp_path, max_retries=0, timeout_s=1) as again:
             assert again.judge(pairs) == expected

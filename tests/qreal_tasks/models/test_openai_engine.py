@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,9 +123,54 @@ def test_a_refused_request_is_not_repeated() -> None:
     assert len(server.asked) == 1
 
 
+@pytest.mark.parametrize("refusal", [pytest.param(429, id="429"), pytest.param(503, id="503 with retry-after")])
+def test_a_limit_on_the_rate_uses_up_no_retries(refusal: int) -> None:
+    """A token bucket: 150 requests a second, the others are told to come back after 30 ms."""
+    left, filled_at = 5.0, time.monotonic()
+
+    def script(_: Asked) -> Reply:
+        nonlocal left, filled_at
+        now = time.monotonic()
+        left, filled_at = min(5.0, left + 150 * (now - filled_at)), now
+        if left < 1:
+            return error(refusal, retry_after_ms="30")
+        left -= 1
+        return completion("Yes")
+
+    responses, engine, _ = ask(script, *[Request(IMAGE, "?")] * 120, max_retries=2)
+    assert [r.unanswered for r in responses] == [None] * 120
+    assert engine.usage.retries > 10
+
+
+def test_a_limit_on_the_rate_has_an_end() -> None:
+    [response], _, server = ask(lambda _: error(429, "later"), max_retries=2)
+    assert response.unanswered == "request failed: 429: later"
+    assert len(server.asked) == 3
+
+
+PARTS = [{"type": "thinking", "thinking": "No"}, {"type": "text", "text": "Ye"}, {"type": "text", "text": "s"}]
+
+
+def completion_with(message: object, **choice: object) -> Reply:
+    """Of a server with a form of its own."""
+    return Reply({"choices": [{"message": message, "finish_reason": "stop", **choice}]})
+
+
 @pytest.mark.parametrize(
     ("reply", "text", "unanswered"),
     [
+        pytest.param(
+            completion("", {"Yes": 1.0}, finish_reason="length"),
+            "",
+            "used up its tokens before answering",
+            id="no tokens left for the answer",
+        ),
+        pytest.param(completion("Yes \ud83d"), "Yes ?", None, id="half a surrogate pair"),
+        pytest.param(completion_with({"content": PARTS}), "Yes", None, id="parts"),
+        pytest.param(
+            completion_with(None, finish_reason="content_filter: x"), "", "content filter", id="filtered message"
+        ),
+        pytest.param(error(403, "flagged by moderation"), "", "content filter", id="moderated question"),
         pytest.param(completion(None, refusal="I cannot."), "I cannot.", "refused", id="refusal"),
         pytest.param(completion(None, finish_reason="content_filter"), "", "content filter", id="filtered answer"),
         pytest.param(error(400, code="content_policy_violation"), "", "content filter", id="filtered question"),
@@ -145,7 +191,13 @@ def test_outcomes(reply: Reply, text: str, unanswered: str | None) -> None:
         pytest.param(error(401, "bad key"), r"refuses the key \(401: bad key\). Set OPENAI_API_KEY", id="401"),
         pytest.param(error(403), "refuses the key", id="403"),
         pytest.param(error(404, "no such model"), "does not know the model 'm' .404: no such model", id="404"),
+        pytest.param(error(400, code="model_not_found"), "does not know the model 'm'", id="400 model by its code"),
+        pytest.param(error(400, "Model Not Exist"), "does not know the model 'm'", id="400 model by its message"),
+        pytest.param(error(400, "The model `m` does not exist"), "does not know the model", id="400 model, vLLM"),
+        pytest.param(error(403, code="model_not_found"), "does not know the model", id="403 model"),
         pytest.param(error(429, code="insufficient_quota"), "quota .* is used up", id="quota"),
+        pytest.param(error(400, code="billing_hard_limit_reached"), "quota .* is used up", id="400 billing"),
+        pytest.param(error(403, "You exceeded your current quota"), "quota .* is used up", id="403 quota"),
         pytest.param(error(429, retry_after="86400"), "asks to wait 86400 s", id="a day"),
     ],
 )
@@ -172,22 +224,110 @@ def test_no_server_at_all() -> None:
         list(engine.run([Request(IMAGE, "real?")]))
 
 
-def test_a_server_that_goes_away_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("gone", [pytest.param(Reply(drop=True), id="drops"), pytest.param(error(429), id="429")])
+def test_a_server_that_goes_away_stops_the_run(gone: Reply, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openai_chat, "FAILURES_IN_A_ROW", 5)
-    with ScriptedServer(lambda asked: completion("Yes") if asked.number < 3 else Reply(drop=True)) as server:
+    with ScriptedServer(lambda asked: completion("Yes") if asked.number < 3 else gone) as server:
         found: list[tuple[int, Response]] = []
         with pytest.raises(StoppedRun, match=r"last 5 requests to .* all failed"):
             found.extend(engine_at(server, concurrency=1, max_retries=0).run([Request(IMAGE, "?")] * 100))
-    assert [index for index, _ in found] == list(range(7))
+    assert len(found) == 7
 
 
-def test_no_log_probabilities_is_noticed_once(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("answered_before", "failed"),
+    [
+        pytest.param(0, None, id="refused from the start: the form is wrong"),
+        pytest.param(1, 20, id="refused after an answer: these requests are wrong"),
+    ],
+)
+def test_requests_that_are_all_refused(
+    answered_before: int, failed: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai_chat, "FAILURES_IN_A_ROW", 5)
+
+    def script(asked: Asked) -> Reply:
+        return completion("Yes") if asked.number < answered_before else error(400, "no pictures here")
+
+    requests = [Request(IMAGE, str(n)) for n in range(20 + answered_before)]
+    if failed is None:
+        with pytest.raises(StoppedRun, match=r"last 5 requests .* all failed, .* 400: no pictures here"):
+            ask(script, *requests, concurrency=1)
+    else:
+        _, engine, _ = ask(script, *requests, concurrency=1)
+        assert engine.usage.failures == {"status 400": failed}
+
+
+def test_filtered_questions_do_not_stop_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_chat, "FAILURES_IN_A_ROW", 5)
+    responses, _, _ = ask(lambda _: error(400, code="content_filter"), *[Request(IMAGE, "?")] * 20)
+    assert {r.unanswered for r in responses} == {"content filter"}
+
+
+NO_LOGPROBS = "gives no log-probabilities: answers are read from the text, AUC will be empty"
+
+
+@pytest.mark.parametrize(
+    ("reply", "noticed"),
+    [
+        pytest.param(completion("Yes"), NO_LOGPROBS, id="none"),
+        pytest.param(
+            completion_with({"content": "Yes"}, logprobs={"content": [{"top_logprobs": [{"token": "Yes"}]}]}),
+            NO_LOGPROBS,
+            id="of another form",
+        ),
+        pytest.param(
+            completion_with(
+                {"content": "Yes"}, logprobs={"content": [{"top_logprobs": [{"token": "Yes", "logprob": None}]}]}
+            ),
+            NO_LOGPROBS,
+            id="null",
+        ),
+        pytest.param(
+            completion("Yes", {"The": 0.9}),
+            "hardly ever begins its answer with a choice: P is unreliable",
+            id="of other words",
+        ),
+    ],
+)
+def test_answers_without_probabilities_are_noticed_once(
+    reply: Reply, noticed: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.WARNING):
-        responses, _, _ = ask(lambda _: completion("Yes"), *[Request(IMAGE, "real?", CHOICES)] * 5)
+        responses, engine, _ = ask(lambda _: reply, *[Request(IMAGE, "real?", CHOICES)] * 5)
     assert {(r.text, r.p, r.unanswered) for r in responses} == {("Yes", None, None)}
-    assert [r.message.partition(" gives ")[2] for r in caplog.records] == [
-        "no log-probabilities: answers are read from the text, AUC will be empty"
+    assert [r.message.partition("/v1 ")[2] for r in caplog.records] == [noticed]
+    assert engine.usage.retries == 0
+
+
+def test_too_few_tokens_are_noticed_once(caplog: pytest.LogCaptureFixture) -> None:
+    requests = [Request(IMAGE, "real?", max_new_tokens=n) for n in (16, 16, 16, 32)]
+    with caplog.at_level(logging.WARNING):
+        ask(lambda _: completion(None, finish_reason="length"), *requests, concurrency=1)
+    assert [r.message.partition("/v1 ")[2] for r in caplog.records] == [
+        "used up its tokens before answering: 16 were allowed; raise max_new_tokens, or turn its reasoning off"
     ]
+
+
+@pytest.mark.parametrize(
+    ("most", "asked_for"),
+    [pytest.param(5, [20, 5], id="five"), pytest.param(0, [20, 5, None], id="none after all")],
+)
+def test_fewer_log_probabilities_are_asked_for(
+    most: int, asked_for: list[int | None], caplog: pytest.LogCaptureFixture
+) -> None:
+    said = f"is greater than max allowed: {most}"
+
+    def script(asked: Asked) -> Reply:
+        wanted = asked.body.get("top_logprobs", 0)
+        many = error(400, f"Requested sample logprobs of {wanted}, which {said}")
+        return many if wanted > most else completion("Yes")
+
+    with caplog.at_level(logging.WARNING):
+        [response], _, server = ask(script)
+    assert response.text == "Yes"
+    assert [asked.body.get("top_logprobs") for asked in server.asked] == asked_for
+    assert said in caplog.records[0].message
 
 
 @pytest.mark.parametrize(
@@ -303,6 +443,37 @@ def test_odd_prices_are_refused() -> None:
         OpenAIEngine("m", api_key="key", prices={"input": -1, "output": 1})
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        *(("concurrency", value) for value in (0, 2.0, True, "32")),
+        *(("max_retries", value) for value in (-1, 1.5, "6")),
+        *(("timeout_s", value) for value in (0, "120", None, True, float("nan"))),
+        *(("first_wait_s", value) for value in (-1, "1")),
+        *(("top_logprobs", value) for value in (0, 21, 5.0, "20")),
+        *(("temperature", value) for value in ("0", True)),
+        ("seed", "1"),
+    ],
+)
+def test_odd_settings_are_refused(setting: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"^{setting} is {value!r}, expected "):
+        OpenAIEngine("m", api_key="key", **{setting: value})  # type: ignore[arg-type]
+
+
+def test_equal_temperatures_have_one_identity() -> None:
+    first, second = (json.dumps(OpenAIEngine("m", api_key="key", temperature=t).identity()) for t in (0, 0.0))
+    assert first == second
+
+
+def test_a_key_is_stripped_and_must_be_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert openai_chat.api_key_for(" sk-1\n", "https://host/v1") == "sk-1"
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-2\r\n")
+    assert openai_chat.api_key_for(" ", "https://host/v1") == "sk-2"
+    with pytest.raises(ValueError, match="holds a line break") as raised:
+        OpenAIEngine("m", api_key="sk-1\nsk-2")
+    assert "sk-" not in str(raised.value)
+
+
 def test_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
@@ -358,3 +529,5 @@ def test_back_off(attempt: int, least_s: float) -> None:
     assert least_s - 1e-9 <= waited_s <= 1.25 * least_s + 1e-9
     asked = StatusError(429, "slow down", headers={"retry-after": "100"})
     assert 100 <= wait_s(asked, attempt, first_wait_s=0.1) <= 125
+    asked = StatusError(429, "slow down", headers={"retry-after-ms": "20"})
+    assert wait_s(asked, attempt, first_wait_s=0.1) >= least_s

@@ -69,7 +69,7 @@ def test_scores_by_hand(tmp_path: Path) -> None:
     assert live["unjudged"] == pytest.approx(1 / 4)
     assert score_run(run, resamples=0).imageqa["realism"].metrics["llm_score_gated"] == pytest.approx((0.5 + 1) / 2)
     assert run.judges == ("scripted 0123",)
-    assert [r.unjudged for r in run.tasks[1].records if isinstance(r, GroundingRecord)][0] == {"refused": 1}
+    assert next(r.unjudged for r in run.tasks[1].records if isinstance(r, GroundingRecord)) == {"refused": 1}
     assert json.loads(run.results_path.read_text())["qreal_judge"] == {"name": "scripted"}
 
 

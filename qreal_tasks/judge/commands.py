@@ -147,6 +147,34 @@ def agree_command(
     print_agreement(*found)
 
 
+@judge_app.command("similarity")
+def similarity_command(
+    run: Annotated[Path, typer.Argument(help="Output folder of a run, or its *_results.json.", show_default=False)],
+    encoder: Annotated[
+        str | None, typer.Option(help="Folder or hub id of a sentence-transformers model. Default: all-MiniLM-L6-v2.")
+    ] = None,
+) -> None:
+    """Text similarity of the matched descriptions, without a language model: a companion to LLM-Score, not one.
+
+    It tells what two texts are about, and hardly whether one says the opposite of the other. The run stays as it is.
+    """
+    from qreal_tasks.judge.similarity import DEFAULT_ENCODER, load_encoder, score_similarity
+    from qreal_tasks.report.run_folder import RunFolderError
+    from qreal_tasks.report.tables import decimals
+
+    try:
+        records = _groundings(_read(run))
+        encode = load_encoder(encoder or DEFAULT_ENCODER)
+        for name in sorted({record.set_name for record in records}):
+            found = score_similarity([record for record in records if record.set_name == name], encode)
+            beside = (
+                f"{found['n_pairs']} pairs of {found['n_images']} images, {found['n_undefined']} without a reference"
+            )
+            typer.echo(f"{name}: text_similarity {decimals(found['text_similarity'])} ({beside})")
+    except (RunFolderError, ImportError, ValueError) as error:
+        _fail("similarity", error)
+
+
 def _open(manifest: Manifest, cache: Path | None, concurrency: int) -> Judge:
     from qreal_tasks.judge.judge import Judge, cache_path
 

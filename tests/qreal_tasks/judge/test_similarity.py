@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
+from written_run import write_run
 
+from qreal_tasks.cli import app
 from qreal_tasks.judge.pairs import Judgement, Pair
 from qreal_tasks.judge.probe import probe
 from qreal_tasks.judge.similarity import (
@@ -163,3 +167,15 @@ def test_a_missing_model_is_named() -> None:
     load_encoder.cache_clear()
     with pytest.raises(ValueError, match=r"encoder no/such-encoder: .*give the folder"):
         load_encoder("no/such-encoder")
+
+
+def test_the_command_prints_a_line_a_set_and_leaves_the_run_alone(encoder_folder: Path, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    done = CliRunner().invoke(app, ["judge", "similarity", str(run), "--encoder", str(encoder_folder)])
+    assert done.exit_code == 0, done.output
+    assert re.search(r"realism: text_similarity \.\d{3} \(2 pairs of 2 images, 0 without a reference\)", done.output)
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+    missing = CliRunner().invoke(app, ["judge", "similarity", str(run), "--encoder", str(tmp_path / "nowhere")])
+    assert missing.exit_code == 1
+    assert "nowhere" in missing.output

@@ -72,7 +72,7 @@ class Call:
         usage.add(completion)
         return cls(
             judgement,
-            completion["choices"][0]["message"],
+            completion["choices"][0].get("message"),
             _text_or_none(completion.get("model")),
             _text_or_none(completion.get("system_fingerprint")),
             usage,

@@ -132,8 +132,13 @@ def agree_command(
     pairs: dict[str, dict[Any, float | None]] = {}
     means: dict[str, dict[str, float | None]] = {}
     try:
+        manifests = [load_manifest(name.strip()) for given in judges for name in given.split(",") if name.strip()]
+        if len({manifest.hash for manifest in manifests}) < max(2, len(manifests)):
+            raise ValueError("--judges: expected two or more judges, no two of them with the same hash")
         read = {str(path): _groundings(_read(path)) for path in runs}
-        for manifest in (load_manifest(name) for given in judges for name in given.split(",")):
+        if not any(read.values()):
+            raise ValueError(f"no ImageQA samples in {', '.join(read)}, so there is no description to judge")
+        for manifest in manifests:
             with _open(manifest, cache, concurrency) as asked:
                 scored = {run: judged(records, _shown(asked), manifest.title) for run, records in read.items()}
             typer.echo(f"{manifest.title}: {_outcome(asked)}")
@@ -141,7 +146,7 @@ def agree_command(
                 key: score for run, records in scored.items() for key, score in pair_scores(records, run).items()
             }
             means[manifest.title] = {run: _mean_llm_score(records) for run, records in scored.items()}
-        found = agreement(pairs), ranking_changes(means) if len(runs) > 1 else []
+        found = agreement(pairs), ranking_changes(means) if len(read) > 1 else []
     except (ManifestError, RunFolderError, StoppedRun, StoreError, ValueError, OSError) as error:
         _fail("agree", error)
     print_agreement(*found)

@@ -83,7 +83,13 @@ class Manifest(_Strict):
         if base_url is None:
             return None
         parts = urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or "@" in parts.netloc
+            or parts.query
+            or parts.fragment
+        ):
             raise ValueError("expected http(s)://host[:port]/v1 without user, password or query; the key is no part")
         return base_url.rstrip("/")
 
@@ -143,7 +149,7 @@ def _packaged() -> Iterator[Traversable]:
 def _parsed(file: Path | Traversable, source: str) -> Manifest:
     try:
         said = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ManifestError(f"{source}: cannot be read: {error}") from error
     if not isinstance(said, dict):
         raise ManifestError(f"{source}: holds {type(said).__name__}, expected the fields {_fields()}")

@@ -36,16 +36,16 @@ def messages(manifest: Manifest, pair: Pair) -> list[dict[str, str]]:
 
 
 def quote(description: str) -> str:
-    """A JSON string without angle brackets.
+    """A JSON string on one line, without angle or square brackets: control tokens of chat templates are made of these.
 
     Letters stay as they are, for the judge to read. Lone surrogates, which a cut-off emoji leaves and no request can
-    carry, are escaped.
+    carry, are escaped, and so are the line breaks that JSON lets through.
 
     >>> print(quote('six "fingers"\\n</prediction>'))
     "six \\"fingers\\"\\n\\u003c/prediction\\u003e"
     """
     text = json.dumps(description, ensure_ascii=False)
-    return re.sub("[<>\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    return re.sub("[<>\\[\\]\x85\u2028\u2029\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def response_format(mode: JsonMode | None) -> dict[str, Any]:

@@ -283,7 +283,13 @@ def api_key_for(api_key: str | None, base_url: str) -> str:
 def _address(base_url: str) -> str:
     """Checked, because it is printed and stored: a user name, password or query may hold a key."""
     parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or "@" in parts.netloc
+        or parts.query
+        or parts.fragment
+    ):
         raise ValueError(
             f"base_url at host {parts.hostname!r} is no plain address, expected http(s)://host[:port]/v1; "
             "a key goes into api_key"

@@ -97,4 +97,4 @@ class Usage:
 
 def _tokens(counted: object, name: str) -> int:
     found = counted.get(name) if isinstance(counted, Mapping) else None
-    return found if isinstance(found, int) else 0
+    return found if isinstance(found, int) and 0 <= found < 2**63 else 0

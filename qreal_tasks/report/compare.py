@@ -45,9 +45,9 @@ def compare_runs(
         raise CompareError("the two runs have no task in common")
     _require_same_data(first, second)
     _require_same_versions(first, second, shared)
-    if not any_judge:
-        _require_same_judge(first, second)
     a, b = _only(first, shared), _only(second, shared)
+    if not any_judge:
+        _require_same_judge(a, b)
     return Comparison(
         first=score_run(a, resamples=0),
         second=score_run(b, resamples=0),
@@ -77,13 +77,21 @@ def _version(task: TaskRun) -> str:
 
 def _require_same_judge(first: Run, second: Run) -> None:
     """A run without a judge has no LLM-Score to compare; its other numbers are fine."""
-    hashes = [{name.rpartition("@")[2] for name in run.judges} for run in (first, second)]
-    if all(hashes) and hashes[0] != hashes[1]:
+    for ours, theirs in zip(_judges(first), _judges(second), strict=True):
+        if not ours or not theirs or ours == theirs:
+            continue
         raise CompareError(
             f"the descriptions of the first run were judged by {', '.join(first.judges)}, those of the second by "
             f"{', '.join(second.judges)}: LLM-Scores of different judges are not comparable. Judge one of them again "
             "with `qreal judge RUN --judge …`, or pass --any-judge"
         )
+
+
+def _judges(run: Run) -> list[set[str]]:
+    """Hashes of the manifests that scored each task."""
+    tasks = sorted(run.tasks, key=lambda task: task.task)
+    named = [{getattr(record, "judge", None) or "" for record in task.records} - {""} for task in tasks]
+    return [{name.rpartition("@")[2] for name in names} for names in named]
 
 
 def _only(run: Run, tasks: Sequence[str]) -> Run:

@@ -40,7 +40,8 @@ def test_a_judge_that_fails_the_probe_is_told_so(tmp_path: Path, monkeypatch: py
     ("arguments", "said"),
     [
         (["probe", "--judge", "gpt-9"], "gpt-9"),
-        (["agree", "nowhere", "--judges", "gpt-4o"], "nowhere does not exist"),
+        (["agree", "nowhere", "--judges", "gpt-4o"], "two or more judges"),
+        (["agree", "nowhere", "--judges", "gpt-4o,gpt-4o"], "no two of them with the same hash"),
         (["nowhere"], "nowhere does not exist"),
     ],
 )

@@ -74,6 +74,9 @@ def test_what_a_request_holds(tmp_path: Path) -> None:
         pytest.param(error(400, "odd request"), "status 400", 1, id="rejected"),
         pytest.param(error(400, code="content_filter"), "content filter", 1, id="filtered question"),
         pytest.param(completion(None, finish_reason="content_filter"), "content filter", 1, id="filtered answer"),
+        pytest.param(
+            Reply({"choices": [{"index": 0, "finish_reason": "content_filter"}]}), "content filter", 1, id="no message"
+        ),
         pytest.param(completion(None, refusal="I cannot."), "refused", 1, id="refusal"),
         pytest.param(completion('{"score": 0.', finish_reason="length"), "truncated", 1, id="truncated"),
         pytest.param(completion("about a half"), "malformed JSON", 1, id="malformed JSON"),

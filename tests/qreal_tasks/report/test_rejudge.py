@@ -101,6 +101,39 @@ def test_judging_again_replaces_and_a_failure_leaves_the_run_as_it_was(tmp_path:
     assert reread(folder).judges == ("other",)
 
 
+def test_a_judge_that_scores_nothing_does_not_take_the_place_of_one_that_did(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, images())
+    rejudge(reread(folder), judging, {})
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def mute(records: Sequence[GroundingRecord]) -> list[GroundingRecord]:
+        return judged(records, lambda pairs: [Judgement(None, "malformed JSON")] * len(pairs), "mute")
+
+    with pytest.raises(ValueError, match=r"none of the 4 pairs \(4 × malformed JSON\)"):
+        rejudge(reread(folder), mute, {})
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_judging_hides_no_changed_sample(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, images())
+    path = folder / f"{PREFIX}_samples_qreal_imageqa_realism.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows[2]["records"]["reference"][0]["bbox_px"] = HALF  # as the model's box: IoU 1
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n")
+    changed = differences(reread(folder), score_run(reread(folder), resamples=0))
+    assert changed
+    rejudge(reread(folder), judging, {})
+    assert set(changed) <= set(differences(reread(folder), score_run(reread(folder), resamples=0)))
+
+
+def test_half_a_surrogate_pair_in_the_log_is_no_obstacle(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, images())
+    path = folder / f"{PREFIX}_samples_qreal_imageqa_realism.jsonl"
+    path.write_text(path.read_text().replace('"doc_id": 0', '"resps": "half \\ud83d", "doc_id": 0'))
+    assert rejudge(reread(folder), judging, {}) == 5
+    assert json.loads(path.read_text().splitlines()[0])["resps"] == "half \ud83d"
+
+
 def test_a_run_without_imageqa_is_refused(tmp_path: Path) -> None:
     folder = write_run(tmp_path, images())
     results = json.loads((folder / f"{PREFIX}_results.json").read_text())

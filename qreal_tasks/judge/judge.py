@@ -24,7 +24,7 @@ from qreal_tasks.judge.prompt import messages, response_format
 from qreal_tasks.judge.reading import judgement_of
 from qreal_tasks.models.openai_chat import DEFAULT_BASE_URL, Asking, ChatClient
 from qreal_tasks.models.openai_dialect import Dialect
-from qreal_tasks.models.openai_retry import CONTENT_FILTER, Verdict
+from qreal_tasks.models.openai_retry import CONTENT_FILTER, StoppedRun, Verdict
 from qreal_tasks.models.openai_usage import Usage
 
 CACHE_ENVIRONMENT = "QREAL_JUDGE_CACHE"
@@ -232,6 +232,13 @@ class Judge:
         return self._cache.put(self._hash, pair, outcome)
 
     def _body(self, said: list[dict[str, str]], dialect: Dialect) -> dict[str, Any]:
+        """The request; a setting that a score depends on is never dropped: the hash says that it was sent."""
+        for name in ("temperature", "seed"):
+            if getattr(dialect, name) != getattr(self.manifest, name):
+                raise StoppedRun(
+                    f"{self.manifest.model} rejects `{name}`; write `{name}: null` into the manifest of "
+                    f"{self.manifest.name}, which then is another judge"
+                )
         return {
             "model": self.manifest.model,
             "messages": said,

@@ -312,3 +312,20 @@ def test_where_judgements_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert cache_path() == tmp_path / "qreal/judgements.sqlite"
     monkeypatch.setenv("QREAL_JUDGE_CACHE", str(tmp_path / "mine"))
     assert cache_path() == tmp_path / "mine"
+
+
+@pytest.mark.parametrize("name", ["temperature", "seed"])
+def test_a_rejected_setting_stops_the_run_and_is_not_dropped(tmp_path: Path, name: str) -> None:
+    """The score would be kept under a hash that says the setting was sent."""
+
+    def script(asked: Asked) -> Reply:
+        return error(400, f"Unsupported parameter: {name}", param=name) if name in asked.body else scored(0.5)
+
+    with ScriptedServer(script) as server:
+        with judge_at(server, tmp_path) as judge, pytest.raises(StoppedRun, match=f"`{name}: null`"):
+            judge.judge(GOOD)
+        with judge_at(server, tmp_path) as judge:
+            assert len(judge._cache) == 0
+        manifest = manifest_for(server.url, **{name: None})
+        with Judge(manifest, tmp_path / "other.sqlite", first_wait_s=0.001) as judge:
+            assert {judgement.score for judgement in judge.judge(GOOD)} == {0.5}

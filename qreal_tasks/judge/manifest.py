@@ -14,11 +14,11 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from qreal_tasks.models.addresses import is_plain_address
 from qreal_tasks.models.openai_usage import Prices
 
 _FORM = 1
@@ -82,14 +82,7 @@ class Manifest(_Strict):
         """It is printed and stored: a user name, password or query may hold a key."""
         if base_url is None:
             return None
-        parts = urlsplit(base_url)
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.hostname
-            or "@" in parts.netloc
-            or parts.query
-            or parts.fragment
-        ):
+        if not is_plain_address(base_url):
             raise ValueError("expected http(s)://host[:port]/v1 without user, password or query; the key is no part")
         return base_url.rstrip("/")
 

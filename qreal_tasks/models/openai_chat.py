@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from qreal_tasks.models.addresses import is_plain_address
 from qreal_tasks.models.openai_bridge import iterate
 from qreal_tasks.models.openai_dialect import Dialect
 from qreal_tasks.models.openai_http import ChatServer, StatusError
@@ -282,16 +283,9 @@ def api_key_for(api_key: str | None, base_url: str) -> str:
 
 def _address(base_url: str) -> str:
     """Checked, because it is printed and stored: a user name, password or query may hold a key."""
-    parts = urlsplit(base_url)
-    if (
-        parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or "@" in parts.netloc
-        or parts.query
-        or parts.fragment
-    ):
+    if not is_plain_address(base_url):
         raise ValueError(
-            f"base_url at host {parts.hostname!r} is no plain address, expected http(s)://host[:port]/v1; "
+            f"base_url at host {urlsplit(base_url).hostname!r} is no plain address, expected http(s)://host[:port]/v1; "
             "a key goes into api_key"
         )
     return base_url.rstrip("/")

@@ -81,6 +81,27 @@ class Chat:
         """The prompt as text, placeholders not expanded."""
         return str(self.processor.apply_chat_template(_messages(text), tokenize=False, add_generation_prompt=True))
 
+    def answer_ids(self, text: str, answer: str) -> list[int]:
+        """Token ids of ``answer`` as they follow the prompt of ``text``: what a model is to write there.
+
+        Tokenised together with the prompt: alone, some tokenizers begin an answer with a token of its own (a lone
+        ``▁``) that never follows a prompt.
+
+        Raises:
+            ValueError: the tokenizer joins the end of the prompt with the answer, so that no token begins it.
+        """
+        prompt, whole = self._tokens(self.rendered(text)), self._tokens(self.rendered(text) + answer)
+        if whole[: len(prompt)] != prompt or len(whole) == len(prompt):
+            raise ValueError(
+                f"the tokenizer does not keep the prompt's tokens in front of the answer {answer[:40]!r}; "
+                "a model trained on such tokens would not be asked with them"
+            )
+        return whole[len(prompt) :]
+
+    def prompt_length(self, text: str, picture_tokens: int) -> int:
+        """Tokens of the prompt whose picture takes ``picture_tokens``, without processing a picture."""
+        return len(self._plain_ids(text)) - 1 + picture_tokens
+
     def _processed(self, image: Image.Image, text: str) -> tuple[dict[str, torch.Tensor], Prompt]:
         """The family's own way from a message to inputs."""
         inputs = self.processor.apply_chat_template(
@@ -92,8 +113,12 @@ class Chat:
         return {key: value for key, value in inputs.items() if key not in _SEQUENCE_KEYS}, prompt
 
     def _plain_ids(self, text: str) -> list[int]:
-        """Tokens with one placeholder for the picture. BOS comes from the template or from the tokenizer, not both."""
-        rendered, bos = self.rendered(text), self.tokenizer.bos_token
+        """Tokens with one placeholder for the picture."""
+        return self._tokens(self.rendered(text))
+
+    def _tokens(self, rendered: str) -> list[int]:
+        """BOS comes from the template or from the tokenizer, not both."""
+        bos = self.tokenizer.bos_token
         begins = bos is not None and rendered.startswith(bos)
         ids: list[int] = self.tokenizer(rendered, add_special_tokens=not begins)["input_ids"]
         return ids

@@ -36,10 +36,14 @@ class Asked:
     @property
     def shared_length(self) -> int:
         """Tokens that all prompts begin with, at most all but one of the shortest."""
-        rows = [prompt.ids for prompt in self.prompts]
-        most = min(map(len, rows)) - 1
-        first, last = min(rows), max(rows)  # what the extremes share in lexical order, all share
-        return next((at for at in range(most) if first[at] != last[at]), most)
+        return shared_length([prompt.ids for prompt in self.prompts])
+
+
+def shared_length(rows: Sequence[Sequence[int]]) -> int:
+    """Tokens that all rows begin with, at most all but one of the shortest."""
+    most = min(map(len, rows)) - 1
+    first, last = min(rows), max(rows)  # what the extremes share in lexical order, all share
+    return next((at for at in range(most) if first[at] != last[at]), most)
 
 
 class Chat:
@@ -68,13 +72,13 @@ class Chat:
             if self.processor.image_token in text:
                 raise ValueError(f"the question holds the picture's placeholder {self.processor.image_token}")
         picture, first = self._processed(image, texts[0])
-        block = None if self.alone else self._picture_block(first, self._plain_ids(texts[0]))
+        block = None if self.alone else self._picture_block(first, self.plain_ids(texts[0]))
         prompts = [first]
         for text in texts[1:]:
             if block is None:
                 prompts.append(self._processed(image, text)[1])
             else:
-                prompts.append(self._expanded(self._plain_ids(text), block))
+                prompts.append(self._expanded(self.plain_ids(text), block))
         return Asked(picture, prompts, self._input_size(picture, image))
 
     def rendered(self, text: str) -> str:
@@ -98,9 +102,14 @@ class Chat:
             )
         return whole[len(prompt) :]
 
-    def prompt_length(self, text: str, picture_tokens: int) -> int:
-        """Tokens of the prompt whose picture takes ``picture_tokens``, without processing a picture."""
-        return len(self._plain_ids(text)) - 1 + picture_tokens
+    def plain_ids(self, text: str) -> list[int]:
+        """Tokens of the prompt with one placeholder for the picture."""
+        return self._tokens(self.rendered(text))
+
+    def picture_tokens(self, width: int, height: int) -> int:
+        """Tokens that take the placeholder's place for a picture of this size, without processing one."""
+        counted: list[int] = self.processor._get_num_multimodal_tokens(image_sizes=[(height, width)]).num_image_tokens
+        return counted[0]
 
     def _processed(self, image: Image.Image, text: str) -> tuple[dict[str, torch.Tensor], Prompt]:
         """The family's own way from a message to inputs."""
@@ -111,10 +120,6 @@ class Chat:
         kept = dict(inputs) if self.alone else None
         prompt = Prompt(inputs["input_ids"][0].tolist(), None if types is None else types[0].tolist(), kept)
         return {key: value for key, value in inputs.items() if key not in _SEQUENCE_KEYS}, prompt
-
-    def _plain_ids(self, text: str) -> list[int]:
-        """Tokens with one placeholder for the picture."""
-        return self._tokens(self.rendered(text))
 
     def _tokens(self, rendered: str) -> list[int]:
         """BOS comes from the template or from the tokenizer, not both."""

@@ -1,0 +1,251 @@
+"""One training run, from a config to a folder: read top to bottom.
+
+Started plainly, with ``accelerate launch -m training CONFIG`` or ``torchrun -m training CONFIG`` on several devices or
+machines, with or without DeepSpeed: every process runs this script.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from qreal_tasks.dataset import DatasetError, Source, locate
+from qreal_tasks.dataset_check import check
+from qreal_tasks.models.batching import is_out_of_memory
+from qreal_tasks.models.chat import Chat
+from training.collator import Collator, proofread
+from training.config import ConfigError, TrainConfig
+from training.examiner import Examiner
+from training.model import loaded, lora_config, outline, without_gradient
+from training.plan import Plan, make_plan
+from training.plan_table import print_plan
+from training.run_folder import (
+    clear_incomplete,
+    data_facts,
+    keep_final,
+    newest_checkpoint,
+    write_history,
+    write_start,
+)
+from training.writer import LENGTH
+
+
+class BatchTooLargeError(RuntimeError):
+    """The batch did not fit; the message says what to change."""
+
+
+def train(config: TrainConfig, resume: Path | None = None) -> Path:
+    """Train, and return the run's folder, whose ``final/`` holds the adapter or the model.
+
+    Args:
+        config: of the run.
+        resume: folder of a run that was interrupted; it goes on from its last whole checkpoint, and ends as if it had
+            never stopped.
+
+    Raises:
+        ConfigError: the config would train nothing, cut an answer or learn the wrong tokens; before a weight is loaded.
+        DatasetError: the data is missing or damaged; before a weight is loaded.
+        BatchTooLargeError: a batch did not fit.
+        CheckpointError: a checkpoint could not be saved.
+    """
+    first = int(os.environ.get("RANK", "0")) == 0
+    source = locate(config.data)
+    if first:
+        _check_data(source)
+    found = outline(config)
+    plan = make_plan(config, source, found)
+    chat = Chat(found.processor)
+    collator = Collator(chat, plan.rows, found.empty.model)
+    proofread(collator, chat, plan.train)
+
+    arguments = _arguments(config, plan)
+    folder = _folder(config, resume)
+    arguments.output_dir = str(folder)
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard")
+    if first:
+        print_plan(plan, arguments.world_size, folder, Console())
+        clear_incomplete(folder)
+        if resume is None:
+            write_start(folder, config, _facts(plan, arguments.world_size))
+
+    from transformers import EarlyStoppingCallback
+
+    from training.trainer import SaveWhatWasEvaluated, Tuner
+
+    model = loaded(config, found.family)
+    examined = plan.held_out is not None and config.task != "describe"
+    callbacks: list[Any] = [SaveWhatWasEvaluated()]
+    if config.held_out.early_stop:
+        callbacks.append(EarlyStoppingCallback(config.held_out.early_stop))
+    tuner = Tuner(
+        model=model,
+        args=arguments,
+        data_collator=collator,
+        train_dataset=plan.train,
+        eval_dataset=plan.held_out,
+        processing_class=found.processor,
+        peft_config=lora_config(config, found.family) if config.method == "lora" and not config.adapter else None,
+        callbacks=callbacks,
+        family=found.family,
+        examiner=Examiner(plan, found.processor, plan.rows) if examined else None,
+        end_of_turn=chat.tokenizer.convert_tokens_to_ids(found.family.end_of_turn),
+        keep_checkpoints=config.keep_checkpoints,
+    )
+    without_gradient(tuner._bare_model(), found.family)
+    _check_gradients(tuner.model)
+
+    checkpoint = newest_checkpoint(folder) if resume else None
+    try:
+        tuner.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise BatchTooLargeError(_advice(plan)) from error
+        raise
+    finally:
+        if first:
+            write_history(folder, tuner.state.log_history, config.best)
+    if newest_checkpoint(folder) != _last(tuner, folder):
+        tuner._save_checkpoint(tuner.model, None)
+    if first:
+        best = tuner.state.best_model_checkpoint
+        keep_final(folder, Path(best) if best and Path(best).is_dir() else _last(tuner, folder))
+    tuner.accelerator.wait_for_everyone()
+    return folder
+
+
+def _check_data(source: Source) -> None:
+    """Read every row of the train split: a picture that is missing would stop the run hours later."""
+    problems = check(source, splits=("train",))
+    if problems:
+        shown = "\n".join(f"  {problem}" for problem in problems[:5])
+        more = f"\n  … and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise DatasetError(
+            f"dataset {source.name} has {len(problems)} problems in its train split; "
+            f"`qreal data check {source.name}` lists all:\n{shown}{more}"
+        )
+
+
+def _arguments(config: TrainConfig, plan: Plan) -> Any:
+    """TRL's settings. Making them joins the processes of a distributed run."""
+    on_cpu = not torch.cuda.is_available()
+    if on_cpu:
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    from trl import SFTConfig
+
+    evaluates = plan.held_out is not None
+    each_epoch = config.held_out.every_epochs == 1
+    settings: dict[str, Any] = {
+        "output_dir": "unknown",  # set once the processes have agreed on it
+        "per_device_train_batch_size": plan.batching.sequences,
+        "per_device_eval_batch_size": plan.batching.sequences,
+        "gradient_accumulation_steps": plan.batching.accumulation,
+        "num_train_epochs": config.epochs,
+        "max_steps": config.max_steps or -1,
+        "learning_rate": config.learning_rate,
+        "lr_scheduler_type": config.schedule,
+        "warmup_steps": config.warmup,
+        "weight_decay": config.weight_decay,
+        "adam_beta1": config.betas[0],
+        "adam_beta2": config.betas[1],
+        "max_grad_norm": config.max_grad_norm,
+        "bf16": config.dtype == "bfloat16",
+        "gradient_checkpointing": config.gradient_checkpointing,
+        "train_sampling_strategy": "group_by_length" if config.group_by_length else "random",
+        "length_column_name": LENGTH,
+        "seed": config.seed,
+        "data_seed": config.seed,
+        "dataloader_num_workers": config.workers,
+        "dataloader_persistent_workers": config.workers > 0,
+        "logging_steps": config.log_every_steps,
+        "logging_first_step": True,
+        "report_to": config.report_to,
+        "run_name": config.name,
+        "eval_strategy": ("epoch" if each_epoch else "steps") if evaluates else "no",
+        "eval_steps": None if each_epoch else config.held_out.every_epochs / config.epochs,
+        "prediction_loss_only": True,
+        "metric_for_best_model": config.best if evaluates else None,
+        "greater_is_better": config.best != "loss",
+        "save_strategy": "steps" if config.save_every_steps else "epoch",
+        "save_steps": config.save_every_steps or 500,
+        "save_total_limit": None,  # older checkpoints are removed only once the new one is whole
+        "deepspeed": config.deepspeed,
+        "use_cpu": on_cpu,
+        # The rest hands tokenising to the collator.
+        "max_length": None,
+        "remove_unused_columns": False,
+        "dataset_kwargs": {"skip_prepare_dataset": True},
+        "push_to_hub": False,
+    }
+    try:
+        arguments = SFTConfig(**settings)
+    except (ValueError, OSError, ImportError) as error:
+        raise ConfigError(" ".join(str(error).split())) from None
+    if config.deepspeed and on_cpu:
+        import deepspeed
+
+        deepspeed.init_distributed(dist_backend="gloo", auto_mpi_discovery=False)
+    return arguments
+
+
+def _folder(config: TrainConfig, resume: Path | None) -> Path:
+    """The run's folder, the same one for every process.
+
+    Raises:
+        ConfigError: the one that the config names holds something.
+    """
+    from accelerate.utils import broadcast_object_list
+
+    if resume is not None:
+        return resume
+    name = config.name or f"{config.task}-{Path(config.model).name}"
+    chosen = [config.output or f"runs/train/{name}-{time.strftime('%Y%m%d-%H%M%S')}"]
+    folder = Path(broadcast_object_list(chosen)[0])
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ConfigError(f"output {folder} holds something already: name another, or go on with --resume {folder}")
+    return folder
+
+
+def _facts(plan: Plan, processes: int) -> dict[str, Any]:
+    """For ``environment.json``."""
+    devices = [torch.cuda.get_device_name(at) for at in range(torch.cuda.device_count())]
+    return {
+        "data": data_facts(plan.source, plan.rows),
+        "model": {"type": plan.outline.family.model_type, "commit": getattr(plan.outline.config, "_commit_hash", None)},
+        "questions": {part: counts.questions for part, counts in plan.counts.items()},
+        "trainable_parameters": plan.trainable.parameters,
+        "questions_a_step": plan.batching.questions * processes,
+        "processes": processes,
+        "devices": devices or ["cpu"],
+    }
+
+
+def _check_gradients(model: Any) -> None:
+    """An adapter loaded for use and not for training would be trained without an error and without an effect."""
+    if not any(weight.requires_grad for weight in model.parameters()):
+        raise ConfigError("nothing would be trained: no weight of the loaded model takes gradients")
+
+
+def _last(tuner: Any, folder: Path) -> Path:
+    return folder / f"checkpoint-{tuner.state.global_step}"
+
+
+def _advice(plan: Plan) -> str:
+    config = plan.config
+    limits = " or ".join(plan.outline.family.pixel_limits)
+    steps = [
+        f"batch_size={max(1, config.batch_size // 2)} gradient_accumulation={2 * config.gradient_accumulation}"
+        if plan.batching.sequences > 1
+        else "",
+        "" if config.gradient_checkpointing else "gradient_checkpointing=true",
+        f"a lower {limits}" if limits else "",
+        "" if config.deepspeed else "deepspeed=configs/deepspeed/zero3.json on several devices",
+    ]
+    return (
+        f"out of memory with {plan.batching.sequences} sequences of up to {plan.counts['train'].longest} tokens on a "
+        f"device. Try, in this order: {'; '.join(step for step in steps if step)}"
+    )

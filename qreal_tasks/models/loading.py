@@ -42,20 +42,13 @@ def load(
 ) -> Loaded:
     """The model in evaluation mode, with the adapter in place, and its processor.
 
-    The processor is the one saved beside the adapter, where there is one: with its limits of pixels the adapter was
-    trained.
-
     Raises:
         ValueError: the processor handles no pictures.
         OSError: there is no such model or adapter.
     """
-    from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers import AutoModelForImageTextToText
 
-    processor = _processor_beside(adapter) if adapter else None
-    if processor is None:
-        processor = AutoProcessor.from_pretrained(pretrained, revision=revision)
-    if not (hasattr(processor, "image_processor") and hasattr(processor, "image_token")):
-        raise ValueError(f"{pretrained} has no processor for pictures and text, expected an image-text-to-text model")
+    processor = processor_of(pretrained, adapter, revision)
     model = AutoModelForImageTextToText.from_pretrained(
         pretrained,
         revision=revision,
@@ -69,6 +62,24 @@ def load(
         model = adapted.merge_and_unload() if merge_adapter else adapted.get_base_model()
     use_patch_products(model)
     return Loaded(model.eval().requires_grad_(False), processor, model.get_input_embeddings().weight.device)
+
+
+def processor_of(pretrained: str, adapter: str | None, revision: str | None) -> Any:
+    """The processor saved beside the adapter, where there is one, for with its limits of pixels the adapter was
+    trained; else the model's.
+
+    Raises:
+        ValueError: it handles no pictures.
+        OSError: there is no such model or adapter.
+    """
+    from transformers import AutoProcessor
+
+    processor = _processor_beside(adapter) if adapter else None
+    if processor is None:
+        processor = AutoProcessor.from_pretrained(pretrained, revision=revision)
+    if not (hasattr(processor, "image_processor") and hasattr(processor, "image_token")):
+        raise ValueError(f"{pretrained} has no processor for pictures and text, expected an image-text-to-text model")
+    return processor
 
 
 def limit_pictures(processor: Any, **limits: int | None) -> None:

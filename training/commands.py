@@ -75,3 +75,32 @@ def run_command(
 def _fail(error: Exception) -> NoReturn:
     typer.secho(f"qreal train: {error}", fg=typer.colors.RED, err=True)
     raise typer.Exit(1)
+
+
+@train_app.command("export")
+def export_command(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished training run.")],
+    folder: Annotated[Path, typer.Argument(help="Where to write; empty or not there.")],
+    merge: Annotated[bool, typer.Option(help="Add the adapter to the weights, or keep it apart.")] = True,
+    results: Annotated[Path | None, typer.Option(help="Run of `qreal eval` whose scores go into the card.")] = None,
+    push: Annotated[str | None, typer.Option(help="Upload to this repository of the hub, org/name.")] = None,
+    private: Annotated[bool, typer.Option(help="The repository is private, when it is new.")] = False,
+) -> None:
+    """Write a trained model into a folder that `qreal eval --model qreal_hf` takes.
+
+    \b
+    qreal train export runs/train/objectqa-… qreal-objectqa-7b
+    qreal eval --model qreal_hf --model_args pretrained=qreal-objectqa-7b --tasks qreal_objectqa --output_path runs/a
+    qreal train export runs/train/objectqa-… qreal-objectqa-7b --results runs/a --push org/qreal-objectqa-7b
+    """
+    from qreal_tasks.report.run_folder import RunFolderError
+    from training import export as exporting
+    from training.config import ConfigError
+
+    try:
+        exported = exporting.export(run, folder, merge=merge, results=results)
+        typer.echo(f"Written: {folder}\nNext: qreal eval --model qreal_hf --model_args {exported.model_args}")
+        if push:
+            typer.echo(f"Uploaded: {exporting.push(folder, push, private)}")
+    except (ConfigError, RunFolderError, OSError, ValueError) as error:
+        _fail(error)

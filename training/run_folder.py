@@ -40,7 +40,7 @@ FINAL = "final"
 COMPLETE = "COMPLETE"
 
 _TRAINING_STATE = re.compile(
-    r"(optimizer|scheduler|rng_state|scaler|trainer_state|training_args|global_step|latest$|COMPLETE$|zero_to_fp32)"
+    r"(optimizer|scheduler|rng_state|scaler|trainer_state|training_args|global_step|latest$|COMPLETE$|README|zero_to_)"
 )
 
 

@@ -96,8 +96,8 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
         end_of_turn=chat.tokenizer.convert_tokens_to_ids(found.family.end_of_turn),
         keep_checkpoints=config.keep_checkpoints,
     )
-    without_gradient(tuner._bare_model(), found.family)
-    _check_gradients(tuner.model)
+    without_gradient(tuner.bare_model(), found.family)
+    _check_prepared(config, tuner)
 
     checkpoint = newest_checkpoint(folder) if resume else None
     try:
@@ -224,10 +224,20 @@ def _facts(plan: Plan, processes: int) -> dict[str, Any]:
     }
 
 
-def _check_gradients(model: Any) -> None:
-    """An adapter loaded for use and not for training would be trained without an error and without an effect."""
-    if not any(weight.requires_grad for weight in model.parameters()):
+def _check_prepared(config: TrainConfig, tuner: Any) -> None:
+    """Two mistakes that would cost a whole run without an error.
+
+    An adapter loaded for use and not for training would be trained without an effect; DeepSpeed's settings are passed
+    over when something has set up the processes before.
+    """
+    if not any(weight.requires_grad for weight in tuner.model.parameters()):
         raise ConfigError("nothing would be trained: no weight of the loaded model takes gradients")
+    if config.deepspeed and str(tuner.accelerator.distributed_type).rpartition(".")[2] != "DEEPSPEED":
+        raise ConfigError(
+            f"deepspeed: {config.deepspeed} was not taken up (the processes work as "
+            f"{tuner.accelerator.distributed_type}): start with torchrun or accelerate launch, and unset "
+            "ACCELERATE_USE_CPU"
+        )
 
 
 def _last(tuner: Any, folder: Path) -> Path:

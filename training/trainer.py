@@ -55,7 +55,7 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
         """Cross-entropy over the answers' tokens: ``Σ -log p / n``, with ``n`` the tokens of this batch, or of all
         batches of the step where the family counts so."""
         if inputs["attention_mask"].ndim == 4:
-            inputs = {**inputs, "attention_mask": as_attention_mask(inputs["attention_mask"], self._bare_model())}
+            inputs = {**inputs, "attention_mask": as_attention_mask(inputs["attention_mask"], self.bare_model())}
         outputs = model(**inputs, use_cache=False, fused_lm_head=True)
         counted = outputs.label_mask.sum().clamp(min=1) if num_items_in_batch is None else num_items_in_batch
         loss: torch.Tensor = -outputs.log_probs.sum() / counted
@@ -71,14 +71,14 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
             apart = not (self.is_deepspeed_enabled and self.accelerator.state.deepspeed_plugin.zero_stage == 3)
             share = (self.args.process_index, self.args.world_size) if apart else (0, 1)
             with torch.no_grad(), self.compute_loss_context_manager():
-                found = self._examiner.examine(self._bare_model(), *share)
+                found = self._examiner.examine(self.bare_model(), *share)
             output.metrics.update({f"{named.get('metric_key_prefix', 'eval')}_{k}": v for k, v in found.items()})
         return output
 
     def create_model_card(self, *given: Any, **named: Any) -> None:
         """None beside a checkpoint; ``qreal train export`` writes one that says what was done."""
 
-    def _bare_model(self) -> Any:
+    def bare_model(self) -> Any:
         """Without the wrappers of PEFT and of several processes; an adapter is in its layers."""
         return self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
 

@@ -59,10 +59,12 @@ def outline(config: TrainConfig) -> Outline:
         limit_pictures(processor, **{name: getattr(config, name) for name in family.pixel_limits})
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    settings._attn_implementation = config.attn_implementation
-    with torch.device("meta"):
-        empty = AutoModelForImageTextToText.from_config(settings)
-    return Outline(settings, family, processor, empty)
+    try:
+        with torch.device("meta"):
+            empty = AutoModelForImageTextToText.from_config(settings, attn_implementation=config.attn_implementation)
+    except (ImportError, ValueError) as error:
+        raise ConfigError(f"attn_implementation {config.attn_implementation}: {_first_line(error)}") from None
+    return Outline(empty.config, family, processor, empty)
 
 
 def counted(config: TrainConfig, found: Outline) -> Trainable:

@@ -59,7 +59,7 @@ class OneInMemory:
         if self._engine is None:
             return
         self._engine = self._source = None
-        gc.collect()  # a model is full of cycles, and on a GPU the next one must fit beside nothing
+        gc.collect()  # a cycle, of an error's traceback for instance, would keep a whole model beside the next one
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()  # the next model's batches grow by its own peak

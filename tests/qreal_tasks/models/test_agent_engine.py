@@ -58,6 +58,8 @@ class Script:
     filter: Answers = lambda request: scored(0.9)
     describe: Answers = lambda request: Response("It is wrong.")
     asked: dict[str, list[Request]] = field(default_factory=lambda: {name: [] for name in SUBTASKS})
+    batched: dict[str, list[tuple[str, bytes]]] = field(default_factory=dict)
+    """All that a stage was given, known or not, in its order: what its batches are made of."""
     loaded: list[str] = field(default_factory=list)
     fail_after: dict[str, int] = field(default_factory=dict)
     """Answers that a stage gives before its process is killed."""
@@ -93,6 +95,7 @@ def agent(tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) ->
                 self, requests: Sequence[Request], known: Collection[int] = frozenset()
             ) -> Iterator[tuple[int, Response]]:
                 """In an order of its own, like the real one."""
+                script.batched[self._stage] = [(r.text, r.image.tobytes()) for r in requests]
                 places = [at for at in range(len(requests)) if at not in known]
                 random.Random(len(requests)).shuffle(places)
                 for count, at in enumerate(places):
@@ -360,6 +363,13 @@ def test_any_label_and_description_reach_the_reader_whole(text: str, agent: Call
     assert entity.box == (10, 10, 40, 50)
 
 
+def test_a_tag_of_reasoning_in_a_label_hides_no_entity(agent: Callable[..., AgentEngine]) -> None:
+    """As an escape in the detecting model's text it is part of the label, and must not be read as a tag later."""
+    text = '[{"bbox_2d": [10, 10, 40, 50], "label": "dog"}, {"bbox_2d": [50, 20, 90, 70], "label": "\\u003c/think>"}]'
+    [response] = answers_of(agent(Script(detect=lambda _: Response(text))), [ask(picture(100, 80, 1), "realism")])
+    assert [entity.label for entity in parse_entities(response.text).entities] == ["dog", "</think>"]
+
+
 def test_an_entity_without_a_label_is_asked_about_as_one(agent: Callable[..., AgentEngine]) -> None:
     script = Script(detect=lambda _: listed(([10, 10, 40, 50], "")))
     [response] = answers_of(agent(script), [ask(picture(100, 80, 1), "realism")])
@@ -377,24 +387,27 @@ def test_what_is_known_is_left_out(agent: Callable[..., AgentEngine]) -> None:
     assert len(script.asked["filter"]) == 2 * 3
 
 
-@pytest.mark.parametrize("stage", SUBTASKS)
+@pytest.mark.parametrize(("stage", "after"), [("detect", 3), ("filter", 3), ("describe", 12)])
 def test_a_run_that_died_in_a_stage_goes_on_there(
-    stage: str, agent: Callable[..., AgentEngine], tmp_path: Path
+    stage: str, after: int, agent: Callable[..., AgentEngine], tmp_path: Path
 ) -> None:
     requests = [ask(picture(100, 80, at), name) for at in range(4) for name in ("realism", "plausibility")]
-    whole = answers_of(agent(Script()), requests)
+    uninterrupted = Script()
+    with AnswerStore(tmp_path / "whole.sqlite") as store:
+        whole = dict(answered_with_store(agent(uninterrupted, store=store), store, requests))
     with AnswerStore(tmp_path / "answers.sqlite") as store:
-        died = Script(fail_after={stage: 3})
+        died = Script(fail_after={stage: after})  # of 16 descriptions 12 complete some requests, which are then known
         with pytest.raises(Killed):
             list(answered_with_store(agent(died, store=store), store, requests))
         script = Script()
         answers = dict(answered_with_store(agent(script, store=store), store, requests))
-        assert [answers[at] for at in range(len(requests))] == whole
+        assert answers == whole
         asked = {"detect": 4, "filter": 16, "describe": 16}
         for name in SUBTASKS:
             assert len(died.asked[name]) + len(script.asked[name]) == asked[name]
-        assert len(script.asked[stage]) == asked[stage] - 3
+        assert len(script.asked[stage]) == asked[stage] - after
         assert script.loaded == list(SUBTASKS[SUBTASKS.index(stage) :])
+        assert script.batched == {name: uninterrupted.batched[name] for name in script.loaded}
         again = Script()
         assert dict(answered_with_store(agent(again, store=store), store, requests)) == answers
         assert again.loaded == []
@@ -446,14 +459,15 @@ def test_the_options_are_those_of_the_engine() -> None:
 
 
 def test_what_an_answer_depends_on_is_known_without_the_weights(
-    tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    saying: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(on_demand, "TransformersEngine", lambda *_, **__: pytest.fail("a model was loaded"))
-    qwen, internvl = str(tiny_model("qwen2_5_vl")), str(tiny_model("internvl"))
+    qwen, other = saying("qwen2_5_vl", "Yes"), saying("qwen2_5_vl", "No")
     engines = [
         AgentEngine(qwen, qwen, qwen),
-        AgentEngine(qwen, internvl, qwen),
-        AgentEngine(qwen, qwen, internvl),
+        AgentEngine(other, qwen, qwen),
+        AgentEngine(qwen, other, qwen),
+        AgentEngine(qwen, qwen, other),
         AgentEngine(qwen, qwen, qwen, max_pixels=10_000),
         AgentEngine(qwen, qwen, qwen, dtype="bfloat16"),
     ]
@@ -499,33 +513,45 @@ def saying(tiny_model: Callable[[str], Path], tmp_path_factory: pytest.TempPathF
     return folder_of
 
 
+@dataclass
+class Loads:
+    """What was loaded, and what of it is still there."""
+
+    folders: list[str] = field(default_factory=list)
+    models: list[weakref.ref[Any]] = field(default_factory=list)
+
+    @property
+    def in_memory(self) -> int:
+        return sum(ref() is not None for ref in self.models)
+
+
 @pytest.fixture
-def loads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Folders in the order of loading; fails when a model is loaded while another one is in memory."""
-    loaded: list[str] = []
-    alive: list[weakref.ref[Any]] = []
+def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
+    """Fails when a model is loaded while another one is in memory."""
+    seen = Loads()
 
     class Watched(TransformersEngine):
         def __init__(self, pretrained: str, **options: Any) -> None:
-            assert [ref for ref in alive if ref() is not None] == []
+            assert seen.in_memory == 0
             super().__init__(pretrained, **options)
-            alive[:] = [weakref.ref(self.model)]
-            loaded.append(pretrained)
+            self.cycle = self  # as the traceback of an error that is kept would make one
+            seen.models.append(weakref.ref(self.model))
+            seen.folders.append(pretrained)
 
     monkeypatch.setattr(on_demand, "TransformersEngine", Watched)
-    yield loaded
-    assert [ref for ref in alive if ref() is not None] == []
+    return seen
 
 
 @pytest.mark.parametrize("family", ["qwen2_5_vl", "internvl", "llava_next"])
-def test_real_models_one_after_another(family: str, saying: Callable[[str, str], str], loads: list[str]) -> None:
+def test_real_models_one_after_another(family: str, saying: Callable[[str, str], str], loads: Loads) -> None:
     models = [saying(family, text) for text in (DETECTED, "Yes", DESCRIBED)]
     requests = [ask(picture(*size, 1), name, Space.NORM1000) for size in ((90, 60), (60, 150)) for name in IMAGEQA_SETS]
-    answers = answers_of(AgentEngine(*models), requests)
-    for answer in answers:
+    engine = AgentEngine(*models)
+    for answer in answers_of(engine, requests):
         assert said(answer) == [{"bbox_2d": [100, 200, 600, 900], "label": "dog", "description": DESCRIBED}]
         assert answer.input_size is not None
-    assert loads == models
+    assert loads.folders == models
+    assert loads.in_memory == 0, "the last model stays in memory"
 
 
 @pytest.mark.parametrize(
@@ -538,12 +564,12 @@ def test_real_models_one_after_another(family: str, saying: Callable[[str, str],
     ids=["one model for all", "one for two", "nothing left to describe"],
 )
 def test_a_model_is_loaded_once_and_only_when_it_is_asked(
-    texts: tuple[str, str, str], loaded: int, saying: Callable[[str, str], str], loads: list[str]
+    texts: tuple[str, str, str], loaded: int, saying: Callable[[str, str], str], loads: Loads
 ) -> None:
     engine = AgentEngine(*[saying("qwen2_5_vl", text) for text in texts])
     [response] = answers_of(engine, [ask(picture(90, 60, 1), "realism", Space.NORM1000)])
     assert response.unanswered is None
-    assert len(loads) == loaded
+    assert len(loads.folders) == loaded
 
 
 def test_the_next_model_finds_the_gpu_as_if_it_were_the_first(
@@ -560,7 +586,7 @@ def test_the_next_model_finds_the_gpu_as_if_it_were_the_first(
     assert called == ["empty_cache", "reset_peak_memory_stats"]
 
 
-def test_stages_may_be_adapters(saying: Callable[[str, str], str], loads: list[str], tmp_path: Path) -> None:
+def test_stages_may_be_adapters(saying: Callable[[str, str], str], loads: Loads, tmp_path: Path) -> None:
     """On the base that they name, or on the one that is given; the adapters themselves change nothing."""
     detect, yes, no = (saying("qwen2_5_vl", text) for text in (DETECTED, "Yes", "No"))
     adapted = get_peft_model(
@@ -573,10 +599,10 @@ def test_stages_may_be_adapters(saying: Callable[[str, str], str], loads: list[s
     requests = [ask(picture(90, 60, 1), "realism", Space.NORM1000)]
     [on_named] = answers_of(AgentEngine(detect, *adapters), requests)
     assert [entity["description"] for entity in said(on_named)] == ["Yes"]
-    assert loads == [detect, yes, yes]
+    assert loads.folders == [detect, yes, yes]
     [on_given] = answers_of(AgentEngine(detect, *adapters, pretrained=no), requests)
     assert said(on_given) == []
-    assert loads[3:] == [detect, no]
+    assert loads.folders[3:] == [detect, no]
 
 
 @pytest.mark.parametrize("after", [1, 7, 20])

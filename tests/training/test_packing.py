@@ -102,9 +102,7 @@ def test_in_single_precision_too(tiny_model: Callable[[str], Path], config: Call
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_sequence_alone_is_what_the_family_itself_makes_of_it(
-    family: str, tiny_model: Callable[[str], Path]
-) -> None:
+def test_a_sequence_alone_is_what_the_family_itself_makes_of_it(family: str, tiny_model: Callable[[str], Path]) -> None:
     """Positions, types and mask of the row against the processor's own tokens and the model's own positions."""
     folder = tiny_model(family)
     processor = AutoProcessor.from_pretrained(folder)

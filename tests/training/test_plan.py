@@ -65,9 +65,7 @@ def _answers_of(plan: Plan, row: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_first_answer_token_is_the_one_that_scoring_reads(
-    family: str, config: Callable[..., TrainConfig]
-) -> None:
+def test_the_first_answer_token_is_the_one_that_scoring_reads(family: str, config: Callable[..., TrainConfig]) -> None:
     from qreal_tasks.models.spellings import Spellings
 
     chat = Chat(outline(config(family)).processor)
@@ -80,9 +78,7 @@ def test_the_first_answer_token_is_the_one_that_scoring_reads(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_boxes_of_the_answers_are_those_of_the_dataset(
-    family: str, config: Callable[..., TrainConfig]
-) -> None:
+def test_boxes_of_the_answers_are_those_of_the_dataset(family: str, config: Callable[..., TrainConfig]) -> None:
     """What a model that writes its answers perfectly would get."""
     plan = planned(config(family, task="imageqa"))
     chat = Chat(plan.outline.processor)

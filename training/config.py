@@ -36,9 +36,9 @@ class _Section(BaseModel):
 class Lora(_Section):
     """Adapter of low rank beside linear layers (PEFT)."""
 
-    r: int = Field(8, ge=1)
-    alpha: float = Field(32, gt=0)
-    dropout: float = Field(0.05, ge=0, lt=1)
+    r: int = Field(default=8, ge=1)
+    alpha: float = Field(default=32, gt=0)
+    dropout: float = Field(default=0.05, ge=0, lt=1)
     targets: str | list[str] | None = None
     """A regular expression over module names, or names; by default the family's: the language model's linear layers."""
 
@@ -54,19 +54,19 @@ class Freeze(_Section):
 class HeldOut(_Section):
     """Evaluation while training, on prompts of the train split that are kept back."""
 
-    share: float = Field(0.05, ge=0, lt=1)
+    share: float = Field(default=0.05, ge=0, lt=1)
     """Of the prompts; 0 for no evaluation. All images of a prompt are on one side."""
-    most: int = Field(256, ge=1)
+    most: int = Field(default=256, ge=1)
     """Entities or images to ask at each evaluation, drawn once with the seed."""
-    every_epochs: float = Field(1.0, gt=0)
+    every_epochs: float = Field(default=1.0, gt=0)
     best: str | None = None
     """Metric that chooses the best checkpoint; by default ``auc`` for Yes or No, ``f1_at_50`` for boxes, ``loss``
     for descriptions."""
-    early_stop: int | None = Field(None, ge=1)
+    early_stop: int | None = Field(default=None, ge=1)
     """Stop after so many evaluations without a better value."""
-    batch_size: int = Field(8, ge=1)
+    batch_size: int = Field(default=8, ge=1)
     """Pictures at a time."""
-    max_new_tokens: int = Field(1024, ge=1)
+    max_new_tokens: int = Field(default=1024, ge=1)
 
 
 class TrainConfig(_Section):
@@ -92,46 +92,46 @@ class TrainConfig(_Section):
     """ImageQA sets to train on; each is a separate example of an image."""
     packing: bool | None = None
     """All questions about a picture as one sequence behind it; by default for answers of Yes or No."""
-    max_tokens: int | None = Field(None, ge=1)
+    max_tokens: int | None = Field(default=None, ge=1)
     """Longest sequence, picture included."""
     over_length: Literal["error", "drop"] = "error"
-    min_pixels: int | None = Field(None, ge=1)
-    max_pixels: int | None = Field(None, ge=1)
-    max_patches: int | None = Field(None, ge=1)
+    min_pixels: int | None = Field(default=None, ge=1)
+    max_pixels: int | None = Field(default=None, ge=1)
+    max_patches: int | None = Field(default=None, ge=1)
 
     method: Literal["lora", "full"] = "lora"
-    lora: Lora = Lora()
-    freeze: Freeze = Freeze()
+    lora: Lora = Field(default_factory=Lora)
+    freeze: Freeze = Field(default_factory=Freeze)
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     attn_implementation: str = "sdpa"
     gradient_checkpointing: bool = True
 
-    epochs: float = Field(3.0, gt=0)
-    max_steps: int | None = Field(None, ge=1)
+    epochs: float = Field(default=3.0, gt=0)
+    max_steps: int | None = Field(default=None, ge=1)
     """Stop after so many optimiser steps, whatever ``epochs`` says."""
-    batch_size: int = Field(4, ge=1)
+    batch_size: int = Field(default=4, ge=1)
     """Questions a device sees at once. A packed picture is as many questions as it has; see ``batching.py``."""
-    gradient_accumulation: int = Field(1, ge=1)
-    learning_rate: float = Field(1e-4, gt=0)
+    gradient_accumulation: int = Field(default=1, ge=1)
+    learning_rate: float = Field(default=1e-4, gt=0)
     schedule: str = "cosine"
-    warmup: float = Field(0.05, ge=0, lt=1)
+    warmup: float = Field(default=0.05, ge=0, lt=1)
     """Share of the steps."""
-    weight_decay: float = Field(0.1, ge=0)
+    weight_decay: float = Field(default=0.1, ge=0)
     betas: Annotated[list[float], Field(min_length=2, max_length=2)] = [0.9, 0.95]
-    max_grad_norm: float = Field(1.0, gt=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
     group_by_length: bool = True
     seed: int = 42
-    workers: int = Field(4, ge=0)
+    workers: int = Field(default=4, ge=0)
     """Processes that decode and process pictures ahead, on each device."""
     deepspeed: str | None = None
     """A JSON file of DeepSpeed."""
 
-    held_out: HeldOut = HeldOut()
-    save_every_steps: int | None = Field(None, ge=1)
+    held_out: HeldOut = Field(default_factory=HeldOut)
+    save_every_steps: int | None = Field(default=None, ge=1)
     """Besides the checkpoint at each evaluation."""
-    keep_checkpoints: int = Field(2, ge=1)
+    keep_checkpoints: int = Field(default=2, ge=1)
     """The newest; the best one is kept beside them."""
-    log_every_steps: int = Field(10, ge=1)
+    log_every_steps: int = Field(default=10, ge=1)
     report_to: Literal["tensorboard", "wandb", "none"] = "tensorboard"
 
     @model_validator(mode="after")

@@ -63,10 +63,10 @@ class Examiner:
         if self._plan.config.task in CHOICE_TASKS:
             judged = [(*key, answered[at]) for at, key in enumerate(about)]
             return _choice_metrics(gather_object(judged) if processes > 1 else judged)
-        found = [self._grounding(*key, answered[at]) for at, key in enumerate(about)]
+        found = [self._grounding(row, name, answered[at]) for at, (row, name, _) in enumerate(about)]
         return _box_metrics(gather_object(found) if processes > 1 else found)
 
-    def _requests(self, share: Sequence[Mapping[str, Any]]) -> tuple[list[Request], list[tuple[Any, ...]]]:
+    def _requests(self, share: Sequence[Mapping[str, Any]]) -> tuple[list[Request], list[tuple[int, str, str]]]:
         """The questions, and for each the row, its name and the right answer."""
         config, family = self._plan.config, self._plan.outline.family
         choices = ANSWERS if config.task in CHOICE_TASKS else ()
@@ -79,7 +79,7 @@ class Examiner:
                 about.append((sequence["row"], name, answer))
         return requests, about
 
-    def _grounding(self, at: int, name: str, answer: str, response: Response) -> GroundingRecord:
+    def _grounding(self, at: int, name: str, response: Response) -> GroundingRecord:
         row = self._rows.select_columns([c for c in self._rows.column_names if c != "image"])[at]
         reference = all_regions(row) if self._plan.config.task == "detect" else None
         space = self._plan.outline.family.box_space

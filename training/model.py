@@ -73,7 +73,7 @@ def counted(config: TrainConfig, found: Outline) -> Trainable:
     Raises:
         ConfigError: nothing would be, or the adapter to go on with was made for another model.
     """
-    adapter = _adapter_settings(config.adapter) if config.adapter else None
+    adapter = _adapter_settings(config.adapter, found) if config.adapter else None
     prepared = _prepared(found.empty, config, found.family, adapter)
     if config.adapter:
         _check_fits(prepared, config.adapter)
@@ -165,13 +165,31 @@ def _prepared(model: Any, config: TrainConfig, family: Family, adapter: Any | No
     return model
 
 
-def _adapter_settings(adapter: str) -> Any:
+def _adapter_settings(adapter: str, found: Outline) -> Any:
     from peft import PeftConfig
 
     folder = Path(adapter).expanduser()
     if not (folder / "adapter_config.json").is_file():
         raise ConfigError(f"adapter {adapter}: no adapter_config.json there, expected a folder that PEFT saved")
-    return PeftConfig.from_pretrained(str(folder))
+    settings = PeftConfig.from_pretrained(str(folder))
+    made_for = _model_type(settings.base_model_name_or_path)
+    if made_for not in (None, found.config.model_type):
+        raise ConfigError(
+            f"adapter {adapter} was made for {settings.base_model_name_or_path}, a {made_for}; the model to be trained "
+            f"is a {found.config.model_type}"
+        )
+    settings.inference_mode = False  # PEFT saves them for use, and would freeze the adapter
+    return settings
+
+
+def _model_type(base: str | None) -> str | None:
+    """Of a model that is on this machine, None where it is not."""
+    from transformers import AutoConfig
+
+    try:
+        return str(AutoConfig.from_pretrained(base, local_files_only=True).model_type) if base else None
+    except (OSError, ValueError):
+        return None
 
 
 def _check_fits(prepared: Any, adapter: str) -> None:

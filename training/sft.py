@@ -6,6 +6,7 @@ machines, with or without DeepSpeed: every process runs this script.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -108,7 +109,8 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
         raise
     finally:
         if first:
-            write_history(folder, tuner.state.log_history, config.best)
+            with contextlib.suppress(OSError):  # a full disk must not hide what went wrong
+                write_history(folder, tuner.state.log_history, config.best)
     if newest_checkpoint(folder) != _last(tuner, folder):
         tuner._save_checkpoint(tuner.model, None)
     if first:

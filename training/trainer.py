@@ -102,10 +102,11 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
                 (folder / COMPLETE).write_text("Every file of this checkpoint was written.\n", encoding="utf-8")
-        except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+        except Exception as error:  # torch, safetensors and the system each report a full disk as another type
             shutil.rmtree(folder, ignore_errors=True)
+            reason = " ".join(str(error).split())[:300]
             raise CheckpointError(
-                f"checkpoint {folder} could not be saved: {str(error).splitlines()[0]}. Those before it are whole: "
+                f"checkpoint {folder} could not be saved: {reason}. Those before it are whole: "
                 f"free space, then go on with `qreal train --resume {folder.parent}`"
             ) from error
         if self.args.should_save:

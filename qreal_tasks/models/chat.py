@@ -42,7 +42,7 @@ class Asked:
 def shared_length(rows: Sequence[Sequence[int]]) -> int:
     """Tokens that all rows begin with, at most all but one of the shortest."""
     most = min(map(len, rows)) - 1
-    first, last = min(rows), max(rows)  # what the extremes share in lexical order, all share
+    first, last = min(map(list, rows)), max(map(list, rows))  # what the extremes share in lexical order, all share
     return next((at for at in range(most) if first[at] != last[at]), most)
 
 

@@ -88,7 +88,7 @@ class TransformersEngine:
         )
         limit_pictures(loaded.processor, min_pixels=min_pixels, max_pixels=max_pixels, max_patches=max_patches)
         self._take(loaded, fixed)
-        self._identity = self._identified(pretrained, revision, adapter, merge_adapter)
+        self._identity |= self._identified(pretrained, revision, adapter, merge_adapter)
 
     @classmethod
     def around(cls, loaded: Loaded, batch_size: int | Literal["auto"] = "auto") -> TransformersEngine:

@@ -215,9 +215,8 @@ def compare(name: str, pictures: list[PillowImage.Image], options: argparse.Name
             line += f"; {memory[each]:.1f} GiB, {100 * own / middle / rate:.0f} % of the matrix rate"
         print(line)
     floor = needed.shared / rate
-    print(
-        f"  {'floor':12} {count / floor:8.2f} questions/s at {rate / 1e9:.0f} GFLOP/s; packed reaches {floor / best:.0%}"
-    )
+    line = f"  {'floor':12} {count / floor:8.2f} questions/s at {rate / 1e9:.0f} GFLOP/s"
+    print(f"{line}; packed reaches {floor / best:.0%}")
     print(f"  rows apart need {needed.separate / needed.shared:.2f} x the arithmetic of the packed form")
 
 

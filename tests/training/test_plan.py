@@ -127,7 +127,9 @@ def test_no_prompt_is_on_both_sides_and_the_choice_follows_the_seed(config: Call
         return {ids[at] for at in plan.train["row"]}, {ids[at] for at in plan.held_out["row"]}
 
     train, held_out = sides()
-    assert train and held_out and not train & held_out
+    assert train
+    assert held_out
+    assert not train & held_out
     assert sides() == (train, held_out)
     assert sides(seed=7)[1] != held_out
 

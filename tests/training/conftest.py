@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
+from qreal_tasks.harness.run import evaluate
 from qreal_tasks.models.tiny import (
     write_tiny_internvl,
     write_tiny_llava_next,
     write_tiny_qwen2_5_vl,
     write_tiny_qwen3_vl,
 )
+from qreal_tasks.report.run_folder import find_results, read_run
+from qreal_tasks.report.score import score_run
 from training.config import TrainConfig, checked
 
 WRITERS = {
@@ -68,6 +72,22 @@ def config(tmp_path: Path, tiny_model: Callable[[str], Path]) -> Callable[..., T
         return checked(values | changed, "test")
 
     return make
+
+
+@pytest.fixture
+def scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """What ``qreal eval`` with ``qreal_hf`` says of a model on a dataset."""
+
+    def evaluated(model_args: str, data: Path, tasks: str, backend: str = "qreal_hf") -> Any:
+        monkeypatch.setenv("QREAL_DATA", str(data))
+        monkeypatch.setenv("QREAL_ANSWERS", str(tmp_path / "answers.sqlite"))
+        monkeypatch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "2"))
+        output = tmp_path / "results"
+        given = ["--model", backend, "--model_args", f"{model_args}", "--tasks", tasks, "--output_path", str(output)]
+        evaluate(given)
+        return score_run(read_run(find_results(output)[-1]), resamples=0)
+
+    return evaluated
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,30 +10,11 @@ import pytest
 from few_rows import write_few
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
-from qreal_tasks.harness.run import evaluate
-from qreal_tasks.report.run_folder import find_results, read_run
-from qreal_tasks.report.score import score_run
 from training.config import TrainConfig
 from training.export import export
 from training.sft import train
 
 FAMILIES = ("qwen2_5_vl", "internvl", "llava_next")
-
-
-@pytest.fixture
-def scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """What ``qreal eval`` with ``qreal_hf`` says of a model on a dataset."""
-
-    def evaluated(model_args: str, data: Path, tasks: str, backend: str = "qreal_hf") -> Any:
-        monkeypatch.setenv("QREAL_DATA", str(data))
-        monkeypatch.setenv("QREAL_ANSWERS", str(tmp_path / "answers.sqlite"))
-        monkeypatch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "2"))
-        output = tmp_path / "results"
-        given = ["--model", backend, "--model_args", f"{model_args}", "--tasks", tasks, "--output_path", str(output)]
-        evaluate(given)
-        return score_run(read_run(find_results(output)[-1]), resamples=0)
-
-    return evaluated
 
 
 @pytest.mark.harness

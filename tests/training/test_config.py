@@ -12,7 +12,7 @@ RECIPES = sorted((Path(__file__).parents[2] / "configs" / "training").glob("*.ya
 
 
 def test_every_recipe_is_read_and_names_a_task_and_a_model() -> None:
-    read = {path.stem: load_config(path) for path in RECIPES if not path.name.startswith("_")}
+    read = {path.stem: load_config(path) for path in RECIPES if not path.name.startswith(("_", "mini-"))}
     assert {config.task for config in read.values()} == {"objectqa", "imageqa", "detect", "filter", "describe"}
     assert all(config.batch_size == 4 and config.epochs == 3 for config in read.values() if config.task == "objectqa")
 

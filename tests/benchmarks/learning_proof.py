@@ -89,9 +89,8 @@ def report_objectqa(run: Run, known: list[JudgmentRecord]) -> None:
 
 def report_imageqa(before: RunScores, after: RunScores) -> None:
     """A line a set."""
-    print(
-        f"\n{'ImageQA, test':18} {'IoU':>6} {'95 % interval':>15} {'det.':>6} {'F1@.5':>6} {'unread':>6}   untrained, box"
-    )
+    heads = f"{'IoU':>6} {'95 %':>15} {'det.':>6} {'F1@.5':>6} {'unread':>6}"
+    print(f"\n{'ImageQA, test':18} {heads}   IoU untrained, of a box")
     for name, row in after.imageqa.items():
         shown = [row.metrics[m] for m in ("iou", "detection_rate", "f1_at_50", "unparsed")]
         iou = row.intervals["iou"]

@@ -74,8 +74,9 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
         if resume is None:
             write_start(folder, config, _facts(plan, arguments.world_size))
 
-    from transformers import EarlyStoppingCallback
+    from transformers import EarlyStoppingCallback, ProgressCallback
 
+    from training.progress import Progress
     from training.trainer import SaveWhatWasEvaluated, Tuner
 
     model = loaded(config, found.family)
@@ -97,6 +98,8 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
         end_of_turn=chat.tokenizer.convert_tokens_to_ids(found.family.end_of_turn),
         keep_checkpoints=config.keep_checkpoints,
     )
+    tuner.pop_callback(ProgressCallback)
+    tuner.add_callback(Progress)
     without_gradient(tuner.bare_model(), found.family)
     _check_prepared(config, tuner)
 

@@ -17,11 +17,11 @@ from qreal_tasks.dataset import CONFIGS, load, locate
 
 
 def write_few(folder: Path, images: int, entities: int | None = None) -> Path:
-    """Write a dataset of the first ``images`` scenes (a portrait among them) in hub layout, cut to ``entities``."""
+    """Write a dataset of the first ``images`` scenes, a flawed portrait among them, cut to ``entities`` crops."""
     source = locate("mini")
     read = {c: load(source, c, "train").cast_column("image", Image(decode=False)) for c in CONFIGS}
     whole = [_short(row) for row in read["imageqa"]]
-    portraits = [row for row in whole if row["is_portrait"]]
+    portraits = [row for row in whole if row["is_portrait"] and row["entities"][0]["plausibility_flawed"]]
     chosen = [*portraits[:1], *[row for row in whole if not row["is_portrait"]]][:images]
     names = {row["image_id"] for row in chosen}
     crops = [_short(row) for row in read["objectqa"] if row["image_id"] in names][:entities]
@@ -34,7 +34,7 @@ def write_few(folder: Path, images: int, entities: int | None = None) -> Path:
 
 def _short(row: dict[str, Any]) -> dict[str, Any]:
     """Descriptions of two words: what is learnt by heart here are boxes."""
-    changed = {key: value for key, value in row.items()}
+    changed = dict(row)
     for key in ("realism_description", "plausibility_description"):
         if changed.get(key):
             changed[key] = " ".join(changed[key].split()[:2])

@@ -5,8 +5,9 @@ them in what lets so small a model learn from a few thousand pictures:
 
 - its tokenizer knows the words that ``qreal_tasks.mini`` can write, and writes what is fixed as one token each: the
   benchmark's sentences, the JSON around an entity, and every whole number that a box of its pictures can hold;
-- its weights start at a scale at which the picture reaches the answer, and its rotary frequencies suit grids of six
-  by six picture tokens;
+- its weights start at a scale at which the picture reaches the answer, and neighbouring numbers start alike, so that
+  what is learnt of a box that ends at 100 holds for one that ends at 102;
+- its rotary frequencies suit grids of six by six picture tokens;
 - its pictures are 16 to 36 tokens.
 
 No text is changed by this: every prompt and every answer decodes to itself. What it learns says nothing about models
@@ -27,6 +28,7 @@ from qreal_tasks.mini.plan import plan_images
 from qreal_tasks.mini.words import describe
 from qreal_tasks.models.tiny.qwen import qwen_tokenizer, write_qwen2_5_vl
 from qreal_tasks.models.tiny.words import byte_level_state
+from qreal_tasks.subtasks import detect_prompt
 
 _PIXELS_PER_TOKEN = 28**2
 _PICTURE_TOKENS = 16, 36
@@ -52,9 +54,13 @@ _VISION: dict[str, Any] = {
     "out_hidden_size": _HIDDEN_SIZE,
     "fullatt_block_indexes": [0, 1, 2],
     "window_size": 112,
+    # Likewise for twelve by twelve patches.
+    "rope_parameters": {"rope_type": "axial", "rope_theta": 30.0},
 }
 _EMBEDDING_STD = 0.5
 _HEAD_STD = 0.05
+_ALIKE = 6.0
+"""Standard deviation, in numbers, of the bell over which neighbours share their first weights."""
 
 _VOCABULARY_SIZE = 1400
 _PLANNED_IMAGES = 1000
@@ -83,8 +89,24 @@ def _start(model: Any, tokenizer: Any) -> None:
         for weight in model.parameters():
             if weight.ndim >= 2:
                 weight.normal_(0, 1 / math.sqrt(weight[0].numel()))
-        embedding.normal_(0, _EMBEDDING_STD)
-        head.normal_(0, _HEAD_STD)
+        numbers = tokenizer.convert_tokens_to_ids(_numbers())
+        for weight, std in ((embedding, _EMBEDDING_STD), (head, _HEAD_STD)):
+            weight.normal_(0, std)
+            weight[numbers] = std * _smooth(len(numbers), weight.shape[1])
+
+
+def _smooth(rows: int, columns: int) -> Any:
+    """Random numbers of mean 0 and variance 1 that change slowly from row to row.
+
+    ``s_i = Σ_k b_ik · g_k / sqrt(Σ_k b_ik²)`` with ``b_ik = exp(-(i - k)² / 2σ²)``, independent normal ``g_k`` and σ
+    as ``_ALIKE``; k also runs beyond the rows at either end.
+    """
+    import torch
+
+    beyond = math.ceil(4 * _ALIKE)
+    distance = torch.arange(-beyond, rows + beyond)[None, :] - torch.arange(rows)[:, None]
+    bell = torch.exp(-((distance / _ALIKE) ** 2) / 2)
+    return (bell / bell.norm(dim=1, keepdim=True)) @ torch.randn(bell.shape[1], columns)
 
 
 def _tokenizer() -> Any:
@@ -93,9 +115,13 @@ def _tokenizer() -> Any:
 
     tokenizer = qwen_tokenizer(byte_level_state(_descriptions(), _VOCABULARY_SIZE))
     known = tokenizer.get_vocab()
-    fixed = [*map(str, range(_LARGEST_NUMBER + 1)), *_JSON, *_sentences()]
+    fixed = [*_numbers(), *_JSON, *_sentences()]
     tokenizer.add_tokens([AddedToken(text, normalized=False) for text in fixed if text not in known])
     return tokenizer
+
+
+def _numbers() -> list[str]:
+    return [str(number) for number in range(_LARGEST_NUMBER + 1)]
 
 
 @functools.cache
@@ -115,5 +141,6 @@ def _sentences() -> Sequence[str]:
     label = "\n"  # in no line
     objectqa = [part for name in QUESTION_NAMES for part in objectqa_prompt(name, label).split("\n")]
     space, side = Space.RESIZED_PIXELS, _LARGEST_NUMBER
-    imageqa = [line for name in IMAGEQA_SETS for line in imageqa_prompt(name, space, side, side).split("\n")]
-    return list(dict.fromkeys(line for line in (*objectqa, *imageqa) if len(line) > 1))
+    whole = [imageqa_prompt(name, space, side, side) for name in IMAGEQA_SETS] + [detect_prompt(space, side, side)]
+    lines = [*objectqa, *(line for prompt in whole for line in prompt.split("\n"))]
+    return list(dict.fromkeys(line for line in lines if len(line) > 1))

@@ -92,6 +92,18 @@ def read_config(folder: Path) -> TrainConfig:
     return checked(values, str(path))
 
 
+def check_same(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Refuse to go on with a run on other data or in another number of processes: it would not end the same.
+
+    Raises:
+        ConfigError: it was started otherwise.
+    """
+    started = json.loads((folder / ENVIRONMENT).read_text(encoding="utf-8"))
+    for name in ("data", "processes"):
+        if started[name] != facts[name]:
+            raise ConfigError(f"{folder} was started with {name} {started[name]}, and now has {facts[name]}")
+
+
 def data_facts(source: Source, rows: Dataset) -> dict[str, Any]:
     """What names the data: where it is, and a revision or a digest of its files."""
     facts = {"name": source.name, "kind": str(source.kind), "rows": len(rows)}

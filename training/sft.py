@@ -26,6 +26,7 @@ from training.model import loaded, lora_config, outline, without_gradient
 from training.plan import Plan, make_plan
 from training.plan_table import print_plan
 from training.run_folder import (
+    check_same,
     clear_incomplete,
     data_facts,
     keep_final,
@@ -33,7 +34,7 @@ from training.run_folder import (
     write_history,
     write_start,
 )
-from training.writer import LENGTH
+from training.settings import trl_settings
 
 
 class BatchTooLargeError(RuntimeError):
@@ -64,15 +65,18 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
     collator = Collator(chat, plan.rows, found.empty.model)
     proofread(collator, chat, plan.train)
 
-    arguments = _arguments(config, plan)
+    arguments = trl_settings(config, plan)
     folder = _folder(config, resume)
     arguments.output_dir = str(folder)
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard")
     if first:
         print_plan(plan, arguments.world_size, folder, Console())
-        clear_incomplete(folder)
+        facts = _facts(plan, arguments.world_size)
         if resume is None:
-            write_start(folder, config, _facts(plan, arguments.world_size))
+            write_start(folder, config, facts)
+        else:
+            check_same(folder, facts)
+            clear_incomplete(folder)
 
     from transformers import EarlyStoppingCallback, ProgressCallback
 
@@ -114,11 +118,9 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
         if first:
             with contextlib.suppress(OSError):  # a full disk must not hide what went wrong
                 write_history(folder, tuner.state.log_history, config.best)
-    if newest_checkpoint(folder) != _last(tuner, folder):
-        tuner._save_checkpoint(tuner.model, None)
+    tuner.save_last()
     if first:
-        best = tuner.state.best_model_checkpoint
-        keep_final(folder, Path(best) if best and Path(best).is_dir() else _last(tuner, folder))
+        keep_final(folder, tuner.best_checkpoint())
     tuner.accelerator.wait_for_everyone()
     return folder
 
@@ -133,68 +135,6 @@ def _check_data(source: Source) -> None:
             f"dataset {source.name} has {len(problems)} problems in its train split; "
             f"`qreal data check {source.name}` lists all:\n{shown}{more}"
         )
-
-
-def _arguments(config: TrainConfig, plan: Plan) -> Any:
-    """TRL's settings. Making them joins the processes of a distributed run."""
-    on_cpu = not torch.cuda.is_available()
-    if on_cpu:
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")
-    from trl import SFTConfig
-
-    evaluates = plan.held_out is not None
-    each_epoch = config.held_out.every_epochs == 1
-    settings: dict[str, Any] = {
-        "output_dir": "unknown",  # set once the processes have agreed on it
-        "per_device_train_batch_size": plan.batching.sequences,
-        "per_device_eval_batch_size": plan.batching.sequences,
-        "gradient_accumulation_steps": plan.batching.accumulation,
-        "num_train_epochs": config.epochs,
-        "max_steps": config.max_steps or -1,
-        "learning_rate": config.learning_rate,
-        "lr_scheduler_type": config.schedule,
-        "warmup_steps": config.warmup,
-        "weight_decay": config.weight_decay,
-        "adam_beta1": config.betas[0],
-        "adam_beta2": config.betas[1],
-        "max_grad_norm": config.max_grad_norm,
-        "bf16": config.dtype == "bfloat16",
-        "gradient_checkpointing": config.gradient_checkpointing,
-        "train_sampling_strategy": "group_by_length" if config.group_by_length else "random",
-        "length_column_name": LENGTH,
-        "seed": config.seed,
-        "data_seed": config.seed,
-        "dataloader_num_workers": config.workers,
-        "dataloader_persistent_workers": config.workers > 0,
-        "logging_steps": config.log_every_steps,
-        "logging_first_step": True,
-        "report_to": config.report_to,
-        "run_name": config.name,
-        "eval_strategy": ("epoch" if each_epoch else "steps") if evaluates else "no",
-        "eval_steps": None if each_epoch else config.held_out.every_epochs / config.epochs,
-        "prediction_loss_only": True,
-        "metric_for_best_model": config.best if evaluates else None,
-        "greater_is_better": config.best != "loss",
-        "save_strategy": "steps" if config.save_every_steps else "epoch",
-        "save_steps": config.save_every_steps or 500,
-        "save_total_limit": None,  # older checkpoints are removed only once the new one is whole
-        "deepspeed": config.deepspeed,
-        "use_cpu": on_cpu,
-        # The rest hands tokenising to the collator.
-        "max_length": None,
-        "remove_unused_columns": False,
-        "dataset_kwargs": {"skip_prepare_dataset": True},
-        "push_to_hub": False,
-    }
-    try:
-        arguments = SFTConfig(**settings)
-    except (ValueError, OSError, ImportError) as error:
-        raise ConfigError(" ".join(str(error).split())) from None
-    if config.deepspeed and on_cpu:
-        import deepspeed
-
-        deepspeed.init_distributed(dist_backend="gloo", auto_mpi_discovery=False)
-    return arguments
 
 
 def _folder(config: TrainConfig, resume: Path | None) -> Path:
@@ -243,10 +183,6 @@ def _check_prepared(config: TrainConfig, tuner: Any) -> None:
             f"{tuner.accelerator.distributed_type}): start with torchrun or accelerate launch, and unset "
             "ACCELERATE_USE_CPU"
         )
-
-
-def _last(tuner: Any, folder: Path) -> Path:
-    return folder / f"checkpoint-{tuner.state.global_step}"
 
 
 def _advice(plan: Plan) -> str:

@@ -44,6 +44,7 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
         self._examiner = examiner
         self._end_of_turn = end_of_turn
         self._keep_checkpoints = keep_checkpoints
+        self._saved_step = -1
 
     def compute_loss(
         self,
@@ -90,6 +91,17 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
             mode = "train" if self.model.training else "eval"
             self._metrics[mode][ANSWER_ACCURACY].append(right / total)
 
+    def save_last(self) -> None:
+        """Save the last step, where the schedule of checkpoints did not."""
+        if self._saved_step != self.state.global_step:
+            self._save_checkpoint(self.model, None)
+
+    def best_checkpoint(self) -> Path:
+        """The checkpoint with the best metric, or the last one where none was measured or defined."""
+        folder = Path(self.args.output_dir)
+        best = folder / Path(self.state.best_model_checkpoint or "none").name  # the run may have been moved
+        return best if (best / COMPLETE).is_file() else checkpoint_folder(folder, self.state.global_step)
+
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Save, mark it as whole once every process has written its part, and only then remove older ones.
 
@@ -109,6 +121,7 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
                 f"checkpoint {folder} could not be saved: {reason}. Those before it are whole: "
                 f"free space, then go on with `qreal train --resume {folder.parent}`"
             ) from error
+        self._saved_step = self.state.global_step
         if self.args.should_save:
             rotate_checkpoints(
                 output_dir=self.args.output_dir,

@@ -126,7 +126,7 @@ def main() -> None:
     report_imageqa(score_run(before, resamples=0), score_run(imageqa, resamples=2000))
     print(
         f"\nDrawing {drawing:.0f} s; training, with start-up and data check: ObjectQA {seconds:.0f} s, detection "
-        f"{detect_seconds:.0f} s, ImageQA {imageqa_seconds:.0f} s; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+        f"{detect_seconds:.0f} s, ImageQA {imageqa_seconds:.0f} s; load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores"
     )
 
 

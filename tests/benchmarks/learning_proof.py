@@ -124,10 +124,9 @@ def main() -> None:
     imageqa = evaluated(second, data, folder / "imageqa-results", tasks)
     report_objectqa(objectqa, known_of(data))
     report_imageqa(score_run(before, resamples=0), score_run(imageqa, resamples=2000))
-    print(
-        f"\nDrawing {drawing:.0f} s; training, with start-up and data check: ObjectQA {seconds:.0f} s, detection "
-        f"{detect_seconds:.0f} s, ImageQA {imageqa_seconds:.0f} s; load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores"
-    )
+    taken = f"ObjectQA {seconds:.0f} s, detection {detect_seconds:.0f} s, ImageQA {imageqa_seconds:.0f} s"
+    print(f"\nDrawing {drawing:.0f} s; training, with start-up and data check: {taken}")
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
 if __name__ == "__main__":

@@ -58,6 +58,8 @@ def trl_settings(config: TrainConfig, plan: Plan) -> Any:
         "greater_is_better": config.best != "loss",
         "save_strategy": "steps" if config.save_every_steps else "epoch",
         "save_steps": config.save_every_steps or 500,
+        # How long the metric has not been better is part of what a resumed run goes on with.
+        "restore_callback_states_from_checkpoint": config.held_out.early_stop is not None,
         "save_total_limit": None,  # older checkpoints are removed only once the new one is whole
         "deepspeed": config.deepspeed,
         "use_cpu": on_cpu,

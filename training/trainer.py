@@ -127,7 +127,7 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
                 output_dir=self.args.output_dir,
                 save_total_limit=self._keep_checkpoints,
                 best_model_checkpoint=self.state.best_model_checkpoint,
-                use_mtime=True,
+                use_mtime=False,  # by step: a copied folder has other times
             )
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
+from qreal_tasks.dataset import Kind
 from qreal_tasks.report.run_folder import find_results, read_run
 from qreal_tasks.report.score import RunScores, score_run
 from training.config import TrainConfig
-from training.run_folder import ENVIRONMENT, HISTORY
+from training.run_folder import CHOSEN, ENVIRONMENT, HISTORY
 
 _SCORED = {
     "objectqa": ("acc", "precision", "recall", "f1", "auc"),
@@ -74,14 +75,14 @@ def model_card(run: Path, config: TrainConfig, merged: bool, results: Path | Non
     """
     environment = json.loads((run / ENVIRONMENT).read_text(encoding="utf-8"))
     scores = score_run(read_run(find_results(results)[-1]), resamples=2000) if results else None
-    name, model = run.resolve().name, _shown(config.model)
-    data = {**environment["data"], "name": _shown(environment["data"]["name"])}
+    name, model = run.resolve().name, shown(config.model)
+    data = {**environment["data"], "name": shown(environment["data"]["name"])}
     return _TEXT.format(
         metadata=_metadata(name, model, config, data, scores, merged).to_yaml(),
         title=name,
         model=model,
         task=config.task,
-        warning=_warning(data["name"]),
+        warning=_warning(data["kind"]),
         arguments="pretrained=FOLDER" if merged else f"pretrained={model},adapter=FOLDER",
         form=_form(config, model, merged),
         data="\n".join(f"| {key} | {value} |" for key, value in data.items() if value is not None),
@@ -89,19 +90,22 @@ def model_card(run: Path, config: TrainConfig, merged: bool, results: Path | Non
         questions=environment["questions"]["train"],
         step=f"{environment['questions_a_step']:.4g}",
         devices=f"{environment['processes']} x {environment['devices'][0]}",
-        chosen=f"The best checkpoint was chosen by `{config.best}` on prompts that were kept back."
-        if environment["questions"]["held_out"]
-        else "The last checkpoint was taken.",
+        chosen=_chosen(run, config),
         curves=_last_numbers(run),
-        recipe=yaml.safe_dump(_recipe(config), sort_keys=False, allow_unicode=True),
+        recipe=yaml.safe_dump(shown_recipe(config), sort_keys=False, allow_unicode=True),
         scores=_score_tables(scores) if scores else "",
         prompt_version=environment["prompt_version"],
     )
 
 
-def _shown(name: str) -> str:
-    """A hub id as it is; of a folder its last name, since where it lay says nothing to others."""
-    return Path(name).resolve().name if Path(name).exists() else name
+def shown(name: str) -> str:
+    """A hub id as it is; of a folder its last name, since where it lay says nothing to others.
+
+    >>> shown("org/name"), shown("/data/mine/set"), shown("./runs/model"), shown("runs/train/objectqa/final")
+    ('org/name', 'set', 'model', 'final')
+    """
+    is_path = name.startswith(("/", ".", "~")) or name.count("/") > 1 or Path(name).exists()
+    return Path(name).name if is_path else name
 
 
 def _metadata(
@@ -114,16 +118,16 @@ def _metadata(
         datasets=[data["name"]] if data["kind"] == "hub" else None,
         tags=["qreal-bench", "image-quality", config.task],
         model_name=name,
-        eval_results=_eval_results(scores, data["name"]) if scores else None,
+        eval_results=_eval_results(scores) if scores else None,
     )
 
 
-def _eval_results(scores: RunScores, data: str) -> list[EvalResult]:
+def _eval_results(scores: RunScores) -> list[EvalResult]:
     return [
         EvalResult(
             task_type="image-text-to-text",
-            dataset_type=data,
-            dataset_name="Q-Real",
+            dataset_type=shown(scores.run.data),
+            dataset_name="mini" if scores.run.is_mini else "Q-Real",
             dataset_split="test",
             dataset_config=group,
             metric_type=metric,
@@ -136,10 +140,19 @@ def _eval_results(scores: RunScores, data: str) -> list[EvalResult]:
     ]
 
 
-def _warning(data: str) -> str:
-    if data != "mini":
+def _warning(kind: str) -> str:
+    if kind != Kind.MINI:
         return ""
     return "\n**Trained on `mini`, a set drawn for trying the software. It says nothing about generated images.**\n"
+
+
+def _chosen(run: Path, config: TrainConfig) -> str:
+    found = json.loads((run / CHOSEN).read_text(encoding="utf-8"))
+    of = f"step {found['step']} of {found['of_steps']}"
+    if found["best_value"] is None:
+        return f"The last checkpoint was taken ({of})."
+    value = f"`{config.best}` {found['best_value']:.4g}"
+    return f"The best checkpoint ({of}) was chosen by {value} on prompts that were kept back."
 
 
 def _form(config: TrainConfig, model: str, merged: bool) -> str:
@@ -155,10 +168,10 @@ def _trained(config: TrainConfig, parameters: int) -> str:
     return f"LoRA with rank {config.lora.r} in {where}: {parameters:,} weights."
 
 
-def _recipe(config: TrainConfig) -> dict[str, Any]:
+def shown_recipe(config: TrainConfig) -> dict[str, Any]:
     """Every key but those that only say where something lay."""
     values = config.model_dump(mode="json", exclude={"output", "data", "name"})
-    return {**values, **{key: _shown(values[key]) for key in ("model", "adapter") if values[key]}}
+    return {**values, **{key: shown(values[key]) for key in ("model", "adapter") if values[key]}}
 
 
 def _last_numbers(run: Path) -> str:
@@ -169,11 +182,13 @@ def _last_numbers(run: Path) -> str:
 
 
 def _score_tables(scores: RunScores) -> str:
+    given = (part.partition("=") for part in scores.run.model_args.split(",") if part)
+    arguments = ",".join(f"{name}={shown(value)}" for name, _, value in given)
     lines = [
         "",
         "## Scores",
         "",
-        f"Recomputed from the samples of a run on `{scores.run.data}` ({scores.run.model}, `{scores.run.model_args}`), "
+        f"Recomputed from the samples of a run on `{shown(scores.run.data)}` ({scores.run.model}, `{arguments}`), "
         "95 % intervals from a bootstrap over images.",
     ]
     if scores.run.limit is not None:

@@ -28,7 +28,7 @@ train_app = typer.Typer(
 )
 
 
-@train_app.command("run")
+@train_app.command("run", context_settings={"ignore_unknown_options": True})  # --key=value reaches the config
 def run_command(
     recipe: Annotated[Path | None, typer.Argument(help="YAML file, for instance of configs/training/.")] = None,
     overrides: Annotated[list[str] | None, typer.Argument(help="key=value, for instance lora.r=16.")] = None,

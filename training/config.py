@@ -1,7 +1,7 @@
 """The config of a training run: a YAML file, its keys, and how the command line changes them.
 
->>> parse_overrides(["lora.r=16", "learning_rate=2e-4"])
-{'lora': {'r': 16}, 'learning_rate': 0.0002}
+>>> parse_overrides(["lora.r=16", "packing=false"])
+{'lora': {'r': 16}, 'packing': False}
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
 
@@ -25,12 +25,25 @@ BOX_TASKS = ("imageqa", "detect")
 """Tasks whose answers hold boxes."""
 
 
+CHOICE_METRICS = ("acc", "auc")
+BOX_METRICS = ("iou", "detection_rate", "auc", "f1_at_50", "recall_at_50", "false_alarm", "unparsed")
+LOWER_IS_BETTER = ("loss", "false_alarm", "unparsed")
+
+
 class ConfigError(ValueError):
     """A config that cannot be run; the message names the key, what was found and what was expected."""
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, coerce_numbers_to_str=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switch_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        kind = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and kind in (int, float, int | None, float | None):
+            raise ValueError("expected a number")
+        return value
 
 
 class Lora(_Section):
@@ -61,7 +74,7 @@ class HeldOut(_Section):
     every_epochs: float = Field(default=1.0, gt=0)
     best: str | None = None
     """Metric that chooses the best checkpoint; by default ``auc`` for Yes or No, ``f1_at_50`` for boxes, ``loss``
-    for descriptions."""
+    for descriptions. One question's or set's has its name behind it: ``auc_realism_q1``."""
     early_stop: int | None = Field(default=None, ge=1)
     """Stop after so many evaluations without a better value."""
     batch_size: int = Field(default=8, ge=1)
@@ -93,7 +106,7 @@ class TrainConfig(_Section):
     packing: bool | None = None
     """All questions about a picture as one sequence behind it; by default for answers of Yes or No."""
     max_tokens: int | None = Field(default=None, ge=1)
-    """Longest sequence, picture included."""
+    """Most tokens of a question with its picture and answer, each counted apart also where they are packed."""
     over_length: Literal["error", "drop"] = "error"
     min_pixels: int | None = Field(default=None, ge=1)
     max_pixels: int | None = Field(default=None, ge=1)
@@ -113,11 +126,11 @@ class TrainConfig(_Section):
     """Questions a device sees at once. A packed picture is as many questions as it has; see ``batching.py``."""
     gradient_accumulation: int = Field(default=1, ge=1)
     learning_rate: float = Field(default=1e-4, gt=0)
-    schedule: str = "cosine"
+    schedule: Literal["cosine", "linear", "constant", "constant_with_warmup"] = "cosine"
     warmup: float = Field(default=0.05, ge=0, lt=1)
     """Share of the steps."""
     weight_decay: float = Field(default=0.1, ge=0)
-    betas: Annotated[list[float], Field(min_length=2, max_length=2)] = [0.9, 0.95]
+    betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)] = [0.9, 0.95]
     max_grad_norm: float = Field(default=1.0, gt=0)
     group_by_length: bool = True
     seed: int = 42
@@ -146,7 +159,33 @@ class TrainConfig(_Section):
             raise ValueError("adapter is for method: lora; merge it into the model first (qreal train export)")
         if self.method == "full" and self.freeze.vision and self.freeze.projector and self.freeze.language:
             raise ValueError("freeze: everything is frozen, so nothing would be trained; set one part to false")
+        self._check_held_out()
         return self
+
+    def _check_held_out(self) -> None:
+        held_out, known = self.held_out, self._metrics()
+        if self.best not in known:
+            raise ValueError(f"held_out.best is {self.best}, expected one of {', '.join(known)} for task {self.task}")
+        if held_out.share and held_out.every_epochs > self.epochs:
+            raise ValueError(
+                f"held_out.every_epochs is {held_out.every_epochs:g} and epochs {self.epochs:g}, so nothing would ever "
+                "be evaluated; lower it, or set held_out.share to 0"
+            )
+        if held_out.early_stop and not held_out.share:
+            raise ValueError("held_out.early_stop needs prompts that are kept back, and held_out.share is 0")
+
+    def _metrics(self) -> list[str]:
+        """What is measured on the prompts that are kept back."""
+        if self.task == "describe":
+            return ["loss"]
+        kinds = CHOICE_METRICS if self.task in CHOICE_TASKS else BOX_METRICS
+        names = {"objectqa": self.questions, "detect": ["detect"]}.get(self.task, self.sets)
+        return ["loss", *kinds, *(f"{kind}_{name}" for kind in kinds for name in names)]
+
+    @property
+    def best_is_lowest(self) -> bool:
+        """Whether the best checkpoint is the one with the lowest value."""
+        return self.best.startswith(LOWER_IS_BETTER)
 
     @property
     def packs(self) -> bool:
@@ -199,32 +238,28 @@ def parse_overrides(given: Sequence[str]) -> dict[str, Any]:
             place = place.setdefault(section, {})
             if not isinstance(place, dict):
                 raise ConfigError(f"argument {argument!r}: {section} has been given a value of its own")
-        place[last] = _value(argument, value)
+        try:
+            place[last] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"argument {argument!r}: the value is not YAML: {error}") from None
     return values
 
 
-def _value(argument: str, text: str) -> Any:
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"argument {argument!r}: the value is not YAML: {error}") from None
-    if isinstance(value, str):  # YAML takes 2e-4 for text, because it has no point
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    if path.resolve() in above:
+        raise ConfigError(f"{path}: extends itself, by way of {' and '.join(map(str, above))}")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: holds {type(content).__name__}, expected keys and values")
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise ConfigError(f"{path}: holds {str(content)[:60]!r}, expected keys and values")
     below = content.pop("extends", None)
-    return _merged(_read(path.parent / below), content) if below else content
+    if below is None:
+        return content
+    if not isinstance(below, str):
+        raise ConfigError(f"{path}: extends is {below!r}, expected the name of a file")
+    return _merged(_read(path.parent / below, (*above, path.resolve())), content)
 
 
 def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -78,17 +78,18 @@ def detect(row: Row, picture: Picture) -> list[Exchange]:
     return [Exchange("detect", prompt, regions_as_json(all_regions(row), row, picture, described=False))]
 
 
-def filter_(row: Row, sets: Sequence[str], issues: Mapping[str, str]) -> list[Exchange]:
+def filter_(row: Row, sets: Sequence[str], issues: Mapping[str, str], portrait: bool) -> list[Exchange]:
     """An entity asked whether it has the issue of each set (the second subtask).
 
     Args:
         row: of config ``objectqa``.
-        issues: description by set, of the sets in which the entity is flawed. The human set counts for portraits only.
+        issues: description by set, of the sets in which the entity is flawed.
+        portrait: whether its image belongs to the human set, see ``is_portrait``.
     """
     return [
         Exchange(name, filter_prompt(name, row["label"]), str(Answer.YES if name in issues else Answer.NO))
         for name in sets
-        if name != "human_plausibility" or row["is_portrait"]
+        if name != "human_plausibility" or portrait
     ]
 
 

@@ -20,11 +20,9 @@ from qreal_tasks.models.transformers_engine import TransformersEngine
 from qreal_tasks.records import GroundingRecord
 from qreal_tasks.samples import grounding_record
 from training.collator import picture_of
-from training.config import CHOICE_TASKS
+from training.config import BOX_METRICS, CHOICE_METRICS, CHOICE_TASKS
 from training.conversations import all_regions
 from training.plan import Plan
-
-REPORTED_OF_BOXES = ("iou", "detection_rate", "auc", "f1_at_50", "recall_at_50", "false_alarm", "unparsed")
 
 
 class Examiner:
@@ -97,7 +95,7 @@ def _choice_metrics(judged: Sequence[tuple[int, str, str, Response]]) -> dict[st
         ranking = Ranking.of([p for p, _ in scored], [yes for _, yes in scored], [0] * len(scored))
         found[f"acc_{name}"] = float(np.mean([response.text == answer for answer, response in pairs]))
         found[f"auc_{name}"] = float(ranking.scores(np.ones((1, 1))).auc[0])
-    return {**_means(found, ("acc", "auc")), **found}
+    return {**_means(found, CHOICE_METRICS), **found}
 
 
 def _box_metrics(records: Sequence[GroundingRecord]) -> dict[str, float]:
@@ -107,10 +105,10 @@ def _box_metrics(records: Sequence[GroundingRecord]) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, of_set in sorted(by_set.items()):
         scores = score_grounding(of_set)
-        for metric in REPORTED_OF_BOXES:
+        for metric in BOX_METRICS:
             value = scores[metric]
             found[f"{metric}_{name}"] = float("nan") if value is None else float(value)
-    return {**_means(found, REPORTED_OF_BOXES), **found}
+    return {**_means(found, BOX_METRICS), **found}
 
 
 def _means(found: Mapping[str, float], metrics: Sequence[str]) -> dict[str, float]:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from qreal_tasks.models.loading import with_adapter
-from training.card import model_card
+from training.card import model_card, shown, shown_recipe
 from training.config import ConfigError, TrainConfig
 from training.model import outline
 from training.run_folder import CONFIG, CURVES, ENVIRONMENT, FINAL, read_config
@@ -49,7 +51,9 @@ def export(run: Path, folder: Path, *, merge: bool = True, results: Path | None 
     exists = _is_export_of(folder, run)
     if not exists and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} holds something already: name an empty folder, or one that is not there")
-    merged = (folder / "config.json").is_file() if exists else merge or config.method == "full"
+    merged = merge or config.method == "full"
+    if exists and merged != (folder / "config.json").is_file():
+        raise ConfigError(f"{folder} is an export of this run in the other form: name another folder, or leave --merge")
     exported = Exported(folder, f"pretrained={folder}" if merged else f"pretrained={config.model},adapter={folder}")
     card = model_card(run, config, merged, results)  # before the weights: it may refuse the results
     if exists:
@@ -58,14 +62,20 @@ def export(run: Path, folder: Path, *, merge: bool = True, results: Path | None 
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    if merged:
-        _write_model(config, trained, partial)
-    else:
-        shutil.copytree(trained, partial, dirs_exist_ok=True)
-        _name_base(partial, config)
-    for name in (CONFIG, ENVIRONMENT, CURVES):
-        shutil.copy(run / name, partial / f"{_OF_TRAINING}{name}")
-    (partial / "README.md").write_text(card, encoding="utf-8")
+    try:
+        if merged:
+            _write_model(config, trained, partial)
+        else:
+            shutil.copytree(trained, partial, dirs_exist_ok=True)
+            _name_base(partial, config)
+        shutil.copy(run / CURVES, partial / f"{_OF_TRAINING}{CURVES}")
+        recipe = yaml.safe_dump(shown_recipe(config), sort_keys=False, allow_unicode=True)
+        (partial / f"{_OF_TRAINING}{CONFIG}").write_text(recipe, encoding="utf-8")
+        (partial / f"{_OF_TRAINING}{ENVIRONMENT}").write_text(_environment(run), encoding="utf-8")
+        (partial / "README.md").write_text(card, encoding="utf-8")
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     if folder.is_dir():
         folder.rmdir()
     partial.rename(folder)
@@ -93,7 +103,14 @@ def push(folder: Path, repository: str, private: bool) -> str:
 
 def _is_export_of(folder: Path, run: Path) -> bool:
     copy = folder / f"{_OF_TRAINING}{ENVIRONMENT}"
-    return copy.is_file() and copy.read_bytes() == (run / ENVIRONMENT).read_bytes()
+    return copy.is_file() and copy.read_text(encoding="utf-8") == _environment(run)
+
+
+def _environment(run: Path) -> str:
+    """What the run says of itself, without where its data lay."""
+    facts = json.loads((run / ENVIRONMENT).read_text(encoding="utf-8"))
+    facts["data"]["name"] = shown(facts["data"]["name"])
+    return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
 
 
 def _write_model(config: TrainConfig, trained: Path, folder: Path) -> None:
@@ -115,8 +132,8 @@ def _write_model(config: TrainConfig, trained: Path, folder: Path) -> None:
 
 
 def _name_base(folder: Path, config: TrainConfig) -> None:
-    """PEFT writes where the base model was; say its revision too."""
+    """PEFT writes where the base model lay; say what it is."""
     path = folder / "adapter_config.json"
     settings = json.loads(path.read_text(encoding="utf-8"))
-    settings |= {"base_model_name_or_path": config.model, "revision": config.revision}
+    settings |= {"base_model_name_or_path": shown(config.model), "revision": config.revision}
     path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")

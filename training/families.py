@@ -27,7 +27,7 @@ class Family:
     """The token that ends an answer."""
     vision: str
     """The vision tower, as an attribute of the model without output head."""
-    projector: str
+    projector: tuple[str, ...]
     """What maps its features into the language model."""
     pixel_limits: tuple[str, ...]
     """The settings that bound how large a picture the model sees; others are refused."""
@@ -46,13 +46,13 @@ class Family:
         return f"{self.before_answer}{text}{self.end_of_turn}"
 
 
-def _qwen(model_type: str) -> Family:
+def _qwen(model_type: str, *more_projectors: str) -> Family:
     return Family(
         model_type,
         before_answer="",
         end_of_turn="<|im_end|>",
         vision="visual",
-        projector="visual.merger",
+        projector=("visual.merger", *more_projectors),
         pixel_limits=("min_pixels", "max_pixels"),
         loss_mean_over="batch",
     )
@@ -62,13 +62,13 @@ FAMILIES = {
     family.model_type: family
     for family in (
         _qwen("qwen2_5_vl"),
-        _qwen("qwen3_vl"),
+        _qwen("qwen3_vl", "visual.deepstack_merger_list"),
         Family(
             "internvl",
             before_answer="",
             end_of_turn="<|im_end|>",
             vision="vision_tower",
-            projector="multi_modal_projector",
+            projector=("multi_modal_projector",),
             pixel_limits=("max_patches",),
             loss_mean_over="step",
         ),
@@ -77,7 +77,7 @@ FAMILIES = {
             before_answer=" ",  # the tokenizer makes one token of it and the first word
             end_of_turn="</s>",
             vision="vision_tower",
-            projector="multi_modal_projector",
+            projector=("multi_modal_projector",),
             pixel_limits=(),
             loss_mean_over="step",
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 
 from qreal_tasks.models.loading import limit_pictures, with_adapter
-from training.config import ConfigError, TrainConfig
+from training.config import ConfigError, Lora, TrainConfig
 from training.families import Family, family_of
 
 
@@ -73,7 +74,7 @@ def counted(config: TrainConfig, found: Outline) -> Trainable:
     Raises:
         ConfigError: nothing would be, or the adapter to go on with was made for another model.
     """
-    adapter = _adapter_settings(config.adapter, found) if config.adapter else None
+    adapter = _adapter_settings(config, config.adapter) if config.adapter else None
     prepared = _prepared(found.empty, config, found.family, adapter)
     if config.adapter:
         _check_fits(prepared, config.adapter)
@@ -154,42 +155,39 @@ def _prepared(model: Any, config: TrainConfig, family: Family, adapter: Any | No
 
         try:
             return get_peft_model(model, adapter or lora_config(config, family))
-        except ValueError as error:  # no layer of that name
+        except (ValueError, re.error) as error:  # no layer of that name; no regular expression
             raise ConfigError(f"lora.targets: nothing would be trained: {_first_line(error)}") from None
     decoder = model.model
     for weight in model.parameters():
         weight.requires_grad_(not config.freeze.language)
-    for frozen, part in ((config.freeze.vision, family.vision), (config.freeze.projector, family.projector)):
-        for weight in decoder.get_submodule(part).parameters():
-            weight.requires_grad_(not frozen)
+    for frozen, parts in ((config.freeze.vision, (family.vision,)), (config.freeze.projector, family.projector)):
+        for part in parts:
+            for weight in decoder.get_submodule(part).parameters():
+                weight.requires_grad_(not frozen)
     return model
 
 
-def _adapter_settings(adapter: str, found: Outline) -> Any:
+def _adapter_settings(config: TrainConfig, adapter: str) -> Any:
     from peft import PeftConfig
 
     folder = Path(adapter).expanduser()
     if not (folder / "adapter_config.json").is_file():
         raise ConfigError(f"adapter {adapter}: no adapter_config.json there, expected a folder that PEFT saved")
     settings = PeftConfig.from_pretrained(str(folder))
-    made_for = _model_type(settings.base_model_name_or_path)
-    if made_for not in (None, found.config.model_type):
+    base = settings.base_model_name_or_path or ""
+    if Path(base).name != Path(config.model).resolve().name and Path(base).name != Path(config.model).name:
         raise ConfigError(
-            f"adapter {adapter} was made for {settings.base_model_name_or_path}, a {made_for}; the model to be trained "
-            f"is a {found.config.model_type}"
+            f"adapter {adapter} was made for {base}, and the model to be trained is {config.model}. Where that is the "
+            "same model under another name, give it the name that stands in adapter_config.json"
+        )
+    own = Lora(r=settings.r, alpha=settings.lora_alpha, dropout=settings.lora_dropout, targets=config.lora.targets)
+    if own != config.lora:
+        raise ConfigError(
+            f"adapter {adapter} has r={own.r} alpha={own.alpha:g} dropout={own.dropout:g}, which stay as they are; the "
+            f"config has r={config.lora.r} alpha={config.lora.alpha:g} dropout={config.lora.dropout:g}"
         )
     settings.inference_mode = False  # PEFT saves them for use, and would freeze the adapter
     return settings
-
-
-def _model_type(base: str | None) -> str | None:
-    """Of a model that is on this machine, None where it is not."""
-    from transformers import AutoConfig
-
-    try:
-        return str(AutoConfig.from_pretrained(base, local_files_only=True).model_type) if base else None
-    except (OSError, ValueError):
-        return None
 
 
 def _check_fits(prepared: Any, adapter: str) -> None:

@@ -28,6 +28,10 @@ class Batching:
     questions: float
     """Of an optimiser step, on one device, in the mean."""
 
+    def steps_an_epoch(self, sequences: int, processes: int) -> int:
+        """Optimiser steps in which ``processes`` go through so many sequences once."""
+        return max(1, math.ceil(math.ceil(sequences / (self.sequences * processes)) / self.accumulation))
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -64,11 +68,11 @@ def make_plan(config: TrainConfig, source: Source, outline: Outline) -> Plan:
     _check_packing(config, outline)
     rows = load(source, CONFIG_OF_TASK[config.task], "train")
     writer = Writer(config, source, outline)
-    kept_back = held_out_rows(rows, config)
+    kept_back = held_out_prompts(source, config)
     made: dict[str, list[Conversation]] = {"train": [], "held_out": []}
     plain = rows.remove_columns("image")
     for at, row in enumerate(plain):
-        part = "held_out" if at in kept_back else "train"
+        part = "held_out" if row["prompt_id"] in kept_back else "train"
         made[part] += writer.conversations(at, row)
     counts = {part: writer.counts(of_part) for part, of_part in made.items()}
     if not counts["train"].questions:
@@ -105,19 +109,22 @@ def batching(config: TrainConfig, questions_per_sequence: float) -> Batching:
     return Batching(sequences, accumulation, sequences * accumulation * questions_per_sequence)
 
 
-def held_out_rows(rows: Dataset, config: TrainConfig) -> frozenset[int]:
-    """Rows of the prompts that are kept back: whole prompts, so that no scene is on both sides."""
+def held_out_prompts(source: Source, config: TrainConfig) -> frozenset[str]:
+    """The prompts that are kept back, with all that was made from them, so that no scene is on both sides.
+
+    They are drawn from the images' prompts whatever the task, so that the second of two runs on one model does not
+    learn what the first kept back.
+    """
     if config.held_out.share == 0:
         return frozenset()
-    prompts = sorted(set(rows["prompt_id"]))
+    prompts = sorted(set(load(source, "imageqa", "train")["prompt_id"]))
     count = max(1, round(config.held_out.share * len(prompts)))
     if count >= len(prompts):
         raise ConfigError(
             f"held_out.share is {config.held_out.share}, which keeps back {count} of {len(prompts)} prompts and leaves "
             "none to train on; set it to 0 or use more data"
         )
-    chosen = set(random.Random(config.seed).sample(prompts, count))
-    return frozenset(at for at, prompt in enumerate(rows["prompt_id"]) if prompt in chosen)
+    return frozenset(random.Random(config.seed).sample(prompts, count))
 
 
 def _check_packing(config: TrainConfig, outline: Outline) -> None:

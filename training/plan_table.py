@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from rich.console import Console
@@ -101,8 +102,8 @@ def _step(plan: Plan, processes: int) -> str:
 
 def _steps(plan: Plan, processes: int) -> str:
     config: TrainConfig = plan.config
-    each = plan.batching.sequences * plan.batching.accumulation * processes
-    steps = config.max_steps or round(config.epochs * max(1, -(-plan.counts["train"].sequences // each)))
+    each = plan.batching.steps_an_epoch(plan.counts["train"].sequences, processes)
+    steps = config.max_steps or math.ceil(config.epochs * each)
     return f"about {steps:,} steps, {(config.max_steps and 'as asked') or f'{config.epochs:g} epochs'}"
 
 

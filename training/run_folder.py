@@ -9,6 +9,7 @@
         checkpoint-<step>/ adapter or model, optimiser, random states; whole when COMPLETE is in it
         history.json       losses and metrics by step
         curves.png         the same as a picture
+        chosen.json        the step of the checkpoint in final/, and its value of the metric
         final/             adapter or model and processor: of the best checkpoint, else of the last step
 """
 
@@ -37,6 +38,7 @@ ENVIRONMENT = "environment.json"
 HISTORY = "history.json"
 CURVES = "curves.png"
 FINAL = "final"
+CHOSEN = "chosen.json"
 COMPLETE = "COMPLETE"
 
 _TRAINING_STATE = re.compile(
@@ -52,7 +54,39 @@ def checkpoint_folder(folder: Path, step: int) -> Path:
 def newest_checkpoint(folder: Path) -> Path | None:
     """The last checkpoint that is whole; one that was being written when the run died is passed over."""
     whole = [path.parent for path in folder.glob(f"checkpoint-*/{COMPLETE}")]
-    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    return max(whole, key=_step, default=None)
+
+
+def is_finished(checkpoint: Path) -> bool:
+    """Whether training ended with this checkpoint: all steps were made, or it was stopped early."""
+    state = _state(checkpoint)
+    control = state.get("stateful_callbacks", {}).get("TrainerControl", {}).get("args", {})
+    return bool(state["global_step"] >= state["max_steps"] or control.get("should_training_stop"))
+
+
+def best_checkpoint(folder: Path) -> Path:
+    """The checkpoint with the best metric, or the newest one where none was measured or defined."""
+    newest = newest_checkpoint(folder)
+    assert newest is not None, "called once a checkpoint is saved"
+    best = folder / Path(_state(newest)["best_model_checkpoint"] or "none").name  # the run may have been moved
+    return best if (best / COMPLETE).is_file() else newest
+
+
+def rotate(folder: Path, keep: int, best: str | None) -> None:
+    """Remove all whole checkpoints but the newest ``keep`` and the best."""
+    whole = sorted((path.parent for path in folder.glob(f"checkpoint-*/{COMPLETE}")), key=_step, reverse=True)
+    for path in whole[keep:]:
+        if path.name != Path(best or "none").name:
+            shutil.rmtree(path)
+
+
+def _state(checkpoint: Path) -> dict[str, Any]:
+    state: dict[str, Any] = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    return state
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
 
 
 def clear_incomplete(folder: Path) -> None:
@@ -99,9 +133,11 @@ def check_same(folder: Path, facts: Mapping[str, Any]) -> None:
         ConfigError: it was started otherwise.
     """
     started = json.loads((folder / ENVIRONMENT).read_text(encoding="utf-8"))
-    for name in ("data", "processes"):
-        if started[name] != facts[name]:
-            raise ConfigError(f"{folder} was started with {name} {started[name]}, and now has {facts[name]}")
+    if started["processes"] != facts["processes"]:
+        raise ConfigError(f"{folder} was started in {started['processes']} processes, and now has {facts['processes']}")
+    content = ("sha256", "commit", "rows")  # wherever the data lies now
+    if any(started["data"].get(key) != facts["data"].get(key) for key in content):
+        raise ConfigError(f"{folder} was started with the data {started['data']}, and now has {facts['data']}")
 
 
 def data_facts(source: Source, rows: Dataset) -> dict[str, Any]:
@@ -134,14 +170,21 @@ def git_state() -> dict[str, Any] | None:
 
 
 def write_history(folder: Path, history: Sequence[Mapping[str, float]], best: str) -> None:
-    """The log as JSON and as a picture."""
+    """The log as JSON and as a picture; nothing when there is none, so that an earlier one stays."""
+    if not history:
+        return
     defined = [{k: None if v != v else v for k, v in entry.items()} for entry in history]
     (folder / HISTORY).write_text(json.dumps(defined, indent=1) + "\n", encoding="utf-8")
     _draw(folder / CURVES, history, best)
 
 
-def keep_final(folder: Path, checkpoint: Path) -> Path:
-    """Copy model or adapter, processor and settings of a checkpoint, without what only training needs."""
+def keep_final(folder: Path) -> Path:
+    """Copy the best checkpoint's model or adapter, processor and settings, without what only training needs."""
+    checkpoint = best_checkpoint(folder)
+    newest = newest_checkpoint(folder)
+    state = _state(newest or checkpoint)
+    chosen = {"step": _step(checkpoint), "of_steps": state["global_step"], "best_value": state["best_metric"]}
+    (folder / CHOSEN).write_text(json.dumps(chosen) + "\n", encoding="utf-8")
     target, partial = folder / FINAL, folder / f"{FINAL}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(checkpoint, partial, ignore=lambda _, names: [n for n in names if _TRAINING_STATE.match(n)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any
 
@@ -52,10 +53,10 @@ def trl_settings(config: TrainConfig, plan: Plan) -> Any:
         "report_to": config.report_to,
         "run_name": config.name,
         "eval_strategy": ("epoch" if each_epoch else "steps") if evaluates else "no",
-        "eval_steps": None if each_epoch else config.held_out.every_epochs / config.epochs,
+        "eval_steps": 1,  # in steps once it is known how many processes there are
         "prediction_loss_only": True,
         "metric_for_best_model": config.best if evaluates else None,
-        "greater_is_better": config.best != "loss",
+        "greater_is_better": not config.best_is_lowest,
         "save_strategy": "steps" if config.save_every_steps else "epoch",
         "save_steps": config.save_every_steps or 500,
         # How long the metric has not been better is part of what a resumed run goes on with.
@@ -73,6 +74,14 @@ def trl_settings(config: TrainConfig, plan: Plan) -> Any:
         arguments = SFTConfig(**settings)
     except (ValueError, OSError, ImportError) as error:
         raise ConfigError(" ".join(str(error).split())) from None
+    if arguments.n_gpu > 1:
+        raise ConfigError(
+            f"{arguments.n_gpu} GPUs are visible to one process: start with `accelerate launch -m training`, or set "
+            "CUDA_VISIBLE_DEVICES=0"
+        )
+    epoch = plan.batching.steps_an_epoch(plan.counts["train"].sequences, arguments.world_size)
+    most = config.max_steps or epoch * math.ceil(config.epochs)
+    arguments.eval_steps = max(1, min(round(config.held_out.every_epochs * epoch), most))
     if config.deepspeed and on_cpu:
         import deepspeed
 

@@ -26,9 +26,11 @@ from training.model import loaded, lora_config, outline, without_gradient
 from training.plan import Plan, make_plan
 from training.plan_table import print_plan
 from training.run_folder import (
+    CONFIG,
     check_same,
     clear_incomplete,
     data_facts,
+    is_finished,
     keep_final,
     newest_checkpoint,
     write_history,
@@ -78,11 +80,31 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
             check_same(folder, facts)
             clear_incomplete(folder)
 
+    checkpoint = newest_checkpoint(folder) if resume else None
+    if checkpoint is not None and is_finished(checkpoint):  # stopped behind its last step, or asked for twice
+        if first:
+            keep_final(folder)
+        return folder
+    try:
+        _run(config, plan, collator, arguments, checkpoint)
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise BatchTooLargeError(_advice(plan)) from error
+        raise
+    if first:
+        keep_final(folder)
+    return folder
+
+
+def _run(config: TrainConfig, plan: Plan, collator: Collator, arguments: Any, checkpoint: Path | None) -> None:
+    """Load the model and train it, from a checkpoint where there is one."""
     from transformers import EarlyStoppingCallback, ProgressCallback
 
     from training.progress import Progress
     from training.trainer import SaveWhatWasEvaluated, Tuner
 
+    found, folder = plan.outline, Path(arguments.output_dir)
+    tokenizer = found.processor.tokenizer
     model = loaded(config, found.family)
     examined = plan.held_out is not None and config.task != "describe"
     callbacks: list[Any] = [SaveWhatWasEvaluated()]
@@ -99,7 +121,7 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
         callbacks=callbacks,
         family=found.family,
         examiner=Examiner(plan, found.processor, plan.rows) if examined else None,
-        end_of_turn=chat.tokenizer.convert_tokens_to_ids(found.family.end_of_turn),
+        end_of_turn=tokenizer.convert_tokens_to_ids(found.family.end_of_turn),
         keep_checkpoints=config.keep_checkpoints,
     )
     tuner.pop_callback(ProgressCallback)
@@ -107,22 +129,14 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
     without_gradient(tuner.bare_model(), found.family)
     _check_prepared(config, tuner)
 
-    checkpoint = newest_checkpoint(folder) if resume else None
     try:
         tuner.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise BatchTooLargeError(_advice(plan)) from error
-        raise
     finally:
-        if first:
+        if tuner.is_world_process_zero():
             with contextlib.suppress(OSError):  # a full disk must not hide what went wrong
                 write_history(folder, tuner.state.log_history, config.best)
     tuner.save_last()
-    if first:
-        keep_final(folder, tuner.best_checkpoint())
     tuner.accelerator.wait_for_everyone()
-    return folder
 
 
 def _check_data(source: Source) -> None:
@@ -148,11 +162,21 @@ def _folder(config: TrainConfig, resume: Path | None) -> Path:
     if resume is not None:
         return resume
     name = config.name or f"{config.task}-{Path(config.model).name}"
-    chosen = [config.output or f"runs/train/{name}-{time.strftime('%Y%m%d-%H%M%S')}"]
-    folder = Path(broadcast_object_list(chosen)[0])
-    if folder.is_dir() and any(folder.iterdir()):
-        raise ConfigError(f"output {folder} holds something already: name another, or go on with --resume {folder}")
-    return folder
+    folder = Path(config.output or f"runs/train/{name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    # Decided by the first process alone: it writes into the folder soon after.
+    agreed: list[Any] = broadcast_object_list([folder, _taken(folder)])
+    if agreed[1]:
+        raise ConfigError(agreed[1])
+    return Path(agreed[0])
+
+
+def _taken(folder: Path) -> str | None:
+    """Why a new run cannot have this folder; one that died before its first checkpoint is started again."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return None
+    if (folder / CONFIG).is_file() and newest_checkpoint(folder) is None:
+        return None
+    return f"output {folder} holds something already: name another, or go on with --resume {folder}"
 
 
 def _facts(plan: Plan, processes: int) -> dict[str, Any]:
@@ -195,6 +219,7 @@ def _advice(plan: Plan) -> str:
         "" if config.gradient_checkpointing else "gradient_checkpointing=true",
         f"a lower {limits}" if limits else "",
         "" if config.deepspeed else "deepspeed=configs/deepspeed/zero3.json on several devices",
+        "devices with more memory",
     ]
     return (
         f"out of memory with {plan.batching.sequences} sequences of up to {plan.counts['train'].longest} tokens on a "

@@ -8,14 +8,14 @@ from typing import Any
 
 import torch
 from transformers import TrainerCallback
-from transformers.trainer_utils import rotate_checkpoints
 from trl import SFTTrainer
 
+from qreal_tasks.models.batching import is_out_of_memory
 from qreal_tasks.models.prefix import as_attention_mask
 from training.examiner import Examiner
 from training.families import Family
 from training.packing import IGNORED
-from training.run_folder import COMPLETE, checkpoint_folder
+from training.run_folder import COMPLETE, checkpoint_folder, rotate
 
 ANSWER_ACCURACY = "answer_token_accuracy"
 """Share of answer tokens that would be written so, ends of turn left out: they are always right and would flatter."""
@@ -96,12 +96,6 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
         if self._saved_step != self.state.global_step:
             self._save_checkpoint(self.model, None)
 
-    def best_checkpoint(self) -> Path:
-        """The checkpoint with the best metric, or the last one where none was measured or defined."""
-        folder = Path(self.args.output_dir)
-        best = folder / Path(self.state.best_model_checkpoint or "none").name  # the run may have been moved
-        return best if (best / COMPLETE).is_file() else checkpoint_folder(folder, self.state.global_step)
-
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Save, mark it as whole once every process has written its part, and only then remove older ones.
 
@@ -114,7 +108,10 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
                 (folder / COMPLETE).write_text("Every file of this checkpoint was written.\n", encoding="utf-8")
-        except Exception as error:  # torch, safetensors and the system each report a full disk as another type
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            # torch, safetensors and the system each report a full disk as another type.
             shutil.rmtree(folder, ignore_errors=True)
             reason = " ".join(str(error).split())[:300]
             raise CheckpointError(
@@ -123,12 +120,7 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
             ) from error
         self._saved_step = self.state.global_step
         if self.args.should_save:
-            rotate_checkpoints(
-                output_dir=self.args.output_dir,
-                save_total_limit=self._keep_checkpoints,
-                best_model_checkpoint=self.state.best_model_checkpoint,
-                use_mtime=False,  # by step: a copied folder has other times
-            )
+            rotate(folder.parent, self._keep_checkpoints, self.state.best_model_checkpoint)
 
 
 class SaveWhatWasEvaluated(TrainerCallback):  # type: ignore[misc]

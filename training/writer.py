@@ -68,6 +68,7 @@ class Writer:
         self._chat = Chat(outline.processor)
         self._longest_possible = outline.config.get_text_config().max_position_embeddings
         self._issues: Mapping[str, Mapping[str, str]] = {}
+        self._portraits: frozenset[str] = frozenset()
         self.cleaner = Cleaner(self._chat.tokenizer)
         self.dropped = 0
         self.stretched = 0
@@ -76,9 +77,10 @@ class Writer:
         self._picture_tokens = functools.cache(self._count_picture)
         self._input_size = functools.cache(self._feed)
         if config.task in ("filter", "describe"):
-            images = load(source, "imageqa", "train").remove_columns("image")
-            cleaned = (self.cleaner.row(row) for row in images)
-            self._issues = conversations.issues_of_entities(cleaned, config.sets)
+            images = list(load(source, "imageqa", "train").remove_columns("image"))
+            apart = Cleaner(self._chat.tokenizer)  # these captions are counted with the crops
+            self._issues = conversations.issues_of_entities([apart.row(row) for row in images], config.sets)
+            self._portraits = frozenset(row["image_id"] for row in images if conversations.is_portrait(row))
 
     def conversations(self, at: int, row: Mapping[str, Any]) -> list[Conversation]:
         """What is asked about a row: one conversation when packed, else one a question."""
@@ -133,8 +135,9 @@ class Writer:
                 return conversations.detect(row, picture)
             return conversations.imageqa(row, config.sets, picture)
         issues = self._issues.get(row["entity_id"], {})
-        write = conversations.filter_ if config.task == "filter" else conversations.describe
-        return write(row, config.sets, issues)
+        if config.task == "describe":
+            return conversations.describe(row, config.sets, issues)
+        return conversations.filter_(row, config.sets, issues, row["image_id"] in self._portraits)
 
     def _fits(self, row: Mapping[str, Any], exchange: Exchange) -> bool:
         """Whether a question with its answer is short enough for the model and the config."""

@@ -21,7 +21,7 @@ def test_every_recipe_is_read_and_names_a_task_and_a_model() -> None:
     ("given", "read"),
     [
         (["lora.r=16"], {"lora": {"r": 16}}),
-        (["learning_rate=2e-4"], {"learning_rate": 2e-4}),
+        (["learning_rate=2e-4"], {"learning_rate": "2e-4"}),  # YAML takes it for text; the config for a number
         (["--packing=false"], {"packing": False}),
         (["held_out.share=0", "held_out.most=5"], {"held_out": {"share": 0, "most": 5}}),
         (["questions=[realism_q1]"], {"questions": ["realism_q1"]}),
@@ -48,6 +48,14 @@ def test_keys_on_the_command_line(given: list[str], read: dict[str, object]) -> 
         ({"method": "full", "freeze": {"language": True}}, "nothing would be trained"),
         ({"method": "full", "adapter": "x"}, "merge it into the model first"),
         ({"lora": {"dropout": 1.0}}, "lora.dropout is 1.0"),
+        ({"lora": {"r": True}}, "lora.r is True: expected a number"),
+        ({"learning_rate": float("inf")}, "learning_rate is inf"),
+        ({"betas": [0.9, 5]}, "betas.1 is 5"),
+        ({"schedule": "cosine_with_min_lr"}, "schedule is 'cosine_with_min_lr'"),
+        ({"held_out": {"best": "f1"}}, "held_out.best is f1, expected one of loss, acc, auc, acc_realism_q1"),
+        ({"held_out": {"best": "eval_loss"}}, "held_out.best is eval_loss"),
+        ({"held_out": {"every_epochs": 5}}, "so nothing would ever be evaluated"),
+        ({"held_out": {"early_stop": 2, "share": 0}}, "held_out.early_stop needs prompts that are kept back"),
     ],
 )
 def test_errors_name_the_key_and_what_was_expected(given: dict[str, object], said: str) -> None:
@@ -69,7 +77,7 @@ def test_a_missing_key_and_an_unreadable_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(tmp_path / "none.yaml")
     (tmp_path / "list.yaml").write_text("- a\n")
-    with pytest.raises(ConfigError, match="holds list, expected keys and values"):
+    with pytest.raises(ConfigError, match="holds .*, expected keys and values"):
         load_config(tmp_path / "list.yaml")
 
 
@@ -78,6 +86,32 @@ def test_extends_is_below_the_file_and_the_command_line_above_it(tmp_path: Path)
     (tmp_path / "own.yaml").write_text("extends: base.yaml\ntask: imageqa\nlora: {r: 5}\n")
     config = load_config(tmp_path / "own.yaml", ["seed=7"])
     assert (config.model, config.lora.r, config.lora.alpha, config.seed) == ("a", 5, 9, 7)
+
+
+def test_files_that_extend_each_other_and_keys_that_are_no_names(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("extends: b.yaml\n")
+    (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
+    (tmp_path / "c.yaml").write_text("extends: 5\n")
+    (tmp_path / "d.yaml").write_text("1: 5\n")
+    for name, said in (
+        ("a", "extends itself"),
+        ("c", "expected the name of a file"),
+        ("d", "expected keys and values"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            load_config(tmp_path / f"{name}.yaml")
+
+
+def test_numbers_given_as_text_and_text_that_looks_like_a_number() -> None:
+    config = checked({"task": "objectqa", "model": "m", **parse_overrides(["learning_rate=2e-4", "name=2026"])}, "x")
+    assert (config.learning_rate, config.name) == (2e-4, "2026")
+
+
+@pytest.mark.parametrize(
+    ("best", "lowest"), [("loss", True), ("false_alarm", True), ("unparsed_realism", True), ("iou_plausibility", False)]
+)
+def test_the_best_metric_may_be_the_lowest(best: str, lowest: bool) -> None:
+    assert TrainConfig(task="imageqa", model="m", held_out={"best": best}).best_is_lowest is lowest
 
 
 def test_packing_and_the_best_metric_follow_the_task() -> None:

@@ -64,7 +64,10 @@ def test_the_card_says_what_it_is_and_not_where_it_lay(run: Path, tmp_path: Path
     assert "objectqa" in card.data.tags
     for said in ("Trained on `mini`", "LoRA with rank 16", "max_pixels=7056", "sha256", "pretrained=FOLDER"):
         assert said in card.text, said
-    assert str(tmp_path.parent) not in card.content
+    adapter = export(run, tmp_path / "adapter", merge=False, results=write_run(tmp_path / "results")).folder
+    for path in (*folder.iterdir(), *adapter.iterdir()):
+        if path.suffix in (".md", ".json", ".yaml", ".jinja"):
+            assert str(tmp_path.parent) not in path.read_text(encoding="utf-8"), path.name
     assert json.loads((folder / "training_environment.json").read_text())["processes"] == 1
     assert (folder / "training_curves.png").is_file()
 
@@ -76,6 +79,8 @@ def test_scores_come_into_the_card_without_writing_the_model_again(run: Path, tm
     assert (folder / "model.safetensors").stat().st_mtime_ns == before
     card = ModelCard.load(folder / "README.md")
     assert "## Scores" in card.text
+    with pytest.raises(ConfigError, match="in the other form"):
+        export(run, folder, merge=False)
     assert card.data.eval_results
     assert {result.metric_type for result in card.data.eval_results} >= {"acc", "f1"}
 

@@ -11,7 +11,7 @@ import pytest
 from few_rows import write_few
 
 from qreal_tasks.answers import parse_entities, regions_in_pixels
-from qreal_tasks.benchmark import QUESTION_NAMES, objectqa_prompt
+from qreal_tasks.benchmark import BODY_PARTS, IMAGEQA_SETS, QUESTION_NAMES, objectqa_prompt
 from qreal_tasks.boxes import iou_matrix
 from qreal_tasks.dataset import DatasetError, load, locate
 from qreal_tasks.models.chat import Chat
@@ -21,7 +21,7 @@ from training.config import ConfigError, TrainConfig
 from training.families import FAMILIES
 from training.model import outline
 from training.packing import IGNORED
-from training.plan import Plan, batching, make_plan
+from training.plan import Batching, Plan, batching, make_plan
 from training.writer import LENGTH
 
 TASKS = ("objectqa", "imageqa", "detect", "filter", "describe")
@@ -114,6 +114,41 @@ def test_only_entities_with_the_issue_and_portraits_by_body_part(config: Callabl
         else:
             assert [w["label"] for w in written] == [e["label"] for e in flawed]
     assert named["realism"] == named["plausibility"] > named["human_plausibility"] > 0
+
+
+def test_the_human_set_is_asked_of_people_who_went_through_the_protocol(
+    config: Callable[..., TrainConfig], small_dataset: Callable[..., Path]
+) -> None:
+    def one_with_parts(rows: Any) -> None:
+        parts = {part: f"The {part} is wrong." for part in BODY_PARTS}
+        for number in (0, 1):
+            image = rows["imageqa"]["train"][number]
+            image["is_portrait"] = True
+            for entity in image["entities"]:
+                entity["parts"] = parts if number == 0 else None
+        for row in rows["objectqa"]["train"]:
+            row["is_portrait"] = True
+
+    plan = planned(config(task="filter", data=str(small_dataset(one_with_parts)), held_out={"share": 0}))
+    asked = {plan.rows[row["row"]]["image_id"]: row["names"] for row in plan.train}
+    assert asked == {"img0": list(IMAGEQA_SETS), "img1": ["realism", "plausibility"]}
+
+
+def test_two_runs_on_one_model_keep_back_the_same_prompts(config: Callable[..., TrainConfig]) -> None:
+    kept = []
+    for task in ("objectqa", "imageqa"):
+        plan = planned(config(task=task, held_out={"share": 0.3}))
+        assert plan.held_out is not None
+        kept.append({plan.rows[at]["prompt_id"] for at in plan.held_out["row"]})
+    assert kept[0] == kept[1]
+
+
+@pytest.mark.parametrize(
+    ("sequences", "processes", "batch", "accumulation", "steps"),
+    [(160, 1, 4, 1, 40), (160, 2, 4, 1, 20), (161, 1, 4, 1, 41), (160, 2, 4, 8, 3), (3, 8, 4, 1, 1)],
+)
+def test_steps_of_an_epoch(sequences: int, processes: int, batch: int, accumulation: int, steps: int) -> None:
+    assert Batching(batch, accumulation, 0.0).steps_an_epoch(sequences, processes) == steps
 
 
 PARTS = ("Head face", "Hands", "Limbs", "Torso", "Feet", "Clothing", "Environment interaction")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from few_rows import write_few
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from small_set import png
@@ -22,7 +23,7 @@ from qreal_tasks.cli import app
 from qreal_tasks.dataset import DatasetError
 from training import sft
 from training.config import ConfigError, TrainConfig
-from training.run_folder import newest_checkpoint
+from training.run_folder import COMPLETE, checkpoint_folder, newest_checkpoint, rotate
 from training.sft import BatchTooLargeError, train
 from training.trainer import ANSWER_ACCURACY, Tuner
 
@@ -108,8 +109,10 @@ def test_an_adapter_of_another_model_is_refused_before_loading(
 ) -> None:
     first = train(config(**SHORT | {"max_steps": 1, "held_out": {"share": 0}}, output=str(tmp_path / "first")))
     monkeypatch.setattr(sft, "loaded", lambda *_: pytest.fail("the weights were loaded"))
-    with pytest.raises(ConfigError, match=r"was made for .*, a qwen2_5_vl; the model to be trained is a llava_next"):
+    with pytest.raises(ConfigError, match=r"was made for .*qwen2_5_vl\d, and the model to be trained is .*llava_next"):
         train(config("llava_next", adapter=str(first / "final")))
+    with pytest.raises(ConfigError, match=r"has r=16 alpha=32 dropout=0, which stay as they are"):
+        train(config(adapter=str(first / "final"), lora={"r": 4, "dropout": 0.3}))
     weights = load_file(first / "final" / "adapter_model.safetensors")
     save_file(
         {name: weight[:, :8].contiguous() for name, weight in weights.items()},
@@ -142,6 +145,57 @@ def test_out_of_memory_says_what_to_change(config: Callable[..., TrainConfig], m
     assert "out of memory with 4 sequences of up to" in said
     for advice in ("batch_size=12 gradient_accumulation=2", "gradient_checkpointing=true", "zero3.json", "max_pixels"):
         assert advice in said
+
+
+def test_out_of_memory_while_the_model_is_loaded_and_starting_again_with_other_keys(
+    config: Callable[..., TrainConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sft, "loaded", too_large)
+        with pytest.raises(BatchTooLargeError, match="devices with more memory"):
+            train(config(**SHORT))
+    assert train(config(**SHORT | {"max_steps": 1})) == Path(str(config().output))
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_finished_run_is_not_trained_further(
+    early: bool, config: Callable[..., TrainConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when it died between its last checkpoint and ``final/``."""
+    keys = SHORT | {"max_steps": 3, "schedule": "constant", "held_out": {"share": 0}}
+    if early:  # at a learning rate of nothing no evaluation is better than the first
+        held_out = {"share": 0.2, "most": 2, "early_stop": 1, "every_epochs": 0.03, "best": "loss"}
+        keys |= {"max_steps": 8, "learning_rate": 1e-30, "held_out": held_out}
+    recipe = config(**keys)
+    folder = train(recipe)
+    steps = json.loads((folder / "chosen.json").read_text())["of_steps"]
+    assert steps < 8 if early else steps == 3
+    before = load_file(folder / "final" / "adapter_model.safetensors")
+    (folder / "final").rename(folder / "lost")
+    monkeypatch.setattr(sft, "loaded", lambda *_: pytest.fail("the weights were loaded"))
+    assert train(recipe, resume=folder) == folder
+    after = load_file(folder / "final" / "adapter_model.safetensors")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_run_on_other_data_is_not_gone_on_with(config: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    folder = train(config(**SHORT | {"max_steps": 1, "held_out": {"share": 0}}))
+    moved = config(**SHORT | {"max_steps": 1, "held_out": {"share": 0}}, data=str(write_few(tmp_path / "data", 8)))
+    with pytest.raises(ConfigError, match="was started with the data"):
+        train(moved, resume=folder)
+
+
+def test_the_newest_checkpoints_stay_beside_the_best(tmp_path: Path) -> None:
+    for step in (2, 4, 6, 8, 10):
+        checkpoint_folder(tmp_path, step).mkdir()
+        if step != 10:  # being written
+            (checkpoint_folder(tmp_path, step) / COMPLETE).write_text("")
+    rotate(tmp_path, 2, best="elsewhere/checkpoint-2")
+    left = sorted(int(path.name.rpartition("-")[2]) for path in tmp_path.iterdir())
+    assert left == [2, 6, 8, 10]
 
 
 _FULL_DISK = """

@@ -77,7 +77,7 @@ def test_a_missing_key_and_an_unreadable_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(tmp_path / "none.yaml")
     (tmp_path / "list.yaml").write_text("- a\n")
-    with pytest.raises(ConfigError, match="holds .*, expected keys and values"):
+    with pytest.raises(ConfigError, match=r"holds .*, expected keys and values"):
         load_config(tmp_path / "list.yaml")
 
 

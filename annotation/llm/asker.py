@@ -1,0 +1,173 @@
+"""Answers requests from the record of calls, else from the server; stops cleanly, and loses nothing that was paid for."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Any
+
+from annotation.config import Config
+from annotation.llm.budget import Budget
+from annotation.llm.calls import CallRecord
+from annotation.llm.outcome import Outcome, outcome_of
+from annotation.llm.request import Request
+from annotation.schemas import State
+from qreal_tasks.models.openai_chat import DEFAULT_BASE_URL, Asking, ChatClient
+from qreal_tasks.models.openai_dialect import Dialect
+from qreal_tasks.models.openai_retry import CONTENT_FILTER, StoppedRun, Verdict
+from qreal_tasks.models.openai_usage import Usage
+
+DIALECT_LOGPROBS = 20
+
+
+def dialect_of(config: Config) -> Dialect:
+    """The optional parameters that requests of this config carry."""
+    model = config.language_model
+    return Dialect("max_tokens", DIALECT_LOGPROBS, model.temperature, model.seed, "json_schema")
+
+
+def check_dialect(config: Config, dialect: Dialect) -> None:
+    """An answer is kept under its temperature and seed: they are sent, or the run stops.
+
+    Raises:
+        StoppedRun: the server has rejected one.
+    """
+    for name in ("temperature", "seed"):
+        if getattr(dialect, name) != getattr(config.language_model, name):
+            raise StoppedRun(
+                f"{config.language_model.model} rejects `{name}`; write `{name}: null` under language_model into the "
+                "run's config.yaml"
+            )
+
+
+class Asker:
+    """One for a program. Only ``config.yaml`` says which server is asked: ``OPENAI_BASE_URL`` does not count, since the
+    answers depend on it. What the record holds needs no key and opens no connection.
+
+    When no further request can succeed or the budget is reached, ``stopped`` is set and every later request comes back
+    as None; those under way end by themselves and are kept.
+    """
+
+    def __init__(self, config: Config, calls: CallRecord, budget: Budget, api_key: str | None = None) -> None:
+        self._config, self._calls, self._budget, self._api_key = config, calls, budget, api_key
+        self._client: ChatClient | None = None
+        self.stopped: StoppedRun | None = None
+
+    @property
+    def usage(self) -> Usage:
+        """Of this program."""
+        return Usage() if self._client is None else self._client.usage
+
+    def open(self) -> OpenAsker:
+        """For one event loop; to be used in an ``async with`` block."""
+        return OpenAsker(self)
+
+    def client(self) -> ChatClient:
+        """Made for the first request that the record does not answer."""
+        if self._client is None:
+            model = self._config.language_model
+            self._client = ChatClient(
+                model.model,
+                base_url=model.base_url or DEFAULT_BASE_URL,
+                api_key=self._api_key,
+                dialect=dialect_of(self._config),
+                concurrency=model.concurrency,
+                timeout_s=model.timeout_s,
+                max_retries=model.max_retries,
+                first_wait_s=model.first_wait_s,
+                prices=model.prices,
+            )
+        return self._client
+
+
+class OpenAsker:
+    """Connections of an ``Asker``, opened when the first request needs them."""
+
+    def __init__(self, asker: Asker) -> None:
+        self._asker = asker
+        self._config, self._calls, self._budget = asker._config, asker._calls, asker._budget
+        concurrency = self._config.language_model.concurrency
+        # Twice the calls at a time: while some wait for the server, the pictures of the next ones are encoded.
+        self._room = asyncio.Semaphore(2 * concurrency)
+        self._opening = asyncio.Lock()
+        self._asking: Asking | None = None
+        self._under_way: dict[str, asyncio.Task[Outcome | None]] = {}
+        self._stack = AsyncExitStack()
+        self.stopping = asyncio.Event()
+
+    async def __aenter__(self) -> OpenAsker:
+        return self
+
+    async def __aexit__(self, *said: Any) -> None:
+        await self._stack.aclose()
+
+    async def answer(self, request: Request) -> Outcome | None:
+        """The answer; None when the run has stopped. Equal requests at one time are asked once."""
+        key = request.key(self._config.language_model)
+        if key not in self._under_way:
+            task = asyncio.create_task(self._answer(key, request))
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+            self._under_way[key] = task
+        return await asyncio.shield(self._under_way[key])
+
+    async def kept(self, request: Request) -> Outcome | None:
+        """The answer of the record, if it holds one; nothing is asked."""
+        key = request.key(self._config.language_model)
+        return self._calls.get_many([key]).get(key)
+
+    async def _answer(self, key: str, request: Request) -> Outcome | None:
+        async with self._room:
+            stored = self._calls.get_many([key])
+            if stored:
+                return stored[key]
+            if self._asker.stopped is not None:
+                return None
+            # Longest possible answer: what is paid must stay below the limit.
+            characters = self._config.expected.characters_a_token
+            reserved = self._budget.cost(request.estimate(characters, request.form.max_tokens))
+            if not self._budget.reserve(reserved):
+                self._stop(StoppedRun(self._budget.stop_message()))
+                return None
+            cost = 0.0
+            try:
+                outcome, cost = await self._ask(key, request)
+            except StoppedRun as error:
+                self._stop(error)
+                return None
+            finally:
+                self._budget.settle(reserved, cost)
+            return outcome
+
+    async def _ask(self, key: str, request: Request) -> tuple[Outcome, float]:
+        asking = await self._opened()
+        messages = await asyncio.to_thread(request.messages)
+        usage = Usage()
+
+        def body(dialect: Dialect) -> dict[str, Any]:
+            check_dialect(self._config, dialect)
+            return request.body(self._config.language_model, messages, dialect)
+
+        def read(completion: object, _: Dialect) -> Outcome:
+            found = outcome_of(completion, request.form)
+            assert isinstance(completion, dict)  # outcome_of would have raised
+            usage.add(completion)
+            return self._calls.put(key, request.form.stage, request.item_id, found, usage, prices)
+
+        prices = self._config.language_model.prices
+        said = await asking.ask(body, read)
+        if isinstance(said, Verdict):
+            if said.reason != CONTENT_FILTER:
+                return Outcome(State.FAILED, said.message), 0.0
+            filtered = Outcome(State.FILTERED, CONTENT_FILTER)
+            return self._calls.put(key, request.form.stage, request.item_id, filtered, usage, prices), 0.0
+        return said, 0.0 if prices is None else usage.cost_usd(prices)
+
+    async def _opened(self) -> Asking:
+        async with self._opening:
+            if self._asking is None:
+                self._asking = await self._stack.enter_async_context(self._asker.client().open())
+        return self._asking
+
+    def _stop(self, error: StoppedRun) -> None:
+        self._asker.stopped = self._asker.stopped or error
+        self.stopping.set()

@@ -113,7 +113,7 @@ def run_command(
     gpus_each: Annotated[float, _GPUS] = 0,
     address: Annotated[str | None, _ADDRESS] = None,
 ) -> None:
-    """Do what is missing. It can be stopped or killed at any time; started again, it goes on, and pays for nothing twice.
+    """Do what is missing. Stopped or killed at any time and started again, it goes on and pays for nothing twice.
 
     \b
     qreal annotate run RUN --dry-run               # what it will cost

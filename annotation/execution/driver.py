@@ -96,7 +96,8 @@ def run_stages(run: RunFolder, options: Options, watcher: Watcher) -> None:
     """
     if parquet.recipe_of(run.manifest_path) != run.recipe("intake"):
         raise AnnotationError(
-            f"{run.path}: the inputs are not checked yet, or intake settings have changed; `qreal annotate init` does it"
+            f"{run.path}: the inputs are not checked yet, or intake settings have changed; `qreal annotate init` checks "
+            "them"
         )
     shards = shards_for(run, options.images)
     with _alone(run), CallRecord(run.calls_path) as calls:
@@ -202,8 +203,8 @@ def _ask(
         raise stop
     if pipeline.left_pending:
         raise StoppedRun(
-            f"{stage}: batches left requests of {pipeline.left_pending} shards without an answer. Start the same command "
-            "again to submit them again."
+            f"{stage}: batches left requests of {pipeline.left_pending} shards without an answer. Start the same "
+            "command again to submit them again."
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 
@@ -37,7 +38,7 @@ def run_on_ray(
     if started:
         here = {"num_cpus": workers, "include_dashboard": False} if address is None else {"address": address}
         try:
-            ray.init(log_to_driver=False, logging_level="warning", **here)
+            ray.init(log_to_driver=False, logging_level=logging.WARNING, **here)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise AnnotationError(f"no Ray at {address or 'this machine'}: {error}") from error
     task = ray.remote(do).options(num_cpus=1, num_gpus=gpus_each, max_retries=_RETRIES)

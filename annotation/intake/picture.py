@@ -20,7 +20,7 @@ from qreal_tasks.models.openai_pictures import eight_bits
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 
 
-class UnusablePicture(AnnotationError):
+class UnusablePicture(AnnotationError):  # noqa: N818 - named for what was found
     """The message is the reason; the caller knows which file."""
 
 

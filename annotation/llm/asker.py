@@ -1,4 +1,4 @@
-"""Answers requests from the record of calls, else from the server; stops cleanly, and loses nothing that was paid for."""
+"""Answers requests from the record of calls, else from the server; stops cleanly and loses nothing that was paid."""
 
 from __future__ import annotations
 

@@ -182,8 +182,8 @@ class BatchAsker:
             return True
         if dialect_of(self._run.config).after(error) is not None:
             found.stops[verdict.reason] = (
-                f"the model rejects a parameter ({error}); set it to null in config.yaml, or run without --batch, which "
-                "finds out what the model takes"
+                f"the model rejects a parameter ({error}); set it to null in config.yaml, or run without --batch, "
+                "which finds out what the model takes"
             )
         elif verdict.action is Action.STOP:
             found.stops[verdict.reason] = verdict.message.rstrip(".")

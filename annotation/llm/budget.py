@@ -44,6 +44,6 @@ class Budget:
 
     def stop_message(self) -> str:
         return (
-            f"--max-cost {self._limit:g} is reached: ${self.spent_usd:.4f} spent, and the next call might exceed it. What "
-            "is answered is kept; start again with a higher limit to go on."
+            f"--max-cost {self._limit:g} is reached: ${self.spent_usd:.4f} spent, and the next call might exceed it. "
+            "What is answered is kept; start again with a higher limit to go on."
         )

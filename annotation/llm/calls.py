@@ -1,7 +1,7 @@
 """Every answered call of a run, in one SQLite file; an answer that is kept is never paid for again.
 
-The ``calls`` table is the log that a person can query: stage, item, outcome, model, tokens, dollars, time. The file must
-be on a local disk of the machine that asks: SQLite's write-ahead log does not work between machines.
+The ``calls`` table is the log that a person can query: stage, item, outcome, tokens, dollars, time. The file must be
+on a local disk of the machine that asks: SQLite's write-ahead log does not work between machines.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, Dimension, is_flawed
 
 _SIDE_PX = 640
 _QUALITY = 82
+_ON_ENTITIES = ("quality", "judgment", "parts", "merge")
 Row = dict[str, Any]
 
 
@@ -30,7 +31,7 @@ def write_preview(run: RunFolder, path: Path, images: int) -> int:
 
     Stages that are not done yet are left out, so that a page can be looked at while a run is under way.
     """
-    shown = []
+    shown: list[Row] = []
     for shard in run.shard_numbers:
         if len(shown) >= images or not run.is_done("intake", shard):
             break
@@ -67,9 +68,7 @@ def _images(run: RunFolder, shard: int) -> Iterator[Row]:
         stage: _rows(run, stage, shard) for stage in ("entities", "detection", "quality", "judgment", "parts", "merge")
     }
     named = {row["image_id"]: row for row in rows["entities"]}
-    later = {
-        stage: {row["entity_id"]: row for row in rows[stage]} for stage in ("quality", "judgment", "parts", "merge")
-    }
+    later = {stage: {row["entity_id"]: row for row in rows[stage]} for stage in _ON_ENTITIES}
     for picture in run.pictures(shard):
         detected = [row for row in rows["detection"] if row["image_id"] == picture.image_id]
         said = named.get(picture.image_id)

@@ -24,9 +24,11 @@ from qreal_tasks.models.loading import limit_pictures, load
 
 
 class QEvalScore:
-    """Raises:
-    AnnotationError: a level is not one token of the model's vocabulary.
-    OSError: there is no such checkpoint.
+    """The model in evaluation mode.
+
+    Raises:
+        AnnotationError: a level is not one token of the model's vocabulary.
+        OSError: there is no such checkpoint.
     """
 
     def __init__(self, settings: Quality) -> None:
@@ -85,7 +87,7 @@ def level_tokens(tokenizer: Any, model: str) -> list[int]:
     for level, tokens in zip(LEVELS, found, strict=True):
         if len(tokens) != 1:
             raise AnnotationError(
-                f"quality.model {model}: {level!r} is {len(tokens)} tokens, expected one; it is no model that was tuned "
-                "to answer with level words, or its tokenizer was changed"
+                f"quality.model {model}: {level!r} is {len(tokens)} tokens, expected one; it is no model that was "
+                "tuned to answer with level words, or its tokenizer was changed"
             )
     return [tokens[0] for tokens in found]

@@ -12,6 +12,8 @@ from annotation.schemas import DRAFTS, State
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES
 
 _SOURCE = ("model", "system_fingerprint", "prompt_version", "call_key")
+_QUALITY = ("quality_score", "quality_model", "quality_fingerprint", "quality_prompt")
+_LOST = (State.REFUSED, State.FILTERED, State.FAILED)
 Row = dict[str, Any]
 
 
@@ -55,9 +57,8 @@ def _of_entity(detected: Row, later: dict[str, Row]) -> Row:
     ended = ("detection", detected) if detected["state"] != State.DONE else ("judgment", judgment)
     has_parts = parts.get("state") == State.DONE
     notes = [row.get("notes") for row in (judgment, parts, merge)]
-    trouble = [
-        f"{stage}: {row['state']}, {row['reason']}" for stage, row in (("parts", parts), ("merge", merge)) if _lost(row)
-    ]
+    lost = [stage for stage in ("parts", "merge") if later[stage].get("state") in _LOST]
+    trouble = [f"{stage}: {later[stage]['state']}, {later[stage]['reason']}" for stage in lost]
     return {
         **{name: detected[name] for name in ("entity_id", "label", "bbox", "detector")},
         **{name: detected[name] for name in ("detection_score", "detection_pass")},
@@ -65,10 +66,7 @@ def _of_entity(detected: Row, later: dict[str, Row]) -> Row:
         "state": ended[1]["state"],
         "reason": ended[1]["reason"],
         "quality_state": quality.get("state"),
-        **{
-            name: quality.get(name)
-            for name in ("quality_score", "quality_model", "quality_fingerprint", "quality_prompt")
-        },
+        **{name: quality.get(name) for name in _QUALITY},
         **{name: judgment.get(name) for name in (*QUESTION_NAMES, "realism_description", "plausibility_description")},
         "parts": {part: parts[part] for part in BODY_PARTS} if has_parts else None,
         "merged_description": merge.get("plausibility_description"),
@@ -77,7 +75,3 @@ def _of_entity(detected: Row, later: dict[str, Row]) -> Row:
         **{f"parts_{name}": parts.get(name) for name in _SOURCE},
         **{f"merge_{name}": merge.get(name) for name in _SOURCE},
     }
-
-
-def _lost(row: Row) -> bool:
-    return row.get("state") in (State.REFUSED, State.FILTERED, State.FAILED)

@@ -1,4 +1,4 @@
-"""Stages ``parts`` and ``merge``: the portrait protocol. What is wrong with seven body parts, then one description of it.
+"""Stages ``parts`` and ``merge``: the portrait protocol. What is wrong with seven body parts, then one description.
 
 A row a detected person.
 """

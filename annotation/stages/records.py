@@ -14,6 +14,7 @@ from annotation.schemas import State
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, Dimension, is_flawed
 from qreal_tasks.dataset import FEATURES
 
+_SHARED = ("entity_id", "image_id", "label", "bbox", "generator", "prompt_id", "is_portrait", "quality_score")
 Row = dict[str, Any]
 
 
@@ -51,17 +52,13 @@ def write_objectqa(run: RunFolder, shard: int) -> None:
             crop = gallery.crop(picture.image_id, draft["bbox"])
             out = io.BytesIO()
             crop.save(out, "PNG")
-            shared = {
-                name: draft[name] for name in ("entity_id", "image_id", "label", "bbox", "generator", "prompt_id")
-            }
+            shared = {name: draft[name] for name in _SHARED}
             rows.append(
                 {
                     **shared,
                     "image": {"bytes": out.getvalue(), "path": None},
                     "width": crop.width,
                     "height": crop.height,
-                    "is_portrait": draft["is_portrait"],
-                    "quality_score": draft["quality_score"],
                     **_answers(draft),
                     **_descriptions(draft),
                 }

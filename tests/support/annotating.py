@@ -26,7 +26,7 @@ from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, is_flawed, questions_of
 from qreal_tasks.mini import MINI_FOLDER
 
 PRICES = {"input": 2.5, "output": 10.0}
-_PEOPLE = ("man", "woman", "person", "child")
+_PEOPLE = (["man"], ["woman"], ["person"], ["child"])
 
 
 def mini_pictures(count: int) -> list[tuple[bytes, str, str]]:
@@ -152,7 +152,7 @@ def _entities(chance: random.Random, names: Callable[[random.Random], list[str]]
         return chance.sample(["dog", "red cat", "wooden chair", "mug", "tree", "man", "woman", "car"], chance.randint(1, 4))
 
     chosen = (names or some)(chance)
-    return {"entities": [{"name": name, "is_person": name.split()[-1] in _PEOPLE} for name in chosen]}
+    return {"entities": [{"name": name, "is_person": name.split()[-1:] in _PEOPLE} for name in chosen]}
 
 
 def _judgment(chance: random.Random) -> dict[str, Any]:

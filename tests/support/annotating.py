@@ -1,7 +1,7 @@
 """What the tests of annotation share: pictures, a config for tiny models, and a language model that is scripted.
 
-The scripted model answers by the content of what it is asked, so two runs that ask the same are told the same. It counts
-tokens itself, by what arrives: pictures by OpenAI's published rule, text by words and signs.
+The scripted model answers by the content of what it is asked, so two runs that ask the same are told the same. It
+counts tokens itself, by what arrives: pictures by OpenAI's published rule, text by words and signs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 from scripted_openai import Asked, Reply, completion
-from tiny_annotators import WORDS
 
 from annotation.config import Config
 from annotation.run_folder import RunFolder
@@ -149,7 +148,8 @@ def picture_size(url: str) -> tuple[float, float]:
 
 def _entities(chance: random.Random, names: Callable[[random.Random], list[str]] | None = None) -> dict[str, Any]:
     def some(chance: random.Random) -> list[str]:
-        return chance.sample(["dog", "red cat", "wooden chair", "mug", "tree", "man", "woman", "car"], chance.randint(1, 4))
+        known = ["dog", "red cat", "wooden chair", "mug", "tree", "man", "woman", "car"]
+        return chance.sample(known, chance.randint(1, 4))
 
     chosen = (names or some)(chance)
     return {"entities": [{"name": name, "is_person": name.split()[-1:] in _PEOPLE} for name in chosen]}
@@ -181,6 +181,3 @@ def all_bytes(run: RunFolder) -> dict[str, bytes]:
             path = run.shard_path(stage, shard)
             found[f"{stage}/{shard}"] = path.read_bytes()
     return found
-
-
-WORDS_KNOWN = frozenset(WORDS)

@@ -5,53 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-WORDS = (
-    "red blue green old young small large wooden dog cat horse bird man woman person child car bus boat chair table mug "
-    "tree flower sign house lamp book ball hat coat in a the with two"
-).split()
+_WORDS = """
+red blue green old young small large wooden dog cat horse bird man woman person child car bus boat chair table mug tree
+flower sign house lamp book ball hat coat in a the with two
+"""
+WORDS = _WORDS.split()
 _DOT, _QUESTION_MARK = 1012, 1029  # where BERT's vocabulary has them; Grounding DINO's code counts on it
 
 
 def write_tiny_grounding_dino(folder: Path, seed: int = 0, queries: int = 20) -> Path:
     """Boxes and scores are arbitrary and depend on picture and text; pictures are seen at 64 to 96 px."""
-    import torch
-    from transformers import (
-        GroundingDinoConfig,
-        GroundingDinoForObjectDetection,
-        GroundingDinoImageProcessor,
-        GroundingDinoProcessor,
-    )
+    from transformers import GroundingDinoConfig, GroundingDinoForObjectDetection
 
-    tokenizer = _bert_tokenizer(folder)
-    config = GroundingDinoConfig(
-        backbone_config=_swin(),
-        text_config=_bert(len(tokenizer)),
-        d_model=32,
-        encoder_layers=2,
-        decoder_layers=2,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=64,
-        decoder_ffn_dim=64,
-        num_queries=queries,
-        num_feature_levels=3,
-        two_stage=True,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = GroundingDinoForObjectDetection(config)
-        for head in model.bbox_embed:  # zero at first, which leaves every box on its anchor
-            last = head.layers[-1]
-            torch.nn.init.normal_(last.weight, std=0.3)
-            last.bias.data[2:] = 1.5
-    model.save_pretrained(folder)
-    images = GroundingDinoImageProcessor(size={"shortest_edge": 64, "longest_edge": 96})
-    GroundingDinoProcessor(images, tokenizer).save_pretrained(folder)
-    return folder
+    return _write_detector(folder, GroundingDinoConfig, GroundingDinoForObjectDetection, seed, queries)
+
+
+def write_tiny_mm_grounding_dino(folder: Path, seed: int = 0, queries: int = 20) -> Path:
+    """As ``write_tiny_grounding_dino``, for MM-Grounding-DINO, whose class LLMDet uses too."""
+    from transformers import MMGroundingDinoConfig, MMGroundingDinoForObjectDetection
+
+    return _write_detector(folder, MMGroundingDinoConfig, MMGroundingDinoForObjectDetection, seed, queries)
 
 
 def write_tiny_q_eval(folder: Path, seed: int = 0) -> Path:
     """Qwen2-VL whose vocabulary holds each level as one token."""
+    import torch
     from transformers import (
         Qwen2VLConfig,
         Qwen2VLForConditionalGeneration,
@@ -59,7 +37,6 @@ def write_tiny_q_eval(folder: Path, seed: int = 0) -> Path:
         Qwen2VLProcessor,
         Qwen2VLVideoProcessor,
     )
-    import torch
 
     from annotation.llm.replies import LEVELS
     from qreal_tasks.models.tiny import qwen
@@ -82,6 +59,38 @@ def write_tiny_q_eval(folder: Path, seed: int = 0) -> Path:
         video_processor=Qwen2VLVideoProcessor(),
         chat_template=qwen._template(),
     ).save_pretrained(folder)
+    return folder
+
+
+def _write_detector(folder: Path, config_class: Any, model_class: Any, seed: int, queries: int) -> Path:
+    import torch
+    from transformers import GroundingDinoImageProcessor, GroundingDinoProcessor
+
+    tokenizer = _bert_tokenizer(folder)
+    config = config_class(
+        backbone_config=_swin(),
+        text_config=_bert(len(tokenizer)),
+        d_model=32,
+        encoder_layers=2,
+        decoder_layers=2,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        num_queries=queries,
+        num_feature_levels=3,
+        two_stage=True,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = model_class(config)
+        for head in model.bbox_embed:  # zero at first, which leaves every box on its anchor
+            last = head.layers[-1]
+            torch.nn.init.normal_(last.weight, std=0.3)
+            last.bias.data[2:] = 1.5
+    model.save_pretrained(folder)
+    images = GroundingDinoImageProcessor(size={"shortest_edge": 64, "longest_edge": 96})
+    GroundingDinoProcessor(images, tokenizer).save_pretrained(folder)
     return folder
 
 

@@ -90,6 +90,7 @@ class OpenAsker:
         # Twice the calls at a time: while some wait for the server, the pictures of the next ones are encoded.
         self._room = asyncio.Semaphore(2 * concurrency)
         self._opening = asyncio.Lock()
+        self._settled = asyncio.Condition()
         self._asking: Asking | None = None
         self._under_way: dict[str, asyncio.Task[Outcome | None]] = {}
         self._stack = AsyncExitStack()
@@ -125,8 +126,7 @@ class OpenAsker:
             # Longest possible answer: what is paid must stay below the limit.
             characters = self._config.expected.characters_a_token
             reserved = self._budget.cost(request.estimate(characters, request.form.max_tokens))
-            if not self._budget.reserve(reserved):
-                self._stop(StoppedRun(self._budget.stop_message()))
+            if not await self._fits(reserved):
                 return None
             cost = 0.0
             try:
@@ -136,7 +136,20 @@ class OpenAsker:
                 return None
             finally:
                 self._budget.settle(reserved, cost)
+                async with self._settled:
+                    self._settled.notify_all()
             return outcome
+
+    async def _fits(self, reserved_usd: float) -> bool:
+        """Whether the call is within the budget. Near the limit it waits for those under way: most cost less than they
+        might, and the run stops only when the next call does not fit beside what is really spent."""
+        async with self._settled:
+            while self._asker.stopped is None and not self._budget.reserve(reserved_usd):
+                if not self._budget.calls_under_way:
+                    self._stop(StoppedRun(self._budget.stop_message()))
+                    return False
+                await self._settled.wait()
+            return self._asker.stopped is None
 
     async def _ask(self, key: str, request: Request) -> tuple[Outcome, float]:
         asking = await self._opened()

@@ -22,7 +22,8 @@ class Budget:
         if limit_usd is not None and prices is None:
             raise AnnotationError("--max-cost needs language_model.prices in the config: dollars per million tokens")
         self._limit, self._prices = limit_usd, prices
-        self.spent_usd, self._under_way = spent_usd, 0.0
+        self.spent_usd, self._under_way_usd = spent_usd, 0.0
+        self.calls_under_way = 0
 
     def cost(self, tokens: Tokens) -> float:
         """Dollars, nothing of it cached."""
@@ -32,14 +33,16 @@ class Budget:
 
     def reserve(self, cost_usd: float) -> bool:
         """Whether a call of at most this cost still fits; if so, it counts as under way."""
-        if self._limit is not None and self.spent_usd + self._under_way + cost_usd > self._limit:
+        if self._limit is not None and self.spent_usd + self._under_way_usd + cost_usd > self._limit:
             return False
-        self._under_way += cost_usd
+        self._under_way_usd += cost_usd
+        self.calls_under_way += 1
         return True
 
     def settle(self, reserved_usd: float, cost_usd: float) -> None:
         """A call has ended and cost so much."""
-        self._under_way -= reserved_usd
+        self._under_way_usd -= reserved_usd
+        self.calls_under_way -= 1
         self.spent_usd += cost_usd
 
     def stop_message(self) -> str:

@@ -10,6 +10,14 @@ from concurrent.futures.process import BrokenProcessPool
 from annotation.errors import AnnotationError
 from annotation.execution.work import do
 
+_MODELS = [
+    "annotation.execution.work",
+    "annotation.detection.detector",
+    "annotation.quality.q_eval",
+]
+"""Modules that are not installed are passed over by the server, and told when a stage needs them."""
+_PRELOAD = {"intake": ["annotation.execution.work"]}
+"""``init`` is a program of its own and needs no model."""
 _DEATHS = 3
 """Pools that may die one after the other without finishing a shard between them."""
 
@@ -44,8 +52,10 @@ def run_local(run_path: str, stage: str, shards: Sequence[int], workers: int) ->
 
 
 def _in_pool(run_path: str, stage: str, shards: Sequence[int], workers: int) -> Iterator[int]:
-    # Forking a process that holds a model's threads, or an event loop, may lock up.
-    context = multiprocessing.get_context("spawn")
+    # Forking this process, with a model's threads or an event loop in it, may lock up. The server that is forked in its
+    # place imports what the stages need once, for the processes of all stages and for those that follow killed ones.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOAD.get(stage, _MODELS))
     pool = ProcessPoolExecutor(min(workers, len(shards)), mp_context=context)
     try:
         futures = [pool.submit(do, run_path, stage, shard) for shard in shards]

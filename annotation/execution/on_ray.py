@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from annotation.errors import AnnotationError
 from annotation.execution.work import do
@@ -15,40 +17,53 @@ _AHEAD = 4
 """Tasks handed to Ray for each worker: enough that none waits, few enough for runs of a million shards."""
 
 
-def run_on_ray(
-    run_path: str, stage: str, shards: Sequence[int], workers: int, gpus_each: float, address: str | None
-) -> Iterator[int]:
-    """Yield the number of each shard when it is written. Workers keep their model from shard to shard.
-
-    Args:
-        workers: tasks at a time; on this machine Ray is started with so many processors.
-        gpus_each: of a task.
-        address: of a cluster ("auto" finds the one this machine is in); None starts Ray here.
+@contextmanager
+def ray_session(workers: int, address: str | None) -> Iterator[None]:
+    """Ray for as long as the block lasts, so that workers keep what they have imported from stage to stage.
 
     Raises:
-        AnnotationError: Ray is not installed or not there, or a shard killed its worker again and again.
+        AnnotationError: Ray is not installed or not there.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
-        from ray.exceptions import RayError, RayTaskError
     except ImportError as error:
         raise AnnotationError(f"--executor ray needs Ray ({error}); install qreal-bench[annotate]") from error
-    started = not ray.is_initialized()
-    if started:
-        here = {"num_cpus": workers, "include_dashboard": False} if address is None else {"address": address}
-        try:
-            ray.init(log_to_driver=False, logging_level=logging.WARNING, **here)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise AnnotationError(f"no Ray at {address or 'this machine'}: {error}") from error
+    if ray.is_initialized():
+        yield
+        return
+    here = {"num_cpus": workers, "include_dashboard": False} if address is None else {"address": address}
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **here)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise AnnotationError(f"no Ray at {address or 'this machine'}: {error}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def run_on_ray(run_path: str, stage: str, shards: Sequence[int], workers: int, gpus_each: float) -> Iterator[int]:
+    """Yield the number of each shard when it is written; within a ``ray_session``.
+
+    Args:
+        workers: tasks at a time; on this machine Ray is started with so many processors.
+        gpus_each: of a task.
+
+    Raises:
+        AnnotationError: a shard killed its worker again and again.
+    """
+    import ray
+    from ray.exceptions import RayError, RayTaskError
+
     task = ray.remote(do).options(num_cpus=1, num_gpus=gpus_each, max_retries=_RETRIES)
-    waiting, running = iter(shards), {}
+    waiting = iter(shards)
+    running: dict[Any, int] = {}
     try:
         while True:
-            for shard in waiting:
+            # A for loop would take one more from the iterator than it hands out.
+            while len(running) < _AHEAD * workers and (shard := next(waiting, None)) is not None:
                 running[task.remote(run_path, stage, shard)] = shard
-                if len(running) >= _AHEAD * workers:
-                    break
             if not running:
                 return
             done, _ = ray.wait(list(running), num_returns=1)
@@ -62,5 +77,3 @@ def run_on_ray(
     finally:
         for left in running:
             ray.cancel(left)
-        if started:
-            ray.shutdown()

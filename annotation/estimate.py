@@ -97,7 +97,7 @@ def _counted(run: RunFolder, stage: str, ready: Sequence[int], calls: CallRecord
     found, tokens = 0, Tokens()
     for shard in looked_at:
         requests = [task.request for task in PLANS[stage](run, shard) if task.request is not None]
-        keys = {request.key(run.config.language_model): request for request in requests}
+        keys = {request.key: request for request in requests}
         kept = calls.get_many(keys)
         for key, request in keys.items():
             if key not in kept:
@@ -129,7 +129,7 @@ def _tokens_a_call(stage: str, run: RunFolder) -> Tokens:
     config = run.config
     expected, prompt = config.expected, load_prompt(prompt_of(stage, config))
     form = Form(stage, max_tokens_of(stage, config))
-    text = Request(form, "", prompt.title, prompt.system, prompt.user)
+    text = Request(config.language_model, form, "", prompt.title, prompt.system, prompt.user)
     found = text.estimate(expected.characters_a_token, expected.output_tokens[stage])
     if stage == "merge":
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -58,6 +59,10 @@ class Asker:
         """Of this program."""
         return Usage() if self._client is None else self._client.usage
 
+    def kept(self, keys: Iterable[str]) -> dict[str, Outcome]:
+        """The answers that the record holds."""
+        return self._calls.get_many(keys)
+
     def open(self) -> OpenAsker:
         """For one event loop; to be used in an ``async with`` block."""
         return OpenAsker(self)
@@ -102,25 +107,28 @@ class OpenAsker:
     async def __aexit__(self, *said: Any) -> None:
         await self._stack.aclose()
 
-    async def answer(self, request: Request) -> Outcome | None:
-        """The answer; None when the run has stopped. Equal requests at one time are asked once."""
-        key = request.key(self._config.language_model)
-        if key not in self._under_way:
-            task = asyncio.create_task(self._answer(key, request))
+    async def answer(self, request: Request, started: Callable[[], None]) -> Outcome | None:
+        """The answer to a request that the record lacks; None when the run has stopped. Equal ones are asked once.
+
+        Args:
+            started: called when the request no longer waits for its turn.
+        """
+        key = request.key
+        if key in self._under_way:
+            started()
+        else:
+            task = asyncio.create_task(self._answer(request, started))
             task.add_done_callback(lambda _: self._under_way.pop(key, None))
             self._under_way[key] = task
         return await asyncio.shield(self._under_way[key])
 
-    async def kept(self, request: Request) -> Outcome | None:
-        """The answer of the record, if it holds one; nothing is asked."""
-        key = request.key(self._config.language_model)
-        return self._calls.get_many([key]).get(key)
-
-    async def _answer(self, key: str, request: Request) -> Outcome | None:
+    async def _answer(self, request: Request, started: Callable[[], None]) -> Outcome | None:
         async with self._room:
-            stored = self._calls.get_many([key])
+            started()
+            # No two questions about pictures are alike; texts may be, and one may have been answered meanwhile.
+            stored = {} if request.pictures else self._calls.get_many([request.key])
             if stored:
-                return stored[key]
+                return stored[request.key]
             if self._asker.stopped is not None:
                 return None
             # Longest possible answer: what is paid must stay below the limit.
@@ -130,7 +138,7 @@ class OpenAsker:
                 return None
             cost = 0.0
             try:
-                outcome, cost = await self._ask(key, request)
+                outcome, cost = await self._ask(request)
             except StoppedRun as error:
                 self._stop(error)
                 return None
@@ -151,20 +159,21 @@ class OpenAsker:
                 await self._settled.wait()
             return self._asker.stopped is None
 
-    async def _ask(self, key: str, request: Request) -> tuple[Outcome, float]:
+    async def _ask(self, request: Request) -> tuple[Outcome, float]:
         asking = await self._opened()
         messages = await asyncio.to_thread(request.messages)
         usage = Usage()
 
         def body(dialect: Dialect) -> dict[str, Any]:
             check_dialect(self._config, dialect)
-            return request.body(self._config.language_model, messages, dialect)
+            return request.body(messages, dialect)
 
         def read(completion: object, _: Dialect) -> Outcome:
             found = outcome_of(completion, request.form)
             assert isinstance(completion, dict)  # outcome_of would have raised
             usage.add(completion)
-            return self._calls.put(key, request.form.stage, request.item_id, found, usage, prices)
+            self._calls.put(request.key, request.form.stage, request.item_id, found, usage, prices)
+            return found
 
         prices = self._config.language_model.prices
         said = await asking.ask(body, read)
@@ -172,7 +181,8 @@ class OpenAsker:
             if said.reason != CONTENT_FILTER:
                 return Outcome(State.FAILED, said.message), 0.0
             filtered = Outcome(State.FILTERED, CONTENT_FILTER)
-            return self._calls.put(key, request.form.stage, request.item_id, filtered, usage, prices), 0.0
+            self._calls.put(request.key, request.form.stage, request.item_id, filtered, usage, prices)
+            return filtered, 0.0
         return said, 0.0 if prices is None else usage.cost_usd(prices)
 
     async def _opened(self) -> Asking:

@@ -119,11 +119,11 @@ class BatchAsker:
         self, plan: Plan, shards: Sequence[int], under_way: set[str], wanted: set[str], found: _Found
     ) -> Iterator[Line]:
         """The requests that neither the record nor a batch has, one shard's pictures in memory at a time."""
-        model, dialect = self._run.config.language_model, dialect_of(self._run.config)
+        dialect = dialect_of(self._run.config)
         check_dialect(self._run.config, dialect)
         for shard in shards:
             requests = [task.request for task in plan(self._run, shard) if task.request is not None]
-            by_key = {request.key(model): request for request in requests}
+            by_key = {request.key: request for request in requests}
             kept = self._calls.get_many(by_key)
             for key, request in by_key.items():
                 if key in kept or key in wanted:
@@ -135,7 +135,7 @@ class BatchAsker:
                         found.stops["budget"] = self._budget.stop_message().rstrip(".")
                         return
                     item = {**vars(request.form), "item": request.item_id, "reserved_usd": reserved}
-                    yield Line(key, item, request.body(model, request.messages(), dialect))
+                    yield Line(key, item, request.body(request.messages(), dialect))
                 wanted.add(key)
 
     def _harvest(self, batches: Batches, shard: Shard, batch: Batch, found: _Found) -> None:
@@ -168,10 +168,10 @@ class BatchAsker:
         assert isinstance(body, dict)  # outcome_of would have raised
         usage = Usage()
         usage.add(body)
-        kept = self._calls.put(key, form.stage, item["item"], outcome, usage, self._prices)
+        self._calls.put(key, form.stage, item["item"], outcome, usage, self._prices)
         self._budget.settle(item["reserved_usd"], 0.0 if self._prices is None else usage.cost_usd(self._prices))
-        if kept.state is State.FAILED:
-            found.failed[key] = kept
+        if outcome.state is State.FAILED:
+            found.failed[key] = outcome
         return True
 
     def _refused(self, key: str, item: Mapping[str, Any], error: StatusError, found: _Found) -> bool:

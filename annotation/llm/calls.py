@@ -51,7 +51,7 @@ class Spent:
 
 
 class CallRecord:
-    """Any number of processes and threads may use one file at once; ``SqliteFile`` says what survives what.
+    """Any number of threads may use one, and others may read the file; ``SqliteFile`` says what survives what.
 
     Raises:
         StoreError: from any method, when the file is something else or damaged.
@@ -66,14 +66,11 @@ class CallRecord:
         with self._file.use() as db:
             query = "SELECT key, outcome FROM calls WHERE kept AND key IN (?) ORDER BY id"
             for key, text in select(db, query, keys):
-                found.setdefault(key, from_json(text))  # the first, also when two processes asked at once
+                found.setdefault(key, from_json(text))
         return found
 
-    def put(self, key: str, stage: str, item: str, outcome: Outcome, usage: Usage, prices: Prices | None) -> Outcome:
-        """Log the call before returning; the outcome that counts is returned.
-
-        When another process has kept an answer meanwhile, that one counts, so that every later run finds the same.
-        """
+    def put(self, key: str, stage: str, item: str, outcome: Outcome, usage: Usage, prices: Prices | None) -> None:
+        """Log the call before returning. One program at a time works on a run: nobody else has answered meanwhile."""
         kept = outcome.state in KEPT
         row = (
             key,
@@ -90,7 +87,6 @@ class CallRecord:
         )
         with self._file.use() as db:
             db.execute(f"INSERT INTO calls VALUES (NULL, {', '.join('?' * len(row))})", row)
-        return self.get_many([key])[key] if kept else outcome
 
     def spent(self) -> Mapping[str, Spent]:
         """By stage, over all programs that used the file."""

@@ -7,8 +7,7 @@ language model is waited for, not computed. One program makes some hundred calls
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from annotation.llm.asker import Asker, OpenAsker
 from annotation.llm.outcome import Outcome
@@ -17,6 +16,9 @@ from annotation.run_folder import RunFolder
 
 GRACE_S = 20.0
 """How long calls under way may take to end when the run stops: their answers are paid for."""
+
+MOST_OPEN_SHARDS = 16
+"""Their pictures are in memory."""
 
 Plan = Callable[[RunFolder, int], list[Task]]
 """The tasks of a shard."""
@@ -52,62 +54,85 @@ class Pipeline:
         Raises:
             StoppedRun: no further request can succeed, or the budget is reached; the message says what to do.
         """
-        asyncio.run(self._over(iter(shards), len(shards)))
+        asyncio.run(self._over(shards))
         if self._asker.stopped is not None:
             raise self._asker.stopped
 
-    async def _over(self, waiting: Iterator[int], total: int) -> None:
-        config = self._run.config
-        # Enough shards for all calls; the last calls of one do not keep the next one waiting.
-        at_once = 2 + math.ceil(2 * config.language_model.concurrency / config.images_per_shard)
+    async def _over(self, shards: Sequence[int]) -> None:
         async with self._asker.open() as asker:
-
-            async def worker() -> None:
-                for shard in waiting:
-                    if self._asker.stopped is not None:
-                        return
-                    await self._shard(asker, shard)
-
-            workers = [asyncio.create_task(worker()) for _ in range(min(at_once, total))]
+            feeding = asyncio.create_task(self._feed(asker, shards))
             stopping = asyncio.create_task(asker.stopping.wait())
             try:
-                await _until_done_or(stopping, workers)
+                await asyncio.wait({feeding, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if not feeding.done():
+                    await asyncio.wait({feeding}, timeout=GRACE_S)
+                if feeding.done():
+                    feeding.result()
+            except ExceptionGroup as raised:
+                raise raised.exceptions[0] from None
             finally:
-                for task in (*workers, stopping):
+                for task in (feeding, stopping):
                     task.cancel()
-                await asyncio.gather(*workers, stopping, return_exceptions=True)
+                await asyncio.gather(feeding, stopping, return_exceptions=True)
 
-    async def _shard(self, asker: OpenAsker, shard: int) -> None:
-        tasks = await asyncio.to_thread(self._plan, self._run, shard)
-        found = await asyncio.gather(*(self._outcome(asker, task) for task in tasks))
-        if any(task.request is not None and outcome is None for task, outcome in zip(tasks, found, strict=True)):
+    async def _feed(self, asker: OpenAsker, shards: Sequence[int]) -> None:
+        """Take up the next shard whenever the requests that wait for their turn run out. How many shards are open
+        follows from that: the last calls of a shard, which may wait to be repeated, keep no other shard waiting."""
+        queue = _Queue(2 * self._run.config.language_model.concurrency)
+        room = asyncio.Semaphore(MOST_OPEN_SHARDS)
+        async with asyncio.TaskGroup() as group:
+            for shard in shards:
+                await room.acquire()
+                await queue.short.wait()
+                if self._asker.stopped is not None:
+                    return
+                tasks, kept = await asyncio.to_thread(self._planned, shard)
+                if self._ask:
+                    queue.add(sum(task.request is not None and task.request.key not in kept for task in tasks))
+                written = group.create_task(self._shard(asker, shard, tasks, kept, queue))
+                written.add_done_callback(lambda _: room.release())
+
+    async def _shard(
+        self, asker: OpenAsker, shard: int, tasks: list[Task], kept: dict[str, Outcome], queue: _Queue
+    ) -> None:
+        async def outcome(task: Task) -> Outcome | None:
+            if task.request is None:
+                return None
+            found = kept.get(task.request.key)
+            return await asker.answer(task.request, queue.take) if found is None and self._ask else found
+
+        found = await asyncio.gather(*map(outcome, tasks))
+        if any(task.request is not None and said is None for task, said in zip(tasks, found, strict=True)):
             self.left_pending += 1
             return
-        rows: list[Row] = [task.row(outcome) for task, outcome in zip(tasks, found, strict=True)]
+        rows: list[Row] = [task.row(said) for task, said in zip(tasks, found, strict=True)]
         await asyncio.to_thread(self._run.write, self._stage, shard, rows)
         self._on_shard(shard)
 
-    async def _outcome(self, asker: OpenAsker, task: Task) -> Outcome | None:
-        if task.request is None:
-            return None
-        known = self._known.get(task.request.key(self._run.config.language_model)) if self._known else None
-        if known is not None:
-            return known
-        return await (asker.answer(task.request) if self._ask else asker.kept(task.request))
+    def _planned(self, shard: int) -> tuple[list[Task], dict[str, Outcome]]:
+        """The tasks of a shard, and the outcomes that need no call."""
+        tasks = self._plan(self._run, shard)
+        keys = [task.request.key for task in tasks if task.request is not None]
+        known = {key: self._known[key] for key in keys if key in self._known}
+        return tasks, known | self._asker.kept(keys)
 
 
-async def _until_done_or(stopping: asyncio.Task[bool], workers: Sequence[asyncio.Task[None]]) -> None:
-    """Until every worker has ended, or some time after the run was told to stop.
+class _Queue:
+    """Counts the requests that wait for their turn."""
 
-    Raises:
-        Exception: the first that a worker raised, at once.
-    """
-    open_ones = set(workers)
-    while open_ones:
-        done, _ = await asyncio.wait({*open_ones, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if stopping in done:
-            done, _ = await asyncio.wait(open_ones, timeout=GRACE_S)
-            open_ones = set()
-        for worker in done - {stopping}:
-            worker.result()
-        open_ones -= done
+    def __init__(self, short_below: int) -> None:
+        self._waiting, self._short_below = 0, short_below
+        self.short = asyncio.Event()
+        """Set while there are few."""
+        self.short.set()
+
+    def add(self, count: int) -> None:
+        self._waiting += count
+        if self._waiting >= self._short_below:
+            self.short.clear()
+
+    def take(self) -> None:
+        """One has its turn."""
+        self._waiting -= 1
+        if self._waiting < self._short_below:
+            self.short.set()

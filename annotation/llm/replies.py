@@ -6,6 +6,7 @@ What such a schema cannot say is checked after reading.
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
@@ -105,6 +106,12 @@ def strict_schema(reply: type[BaseModel]) -> dict[str, Any]:
     """As ``response_format`` takes it."""
     schema = {"name": reply.__name__, "strict": True, "schema": reply.model_json_schema()}
     return {"type": "json_schema", "json_schema": schema}
+
+
+@lru_cache
+def schema_characters(reply: type[BaseModel]) -> int:
+    """Length of the schema as servers show it to the model."""
+    return len(json.dumps(strict_schema(reply)))
 
 
 def language_note(*texts: str | None) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from annotation.config import LanguageModel, View
-from annotation.llm.replies import Form, strict_schema
+from annotation.llm.replies import Form, schema_characters, strict_schema
 from annotation.llm.tokens import Tokens, image_tokens, shown_size
 from qreal_tasks.models.openai_dialect import Dialect
 from qreal_tasks.models.openai_pictures import data_url
@@ -53,6 +53,7 @@ class Shown:
 class Request:
     """What is asked about one item."""
 
+    model: LanguageModel
     form: Form
     item_id: str
     prompt_title: str
@@ -60,11 +61,12 @@ class Request:
     user: str
     pictures: tuple[Shown, ...] = ()
 
-    def key(self, model: LanguageModel) -> str:
+    @cached_property
+    def key(self) -> str:
         """SHA-256 over all that the answer depends on: never the name of a file, nor the place in the run."""
         said = {
             "form": _FORM,
-            "model": [model.model, model.base_url, model.temperature, model.seed],
+            "model": [self.model.model, self.model.base_url, self.model.temperature, self.model.seed],
             "messages": [self.system, self.user],
             "pictures": [[dict(one.identity), one.view.model_dump()] for one in self.pictures],
             "reply": self.schema or list(self.form.choices),
@@ -84,10 +86,10 @@ class Request:
             {"role": "user", "content": [*(one.part() for one in self.pictures), text]},
         ]
 
-    def body(self, model: LanguageModel, messages: list[dict[str, Any]], dialect: Dialect) -> dict[str, Any]:
+    def body(self, messages: list[dict[str, Any]], dialect: Dialect) -> dict[str, Any]:
         """What is sent, in the dialect that the server takes."""
         said = {
-            "model": model.model,
+            "model": self.model.model,
             "messages": messages,
             **dialect.parameters(self.form.max_tokens, scored=bool(self.form.choices)),
         }
@@ -99,6 +101,6 @@ class Request:
 
     def estimate(self, characters_a_token: float, output_tokens: float) -> Tokens:
         """Tokens of the call; the schema is counted too, since servers show it to the model."""
-        schema = "" if self.schema is None else json.dumps(self.schema)
-        text = (len(self.system) + len(self.user) + len(schema)) / characters_a_token
+        schema = 0 if self.form.reply is None else schema_characters(self.form.reply)
+        text = (len(self.system) + len(self.user) + schema) / characters_a_token
         return Tokens(text + sum(one.tokens for one in self.pictures), output_tokens)

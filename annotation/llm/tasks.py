@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from annotation.config import LanguageModel
 from annotation.llm.outcome import Outcome
 from annotation.llm.request import Request
 
@@ -27,13 +26,13 @@ def fixed(row: Row) -> Task:
     return Task(None, lambda _: row)
 
 
-def source_of(request: Request, outcome: Outcome, model: LanguageModel) -> Row:
+def source_of(request: Request, outcome: Outcome) -> Row:
     """Columns that say who said it."""
     return {
         "model": outcome.model,
         "system_fingerprint": outcome.system_fingerprint,
         "prompt_version": request.prompt_title,
-        "call_key": request.key(model),
+        "call_key": request.key,
     }
 
 

@@ -32,6 +32,7 @@ def _task(run: RunFolder, picture: Picture, gallery: Gallery) -> Task:
         {"image": picture.image_id}, (picture.width, picture.height), view, lambda: gallery.whole(picture.image_id)
     )
     request = Request(
+        config.language_model,
         Form("entities", settings.max_tokens),
         picture.image_id,
         prompt.title,
@@ -46,7 +47,7 @@ def _task(run: RunFolder, picture: Picture, gallery: Gallery) -> Task:
         state, reason = str(outcome.state), outcome.reason
         if outcome.state is State.DONE and not named["entities"]:
             state, reason = str(State.NO_ENTITIES), "the language model named no entity that can be looked for"
-        source = source_of(request, outcome, config.language_model)
+        source = source_of(request, outcome)
         empty: Row = {"entities": [], "left_out": []}
         return {"image_id": picture.image_id, "state": state, "reason": reason, **(named or empty), **source}
 

@@ -25,6 +25,7 @@ def tasks(run: RunFolder, shard: int) -> list[Task]:
 def _task(run: RunFolder, entity: Entity, quality: float | None, gallery: Gallery) -> Task:
     config, prompt = run.config, load_prompt(run.config.judgment.prompt)
     request = Request(
+        config.language_model,
         Form("judgment", config.judgment.max_tokens),
         entity.entity_id,
         prompt.title,
@@ -46,7 +47,7 @@ def _task(run: RunFolder, entity: Entity, quality: float | None, gallery: Galler
             "reason": outcome.reason,
             **{name: said[name] for name in _SAID},
             "notes": language_note(said["realism_description"], said["plausibility_description"]),
-            **source_of(request, outcome, config.language_model),
+            **source_of(request, outcome),
         }
 
     return Task(request, row)

@@ -40,6 +40,7 @@ def merge_tasks(run: RunFolder, shard: int) -> list[Task]:
 def _parts(run: RunFolder, entity: Entity, gallery: Gallery) -> Task:
     config, prompt = run.config, load_prompt(run.config.portraits.parts_prompt)
     request = Request(
+        config.language_model,
         Form("parts", config.portraits.max_tokens),
         entity.entity_id,
         prompt.title,
@@ -57,7 +58,7 @@ def _parts(run: RunFolder, entity: Entity, gallery: Gallery) -> Task:
             "reason": outcome.reason,
             **said,
             "notes": language_note(*said.values()),
-            **source_of(request, outcome, config.language_model),
+            **source_of(request, outcome),
         }
 
     return Task(request, row)
@@ -72,6 +73,7 @@ def _merge(run: RunFolder, parts: dict[str, Any]) -> Task:
         return fixed({**row_of_none, **_skipped("nothing is wrong with any part")})
     config, prompt = run.config, load_prompt(run.config.portraits.merge_prompt)
     request = Request(
+        config.language_model,
         Form("merge", config.portraits.max_tokens),
         parts["entity_id"],
         prompt.title,
@@ -88,7 +90,7 @@ def _merge(run: RunFolder, parts: dict[str, Any]) -> Task:
             "reason": outcome.reason,
             "plausibility_description": merged,
             "notes": language_note(merged),
-            **source_of(request, outcome, config.language_model),
+            **source_of(request, outcome),
         }
 
     return Task(request, row)

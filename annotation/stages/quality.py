@@ -65,6 +65,7 @@ def _scorer(settings: Quality) -> QEvalScore:
 def _task(run: RunFolder, entity: Entity, gallery: Gallery) -> Task:
     config, prompt = run.config, load_prompt(run.config.quality.prompt)
     request = Request(
+        config.language_model,
         Form("quality", MAX_TOKENS),
         entity.entity_id,
         prompt.title,
@@ -75,7 +76,7 @@ def _task(run: RunFolder, entity: Entity, gallery: Gallery) -> Task:
 
     def row(outcome: Outcome | None) -> Row:
         assert outcome is not None
-        by = (outcome.model, outcome.system_fingerprint, prompt.title, request.key(config.language_model))
+        by = (outcome.model, outcome.system_fingerprint, prompt.title, request.key)
         return _row(entity.entity_id, outcome.state, outcome.reason, outcome.said, *by)
 
     return Task(request, row)

@@ -50,8 +50,8 @@ def wait_for(stage: str, run: Path, process: multiprocessing.process.BaseProcess
 
 
 def test_a_kill_in_every_stage_leaves_the_records_of_an_uninterrupted_run(tmp_path: Path, models: Path) -> None:
-    """Ten kills, one in each stage at a random moment. What was answered and recorded is never asked again; only what was
-    under way at a kill is."""
+    """Ten kills, one in each stage at a random moment. What was answered and recorded is never asked again; only what
+    was under way at a kill is."""
     images = write_pictures(tmp_path / "images", 24)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(whole_run.PRELOADED)

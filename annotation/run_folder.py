@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -80,24 +79,23 @@ class RunFolder:
         return self.path / "progress.jsonl"
 
     @cached_property
-    def listing(self) -> pa.Table:
-        """Every input, as the source listed it."""
-        return shards.read_table(self.listing_path)
+    def _listed(self) -> dict[str, str]:
+        """What the listing was made of: the inputs as ``init`` was given them, and a digest of the rows."""
+        found: dict[str, str] = json.loads(shards.recipe_of(self.listing_path) or "{}")
+        return found
 
     @property
     def images(self) -> str:
         """What ``init`` was given."""
-        found: str = json.loads(shards.recipe_of(self.listing_path) or "{}")["images"]
-        return found
+        return self._listed["images"]
 
     @cached_property
     def shard_numbers(self) -> range:
-        return range(math.ceil(len(self.listing) / self.config.images_per_shard))
+        return range(shards.group_count(self.listing_path))
 
     def inputs(self, shard: int) -> list[dict[str, Any]]:
         """The listing's rows of a shard."""
-        size = self.config.images_per_shard
-        rows: list[dict[str, Any]] = self.listing.slice(shard * size, size).to_pylist()
+        rows: list[dict[str, Any]] = shards.read_group(self.listing_path, shard).to_pylist()
         return rows
 
     def recipe(self, stage: str) -> str:
@@ -107,7 +105,7 @@ class RunFolder:
             before = [self.recipe(earlier) for earlier in AFTER[stage]]
             settings = settings_of(stage, self.config)
             if stage == "intake":
-                settings |= {"listing": _digest_of(self.listing)}
+                settings |= {"listing": self._listed["digest"]}
             said = json.dumps([_FORM, stage, settings, before], sort_keys=True)
             self._recipes[stage] = hashlib.sha256(said.encode()).hexdigest()
         return self._recipes[stage]
@@ -131,33 +129,30 @@ class RunFolder:
         """Put the rows of a shard in place, in one step."""
         shards.write_rows(self.shard_path(stage, shard), rows, SCHEMAS[stage], self.recipe(stage))
 
-    @cached_property
-    def duplicates(self) -> frozenset[tuple[int, int]]:
-        """Shard and place in it of every accepted image whose pixels came before."""
+    def pictures(self, shard: int) -> list[Picture]:
+        """The images of a shard that are annotated: accepted, and no duplicate of an earlier one.
+
+        Raises:
+            AnnotationError: intake is not finished, so duplicates are not known.
+        """
         if not self.manifest_path.is_file():
             raise AnnotationError(f"{self.path}: intake is not finished; `qreal annotate init` goes on with it")
-        table = shards.read_table(self.manifest_path, ["shard", "row", "state"])
-        found = table.filter(pa.compute.equal(table["state"], str(State.DUPLICATE)))
-        return frozenset(zip(found["shard"].to_pylist(), found["row"].to_pylist(), strict=True))
-
-    def pictures(self, shard: int) -> list[Picture]:
-        """The images of a shard that are annotated."""
         columns = ["image_id", "content", "width", "height", "name", "prompt", "prompt_id", "generator"]
-        rows = self.read("intake", shard, [*columns, "state"])
+        states = shards.read_group(self.manifest_path, shard, ["state"])["state"].to_pylist()
         return [
-            Picture(**{name: row[name] for name in columns})
-            for place, row in enumerate(rows)
-            if row["state"] == State.DONE and (shard, place) not in self.duplicates
+            Picture(**row)
+            for row, state in zip(self.read("intake", shard, columns), states, strict=True)
+            if state == State.DONE
         ]
 
 
-def listing_table(rows: Iterable[dict[str, Any]]) -> pa.Table:
-    """The inputs as ``listing.parquet`` holds them."""
-    return pa.Table.from_pylist(list(rows), schema=LISTING)
-
-
-def _digest_of(table: pa.Table) -> str:
+def write_listing(path: Path, images: str, rows: Sequence[dict[str, Any]], images_per_shard: int) -> None:
+    """The inputs, a row group a shard: no program reads more of them than it works on."""
     digest = hashlib.sha256()
-    for batch in table.to_batches(max_chunksize=1000):
-        digest.update(repr(batch.to_pylist()).encode())
-    return digest.hexdigest()
+    for row in rows:
+        digest.update(repr(sorted(row.items())).encode())
+    groups = (
+        pa.Table.from_pylist(list(rows[start : start + images_per_shard]), schema=LISTING)
+        for start in range(0, len(rows), images_per_shard)
+    )
+    shards.write_groups(path, groups, LISTING, json.dumps({"images": images, "digest": digest.hexdigest()}))

@@ -100,7 +100,8 @@ def run_stages(run: RunFolder, options: Options, watcher: Watcher) -> None:
     """
     if parquet.recipe_of(run.manifest_path) != run.recipe("intake"):
         raise AnnotationError(
-            f"{run.path}: the inputs are not checked yet, or intake settings changed; `qreal annotate init` checks them"
+            f"{run.path}: the inputs are not checked yet, or intake settings changed; `qreal annotate init IMAGES "
+            f"{run.path} --config {run.config_path}` checks them"
         )
     shards = shards_for(run, options.images)
     with _alone(run), options.where.session(), CallRecord(run.calls_path) as calls:

@@ -6,9 +6,8 @@ Every step ends with a rename, so an interrupted ``init`` is started again and g
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from annotation.config import Config, dump_config
 from annotation.errors import AnnotationError
 from annotation.intake.picture import check_picture
 from annotation.intake.sources import open_source
-from annotation.run_folder import RunFolder, listing_table
+from annotation.run_folder import RunFolder, write_listing
 from annotation.schemas import INTAKE, State
 
 _MANIFEST = pa.schema(
@@ -57,7 +56,7 @@ def prepare(images: str, path: Path, config: Config) -> RunFolder:
     path.mkdir(parents=True, exist_ok=True)
     config_path.write_text(dump_config(config), encoding="utf-8")
     # Last: a folder with a listing is a run.
-    shards.write_table(path / "listing.parquet", listing_table(listed), json.dumps({"images": place}))
+    write_listing(path / "listing.parquet", place, listed, config.images_per_shard)
     return RunFolder(path)
 
 
@@ -71,24 +70,29 @@ def intake_rows(run: RunFolder, shard: int) -> list[dict[str, Any]]:
     ]
 
 
-def write_manifest(run: RunFolder) -> Counter[str]:
-    """Look for duplicates over all shards and write what became of every input; returns how many by state.
+def write_manifest(run: RunFolder) -> None:
+    """Look for duplicates over all shards and write what became of every input, a row group a shard.
 
     Of images with equal pixels the first one is annotated, whatever prompts and generators the others have.
     """
-    columns = [name for name in INTAKE.names if name != "content"]
     first: dict[str, str] = {}
-    rows: list[dict[str, Any]] = []
-    for shard in run.shard_numbers:
-        for place, row in enumerate(run.read("intake", shard, columns)):
-            if row["state"] == State.DONE:
+
+    def groups() -> Iterator[pa.Table]:
+        columns = [name for name in INTAKE.names if name != "content"]
+        for shard in run.shard_numbers:
+            rows = run.read("intake", shard, columns)
+            for place, row in enumerate(rows):
+                row |= {"shard": shard, "row": place}
+                if row["state"] != State.DONE:
+                    continue
                 same = first.get(row["pixels_sha256"])
-                first.setdefault(row["pixels_sha256"], row["name"])
-                if same is not None:
+                if same is None:
+                    first[row["pixels_sha256"]] = row["name"]
+                else:
                     row |= {"state": str(State.DUPLICATE), "reason": f"the same pixels as {same}"}
-            rows.append({"shard": shard, "row": place, **row})
-    shards.write_rows(run.manifest_path, rows, _MANIFEST, run.recipe("intake"))
-    return Counter(row["state"] for row in rows)
+            yield pa.Table.from_pylist(rows, schema=_MANIFEST)
+
+    shards.write_groups(run.manifest_path, groups(), _MANIFEST, run.recipe("intake"))
 
 
 def _row(listed: dict[str, Any], raw: bytes | AnnotationError, config: Config) -> dict[str, Any]:

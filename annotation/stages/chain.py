@@ -49,7 +49,7 @@ def settings_of(stage: str, config: Config) -> dict[str, Any]:
         AnnotationError: a prompt cannot be read.
     """
     if stage == "intake":
-        return {"images_per_shard": config.images_per_shard, **config.intake.model_dump(mode="json")}
+        return config.intake.model_dump(mode="json")
     if stage == "entities":
         return {**_asked(config, config.entities.prompt), **config.entities.model_dump(mode="json")}
     if stage == "detection":

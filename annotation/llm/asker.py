@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -96,6 +98,9 @@ class OpenAsker:
         self._room = asyncio.Semaphore(2 * concurrency)
         self._opening = asyncio.Lock()
         self._settled = asyncio.Condition()
+        self._short_of_money = False
+        # As many as there are processors: more only take the interpreter from each other and from the event loop.
+        self._encoders = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="pictures")
         self._asking: Asking | None = None
         self._under_way: dict[str, asyncio.Task[Outcome | None]] = {}
         self._stack = AsyncExitStack()
@@ -106,6 +111,7 @@ class OpenAsker:
 
     async def __aexit__(self, *said: Any) -> None:
         await self._stack.aclose()
+        self._encoders.shutdown(wait=False, cancel_futures=True)
 
     async def answer(self, request: Request, started: Callable[[], None]) -> Outcome | None:
         """The answer to a request that the record lacks; None when the run has stopped. Equal ones are asked once.
@@ -113,6 +119,8 @@ class OpenAsker:
         Args:
             started: called when the request no longer waits for its turn.
         """
+        if request.pictures:  # no two of these are alike
+            return await self._answer(request, started)
         key = request.key
         if key in self._under_way:
             started()
@@ -125,7 +133,7 @@ class OpenAsker:
     async def _answer(self, request: Request, started: Callable[[], None]) -> Outcome | None:
         async with self._room:
             started()
-            # No two questions about pictures are alike; texts may be, and one may have been answered meanwhile.
+            # An equal text may have been answered meanwhile.
             stored = {} if request.pictures else self._calls.get_many([request.key])
             if stored:
                 return stored[request.key]
@@ -134,7 +142,7 @@ class OpenAsker:
             # Longest possible answer: what is paid must stay below the limit.
             characters = self._config.expected.characters_a_token
             reserved = self._budget.cost(request.estimate(characters, request.form.max_tokens))
-            if not await self._fits(reserved):
+            if not self._budget.reserve(reserved) and not await self._fits(reserved):
                 return None
             cost = 0.0
             try:
@@ -144,13 +152,15 @@ class OpenAsker:
                 return None
             finally:
                 self._budget.settle(reserved, cost)
-                async with self._settled:
-                    self._settled.notify_all()
+                if self._short_of_money:
+                    async with self._settled:
+                        self._settled.notify_all()
             return outcome
 
     async def _fits(self, reserved_usd: float) -> bool:
-        """Whether the call is within the budget. Near the limit it waits for those under way: most cost less than they
-        might, and the run stops only when the next call does not fit beside what is really spent."""
+        """Whether the call comes to be within the budget. It waits for those under way: most cost less than they might,
+        and the run stops only when the next call does not fit beside what is really spent."""
+        self._short_of_money = True
         async with self._settled:
             while self._asker.stopped is None and not self._budget.reserve(reserved_usd):
                 if not self._budget.calls_under_way:
@@ -161,7 +171,7 @@ class OpenAsker:
 
     async def _ask(self, request: Request) -> tuple[Outcome, float]:
         asking = await self._opened()
-        messages = await asyncio.to_thread(request.messages)
+        messages = await asyncio.get_running_loop().run_in_executor(self._encoders, request.messages)
         usage = Usage()
 
         def body(dialect: Dialect) -> dict[str, Any]:

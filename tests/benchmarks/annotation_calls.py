@@ -178,7 +178,7 @@ def main() -> None:
     server = Server()
     with tempfile.TemporaryDirectory() as folder:
         images = write_images(Path(folder) / "images")
-        model = {"concurrency": CONCURRENCY, "first_wait_s": 0.05}
+        model = {"concurrency": CONCURRENCY, "first_wait_s": 0.02}
         config = config_for(server.url, images_per_shard=64, language_model=model)
         run = init(str(images), Path(folder) / "run", config, Where(), Watcher())
         bodies = bodies_of(run)

@@ -12,6 +12,8 @@ import typer
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
     from annotation.execution.driver import Watcher
+    from annotation.llm.budget import Budget
+    from qreal_tasks.models.batch_runner import Standing
 
 annotate_app = typer.Typer(
     help="Annotate images: entities, boxes, quality, answers and descriptions, as drafts that people verify.",
@@ -192,13 +194,12 @@ def _shown() -> Iterator[Watcher]:
         def stage(name: str, pending: int, total: int) -> None:
             tasks[name] = bar.add_task(f"{name:<10}", total=total, completed=total - pending, beside="")
 
-        def cost(budget: object) -> None:
-            spent = getattr(budget, "spent_usd", 0.0)
-            if tasks and spent:
-                bar.update(list(tasks.values())[-1], beside=f"${spent:.2f}")
+        def cost(budget: Budget) -> None:
+            if tasks and budget.spent_usd:
+                bar.update(list(tasks.values())[-1], beside=f"${budget.spent_usd:.2f}")
 
-        def batch(standing: object) -> None:
-            waiting, answered = getattr(standing, "open_batches", 0), getattr(standing, "answered", 0)
-            bar.update(list(tasks.values())[-1], beside=f"{waiting} batches under way, {answered} answered")
+        def batch(now: Standing) -> None:
+            beside = f"{now.open_batches} batches under way, {now.answered} of {now.requests} answered"
+            bar.update(list(tasks.values())[-1], beside=f"{beside}; Ctrl-C stops, the same command goes on")
 
         yield Watcher(stage, lambda name, _: bar.advance(tasks[name]), batch, cost)

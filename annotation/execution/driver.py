@@ -13,7 +13,7 @@ from annotation import shards as parquet
 from annotation.config import Config
 from annotation.errors import AnnotationError
 from annotation.execution.local import run_local
-from annotation.execution.on_ray import ray_session, run_on_ray
+from annotation.execution.on_ray import ray_started, run_on_ray
 from annotation.intake.start import prepare, write_manifest
 from annotation.llm.asker import Asker
 from annotation.llm.batches import BatchAsker, Limits
@@ -40,9 +40,9 @@ class Where:
     gpus_each: float = 0.0
     address: str | None = None
 
-    def session(self) -> AbstractContextManager[None]:
+    def started(self) -> AbstractContextManager[None]:
         """To be held open over all stages."""
-        return ray_session(self.workers, self.address) if self.executor == "ray" else nullcontext()
+        return ray_started(self.workers, self.address) if self.executor == "ray" else nullcontext()
 
     def over(self, run: RunFolder, stage: str, shards: Sequence[int]) -> Iterator[int]:
         """Compute the shards and yield their numbers as they are done."""
@@ -80,10 +80,10 @@ def init(images: str, path: Path, config: Config, where: Where, watcher: Watcher
     """The run folder with every input checked; goes on with an interrupted ``init``.
 
     Raises:
-        AnnotationError: the inputs cannot be listed, the folder holds something else, or no input can be annotated.
+        AnnotationError: the inputs cannot be listed, or the folder holds something else.
     """
     run = prepare(images, path, config)
-    with _alone(run), where.session():
+    with _alone(run), where.started():
         _compute(run, "intake", run.shard_numbers, where, watcher)
         if parquet.recipe_of(run.manifest_path) != run.recipe("intake"):
             write_manifest(run)
@@ -104,7 +104,7 @@ def run_stages(run: RunFolder, options: Options, watcher: Watcher) -> None:
             f"{run.path} --config {run.config_path}` checks them"
         )
     shards = shards_for(run, options.images)
-    with _alone(run), options.where.session(), CallRecord(run.calls_path) as calls:
+    with _alone(run), options.where.started(), CallRecord(run.calls_path) as calls:
         spent = sum(stage.cost_usd for stage in calls.spent().values())
         budget = Budget(options.max_cost_usd, run.config.language_model.prices, spent)
         asker = Asker(run.config, calls, budget, options.api_key)

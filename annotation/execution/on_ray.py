@@ -18,7 +18,7 @@ _AHEAD = 4
 
 
 @contextmanager
-def ray_session(workers: int, address: str | None) -> Iterator[None]:
+def ray_started(workers: int, address: str | None) -> Iterator[None]:
     """Ray for as long as the block lasts, so that workers keep what they have imported from stage to stage.
 
     Raises:
@@ -44,7 +44,7 @@ def ray_session(workers: int, address: str | None) -> Iterator[None]:
 
 
 def run_on_ray(run_path: str, stage: str, shards: Sequence[int], workers: int, gpus_each: float) -> Iterator[int]:
-    """Yield the number of each shard when it is written; within a ``ray_session``.
+    """Yield the number of each shard when it is written; within a ``ray_started``.
 
     Args:
         workers: tasks at a time; on this machine Ray is started with so many processors.

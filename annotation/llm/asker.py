@@ -56,11 +56,6 @@ class Asker:
         self._client: ChatClient | None = None
         self.stopped: StoppedRun | None = None
 
-    @property
-    def usage(self) -> Usage:
-        """Of this program."""
-        return Usage() if self._client is None else self._client.usage
-
     def kept(self, keys: Iterable[str]) -> dict[str, Outcome]:
         """The answers that the record holds."""
         return self._calls.get_many(keys)

@@ -79,11 +79,6 @@ def stage_of(asked: Asked) -> str:
     return name.removesuffix("Reply").lower()
 
 
-def digest_of(asked: Asked) -> str:
-    """Of all that was asked."""
-    return hashlib.sha256(json.dumps(asked.body, sort_keys=True).encode()).hexdigest()
-
-
 def item_digest(asked: Asked) -> str:
     """Of messages alone, whatever parameters go with them."""
     return hashlib.sha256(json.dumps(asked.body["messages"], sort_keys=True).encode()).hexdigest()

@@ -14,6 +14,7 @@ from annotation.config import Config
 from annotation.errors import AnnotationError
 from annotation.execution.local import run_local
 from annotation.execution.on_ray import ray_started, run_on_ray
+from annotation.execution.work import Work
 from annotation.intake.start import prepare, write_manifest
 from annotation.llm.asker import Asker
 from annotation.llm.batches import BatchAsker, Limits
@@ -46,10 +47,10 @@ class Where:
 
     def over(self, run: RunFolder, stage: str, shards: Sequence[int]) -> Iterator[int]:
         """Compute the shards and yield their numbers as they are done."""
-        path = str(run.path.resolve())
+        work = Work.of(run, stage)
         if self.executor == "ray":
-            return run_on_ray(path, stage, shards, self.workers, self.gpus_each)
-        return run_local(path, stage, shards, self.workers)
+            return run_on_ray(work, shards, self.workers, self.gpus_each)
+        return run_local(work, shards, self.workers)
 
 
 @dataclass(frozen=True)

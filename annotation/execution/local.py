@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 
 from annotation.errors import AnnotationError
-from annotation.execution.work import do
+from annotation.execution.work import Work, do
 
 _MODELS = [
     "annotation.execution.work",
@@ -22,7 +22,7 @@ _DEATHS = 3
 """Pools that may die one after the other without finishing a shard between them."""
 
 
-def run_local(run_path: str, stage: str, shards: Sequence[int], workers: int) -> Iterator[int]:
+def run_local(work: Work, shards: Sequence[int], workers: int) -> Iterator[int]:
     """Yield the number of each shard when it is written.
 
     One worker is this process, which keeps one model loaded. A process that is killed takes its shard with it; the
@@ -33,12 +33,12 @@ def run_local(run_path: str, stage: str, shards: Sequence[int], workers: int) ->
     """
     if workers == 1 or len(shards) == 1:
         for shard in shards:
-            yield do(run_path, stage, shard)
+            yield do(work, shard)
         return
     left, deaths = list(shards), 0
     while left:
         try:
-            for shard in _in_pool(run_path, stage, left, workers):
+            for shard in _in_pool(work, left, workers):
                 left.remove(shard)
                 deaths = 0
                 yield shard
@@ -46,19 +46,19 @@ def run_local(run_path: str, stage: str, shards: Sequence[int], workers: int) ->
             deaths += 1
             if deaths == _DEATHS:
                 raise AnnotationError(
-                    f"{stage}: the processes were killed {deaths} times in a row, the last time at one of the shards "
+                    f"{work.stage}: the processes were killed {deaths} times in a row, the last time at one of shards "
                     f"{left[: 2 * workers]}. Often memory is short: take fewer --workers or a smaller batch_size"
                 ) from error
 
 
-def _in_pool(run_path: str, stage: str, shards: Sequence[int], workers: int) -> Iterator[int]:
+def _in_pool(work: Work, shards: Sequence[int], workers: int) -> Iterator[int]:
     # Forking this process, with a model's threads or an event loop in it, may lock up. The server that is forked in its
     # place imports what the stages need once, for the processes of all stages and for those that follow killed ones.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOAD.get(stage, _MODELS))
+    context.set_forkserver_preload(_PRELOAD.get(work.stage, _MODELS))
     pool = ProcessPoolExecutor(min(workers, len(shards)), mp_context=context)
     try:
-        futures = [pool.submit(do, run_path, stage, shard) for shard in shards]
+        futures = [pool.submit(do, work, shard) for shard in shards]
         for future in as_completed(futures):
             yield future.result()
     finally:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from annotation.errors import AnnotationError
-from annotation.execution.work import do
+from annotation.execution.work import Work, do
 
 _RETRIES = 3
 """Of a shard whose worker died."""
@@ -43,7 +43,7 @@ def ray_started(workers: int, address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def run_on_ray(run_path: str, stage: str, shards: Sequence[int], workers: int, gpus_each: float) -> Iterator[int]:
+def run_on_ray(work: Work, shards: Sequence[int], workers: int, gpus_each: float) -> Iterator[int]:
     """Yield the number of each shard when it is written; within a ``ray_started``.
 
     Args:
@@ -63,7 +63,7 @@ def run_on_ray(run_path: str, stage: str, shards: Sequence[int], workers: int, g
         while True:
             # A for loop would take one more from the iterator than it hands out.
             while len(running) < _AHEAD * workers and (shard := next(waiting, None)) is not None:
-                running[task.remote(run_path, stage, shard)] = shard
+                running[task.remote(work, shard)] = shard
             if not running:
                 return
             done, _ = ray.wait(list(running), num_returns=1)
@@ -73,7 +73,7 @@ def run_on_ray(run_path: str, stage: str, shards: Sequence[int], workers: int, g
             except RayTaskError as error:
                 raise error.cause from error  # what the stage itself raised
             except RayError as error:
-                raise AnnotationError(f"{stage}, shard {shard}: the Ray worker was lost ({error})") from error
+                raise AnnotationError(f"{work.stage}, shard {shard}: the Ray worker was lost ({error})") from error
     finally:
         for left in running:
             ray.cancel(left)

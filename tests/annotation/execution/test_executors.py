@@ -7,6 +7,7 @@ import shutil
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from annotating import all_bytes
 from annotation.errors import AnnotationError
 from annotation.execution.driver import Options, Watcher, Where, run_stages
 from annotation.execution.local import run_local
+from annotation.execution.work import Work
 from annotation.run_folder import RunFolder
 from annotation.stages.chain import STAGES, is_asked
 
@@ -94,7 +96,7 @@ def test_processes_that_keep_dying_are_told(chain: Any, tmp_path: Path) -> None:
     killer.start()
     try:
         with pytest.raises(AnnotationError, match="detection: the processes were killed 3 times in a row"):
-            list(run_local(str(run.path), "detection", list(run.shard_numbers), 2))
+            list(run_local(Work.of(run, "detection"), list(run.shard_numbers), 2))
     finally:
         stop.set()
         killer.join()
@@ -105,7 +107,13 @@ def test_what_a_stage_raises_comes_through(chain: Any, tmp_path: Path, workers: 
     run = without_computed(chain, tmp_path / "run")
     run.shard_path("entities", 1).write_bytes(b"PAR1 damaged")
     with pytest.raises(AnnotationError, match=r"000001\.parquet cannot be read .* delete it"):
-        list(run_local(str(run.path), "detection", list(run.shard_numbers), workers))
+        list(run_local(Work.of(run, "detection"), list(run.shard_numbers), workers))
+
+
+def test_a_worker_with_another_version_is_told(chain: Any) -> None:
+    other = replace(Work.of(chain.run, "detection"), recipe="of another version")
+    with pytest.raises(AnnotationError, match=r"installed version differ between .* Make them the same"):
+        list(run_local(other, [0], 1))
 
 
 def test_a_program_at_a_time(chain: Any) -> None:

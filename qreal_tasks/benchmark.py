@@ -163,7 +163,7 @@ _COORDINATES: dict[Space, str] = {
     Space.UNIT: "fractions of the image's width and height between 0 and 1, with three decimals",
 }
 
-_FLAW: dict[str, str] = {
+FLAW: dict[str, str] = {
     "realism": "does not look real: it looks drawn or rendered, or its colours, lighting or surface texture are "
     "unnatural",
     "plausibility": "is not plausible: it has missing, extra or misplaced parts, is deformed or out of proportion, "
@@ -171,12 +171,14 @@ _FLAW: dict[str, str] = {
     "human_plausibility": "is a person and is not plausible: something is wrong with the head or face, the hands, "
     "the limbs, the torso, the feet, the clothing, or the way the person touches the surroundings",
 }
+"""What a flawed entity of each of ``IMAGEQA_SETS`` is, as the end of a sentence that begins with "the entity"."""
 
-_DESCRIBE: dict[str, str] = {
+DESCRIBE: dict[str, str] = {
     "realism": "what looks unreal and why",
     "plausibility": "what is implausible and why",
     "human_plausibility": "for every affected body part, what is wrong and why",
 }
+"""What the description of a flawed entity says."""
 
 
 def objectqa_prompt(name: str, label: str) -> str:
@@ -202,9 +204,14 @@ def imageqa_prompt(name: str, space: Space, width: int, height: int) -> str:
         width, height: of the stored image in pixels; only ``Space.PIXELS`` tells them to the model.
     """
     return (
-        f"This image was made by a generator. Find every entity in it that {_FLAW[name]}.\n"
+        f"This image was made by a generator. Find every entity in it that {FLAW[name]}.\n"
         f"Answer with a JSON list and nothing else, one object per entity: "
-        f'{{"bbox_2d": [x1, y1, x2, y2], "label": "<what it is>", "description": "<{_DESCRIBE[name]}>"}}.\n'
-        f"Give bbox_2d as {_COORDINATES[space].format(width=width, height=height)}, "
-        "with x1 < x2 and y1 < y2. If there is no such entity, answer []."
+        f'{{"bbox_2d": [x1, y1, x2, y2], "label": "<what it is>", "description": "<{DESCRIBE[name]}>"}}.\n'
+        f"{box_sentence(space, width, height)} If there is no such entity, answer []."
     )
+
+
+def box_sentence(space: Space, width: int, height: int) -> str:
+    """How to write ``bbox_2d``: the same words wherever a model is asked for boxes; arguments as there."""
+    coordinates = _COORDINATES[space].format(width=width, height=height)
+    return f"Give bbox_2d as {coordinates}, with x1 < x2 and y1 < y2."

@@ -13,6 +13,7 @@ import typer
 
 from qreal_tasks import __version__
 from qreal_tasks.judge.commands import judge_app
+from training.commands import train_app
 
 app = typer.Typer(
     name="qreal",
@@ -24,6 +25,7 @@ app = typer.Typer(
 data_app = typer.Typer(help="Look at a dataset.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(judge_app, name="judge")
+app.add_typer(train_app, name="train")
 
 _DATASET = typer.Argument(
     help="Hub id (org/name, org/name@revision), folder in hub layout or of save_to_disk. "

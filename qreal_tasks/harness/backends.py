@@ -6,12 +6,11 @@ They turn the harness's requests into questions about pictures, keep every answe
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import yaml
 from accelerate import PartialState
@@ -20,6 +19,13 @@ from loguru import logger
 from PIL import ImageFile
 from tqdm import tqdm
 
+from qreal_tasks.harness.backend_arguments import (
+    HARNESS_ARGUMENTS,
+    HF_ARGUMENTS,
+    OPENAI_ARGUMENTS,
+    checked,
+    on_this_process,
+)
 from qreal_tasks.models.batching import reason_of
 from qreal_tasks.models.openai_engine import OpenAIEngine
 from qreal_tasks.models.openai_usage import Prices, Usage, load_prices
@@ -31,47 +37,9 @@ STORE_ENVIRONMENT = "QREAL_ANSWERS"
 DEFAULT_STORE = Path("~/.cache/qreal/answers.sqlite")
 """Answers of earlier runs, for all models: keyed by model, prompt, settings and pixels, so they never mix."""
 
-HARNESS_ARGUMENTS: dict[str, Any] = {"batch_size": str | None, "max_batch_size": int | None, "device": str | None}
-"""What the harness adds to every backend's arguments; a server has no use for it."""
 
-OPENAI_ARGUMENTS: dict[str, Any] = {
-    "model": str,
-    "base_url": str | None,
-    "concurrency": int,
-    "logprobs": bool,
-    "top_logprobs": int,
-    "timeout_s": float,
-    "max_retries": int,
-    "image_detail": str,
-    "image_format": str,
-    "prices": str | None,
-    "seed": int | None,
-    "temperature": float | None,
-    "first_wait_s": float,
-    "store": str | None,
-}
-"""``--model_args`` of ``qreal_openai`` and their types; ``None`` can be written where it is one of them."""
-
-HF_ARGUMENTS: dict[str, Any] = {
-    "pretrained": str,
-    "adapter": str | None,
-    "merge_adapter": bool,
-    "revision": str | None,
-    "dtype": str,
-    "device_map": str | None,
-    "attn_implementation": str | None,
-    "min_pixels": int | None,
-    "max_pixels": int | None,
-    "max_patches": int | None,
-    "store": str | None,
-}
-"""``--model_args`` of ``qreal_hf``."""
-
-_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "True or False"}
-
-
-class _EngineBackend(lmms):  # type: ignore[misc]
-    """What both backends share: shard, ask, keep, report."""
+class EngineBackend(lmms):  # type: ignore[misc]
+    """What all backends share: shard, ask, keep, report."""
 
     is_simple = False
 
@@ -151,7 +119,7 @@ class _EngineBackend(lmms):  # type: ignore[misc]
         raise NotImplementedError("qreal backends answer one question at a time, not conversations")
 
 
-class QRealOpenAI(_EngineBackend):
+class QRealOpenAI(EngineBackend):
     """``qreal_openai``: any OpenAI-compatible server, with P over the choices where it gives log-probabilities.
 
     Args: those of ``OpenAIEngine``; ``store`` is the file for answers, ``prices`` a YAML file with dollars per million
@@ -159,10 +127,10 @@ class QRealOpenAI(_EngineBackend):
     """
 
     def __init__(self, **given: Any) -> None:
-        options = _checked(given, OPENAI_ARGUMENTS, needed="model")
+        options = checked(given, OPENAI_ARGUMENTS, needed=("model",))
         for unused in HARNESS_ARGUMENTS:
             options.pop(unused, None)
-        store = _opened(options.pop("store", None))
+        store = opened_store(options.pop("store", None))
         prices = _prices(options.pop("prices", None), options["model"])
         self.openai = OpenAIEngine(prices=prices, **options)
         super().__init__(self.openai, store)
@@ -176,7 +144,7 @@ class QRealOpenAI(_EngineBackend):
         logger.info(f"qreal: {_spent(self.openai.usage, self.openai.cost())}")
 
 
-class QRealHF(_EngineBackend):
+class QRealHF(EngineBackend):
     """``qreal_hf``: any image-text-to-text model of transformers; the questions about a crop share its vision pass.
 
     Args: those of ``TransformersEngine``; ``store`` is the file for answers. ``--batch_size`` counts pictures; the
@@ -184,57 +152,12 @@ class QRealHF(_EngineBackend):
     """
 
     def __init__(self, **given: Any) -> None:
-        options = _checked(given, HF_ARGUMENTS, needed="pretrained")
-        options.pop("max_batch_size", None)
-        batch_size = options.pop("batch_size", None)
-        pictures: int | Literal["auto"] = (
-            "auto" if batch_size in (None, "1", "auto") else _converted("batch_size", batch_size, int)
-        )
-        store = _opened(options.pop("store", None))  # before the model, whose loading takes minutes
-        if options.get("device") is None and options.get("device_map") is None:
-            options["device"] = str(PartialState().device)  # one GPU a process
-        super().__init__(TransformersEngine(batch_size=pictures, **options), store)
+        options = checked(given, HF_ARGUMENTS, needed=("pretrained",))
+        store = opened_store(options.pop("store", None))  # before the model, whose loading takes minutes
+        super().__init__(TransformersEngine(**on_this_process(options)), store)
 
 
-def _checked(given: Mapping[str, Any], allowed: Mapping[str, Any], needed: str) -> dict[str, Any]:
-    """The arguments in their types: the harness's parser makes of ``revision=12`` a number, of ``seed=None`` a text.
-
-    Raises:
-        ValueError: a name is unknown or wanting, or a value has another type.
-    """
-    if "api_key" in given:
-        raise ValueError("api_key: set OPENAI_API_KEY instead: the harness prints and stores --model_args")
-    names = ", ".join(allowed)
-    for name in given:
-        if name not in allowed and name not in HARNESS_ARGUMENTS:
-            raise ValueError(f"--model_args: unknown name {name!r}, expected some of {names}")
-    if needed not in given:
-        raise ValueError(f"--model_args: {needed} is missing, expected {needed}=…; the others are {names}")
-    types = {**HARNESS_ARGUMENTS, **allowed}
-    return {name: _converted(name, value, types[name]) for name, value in given.items()}
-
-
-def _converted(name: str, value: Any, type_: Any) -> Any:
-    """``value`` as ``type_``: one of ``_WORDS``, or one of them or None."""
-    wanted, *none = get_args(type_) or (type_,)
-    if none and (value is None or value in ("None", "none")):
-        return None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if wanted is str and isinstance(value, str | int | float):
-        return str(value)
-    if wanted is bool and isinstance(value, bool):
-        return value
-    if wanted in (int, float):
-        try:
-            number = value if is_number else float(value) if isinstance(value, str) else math.nan
-        except ValueError:
-            number = math.nan
-        if math.isfinite(number) and (wanted is float or number == int(number)):
-            return wanted(number)
-    raise ValueError(f"{name} is {value!r}, expected {_WORDS[wanted]}{' or None' if none else ''}")
-
-
-def _opened(store: str | None) -> AnswerStore:
+def opened_store(store: str | None) -> AnswerStore:
     path = Path(store or os.environ.get(STORE_ENVIRONMENT) or DEFAULT_STORE).expanduser()
     opened = AnswerStore(path)
     logger.info(f"qreal: answers are kept in {path}; a run that died goes on from there")

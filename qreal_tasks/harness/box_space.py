@@ -14,7 +14,7 @@ from qreal_tasks.boxes import Space
 from qreal_tasks.models.families import BOX_SPACE_OF_MODEL_TYPE, DEFAULT_BOX_SPACE
 
 ENVIRONMENT = "QREAL_BOX_SPACE"
-BACKENDS_REPORTING_INPUT_SIZE = frozenset({"qreal_hf"})
+BACKENDS_REPORTING_INPUT_SIZE = frozenset({"qreal_agent", "qreal_hf"})
 """Backends that say which size they fed the model; without it boxes in resized pixels cannot be read."""
 
 

@@ -16,24 +16,13 @@ from typing import Any
 from datasets import Dataset
 from loguru import logger
 
-from qreal_tasks.answers import (
-    parse_entities,
-    parse_input_size,
-    parse_judgment,
-    parse_scores,
-    parse_unanswered,
-    regions_in_pixels,
-)
 from qreal_tasks.benchmark import (
     ANSWERS,
     IMAGEQA_SETS,
-    PROMPT_VERSION,
     QUESTION_NAMES,
     imageqa_prompt,
     objectqa_prompt,
-    parts_description,
 )
-from qreal_tasks.boxes import Space
 from qreal_tasks.dataset import ENVIRONMENT, DatasetError, locate
 from qreal_tasks.dataset_check import has_parts
 from qreal_tasks.harness.box_space import declared_space
@@ -43,7 +32,8 @@ from qreal_tasks.metrics.grounding import grounding_sums
 from qreal_tasks.metrics.judgment import judgment_sums, score_judgment
 from qreal_tasks.metrics.sums import Ratio, aggregate
 from qreal_tasks.models.images import as_rgb
-from qreal_tasks.records import GroundingRecord, JudgmentRecord, Region, to_json
+from qreal_tasks.records import GroundingRecord, JudgmentRecord, to_json
+from qreal_tasks.samples import NO_INPUT_SIZE, grounding_record, judgment_record, reference_regions
 
 Doc = Mapping[str, Any]
 
@@ -96,80 +86,20 @@ def _say_once(text: str) -> None:
 
 def _judgment_record(doc: Doc, results: Sequence[Any], question: str) -> JudgmentRecord:
     text, beside = _responses(results)
-    judgment, scores = parse_judgment(text), parse_scores(beside)
-    unanswered = parse_unanswered(beside)
-    return JudgmentRecord(
-        question=question,
-        entity_id=doc["entity_id"],
-        image_id=doc["image_id"],
-        generator=doc["generator"],
-        is_portrait=doc["is_portrait"],
-        label=doc["label"],
-        reference=ANSWERS[doc[question]],
-        raw=text,
-        answer=judgment.answer,
-        reason=judgment.reason and (unanswered or str(judgment.reason)),
-        p_yes=scores.p_yes if scores else None,
-        mass=scores.mass if scores else None,
-        prompt_version=PROMPT_VERSION,
-        data=_data_name(os.environ.get(ENVIRONMENT, "")),
-    )
+    return judgment_record(doc, question, text, beside, _data_name(os.environ.get(ENVIRONMENT, "")))
 
 
 def _grounding_record(doc: Doc, results: Sequence[Any], set_name: str) -> GroundingRecord:
     text, beside = _responses(results)
-    space, input_size = declared_space(), parse_input_size(beside)
-    entities = parse_entities(text)
-    reason: str | None = entities.reason and (parse_unanswered(beside) or str(entities.reason))
-    if reason is None and space is Space.RESIZED_PIXELS and input_size is None:
-        reason = "backend reports no input size"
+    record = grounding_record(
+        doc, set_name, text, beside, declared_space(), _data_name(os.environ.get(ENVIRONMENT, ""))
+    )
+    if record.reason == NO_INPUT_SIZE:
         _say_once(
             "qreal: boxes in resized_pixels cannot be read, because this backend does not report the size it fed the "
             "model: every ImageQA answer counts as unreadable. Set QREAL_BOX_SPACE to another space."
         )
-    if reason is None:
-        located = regions_in_pixels(entities, space, doc["width"], doc["height"], input_size)
-        predicted, dropped, clipped = located.regions, dict(located.dropped), located.clipped
-    else:
-        predicted, dropped, clipped = (), {}, 0
-    return GroundingRecord(
-        set_name=set_name,
-        image_id=doc["image_id"],
-        generator=doc["generator"],
-        is_portrait=doc["is_portrait"],
-        width=doc["width"],
-        height=doc["height"],
-        space=str(space),
-        input_size=input_size,
-        raw=text,
-        reason=reason,
-        predicted=predicted,
-        dropped=dropped,
-        clipped=clipped,
-        reference=reference_regions(doc, set_name),
-        prompt_version=PROMPT_VERSION,
-        data=_data_name(os.environ.get(ENVIRONMENT, "")),
-    )
-
-
-def reference_regions(doc: Doc, set_name: str) -> tuple[Region, ...]:
-    """The flawed entities of an image for one of ``IMAGEQA_SETS``, with the description to compare with.
-
-    The human set takes the people with body-part descriptions that are flawed in plausibility, and those seven
-    descriptions as one text.
-    """
-    human = set_name == "human_plausibility"
-    dimension = "plausibility" if human else set_name
-    return tuple(
-        Region(
-            label=entity["label"],
-            bbox_px=tuple(entity["bbox"]),
-            description=parts_description(entity["parts"]) if human else entity[f"{dimension}_description"],
-            entity_id=entity["entity_id"],
-        )
-        for entity in doc["entities"]
-        if entity[f"{dimension}_flawed"] and (not human or has_parts(entity))
-    )
+    return record
 
 
 OBJECTQA_OTHERS = ("auc", "mcc", "balanced")

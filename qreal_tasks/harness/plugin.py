@@ -17,6 +17,7 @@ from qreal_tasks.harness import TASKS_FOLDER
 
 BACKENDS = {
     "qreal_hf": "qreal_tasks.harness.backends.QRealHF",
+    "qreal_agent": "qreal_tasks.harness.agent_backend.QRealAgent",
     "qreal_openai": "qreal_tasks.harness.backends.QRealOpenAI",
 }
 """``--model`` to its class, imported when it is asked for."""

@@ -12,7 +12,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ from qreal_tasks.dataset_check import check, info
 from qreal_tasks.harness.box_space import ENVIRONMENT as BOX_SPACE
 from qreal_tasks.harness.box_space import choose_space
 from qreal_tasks.harness.judge import ENVIRONMENT as JUDGE
+from qreal_tasks.harness.named_models import box_writer, check_models
 from qreal_tasks.judge.manifest import Manifest, ManifestError, load_manifest
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.report.rejudge import record_judge
@@ -63,10 +65,6 @@ class Arguments:
     judge: str | None = None
     """Of ``--judge``, which is ours and not the harness's, or of ``QREAL_JUDGE``."""
 
-    @property
-    def pretrained(self) -> str | None:
-        return self.model_args.get("pretrained") or self.model_args.get("model")
-
 
 def evaluate(given: Sequence[str]) -> Path:
     """Run lmms-eval with ``given`` arguments passed through, and return the folder that holds the results.
@@ -79,14 +77,14 @@ def evaluate(given: Sequence[str]) -> Path:
     arguments = read_arguments(given)
     _check_tasks(arguments.tasks)
     _check_no_secret(arguments.model_args)
-    _check_model(arguments)
+    backend = arguments.model or ""
+    with _refused():
+        check_models(backend, arguments.model_args, arguments.tasks)
     manifest = _manifest(arguments.judge)
     source = locate()
     _check_data(source, arguments.tasks)
-    try:
-        choice = choose_space(arguments.model or "", arguments.pretrained)
-    except ValueError as error:
-        raise RunError(str(error)) from None
+    with _refused():
+        choice = choose_space(backend, box_writer(backend, arguments.model_args))
     _say(f"dataset {source.name}; boxes are asked for in {choice.space} ({choice.reason})")
     if source.is_mini:
         _say(MINI_NOTICE)
@@ -129,6 +127,15 @@ def read_arguments(given: Sequence[str]) -> Arguments:
         output_path=Path(_value_of(given, "--output_path") or config.get("output_path") or default_output),
         judge=_value_of(given, "--judge") or os.environ.get(JUDGE) or None,
     )
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """What is wrong with a value, as the reason for a run that cannot start."""
+    try:
+        yield
+    except ValueError as error:
+        raise RunError(str(error)) from None
 
 
 def _command(arguments: Arguments) -> list[str]:
@@ -209,18 +216,6 @@ def _check_no_secret(model_args: Mapping[str, str]) -> None:
         raise RunError(
             "--model_args has an api_key: set OPENAI_API_KEY instead; the harness prints and stores --model_args"
         )
-
-
-def _check_model(arguments: Arguments) -> None:
-    """A model folder that is not there would only be found out after a minute of imports."""
-    pretrained = arguments.model_args.get("pretrained", "")
-    if not pretrained.startswith(("/", ".", "~")):
-        return
-    folder = Path(pretrained).expanduser()
-    if not folder.is_dir():
-        raise RunError(f"model folder {pretrained} does not exist (looked for {folder.absolute()})")
-    if not (folder / "config.json").is_file():
-        raise RunError(f"model folder {pretrained} has no config.json; expected a folder written by save_pretrained")
 
 
 def _check_data(source: Source, tasks: Sequence[str]) -> None:

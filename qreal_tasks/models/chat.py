@@ -36,10 +36,14 @@ class Asked:
     @property
     def shared_length(self) -> int:
         """Tokens that all prompts begin with, at most all but one of the shortest."""
-        rows = [prompt.ids for prompt in self.prompts]
-        most = min(map(len, rows)) - 1
-        first, last = min(rows), max(rows)  # what the extremes share in lexical order, all share
-        return next((at for at in range(most) if first[at] != last[at]), most)
+        return shared_length([prompt.ids for prompt in self.prompts])
+
+
+def shared_length(rows: Sequence[Sequence[int]]) -> int:
+    """Tokens that all rows begin with, at most all but one of the shortest."""
+    most = min(map(len, rows)) - 1
+    first, last = min(map(list, rows)), max(map(list, rows))  # what the extremes share in lexical order, all share
+    return next((at for at in range(most) if first[at] != last[at]), most)
 
 
 class Chat:
@@ -68,18 +72,44 @@ class Chat:
             if self.processor.image_token in text:
                 raise ValueError(f"the question holds the picture's placeholder {self.processor.image_token}")
         picture, first = self._processed(image, texts[0])
-        block = None if self.alone else self._picture_block(first, self._plain_ids(texts[0]))
+        block = None if self.alone else self._picture_block(first, self.plain_ids(texts[0]))
         prompts = [first]
         for text in texts[1:]:
             if block is None:
                 prompts.append(self._processed(image, text)[1])
             else:
-                prompts.append(self._expanded(self._plain_ids(text), block))
+                prompts.append(self._expanded(self.plain_ids(text), block))
         return Asked(picture, prompts, self._input_size(picture, image))
 
     def rendered(self, text: str) -> str:
         """The prompt as text, placeholders not expanded."""
         return str(self.processor.apply_chat_template(_messages(text), tokenize=False, add_generation_prompt=True))
+
+    def answer_ids(self, text: str, answer: str) -> list[int]:
+        """Token ids of ``answer`` as they follow the prompt of ``text``: what a model is to write there.
+
+        Tokenised together with the prompt: alone, some tokenizers begin an answer with a token of its own (a lone
+        ``▁``) that never follows a prompt.
+
+        Raises:
+            ValueError: the tokenizer joins the end of the prompt with the answer, so that no token begins it.
+        """
+        prompt, whole = self._tokens(self.rendered(text)), self._tokens(self.rendered(text) + answer)
+        if whole[: len(prompt)] != prompt or len(whole) == len(prompt):
+            raise ValueError(
+                f"the tokenizer does not keep the prompt's tokens in front of the answer {answer[:40]!r}; "
+                "a model trained on such tokens would not be asked with them"
+            )
+        return whole[len(prompt) :]
+
+    def plain_ids(self, text: str) -> list[int]:
+        """Tokens of the prompt with one placeholder for the picture."""
+        return self._tokens(self.rendered(text))
+
+    def picture_tokens(self, width: int, height: int) -> int:
+        """Tokens that take the placeholder's place for a picture of this size, without processing one."""
+        counted: list[int] = self.processor._get_num_multimodal_tokens(image_sizes=[(height, width)]).num_image_tokens
+        return counted[0]
 
     def _processed(self, image: Image.Image, text: str) -> tuple[dict[str, torch.Tensor], Prompt]:
         """The family's own way from a message to inputs."""
@@ -91,9 +121,9 @@ class Chat:
         prompt = Prompt(inputs["input_ids"][0].tolist(), None if types is None else types[0].tolist(), kept)
         return {key: value for key, value in inputs.items() if key not in _SEQUENCE_KEYS}, prompt
 
-    def _plain_ids(self, text: str) -> list[int]:
-        """Tokens with one placeholder for the picture. BOS comes from the template or from the tokenizer, not both."""
-        rendered, bos = self.rendered(text), self.tokenizer.bos_token
+    def _tokens(self, rendered: str) -> list[int]:
+        """BOS comes from the template or from the tokenizer, not both."""
+        bos = self.tokenizer.bos_token
         begins = bos is not None and rendered.startswith(bos)
         ids: list[int] = self.tokenizer(rendered, add_special_tokens=not begins)["input_ids"]
         return ids

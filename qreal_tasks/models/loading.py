@@ -46,11 +46,9 @@ def load(
         ValueError: the processor handles no pictures.
         OSError: there is no such model or adapter.
     """
-    from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers import AutoModelForImageTextToText
 
-    processor = AutoProcessor.from_pretrained(pretrained, revision=revision)
-    if not (hasattr(processor, "image_processor") and hasattr(processor, "image_token")):
-        raise ValueError(f"{pretrained} has no processor for pictures and text, expected an image-text-to-text model")
+    processor = processor_of(pretrained, adapter, revision)
     model = AutoModelForImageTextToText.from_pretrained(
         pretrained,
         revision=revision,
@@ -59,9 +57,29 @@ def load(
         attn_implementation=attn_implementation,
     )
     if adapter is not None:
-        model = _with_adapter(model, adapter, merge_adapter)
+        adapted = with_adapter(model, adapter)
+        # Not merged, its layers stay in the base model, which is what is called.
+        model = adapted.merge_and_unload() if merge_adapter else adapted.get_base_model()
     use_patch_products(model)
     return Loaded(model.eval().requires_grad_(False), processor, model.get_input_embeddings().weight.device)
+
+
+def processor_of(pretrained: str, adapter: str | None, revision: str | None) -> Any:
+    """The processor saved beside the adapter, where there is one, for with its limits of pixels the adapter was
+    trained; else the model's.
+
+    Raises:
+        ValueError: it handles no pictures.
+        OSError: there is no such model or adapter.
+    """
+    from transformers import AutoProcessor
+
+    processor = _processor_beside(adapter) if adapter else None
+    if processor is None:
+        processor = AutoProcessor.from_pretrained(pretrained, revision=revision)
+    if not (hasattr(processor, "image_processor") and hasattr(processor, "image_token")):
+        raise ValueError(f"{pretrained} has no processor for pictures and text, expected an image-text-to-text model")
+    return processor
 
 
 def limit_pictures(processor: Any, **limits: int | None) -> None:
@@ -119,13 +137,28 @@ def adapter_content(adapter: str) -> str:
     return digest.hexdigest()
 
 
-def _with_adapter(model: Any, adapter: str, merge: bool) -> Any:
+def with_adapter(model: Any, adapter: str, trainable: bool = False) -> Any:
+    """The model with a PEFT adapter in its layers, as PEFT wraps it.
+
+    Args:
+        adapter: folder that PEFT saved.
+        trainable: the adapter's weights take gradients.
+
+    Raises:
+        OSError: no adapter is there.
+        ValueError: it was made for another model, or is of a kind that does not change layers.
+    """
     from peft import PeftModel
     from peft.tuners.tuners_utils import BaseTuner
 
+    folder = _adapter_folder(adapter)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        adapted = PeftModel.from_pretrained(model, str(_adapter_folder(adapter)))
+        try:
+            adapted = PeftModel.from_pretrained(model, str(folder), is_trainable=trainable)
+        except (RuntimeError, ValueError) as error:  # sizes that differ; layers that are not there
+            reason = " ".join(str(error).split())[:300]
+            raise ValueError(f"adapter={adapter} does not fit {model.config.model_type}: {reason}") from None
     said = [" ".join(str(warning.message).split()) for warning in caught]
     amiss = [text for text in said if "missing adapter keys" in text or "unexpected" in text.lower()]
     if amiss:  # PEFT goes on with what fits, which may be nothing: the base model under the adapter's name
@@ -133,8 +166,17 @@ def _with_adapter(model: Any, adapter: str, merge: bool) -> Any:
     if not isinstance(adapted.base_model, BaseTuner):
         kind = adapted.active_peft_config.peft_type
         raise ValueError(f"adapter={adapter} is of type {kind}, expected one that changes layers, such as LORA")
-    # Not merged, its layers stay in the base model, which is what is called.
-    return adapted.merge_and_unload() if merge else adapted.get_base_model()
+    return adapted
+
+
+def _processor_beside(adapter: str) -> Any:
+    """The processor in an adapter's folder, None where it holds none."""
+    from transformers import AutoProcessor
+
+    folder = _adapter_folder(adapter)
+    if not any((folder / name).is_file() for name in ("processor_config.json", "preprocessor_config.json")):
+        return None
+    return AutoProcessor.from_pretrained(folder)
 
 
 def _adapter_folder(adapter: str) -> Path:

@@ -45,8 +45,21 @@ def first_answer_logits(model: Any, asked: Sequence[Asked], pad_id: int) -> torc
         next_position=next_position,
     )
     questions = [[prompt.ids[n:] for prompt in a.prompts] for a, n in zip(asked, shared, strict=True)]
-    takes_any_mask = model.config._attn_implementation in ("sdpa", "eager")
-    return (_in_one_row if takes_any_mask else _in_rows)(model, prefix, questions, pad_id, device)
+    return (_in_one_row if takes_any_mask(model.config) else _in_rows)(model, prefix, questions, pad_id, device)
+
+
+def takes_any_mask(config: Any) -> bool:
+    """Whether the attention can keep parts of a row apart: FlashAttention takes no mask but padding."""
+    return config._attn_implementation in ("sdpa", "eager")
+
+
+def as_attention_mask(seen: torch.Tensor, model: Any) -> torch.Tensor:
+    """``seen``, shape (rows, 1, queries, keys), True where a token sees another, in the form that ``model`` takes."""
+    if model.config._attn_implementation != "eager":
+        return seen
+    # Eager attention adds the mask to the scores; a bool one would be taken for numbers, without an error.
+    dtype = model.get_input_embeddings().weight.dtype
+    return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill(~seen, torch.finfo(dtype).min)
 
 
 class Prefix(NamedTuple):
@@ -77,13 +90,10 @@ def _in_one_row(
             ends.append((at, start - 1))
     same = number[:, :, None] == number[:, None, :]
     seen = torch.cat([prefix.mask.bool()[:, None, :].expand(-1, length, -1), same.tril()], dim=2)[:, None].to(device)
-    if model.config._attn_implementation == "eager":  # it adds the mask to the scores
-        dtype = model.get_input_embeddings().weight.dtype
-        seen = torch.zeros(seen.shape, dtype=dtype, device=device).masked_fill(~seen, torch.finfo(dtype).min)
     kept = sorted({end for _, end in ends})
     logits: torch.Tensor = model(
         input_ids=ids.ids.to(device),
-        attention_mask=seen,
+        attention_mask=as_attention_mask(seen, model),
         position_ids=(prefix.next_position + offset).to(device),
         past_key_values=prefix.cache,
         use_cache=True,

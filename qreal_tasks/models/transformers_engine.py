@@ -22,7 +22,7 @@ from qreal_tasks.models.chat import Chat
 from qreal_tasks.models.families import BOX_SPACE_OF_MODEL_TYPE, DEFAULT_BOX_SPACE, takes_shared_prefix
 from qreal_tasks.models.generation import decoded, greedy_answers, stop_ids
 from qreal_tasks.models.jobs import WINDOW, Ready, in_windows, plan, prepared, unanswered
-from qreal_tasks.models.loading import adapter_content, limit_pictures, load, model_content, picture_limits
+from qreal_tasks.models.loading import Loaded, adapter_content, limit_pictures, load, model_content, picture_limits
 from qreal_tasks.models.prefix import first_answer_logits
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.spellings import Spellings
@@ -75,9 +75,7 @@ class TransformersEngine:
         max_pixels: int | None = None,
         max_patches: int | None = None,
     ) -> None:
-        fixed = None if batch_size == "auto" else int(batch_size)
-        if fixed is not None and fixed < 1:
-            raise ValueError(f"batch_size={batch_size}: expected auto, or 1 or more")
+        fixed = _fixed(batch_size)
         loaded = load(
             pretrained,
             adapter=adapter,
@@ -88,8 +86,25 @@ class TransformersEngine:
             device_map=device_map,
             attn_implementation=attn_implementation,
         )
-        self.model, self.device = loaded.model, loaded.device
         limit_pictures(loaded.processor, min_pixels=min_pixels, max_pixels=max_pixels, max_patches=max_patches)
+        self._take(loaded, fixed)
+        self._identity |= self._identified(pretrained, revision, adapter, merge_adapter)
+
+    @classmethod
+    def around(cls, loaded: Loaded, batch_size: int | Literal["auto"] = "auto") -> TransformersEngine:
+        """An engine over a model that is in memory already, one that is being trained for instance.
+
+        It has no identity, so its answers cannot be kept in a store.
+
+        Args:
+            loaded: the model in evaluation mode whenever it is asked.
+        """
+        engine = cls.__new__(cls)
+        engine._take(loaded, _fixed(batch_size))
+        return engine
+
+    def _take(self, loaded: Loaded, fixed: int | None) -> None:
+        self.model, self.device = loaded.model, loaded.device
         self._shares = takes_shared_prefix(self.model.config)
         if not self._shares:
             logger.warning(
@@ -103,7 +118,7 @@ class TransformersEngine:
         self._spellings: dict[tuple[str, ...], Spellings] = {}
         self._size = BatchSize(fixed, cuda_memory_used)
         self._window = max(WINDOW, 2 * (fixed or 0))
-        self._identity = self._identified(pretrained, revision, adapter, merge_adapter)
+        self._identity: dict[str, Any] = {}
 
     @property
     def box_space(self) -> Space:
@@ -111,7 +126,13 @@ class TransformersEngine:
         return BOX_SPACE_OF_MODEL_TYPE.get(self.model.config.model_type, DEFAULT_BOX_SPACE)
 
     def identity(self) -> dict[str, Any]:
-        """What an answer depends on beside the request: the engine's part of a cache key; JSON types only."""
+        """What an answer depends on beside the request: the engine's part of a cache key; JSON types only.
+
+        Raises:
+            ValueError: the engine was put around a model that is known by its memory only.
+        """
+        if not self._identity:
+            raise ValueError("this engine is around a model in memory, which has no identity to keep answers under")
         return dict(self._identity)
 
     def run(self, requests: Sequence[Request], known: Collection[int] = frozenset()) -> Iterator[tuple[int, Response]]:
@@ -208,3 +229,10 @@ class TransformersEngine:
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "pictures": picture_limits(self._chat.processor),
         }
+
+
+def _fixed(batch_size: int | Literal["auto"]) -> int | None:
+    fixed = None if batch_size == "auto" else int(batch_size)
+    if fixed is not None and fixed < 1:
+        raise ValueError(f"batch_size={batch_size}: expected auto, or 1 or more")
+    return fixed

@@ -174,9 +174,13 @@ class Operations(NamedTuple):
     """A row of its own for every question."""
 
 
-def operations(name: str, engine: TransformersEngine, pictures: list[Image.Image]) -> Operations:
-    """What the crops and their questions cost; see ``_text`` and ``_vision``."""
+def operations(
+    name: str, engine: TransformersEngine, pictures: list[Image.Image], with_text: bool = True
+) -> Operations:
+    """What the crops and their questions cost in the forward pass; see ``_text`` and ``_vision``."""
     text, vision = SHAPES[name]
+    if not with_text:
+        text = {**text, "num_hidden_layers": 0}
     shared_form = separate = 0.0
     for picture in pictures:
         asked = engine._chat.ask(picture, [objectqa_prompt(q, "dog") for q in QUESTION_NAMES])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, imageqa_prompt, objectqa_prompt
@@ -50,16 +51,21 @@ def chatml_template(image: str, video: str) -> str:
     return _CHATML.replace("IMAGE", image).replace("VIDEO", video)
 
 
-def byte_level_state() -> dict[str, Any]:
-    """``vocab`` and ``merges`` of a byte-level vocabulary."""
+def byte_level_state(texts: Sequence[str] = (), size: int = VOCABULARY_SIZE) -> dict[str, Any]:
+    """``vocab`` and ``merges`` of a byte-level vocabulary.
+
+    Args:
+        texts: to learn from beside the prompts.
+        size: of the vocabulary, at most.
+    """
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
     learner = Tokenizer(models.BPE())
     learner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     learner.train_from_iterator(
-        _texts(),
+        [*_texts(), *texts],
         trainers.BpeTrainer(
-            vocab_size=VOCABULARY_SIZE,
+            vocab_size=size,
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         ),

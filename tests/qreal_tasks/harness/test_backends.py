@@ -18,7 +18,8 @@ pytest.importorskip("lmms_eval")
 from lmms_eval.api.instance import Instance
 
 from qreal_tasks.harness import backends
-from qreal_tasks.harness.backends import HF_ARGUMENTS, OPENAI_ARGUMENTS, QRealHF, QRealOpenAI
+from qreal_tasks.harness.backend_arguments import HF_ARGUMENTS, OPENAI_ARGUMENTS, checked
+from qreal_tasks.harness.backends import QRealHF, QRealOpenAI
 from qreal_tasks.models.openai_engine import OpenAIEngine
 from qreal_tasks.models.store import StoreError
 from qreal_tasks.models.transformers_engine import TransformersEngine
@@ -137,7 +138,7 @@ def test_the_tables_name_what_the_engines_take(engine: type, table: dict[str, An
     ],
 )
 def test_arguments_get_their_types(given: dict[str, Any], expected: dict[str, Any]) -> None:
-    found = backends._checked({"pretrained": "m", **given}, HF_ARGUMENTS, needed="pretrained")
+    found = checked({"pretrained": "m", **given}, HF_ARGUMENTS, needed=("pretrained",))
     assert found == {"pretrained": "m", **expected}
 
 

@@ -1,0 +1,69 @@
+"""Where a model is: the weights of a folder or of the hub, or an adapter and the base it was trained on.
+
+Nothing here loads a model or imports torch, so that arguments can be checked before either.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+ADAPTER_SETTINGS = "adapter_config.json"
+"""What tells the folder of a PEFT adapter from that of a whole model."""
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """One model; equal sources are the same model."""
+
+    pretrained: str
+    """Folder or hub id of the whole weights: the base, where there is an adapter."""
+    adapter: str | None = None
+    """Folder."""
+    revision: str | None = None
+    """Of a hub id."""
+
+    def __str__(self) -> str:
+        return self.pretrained if self.adapter is None else f"{self.adapter} on {self.pretrained}"
+
+
+def model_source(given: str, base: str | None = None, revision: str | None = None) -> ModelSource:
+    """What ``given`` names.
+
+    Args:
+        given: the folder of a whole model or of an adapter, or a hub id, also as ``org/name@revision``.
+        base: the model below an adapter; without it, the one that the adapter's settings name.
+        revision: of ``base``, when that is a hub id.
+
+    Raises:
+        ValueError: the folder is missing or is neither, or an adapter has no base.
+    """
+    if not given:
+        raise ValueError("no model is named, expected a folder or a hub id")
+    folder = Path(given).expanduser()
+    if not folder.is_dir():
+        if given.startswith(("/", ".", "~")):
+            raise ValueError(f"model folder {given!r} does not exist (looked for {folder.absolute()})")
+        name, _, at = given.partition("@")
+        return ModelSource(name, revision=at or None)
+    if (folder / ADAPTER_SETTINGS).is_file():
+        return ModelSource(base or _base_of(folder), str(folder), revision if base else None)
+    if (folder / "config.json").is_file():
+        return ModelSource(str(folder))
+    raise ValueError(
+        f"{given} has neither config.json nor {ADAPTER_SETTINGS}, expected the folder of a model or of an adapter"
+    )
+
+
+def _base_of(adapter: Path) -> str:
+    """The base that an adapter's settings name."""
+    path = adapter / ADAPTER_SETTINGS
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: cannot be read: {error}") from None
+    base = settings.get("base_model_name_or_path") if isinstance(settings, dict) else None
+    if not isinstance(base, str) or not base:
+        raise ValueError(f"{path} names no base_model_name_or_path; expected pretrained=BASE beside the adapter")
+    return base

@@ -1,0 +1,60 @@
+"""What a name in the arguments stands for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from qreal_tasks.models.sources import ModelSource, model_source
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    """A model, an adapter that names its base, one that names none, one that is damaged, and a folder of neither."""
+    for name in ("model", "adapter", "orphan", "damaged", "neither"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    (tmp_path / "adapter" / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "org/base"}))
+    (tmp_path / "orphan" / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": None}))
+    (tmp_path / "damaged" / "adapter_config.json").write_text("{")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("given", "base", "expected"),
+    [
+        ("{tmp}/model", None, ModelSource("{tmp}/model")),
+        ("{tmp}/model", "org/other", ModelSource("{tmp}/model")),
+        ("{tmp}/adapter", None, ModelSource("org/base", "{tmp}/adapter")),
+        ("{tmp}/adapter", "org/other", ModelSource("org/other", "{tmp}/adapter", "v1")),
+        ("{tmp}/orphan", "org/other", ModelSource("org/other", "{tmp}/orphan", "v1")),
+        ("org/name", "org/other", ModelSource("org/name")),
+        ("org/name@main", None, ModelSource("org/name", revision="main")),
+    ],
+)
+def test_models_and_adapters_are_told_apart(given: str, base: str | None, expected: ModelSource, folders: Path) -> None:
+    """A revision belongs to the base that was given, not to one that an adapter names."""
+    filled = ModelSource(
+        expected.pretrained.format(tmp=folders),
+        expected.adapter and expected.adapter.format(tmp=folders),
+        expected.revision,
+    )
+    assert model_source(given.format(tmp=folders), base, "v1") == filled
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("/no/folder", "model folder '/no/folder' does not exist"),
+        ("./no/folder", "looked for "),
+        ("", "no model is named"),
+        ("{tmp}/neither", "neither config.json nor adapter_config.json"),
+        ("{tmp}/orphan", "names no base_model_name_or_path; expected pretrained=BASE"),
+        ("{tmp}/damaged", "cannot be read"),
+    ],
+)
+def test_what_is_no_model_is_refused(given: str, message: str, folders: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        model_source(given.format(tmp=folders))

@@ -1,0 +1,138 @@
+"""One process, two, and DeepSpeed learn the same adapter; a run that was interrupted ends the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from training.config import TrainConfig
+from training.run_folder import COMPLETE, newest_checkpoint
+
+DEEPSPEED = Path(__file__).parents[2] / "configs" / "deepspeed"
+COMPILER = shutil.which("g++") or shutil.which("c++")
+ENVIRONMENT = {
+    **os.environ,
+    "OMP_NUM_THREADS": "1",
+    "DS_ACCELERATOR": "cpu",
+    # So that ninja, which DeepSpeed builds its operator with, is found beside this interpreter.
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+}
+ENVIRONMENT.pop("ACCELERATE_USE_CPU", None)
+TOLERANCE = 1e-4
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, config: Callable[..., TrainConfig]) -> Path:
+    """Six steps; two questions' worth of sequences a process halve what one process takes at once."""
+    values = config(max_steps=6, group_by_length=False, batch_size=24, learning_rate=1e-3).model_dump(mode="json")
+    values |= {"output": None, "held_out": {"share": 0.1, "most": 4, "batch_size": 2}}
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def run(recipe: Path, output: Path, *given: str, processes: int = 1) -> Path:
+    launcher = [sys.executable, "-m"]
+    if processes > 1:
+        launcher += ["torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", "-m"]
+    command = [*launcher, "training", str(recipe), f"output={output}", *given]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return output
+
+
+def adapter(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "final" / "adapter_model.safetensors")
+
+
+def farthest(a: Path, b: Path) -> float:
+    first, second = adapter(a), adapter(b)
+    assert first.keys() == second.keys()
+    return max(float((first[k].float() - second[k].float()).abs().max()) for k in first)
+
+
+def evaluated(folder: Path) -> dict[str, float]:
+    history = json.loads((folder / "history.json").read_text())
+    last = [entry for entry in history if "eval_loss" in entry][-1]
+    return {k: v for k, v in last.items() if k in ("eval_loss", "eval_acc", "eval_auc")}
+
+
+def test_two_processes_and_deepspeed_learn_the_same_adapter(recipe: Path, tmp_path: Path) -> None:
+    plain = run(recipe, tmp_path / "plain")
+    assert max(float(v.abs().max()) for k, v in adapter(plain).items() if "lora_B" in k) > 1e-3, "nothing was learnt"
+    both = run(recipe, tmp_path / "ddp", "batch_size=12", processes=2)
+    assert farthest(plain, both) < TOLERANCE
+    assert evaluated(both) == pytest.approx(evaluated(plain), abs=1e-5), "shares of the processes are put together"
+    if COMPILER is None:
+        pytest.skip("no C++ compiler: DeepSpeed builds an operator for the CPU")
+    for stage in (2, 3):
+        spread = run(
+            recipe,
+            tmp_path / f"zero{stage}",
+            "batch_size=12",
+            f"deepspeed={DEEPSPEED / f'zero{stage}.json'}",
+            processes=2,
+        )
+        assert farthest(plain, spread) < TOLERANCE, f"stage {stage}"
+        assert evaluated(spread) == pytest.approx(evaluated(plain), abs=1e-4), f"stage {stage}"
+
+
+def test_a_killed_run_goes_on_and_ends_as_if_it_had_never_stopped(recipe: Path, tmp_path: Path) -> None:
+    dropout = ("lora.dropout=0.1", "save_every_steps=2", "group_by_length=true")  # random states and order matter
+    whole = run(recipe, tmp_path / "whole", *dropout)
+    killed = tmp_path / "killed"
+    command = [sys.executable, "-m", "training", str(recipe), f"output={killed}", *dropout]
+    process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not (killed / "checkpoint-2" / COMPLETE).is_file():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    stopped_at = newest_checkpoint(killed)
+    assert stopped_at is not None
+    assert not (killed / "final").exists()
+    (killed / "checkpoint-999").mkdir()  # as if it had died while saving
+    (killed / "checkpoint-999" / "adapter_model.safetensors").write_bytes(b"cut")
+    done = subprocess.run(
+        [sys.executable, "-m", "training", "--resume", str(killed)],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert farthest(whole, killed) == 0
+    assert evaluated(killed) == evaluated(whole)
+
+
+def test_a_run_in_two_processes_under_deepspeed_goes_on_too(recipe: Path, tmp_path: Path) -> None:
+    if COMPILER is None:
+        pytest.skip("no C++ compiler: DeepSpeed builds an operator for the CPU")
+    given = ("batch_size=12", f"deepspeed={DEEPSPEED / 'zero3.json'}", "save_every_steps=3")
+    whole = run(recipe, tmp_path / "whole", *given, processes=2)
+    killed = tmp_path / "killed"
+    shutil.copytree(whole, killed)  # what is left of a run that died after its third step
+    shutil.rmtree(killed / "final")
+    shutil.rmtree(killed / "checkpoint-6")
+    settings = yaml.safe_load((killed / "config.yaml").read_text()) | {"output": str(killed)}
+    (killed / "config.yaml").write_text(yaml.safe_dump(settings))
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
+    done = subprocess.run(
+        [*launcher, "training", "--resume", str(killed)], env=ENVIRONMENT, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr[-6000:]
+    assert farthest(whole, killed) < TOLERANCE

@@ -1,0 +1,258 @@
+"""The config of a training run: a YAML file, its keys, and how the command line changes them.
+
+>>> parse_overrides(["lora.r=16", "learning_rate=2e-4"])
+{'lora': {'r': 16}, 'learning_rate': 0.0002}
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
+
+Task = Literal["objectqa", "imageqa", "detect", "filter", "describe"]
+
+CHOICE_TASKS = ("objectqa", "filter")
+"""Tasks whose answers are Yes or No."""
+
+BOX_TASKS = ("imageqa", "detect")
+"""Tasks whose answers hold boxes."""
+
+
+class ConfigError(ValueError):
+    """A config that cannot be run; the message names the key, what was found and what was expected."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Lora(_Section):
+    """Adapter of low rank beside linear layers (PEFT)."""
+
+    r: int = Field(default=8, ge=1)
+    alpha: float = Field(default=32, gt=0)
+    dropout: float = Field(default=0.05, ge=0, lt=1)
+    targets: str | list[str] | None = None
+    """A regular expression over module names, or names; by default the family's: the language model's linear layers."""
+
+
+class Freeze(_Section):
+    """Which parts keep their weights; for ``method: full`` only, since LoRA trains what ``lora.targets`` names."""
+
+    vision: bool = True
+    projector: bool = True
+    language: bool = False
+
+
+class HeldOut(_Section):
+    """Evaluation while training, on prompts of the train split that are kept back."""
+
+    share: float = Field(default=0.05, ge=0, lt=1)
+    """Of the prompts; 0 for no evaluation. All images of a prompt are on one side."""
+    most: int = Field(default=256, ge=1)
+    """Entities or images to ask at each evaluation, drawn once with the seed."""
+    every_epochs: float = Field(default=1.0, gt=0)
+    best: str | None = None
+    """Metric that chooses the best checkpoint; by default ``auc`` for Yes or No, ``f1_at_50`` for boxes, ``loss``
+    for descriptions."""
+    early_stop: int | None = Field(default=None, ge=1)
+    """Stop after so many evaluations without a better value."""
+    batch_size: int = Field(default=8, ge=1)
+    """Pictures at a time."""
+    max_new_tokens: int = Field(default=1024, ge=1)
+
+
+class TrainConfig(_Section):
+    """Everything that decides a run."""
+
+    task: Task
+    model: str
+    """Folder or hub id."""
+    revision: str | None = None
+    """Of a hub id."""
+    adapter: str | None = None
+    """Folder of an adapter to go on with, made for ``model`` (the second ablation of Table 4)."""
+    data: str | None = None
+    """As QREAL_DATA; by default that variable."""
+    name: str | None = None
+    """Of the run, for its folder."""
+    output: str | None = None
+    """Folder of the run; by default a new one under runs/train/."""
+
+    questions: list[str] = Field(default_factory=lambda: list(QUESTION_NAMES))
+    """ObjectQA questions to train on."""
+    sets: list[str] = Field(default_factory=lambda: list(IMAGEQA_SETS))
+    """ImageQA sets to train on; each is a separate example of an image."""
+    packing: bool | None = None
+    """All questions about a picture as one sequence behind it; by default for answers of Yes or No."""
+    max_tokens: int | None = Field(default=None, ge=1)
+    """Longest sequence, picture included."""
+    over_length: Literal["error", "drop"] = "error"
+    min_pixels: int | None = Field(default=None, ge=1)
+    max_pixels: int | None = Field(default=None, ge=1)
+    max_patches: int | None = Field(default=None, ge=1)
+
+    method: Literal["lora", "full"] = "lora"
+    lora: Lora = Field(default_factory=Lora)
+    freeze: Freeze = Field(default_factory=Freeze)
+    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    attn_implementation: str = "sdpa"
+    gradient_checkpointing: bool = True
+
+    epochs: float = Field(default=3.0, gt=0)
+    max_steps: int | None = Field(default=None, ge=1)
+    """Stop after so many optimiser steps, whatever ``epochs`` says."""
+    batch_size: int = Field(default=4, ge=1)
+    """Questions a device sees at once. A packed picture is as many questions as it has; see ``batching.py``."""
+    gradient_accumulation: int = Field(default=1, ge=1)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    schedule: str = "cosine"
+    warmup: float = Field(default=0.05, ge=0, lt=1)
+    """Share of the steps."""
+    weight_decay: float = Field(default=0.1, ge=0)
+    betas: Annotated[list[float], Field(min_length=2, max_length=2)] = [0.9, 0.95]
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    group_by_length: bool = True
+    seed: int = 42
+    workers: int = Field(default=4, ge=0)
+    """Processes that decode and process pictures ahead, on each device."""
+    deepspeed: str | None = None
+    """A JSON file of DeepSpeed."""
+
+    held_out: HeldOut = Field(default_factory=HeldOut)
+    save_every_steps: int | None = Field(default=None, ge=1)
+    """Besides the checkpoint at each evaluation."""
+    keep_checkpoints: int = Field(default=2, ge=1)
+    """The newest; the best one is kept beside them."""
+    log_every_steps: int = Field(default=10, ge=1)
+    report_to: Literal["tensorboard", "wandb", "none"] = "tensorboard"
+
+    @model_validator(mode="after")
+    def _can_train(self) -> TrainConfig:
+        for key, known in (("questions", QUESTION_NAMES), ("sets", IMAGEQA_SETS)):
+            given = getattr(self, key)
+            if not given or len(set(given)) < len(given) or not set(given) <= set(known):
+                raise ValueError(f"{key} is {given}, expected some of {', '.join(known)}, each once")
+        if self.method == "lora" and self.freeze != Freeze():
+            raise ValueError("freeze is for method: full; with LoRA, lora.targets says what is trained")
+        if self.method == "full" and self.adapter:
+            raise ValueError("adapter is for method: lora; merge it into the model first (qreal train export)")
+        if self.method == "full" and self.freeze.vision and self.freeze.projector and self.freeze.language:
+            raise ValueError("freeze: everything is frozen, so nothing would be trained; set one part to false")
+        return self
+
+    @property
+    def packs(self) -> bool:
+        """Whether the questions about a picture share a sequence."""
+        return self.task in CHOICE_TASKS if self.packing is None else self.packing
+
+    @property
+    def best(self) -> str:
+        """The metric that chooses the best checkpoint."""
+        if self.held_out.best:
+            return self.held_out.best
+        return "auc" if self.task in CHOICE_TASKS else "f1_at_50" if self.task in BOX_TASKS else "loss"
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
+    """Read a YAML file, the one it ``extends`` below it, and put the command line's ``key=value`` above both.
+
+    Raises:
+        ConfigError: a file cannot be read, a key is unknown or a value is wrong.
+    """
+    return checked(_merged(_read(path), parse_overrides(overrides)), str(path))
+
+
+def checked(values: Mapping[str, Any], where: str) -> TrainConfig:
+    """The config of these values.
+
+    Raises:
+        ConfigError: a key is unknown (the nearest one is named) or a value is wrong.
+    """
+    try:
+        return TrainConfig(**values)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: " + "; ".join(map(_explained, error.errors()))) from None
+
+
+def parse_overrides(given: Sequence[str]) -> dict[str, Any]:
+    """``key=value`` or ``section.key=value``, the value as YAML.
+
+    Raises:
+        ConfigError: an argument has another form.
+    """
+    values: dict[str, Any] = {}
+    for argument in given:
+        key, equals, value = argument.removeprefix("--").partition("=")
+        if not equals or not key:
+            raise ConfigError(f"argument {argument!r}: expected key=value, for instance lora.r=16")
+        place = values
+        *sections, last = key.split(".")
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"argument {argument!r}: {section} has been given a value of its own")
+        place[last] = _value(argument, value)
+    return values
+
+
+def _value(argument: str, text: str) -> Any:
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"argument {argument!r}: the value is not YAML: {error}") from None
+    if isinstance(value, str):  # YAML takes 2e-4 for text, because it has no point
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: holds {type(content).__name__}, expected keys and values")
+    below = content.pop("extends", None)
+    return _merged(_read(path.parent / below), content) if below else content
+
+
+def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+def _explained(error: Any) -> str:
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        nearest = difflib.get_close_matches(place, _keys(TrainConfig), n=1, cutoff=0.5) or difflib.get_close_matches(
+            place.rpartition(".")[2], _keys(TrainConfig), n=1, cutoff=0.5
+        )
+        hint = f", did you mean {nearest[0]}?" if nearest else f"; the keys are {', '.join(_keys(TrainConfig))}"
+        return f"unknown key {place}{hint}"
+    if error["type"] == "missing":
+        return f"key {place} is missing"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{place} is {error['input']!r}: {message}" if place else message
+
+
+def _keys(section: type[BaseModel], prefix: str = "") -> list[str]:
+    keys = []
+    for name, field in section.model_fields.items():
+        keys.append(prefix + name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            keys += _keys(field.annotation, f"{prefix}{name}.")
+    return keys

@@ -1,0 +1,122 @@
+"""A trained model as a folder for others: merged weights or the adapter, processor, and a card that says what it is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qreal_tasks.models.loading import with_adapter
+from training.card import model_card
+from training.config import ConfigError, TrainConfig
+from training.model import outline
+from training.run_folder import CONFIG, CURVES, ENVIRONMENT, FINAL, read_config
+
+_OF_TRAINING = "training_"
+"""Before the names of files that tell how the model was made."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written."""
+
+    folder: Path
+    model_args: str
+    """For ``qreal eval --model qreal_hf --model_args``."""
+
+
+def export(run: Path, folder: Path, *, merge: bool = True, results: Path | None = None) -> Exported:
+    """Write the model of a run into ``folder``.
+
+    Args:
+        run: folder of a finished run.
+        folder: empty or not there.
+        merge: add the adapter to the base model's weights, so that the folder is a model by itself; otherwise the
+            adapter alone is written, a thousandth of the size, which needs its base model beside it.
+        results: folder of a run of ``qreal eval`` whose recomputed scores go into the card. Where ``folder`` is an
+            export of this run already, only its card is written anew: a model is exported first and evaluated then.
+
+    Raises:
+        ConfigError: the run has not finished, or ``folder`` holds something else.
+        RunFolderError: ``results`` holds no run.
+    """
+    config = read_config(run)
+    trained = run / FINAL
+    if not trained.is_dir():
+        raise ConfigError(f"{run} has no {FINAL}/: the run has not finished; go on with `qreal train --resume {run}`")
+    exists = _is_export_of(folder, run)
+    if not exists and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} holds something already: name an empty folder, or one that is not there")
+    merged = (folder / "config.json").is_file() if exists else merge or config.method == "full"
+    exported = Exported(folder, f"pretrained={folder}" if merged else f"pretrained={config.model},adapter={folder}")
+    card = model_card(run, config, merged, results)  # before the weights: it may refuse the results
+    if exists:
+        (folder / "README.md").write_text(card, encoding="utf-8")
+        return exported
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    if merged:
+        _write_model(config, trained, partial)
+    else:
+        shutil.copytree(trained, partial, dirs_exist_ok=True)
+        _name_base(partial, config)
+    for name in (CONFIG, ENVIRONMENT, CURVES):
+        shutil.copy(run / name, partial / f"{_OF_TRAINING}{name}")
+    (partial / "README.md").write_text(card, encoding="utf-8")
+    if folder.is_dir():
+        folder.rmdir()
+    partial.rename(folder)
+    return exported
+
+
+def push(folder: Path, repository: str, private: bool) -> str:
+    """Upload an exported folder, and return its address.
+
+    Raises:
+        ConfigError: the hub refuses; the message is the hub's.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    api = HfApi()
+    try:
+        address = api.create_repo(repository, private=private, exist_ok=True)
+        api.upload_folder(repo_id=repository, folder_path=folder, commit_message="Model tuned on Q-Real")
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(f"--push {repository}: {reason}. {folder} is written; push it again when mended") from None
+    return str(address)
+
+
+def _is_export_of(folder: Path, run: Path) -> bool:
+    copy = folder / f"{_OF_TRAINING}{ENVIRONMENT}"
+    return copy.is_file() and copy.read_bytes() == (run / ENVIRONMENT).read_bytes()
+
+
+def _write_model(config: TrainConfig, trained: Path, folder: Path) -> None:
+    """The whole model, an adapter added to its base, and the processor with the pixel limits it was trained with."""
+    import torch
+    from transformers import AutoModelForImageTextToText
+
+    lora = config.method == "lora"
+    model: Any = AutoModelForImageTextToText.from_pretrained(
+        config.model if lora else trained,
+        revision=config.revision if lora else None,
+        dtype=getattr(torch, config.dtype),
+    )
+    if lora:
+        model = with_adapter(model, str(trained)).merge_and_unload(safe_merge=True)
+    model.config.use_cache = True
+    model.save_pretrained(folder)
+    outline(config).processor.save_pretrained(folder)
+
+
+def _name_base(folder: Path, config: TrainConfig) -> None:
+    """PEFT writes where the base model was; say its revision too."""
+    path = folder / "adapter_config.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    settings |= {"base_model_name_or_path": config.model, "revision": config.revision}
+    path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")

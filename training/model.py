@@ -1,0 +1,222 @@
+"""The model to be tuned: which of its weights take gradients, counted before any is loaded, and loaded."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from qreal_tasks.models.loading import limit_pictures, with_adapter
+from training.config import ConfigError, TrainConfig
+from training.families import Family, family_of
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """Which weights a config would train."""
+
+    parameters: int
+    total: int
+    modules: int
+    """Layers that hold them."""
+    example: str
+    """Name of one, for the user to recognise."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a model's settings say without its weights."""
+
+    config: Any
+    family: Family
+    processor: Any
+    empty: Any
+    """The model with weights on the meta device: shapes and names, no memory."""
+
+
+def outline(config: TrainConfig) -> Outline:
+    """Read the model's settings and processor, with the pixel limits of the config set.
+
+    Raises:
+        ConfigError: there is no such model, its family is not known, or it has no such pixel limit.
+    """
+    from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+
+    try:
+        settings = AutoConfig.from_pretrained(config.model, revision=config.revision)
+        family = family_of(settings.model_type)
+        processor = AutoProcessor.from_pretrained(config.model, revision=config.revision)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"model {config.model}: {_first_line(error)}") from None
+    for name in ("min_pixels", "max_pixels", "max_patches"):
+        if getattr(config, name) is not None and name not in family.pixel_limits:
+            known = " and ".join(family.pixel_limits) or "none"
+            raise ConfigError(f"{name}: {family.model_type} has no such limit (it has {known}); leave it out")
+    try:
+        limit_pictures(processor, **{name: getattr(config, name) for name in family.pixel_limits})
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    try:
+        with torch.device("meta"):
+            empty = AutoModelForImageTextToText.from_config(settings, attn_implementation=config.attn_implementation)
+    except (ImportError, ValueError) as error:
+        raise ConfigError(f"attn_implementation {config.attn_implementation}: {_first_line(error)}") from None
+    return Outline(empty.config, family, processor, empty)
+
+
+def counted(config: TrainConfig, found: Outline) -> Trainable:
+    """Count what would be trained.
+
+    Raises:
+        ConfigError: nothing would be, or the adapter to go on with was made for another model.
+    """
+    adapter = _adapter_settings(config.adapter, found) if config.adapter else None
+    prepared = _prepared(found.empty, config, found.family, adapter)
+    if config.adapter:
+        _check_fits(prepared, config.adapter)
+    named = [(name, weight) for name, weight in prepared.named_parameters() if weight.requires_grad]
+    if not named:
+        raise ConfigError("nothing would be trained: no weight takes gradients with this config")
+    return Trainable(
+        parameters=sum(weight.numel() for _, weight in named),
+        total=sum(weight.numel() for weight in prepared.parameters()),
+        modules=len({name.split(".lora_")[0] if ".lora_" in name else name.rpartition(".")[0] for name, _ in named}),
+        example=named[0][0],
+    )
+
+
+def loaded(config: TrainConfig, family: Family) -> Any:
+    """The model with its weights, ready to be trained; under DeepSpeed's third stage spread over the processes.
+
+    Raises:
+        ConfigError: the adapter to go on with does not fit.
+    """
+    from transformers import AutoModelForImageTextToText
+
+    # All weights are trained in float32, under automatic mixed precision where bfloat16 is asked for: steps of the
+    # optimiser are smaller than what bfloat16 can add to a weight.
+    dtype = torch.float32 if config.method == "full" else getattr(torch, config.dtype)
+    model = AutoModelForImageTextToText.from_pretrained(
+        config.model,
+        revision=config.revision,
+        dtype=dtype,
+        attn_implementation=config.attn_implementation,
+    )
+    model.config.use_cache = False
+    if config.adapter:
+        try:
+            return with_adapter(model, config.adapter, trainable=True)
+        except (OSError, ValueError) as error:
+            raise ConfigError(str(error)) from None
+    return _prepared(model, config, family, None) if config.method == "full" else model
+
+
+def lora_config(config: TrainConfig, family: Family) -> Any:
+    """PEFT's settings."""
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=config.lora.r,
+        lora_alpha=config.lora.alpha,
+        lora_dropout=config.lora.dropout,
+        target_modules=config.lora.targets or family.lora_targets,
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+
+
+def without_gradient(model: Any, family: Family) -> bool:
+    """Run the vision tower without keeping anything for a backward pass, when none of its weights takes gradients.
+
+    Gradient checkpointing makes even the inputs of frozen layers ask for gradients, so that the backward pass would
+    run through a tower that learns nothing. Loss and gradients stay the same to the bit.
+
+    Args:
+        model: with output head, not wrapped by PEFT.
+
+    Returns:
+        Whether the tower is frozen.
+    """
+    tower = model.model.get_submodule(family.vision)
+    if any(weight.requires_grad for weight in tower.parameters()):
+        return False
+    tower.forward = torch.no_grad()(tower.forward)
+    return True
+
+
+def _prepared(model: Any, config: TrainConfig, family: Family, adapter: Any | None) -> Any:
+    """The model with an adapter, or with parts frozen."""
+    if config.method == "lora":
+        from peft import get_peft_model
+
+        try:
+            return get_peft_model(model, adapter or lora_config(config, family))
+        except ValueError as error:  # no layer of that name
+            raise ConfigError(f"lora.targets: nothing would be trained: {_first_line(error)}") from None
+    decoder = model.model
+    for weight in model.parameters():
+        weight.requires_grad_(not config.freeze.language)
+    for frozen, part in ((config.freeze.vision, family.vision), (config.freeze.projector, family.projector)):
+        for weight in decoder.get_submodule(part).parameters():
+            weight.requires_grad_(not frozen)
+    return model
+
+
+def _adapter_settings(adapter: str, found: Outline) -> Any:
+    from peft import PeftConfig
+
+    folder = Path(adapter).expanduser()
+    if not (folder / "adapter_config.json").is_file():
+        raise ConfigError(f"adapter {adapter}: no adapter_config.json there, expected a folder that PEFT saved")
+    settings = PeftConfig.from_pretrained(str(folder))
+    made_for = _model_type(settings.base_model_name_or_path)
+    if made_for not in (None, found.config.model_type):
+        raise ConfigError(
+            f"adapter {adapter} was made for {settings.base_model_name_or_path}, a {made_for}; the model to be trained "
+            f"is a {found.config.model_type}"
+        )
+    settings.inference_mode = False  # PEFT saves them for use, and would freeze the adapter
+    return settings
+
+
+def _model_type(base: str | None) -> str | None:
+    """Of a model that is on this machine, None where it is not."""
+    from transformers import AutoConfig
+
+    try:
+        return str(AutoConfig.from_pretrained(base, local_files_only=True).model_type) if base else None
+    except (OSError, ValueError):
+        return None
+
+
+def _check_fits(prepared: Any, adapter: str) -> None:
+    """Compare names and shapes with the file's, before weights are loaded."""
+    from peft import get_peft_model_state_dict
+
+    expected = {name: tuple(weight.shape) for name, weight in get_peft_model_state_dict(prepared).items()}
+    path = Path(adapter).expanduser() / "adapter_model.safetensors"
+    try:
+        found = _shapes(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"adapter {adapter}: cannot be read: {error}") from None
+    wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    if wrong:
+        name = wrong[0]
+        raise ConfigError(
+            f"adapter {adapter} was made for another model: {len(wrong)} of its weights differ, first {name}: "
+            f"the adapter has {found.get(name, 'none')}, the model takes {expected.get(name, 'none')}"
+        )
+
+
+def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes in a safetensors file, from its header."""
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
+
+
+def _first_line(error: BaseException) -> str:
+    return " ".join((str(error) or type(error).__name__).split())[:300]

@@ -1,0 +1,202 @@
+"""One training run, from a config to a folder: read top to bottom.
+
+Started plainly, with ``accelerate launch -m training CONFIG`` or ``torchrun -m training CONFIG`` on several devices or
+machines, with or without DeepSpeed: every process runs this script.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from qreal_tasks.dataset import DatasetError, Source, locate
+from qreal_tasks.dataset_check import check
+from qreal_tasks.models.batching import is_out_of_memory
+from qreal_tasks.models.chat import Chat
+from training.collator import Collator, proofread
+from training.config import ConfigError, TrainConfig
+from training.examiner import Examiner
+from training.model import loaded, lora_config, outline, without_gradient
+from training.plan import Plan, make_plan
+from training.plan_table import print_plan
+from training.run_folder import (
+    check_same,
+    clear_incomplete,
+    data_facts,
+    keep_final,
+    newest_checkpoint,
+    write_history,
+    write_start,
+)
+from training.settings import trl_settings
+
+
+class BatchTooLargeError(RuntimeError):
+    """The batch did not fit; the message says what to change."""
+
+
+def train(config: TrainConfig, resume: Path | None = None) -> Path:
+    """Train, and return the run's folder, whose ``final/`` holds the adapter or the model.
+
+    Args:
+        config: of the run.
+        resume: folder of a run that was interrupted; it goes on from its last whole checkpoint, and ends as if it had
+            never stopped.
+
+    Raises:
+        ConfigError: the config would train nothing, cut an answer or learn the wrong tokens; before a weight is loaded.
+        DatasetError: the data is missing or damaged; before a weight is loaded.
+        BatchTooLargeError: a batch did not fit.
+        CheckpointError: a checkpoint could not be saved.
+    """
+    first = int(os.environ.get("RANK", "0")) == 0
+    source = locate(config.data)
+    if first:
+        _check_data(source)
+    found = outline(config)
+    plan = make_plan(config, source, found)
+    chat = Chat(found.processor)
+    collator = Collator(chat, plan.rows, found.empty.model)
+    proofread(collator, chat, plan.train)
+
+    arguments = trl_settings(config, plan)
+    folder = _folder(config, resume)
+    arguments.output_dir = str(folder)
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard")
+    if first:
+        print_plan(plan, arguments.world_size, folder, Console())
+        facts = _facts(plan, arguments.world_size)
+        if resume is None:
+            write_start(folder, config, facts)
+        else:
+            check_same(folder, facts)
+            clear_incomplete(folder)
+
+    from transformers import EarlyStoppingCallback, ProgressCallback
+
+    from training.progress import Progress
+    from training.trainer import SaveWhatWasEvaluated, Tuner
+
+    model = loaded(config, found.family)
+    examined = plan.held_out is not None and config.task != "describe"
+    callbacks: list[Any] = [SaveWhatWasEvaluated()]
+    if config.held_out.early_stop:
+        callbacks.append(EarlyStoppingCallback(config.held_out.early_stop))
+    tuner = Tuner(
+        model=model,
+        args=arguments,
+        data_collator=collator,
+        train_dataset=plan.train,
+        eval_dataset=plan.held_out,
+        processing_class=found.processor,
+        peft_config=lora_config(config, found.family) if config.method == "lora" and not config.adapter else None,
+        callbacks=callbacks,
+        family=found.family,
+        examiner=Examiner(plan, found.processor, plan.rows) if examined else None,
+        end_of_turn=chat.tokenizer.convert_tokens_to_ids(found.family.end_of_turn),
+        keep_checkpoints=config.keep_checkpoints,
+    )
+    tuner.pop_callback(ProgressCallback)
+    tuner.add_callback(Progress)
+    without_gradient(tuner.bare_model(), found.family)
+    _check_prepared(config, tuner)
+
+    checkpoint = newest_checkpoint(folder) if resume else None
+    try:
+        tuner.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise BatchTooLargeError(_advice(plan)) from error
+        raise
+    finally:
+        if first:
+            with contextlib.suppress(OSError):  # a full disk must not hide what went wrong
+                write_history(folder, tuner.state.log_history, config.best)
+    tuner.save_last()
+    if first:
+        keep_final(folder, tuner.best_checkpoint())
+    tuner.accelerator.wait_for_everyone()
+    return folder
+
+
+def _check_data(source: Source) -> None:
+    """Read every row of the train split: a picture that is missing would stop the run hours later."""
+    problems = check(source, splits=("train",))
+    if problems:
+        shown = "\n".join(f"  {problem}" for problem in problems[:5])
+        more = f"\n  … and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise DatasetError(
+            f"dataset {source.name} has {len(problems)} problems in its train split; "
+            f"`qreal data check {source.name}` lists all:\n{shown}{more}"
+        )
+
+
+def _folder(config: TrainConfig, resume: Path | None) -> Path:
+    """The run's folder, the same one for every process.
+
+    Raises:
+        ConfigError: the one that the config names holds something.
+    """
+    from accelerate.utils import broadcast_object_list
+
+    if resume is not None:
+        return resume
+    name = config.name or f"{config.task}-{Path(config.model).name}"
+    chosen = [config.output or f"runs/train/{name}-{time.strftime('%Y%m%d-%H%M%S')}"]
+    folder = Path(broadcast_object_list(chosen)[0])
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ConfigError(f"output {folder} holds something already: name another, or go on with --resume {folder}")
+    return folder
+
+
+def _facts(plan: Plan, processes: int) -> dict[str, Any]:
+    """For ``environment.json``."""
+    devices = [torch.cuda.get_device_name(at) for at in range(torch.cuda.device_count())]
+    return {
+        "data": data_facts(plan.source, plan.rows),
+        "model": {"type": plan.outline.family.model_type, "commit": getattr(plan.outline.config, "_commit_hash", None)},
+        "questions": {part: counts.questions for part, counts in plan.counts.items()},
+        "trainable_parameters": plan.trainable.parameters,
+        "questions_a_step": plan.batching.questions * processes,
+        "processes": processes,
+        "devices": devices or ["cpu"],
+    }
+
+
+def _check_prepared(config: TrainConfig, tuner: Any) -> None:
+    """Two mistakes that would cost a whole run without an error.
+
+    An adapter loaded for use and not for training would be trained without an effect; DeepSpeed's settings are passed
+    over when something has set up the processes before.
+    """
+    if not any(weight.requires_grad for weight in tuner.model.parameters()):
+        raise ConfigError("nothing would be trained: no weight of the loaded model takes gradients")
+    if config.deepspeed and str(tuner.accelerator.distributed_type).rpartition(".")[2] != "DEEPSPEED":
+        raise ConfigError(
+            f"deepspeed: {config.deepspeed} was not taken up (the processes work as "
+            f"{tuner.accelerator.distributed_type}): start with torchrun or accelerate launch, and unset "
+            "ACCELERATE_USE_CPU"
+        )
+
+
+def _advice(plan: Plan) -> str:
+    config = plan.config
+    limits = " or ".join(plan.outline.family.pixel_limits)
+    steps = [
+        f"batch_size={max(1, config.batch_size // 2)} gradient_accumulation={2 * config.gradient_accumulation}"
+        if plan.batching.sequences > 1
+        else "",
+        "" if config.gradient_checkpointing else "gradient_checkpointing=true",
+        f"a lower {limits}" if limits else "",
+        "" if config.deepspeed else "deepspeed=configs/deepspeed/zero3.json on several devices",
+    ]
+    return (
+        f"out of memory with {plan.batching.sequences} sequences of up to {plan.counts['train'].longest} tokens on a "
+        f"device. Try, in this order: {'; '.join(step for step in steps if step)}"
+    )

@@ -18,6 +18,8 @@ from annotation.errors import AnnotationError
 from qreal_tasks.models.openai_pictures import eight_bits
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
+_TURNED = range(2, 9)
+"""Orientations of EXIF that turn or mirror; 1 is upright, and nobody heeds another value."""
 
 
 class UnusablePicture(AnnotationError):  # noqa: N818 - named for what was found
@@ -53,9 +55,12 @@ def check_picture(raw: bytes, limits: Intake) -> Checked:
     image = _opened(raw, limits)
     file_format, file_mode = str(image.format), image.mode
     content, notes = raw, []
-    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+    if image.getexif().get(ExifTags.Base.Orientation) in _TURNED:
         # Some readers turn it and some do not: the same box would mean two places.
-        ImageOps.exif_transpose(image, in_place=True)
+        try:
+            ImageOps.exif_transpose(image, in_place=True)
+        except Exception as error:  # it writes the other metadata anew, whatever they hold
+            raise _damaged(error) from None
         content = _lossless(eight_bits(image))
         image = Image.open(io.BytesIO(content))
         notes.append("turned as its EXIF orientation says and stored as PNG")
@@ -105,6 +110,7 @@ def _opened(raw: bytes, limits: Intake) -> Image.Image:
             image = Image.open(io.BytesIO(raw), formats=FORMATS)
             _check_size(image, limits)
             image.load()
+            image.getexif()  # readers of the dataset look into it
         except UnusablePicture:
             raise
         except UnidentifiedImageError:
@@ -113,9 +119,13 @@ def _opened(raw: bytes, limits: Intake) -> Image.Image:
         except Image.DecompressionBombError as error:
             raise UnusablePicture(f"{error}, expected at most {limits.max_pixels}; scale it down") from None
         except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error …
-            said = f"{type(error).__name__}: {error}"
-            raise UnusablePicture(f"damaged: cannot be decoded to its end ({said}); write the file anew") from None
+            raise _damaged(error) from None
     return image
+
+
+def _damaged(error: Exception) -> UnusablePicture:
+    said = f"{type(error).__name__}: {error}"
+    return UnusablePicture(f"damaged: cannot be decoded to its end ({said}); write the file anew")
 
 
 def _check_size(image: Image.Image, limits: Intake) -> None:

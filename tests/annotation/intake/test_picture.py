@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from annotation.config import Intake
 from annotation.intake.picture import UnusablePicture, check_picture, stored_rgb
@@ -39,6 +40,19 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
+def with_exif_text(said: str) -> bytes:
+    """A PNG with EXIF as old programs write it, in hexadecimal digits."""
+    text = PngInfo()
+    text.add_text("Raw profile type exif", f"\nexif\n{len(said)}\n{said}")
+    return encoded(scene(), pnginfo=text)
+
+
+def turned(orientation: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encoded(scene(), "JPEG", quality=95, exif=exif)
+
+
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
@@ -56,6 +70,7 @@ def png_header(width: int, height: int) -> bytes:
             "animated: 2 frames",
             id="animated WebP",
         ),
+        pytest.param(with_exif_text("nothing"), "damaged: cannot be decoded to its end", id="damaged EXIF"),
         pytest.param(png_header(20_000, 20_000), "pixels", id="20,000 px, beyond Pillow's limit"),
         pytest.param(
             png_header(20_000, 4_000), "20000 x 4000 px are 80000000 pixels, expected at most", id="20,000 px"
@@ -108,13 +123,17 @@ def test_transparent_places_are_white() -> None:
 
 def test_a_turned_picture_is_stored_as_it_is_seen() -> None:
     """Some readers heed the orientation and some do not: a box must mean one place."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    checked = check_picture(encoded(scene(), "JPEG", quality=95, exif=exif), LIMITS)
+    checked = check_picture(turned(6), LIMITS)
     assert (checked.width, checked.height) == (48, 64)
     assert "turned as its EXIF orientation says" in checked.note
     stored = Image.open(io.BytesIO(checked.content))
     assert (stored.format, stored.size, stored.getexif().get(0x0112, 1)) == ("PNG", (48, 64), 1)
+
+
+@pytest.mark.parametrize("orientation", [0, 1, 9, 99])
+def test_an_orientation_that_turns_nothing_leaves_the_file_as_it_is(orientation: int) -> None:
+    checked = check_picture(turned(orientation), LIMITS)
+    assert (checked.content, checked.note) == (turned(orientation), "")
 
 
 def test_ids_follow_the_content_and_pixels_tell_duplicates() -> None:

@@ -99,7 +99,7 @@ class Table:
                 )
             held = row[self._columns.image]
             name = str(held.get("path") or f"row {number}" if isinstance(held, Mapping) else held or f"row {number}")
-            locator = str(number).encode() if isinstance(held, Mapping) or not held else os.fsencode(str(held))
+            locator = str(number).encode() if isinstance(held, Mapping) or not held else _file_name(str(held))
             yield _listed(row, self._columns, name, locator)
 
     def read(self, locators: Sequence[bytes]) -> Iterator[bytes | AnnotationError]:
@@ -158,10 +158,23 @@ class Hub:
 
 def _listed(row: Mapping[str, Any], columns: Columns, name: str, locator: bytes) -> Listed:
     def text(column: str) -> str:
-        return str(row.get(column) or "").strip()
+        return _writable(str(row.get(column) or "").strip())
 
     generator = text(columns.generator) or UNKNOWN_GENERATOR
-    return Listed(name, locator, text(columns.prompt), generator, text(columns.prompt_id))
+    return Listed(_writable(name), locator, text(columns.prompt), generator, text(columns.prompt_id))
+
+
+def _writable(text: str) -> str:
+    """JSON may hold half a surrogate pair, which no file can."""
+    return text.encode(errors="replace").decode()
+
+
+def _file_name(path: str) -> bytes:
+    """As the file system spells it; a path that it cannot spell is the name of no file."""
+    try:
+        return os.fsencode(path)
+    except UnicodeEncodeError:
+        return path.encode(errors="surrogatepass")
 
 
 def _readable(path: bytes) -> str:

@@ -154,6 +154,17 @@ def test_tables_of_paths(tmp_path: Path, kind: str) -> None:
     )
 
 
+def test_half_a_surrogate_pair_in_a_table(tmp_path: Path) -> None:
+    """JSON can spell what UTF-8 cannot."""
+    (tmp_path / "a.png").write_bytes(png(1))
+    rows = [{"image": "a.png", "prompt": "dog \ud800"}, {"image": "b\ud800.png"}]
+    table = tmp_path / "table.jsonl"
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = manifest(begin(table, tmp_path / "run"))
+    assert (found["a.png"]["state"], found["a.png"]["prompt"]) == ("done", "dog ?")
+    assert found["b?.png"]["state"] == "rejected"
+
+
 def embedded(folder: Path, image: object) -> Path:
     rows = [{"image": {"bytes": png(n), "path": f"{n}.png"}, "prompt": f"p {n}"} for n in range(5)]
     features = Features({"image": image, "prompt": Value("string")})

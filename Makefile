@@ -29,7 +29,7 @@ $(VENV)/.installed-%: $(BIN)/python setup.cfg constraints.txt
 demo: $(VENV)/.installed-eval
 	$(OFFLINE) $(BIN)/qreal demo
 
-test: $(VENV)/.installed-eval,train,dev
+test: $(VENV)/.installed-eval,train,annotate,annotate-local,dev
 	$(OFFLINE) $(BIN)/python -m pytest
 
 check: $(VENV)/.installed-dev

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -248,5 +249,13 @@ def tasks_path_command() -> None:
 
 
 def main() -> None:
-    """Entry point of the ``qreal`` command."""
+    """Entry point of the ``qreal`` command.
+
+    The commands of ``annotation`` are hung in here and not at import: nothing in ``qreal_tasks`` depends on it, and it
+    may be left out of an installation.
+    """
+    with contextlib.suppress(ModuleNotFoundError):
+        from annotation.commands import annotate_app
+
+        app.add_typer(annotate_app, name="annotate")
     app()

@@ -200,7 +200,8 @@ def _shown_in_batches(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement
     """The judge with a line for what it submits, and one bar for what the server has answered."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from qreal_tasks.judge.batch import BatchJudge, Standing
+    from qreal_tasks.judge.batch import BatchJudge
+    from qreal_tasks.models.batch_runner import Standing
 
     assert isinstance(judge, BatchJudge)
 
@@ -213,9 +214,9 @@ def _shown_in_batches(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement
                 nonlocal told
                 if now.submitted_batches > told:
                     told, size_mb = now.submitted_batches, now.submitted_bytes / 1e6
-                    bar.console.print(f"submitted {now.submitted_pairs} pairs in {told} batches ({size_mb:.1f} MB)")
+                    bar.console.print(f"submitted {now.submitted_requests} pairs in {told} batches ({size_mb:.1f} MB)")
                 beside = f"{now.open_batches} batches under way; Ctrl-C stops, the same command goes on"
-                bar.update(task, total=now.pairs or None, completed=now.answered, beside=beside)
+                bar.update(task, total=now.requests or None, completed=now.answered, beside=beside)
 
             judge.watch = tell
             return judge.judge(pairs)

@@ -34,7 +34,7 @@ def data_url(image: Image.Image, image_format: ImageFormat = "png") -> str:
     """
     out = io.BytesIO()
     try:
-        plain = _eight_bits(image)
+        plain = eight_bits(image)
         if image_format == "jpeg":
             plain.convert("RGB").save(out, "JPEG", quality=JPEG_QUALITY, subsampling=0)
         else:
@@ -45,7 +45,12 @@ def data_url(image: Image.Image, image_format: ImageFormat = "png") -> str:
     return f"data:image/{image_format};base64,{base64.b64encode(out.getbuffer()).decode()}"
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+def eight_bits(image: Image.Image) -> Image.Image:
+    """The picture in a mode that PNG and servers take: 16-bit grey scaled to 8, palettes, CMYK and the like to RGB.
+
+    Raises:
+        ValueError: a mode with no defined range of values.
+    """
     if image.mode == "P" or "transparency" in image.info:
         return image.convert("RGBA" if "transparency" in image.info else "RGB")
     if image.mode in _PNG_MODES:

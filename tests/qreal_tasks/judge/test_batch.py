@@ -17,11 +17,13 @@ from scripted_openai import Asked, Reply, completion, error
 from typer.testing import CliRunner
 from written_run import write_run
 
-from qreal_tasks.judge import batch_api, commands
-from qreal_tasks.judge.batch import BatchJudge, Standing
-from qreal_tasks.judge.batch_state import opened
+from qreal_tasks.judge import commands
+from qreal_tasks.judge.batch import BatchJudge
 from qreal_tasks.judge.judge import Judge
 from qreal_tasks.judge.pairs import Judgement, Pair
+from qreal_tasks.models import batch_api
+from qreal_tasks.models.batch_runner import Standing
+from qreal_tasks.models.batch_state import opened
 from qreal_tasks.models.openai_retry import StoppedRun
 from qreal_tasks.models.sqlite_file import StoreError
 
@@ -223,7 +225,7 @@ def test_a_passing_fault_of_a_step(tmp_path: Path, step: str, fault: Reply, when
 
 @pytest.mark.parametrize(
     ("status", "message"),
-    [(401, "refuses the key"), (404, "has no Batch API; judge without --batch"), (400, "says 400: no")],
+    [(401, "refuses the key"), (404, "has no Batch API; go on without --batch"), (400, "says 400: no")],
 )
 def test_a_hopeless_step_stops(tmp_path: Path, status: int, message: str) -> None:
     with BatchServer(half, fault=lambda what: error(status) if what == "POST /batches" else None) as server:
@@ -266,8 +268,8 @@ def places() -> list[tuple[str, int]]:
 def test_killed_at_any_step_and_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, number: int, when: str
 ) -> None:
-    owner = {"save": "qreal_tasks.judge.batch_state.BatchState", "put": "qreal_tasks.judge.cache.JudgeCache"}
-    target = f"{owner.get(step, 'qreal_tasks.judge.batch_api.BatchApi')}.{step}"
+    owner = {"save": "qreal_tasks.models.batch_state.BatchState", "put": "qreal_tasks.judge.cache.JudgeCache"}
+    target = f"{owner.get(step, 'qreal_tasks.models.batch_api.BatchApi')}.{step}"
     with BatchServer(half) as server:
         with monkeypatch.context() as patch, judge_at(server, tmp_path, max_requests=6) as judge:
             patch.setattr(target, dying(target, number, when))
@@ -322,7 +324,7 @@ def test_one_program_at_a_time(tmp_path: Path) -> None:
         assert judge.judge(GOOD) == HALF
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"manifest": "other", "shards": []}', '{"shards": 1}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"owner": "other", "shards": []}', '{"shards": 1}'])
 def test_a_damaged_state_is_not_passed_over(tmp_path: Path, text: str) -> None:
     (tmp_path / "state").write_text(text)
     with BatchServer(half) as server, judge_at(server, tmp_path, state=tmp_path / "state") as judge:
@@ -335,7 +337,7 @@ def test_what_the_watcher_is_told(tmp_path: Path) -> None:
     told: list[Standing] = []
     with BatchServer(half, polls=2) as server, judge_at(server, tmp_path, watch=told.append, max_requests=6) as judge:
         judge.judge(GOOD)
-    assert [one.submitted_pairs for one in told[:2]] == [6, 12]
+    assert [one.submitted_requests for one in told[:2]] == [6, 12]
     assert told[1].submitted_bytes == sum(size for _, size in server.batch_sizes)
     assert [(one.answered, one.open_batches) for one in told[2:]] == [(0, 2), (0, 2), (12, 0)]
 
@@ -372,7 +374,7 @@ def test_the_command_is_stopped_and_started_again(
     with BatchServer(half, polls=1) as server:
         at_server(server)
         with monkeypatch.context() as patch:
-            patch.setattr("qreal_tasks.judge.batch.time.sleep", stop)
+            patch.setattr("qreal_tasks.models.batch_runner.time.sleep", stop)
             stopped = CliRunner().invoke(commands.judge_app, arguments)
         assert stopped.exit_code == 130
         assert "Start the same command again to go on" in stopped.output

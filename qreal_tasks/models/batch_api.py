@@ -1,4 +1,4 @@
-"""OpenAI's Batch API: what a judge needs of it, with failures told as those of live requests are."""
+"""OpenAI's Batch API: what this project needs of it, with failures told as those of live requests are."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class BatchApi:
         return [line for line in self._insist(step, "").splitlines() if line.strip()]
 
     def _no_batches(self) -> str:
-        return f"{self._url} has no Batch API; judge without --batch"
+        return f"{self._url} has no Batch API; go on without --batch"
 
     def _insist(self, step: Callable[[], Found], unknown: str) -> Found:
         """``unknown`` tells what a 404 means."""

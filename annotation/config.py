@@ -1,0 +1,213 @@
+"""What a run is made with: a YAML file that a user copies from ``configs/annotation/`` and edits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from annotation.errors import AnnotationError
+from qreal_tasks.models.addresses import is_plain_address
+from qreal_tasks.models.openai_usage import Prices
+
+Device = Literal["auto", "cpu", "cuda"]
+Dtype = Literal["float32", "bfloat16", "float16"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Columns(_Strict):
+    """Names of the columns of a table or hub set; a name that the source lacks counts as not given."""
+
+    image: str = "image"
+    prompt: str = "prompt"
+    generator: str = "generator"
+    prompt_id: str = "prompt_id"
+
+
+class Intake(_Strict):
+    """Which files are taken."""
+
+    columns: Columns = Columns()
+    split: str = "train"
+    """Of a hub set."""
+    min_side_px: int = Field(default=32, ge=1)
+    max_pixels: int = Field(default=50_000_000, ge=1, le=178_956_970)
+    """Width times height. The upper bound is where Pillow takes a file for an attack."""
+
+
+class LanguageModel(_Strict):
+    """The model of all language-model stages and the server that it is on."""
+
+    model: str = Field(min_length=1)
+    base_url: str | None = None
+    """Null for OpenAI itself."""
+    temperature: float | None = Field(default=0.0, ge=0, le=2)
+    seed: int | None = 0
+    concurrency: int = Field(default=32, ge=1)
+    timeout_s: float = Field(default=120, gt=0)
+    max_retries: int = Field(default=6, ge=0)
+    first_wait_s: float = Field(default=0.1, ge=0)
+    prices: Prices | None = None
+    """US dollars per million tokens; null when nothing is paid."""
+
+    @field_validator("prices", mode="before")
+    @classmethod
+    def _are_prices(cls, prices: object) -> object:
+        return Prices.of(prices) if isinstance(prices, Mapping) else prices
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_a_plain_address(cls, base_url: str | None) -> str | None:
+        if base_url is not None and not is_plain_address(base_url):
+            raise ValueError("expected http(s)://host[:port]/v1 without user, password or query; the key is no part")
+        return base_url and base_url.rstrip("/")
+
+
+class View(_Strict):
+    """How a picture is shown to the language model."""
+
+    format: Literal["png", "jpeg"]
+    max_side_px: int = Field(ge=16)
+    """The longer side; larger pictures are scaled down, smaller ones are left."""
+    detail: Literal["low", "high", "auto"]
+
+
+class Pictures(_Strict):
+    crop: View = View(format="png", max_side_px=1024, detail="high")
+    """An entity; lossless, since its texture is what is judged."""
+    whole: View = View(format="jpeg", max_side_px=1024, detail="low")
+    """The image that an entity stands in, or whose entities are named."""
+
+
+class Entities(_Strict):
+    prompt: str = "entities"
+    """Name of a packaged prompt, or the path of a YAML file like one; so in every stage."""
+    max_entities: int = Field(default=20, ge=1)
+    """Of one image; more are recorded as left out."""
+    view: Literal["whole", "crop"] = "crop"
+    """Which of the two views shows the image."""
+    max_tokens: int = Field(default=1000, ge=1)
+
+
+class Detection(_Strict):
+    model: str = "IDEA-Research/grounding-dino-base"
+    """Any checkpoint of Grounding DINO, MM-Grounding-DINO or LLMDet: hub id or folder."""
+    revision: str | None = None
+    threshold: float = Field(default=0.3, gt=0, lt=1)
+    second_threshold: float = Field(default=0.3, gt=0, lt=1)
+    """For a phrase that the first pass gave no box and that is then looked for alone."""
+    nms_iou: float = Field(default=0.7, gt=0, le=1)
+    """Boxes of one phrase that overlap more are one."""
+    duplicate_iou: float = Field(default=0.9, gt=0, le=1)
+    """Boxes of different phrases that overlap more are one; the better phrase names it."""
+    min_area_px: float = Field(default=64, ge=0)
+    max_boxes_per_phrase: int = Field(default=10, ge=1)
+    phrases_a_text: int = Field(default=40, ge=1)
+    batch_size: int = Field(default=4, ge=1)
+    device: Device = "auto"
+    dtype: Dtype = "float32"
+
+
+class Quality(_Strict):
+    scorer: Literal["q-eval-score", "api", "none"] = "none"
+    model: str = "AGI-Eval-Official/Q-Eval-Score"
+    """Of q-eval-score: hub id or folder. The licence of the weights is for the user to judge."""
+    revision: str | None = None
+    prompt: str = "quality"
+    batch_size: int = Field(default=8, ge=1)
+    max_pixels: int = Field(default=1_000_000, ge=3136)
+    """A crop is scaled down to about so many before q-eval-score sees it."""
+    device: Device = "auto"
+    dtype: Dtype = "bfloat16"
+
+
+class Judgment(_Strict):
+    prompt: str = "judgment"
+    max_tokens: int = Field(default=800, ge=1)
+
+
+class Portraits(_Strict):
+    enabled: bool = True
+    parts_prompt: str = "parts"
+    merge_prompt: str = "merge"
+    max_tokens: int = Field(default=1000, ge=1)
+
+
+class Expected(_Strict):
+    """What the estimate takes for granted until the run itself has shown it on ``trusted_after`` items."""
+
+    entities_per_image: float = Field(default=5.79, ge=0)
+    """17,879 / 3,088, as in the paper."""
+    portraits_per_image: float = Field(default=0.13, ge=0)
+    """400 / 3,088."""
+    crop_px: tuple[int, int] = (384, 384)
+    characters_a_token: float = Field(default=4.0, gt=0)
+    output_tokens: dict[str, int] = {"entities": 60, "quality": 1, "judgment": 130, "parts": 160, "merge": 60}
+    trusted_after: int = Field(default=30, ge=1)
+
+
+class Config(_Strict):
+    """All of it."""
+
+    images_per_shard: int = Field(default=64, ge=1, le=10_000)
+    """Inputs of one shard: what is redone at most after a crash, and what one task of a cluster takes."""
+    intake: Intake = Intake()
+    language_model: LanguageModel
+    pictures: Pictures = Pictures()
+    entities: Entities = Entities()
+    detection: Detection = Detection()
+    quality: Quality = Quality()
+    judgment: Judgment = Judgment()
+    portraits: Portraits = Portraits()
+    expected: Expected = Expected()
+
+    @model_validator(mode="after")
+    def _expects_every_stage(self) -> Config:
+        missing = {"entities", "quality", "judgment", "parts", "merge"} - self.expected.output_tokens.keys()
+        if missing:
+            raise ValueError(f"expected.output_tokens lacks {', '.join(sorted(missing))}")
+        return self
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a config file.
+
+    Raises:
+        AnnotationError: it cannot be read, or a field is not as expected; the message names all of them.
+    """
+    try:
+        said = yaml.safe_load(path.expanduser().read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise AnnotationError(f"config {path} cannot be read: {error}") from error
+    if not isinstance(said, dict):
+        raise AnnotationError(f"config {path} holds {type(said).__name__}, expected fields such as language_model:")
+    try:
+        return Config.model_validate(said)
+    except ValidationError as error:
+        wrong = "; ".join(map(_explained, error.errors()))
+        raise AnnotationError(f"config {path}: {wrong}. configs/annotation/ holds examples.") from None
+
+
+def dump_config(config: Config) -> str:
+    """As YAML that ``load_config`` reads back."""
+    said = config.model_dump(mode="json")
+    prices: Prices | None = config.language_model.prices
+    said["language_model"]["prices"] = prices and {k: v for k, v in vars(prices).items() if v is not None}
+    return yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
+
+
+def _explained(error: Any) -> str:
+    field = ".".join(map(str, error["loc"])) or "the file"
+    if error["type"] == "missing":
+        return f"{field} is missing"
+    if error["type"] == "extra_forbidden":
+        return f"{field} is no field"
+    said = str(error["msg"]).removeprefix("Value error, ")
+    # A rejected base_url may hold a key: its value is not shown.
+    return f"{field}: {said}" if error["type"] == "value_error" else f"{field} is {error['input']!r}: {said}"

@@ -1,0 +1,1 @@
+"""Boxes for names, by Grounding DINO and its kin."""

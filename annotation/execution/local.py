@@ -1,0 +1,65 @@
+"""In this process, or in several processes of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+
+from annotation.errors import AnnotationError
+from annotation.execution.work import Work, do
+
+_MODELS = [
+    "annotation.execution.work",
+    "annotation.detection.detector",
+    "annotation.quality.q_eval",
+]
+"""Modules that are not installed are passed over by the server, and told when a stage needs them."""
+_PRELOAD = {"intake": ["annotation.execution.work"]}
+"""``init`` is a program of its own and needs no model."""
+_DEATHS = 3
+"""Pools that may die one after the other without finishing a shard between them."""
+
+
+def run_local(work: Work, shards: Sequence[int], workers: int) -> Iterator[int]:
+    """Yield the number of each shard when it is written.
+
+    One worker is this process, which keeps one model loaded. A process that is killed takes its shard with it; the
+    shard is done again.
+
+    Raises:
+        AnnotationError: processes keep dying.
+    """
+    if workers == 1 or len(shards) == 1:
+        for shard in shards:
+            yield do(work, shard)
+        return
+    left, deaths = list(shards), 0
+    while left:
+        try:
+            for shard in _in_pool(work, left, workers):
+                left.remove(shard)
+                deaths = 0
+                yield shard
+        except BrokenProcessPool as error:
+            deaths += 1
+            if deaths == _DEATHS:
+                raise AnnotationError(
+                    f"{work.stage}: the processes were killed {deaths} times in a row, the last time at one of shards "
+                    f"{left[: 2 * workers]}. Often memory is short: take fewer --workers or a smaller batch_size"
+                ) from error
+
+
+def _in_pool(work: Work, shards: Sequence[int], workers: int) -> Iterator[int]:
+    # Forking this process, with a model's threads or an event loop in it, may lock up. The server that is forked in its
+    # place imports what the stages need once, for the processes of all stages and for those that follow killed ones.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOAD.get(work.stage, _MODELS))
+    pool = ProcessPoolExecutor(min(workers, len(shards)), mp_context=context)
+    try:
+        futures = [pool.submit(do, work, shard) for shard in shards]
+        for future in as_completed(futures):
+            yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

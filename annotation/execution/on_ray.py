@@ -1,0 +1,79 @@
+"""As Ray tasks, on this machine or on a cluster that shares the run's folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from annotation.errors import AnnotationError
+from annotation.execution.work import Work, do
+
+_RETRIES = 3
+"""Of a shard whose worker died."""
+_AHEAD = 4
+"""Tasks handed to Ray for each worker: enough that none waits, few enough for runs of a million shards."""
+
+
+@contextmanager
+def ray_started(workers: int, address: str | None) -> Iterator[None]:
+    """Ray for as long as the block lasts, so that workers keep what they have imported from stage to stage.
+
+    Raises:
+        AnnotationError: Ray is not installed or not there.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise AnnotationError(f"--executor ray needs Ray ({error}); install qreal-bench[annotate]") from error
+    if ray.is_initialized():
+        yield
+        return
+    here = {"num_cpus": workers, "include_dashboard": False} if address is None else {"address": address}
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **here)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise AnnotationError(f"no Ray at {address or 'this machine'}: {error}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def run_on_ray(work: Work, shards: Sequence[int], workers: int, gpus_each: float) -> Iterator[int]:
+    """Yield the number of each shard when it is written; within a ``ray_started``.
+
+    Args:
+        workers: tasks at a time; on this machine Ray is started with so many processors.
+        gpus_each: of a task.
+
+    Raises:
+        AnnotationError: a shard killed its worker again and again.
+    """
+    import ray
+    from ray.exceptions import RayError, RayTaskError
+
+    task = ray.remote(do).options(num_cpus=1, num_gpus=gpus_each, max_retries=_RETRIES)
+    waiting = iter(shards)
+    running: dict[Any, int] = {}
+    try:
+        while True:
+            # A for loop would take one more from the iterator than it hands out.
+            while len(running) < _AHEAD * workers and (shard := next(waiting, None)) is not None:
+                running[task.remote(work, shard)] = shard
+            if not running:
+                return
+            done, _ = ray.wait(list(running), num_returns=1)
+            shard = running.pop(done[0])
+            try:
+                yield ray.get(done[0])
+            except RayTaskError as error:
+                raise error.cause from error  # what the stage itself raised
+            except RayError as error:
+                raise AnnotationError(f"{work.stage}, shard {shard}: the Ray worker was lost ({error})") from error
+    finally:
+        for left in running:
+            ray.cancel(left)

@@ -1,0 +1,49 @@
+"""One shard of one stage, computed and written: what every executor calls, wherever it is."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from annotation.errors import AnnotationError
+from annotation.intake.start import intake_rows
+from annotation.run_folder import RunFolder
+from annotation.stages import detection, drafts, quality, records
+
+_ROWS = {"intake": intake_rows, "detection": detection.rows, "quality": quality.rows, "drafts": drafts.rows}
+_WRITERS = {"imageqa": records.write_imageqa, "objectqa": records.write_objectqa}
+
+
+@dataclass(frozen=True)
+class Work:
+    """A stage of a run, as it is handed to whoever computes a shard of it."""
+
+    run_path: str
+    stage: str
+    recipe: str
+    """Of the program that hands it out."""
+
+    @classmethod
+    def of(cls, run: RunFolder, stage: str) -> Self:
+        return cls(str(run.path.resolve()), stage, run.recipe(stage))
+
+
+def do(work: Work, shard: int) -> int:
+    """Compute and write a shard; returns its number.
+
+    Raises:
+        AnnotationError: what is installed or configured here makes another thing of it than where it was handed out.
+    """
+    run, stage = RunFolder(Path(work.run_path)), work.stage
+    if run.recipe(stage) != work.recipe:
+        raise AnnotationError(
+            f"{stage}, shard {shard}: config, prompts or installed version differ between {platform.node()} and the "
+            "program that was started, or were changed meanwhile. Make them the same and start again"
+        )
+    if stage in _WRITERS:
+        _WRITERS[stage](run, shard)
+    else:
+        run.write(stage, shard, _ROWS[stage](run, shard))
+    return shard

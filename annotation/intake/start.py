@@ -1,0 +1,114 @@
+"""``qreal annotate init``: list the inputs, check every one, find duplicates, write the manifest.
+
+Every step ends with a rename, so an interrupted ``init`` is started again and goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from annotation import shards
+from annotation.config import Config, dump_config
+from annotation.errors import AnnotationError
+from annotation.intake.picture import check_picture
+from annotation.intake.sources import open_source
+from annotation.run_folder import RunFolder, write_listing
+from annotation.schemas import INTAKE, State
+
+_MANIFEST = pa.schema(
+    [
+        ("shard", pa.int32()),
+        ("row", pa.int32()),
+        *((name, INTAKE.field(name).type) for name in INTAKE.names if name != "content"),
+    ]
+)
+
+
+def prepare(images: str, path: Path, config: Config) -> RunFolder:
+    """The run folder with config and listing; an unfinished one of the same inputs is taken up again.
+
+    Raises:
+        AnnotationError: the inputs cannot be listed, or the folder holds something else.
+    """
+    place = str(Path(images).expanduser().resolve()) if Path(images).expanduser().exists() else images
+    config_path = path / "config.yaml"
+    if (path / "listing.parquet").is_file():
+        run = RunFolder(path)
+        if run.images != place:
+            raise AnnotationError(f"{path} is a run of {run.images}; give another folder for {place}")
+        if run.config != config:
+            raise AnnotationError(
+                f"{path} was begun with another config. Edit {config_path} to change it, or give another folder"
+            )
+        return run
+    if path.exists() and any(entry for entry in os.listdir(path) if entry != config_path.name):
+        raise AnnotationError(f"{path} is not empty and no run; give another folder")
+    listed = [asdict(one) for one in open_source(place, config.intake).listing()]
+    if not listed:
+        raise AnnotationError(f"{images} holds no file or row")
+    path.mkdir(parents=True, exist_ok=True)
+    config_path.write_text(dump_config(config), encoding="utf-8")
+    # Last: a folder with a listing is a run.
+    write_listing(path / "listing.parquet", place, listed, config.images_per_shard)
+    return RunFolder(path)
+
+
+def intake_rows(run: RunFolder, shard: int) -> list[dict[str, Any]]:
+    """A row for every input of the shard, accepted or rejected."""
+    inputs = run.inputs(shard)
+    source = open_source(run.images, run.config.intake)
+    return [
+        _row(listed, raw, run.config)
+        for listed, raw in zip(inputs, source.read([one["locator"] for one in inputs]), strict=True)
+    ]
+
+
+def write_manifest(run: RunFolder) -> None:
+    """Look for duplicates over all shards and write what became of every input, a row group a shard.
+
+    Of images with equal pixels the first one is annotated, whatever prompts and generators the others have.
+    """
+    first: dict[str, str] = {}
+
+    def groups() -> Iterator[pa.Table]:
+        columns = [name for name in INTAKE.names if name != "content"]
+        for shard in run.shard_numbers:
+            rows = run.read("intake", shard, columns)
+            for place, row in enumerate(rows):
+                row |= {"shard": shard, "row": place}
+                if row["state"] != State.DONE:
+                    continue
+                same = first.get(row["pixels_sha256"])
+                if same is None:
+                    first[row["pixels_sha256"]] = row["name"]
+                else:
+                    row |= {"state": str(State.DUPLICATE), "reason": f"the same pixels as {same}"}
+            yield pa.Table.from_pylist(rows, schema=_MANIFEST)
+
+    shards.write_groups(run.manifest_path, groups(), _MANIFEST, run.recipe("intake"))
+
+
+def _row(listed: dict[str, Any], raw: bytes | AnnotationError, config: Config) -> dict[str, Any]:
+    row: dict[str, Any] = dict.fromkeys(INTAKE.names)
+    row |= {"name": listed["name"], "prompt": listed["prompt"], "generator": listed["generator"], "note": ""}
+    try:
+        if isinstance(raw, AnnotationError):
+            raise raw
+        checked = check_picture(raw, config.intake)
+    except AnnotationError as error:
+        return row | {"state": str(State.REJECTED), "reason": str(error)}
+    prompt_id = listed["prompt_id"] or _prompt_id(listed["prompt"], checked.image_id)
+    return row | {"state": str(State.DONE), "reason": "", "prompt_id": prompt_id, **asdict(checked)}
+
+
+def _prompt_id(prompt: str, image_id: str) -> str:
+    """Of the words alone. Images without a prompt do not share one: a split by prompt must not tie them together."""
+    words = " ".join(prompt.split()).casefold()
+    return hashlib.sha256(words.encode()).hexdigest()[:16] if words else f"none-{image_id}"

@@ -1,0 +1,138 @@
+"""Runs a language-model stage over shards: calls of several shards at a time, each shard written when it is complete.
+
+It runs in the program that was started, whatever the executor: one place keeps the limits on calls and money, and a
+language model is waited for, not computed. One program makes some hundred calls a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from annotation.llm.asker import Asker, OpenAsker
+from annotation.llm.outcome import Outcome
+from annotation.llm.tasks import Row, Task
+from annotation.run_folder import RunFolder
+
+GRACE_S = 20.0
+"""How long calls under way may take to end when the run stops: their answers are paid for."""
+
+MOST_OPEN_SHARDS = 16
+"""Their pictures are in memory."""
+
+Plan = Callable[[RunFolder, int], list[Task]]
+"""The tasks of a shard."""
+
+
+class Pipeline:
+    """One stage over shards.
+
+    Args:
+        on_shard: told of every shard that was written.
+        known: outcomes that are not in the record, by key: what a batch brought and nobody keeps.
+        ask: False for a stage whose answers a batch has brought: what is then missing stays pending.
+    """
+
+    def __init__(
+        self,
+        run: RunFolder,
+        asker: Asker,
+        plan: Plan,
+        stage: str,
+        on_shard: Callable[[int], None],
+        known: dict[str, Outcome] | None = None,
+        ask: bool = True,
+    ) -> None:
+        self._run, self._asker, self._plan, self._stage, self._on_shard = run, asker, plan, stage, on_shard
+        self._known, self._ask = known or {}, ask
+        self.left_pending = 0
+        """Shards that lack an answer."""
+
+    def over(self, shards: Sequence[int]) -> None:
+        """Write what can be completed of ``shards``.
+
+        Raises:
+            StoppedRun: no further request can succeed, or the budget is reached; the message says what to do.
+        """
+        asyncio.run(self._over(shards))
+        if self._asker.stopped is not None:
+            raise self._asker.stopped
+
+    async def _over(self, shards: Sequence[int]) -> None:
+        async with self._asker.open() as asker:
+            feeding = asyncio.create_task(self._feed(asker, shards))
+            stopping = asyncio.create_task(asker.stopping.wait())
+            try:
+                await asyncio.wait({feeding, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if not feeding.done():
+                    await asyncio.wait({feeding}, timeout=GRACE_S)
+                if feeding.done():
+                    feeding.result()
+            except ExceptionGroup as raised:
+                raise raised.exceptions[0] from None
+            finally:
+                for task in (feeding, stopping):
+                    task.cancel()
+                await asyncio.gather(feeding, stopping, return_exceptions=True)
+
+    async def _feed(self, asker: OpenAsker, shards: Sequence[int]) -> None:
+        """Take up the next shard whenever the requests that wait for their turn run out. How many shards are open
+        follows from that: the last calls of a shard, which may wait to be repeated, keep no other shard waiting."""
+        queue = _Queue(2 * self._run.config.language_model.concurrency)
+        room = asyncio.Semaphore(MOST_OPEN_SHARDS)
+        async with asyncio.TaskGroup() as group:
+            for shard in shards:
+                await room.acquire()
+                await queue.short.wait()
+                if self._asker.stopped is not None:
+                    return
+                tasks, kept = await asyncio.to_thread(self._planned, shard)
+                if self._ask:
+                    queue.add(sum(task.request is not None and task.request.key not in kept for task in tasks))
+                written = group.create_task(self._shard(asker, shard, tasks, kept, queue))
+                written.add_done_callback(lambda _: room.release())
+
+    async def _shard(
+        self, asker: OpenAsker, shard: int, tasks: list[Task], kept: dict[str, Outcome], queue: _Queue
+    ) -> None:
+        async def outcome(task: Task) -> Outcome | None:
+            if task.request is None:
+                return None
+            found = kept.get(task.request.key)
+            return await asker.answer(task.request, queue.take) if found is None and self._ask else found
+
+        found = await asyncio.gather(*map(outcome, tasks))
+        if any(task.request is not None and said is None for task, said in zip(tasks, found, strict=True)):
+            self.left_pending += 1
+            return
+        rows: list[Row] = [task.row(said) for task, said in zip(tasks, found, strict=True)]
+        await asyncio.to_thread(self._run.write, self._stage, shard, rows)
+        self._on_shard(shard)
+
+    def _planned(self, shard: int) -> tuple[list[Task], dict[str, Outcome]]:
+        """The tasks of a shard, and the outcomes that need no call."""
+        tasks = self._plan(self._run, shard)
+        keys = [task.request.key for task in tasks if task.request is not None]
+        known = {key: self._known[key] for key in keys if key in self._known}
+        return tasks, known | self._asker.kept(keys)
+
+
+class _Queue:
+    """Counts the requests that wait for their turn."""
+
+    def __init__(self, short_below: int) -> None:
+        self._waiting, self._short_below = 0, short_below
+        self.short = asyncio.Event()
+        """Set while there are few."""
+        self.short.set()
+
+    def add(self, count: int) -> None:
+        self._waiting += count
+        if self._waiting >= self._short_below:
+            self.short.clear()
+
+    def take(self) -> None:
+        """One has its turn."""
+        self._waiting -= 1
+        if self._waiting < self._short_below:
+            self.short.set()

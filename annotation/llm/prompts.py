@@ -1,0 +1,90 @@
+"""Prompts are YAML files with a version; a title names one beyond doubt.
+
+>>> load_prompt("entities").title.partition("@")[0]
+'entities'
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from annotation.errors import AnnotationError
+
+_PLACE = re.compile(r"\{([a-z_]+)\}")
+
+
+class Prompt(BaseModel):
+    """What the model is told. ``{name}`` in ``user`` is filled in; what comes from outside is quoted as data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9_-]+$")
+    version: int = Field(ge=1)
+    system: str
+    user: str
+
+    @property
+    def title(self) -> str:
+        """``name@version:digits``; the digits change with any word of the prompt."""
+        said = json.dumps([self.system, self.user])
+        return f"{self.name}@{self.version}:{hashlib.sha256(said.encode()).hexdigest()[:8]}"
+
+    def fill(self, **values: str) -> str:
+        """The user message with every place filled in.
+
+        Raises:
+            AnnotationError: the prompt has a place for something that the stage does not give.
+        """
+        unknown = set(_PLACE.findall(self.user)) - values.keys()
+        if unknown:
+            raise AnnotationError(
+                f"prompt {self.name} has a place {{{min(unknown)}}}, expected only {', '.join(sorted(values))}"
+            )
+        return _PLACE.sub(lambda found: values[found[1]], self.user)
+
+
+def quoted(text: str) -> str:
+    """As a JSON string: it cannot close its quotes, whatever it holds.
+
+    >>> quoted('a "cat"')
+    '"a \\\\"cat\\\\""'
+    """
+    return json.dumps(text, ensure_ascii=False)
+
+
+@lru_cache
+def load_prompt(name_or_path: str) -> Prompt:
+    """The packaged prompt of that name, or the one in a .yaml file.
+
+    Raises:
+        AnnotationError: there is none, or it is not as expected.
+    """
+    if re.search(r"[/\\]|\.ya?ml$", name_or_path):
+        text = _text(Path(name_or_path).expanduser(), name_or_path)
+    else:
+        packaged = resources.files("annotation") / "prompts" / f"{name_or_path}.yaml"
+        text = _text(packaged, name_or_path)
+    try:
+        return Prompt.model_validate(yaml.safe_load(text))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise AnnotationError(f"prompt {name_or_path}: {error}") from error
+
+
+def _text(file: Any, name: str) -> str:
+    try:
+        found: str = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AnnotationError(
+            f"prompt {name} cannot be read ({error}); expected entities, quality, judgment, parts, merge or the path "
+            "of a .yaml file"
+        ) from error
+    return found

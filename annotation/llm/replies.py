@@ -1,0 +1,127 @@
+"""The forms of the model's replies.
+
+Every field is required and nothing else is allowed, so that each form is a schema that strict structured output takes.
+What such a schema cannot say is checked after reading.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, create_model, model_validator
+
+from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension, is_flawed
+
+YesNo = Literal["Yes", "No"]
+
+
+class _Reply(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NamedEntity(_Reply):
+    name: str
+    is_person: bool
+
+
+class EntitiesReply(_Reply):
+    """Stage ``entities``."""
+
+    entities: list[NamedEntity]
+
+
+class _Judged(_Reply):
+    @model_validator(mode="after")
+    def _describes_every_defect(self) -> Self:
+        """The dataset takes no flawed entity without a description."""
+        said = self.model_dump()
+        for dimension in Dimension:
+            if is_flawed(dimension, said) and not said[f"{dimension}_description"].strip():
+                raise ValueError(f"flawed in {dimension} but {dimension}_description is empty")
+        return self
+
+
+_QUESTIONS: dict[str, Any] = dict.fromkeys(QUESTION_NAMES, (YesNo, ...))
+_PARTS: dict[str, Any] = dict.fromkeys(BODY_PARTS, (str | None, ...))
+
+JudgmentReply = create_model(
+    "JudgmentReply",
+    __base__=_Judged,
+    **_QUESTIONS,
+    realism_description=(str, ...),
+    plausibility_description=(str, ...),
+)
+"""Stage ``judgment``: the six answers and the two descriptions."""
+
+PartsReply = create_model("PartsReply", __base__=_Reply, **_PARTS)
+"""Stage ``parts``: what is wrong with each body part, or null."""
+
+
+class MergeReply(_Reply):
+    """Stage ``merge``."""
+
+    plausibility_description: str
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.plausibility_description.strip():
+            raise ValueError("plausibility_description is empty")
+        return self
+
+
+LEVELS = ("Excellent", "Good", "Fair", "Poor", "Bad")
+"""The answers of stage ``quality``, best first; scored at the first token."""
+
+_REPLIES: dict[str, type[BaseModel]] = {
+    "entities": EntitiesReply,
+    "judgment": JudgmentReply,
+    "parts": PartsReply,
+    "merge": MergeReply,
+}
+
+
+@dataclass(frozen=True)
+class Form:
+    """How the answer of a stage looks."""
+
+    stage: str
+    max_tokens: int
+
+    @property
+    def reply(self) -> type[BaseModel] | None:
+        """None for the stage whose answer is one word of ``choices``."""
+        return _REPLIES.get(self.stage)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        return LEVELS if self.stage == "quality" else ()
+
+
+@lru_cache
+def strict_schema(reply: type[BaseModel]) -> dict[str, Any]:
+    """As ``response_format`` takes it."""
+    schema = {"name": reply.__name__, "strict": True, "schema": reply.model_json_schema()}
+    return {"type": "json_schema", "json_schema": schema}
+
+
+@lru_cache
+def schema_characters(reply: type[BaseModel]) -> int:
+    """Length of the schema as servers show it to the model."""
+    return len(json.dumps(strict_schema(reply)))
+
+
+def language_note(*texts: str | None) -> str:
+    """A remark when most letters are of another script than English has; empty otherwise.
+
+    A draft in another language is kept: people will see it and write it anew.
+
+    >>> language_note("Die Hand hat sechs Finger."), language_note("手有六根手指")
+    ('', 'not in Latin script')
+    """
+    letters = [letter for text in texts for letter in text or "" if letter.isalpha()]
+    other = sum(not unicodedata.name(letter, "").startswith(("LATIN", "FULLWIDTH LATIN")) for letter in letters)
+    return "not in Latin script" if other * 2 > len(letters) else ""

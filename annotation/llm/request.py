@@ -1,0 +1,106 @@
+"""One question to the language model: what it depends on, and the body that is sent.
+
+A request is cheap until it is sent: its pictures are cut and encoded only when the cache does not hold the answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from PIL import Image
+
+from annotation.config import LanguageModel, View
+from annotation.llm.replies import Form, schema_characters, strict_schema
+from annotation.llm.tokens import Tokens, image_tokens, shown_size
+from qreal_tasks.models.openai_dialect import Dialect
+from qreal_tasks.models.openai_pictures import data_url
+
+_FORM = 1
+"""Changes when the same request is rendered differently."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture of a request."""
+
+    identity: Mapping[str, Any]
+    """What its pixels depend on: image and box."""
+    size: tuple[int, int]
+    """Width and height before it is scaled."""
+    view: View
+    pixels: Callable[[], Image.Image]
+
+    def part(self) -> dict[str, Any]:
+        """As a message holds it."""
+        image = self.pixels()
+        size = shown_size(*image.size, self.view)
+        if size != image.size:
+            image = image.resize(size, Image.Resampling.LANCZOS)
+        url = data_url(image, self.view.format)
+        return {"type": "image_url", "image_url": {"url": url, "detail": self.view.detail}}
+
+    @property
+    def tokens(self) -> int:
+        return image_tokens(*shown_size(*self.size, self.view), self.view.detail)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked about one item."""
+
+    model: LanguageModel
+    form: Form
+    item_id: str
+    prompt_title: str
+    system: str
+    user: str
+    pictures: tuple[Shown, ...] = ()
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 over all that the answer depends on: never the name of a file, nor the place in the run."""
+        said = {
+            "form": _FORM,
+            "model": [self.model.model, self.model.base_url, self.model.temperature, self.model.seed],
+            "messages": [self.system, self.user],
+            "pictures": [[dict(one.identity), one.view.model_dump()] for one in self.pictures],
+            "reply": self.schema or list(self.form.choices),
+            "max_tokens": self.form.max_tokens,
+        }
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def schema(self) -> dict[str, Any] | None:
+        return None if self.form.reply is None else strict_schema(self.form.reply)
+
+    def messages(self) -> list[dict[str, Any]]:
+        """System, then pictures and text; the pictures are encoded here."""
+        text = {"type": "text", "text": self.user}
+        return [
+            {"role": "system", "content": self.system},
+            {"role": "user", "content": [*(one.part() for one in self.pictures), text]},
+        ]
+
+    def body(self, messages: list[dict[str, Any]], dialect: Dialect) -> dict[str, Any]:
+        """What is sent, in the dialect that the server takes."""
+        said = {
+            "model": self.model.model,
+            "messages": messages,
+            **dialect.parameters(self.form.max_tokens, scored=bool(self.form.choices)),
+        }
+        if self.schema is not None and dialect.json_mode == "json_schema":
+            said["response_format"] = self.schema
+        elif self.schema is not None and dialect.json_mode == "json_object":
+            said["response_format"] = {"type": "json_object"}
+        return said
+
+    def estimate(self, characters_a_token: float, output_tokens: float) -> Tokens:
+        """Tokens of the call; the schema is counted too, since servers show it to the model."""
+        schema = 0 if self.form.reply is None else schema_characters(self.form.reply)
+        text = (len(self.system) + len(self.user) + schema) / characters_a_token
+        return Tokens(text + sum(one.tokens for one in self.pictures), output_tokens)

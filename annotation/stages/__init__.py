@@ -1,0 +1,1 @@
+"""What each stage makes of a shard."""

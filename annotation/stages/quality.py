@@ -1,0 +1,106 @@
+"""Stage ``quality``: a score from 0 to 1 for every crop, by a local model, by the language model, or none.
+
+A row a detected entity.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from annotation.config import Quality
+from annotation.gallery import Gallery
+from annotation.llm.outcome import Outcome
+from annotation.llm.prompts import load_prompt
+from annotation.llm.replies import LEVELS, Form
+from annotation.llm.request import Request
+from annotation.llm.tasks import Row, Task
+from annotation.quality.levels import score_of
+from annotation.run_folder import RunFolder
+from annotation.schemas import State
+from annotation.stages.crops import Entity, crop_view, detected
+
+if TYPE_CHECKING:
+    from annotation.quality.q_eval import QEvalScore
+
+MAX_TOKENS = 8
+"""A level is one token; servers without log-probabilities write the word, and some a blank or a dot."""
+
+
+def rows(run: RunFolder, shard: int) -> list[dict[str, Any]]:
+    """The scores of a shard, without a language model behind a server."""
+    quality = run.config.quality
+    if quality.scorer == "none":
+        return [
+            _row(row["entity_id"], State.SKIPPED, "quality.scorer is none")
+            for row in run.read("detection", shard, ["entity_id", "state"])
+            if row["state"] == State.DONE
+        ]
+    found = detected(run, shard)
+    if not found.entities:
+        return []
+    scorer = _scorer(quality)
+    crops = [found.gallery.crop(one.picture.image_id, one.box_px) for one in found.entities]
+    title = load_prompt(quality.prompt).title
+    return [
+        _row(one.entity_id, State.DONE, "", levels, scorer.name, None, title)
+        for one, levels in zip(found.entities, scorer.levels(crops), strict=True)
+    ]
+
+
+def tasks(run: RunFolder, shard: int) -> list[Task]:
+    """One request an entity, for ``scorer: api``."""
+    found = detected(run, shard)
+    return [_task(run, entity, found.gallery) for entity in found.entities]
+
+
+@lru_cache(maxsize=1)
+def _scorer(settings: Quality) -> QEvalScore:
+    """One a process, loaded for its first shard."""
+    from annotation.quality.q_eval import QEvalScore
+
+    return QEvalScore(settings)
+
+
+def _task(run: RunFolder, entity: Entity, gallery: Gallery) -> Task:
+    config, prompt = run.config, load_prompt(run.config.quality.prompt)
+    request = Request(
+        config.language_model,
+        Form("quality", MAX_TOKENS),
+        entity.entity_id,
+        prompt.title,
+        prompt.system,
+        prompt.fill(),
+        (crop_view(entity, gallery, config.pictures),),
+    )
+
+    def row(outcome: Outcome | None) -> Row:
+        assert outcome is not None
+        by = (outcome.model, outcome.system_fingerprint, prompt.title, request.key)
+        return _row(entity.entity_id, outcome.state, outcome.reason, outcome.said, *by)
+
+    return Task(request, row)
+
+
+def _row(
+    entity_id: str,
+    state: State,
+    reason: str,
+    levels: list[float] | None = None,
+    model: str | None = None,
+    fingerprint: str | None = None,
+    prompt: str | None = None,
+    key: str | None = None,
+) -> Row:
+    assert levels is None or len(levels) == len(LEVELS)
+    return {
+        "entity_id": entity_id,
+        "state": str(state),
+        "reason": reason,
+        "quality_score": None if levels is None else score_of(levels),
+        "levels": levels,
+        "quality_model": model,
+        "quality_fingerprint": fingerprint,
+        "quality_prompt": prompt,
+        "call_key": key,
+    }

@@ -1,0 +1,103 @@
+"""Stages ``imageqa`` and ``objectqa``: complete drafts in the shape of the dataset's rows."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pyarrow as pa
+
+from annotation import shards
+from annotation.gallery import Gallery
+from annotation.run_folder import RunFolder
+from annotation.schemas import State
+from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, Dimension, is_flawed
+from qreal_tasks.dataset import FEATURES
+
+_SHARED = ("entity_id", "image_id", "label", "bbox", "generator", "prompt_id", "is_portrait", "quality_score")
+Row = dict[str, Any]
+
+
+def write_imageqa(run: RunFolder, shard: int) -> None:
+    """A row an image with at least one complete entity. The picture is the file that came in."""
+    complete = _complete(run, shard)
+    rows = []
+    for picture in run.pictures(shard):
+        drafts = complete.get(picture.image_id)
+        if drafts:
+            rows.append(
+                {
+                    "image_id": picture.image_id,
+                    "image": {"bytes": picture.content, "path": None},
+                    "width": picture.width,
+                    "height": picture.height,
+                    "generator": picture.generator,
+                    "prompt_id": picture.prompt_id,
+                    "prompt": picture.prompt,
+                    "is_portrait": drafts[0]["is_portrait"],
+                    "entities": [_listed(draft) for draft in drafts],
+                }
+            )
+    _write(run, "imageqa", shard, rows)
+
+
+def write_objectqa(run: RunFolder, shard: int) -> None:
+    """A row a complete entity, with its crop as lossless PNG."""
+    complete = _complete(run, shard)
+    pictures = run.pictures(shard)
+    gallery = Gallery(pictures)
+    rows = []
+    for picture in pictures:
+        for draft in complete.get(picture.image_id, []):
+            crop = gallery.crop(picture.image_id, draft["bbox"])
+            out = io.BytesIO()
+            crop.save(out, "PNG")
+            shared = {name: draft[name] for name in _SHARED}
+            rows.append(
+                {
+                    **shared,
+                    "image": {"bytes": out.getvalue(), "path": None},
+                    "width": crop.width,
+                    "height": crop.height,
+                    **_answers(draft),
+                    **_descriptions(draft),
+                }
+            )
+    _write(run, "objectqa", shard, rows)
+
+
+def _complete(run: RunFolder, shard: int) -> dict[str, list[Row]]:
+    """Drafts that every stage was done for, by image."""
+    found: dict[str, list[Row]] = {}
+    for row in run.read("drafts", shard):
+        if row["entity_id"] is not None and row["stage"] == "judgment" and row["state"] == State.DONE:
+            found.setdefault(row["image_id"], []).append(row)
+    return found
+
+
+def _listed(draft: Row) -> Row:
+    return {
+        **{name: draft[name] for name in ("entity_id", "label", "bbox", "quality_score")},
+        **_answers(draft),
+        **{f"{dimension}_flawed": is_flawed(dimension, draft) for dimension in Dimension},
+        **_descriptions(draft),
+        "parts": draft["parts"],
+    }
+
+
+def _answers(draft: Row) -> Row:
+    return {name: ANSWERS.index(draft[name]) for name in QUESTION_NAMES}
+
+
+def _descriptions(draft: Row) -> Row:
+    """Of a person with a flaw the merged description of its parts; it says more than the draft of the whole."""
+    merged = draft["merged_description"] if is_flawed(Dimension.PLAUSIBILITY, draft) else None
+    return {
+        "realism_description": draft["realism_description"],
+        "plausibility_description": merged or draft["plausibility_description"],
+    }
+
+
+def _write(run: RunFolder, stage: str, shard: int, rows: list[Row]) -> None:
+    table = pa.Table.from_pylist(rows, schema=FEATURES[stage].arrow_schema)
+    shards.write_table(run.shard_path(stage, shard), table, run.recipe(stage))

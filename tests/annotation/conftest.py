@@ -1,0 +1,47 @@
+"""Tiny models, written once for all tests of annotation, and a run that went through all stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from annotating import answer, config_for, write_pictures
+from scripted_openai import Asked, ScriptedServer
+from tiny_annotators import write_tiny_grounding_dino, write_tiny_q_eval
+
+from annotation.execution.driver import Options, Watcher, Where, init, run_stages
+from annotation.run_folder import RunFolder
+
+CHAIN_IMAGES = 64
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``dino`` and ``q_eval``."""
+    folder = tmp_path_factory.mktemp("models")
+    write_tiny_grounding_dino(folder / "dino")
+    write_tiny_q_eval(folder / "q_eval")
+    return folder
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A finished run; not to be changed."""
+
+    run: RunFolder
+    images: Path
+    models: Path
+    asked: list[Asked]
+
+
+@pytest.fixture(scope="session")
+def chain(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Chain]:
+    """64 drawn scenes through every stage: scripted language model, tiny models loaded as real ones are."""
+    folder = tmp_path_factory.mktemp("chain")
+    images = write_pictures(folder / "images", CHAIN_IMAGES)
+    with ScriptedServer(answer) as server:
+        run = init(str(images), folder / "run", config_for(server.url, models), Where(), Watcher())
+        run_stages(run, Options(), Watcher())
+        yield Chain(run, images, models, list(server.asked))

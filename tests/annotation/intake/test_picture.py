@@ -1,0 +1,155 @@
+"""What is taken as a picture, how it is identified, and how it is shown."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from annotation.config import Intake
+from annotation.intake.picture import UnusablePicture, check_picture, stored_rgb
+
+LIMITS = Intake()
+
+
+def encoded(image: Image.Image, form: str = "PNG", **settings: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, form, **settings)
+    return out.getvalue()
+
+
+def scene(mode: str = "RGB", size: tuple[int, int] = (64, 48)) -> Image.Image:
+    noise = np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+    return Image.fromarray(noise).convert(mode)
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that declares a size and holds next to nothing: what must not be decoded to find out."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def with_exif_text(said: str) -> bytes:
+    """A PNG with EXIF as old programs write it, in hexadecimal digits."""
+    text = PngInfo()
+    text.add_text("Raw profile type exif", f"\nexif\n{len(said)}\n{said}")
+    return encoded(scene(), pnginfo=text)
+
+
+def turned(orientation: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encoded(scene(), "JPEG", quality=95, exif=exif)
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        pytest.param(b"", "the file is empty", id="zero bytes"),
+        pytest.param(b"%PDF-1.7 not a picture", "no picture (22 bytes, b'%PDF-1.7'", id="no picture"),
+        pytest.param(encoded(scene())[:500], "damaged: cannot be decoded to its end", id="truncated PNG"),
+        pytest.param(encoded(scene(), "JPEG")[:-200], "damaged: cannot be decoded to its end", id="truncated JPEG"),
+        pytest.param(
+            encoded(scene("P"), "GIF", save_all=True, append_images=[scene("P").rotate(90), scene("P").rotate(45)]),
+            "animated: 3 frames",
+            id="animated GIF",
+        ),
+        pytest.param(
+            encoded(scene(), "WEBP", save_all=True, append_images=[scene().rotate(90)]),
+            "animated: 2 frames",
+            id="animated WebP",
+        ),
+        pytest.param(with_exif_text("nothing"), "damaged: cannot be decoded to its end", id="damaged EXIF"),
+        pytest.param(png_header(20_000, 20_000), "pixels", id="20,000 px, beyond Pillow's limit"),
+        pytest.param(
+            png_header(20_000, 4_000), "20000 x 4000 px are 80000000 pixels, expected at most", id="20,000 px"
+        ),
+        pytest.param(encoded(scene(size=(20, 400))), "20 x 400 px, expected sides of at least 32", id="too small"),
+        pytest.param(encoded(Image.new("F", (64, 64), 0.5), "TIFF"), "mode F has no defined range", id="float"),
+    ],
+)
+def test_what_cannot_be_annotated_is_told_with_its_reason(raw: bytes, reason: str) -> None:
+    with pytest.raises(UnusablePicture) as raised:
+        check_picture(raw, LIMITS)
+    assert reason in str(raised.value)
+
+
+def test_a_wide_picture_within_the_limit_is_taken() -> None:
+    assert check_picture(encoded(Image.new("RGB", (20_000, 40))), LIMITS).width == 20_000
+
+
+def sixteen_bits() -> bytes:
+    return encoded(Image.fromarray((np.arange(64 * 48, dtype=np.uint16) * 21).reshape(48, 64)))
+
+
+@pytest.mark.parametrize(
+    ("raw", "mode", "note"),
+    [
+        pytest.param(encoded(scene()), "RGB", "", id="RGB"),
+        pytest.param(encoded(scene("L")), "L", "", id="grey"),
+        pytest.param(encoded(scene("P")), "P", "", id="palette"),
+        pytest.param(encoded(scene("CMYK"), "JPEG"), "CMYK", "stored as CMYK, models are shown 8-bit RGB", id="CMYK"),
+        pytest.param(sixteen_bits(), "I;16", "stored as I;16, models are shown 8-bit RGB", id="16 bits"),
+        pytest.param(encoded(scene("RGBA")), "RGBA", "stored as RGBA, models are shown 8-bit RGB", id="alpha"),
+    ],
+)
+def test_modes_are_kept_and_shown_as_rgb(raw: bytes, mode: str, note: str) -> None:
+    checked = check_picture(raw, LIMITS)
+    assert (checked.content, checked.mode, checked.note) == (raw, mode, note)
+    shown = stored_rgb(checked.content)
+    assert (shown.mode, shown.size) == ("RGB", (checked.width, checked.height))
+
+
+def test_sixteen_bits_keep_their_range() -> None:
+    low, high = stored_rgb(sixteen_bits()).convert("L").getextrema()
+    assert (low, high) == (0, 251)  # 64 * 48 * 21 = 64,512 of 65,536
+
+
+def test_transparent_places_are_white() -> None:
+    clear = Image.new("RGBA", (64, 64), (255, 0, 0, 0))
+    assert stored_rgb(encoded(clear)).getpixel((5, 5)) == (255, 255, 255)
+
+
+def test_a_turned_picture_is_stored_as_it_is_seen() -> None:
+    """Some readers heed the orientation and some do not: a box must mean one place."""
+    checked = check_picture(turned(6), LIMITS)
+    assert (checked.width, checked.height) == (48, 64)
+    assert "turned as its EXIF orientation says" in checked.note
+    stored = Image.open(io.BytesIO(checked.content))
+    assert (stored.format, stored.size, stored.getexif().get(0x0112, 1)) == ("PNG", (48, 64), 1)
+
+
+@pytest.mark.parametrize("orientation", [0, 1, 9, 99])
+def test_an_orientation_that_turns_nothing_leaves_the_file_as_it_is(orientation: int) -> None:
+    checked = check_picture(turned(orientation), LIMITS)
+    assert (checked.content, checked.note) == (turned(orientation), "")
+
+
+def test_ids_follow_the_content_and_pixels_tell_duplicates() -> None:
+    one, other = encoded(scene()), encoded(scene(), compress_level=1)
+    first, again, copy = (check_picture(raw, LIMITS) for raw in (one, one, other))
+    assert first.image_id == again.image_id
+    assert len(first.image_id) == 20
+    assert first.image_id != copy.image_id
+    assert first.pixels_sha256 == copy.pixels_sha256
+    assert first.pixels_sha256 != check_picture(encoded(scene().rotate(180)), LIMITS).pixels_sha256
+
+
+def test_the_header_alone_decides_about_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[object] = []
+    load: Callable[..., object] = Image.Image.load
+    monkeypatch.setattr(Image.Image, "load", lambda self: loaded.append(self) or load(self))
+    with pytest.raises(UnusablePicture):
+        check_picture(png_header(20_000, 4_000), LIMITS)
+    assert not loaded

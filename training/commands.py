@@ -21,7 +21,7 @@ class _RecipeFirst(TyperGroup):
 
 train_app = typer.Typer(
     cls=_RecipeFirst,
-    help="Fine-tune a model: qreal train RECIPE [key=value …], qreal train --resume RUN, qreal train export RUN DIR.",
+    help="Fine-tune a model: qreal train RECIPE KEY=VALUE …, qreal train --resume RUN, qreal train export RUN DIR.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -8,10 +8,15 @@ from qreal_tasks.models.loading import model_content
 
 
 def torch_device(device: str) -> torch.device:
-    """``auto`` takes the GPU if there is one."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(device)
+    """``auto`` takes the GPU if there is one. On CPUs this process then computes in one thread.
+
+    How many threads share a sum decides its last digits; with one, they are the same in one process, in several and
+    under Ray. Use as many workers as there are cores.
+    """
+    chosen = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    if chosen.type == "cpu":
+        torch.set_num_threads(1)
+    return chosen
 
 
 def torch_dtype(dtype: str) -> torch.dtype:

@@ -123,7 +123,7 @@ class TrainConfig(_Section):
     max_steps: int | None = Field(default=None, ge=1)
     """Stop after so many optimiser steps, whatever ``epochs`` says."""
     batch_size: int = Field(default=4, ge=1)
-    """Questions a device sees at once. A packed picture is as many questions as it has; see ``batching.py``."""
+    """Questions a device sees at once. A packed picture is as many questions as it has; see ``plan.batching``."""
     gradient_accumulation: int = Field(default=1, ge=1)
     learning_rate: float = Field(default=1e-4, gt=0)
     schedule: Literal["cosine", "linear", "constant", "constant_with_warmup"] = "cosine"

@@ -67,7 +67,7 @@ def export(run: Path, folder: Path, *, merge: bool = True, results: Path | None 
             _write_model(config, trained, partial)
         else:
             shutil.copytree(trained, partial, dirs_exist_ok=True)
-            _name_base(partial, config)
+            _name_base(partial, config.model, config.revision)
         shutil.copy(run / CURVES, partial / f"{_OF_TRAINING}{CURVES}")
         recipe = yaml.safe_dump(shown_recipe(config), sort_keys=False, allow_unicode=True)
         (partial / f"{_OF_TRAINING}{CONFIG}").write_text(recipe, encoding="utf-8")
@@ -85,12 +85,17 @@ def export(run: Path, folder: Path, *, merge: bool = True, results: Path | None 
 def push(folder: Path, repository: str, private: bool) -> str:
     """Upload an exported folder, and return its address.
 
+    An adapter on a base model in a folder of this machine then names it without that folder.
+
     Raises:
         ConfigError: the hub refuses; the message is the hub's.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
+    if (folder / "adapter_config.json").is_file():
+        settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        _name_base(folder, shown(settings["base_model_name_or_path"]), settings.get("revision"))
     api = HfApi()
     try:
         address = api.create_repo(repository, private=private, exist_ok=True)
@@ -131,9 +136,9 @@ def _write_model(config: TrainConfig, trained: Path, folder: Path) -> None:
     outline(config).processor.save_pretrained(folder)
 
 
-def _name_base(folder: Path, config: TrainConfig) -> None:
-    """PEFT writes where the base model lay; say what it is."""
+def _name_base(folder: Path, base: str, revision: str | None) -> None:
+    """Say which model an adapter lies on, and its revision."""
     path = folder / "adapter_config.json"
     settings = json.loads(path.read_text(encoding="utf-8"))
-    settings |= {"base_model_name_or_path": shown(config.model), "revision": config.revision}
+    settings |= {"base_model_name_or_path": base, "revision": revision}
     path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")

@@ -10,9 +10,6 @@ from annotation.execution.driver import Options, Watcher, Where, init, run_stage
 
 def go(images: str, run: str, config: Config) -> None:
     """From pictures to records, going on with whatever is there."""
-    import torch
-
-    torch.set_num_threads(1)
     made = init(images, Path(run), config, Where(), Watcher())
     run_stages(made, Options(), Watcher())
 

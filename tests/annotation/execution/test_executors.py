@@ -34,11 +34,6 @@ def without_computed(chain: Any, folder: Path) -> RunFolder:
     return RunFolder(folder)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
 WHERES = {
     "two processes": Where("local", 2),
     "ray, two workers": Where("ray", 2),

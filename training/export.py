@@ -124,11 +124,16 @@ def _write_model(config: TrainConfig, trained: Path, folder: Path) -> None:
     from transformers import AutoModelForImageTextToText
 
     lora = config.method == "lora"
-    model: Any = AutoModelForImageTextToText.from_pretrained(
-        config.model if lora else trained,
-        revision=config.revision if lora else None,
-        dtype=getattr(torch, config.dtype),
-    )
+    base = config.model if lora else str(trained)
+    try:
+        model: Any = AutoModelForImageTextToText.from_pretrained(
+            base, revision=config.revision if lora else None, dtype=getattr(torch, config.dtype)
+        )
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(
+            f"the base model {base} cannot be loaded: {reason}. With --no-merge the adapter is written without it"
+        ) from None
     if lora:
         model = with_adapter(model, str(trained)).merge_and_unload(safe_merge=True)
     model.config.use_cache = True

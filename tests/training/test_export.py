@@ -97,7 +97,7 @@ def test_what_cannot_be_exported_is_refused_and_nothing_is_written(run: Path, tm
         export(run, tmp_path / "model", results=taken)
     settings = yaml.safe_load((run / "config.yaml").read_text())
     (run / "config.yaml").write_text(yaml.safe_dump(settings | {"model": str(tmp_path / "gone")}))
-    with pytest.raises(ConfigError, match="the base model .*gone cannot be loaded"):
+    with pytest.raises(ConfigError, match=r"the base model .*gone cannot be loaded"):
         export(run, tmp_path / "model")
     assert not (tmp_path / "model.partial").exists()
     (run / "final").rename(run / "finale")

@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 def write_imageqa(run: RunFolder, shard: int) -> None:
     """A row an image with at least one complete entity. The picture is the file that came in."""
-    complete = _complete(run, shard)
+    complete = complete_drafts(run, shard)
     rows = []
     for picture in run.pictures(shard):
         drafts = complete.get(picture.image_id)
@@ -43,7 +43,7 @@ def write_imageqa(run: RunFolder, shard: int) -> None:
 
 def write_objectqa(run: RunFolder, shard: int) -> None:
     """A row a complete entity, with its crop as lossless PNG."""
-    complete = _complete(run, shard)
+    complete = complete_drafts(run, shard)
     pictures = run.pictures(shard)
     gallery = Gallery(pictures)
     rows = []
@@ -60,13 +60,13 @@ def write_objectqa(run: RunFolder, shard: int) -> None:
                     "width": crop.width,
                     "height": crop.height,
                     **_answers(draft),
-                    **_descriptions(draft),
+                    **drafted_descriptions(draft),
                 }
             )
     _write(run, "objectqa", shard, rows)
 
 
-def _complete(run: RunFolder, shard: int) -> dict[str, list[Row]]:
+def complete_drafts(run: RunFolder, shard: int) -> dict[str, list[Row]]:
     """Drafts that every stage was done for, by image."""
     found: dict[str, list[Row]] = {}
     for row in run.read("drafts", shard):
@@ -80,7 +80,7 @@ def _listed(draft: Row) -> Row:
         **{name: draft[name] for name in ("entity_id", "label", "bbox", "quality_score")},
         **_answers(draft),
         **{f"{dimension}_flawed": is_flawed(dimension, draft) for dimension in Dimension},
-        **_descriptions(draft),
+        **drafted_descriptions(draft),
         "parts": draft["parts"],
     }
 
@@ -89,7 +89,7 @@ def _answers(draft: Row) -> Row:
     return {name: ANSWERS.index(draft[name]) for name in QUESTION_NAMES}
 
 
-def _descriptions(draft: Row) -> Row:
+def drafted_descriptions(draft: Row) -> Row:
     """Of a person with a flaw the merged description of its parts; it says more than the draft of the whole."""
     merged = draft["merged_description"] if is_flawed(Dimension.PLAUSIBILITY, draft) else None
     return {

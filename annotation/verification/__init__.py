@@ -1,0 +1,1 @@
+"""Verification: three people answer the six questions anew, on Label Studio, and correct what the machine drafted."""

@@ -1,0 +1,119 @@
+"""What people said, as it was pulled: nothing is ever changed or deleted, the newest of a person and an entity counts."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from annotation.verification.forms import Parts
+from qreal_tasks.models.sqlite_file import Kind, SqliteFile
+
+_KIND = Kind(
+    name="record of votes",
+    application_id=int.from_bytes(b"QRvt"),
+    version=1,
+    tables="""
+    CREATE TABLE IF NOT EXISTS votes (
+        annotator TEXT NOT NULL, entity_id TEXT NOT NULL, annotation_id INTEGER NOT NULL, updated_at TEXT NOT NULL,
+        content TEXT NOT NULL, pulled_at REAL NOT NULL,
+        PRIMARY KEY (annotator, entity_id, annotation_id, updated_at)
+    );
+    CREATE TABLE IF NOT EXISTS tasks (
+        annotator TEXT NOT NULL, entity_id TEXT NOT NULL, project_id INTEGER NOT NULL, form TEXT NOT NULL,
+        PRIMARY KEY (annotator, entity_id)
+    );
+    """,
+)
+DROP_REASONS = ("too small", "unclear", "wrong label")
+
+
+@dataclass(frozen=True)
+class Vote:
+    """What one person said of one entity."""
+
+    annotator: str
+    entity_id: str
+    answers: Mapping[str, str] | None
+    """Question to Yes or No, all six; None when the entity is to be dropped."""
+    drop: str | None
+    """One of ``DROP_REASONS``, or None."""
+    label: str
+    bbox_px: tuple[float, float, float, float]
+    descriptions: Mapping[str, str]
+    """Dimension to the text, as drafted or corrected; may be empty."""
+    parts: Parts | None
+    shown: Mapping[str, Any]
+    """What was drafted when it was asked: ``Form.shown``."""
+    seconds: float | None
+    """Spent on it, as the page measured."""
+    annotation_id: int
+    updated_at: str
+    """ISO 8601, UTC."""
+
+
+class VoteRecord:
+    """RUN/verification/votes.sqlite: every vote in every version, and which entity was laid before whom.
+
+    Raises:
+        StoreError: from any method, when the file is something else, damaged or cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = SqliteFile(path, _KIND)
+
+    def __enter__(self) -> VoteRecord:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, votes: Iterable[Vote]) -> int:
+        """Keep what is new; returns how much was. Adding the same again changes nothing."""
+        added = 0
+        with self._file.use() as db:
+            for vote in votes:
+                key = (vote.annotator, vote.entity_id, vote.annotation_id, vote.updated_at)
+                row = (*key, json.dumps(asdict(vote), sort_keys=True), time.time())
+                added += db.execute("INSERT OR IGNORE INTO votes VALUES (?, ?, ?, ?, ?, ?)", row).rowcount
+        return added
+
+    def latest(self) -> list[Vote]:
+        """The newest vote of every person on every entity, by entity and then by person."""
+        query = "SELECT content FROM votes ORDER BY entity_id, annotator, updated_at, annotation_id"
+        with self._file.use() as db:
+            rows = [json.loads(content) for (content,) in db.execute(query)]
+        return list({(row["entity_id"], row["annotator"]): _vote(row) for row in rows}.values())
+
+    def count(self) -> int:
+        """Votes in all versions."""
+        with self._file.use() as db:
+            return int(db.execute("SELECT count(*) FROM votes").fetchone()[0])
+
+    def lay_before(self, annotator: str, project_id: int, forms: Sequence[tuple[str, str]]) -> None:
+        """Note that entities (id and digest of the form) are in somebody's project."""
+        with self._file.use() as db:
+            rows = [(annotator, entity_id, project_id, digest) for entity_id, digest in forms]
+            db.execute("BEGIN")
+            db.executemany("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?)", rows)
+            db.execute("COMMIT")
+
+    def take_back(self, annotator: str) -> None:
+        """Forget what was laid before somebody whose project is gone; the votes stay."""
+        with self._file.use() as db:
+            db.execute("DELETE FROM tasks WHERE annotator = ?", (annotator,))
+
+    def laid_before(self) -> dict[str, dict[str, str]]:
+        """Annotator to entity to digest of the form that was laid before them."""
+        found: dict[str, dict[str, str]] = {}
+        with self._file.use() as db:
+            for annotator, entity_id, form in db.execute("SELECT annotator, entity_id, form FROM tasks"):
+                found.setdefault(annotator, {})[entity_id] = form
+        return found
+
+
+def _vote(row: Mapping[str, Any]) -> Vote:
+    return Vote(**{**row, "bbox_px": tuple(row["bbox_px"])})

@@ -1,4 +1,4 @@
-"""What is laid before people: an entity with the drafts that they correct. A form an entity that has complete drafts."""
+"""What is laid before people: a form for every entity that has complete drafts."""
 
 from __future__ import annotations
 

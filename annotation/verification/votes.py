@@ -1,4 +1,4 @@
-"""What people said, as it was pulled: nothing is ever changed or deleted, the newest of a person and an entity counts."""
+"""What people said, as it was pulled: nothing is changed or deleted, the newest of a person and an entity counts."""
 
 from __future__ import annotations
 
@@ -53,6 +53,8 @@ class Vote:
     annotation_id: int
     updated_at: str
     """ISO 8601, UTC."""
+    withdrawn: bool = False
+    """The person has deleted it on the page; what it said is kept."""
 
 
 class VoteRecord:
@@ -82,11 +84,12 @@ class VoteRecord:
         return added
 
     def latest(self) -> list[Vote]:
-        """The newest vote of every person on every entity, by entity and then by person."""
-        query = "SELECT content FROM votes ORDER BY entity_id, annotator, updated_at, annotation_id"
+        """The newest vote of every person on every entity, by entity and then by person; none that was withdrawn."""
+        query = "SELECT content FROM votes ORDER BY entity_id, annotator, updated_at, annotation_id, rowid"
         with self._file.use() as db:
             rows = [json.loads(content) for (content,) in db.execute(query)]
-        return list({(row["entity_id"], row["annotator"]): _vote(row) for row in rows}.values())
+        newest = {(row["entity_id"], row["annotator"]): _vote(row) for row in rows}
+        return [vote for vote in newest.values() if not vote.withdrawn]
 
     def count(self) -> int:
         """Votes in all versions."""

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from annotation.explained import explained, fail
+from annotation.verification.commands import verify_app
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
     from annotation.execution.driver import Watcher
@@ -19,6 +22,8 @@ annotate_app = typer.Typer(
     help="Annotate images: entities, boxes, quality, answers and descriptions, as drafts that people verify.",
     no_args_is_help=True,
 )
+
+annotate_app.add_typer(verify_app, name="verify")
 
 _RUN = typer.Argument(help="Folder of the run.", show_default=False)
 
@@ -32,31 +37,6 @@ _EXECUTOR = typer.Option(help="What computes the stages without a language model
 _WORKERS = typer.Option(min=1, help="Processes, or Ray tasks, at a time. A GPU on this machine: 1.")
 _GPUS = typer.Option(min=0, help="With ray: GPUs of each task.")
 _ADDRESS = typer.Option(help='With ray: address of a cluster, or "auto". Default: start Ray on this machine.')
-
-
-@contextmanager
-def _explained(command: str) -> Iterator[None]:
-    """One clear message on standard error and a non-zero exit for everything that a user can mend."""
-    from annotation.errors import AnnotationError
-    from qreal_tasks.models.openai_retry import StoppedRun
-    from qreal_tasks.models.sqlite_file import StoreError
-
-    try:
-        yield
-    except (AnnotationError, StoppedRun, StoreError, OSError) as error:
-        _fail(command, error)
-    except ImportError as error:
-        _fail(
-            command, f"{error}. Local models need torch and transformers: install qreal-bench[annotate,annotate-local]"
-        )
-    except KeyboardInterrupt:
-        typer.secho(f"qreal annotate {command}: stopped. Start the same command again to go on.", err=True)
-        raise typer.Exit(130) from None
-
-
-def _fail(command: str, error: Exception | str) -> NoReturn:
-    typer.secho(f"qreal annotate {command}: {error}", fg=typer.colors.RED, err=True)
-    raise typer.Exit(1)
 
 
 @annotate_app.command("init")
@@ -80,7 +60,7 @@ def init_command(
     """
     from collections import Counter
 
-    with _explained("init"):
+    with explained("init"):
         from annotation import shards
         from annotation.config import load_config
         from annotation.execution.driver import Where, init
@@ -93,7 +73,7 @@ def init_command(
             typer.echo(f"{row['state']}: {row['name']}: {row['reason']}")
         states = Counter("accepted" if row["state"] == "done" else row["state"] for row in rows)
         if not states["accepted"]:
-            _fail("init", f"none of {len(rows)} inputs can be annotated; {made.manifest_path} holds the reasons")
+            fail("init", f"none of {len(rows)} inputs can be annotated; {made.manifest_path} holds the reasons")
         counts = ", ".join(f"{count} {state}" for state, count in states.most_common())
     typer.echo(f"{len(rows)} inputs: {counts}. Next: qreal annotate run {run} --dry-run")
 
@@ -123,7 +103,7 @@ def run_command(
     qreal annotate run RUN --max-cost 130          # everything, but not for more than this
     qreal annotate run RUN --batch                 # half the price, within days
     """
-    with _explained("run"):
+    with explained("run"):
         from annotation.execution.driver import Options, Where, discard_failed, run_stages, shards_for
         from annotation.llm.batches import Limits
         from annotation.run_folder import RunFolder
@@ -131,7 +111,7 @@ def run_command(
 
         unknown = set(stage or ()) - set(STAGES)
         if unknown:
-            _fail("run", f"no stage is called {', '.join(sorted(unknown))}, expected {', '.join(STAGES)}")
+            fail("run", f"no stage is called {', '.join(sorted(unknown))}, expected {', '.join(STAGES)}")
         folder = RunFolder(run)
         if dry_run:
             from annotation.estimate import forecast
@@ -156,7 +136,7 @@ def run_command(
 @annotate_app.command("status")
 def status_command(run: Annotated[Path, _RUN]) -> None:
     """Per stage what is done, pending and failed and why, cost so far, and what is left."""
-    with _explained("status"):
+    with explained("status"):
         from annotation.run_folder import RunFolder
         from annotation.status import status_of
         from annotation.tables import print_status
@@ -171,7 +151,7 @@ def preview_command(
     out: Annotated[Path | None, typer.Option(help="Default: RUN/preview.html.", show_default=False)] = None,
 ) -> None:
     """Write one HTML page with boxes, scores, answers and descriptions, as far as the run has come."""
-    with _explained("preview"):
+    with explained("preview"):
         from annotation.preview.page import write_preview
         from annotation.run_folder import RunFolder
 

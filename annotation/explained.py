@@ -1,0 +1,34 @@
+"""How the commands say what a user can mend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import typer
+
+
+@contextmanager
+def explained(command: str) -> Iterator[None]:
+    """One clear message on standard error and a non-zero exit for everything that a user can mend."""
+    from annotation.errors import AnnotationError
+    from qreal_tasks.models.openai_retry import StoppedRun
+    from qreal_tasks.models.sqlite_file import StoreError
+
+    try:
+        yield
+    except (AnnotationError, StoppedRun, StoreError, OSError) as error:
+        fail(command, error)
+    except ImportError as error:
+        fail(
+            command, f"{error}. Local models need torch and transformers: install qreal-bench[annotate,annotate-local]"
+        )
+    except KeyboardInterrupt:
+        typer.secho(f"qreal annotate {command}: stopped. Start the same command again to go on.", err=True)
+        raise typer.Exit(130) from None
+
+
+def fail(command: str, error: Exception | str) -> NoReturn:
+    typer.secho(f"qreal annotate {command}: {error}", fg=typer.colors.RED, err=True)
+    raise typer.Exit(1)

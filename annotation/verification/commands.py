@@ -1,0 +1,214 @@
+"""``qreal annotate verify``: three people answer anew what the machine drafted."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from annotation.explained import explained, fail
+
+if TYPE_CHECKING:
+    from annotation.run_folder import RunFolder
+    from annotation.verification.start import Team
+    from annotation.verification.votes import VoteRecord
+    from annotation.verification.workplace import Workplace
+
+verify_app = typer.Typer(
+    help="People verify the drafts, on Label Studio; their votes are merged into the dataset.", no_args_is_help=True
+)
+
+_RUN = typer.Argument(help="Folder of the run.", show_default=False)
+_ADAPTIVE = typer.Option("--adaptive", help="Two people first; the third only where they differ.")
+
+
+@verify_app.command("start")
+def start_command(
+    run: Annotated[Path, _RUN],
+    annotators: Annotated[str, typer.Option(help="Their names, with commas between.")] = "anna,ben,cara",
+    adjudicator: Annotated[
+        str | None, typer.Option(help="Somebody who settles ties and conflicts, after `merge` has found them.")
+    ] = None,
+    adaptive: Annotated[bool, _ADAPTIVE] = False,
+    port: Annotated[
+        int, typer.Option(min=1024, max=65_000, help="Of the first server; one more for each other.")
+    ] = 8080,
+    host: Annotated[str, typer.Option(help="0.0.0.0 lets other machines in, without encryption.")] = "127.0.0.1",
+    pull_every: Annotated[float, typer.Option(min=1, help="Seconds between two pulls.")] = 300,
+    url: Annotated[
+        list[str] | None, typer.Option(help="A team's server, for all or as NAME=URL; none is started.")
+    ] = None,
+    token: Annotated[list[str] | None, typer.Option(help="Of an account there, for all or as NAME=TOKEN.")] = None,
+    media_url: Annotated[
+        str | None, typer.Option(help="With --url: where RUN/verification/media/pictures is served.")
+    ] = None,
+) -> None:
+    """Start Label Studio, lay every entity before three people, print their links, and pull until Ctrl-C.
+
+    Each has a server of their own, so that nobody can see what another has answered. Started again, everything goes on.
+
+    \b
+    qreal annotate verify start RUN
+    qreal annotate verify start RUN --annotators mia,noah,olga --adaptive
+    qreal annotate verify start RUN --url https://labels.example.org --token TOKEN --media-url https://files.example.org/run
+    """
+    with explained("verify start"):
+        from annotation.run_folder import RunFolder
+        from annotation.verification.environment import label_studio
+        from annotation.verification.forms import all_forms
+        from annotation.verification.media import FOLDER, write_pictures
+        from annotation.verification.server import serving
+        from annotation.verification.start import set_up
+        from annotation.verification.votes import VoteRecord
+        from annotation.verification.workplace import media_folder, verification_folder, votes_path
+
+        folder = RunFolder(run)
+        names = [name.strip() for name in annotators.split(",") if name.strip()]
+        forms = all_forms(folder)
+        workplace = set_up(folder, names, adjudicator, host, port, _team(names, adjudicator, url, token, media_url))
+        typer.echo(f"{len(forms)} entities to verify; writing their pictures …")
+        write_pictures(folder, media_folder(folder) / FOLDER, folder.shard_numbers)
+        with VoteRecord(votes_path(folder)) as record:
+            if not workplace.own:
+                _show(_ready(folder, workplace, record, adaptive))
+                return
+            program = label_studio()
+            typer.echo("Starting Label Studio; the first start takes about half a minute …")
+            with serving(program, workplace.seats, verification_folder(folder), media_folder(folder), host):
+                workplace = _ready(folder, workplace, record, adaptive)
+                _show(workplace)
+                typer.echo(f"Pulling every {pull_every:g} s. Ctrl-C stops the servers; the same command goes on.")
+                try:
+                    while True:
+                        time.sleep(pull_every)
+                        _pull_and_push(folder, workplace, record, adaptive)
+                except KeyboardInterrupt:
+                    _pull_and_push(folder, workplace, record, adaptive)
+    typer.echo(f"Stopped; everything is kept. Next: qreal annotate verify merge {run}")
+
+
+@verify_app.command("push")
+def push_command(run: Annotated[Path, _RUN], adaptive: Annotated[bool, _ADAPTIVE] = False) -> None:
+    """Lay before people what they do not have yet: new drafts, thirds of two who differ, conflicts to adjudicate."""
+    with explained("verify push"):
+        from annotation.run_folder import RunFolder
+        from annotation.verification.votes import VoteRecord
+        from annotation.verification.workplace import load_workplace, votes_path
+
+        folder = RunFolder(run)
+        workplace = load_workplace(folder)
+        with VoteRecord(votes_path(folder)) as record:
+            _push(folder, workplace, record, adaptive)
+
+
+@verify_app.command("pull")
+def pull_command(run: Annotated[Path, _RUN]) -> None:
+    """Bring home every vote, while people work; as often as you like."""
+    with explained("verify pull"):
+        from annotation.run_folder import RunFolder
+        from annotation.verification.votes import VoteRecord
+        from annotation.verification.workplace import load_workplace, votes_path
+
+        folder = RunFolder(run)
+        workplace = load_workplace(folder)
+        with VoteRecord(votes_path(folder)) as record:
+            _pull(workplace, record)
+
+
+@verify_app.command("status")
+def status_command(run: Annotated[Path, _RUN]) -> None:
+    """How far each person has come, how fast, and how many hours are left, by what was pulled last."""
+    with explained("verify status"):
+        from annotation.run_folder import RunFolder
+        from annotation.verification.forms import all_forms
+        from annotation.verification.progress import standings
+        from annotation.verification.tables import print_standings
+        from annotation.verification.votes import VoteRecord
+        from annotation.verification.workplace import load_workplace, votes_path
+
+        folder = RunFolder(run)
+        workplace = load_workplace(folder)
+        with VoteRecord(votes_path(folder)) as record:
+            names = [seat.name for seat in workplace.seats]
+            print_standings(standings(names, record.laid_before(), record.latest(), all_forms(folder)))
+
+
+def _team(
+    names: list[str], adjudicator: str | None, url: list[str] | None, token: list[str] | None, media_url: str | None
+) -> Team | None:
+    """The servers that are given, or None for the run's own."""
+    from annotation.verification.start import Team
+
+    if not url:
+        if token or media_url:
+            fail("verify start", "--token and --media-url go with --url")
+        return None
+    if not token or not media_url:
+        fail(
+            "verify start",
+            "--url needs --token, and --media-url: copy RUN/verification/media/pictures to where the server's users "
+            "can read it, and give its address",
+        )
+    everybody = [*names, *([adjudicator] if adjudicator else [])]
+    return Team(_each(everybody, url, "--url"), _each(everybody, token, "--token"), media_url)
+
+
+def _each(names: list[str], said: list[str], option: str) -> dict[str, str]:
+    """One value for all, or one a name."""
+    pairs = dict(one.split("=", 1) for one in said if one.partition("=")[0] in names)
+    if len(said) == 1 and not pairs:
+        return dict.fromkeys(names, said[0])
+    if pairs.keys() != set(names):
+        fail("verify start", f"{option}: expected one value, or NAME=VALUE for each of {', '.join(names)}")
+    return pairs
+
+
+def _ready(folder: RunFolder, workplace: Workplace, record: VoteRecord, adaptive: bool) -> Workplace:
+    """Projects, tasks, and a look at whether anybody can see another's."""
+    from annotation.verification.start import make_projects, who_sees_whom
+
+    workplace = make_projects(folder, workplace, record)
+    _push(folder, workplace, record, adaptive)
+    for one, other in who_sees_whom(workplace):
+        said = f"{one} can open {other}'s project"
+        if workplace.own:
+            fail("verify start", f"{said}: the votes would not be independent")
+        typer.secho(f"Warning: {said} with the token given. Independence rests on their word.", fg="yellow", err=True)
+    return workplace
+
+
+def _show(workplace: Workplace) -> None:
+    from annotation.verification.tables import print_seats
+
+    print_seats(workplace)
+
+
+def _pull_and_push(folder: RunFolder, workplace: Workplace, record: VoteRecord, adaptive: bool) -> None:
+    """A server that fails for a while stops nothing."""
+    from annotation.errors import AnnotationError
+
+    try:
+        _pull(workplace, record)
+        _push(folder, workplace, record, adaptive)
+    except AnnotationError as error:
+        typer.secho(f"qreal annotate verify start: {error}", fg="yellow", err=True)
+
+
+def _pull(workplace: Workplace, record: VoteRecord) -> None:
+    from annotation.verification.pull import pull
+
+    for one in pull(workplace, record):
+        gone = f", {one.withdrawn} withdrawn" if one.withdrawn else ""
+        typer.echo(f"{one.name}: {one.answered} answered, {one.new} new{gone}")
+        for wrong in one.unusable:
+            typer.echo(f"  task {wrong.task_id}, {wrong.entity_id}: {wrong.reason}; not counted until it is mended")
+
+
+def _push(folder: RunFolder, workplace: Workplace, record: VoteRecord, adaptive: bool) -> None:
+    from annotation.verification.push import push_all
+
+    for one in push_all(folder, workplace, record, adaptive):
+        if one.new:
+            typer.echo(f"{one.name}: {one.new} new entities, {one.total} in all")

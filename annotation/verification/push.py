@@ -1,0 +1,94 @@
+"""Lay entities before people: tasks into their projects, in an order in which any beginning of it is of use."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from annotation.run_folder import RunFolder
+from annotation.verification.forms import Form, all_forms
+from annotation.verification.tasks import Size, task_of
+from annotation.verification.votes import VoteRecord
+from annotation.verification.workplace import Seat, Workplace
+
+_PORTION = 500
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What one person got."""
+
+    name: str
+    new: int
+    total: int
+    """Entities before this person altogether."""
+
+
+def in_order(forms: Mapping[str, Form]) -> list[Form]:
+    """By prompt, in an order that says nothing of content, generator or drafted answers; within it as drafted.
+
+    A dataset is split by prompt, so a prompt is of use when all of its images are verified, and whatever was verified
+    first is a fair sample of the whole.
+    """
+
+    def key(form: Form) -> tuple[str, str, int]:
+        drawn = hashlib.sha256(form.prompt_id.encode()).hexdigest()
+        return drawn, form.image_id, int(form.entity_id.rpartition("#")[2])
+
+    return sorted(forms.values(), key=key)
+
+
+def push_all(run: RunFolder, workplace: Workplace, record: VoteRecord, adaptive: bool) -> list[Pushed]:
+    """To every annotator what is theirs.
+
+    Raises:
+        AnnotationError: a server fails, or there is nothing to verify.
+    """
+    forms = all_forms(run)
+    ordered, sizes = in_order(forms), sizes_of(run)
+    return [lay_before(seat, ordered, sizes, workplace, record) for seat in workplace.annotators]
+
+
+def lay_before(
+    seat: Seat,
+    forms: Sequence[Form],
+    sizes: Mapping[str, Size],
+    workplace: Workplace,
+    record: VoteRecord,
+    votes_text: Callable[[str], str] = lambda entity_id: "",
+) -> Pushed:
+    """Put in what this person does not have yet; killed and begun again, it goes on.
+
+    An entity whose draft was made anew since comes again, in its new form.
+
+    Raises:
+        AnnotationError: the server fails; what is in is noted.
+    """
+    assert seat.project_id is not None
+    with seat.client() as client:
+        known = record.laid_before().get(seat.name, {})
+        if client.project(seat.project_id)["task_number"] != len(known):  # a push was cut off before it was noted
+            there = [task["data"] for task in client.tasks(seat.project_id)]
+            record.lay_before(seat.name, seat.project_id, [(one["entity_id"], one["form"]) for one in there])
+            known = record.laid_before().get(seat.name, {})
+        new = [form for form in forms if known.get(form.entity_id) != form.digest]
+        for at in range(0, len(new), _PORTION):
+            some = new[at : at + _PORTION]
+            tasks = [
+                task_of(form, sizes[form.image_id], workplace.run_id, workplace.media, votes_text(form.entity_id))
+                for form in some
+            ]
+            client.put_in(seat.project_id, tasks)
+            record.lay_before(seat.name, seat.project_id, [(form.entity_id, form.digest) for form in some])
+    return Pushed(seat.name, len(new), len(known.keys() | {form.entity_id for form in new}))
+
+
+def sizes_of(run: RunFolder) -> dict[str, Size]:
+    """Of every stored image, in pixels."""
+    return {
+        row["image_id"]: Size(row["width"], row["height"])
+        for shard in run.shard_numbers
+        for row in run.read("intake", shard, ["image_id", "width", "height"])
+        if row["image_id"] is not None
+    }

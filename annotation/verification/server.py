@@ -1,0 +1,136 @@
+"""A run's own Label Studio servers: one for each annotator.
+
+One server for all would not do. In its Community edition every account may make itself a member of any organisation
+(``PATCH /api/users/ID`` takes ``active_organization``) and read all that is in it, so independence would rest on
+people's word. Separate servers have nothing of one another.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from annotation.errors import AnnotationError
+from annotation.verification.workplace import Seat
+
+LOOPBACK = "127.0.0.1"
+_WAIT_S = 300.0
+"""A first start migrates an empty database: 13 s on an idle core, a multiple of that on a busy machine."""
+_END_S = 15.0
+_QUIET = {
+    "COLLECT_ANALYTICS": "false",
+    "LATEST_VERSION_CHECK": "false",
+    "SENTRY_DSN": "",
+    "FRONTEND_SENTRY_DSN": "",
+    "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
+    "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
+}
+
+
+def new_seat(name: str, host: str, port: int, adjudicates: bool = False) -> Seat:
+    """An account that the server makes when it starts first."""
+    email = f"{name}@qreal.local"
+    shown = LOOPBACK if host in ("0.0.0.0", LOOPBACK) else host
+    return Seat(
+        name=name,
+        url=f"http://{shown}:{port}",
+        token=secrets.token_hex(20),
+        email=email,
+        password=secrets.token_urlsafe(9),
+        adjudicates=adjudicates,
+    )
+
+
+@contextmanager
+def serving(program: Path, seats: Sequence[Seat], folder: Path, media: Path, host: str) -> Iterator[None]:
+    """The servers of all seats, ready to be used; those that answer already are left as they are.
+
+    Args:
+        folder: each server's own folder is in it, with its database and log.
+        media: the only files that they may show.
+
+    Raises:
+        AnnotationError: a port is taken by something else, or a server does not come up.
+    """
+    media.mkdir(parents=True, exist_ok=True)
+    started: list[tuple[Seat, subprocess.Popen[bytes]]] = []
+    try:
+        for seat in seats:
+            if not _is_up(seat):
+                started.append((seat, _start(program, seat, folder / seat.name, media, host)))
+        end = time.monotonic() + _WAIT_S
+        for seat, process in started:
+            _wait(seat, process, folder / seat.name / "server.log", end)
+        yield
+    finally:
+        _stop([process for _, process in started])
+
+
+def _start(program: Path, seat: Seat, folder: Path, media: Path, host: str) -> subprocess.Popen[bytes]:
+    port = int(seat.url.rpartition(":")[2])
+    if _is_taken(port):
+        raise AnnotationError(
+            f"port {port}, which {seat.name}'s links name, is in use by another program; end it, or set up others "
+            "with --port"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("LABEL_STUDIO_", "DJANGO_"))}
+    environment = {
+        **inherited,
+        **_QUIET,
+        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(media),
+        "LABEL_STUDIO_USERNAME": str(seat.email),
+        "LABEL_STUDIO_PASSWORD": str(seat.password),
+        "LABEL_STUDIO_USER_TOKEN": seat.token,
+        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
+    }
+    command = [str(program), "start", "--no-browser", "--internal-host", host, "--port", str(port)]
+    command += ["--data-dir", str(folder), "--enable-legacy-api-token"]
+    with _log(folder) as log:
+        return subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+
+def _log(folder: Path) -> IO[bytes]:
+    return (folder / "server.log").open("ab")
+
+
+def _wait(seat: Seat, process: subprocess.Popen[bytes], log: Path, end: float) -> None:
+    while not _is_up(seat):
+        if process.poll() is not None or time.monotonic() > end:
+            said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
+            state = "ended" if process.poll() is not None else f"does not answer after {_WAIT_S:.0f} s"
+            raise AnnotationError(f"Label Studio of {seat.name} {state}; {log} ends with: " + " | ".join(said))
+        time.sleep(0.3)
+
+
+def _is_up(seat: Seat) -> bool:
+    """Whether the seat's own server answers: its token is known there."""
+    try:
+        with seat.client() as client:
+            return bool(client.who_am_i().get("email") == seat.email)
+    except AnnotationError:
+        return False
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.terminate()
+    end = time.monotonic() + _END_S
+    for process in processes:
+        try:
+            process.wait(max(0.1, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

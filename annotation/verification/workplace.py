@@ -1,0 +1,165 @@
+"""Who verifies a run, and where: RUN/verification/workplace.json. It holds tokens, so its owner alone may read it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from annotation.errors import AnnotationError
+from annotation.run_folder import RunFolder
+from annotation.verification.client import LabelStudio
+from annotation.verification.media import FOLDER
+
+_FORM = 1
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
+MOST = 9
+"""Annotators of a run."""
+
+
+@dataclass(frozen=True)
+class Seat:
+    """One annotator's place: an account, on the run's own servers one of a server that nobody else uses."""
+
+    name: str
+    url: str
+    token: str
+    email: str | None = None
+    password: str | None = None
+    project_id: int | None = None
+    adjudicates: bool = False
+    """Settles what the others could not."""
+
+    def client(self) -> LabelStudio:
+        return LabelStudio(self.url, self.token, self.name)
+
+    @property
+    def link(self) -> str:
+        """Where the annotator works."""
+        return f"{self.url}/projects/{self.project_id}/data?labeling=1"
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """All places of a run."""
+
+    run_id: str
+    own: bool
+    """The servers are the run's own, else a team's."""
+    media: str
+    """What the address of a picture begins with."""
+    seats: tuple[Seat, ...]
+
+    @property
+    def annotators(self) -> tuple[Seat, ...]:
+        return tuple(seat for seat in self.seats if not seat.adjudicates)
+
+    @property
+    def adjudicator(self) -> Seat | None:
+        return next((seat for seat in self.seats if seat.adjudicates), None)
+
+    def with_seat(self, changed: Seat) -> Workplace:
+        """The same with the seat of that name in the place of the old one."""
+        return replace(self, seats=tuple(changed if seat.name == changed.name else seat for seat in self.seats))
+
+
+def verification_folder(run: RunFolder) -> Path:
+    """RUN/verification."""
+    return run.path / "verification"
+
+
+def media_folder(run: RunFolder) -> Path:
+    """What servers may show: everything in it, and nothing else."""
+    return verification_folder(run).resolve() / "media"
+
+
+def votes_path(run: RunFolder) -> Path:
+    return verification_folder(run) / "votes.sqlite"
+
+
+def run_id_of(run: RunFolder) -> str:
+    """Sixteen digits that stand for the inputs of the run; in every task."""
+    return hashlib.sha256(run.recipe("intake").encode()).hexdigest()[:16]
+
+
+def local_media() -> str:
+    """Of a server that reads the pictures from its own disk."""
+    return f"/data/local-files/?d={FOLDER}/"
+
+
+def checked_names(names: list[str]) -> list[str]:
+    """The annotators' names.
+
+    Raises:
+        AnnotationError: fewer than two, too many, one twice, or one that cannot be part of an address.
+    """
+    wrong = [name for name in names if not _NAME.fullmatch(name)]
+    if wrong:
+        raise AnnotationError(f"annotator {wrong[0]!r}: expected small letters, digits, - and _, at most 31")
+    if len(set(names)) < len(names):
+        raise AnnotationError(f"annotators {', '.join(names)}: a name stands twice")
+    if not 2 <= len(names) <= MOST:
+        raise AnnotationError(f"{len(names)} annotators, expected two to {MOST}; the paper has three")
+    return names
+
+
+def load_workplace(run: RunFolder) -> Workplace:
+    """What ``qreal annotate verify start`` has set up.
+
+    Raises:
+        AnnotationError: nothing is set up, the file is damaged, or it belongs to other inputs.
+    """
+    path = _path(run)
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        if said["form"] != _FORM:
+            raise ValueError(f"form {said['form']}, expected {_FORM}")
+        seats = tuple(Seat(**seat) for seat in said["seats"])
+        found = Workplace(said["run_id"], said["own"], said["media"], seats)
+    except FileNotFoundError:
+        raise AnnotationError(
+            f"{run.path}: nobody verifies it yet; `qreal annotate verify start {run.path}` sets that up"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise AnnotationError(
+            f"{path} cannot be read ({error}); its backup is the list of seats you were shown"
+        ) from None
+    if found.run_id != run_id_of(run):
+        raise AnnotationError(f"{path} belongs to a run of other inputs; give each run a folder of its own")
+    return found
+
+
+def has_workplace(run: RunFolder) -> bool:
+    return _path(run).is_file()
+
+
+def save_workplace(run: RunFolder, workplace: Workplace) -> None:
+    """In one step; only the owner may read it."""
+    path = _path(run)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    said = {"form": _FORM, **asdict(workplace)}
+    beside = path.with_name(".workplace.json.new")
+    beside.unlink(missing_ok=True)
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump(said, file, indent=2)
+    os.replace(beside, path)
+
+
+def checked_url(url: str) -> str:
+    """An address of a server.
+
+    Raises:
+        AnnotationError: it is none.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+        raise AnnotationError(f"address {url!r}: expected http(s)://host[:port]")
+    return url.rstrip("/")
+
+
+def _path(run: RunFolder) -> Path:
+    return verification_folder(run) / "workplace.json"

@@ -47,7 +47,17 @@ def push_all(run: RunFolder, workplace: Workplace, record: VoteRecord, adaptive:
     """
     forms = all_forms(run)
     ordered, sizes = in_order(forms), sizes_of(run)
-    return [lay_before(seat, ordered, sizes, workplace, record) for seat in workplace.annotators]
+    answered = {(vote.annotator, vote.entity_id): vote.shown for vote in record.latest()}
+    return [
+        lay_before(
+            seat,
+            [form for form in ordered if answered.get((seat.name, form.entity_id)) != form.shown],
+            sizes,
+            workplace,
+            record,
+        )
+        for seat in workplace.annotators
+    ]
 
 
 def lay_before(

@@ -24,6 +24,7 @@ from annotation.verification.workplace import Seat
 LOOPBACK = "127.0.0.1"
 _WAIT_S = 300.0
 """A start takes 8 s on an idle core, a multiple of that on a busy machine."""
+_PROBE_S = 5.0
 _END_S = 15.0
 _DATABASE = "label_studio.sqlite3"
 _QUIET = {
@@ -145,7 +146,7 @@ def _last_words(folder: Path) -> str:
 def _is_up(seat: Seat) -> bool:
     """Whether the seat's own server answers: its token is known there."""
     try:
-        with seat.client() as client:
+        with seat.client(_PROBE_S) as client:
             return bool(client.who_am_i().get("email") == seat.email)
     except AnnotationError:
         return False

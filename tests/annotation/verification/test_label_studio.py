@@ -277,6 +277,36 @@ def test_a_deleted_project_and_a_wrong_token_are_said_and_cost_no_vote(place: Pl
     assert place.votes() == before
 
 
+def test_a_push_that_was_cut_off_puts_nothing_in_twice(place: Place) -> None:
+    before = len(tasks_of(place, "ben"))
+    with VoteRecord(votes_path(place.run)) as record:
+        record.take_back("ben")  # as if it was killed before it could note what the server took
+    place.qreal("verify", "push", str(place.run.path))
+    assert len(tasks_of(place, "ben")) == before
+    with VoteRecord(votes_path(place.run)) as record:
+        assert len(record.laid_before()["ben"]) == place.entities
+
+
+def test_a_teams_servers_do_as_well(place: Place, tmp_path: Path) -> None:
+    """One server for each person keeps them apart; one for all is used with a warning."""
+    run = write_drafted_run(tmp_path, 3)
+    seats = load_workplace(place.run).seats
+    media = ["--media-url", "https://files.example.org/run"]
+    each = [f"--url={seat.name}={seat.url}" for seat in seats] + [f"--token={seat.name}={seat.token}" for seat in seats]
+    said = place.qreal("verify", "start", str(run.path), *each, *media)
+    assert "Warning" not in said
+    assert f"{seats[1].url}/projects/" in said
+    with load_workplace(run).seats[1].client() as client:
+        project = load_workplace(run).seats[1].project_id
+        assert project is not None
+        assert {task["data"]["image"].rpartition("/")[0] for task in client.tasks(project)} == {media[1]}
+    run = write_drafted_run(tmp_path / "other", 3)
+    shared = [f"--url={seats[0].url}", f"--token={seats[0].token}", *media]
+    said = place.qreal("verify", "start", str(run.path), *shared)
+    assert "Warning: anna can open ben's project" in said
+    assert "--token" in place.qreal("verify", "start", str(run.path), "--url", seats[0].url, status=1)
+
+
 def test_a_project_with_tasks_of_another_run_is_refused(place: Place) -> None:
     cara = seat_of(place, "cara")
     assert cara.project_id is not None

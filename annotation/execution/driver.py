@@ -84,7 +84,7 @@ def init(images: str, path: Path, config: Config, where: Where, watcher: Watcher
         AnnotationError: the inputs cannot be listed, or the folder holds something else.
     """
     run = prepare(images, path, config)
-    with _alone(run), where.started():
+    with alone(run), where.started():
         _compute(run, "intake", run.shard_numbers, where, watcher)
         if parquet.recipe_of(run.manifest_path) != run.recipe("intake"):
             write_manifest(run)
@@ -105,7 +105,7 @@ def run_stages(run: RunFolder, options: Options, watcher: Watcher) -> None:
             f"{run.path} --config {run.config_path}` checks them"
         )
     shards = shards_for(run, options.images)
-    with _alone(run), options.where.started(), CallRecord(run.calls_path) as calls:
+    with alone(run), options.where.started(), CallRecord(run.calls_path) as calls:
         spent = sum(stage.cost_usd for stage in calls.spent().values())
         budget = Budget(options.max_cost_usd, run.config.language_model.prices, spent)
         asker = Asker(run.config, calls, budget, options.api_key)
@@ -143,7 +143,7 @@ def discard_failed(run: RunFolder) -> int:
     Later stages go first: whatever interrupts this leaves no shard that was made of another's old rows.
     """
     count = 0
-    with _alone(run):
+    with alone(run):
         for stage in (one for one in AFTER if one not in ("intake", "drafts", "imageqa", "objectqa")):
             for shard in run.shard_numbers:
                 if not run.is_done(stage, shard):
@@ -214,7 +214,7 @@ def _ask(
 
 
 @contextmanager
-def _alone(run: RunFolder) -> Iterator[None]:
+def alone(run: RunFolder) -> Iterator[None]:
     """One program at a time works on a run; one that dies gives it back."""
     with (run.path / ".lock").open("w") as lock:
         try:

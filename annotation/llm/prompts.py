@@ -84,7 +84,7 @@ def _text(file: Any, name: str) -> str:
         found: str = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise AnnotationError(
-            f"prompt {name} cannot be read ({error}); expected entities, quality, judgment, parts, merge or the path "
-            "of a .yaml file"
+            f"prompt {name} cannot be read ({error}); expected entities, quality, judgment, parts, merge, combine or "
+            "the path of a .yaml file"
         ) from error
     return found

@@ -73,6 +73,18 @@ class MergeReply(_Reply):
         return self
 
 
+class CombineReply(_Reply):
+    """Several people's descriptions as one."""
+
+    description: str
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.description.strip():
+            raise ValueError("description is empty")
+        return self
+
+
 LEVELS = ("Excellent", "Good", "Fair", "Poor", "Bad")
 """The answers of stage ``quality``, best first; scored at the first token."""
 
@@ -81,6 +93,7 @@ _REPLIES: dict[str, type[BaseModel]] = {
     "judgment": JudgmentReply,
     "parts": PartsReply,
     "merge": MergeReply,
+    "combine": CombineReply,
 }
 
 

@@ -1,0 +1,183 @@
+"""RUN/verification/merged.parquet: what people said of every drafted entity, as one row each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from annotation import shards
+from annotation.errors import AnnotationError
+from annotation.run_folder import RunFolder
+from annotation.verification.forms import Form, all_forms
+from annotation.verification.merged_rows import MERGED, row_of
+from annotation.verification.merging import Conclusion, Merged, merge
+from annotation.verification.votes import Vote, VoteRecord
+from annotation.verification.workplace import run_id_of, verification_folder, votes_path
+
+_FORM = 1
+"""Changes when the same votes merge into other rows."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides how votes are merged."""
+
+    min_votes: int | None = None
+    """How many are enough where some are missing."""
+    combine: str | None = None
+    """Title of the prompt with which a model combined several edits; None for the rule."""
+
+
+@dataclass(frozen=True)
+class Ballot:
+    """Everything that merging depends on."""
+
+    forms: Mapping[str, Form]
+    votes: Mapping[str, Sequence[Vote]]
+    """By entity; only those on the forms as they are, and none of the adjudicator's."""
+    adjudicated: Mapping[str, Vote]
+    """By entity."""
+    laid_before: Mapping[str, Mapping[str, str]]
+    """Annotator to entity to digest of the form."""
+    adjudicators: frozenset[str]
+    stale: int
+    """Votes on drafts that were made anew since, or on entities that are no longer drafted."""
+
+    def assigned(self, entity_id: str) -> set[str]:
+        """Before whom the entity was laid."""
+        return {who for who, laid in self.laid_before.items() if entity_id in laid and who not in self.adjudicators}
+
+    def digest(self, run: RunFolder, settings: Settings) -> str:
+        """Names votes, forms and settings: the recipe of what is made of them."""
+        said = {
+            "form": _FORM,
+            "run": run_id_of(run),
+            "settings": asdict(settings),
+            "forms": _digest({entity: form.digest for entity, form in self.forms.items()}),
+            "votes": _digest(
+                [[asdict(vote) for vote in self.votes[entity]] for entity in sorted(self.votes)]
+                + [asdict(self.adjudicated[entity]) for entity in sorted(self.adjudicated)]
+            ),
+            "laid_before": _digest({who: dict(laid) for who, laid in self.laid_before.items()}),
+        }
+        return json.dumps(said, sort_keys=True)
+
+
+def merged_path(run: RunFolder) -> Path:
+    return verification_folder(run) / "merged.parquet"
+
+
+def ballot_of(run: RunFolder, adjudicators: frozenset[str]) -> Ballot:
+    """Forms and votes of a run.
+
+    Raises:
+        AnnotationError: nothing was pulled yet, or drafts are missing.
+        StoreError: the record of votes cannot be read.
+    """
+    path = votes_path(run)
+    if not path.is_file():
+        raise AnnotationError(f"{run.path}: no vote was pulled yet; `qreal annotate verify pull {run.path}` pulls them")
+    forms = all_forms(run)
+    with VoteRecord(path) as record:
+        latest, laid_before = record.latest(), record.laid_before()
+    votes: dict[str, list[Vote]] = {}
+    adjudicated: dict[str, Vote] = {}
+    stale = 0
+    for vote in latest:
+        if vote.entity_id not in forms or vote.shown != forms[vote.entity_id].shown:
+            stale += 1
+        elif vote.annotator in adjudicators:
+            adjudicated[vote.entity_id] = vote
+        else:
+            votes.setdefault(vote.entity_id, []).append(vote)
+    return Ballot(forms, votes, adjudicated, laid_before, adjudicators, stale)
+
+
+def merge_all(ballot: Ballot, min_votes: int | None) -> list[Merged]:
+    """Every drafted entity, in the order of the drafts."""
+    return [
+        merge(form, ballot.votes.get(entity, ()), ballot.assigned(entity), ballot.adjudicated.get(entity), min_votes)
+        for entity, form in ballot.forms.items()
+    ]
+
+
+def write_merged(
+    run: RunFolder, ballot: Ballot, merged: Sequence[Merged], settings: Settings, notes: Mapping[str, Row] | None = None
+) -> Path:
+    """Put the file in place in one step.
+
+    Args:
+        notes: by entity, further columns: ``notes`` and ``combine_call_keys``.
+    """
+    rows = []
+    for one in merged:
+        cast = [*ballot.votes.get(one.entity_id, ())]
+        if (last := ballot.adjudicated.get(one.entity_id)) is not None:
+            cast.append(last)
+        rows.append({**row_of(ballot.forms[one.entity_id], one, cast), **(notes or {}).get(one.entity_id, {})})
+    path = merged_path(run)
+    shards.write_rows(path, rows, MERGED, ballot.digest(run, settings))
+    return path
+
+
+def settings_of_merged(run: RunFolder) -> Settings:
+    """With which the file was made.
+
+    Raises:
+        AnnotationError: there is no file, or another program made it.
+    """
+    return Settings(**_recipe(run)["settings"])
+
+
+def read_merged(run: RunFolder, ballot: Ballot) -> list[Row]:
+    """The rows, when they are made of these votes.
+
+    Raises:
+        AnnotationError: there is no file, it is of another run, or older than the votes or drafts.
+    """
+    found = _recipe(run)
+    expected = json.loads(ballot.digest(run, Settings(**found["settings"])))
+    path, again = merged_path(run), f"`qreal annotate verify merge {run.path}` makes it again"
+    if found["run"] != expected["run"]:
+        raise AnnotationError(f"{path} belongs to a run of other inputs; {again}")
+    changed = [name for name in ("form", "forms", "votes", "laid_before") if found[name] != expected[name]]
+    if changed:
+        what = {"form": "program", "forms": "drafts", "votes": "votes", "laid_before": "tasks"}[changed[0]]
+        raise AnnotationError(f"{path} is older than the {what}; {again}")
+    rows: list[Row] = shards.read_table(path).to_pylist()
+    return rows
+
+
+def adjudication_queue(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
+    """Entities in conflict, and what is not settled of each."""
+    return [(row["entity_id"], row["conflicts"]) for row in rows if row["state"] == Conclusion.CONFLICT]
+
+
+def counts(rows: Sequence[Row]) -> dict[str, int]:
+    """Entities by state, all four."""
+    counted = Counter(row["state"] for row in rows)
+    return {str(state): counted[state] for state in Conclusion}
+
+
+def _recipe(run: RunFolder) -> Row:
+    path = merged_path(run)
+    recipe = shards.recipe_of(path)
+    try:
+        found: Row = json.loads(recipe or "")
+        Settings(**found["settings"])
+    except (ValueError, KeyError, TypeError):
+        raise AnnotationError(
+            f"{path} is not there, or another program made it; `qreal annotate verify merge {run.path}` makes it"
+        ) from None
+    return found
+
+
+def _digest(said: Any) -> str:
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

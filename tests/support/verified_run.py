@@ -1,0 +1,63 @@
+"""A drafted run on which people have voted: most leave it as drafted, some entities are told apart by their place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from drafted_run import write_drafted_run
+from voting import vote
+
+from annotation.run_folder import RunFolder
+from annotation.verification.forms import Form, all_forms
+from annotation.verification.merged import Settings, ballot_of, merge_all, write_merged
+from annotation.verification.votes import Vote, VoteRecord
+from annotation.verification.workplace import votes_path
+
+PEOPLE = ("anna", "ben", "cara")
+Said = Callable[[int, Form, str], dict[str, Any] | None]
+"""Place of the entity, its form and an annotator to what they say; None: not answered."""
+
+
+def as_drafted(place: int, drafted: Form, who: str) -> dict[str, Any] | None:
+    """The machine's answers, whatever the place."""
+    return dict(drafted.answers)
+
+
+def write_voted_run(
+    folder: Path, images: int, said: Said = as_drafted, people: Sequence[str] = PEOPLE, **changes: Any
+) -> RunFolder:
+    """Drafts, and everybody's vote on each of them."""
+    run = write_drafted_run(folder, images, **changes)
+    cast(run, said, people)
+    return run
+
+
+def cast(run: RunFolder, said: Said, people: Sequence[str] = PEOPLE, updated_at: str = "2026-01-01T00:00:00") -> None:
+    """Votes as a pull brings them."""
+    forms = list(all_forms(run).values())
+    votes: list[Vote] = []
+    for number, who in enumerate(people):
+        for place, drafted in enumerate(forms):
+            answers = said(place, drafted, who)
+            if answers is not None:
+                about = {"seconds": 20.0 + 10 * number, "annotation_id": place, "updated_at": updated_at}
+                votes.append(vote(drafted, who, **{**about, **answers}))
+    votes_path(run).parent.mkdir(parents=True, exist_ok=True)
+    with VoteRecord(votes_path(run)) as record:
+        record.add(votes)
+        for number, who in enumerate(people):
+            record.lay_before(who, number, [(drafted.entity_id, drafted.digest) for drafted in forms])
+
+
+def write_verified_run(folder: Path, images: int, said: Said = as_drafted, **changes: Any) -> RunFolder:
+    """Voted, and the votes are merged."""
+    run = write_voted_run(folder, images, said, **changes)
+    merge_run(run)
+    return run
+
+
+def merge_run(run: RunFolder, min_votes: int | None = None) -> None:
+    ballot = ballot_of(run, frozenset())
+    write_merged(run, ballot, merge_all(ballot, min_votes), Settings(min_votes))

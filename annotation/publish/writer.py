@@ -40,7 +40,7 @@ class SplitWriter:
         self._rows.append(row)
         self._bytes += picture_bytes(row)
         self.rows += 1
-        if len(self._rows) >= MOST_GROUP_ROWS or self._bytes >= MOST_GROUP_BYTES:
+        if len(self._rows) >= MOST_GROUP_ROWS or self._bytes >= min(MOST_GROUP_BYTES, self._most_file_bytes):
             self._flush()
 
     def close(self) -> list[Path]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from annotation.explained import explained, fail
+from annotation.publish.commands import publish_command, push_command
 from annotation.verification.commands import verify_app
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
@@ -158,6 +159,10 @@ def preview_command(
         path = out or run / "preview.html"
         shown = write_preview(RunFolder(run), path, images)
     typer.echo(f"{shown} images: {path}")
+
+
+annotate_app.command("publish")(publish_command)
+annotate_app.command("push")(push_command)
 
 
 @contextmanager

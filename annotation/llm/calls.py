@@ -69,6 +69,15 @@ class CallRecord:
                 found.setdefault(key, from_json(text))
         return found
 
+    def costs(self, keys: Iterable[str]) -> dict[str, float]:
+        """Dollars by key, repeated calls included; a key without a price is left out."""
+        found: dict[str, float] = {}
+        with self._file.use() as db:
+            query = "SELECT key, cost_usd FROM calls WHERE cost_usd IS NOT NULL AND key IN (?) ORDER BY id"
+            for key, cost in select(db, query, keys):
+                found[key] = found.get(key, 0.0) + cost
+        return found
+
     def put(self, key: str, stage: str, item: str, outcome: Outcome, usage: Usage, prices: Prices | None) -> None:
         """Log the call before returning. One program at a time works on a run: nobody else has answered meanwhile."""
         kept = outcome.state in KEPT

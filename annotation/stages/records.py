@@ -9,35 +9,24 @@ import pyarrow as pa
 
 from annotation import shards
 from annotation.gallery import Gallery
-from annotation.run_folder import RunFolder
+from annotation.run_folder import Picture, RunFolder
 from annotation.schemas import State
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, Dimension, is_flawed
 from qreal_tasks.dataset import FEATURES
 
 _SHARED = ("entity_id", "image_id", "label", "bbox", "generator", "prompt_id", "is_portrait", "quality_score")
+_DESCRIPTIONS = tuple(f"{dimension}_description" for dimension in Dimension)
 Row = dict[str, Any]
 
 
 def write_imageqa(run: RunFolder, shard: int) -> None:
     """A row an image with at least one complete entity. The picture is the file that came in."""
     complete = complete_drafts(run, shard)
-    rows = []
-    for picture in run.pictures(shard):
-        drafts = complete.get(picture.image_id)
-        if drafts:
-            rows.append(
-                {
-                    "image_id": picture.image_id,
-                    "image": {"bytes": picture.content, "path": None},
-                    "width": picture.width,
-                    "height": picture.height,
-                    "generator": picture.generator,
-                    "prompt_id": picture.prompt_id,
-                    "prompt": picture.prompt,
-                    "is_portrait": drafts[0]["is_portrait"],
-                    "entities": [_listed(draft) for draft in drafts],
-                }
-            )
+    rows = [
+        image_row(picture, [_described(draft) for draft in complete[picture.image_id]])
+        for picture in run.pictures(shard)
+        if picture.image_id in complete
+    ]
     _write(run, "imageqa", shard, rows)
 
 
@@ -46,24 +35,44 @@ def write_objectqa(run: RunFolder, shard: int) -> None:
     complete = complete_drafts(run, shard)
     pictures = run.pictures(shard)
     gallery = Gallery(pictures)
-    rows = []
-    for picture in pictures:
-        for draft in complete.get(picture.image_id, []):
-            crop = gallery.crop(picture.image_id, draft["bbox"])
-            out = io.BytesIO()
-            crop.save(out, "PNG")
-            shared = {name: draft[name] for name in _SHARED}
-            rows.append(
-                {
-                    **shared,
-                    "image": {"bytes": out.getvalue(), "path": None},
-                    "width": crop.width,
-                    "height": crop.height,
-                    **_answers(draft),
-                    **drafted_descriptions(draft),
-                }
-            )
+    rows = [
+        entity_row(_described(draft), gallery) for picture in pictures for draft in complete.get(picture.image_id, [])
+    ]
     _write(run, "objectqa", shard, rows)
+
+
+def image_row(picture: Picture, entities: list[Row]) -> Row:
+    """A row of ``imageqa``.
+
+    Args:
+        entities: at least one; rows of drafts, with the descriptions that the dataset holds.
+    """
+    return {
+        "image_id": picture.image_id,
+        "image": {"bytes": picture.content, "path": None},
+        "width": picture.width,
+        "height": picture.height,
+        "generator": picture.generator,
+        "prompt_id": picture.prompt_id,
+        "prompt": picture.prompt,
+        "is_portrait": entities[0]["is_portrait"],
+        "entities": [_listed(entity) for entity in entities],
+    }
+
+
+def entity_row(entity: Row, gallery: Gallery) -> Row:
+    """A row of ``objectqa``, of a row as ``image_row`` takes it; the crop is cut without loss."""
+    crop = gallery.crop(entity["image_id"], entity["bbox"])
+    out = io.BytesIO()
+    crop.save(out, "PNG")
+    return {
+        **{name: entity[name] for name in _SHARED},
+        "image": {"bytes": out.getvalue(), "path": None},
+        "width": crop.width,
+        "height": crop.height,
+        **_answers(entity),
+        **{name: entity[name] for name in _DESCRIPTIONS},
+    }
 
 
 def complete_drafts(run: RunFolder, shard: int) -> dict[str, list[Row]]:
@@ -75,13 +84,17 @@ def complete_drafts(run: RunFolder, shard: int) -> dict[str, list[Row]]:
     return found
 
 
-def _listed(draft: Row) -> Row:
+def _described(draft: Row) -> Row:
+    return {**draft, **drafted_descriptions(draft)}
+
+
+def _listed(entity: Row) -> Row:
     return {
-        **{name: draft[name] for name in ("entity_id", "label", "bbox", "quality_score")},
-        **_answers(draft),
-        **{f"{dimension}_flawed": is_flawed(dimension, draft) for dimension in Dimension},
-        **drafted_descriptions(draft),
-        "parts": draft["parts"],
+        **{name: entity[name] for name in ("entity_id", "label", "bbox", "quality_score")},
+        **_answers(entity),
+        **{f"{dimension}_flawed": is_flawed(dimension, entity) for dimension in Dimension},
+        **{name: entity[name] for name in _DESCRIPTIONS},
+        "parts": entity["parts"],
     }
 
 

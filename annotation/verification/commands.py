@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from annotation.explained import explained, fail
+from annotation.verification.commands_merge import merge_command, report_command
 
 if TYPE_CHECKING:
     from annotation.run_folder import RunFolder
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 verify_app = typer.Typer(
     help="People verify the drafts, on Label Studio; their votes are merged into the dataset.", no_args_is_help=True
 )
+verify_app.command("merge")(merge_command)
+verify_app.command("report")(report_command)
 
 _RUN = typer.Argument(help="Folder of the run.", show_default=False)
 _ADAPTIVE = typer.Option("--adaptive", help="Two people first; the third only where they differ.")

@@ -17,7 +17,13 @@ from annotation.verification.forms import Form, all_forms
 from annotation.verification.merged_rows import MERGED, row_of
 from annotation.verification.merging import Conclusion, Merged, merge
 from annotation.verification.votes import Vote, VoteRecord
-from annotation.verification.workplace import run_id_of, verification_folder, votes_path
+from annotation.verification.workplace import (
+    has_workplace,
+    load_workplace,
+    run_id_of,
+    verification_folder,
+    votes_path,
+)
 
 _FORM = 1
 """Changes when the same votes merge into other rows."""
@@ -72,6 +78,16 @@ class Ballot:
 
 def merged_path(run: RunFolder) -> Path:
     return verification_folder(run) / "merged.parquet"
+
+
+def adjudicators_of(run: RunFolder) -> frozenset[str]:
+    """Whose votes settle what the others could not.
+
+    Raises:
+        AnnotationError: the list of people cannot be read.
+    """
+    last = load_workplace(run).adjudicator if has_workplace(run) else None
+    return frozenset() if last is None else frozenset({last.name})
 
 
 def ballot_of(run: RunFolder, adjudicators: frozenset[str]) -> Ballot:

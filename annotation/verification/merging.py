@@ -102,7 +102,7 @@ def _kept(form: Form, votes: Sequence[Vote], dropping: int) -> Merged:
     conflicts += [f"{name}: {_tally(keepers, name)}" for name in QUESTION_NAMES if answers[name] is None]
     label = majority_label(form, keepers)
     if label is None:
-        conflicts.append(f"label: {', '.join(f'{vote.annotator} {vote.label!r}' for vote in keepers)}")
+        conflicts.append(f"label: {', '.join(repr(vote.label) for vote in keepers)}")
     box = majority_box(form, keepers)
     if box is None:
         conflicts.append("box: no majority of boxes agrees")

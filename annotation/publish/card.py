@@ -1,0 +1,153 @@
+"""The dataset card: README.md with the front matter that the hub and ``datasets`` read."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from annotation.publish.config import NOT_STATED, PublishConfig
+from annotation.publish.evidence import CONFIG as ANNOTATIONS
+from annotation.publish.split import Split
+from annotation.publish.tally import Provenance, SplitTally
+from annotation.verification.agreement import DROP, AgreementReport
+from qreal_tasks.benchmark import PROMPT_VERSION, QUESTIONS, Dimension
+from qreal_tasks.dataset import CONFIGS, SPLITS
+from qreal_tasks.metrics.bootstrap import LEVEL, Estimate
+
+_SIZES = (("n<1K", 1_000), ("1K<n<10K", 10_000), ("10K<n<100K", 100_000), ("100K<n<1M", 1_000_000))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that the card says."""
+
+    config: PublishConfig
+    splits: Mapping[str, SplitTally]
+    split: Split
+    seed: int
+    provenance: Provenance
+    agreement: AgreementReport
+    states: Mapping[str, int]
+    """Drafted entities by what became of them."""
+    adjudicated: int
+    """Final or dropped by an adjudicator's vote."""
+    least_votes: int | None
+    """``--min-votes`` of the merge."""
+    combined: str | None
+    """Prompt with which several edits were combined."""
+    repository: str | None
+
+    @property
+    def entities(self) -> int:
+        return sum(tally.entities for tally in self.splits.values())
+
+
+def card(facts: Facts) -> str:
+    """The text of README.md."""
+    template = _environment().get_template("card.md.j2")
+    return template.render(
+        facts=facts,
+        config=facts.config,
+        splits=facts.splits,
+        front_matter=_front_matter(facts),
+        generators=_generators(facts),
+        questions=QUESTIONS,
+        dimensions=[str(dimension) for dimension in Dimension],
+        drop=DROP,
+        level=round(100 * LEVEL),
+        prompt_version=PROMPT_VERSION,
+        where=facts.repository or "DIR",
+        annotations=sum(tally.annotations for tally in facts.splits.values()),
+    )
+
+
+def unlicensed(config: PublishConfig, splits: Mapping[str, SplitTally]) -> list[str]:
+    """Generators whose images have no licence in the config."""
+    return sorted({name for tally in splits.values() for name in tally.generators} - config.generators.keys())
+
+
+def _front_matter(facts: Facts) -> str:
+    config = facts.config
+    said: dict[str, Any] = {
+        "pretty_name": config.title,
+        "license": config.license,
+        **({"license_name": config.license_name} if config.license_name else {}),
+        "language": config.language,
+        "size_categories": [_size(facts.entities)],
+        "task_categories": ["visual-question-answering", "object-detection", "image-text-to-text"],
+        "tags": ["qreal-bench", "generated-images", "image-quality", "realism", "plausibility"],
+        "configs": [
+            {
+                "config_name": name,
+                "data_files": [{"split": split, "path": f"data/{name}/{split}-*.parquet"} for split in SPLITS],
+            }
+            for name in (*CONFIGS, ANNOTATIONS)
+        ],
+    }
+    return yaml.safe_dump(said, sort_keys=False, allow_unicode=True).rstrip()
+
+
+def _size(rows: int) -> str:
+    """The hub's category.
+
+    >>> _size(999), _size(17_879)
+    ('n<1K', '10K<n<100K')
+    """
+    return next((name for name, limit in _SIZES if rows < limit), "1M<n<10M")
+
+
+def _generators(facts: Facts) -> Sequence[tuple[str, list[int], str]]:
+    names = sorted({name for tally in facts.splits.values() for name in tally.generators})
+    return [
+        (
+            name,
+            [facts.splits[split].generators[name] for split in SPLITS],
+            facts.config.generators.get(name, NOT_STATED),
+        )
+        for name in names
+    ]
+
+
+def _environment() -> Environment:
+    # Markdown, not HTML: ``cell`` and ``text`` escape for it.
+    found = Environment(
+        loader=PackageLoader("annotation", "publish"),
+        autoescape=False,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    found.filters |= {"cell": cell, "number": number, "share": share, "ends": ends}
+    return found
+
+
+def cell(value: object) -> str:
+    """Text of others in one line of Markdown: shown as it is, whatever it holds.
+
+    >>> cell("a|b <i> [x](y)")
+    'a\\\\|b &lt;i&gt; \\\\[x\\\\](y)'
+    """
+    return re.sub(r"([\\\\`*_{}\[\]|#!~])", r"\\\1", html.escape(" ".join(str(value).split()), quote=False))
+
+
+def number(value: int) -> str:
+    return f"{value:,}"
+
+
+def share(value: float | None) -> str:
+    """Three decimals, or ``undefined``."""
+    return "undefined" if value is None else f"{value:.3f}"
+
+
+def ends(estimate: Estimate) -> str:
+    """A value with its interval."""
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return share(estimate.value)
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

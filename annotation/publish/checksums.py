@@ -1,0 +1,48 @@
+"""SHA256SUMS: what ``sha256sum -c`` checks, and the uploader before it uploads."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from annotation.errors import AnnotationError
+
+NAME = "SHA256SUMS"
+
+
+def write_checksums(folder: Path) -> None:
+    """Of every file in the folder but itself."""
+    lines = [f"{_digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in _files(folder)]
+    (folder / NAME).write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
+def check_checksums(folder: Path) -> None:
+    """Nothing is missing, changed or added.
+
+    Raises:
+        AnnotationError: something is; the message names the first.
+    """
+    try:
+        lines = (folder / NAME).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise AnnotationError(
+            f"{folder / NAME} cannot be read ({error}); `qreal annotate publish` writes such a folder"
+        ) from None
+    expected = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    found = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
+    for name in sorted(expected.keys() | found.keys()):
+        if name not in found:
+            raise AnnotationError(f"{folder}: {name} is missing, but {NAME} lists it; publish anew")
+        if name not in expected:
+            raise AnnotationError(f"{folder}: {name} is not in {NAME}; take it away, or publish anew")
+        if _digest(found[name]) != expected[name]:
+            raise AnnotationError(f"{folder}: {name} was changed since it was written; publish anew")
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / NAME)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

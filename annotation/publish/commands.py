@@ -1,0 +1,104 @@
+"""``qreal annotate publish`` and ``push``; ``annotation.commands`` registers them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from annotation.explained import explained, fail
+
+if TYPE_CHECKING:  # `qreal --help` answers at once
+    from annotation.publish.publish import Published
+
+_TAG = typer.Option(help="Tag of this version on the hub, for instance v1.0.", show_default=False)
+_PRIVATE = typer.Option("--private", help="Only you and your organisation see it.")
+_GATED = typer.Option("--gated", help="People must agree to share who they are before they get it.")
+_SHOWN = 10
+
+
+def publish_command(
+    run: Annotated[Path, typer.Argument(help="Folder of the run, verified and merged.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(help="Where the dataset is written; empty or new.", show_default=False)],
+    config: Annotated[
+        Path | None, typer.Option(help="Licences and the like: configs/annotation/publish.yaml.", show_default=False)
+    ] = None,
+    test_images: Annotated[
+        int | None, typer.Option(min=1, help="Default: 400, or 13 % of fewer than 3,088.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
+    partial: Annotated[bool, typer.Option("--partial", help="Leave out what is pending or in conflict.")] = False,
+    names: Annotated[bool, typer.Option("--names", help="People by their names, not as annotator_1 …")] = False,
+    push: Annotated[str | None, typer.Option(help="Then upload it: org/name.", show_default=False)] = None,
+    tag: Annotated[str | None, _TAG] = None,
+    private: Annotated[bool, _PRIVATE] = False,
+    gated: Annotated[bool, _GATED] = False,
+) -> None:
+    """Write the dataset as a folder in hub layout, with card and checksums, and upload it on request.
+
+    \b
+    qreal annotate publish RUN DIR --config publish.yaml
+    qreal data check DIR && qreal data info DIR
+    qreal annotate push DIR org/name --tag v1.0 --private
+    """
+    _check(push, tag, private, gated)
+    with explained("publish"):
+        from annotation.publish.config import PublishConfig, load_publish_config
+        from annotation.publish.publish import Options, publish
+        from annotation.run_folder import RunFolder
+
+        said = PublishConfig() if config is None else load_publish_config(config)
+        options = Options(said, test_images, seed, partial, names, push)
+        _show(publish(RunFolder(run), folder, options))
+        if push is not None:
+            from annotation.publish.hub import push as upload
+
+            typer.echo(f"Uploaded: {upload(folder, push, tag, private, gated)}")
+    typer.echo(f"{folder}: check it with `qreal data check {folder}`, use it with QREAL_DATA={folder}")
+
+
+def push_command(
+    folder: Annotated[Path, typer.Argument(help="Written by `qreal annotate publish`.", show_default=False)],
+    repository: Annotated[str, typer.Argument(help="org/name on the hub.", show_default=False)],
+    tag: Annotated[str | None, _TAG] = None,
+    private: Annotated[bool, _PRIVATE] = False,
+    gated: Annotated[bool, _GATED] = False,
+) -> None:
+    """Upload a published folder to the hub; may be repeated after a failure. Log in first: `hf auth login`."""
+    with explained("push"):
+        from annotation.publish.hub import push
+
+        typer.echo(f"Uploaded: {push(folder, repository, tag, private, gated)}")
+
+
+def _check(push: str | None, tag: str | None, private: bool, gated: bool) -> None:
+    if push is None and (tag or private or gated):
+        fail("publish", "--tag, --private and --gated go with --push org/name")
+
+
+def _show(done: Published) -> None:
+    for name, tally in done.splits.items():
+        typer.echo(
+            f"{name}: {tally.images:,} images, {tally.entities:,} entities, {tally.annotations:,} annotations, "
+            f"{tally.portraits:,} portraits"
+        )
+    split = done.split
+    smaller = ", the paper's 13 % of a smaller set" if done.shrunk else ""
+    if split.test_images != split.wanted_images or smaller:
+        typer.echo(
+            f"test images: {split.test_images} of {split.wanted_images} wanted{smaller}; prompts are not divided"
+        )
+    if done.left_out:
+        typer.echo(f"{len(done.left_out)} entities are left out:")
+        for entity, why in done.left_out[:_SHOWN]:
+            typer.echo(f"  {entity}: {why}")
+        if len(done.left_out) > _SHOWN:
+            typer.echo(f"  … and {len(done.left_out) - _SHOWN} more; all are in the config `annotations`")
+    if done.unlicensed:
+        typer.secho(
+            f"Warning: no licence stated for the images of {', '.join(done.unlicensed)}; name it under `generators` in "
+            "the config",
+            fg="yellow",
+            err=True,
+        )

@@ -1,0 +1,100 @@
+"""What is published, read from the run: drafts beside what people made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from annotation.errors import AnnotationError
+from annotation.publish.split import ImageFacts
+from annotation.run_folder import RunFolder
+from annotation.verification.merged import Ballot, adjudicators_of, ballot_of, counts, read_merged
+from annotation.verification.merging import Conclusion
+from qreal_tasks.benchmark import QUESTION_NAMES, Dimension
+
+Row = dict[str, Any]
+FINAL = ("label", "bbox", *QUESTION_NAMES, *(f"{dimension}_description" for dimension in Dimension), "parts")
+"""Columns that people decide."""
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Material:
+    """A merged run."""
+
+    run: RunFolder
+    ballot: Ballot
+    merged: Mapping[str, Row]
+    """Entity to its row of merged.parquet."""
+
+    @property
+    def states(self) -> dict[str, int]:
+        """Drafted entities by what became of them."""
+        return counts(list(self.merged.values()))
+
+    def drafts(self, shard: int) -> Iterator[tuple[Row, Row | None]]:
+        """Each row of a shard's drafts, and what people made of it; None where nothing was laid before them."""
+        for draft in self.run.read("drafts", shard):
+            yield draft, self.merged.get(draft["entity_id"])
+
+    def finals(self, shard: int) -> dict[str, list[Row]]:
+        """Image to its final entities: rows of drafts with what people decided in the place of what was drafted."""
+        found: dict[str, list[Row]] = {}
+        for draft, merged in self.drafts(shard):
+            if merged is not None and merged["state"] == Conclusion.FINAL:
+                found.setdefault(draft["image_id"], []).append({**draft, **{name: merged[name] for name in FINAL}})
+        return found
+
+    def facts(self) -> list[ImageFacts]:
+        """Of every image with a final entity."""
+        found = []
+        for shard in self.run.shard_numbers:
+            for image_id, entities in self.finals(shard).items():
+                scores = [one["quality_score"] for one in entities if one["quality_score"] is not None]
+                first = entities[0]
+                found.append(
+                    ImageFacts(
+                        image_id,
+                        first["prompt_id"],
+                        first["generator"],
+                        first["is_portrait"],
+                        float(np.mean(scores)) if scores else None,
+                    )
+                )
+        return found
+
+
+def material_of(run: RunFolder, partial: bool) -> Material:
+    """A run whose entities are all decided; with ``partial`` what is decided of it.
+
+    Raises:
+        AnnotationError: entities are pending or in conflict, none is final, or the merged file is missing, older than
+            the votes or of another run.
+    """
+    ballot = ballot_of(run, adjudicators_of(run))
+    found = Material(run, ballot, {row["entity_id"]: row for row in read_merged(run, ballot)})
+    open_ = left_open(found)
+    if open_ and not partial:
+        first = ", ".join(f"{entity} ({why})" for entity, why in open_[:_NAMED]) + (", …" if open_[_NAMED:] else "")
+        raise AnnotationError(
+            f"{found.states['pending']} entities are pending and {found.states['conflict']} in conflict: {first}. Pull "
+            "and merge again when people have answered, settle conflicts as the adjudicator, or leave them out with "
+            "--partial"
+        )
+    if not found.states["final"]:
+        raise AnnotationError(
+            f"{run.path}: no entity is final; `qreal annotate verify status {run.path}` says how far it is"
+        )
+    return found
+
+
+def left_open(material: Material) -> list[tuple[str, str]]:
+    """Entities that are pending or in conflict, and why."""
+    return [
+        (entity, "; ".join(row["conflicts"]) or row["state"])
+        for entity, row in material.merged.items()
+        if row["state"] in (Conclusion.PENDING, Conclusion.CONFLICT)
+    ]

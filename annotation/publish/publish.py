@@ -1,0 +1,192 @@
+"""``qreal annotate publish``: a merged run as a folder in hub layout, there whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from annotation.errors import AnnotationError
+from annotation.gallery import Gallery
+from annotation.llm.calls import CallRecord
+from annotation.publish import evidence
+from annotation.publish.card import Facts, card, unlicensed
+from annotation.publish.checksums import write_checksums
+from annotation.publish.config import PublishConfig
+from annotation.publish.material import Material, left_open, material_of
+from annotation.publish.split import PAPER_IMAGES, Split, split_of, wanted_test_images
+from annotation.publish.tally import Provenance, SplitTally
+from annotation.publish.writer import MOST_FILE_BYTES, SplitWriter
+from annotation.run_folder import RunFolder
+from annotation.stages.records import entity_row, image_row
+from annotation.verification.agreement import agreement_of
+from annotation.verification.merged import settings_of_merged
+from qreal_tasks.dataset import CONFIGS, FEATURES, SPLITS
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run is published."""
+
+    config: PublishConfig = field(default_factory=PublishConfig)
+    test_images: int | None = None
+    """None: 400, or the paper's share of fewer images than the paper's."""
+    seed: int = 0
+    partial: bool = False
+    """Leave out what is pending or in conflict."""
+    names: bool = False
+    """People by their own names."""
+    repository: str | None = None
+    """For the card: where it will be."""
+    most_file_bytes: int = MOST_FILE_BYTES
+
+
+@dataclass(frozen=True)
+class Published:
+    """What was written."""
+
+    folder: Path
+    splits: Mapping[str, SplitTally]
+    split: Split
+    shrunk: bool
+    """The test split is smaller than the paper's, since the set is."""
+    left_out: Sequence[tuple[str, str]]
+    """Entities that are pending or in conflict, and why."""
+    unlicensed: Sequence[str]
+    """Generators without a licence."""
+
+
+def publish(run: RunFolder, folder: Path, options: Options) -> Published:
+    """Write the folder; the same run, options and libraries give the same bytes.
+
+    Raises:
+        AnnotationError: ``folder`` holds something, the run is not decided or not merged, or the disk is full; nothing
+            is left at ``folder`` then.
+    """
+    _check_free(folder)
+    material = material_of(run, options.partial)
+    facts = material.facts()
+    wanted = wanted_test_images(len(facts)) if options.test_images is None else options.test_images
+    split = split_of(facts, wanted, options.seed)
+    with _partial(folder) as partial:
+        tallies = _write_records(material, split, partial, options.most_file_bytes)
+        provenance = _write_annotations(material, split, partial, options)
+        _write_card(material, split, tallies, provenance, partial, options)
+        write_checksums(partial)
+    return Published(
+        folder,
+        tallies,
+        split,
+        options.test_images is None and len(facts) < PAPER_IMAGES,
+        left_open(material),
+        unlicensed(options.config, tallies),
+    )
+
+
+def _write_records(material: Material, split: Split, folder: Path, most_file_bytes: int) -> dict[str, SplitTally]:
+    """``objectqa`` and ``imageqa``; the pictures of one shard are in memory."""
+    tallies = {name: SplitTally() for name in SPLITS}
+    with _writers(folder, {config: FEATURES[config].arrow_schema for config in CONFIGS}, most_file_bytes) as writers:
+        for shard in material.run.shard_numbers:
+            finals = material.finals(shard)
+            pictures = [one for one in material.run.pictures(shard) if one.image_id in finals]
+            gallery = Gallery(pictures)
+            for picture in pictures:
+                entities, to = finals[picture.image_id], split.of(picture.prompt_id)
+                image = image_row(picture, entities)
+                writers["imageqa", to].add(image)
+                tallies[to].add(image, entities)
+                for entity in entities:
+                    writers["objectqa", to].add(entity_row(entity, gallery))
+    return tallies
+
+
+def _write_annotations(material: Material, split: Split, folder: Path, options: Options) -> Provenance:
+    provenance = Provenance()
+    names = evidence.pseudonyms_of(material, options.names)
+    schema = evidence.ANNOTATIONS_FEATURES.arrow_schema
+    with (
+        CallRecord(material.run.calls_path) as calls,
+        _writers(folder, {evidence.CONFIG: schema}, options.most_file_bytes) as writers,
+    ):
+        for shard in material.run.shard_numbers:
+            for row in evidence.annotation_rows(material, shard, names, calls):
+                provenance.add(row)
+                writers[evidence.CONFIG, split.of(row["prompt_id"])].add(row)
+    return provenance
+
+
+def _write_card(
+    material: Material,
+    split: Split,
+    tallies: Mapping[str, SplitTally],
+    provenance: Provenance,
+    folder: Path,
+    options: Options,
+) -> None:
+    settings = settings_of_merged(material.run)
+    facts = Facts(
+        config=options.config,
+        splits=tallies,
+        split=split,
+        seed=options.seed,
+        provenance=provenance,
+        agreement=agreement_of(material.ballot.forms, material.ballot.votes),
+        states=material.states,
+        adjudicated=sum(row["adjudicated_by"] is not None for row in material.merged.values()),
+        least_votes=settings.min_votes,
+        combined=settings.combine,
+        repository=options.repository,
+    )
+    (folder / "README.md").write_text(card(facts), encoding="utf-8", errors="replace", newline="\n")
+
+
+@contextmanager
+def _writers(
+    folder: Path, schemas: Mapping[str, object], most_file_bytes: int
+) -> Iterator[dict[tuple[str, str], SplitWriter]]:
+    """One for each config and split; their files have their names when the block ends well."""
+    found = {
+        (config, split): SplitWriter(folder, config, split, schema, most_file_bytes)
+        for config, schema in schemas.items()
+        for split in SPLITS
+    }
+    try:
+        yield found
+        for writer in found.values():
+            writer.close()
+    except BaseException:
+        for writer in found.values():
+            writer.abandon()
+        raise
+
+
+def _check_free(folder: Path) -> None:
+    if folder.is_dir() and any(folder.iterdir()):
+        raise AnnotationError(f"{folder} is not empty; give a folder that is empty or does not exist yet")
+    if folder.exists() and not folder.is_dir():
+        raise AnnotationError(f"{folder} is a file; give a folder that is empty or does not exist yet")
+
+
+@contextmanager
+def _partial(folder: Path) -> Iterator[Path]:
+    """A folder beside that takes the place of ``folder`` when the block ends well, and is gone when it does not."""
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        if folder.is_dir():
+            folder.rmdir()
+        partial.rename(folder)
+    except BaseException as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise AnnotationError(
+                f"the disk of {folder} is full: nothing was kept there, and the run is as it was. Needed is about the "
+                "size of all images again, and that of their crops"
+            ) from error
+        raise

@@ -1,0 +1,80 @@
+"""The way to the hub, with a hub that only writes down what it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import huggingface_hub
+import pytest
+from typer.testing import CliRunner
+
+from annotation.commands import annotate_app
+from annotation.errors import AnnotationError
+from annotation.publish.checksums import write_checksums
+from annotation.publish.hub import push
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    found = tmp_path / "set"
+    found.mkdir()
+    (found / "README.md").write_text("A card.")
+    write_checksums(found)
+    return found
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...], dict[str, Any]]]:
+    """What a fake hub was asked, in order."""
+    calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+
+    class Hub:
+        def __getattr__(self, name: str) -> Callable[..., Any]:
+            def note(*arguments: Any, **keywords: Any) -> Any:
+                calls.append((name, arguments, keywords))
+                return SimpleNamespace(oid="abc") if name == "upload_folder" else "https://hub.example/org/name"
+
+            return note
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
+    return calls
+
+
+def test_private_gated_and_tagged(folder: Path, asked: list[Any]) -> None:
+    assert push(folder, "org/name", "v1.0", private=True, gated=True) == "https://hub.example/org/name"
+    assert [name for name, _, _ in asked] == ["create_repo", "update_repo_settings", "upload_folder", "create_tag"]
+    create, settings, upload, tag = asked
+    assert create[1:] == (("org/name",), {"repo_type": "dataset", "private": True, "exist_ok": True})
+    assert settings[2] == {"repo_type": "dataset", "gated": "auto"}
+    assert (upload[2]["folder_path"], upload[2]["repo_type"]) == (folder, "dataset")
+    assert tag[2] == {"repo_type": "dataset", "tag": "v1.0", "revision": "abc"}
+
+
+def test_open_and_without_tag(folder: Path, asked: list[Any]) -> None:
+    push(folder, "org/name", None, private=False, gated=False)
+    assert [name for name, _, _ in asked] == ["create_repo", "upload_folder"]
+
+
+def test_nothing_that_is_not_whole_is_uploaded(folder: Path, asked: list[Any]) -> None:
+    (folder / "README.md").write_text("Another card.")
+    with pytest.raises(AnnotationError, match="was changed since it was written"):
+        push(folder, "org/name", None, private=False, gated=False)
+    assert asked == []
+
+
+def test_offline_it_says_how_to_go_on_and_the_folder_stays(folder: Path) -> None:
+    """The real library, without network."""
+    done = CliRunner().invoke(annotate_app, ["push", str(folder), "org/name", "--tag", "v1.0", "--private"])
+    said = " ".join(done.output.split())
+    assert done.exit_code == 1
+    assert "creating the repository failed" in said
+    assert "org/name --tag v1.0 --private`" in said
+    assert (folder / "README.md").read_text() == "A card."
+
+
+def test_a_name_that_is_none(folder: Path) -> None:
+    with pytest.raises(AnnotationError, match="not a name"):
+        push(folder, "not a name", None, private=False, gated=False)

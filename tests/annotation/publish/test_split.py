@@ -1,0 +1,95 @@
+"""The split by prompt: never shared, as large as asked, balanced, and the seed's alone."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from annotation.errors import AnnotationError
+from annotation.publish.split import ImageFacts, Split, quality_thirds, split_of, wanted_test_images
+
+
+def images(prompts: int, sizes: Sequence[int], seed: int = 0, scored: bool = True) -> list[ImageFacts]:
+    """Prompts with ``sizes`` images each, by ten generators; every eighth prompt is a portrait's."""
+    chance = random.Random(seed)
+    return [
+        ImageFacts(
+            f"{prompt}-{generator}", f"p{prompt}", f"g{generator}", prompt % 8 == 0, chance.random() if scored else None
+        )
+        for prompt in range(prompts)
+        for generator in chance.sample(range(10), chance.choice(sizes))
+    ]
+
+
+PAPER = images(534, (5, 6, 7))
+"""As large as the paper's set."""
+
+
+def chosen_of(found: Split, among: Sequence[ImageFacts]) -> list[ImageFacts]:
+    return [image for image in among if found.of(image.prompt_id) == "test"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_set_of_the_papers_size_is_balanced(seed: int) -> None:
+    found = split_of(PAPER, 400, seed)
+    chosen = chosen_of(found, PAPER)
+    assert found.test_images == len(chosen) == 400
+    share = 400 / len(PAPER)
+    expected, counted = (Counter(image.generator for image in among) for among in (PAPER, chosen))
+    assert all(abs(counted[generator] - share * count) <= 2 for generator, count in expected.items()), counted
+    # Portraits come by whole prompts of up to seven images: half of one is as near as it gets.
+    expected, counted = (Counter(image.is_portrait for image in among) for among in (PAPER, chosen))
+    assert abs(counted[True] - share * expected[True]) <= 3.5
+    thirds = Counter(
+        third for image, third in zip(PAPER, quality_thirds(PAPER), strict=True) if found.of(image.prompt_id) == "test"
+    )
+    assert all(abs(count - 400 / 3) <= 2 for count in thirds.values()), thirds
+
+
+def test_the_seed_decides_and_the_order_of_the_images_does_not() -> None:
+    found = split_of(PAPER, 400, 0)
+    assert split_of(PAPER[::-1], 400, 0) == found
+    assert split_of(PAPER, 400, 1).test_prompts != found.test_prompts
+
+
+@pytest.mark.parametrize(
+    ("wanted", "nearest"),
+    [pytest.param(1, {10}, id="at least one prompt"), (13, {10}), (15, {10, 20}), (27, {30}), (95, {90})],
+)
+def test_the_nearest_count_when_prompts_do_not_divide(wanted: int, nearest: set[int]) -> None:
+    assert split_of(images(10, (10,)), wanted, 0).test_images in nearest
+
+
+def test_without_scores_the_rest_is_balanced() -> None:
+    among = images(100, (5, 6), scored=False)
+    assert quality_thirds(among) == [None] * len(among)
+    found = split_of(among, 60, 0)
+    assert found.test_images == 60
+    counted = Counter(image.generator for image in chosen_of(found, among))
+    assert all(abs(count - 6) <= 2 for count in counted.values()), counted
+
+
+def test_many_prompts_with_one_image_each() -> None:
+    among = [ImageFacts(f"i{n}", f"p{n}", f"g{n % 10}", n % 8 == 0, n / 3088) for n in range(3088)]
+    assert split_of(among, wanted_test_images(len(among)), 0).test_images == 400
+
+
+@pytest.mark.parametrize(
+    ("among", "wanted", "message"),
+    [
+        (images(1, (10,)), 1, "have 1 prompt between them"),
+        (images(2, (10,)), 20, "20 test images of 20"),
+        ([], 1, "0 prompt"),
+    ],
+)
+def test_what_cannot_be_split_is_said(among: list[ImageFacts], wanted: int, message: str) -> None:
+    with pytest.raises(AnnotationError, match=message):
+        split_of(among, wanted, 0)
+
+
+def test_two_prompts_give_one_to_each() -> None:
+    found = split_of(images(2, (10,)), 3, 0)
+    assert len(found.test_prompts) == 1

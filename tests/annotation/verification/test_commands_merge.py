@@ -1,0 +1,68 @@
+"""``qreal annotate verify merge`` and ``report`` as a user meets them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from drafted_run import write_drafted_run
+from typer.testing import CliRunner
+from verified_run import as_drafted, cast, write_voted_run
+
+from annotation.commands import annotate_app
+from annotation.verification.forms import Form
+from annotation.verification.merged import merged_path
+
+
+def told(*arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(annotate_app, ["verify", *arguments])
+    return done.exit_code, " ".join(done.output.split())
+
+
+def half(place: int, drafted: Form, who: str) -> dict[str, Any] | None:
+    """One is not answered by cara, one has three labels."""
+    if place == 0 and who == "cara":
+        return None
+    return dict(drafted.answers) | ({"label": who} if place == 1 else {})
+
+
+def test_merge_lists_what_is_to_decide(tmp_path: Path) -> None:
+    run = write_voted_run(tmp_path, 8, half)
+    code, said = told("merge", str(run.path))
+    assert code == 0
+    assert "#" in said
+    assert "label: 'anna', 'ben', 'cara'" in said
+    assert "1 pending, 1 conflict, 0 dropped" in said
+    code, said = told("merge", str(run.path), "--min-votes", "2")
+    assert "0 pending, 1 conflict, 0 dropped" in said
+    assert merged_path(run).is_file()
+
+
+def test_stale_votes_are_said(tmp_path: Path) -> None:
+    run = write_voted_run(tmp_path, 8)
+    rows = run.read("drafts", 0)
+    rows[0]["label"] = "something else"
+    run.write("drafts", 0, rows)
+    assert "3 votes are on drafts that were made anew since, and do not count" in told("merge", str(run.path))[1]
+
+
+@pytest.mark.parametrize("command", ["merge", "report"])
+def test_before_anybody_has_voted(tmp_path: Path, command: str) -> None:
+    run = write_drafted_run(tmp_path, 4)
+    code, said = told(command, str(run.path))
+    assert (code, "no vote was pulled yet" in said) == (1, True)
+    cast(run, lambda place, drafted, who: None)
+    code, said = told(command, str(run.path))
+    assert (code, "no vote counts yet" in said) == ((1, True) if command == "report" else (0, False))
+
+
+def test_a_limit_needs_something_to_pay_for(tmp_path: Path) -> None:
+    run = write_voted_run(tmp_path, 4, as_drafted)
+    code, said = told("merge", str(run.path), "--max-cost", "1")
+    assert (code, "--max-cost goes with --combine" in said) == (1, True)
+
+
+def test_no_run(tmp_path: Path) -> None:
+    code, said = told("merge", str(tmp_path))
+    assert (code, "is no run of annotation" in said) == (1, True)

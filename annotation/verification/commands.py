@@ -23,6 +23,9 @@ verify_app = typer.Typer(
 verify_app.command("merge")(merge_command)
 verify_app.command("report")(report_command)
 
+verify_app.command("merge")(merge_command)
+verify_app.command("report")(report_command)
+
 _RUN = typer.Argument(help="Folder of the run.", show_default=False)
 _ADAPTIVE = typer.Option("--adaptive", help="Two people first; the third only where they differ.")
 

@@ -58,6 +58,8 @@ def merge_command(
             typer.echo(f"… and {len(queue) - _SHOWN} more in conflict")
         if ballot.stale:
             typer.echo(f"{ballot.stale} votes are on drafts that were made anew since, and do not count")
+        if saved := _saved(folder, ballot):
+            typer.echo(f"{saved} answers of a third person were not needed: the first two agreed")
         typer.echo(f"{', '.join(f'{count} {state}' for state, count in counts(rows).items())}: {path}")
 
 
@@ -84,3 +86,15 @@ def _ballot(folder: RunFolder) -> Ballot:
     from annotation.verification.merged import adjudicators_of, ballot_of
 
     return ballot_of(folder, adjudicators_of(folder))
+
+
+def _saved(folder: RunFolder, ballot: Ballot) -> int:
+    """Tasks that nobody got because two people agreed."""
+    from annotation.verification.assignment import saved_tasks
+    from annotation.verification.workplace import has_workplace, load_workplace
+
+    if not has_workplace(folder):
+        return 0
+    names = [seat.name for seat in load_workplace(folder).annotators]
+    spared = [entity for entity in ballot.forms if 0 < len(ballot.assigned(entity)) < len(names)]
+    return saved_tasks(spared, names, [vote for votes in ballot.votes.values() for vote in votes])

@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import httpx2
 import pytest
 from answering import free_ports, random_answers, results
 from chromium import Chromium
+from datasets import load_dataset
 from drafted_run import write_drafted_run
 
 from annotation.run_folder import RunFolder
@@ -24,6 +25,8 @@ from annotation.verification.forms import all_forms
 from annotation.verification.page import DROP_KEYS, NO_KEYS, YES_KEYS
 from annotation.verification.votes import Vote, VoteRecord
 from annotation.verification.workplace import Seat, Workplace, load_workplace, votes_path
+from qreal_tasks.benchmark import QUESTION_NAMES
+from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
 
 INSTALLED = Path(__file__).parents[3] / ".venv" / "label-studio" / "bin" / "label-studio"
 QREAL = [sys.executable, "-u", "-c", "from qreal_tasks.cli import main; main()"]
@@ -307,6 +310,70 @@ def test_a_teams_servers_do_as_well(place: Place, tmp_path: Path) -> None:
     assert "--token" in place.qreal("verify", "start", str(run.path), "--url", seats[0].url, status=1)
 
 
+def answer_all(run: RunFolder, name: str, answers: Callable[[str], dict[str, str]]) -> list[str]:
+    """Answer everything that is open for somebody; returns the entities."""
+    seat = next(seat for seat in load_workplace(run).seats if seat.name == name)
+    assert seat.project_id is not None
+    with seat.client() as client:
+        open_ones = [task for task in client.tasks(seat.project_id) if not task["annotations"]]
+        for task in open_ones:
+            client.annotate(task["id"], results(task, answers(task["data"]["entity_id"])), 15.0)
+    return [task["data"]["entity_id"] for task in open_ones]
+
+
+def test_the_third_person_gets_only_what_two_disagree_on(place: Place, tmp_path: Path) -> None:
+    run = write_drafted_run(tmp_path, 12)
+    seats = load_workplace(place.run).seats
+    each = [f"--url={seat.name}={seat.url}" for seat in seats] + [f"--token={seat.name}={seat.token}" for seat in seats]
+    place.qreal("verify", "start", str(run.path), *each, "--media-url", "https://files.example.org", "--adaptive")
+    entities = sorted(all_forms(run))
+    disputed = set(entities[::3])
+
+    def said(name: str) -> Callable[[str], dict[str, str]]:
+        return lambda entity: random_answers(f"{name if entity in disputed else ''} {entity}")
+
+    first = {seat.name: answer_all(run, seat.name, said(seat.name)) for seat in seats}
+    assert sum(map(len, first.values())) == 2 * len(entities)
+    place.qreal("verify", "pull", str(run.path))
+    place.qreal("verify", "push", str(run.path), "--adaptive")
+    second = {seat.name: answer_all(run, seat.name, said(seat.name)) for seat in seats}
+    assert sorted(entity for found in second.values() for entity in found) == sorted(disputed)
+    assert all(not set(first[name]) & set(second[name]) for name in first)
+    place.qreal("verify", "pull", str(run.path))
+    merged = place.qreal("verify", "merge", str(run.path))
+    assert f"{len(entities) - len(disputed)} answers of a third person were not needed" in merged
+    assert f"{len(entities)} final" in merged
+
+
+def test_an_adjudicator_settles_what_two_people_cannot(place: Place, tmp_path: Path) -> None:
+    run = write_drafted_run(tmp_path, 4)
+    seats = load_workplace(place.run).seats
+    each = [f"--url={seat.name}={seat.url}" for seat in seats] + [f"--token={seat.name}={seat.token}" for seat in seats]
+    people = ["--annotators", "anna,ben", "--adjudicator", "cara", "--media-url", "https://files.example.org"]
+    place.qreal("verify", "start", str(run.path), *each, *people)
+    tied = sorted(all_forms(run))[0]
+    agreed = dict.fromkeys(QUESTION_NAMES, "Yes")
+    for name in ("anna", "ben"):
+        answer_all(
+            run,
+            name,
+            lambda entity, name=name: agreed | ({"realism_q1": "No"} if (entity, name) == (tied, "ben") else {}),
+        )
+    place.qreal("verify", "pull", str(run.path))
+    assert f"{tied}: realism_q1" in place.qreal("verify", "merge", str(run.path))
+    assert "cara: 1 new entities" in place.qreal("verify", "push", str(run.path))
+    cara = load_workplace(run).adjudicator
+    assert cara is not None
+    assert cara.project_id is not None
+    with cara.client() as client:
+        (task,) = client.tasks(cara.project_id)
+    assert "anna: Yes Yes" in task["data"]["votes"]
+    assert "ben: No Yes" in task["data"]["votes"]
+    assert answer_all(run, "cara", lambda entity: agreed) == [tied]
+    place.qreal("verify", "pull", str(run.path))
+    assert "0 conflict" in place.qreal("verify", "merge", str(run.path))
+
+
 def test_a_project_with_tasks_of_another_run_is_refused(place: Place) -> None:
     cara = seat_of(place, "cara")
     assert cara.project_id is not None
@@ -320,3 +387,32 @@ def test_a_project_with_tasks_of_another_run_is_refused(place: Place) -> None:
     assert "of another run" in said
     raw(cara, "DELETE", f"/api/tasks/{task['id']}")
     place.qreal("verify", "pull", str(place.run.path))
+
+
+def test_merged_and_published_it_is_a_dataset_that_models_are_evaluated_on(place: Place, tmp_path: Path) -> None:
+    """The whole way from votes to numbers, by the commands that a user gives."""
+    run, folder = str(place.run.path), tmp_path / "dataset"
+    assert f"{place.entities - 1} final" in place.qreal("verify", "merge", run)  # one was dropped by two
+    assert "agreement.html" in place.qreal("verify", "report", run)
+    place.qreal("publish", run, str(folder), "--test-images", "8")
+    for split in ("train", "test"):
+        rows = load_dataset(str(folder), "objectqa", split=split, cache_dir=str(tmp_path / "cache"))
+        assert len(rows) > 0
+    model = tmp_path / "model"
+    write_tiny_qwen2_5_vl(model)
+    environment = {**os.environ, "QREAL_DATA": str(folder), "HF_DATASETS_CACHE": str(tmp_path / "cache")}
+    for arguments in (["data", "check"], ["data", "info"]):
+        done = subprocess.run([*QREAL, *arguments], env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{(place.entities - 1) * 8 * 3}" in done.stdout  # annotations, as the paper counts them
+    arguments = [
+        "eval",
+        "--model",
+        "qreal_hf",
+        "--model_args",
+        f"pretrained={model},device=cpu,dtype=float32,min_pixels=3136",
+    ]
+    arguments += ["--output_path", str(tmp_path / "results")]
+    done = subprocess.run([*QREAL, *arguments], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "plausibility_q4" in done.stdout

@@ -29,8 +29,13 @@ $(VENV)/.installed-%: $(BIN)/python setup.cfg constraints.txt
 demo: $(VENV)/.installed-eval
 	$(OFFLINE) $(BIN)/qreal demo
 
-test: $(VENV)/.installed-eval,train,annotate,annotate-local,dev
+test: $(VENV)/.installed-eval,train,annotate,annotate-local,dev $(VENV)/label-studio/bin/label-studio
 	$(OFFLINE) $(BIN)/python -m pytest
+
+# In an environment of its own, since its requirements exclude those of this project. Tests that need it say when it is
+# not there.
+$(VENV)/label-studio/bin/label-studio: annotation/verification/label-studio.txt $(VENV)/.installed-eval,train,annotate,annotate-local,dev
+	-rm -rf $(VENV)/label-studio && $(BIN)/python -m annotation.verification.environment $(VENV)/label-studio
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

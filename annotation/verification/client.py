@@ -11,7 +11,6 @@ import httpx2
 
 from annotation.errors import AnnotationError
 
-_TIMEOUT_S = 120.0
 _TASKS_A_REQUEST = 500
 _ANSWERED = {
     "filters": {
@@ -36,10 +35,10 @@ class LabelStudio:
         AnnotationError: from any method: the server does not answer, refuses the token, lacks the project, or fails.
     """
 
-    def __init__(self, url: str, token: str, who: str) -> None:
+    def __init__(self, url: str, token: str, who: str, timeout_s: float = 120.0) -> None:
         self.url, self._token, self._who = url.rstrip("/"), token, who
         self._http = httpx2.Client(
-            base_url=self.url, timeout=_TIMEOUT_S, transport=httpx2.HTTPTransport(retries=2), trust_env=False
+            base_url=self.url, timeout=timeout_s, transport=httpx2.HTTPTransport(retries=2), trust_env=False
         )
         self._authorization = "" if self._is_personal else f"Token {token}"
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from annotation.errors import AnnotationError
@@ -37,7 +36,7 @@ class Form:
     answers: Mapping[str, str]
     """Question to the machine's answer. People never see it before they have answered."""
 
-    @cached_property
+    @property
     def shown(self) -> dict[str, Any]:
         """What people see of it, and may change."""
         return {

@@ -41,7 +41,7 @@ def write_pictures(run: RunFolder, folder: Path, shards: Iterable[int]) -> None:
         gallery = Gallery(pictures)
         for picture in pictures:
             if not (path := folder / image_name(picture.image_id)).exists():
-                _write(path, _as_shown(picture, gallery))
+                _write(path, as_shown(picture, gallery))
         for form in forms:
             if not (path := folder / crop_name(form)).exists():
                 out = io.BytesIO()
@@ -49,7 +49,7 @@ def write_pictures(run: RunFolder, folder: Path, shards: Iterable[int]) -> None:
                 _write(path, out.getvalue())
 
 
-def _as_shown(picture: Picture, gallery: Gallery) -> bytes:
+def as_shown(picture: Picture, gallery: Gallery) -> bytes:
     """The file itself where a browser shows its stored pixels: one that turns it by its EXIF data does not."""
     with Image.open(io.BytesIO(picture.content)) as image:
         if image.format in _SHOWN_BY_BROWSERS and image.getexif().get(_ORIENTATION, 1) == 1:

@@ -10,10 +10,12 @@ from xml.etree import ElementTree
 from annotation.verification.votes import DROP_REASONS
 from qreal_tasks.benchmark import QUESTIONS, Dimension
 
-YES_KEYS = dict(zip((question.name for question in QUESTIONS), "qwerty", strict=True))
-"""The upper row of letters says Yes, the row under it No."""
+YES_KEYS = dict(zip((question.name for question in QUESTIONS), "123456", strict=True))
+"""Digits say Yes, the middle row of letters No. The upper row will not do: R takes up a tool of Label Studio."""
 NO_KEYS = dict(zip((question.name for question in QUESTIONS), "asdfgh", strict=True))
 DROP_KEYS = dict(zip(DROP_REASONS, "zxc", strict=True))
+
+KEYS = "Tab leads to the texts, Shift+Enter ends one; Ctrl+Enter submits, also a drop with nothing else answered."
 
 IMAGE, CROP, BOX, LABEL, DROP = "image", "crop", "box", "label", "drop"
 """Names of the page's elements; a question has its own name, a description ``<dimension>_description``."""
@@ -23,7 +25,7 @@ PART = "part_"
 _STYLE = """
 .lsf-sidepanels { padding: 0 !important; }
 .lsf-sidepanels__wrapper, .lsf-tool[aria-label="rectangle-3-point-tool"] { display: none; }
-.lsf-menu-header a, .lsf-menu-header button { visibility: hidden; }
+.lsf-menu-header a, .lsf-menu-header button { display: none; }
 .qreal input[type=radio] { visibility: hidden; }
 .qreal { display: flex; gap: 24px; align-items: flex-start; }
 .qreal h4 { font-size: 13px; line-height: 1.3; font-weight: 500; letter-spacing: 0; margin: 0 !important; }
@@ -45,6 +47,7 @@ _STYLE = """
 .qreal-parts { columns: 2; column-gap: 16px; }
 .qreal-part { break-inside: avoid; }
 .qreal-part h4 { flex-basis: 74px; font-size: 12px; }
+.qreal-hint h4 { font-size: 12px; font-weight: 400; opacity: 0.6; margin: 8px 0 0 !important; }
 """
 """What is hidden of Label Studio's own page would only stand between the keys and the texts: three times Tab leads from
 the questions to the first of them. Without ``>``: the text of a Style is taken as it stands in the XML, escaped."""
@@ -76,6 +79,7 @@ def label_config(adjudicating: bool = False) -> str:
     row = _add(say, "View", className="qreal-row")
     _add(row, "Header", size="5", value="Drop it, because")
     _choices(row, DROP, DROP_KEYS, allowNested="false")
+    _add(_add(say, "View", className="qreal-hint"), "Header", size="5", value=KEYS)
     return ElementTree.tostring(page, encoding="unicode")
 
 

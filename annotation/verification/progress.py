@@ -41,8 +41,7 @@ def standings(
     found = []
     for name in names:
         mine = [vote for vote in votes if vote.annotator == name and vote.entity_id in forms]
-        before = laid.get(name, {}).keys() & forms.keys()
-        mine = [vote for vote in mine if vote.entity_id in before]
+        before = (laid.get(name, {}).keys() | {vote.entity_id for vote in mine}) & forms.keys()
         times = [vote.seconds for vote in mine if vote.seconds]
         seconds = statistics.median(times) if times else None
         found.append(

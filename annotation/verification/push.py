@@ -7,10 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from annotation.run_folder import RunFolder
+from annotation.verification.assignment import asked_first, third_needed
 from annotation.verification.forms import Form, all_forms
+from annotation.verification.merged import ballot_of, merge_all
+from annotation.verification.merging import Conclusion
 from annotation.verification.tasks import Size, task_of
-from annotation.verification.votes import VoteRecord
+from annotation.verification.votes import Vote, VoteRecord
 from annotation.verification.workplace import Seat, Workplace
+from qreal_tasks.benchmark import QUESTION_NAMES
 
 _PORTION = 500
 
@@ -40,14 +44,67 @@ def in_order(forms: Mapping[str, Form]) -> list[Form]:
 
 
 def push_all(run: RunFolder, workplace: Workplace, record: VoteRecord, adaptive: bool) -> list[Pushed]:
-    """To every annotator what is theirs.
+    """To everybody what is theirs and not answered yet; to the adjudicator what is in conflict.
+
+    Args:
+        adaptive: an entity goes to two people first, and to the others once the two have answered and differ.
 
     Raises:
         AnnotationError: a server fails, or there is nothing to verify.
     """
     forms = all_forms(run)
     ordered, sizes = in_order(forms), sizes_of(run)
-    return [lay_before(seat, ordered, sizes, workplace, record) for seat in workplace.annotators]
+    votes = _by_entity(record, forms)
+    names = [seat.name for seat in workplace.annotators]
+
+    def is_for(name: str, form: Form) -> bool:
+        said = votes.get(form.entity_id, [])
+        if any(vote.annotator == name for vote in said):
+            return False
+        if not adaptive or name in asked_first(form.entity_id, names):
+            return True
+        return third_needed(form.entity_id, names, said)
+
+    done = [
+        lay_before(seat, [form for form in ordered if is_for(seat.name, form)], sizes, workplace, record)
+        for seat in workplace.annotators
+    ]
+    if (seat := workplace.adjudicator) is not None:
+        conflicts = _conflicts(run, seat.name)
+        open_ones = [form for form in ordered if form.entity_id in conflicts]
+        done.append(lay_before(seat, open_ones, sizes, workplace, record, lambda entity_id: conflicts[entity_id]))
+    return done
+
+
+def _by_entity(record: VoteRecord, forms: Mapping[str, Form]) -> dict[str, list[Vote]]:
+    """Votes on the forms as they are."""
+    found: dict[str, list[Vote]] = {}
+    for vote in record.latest():
+        if vote.entity_id in forms and vote.shown == forms[vote.entity_id].shown:
+            found.setdefault(vote.entity_id, []).append(vote)
+    return found
+
+
+def _conflicts(run: RunFolder, adjudicator: str) -> dict[str, str]:
+    """Entity to what is not settled and what everybody said of it, as plain text."""
+    ballot = ballot_of(run, frozenset({adjudicator}))
+    return {
+        one.entity_id: _told(one.conflicts, ballot.votes[one.entity_id])
+        for one in merge_all(ballot, None)
+        if one.state == Conclusion.CONFLICT and one.adjudicated_by is None
+    }
+
+
+def _told(conflicts: Sequence[str], votes: Sequence[Vote]) -> str:
+    lines = [f"Not settled: {'; '.join(conflicts)}."]
+    for vote in votes:
+        if vote.answers is None:
+            lines.append(f"{vote.annotator}: drop it, {vote.drop}.")
+            continue
+        answers = " ".join(vote.answers[name] for name in QUESTION_NAMES)
+        texts = " | ".join(text for text in vote.descriptions.values() if text)
+        lines.append(f"{vote.annotator}: {answers}; {vote.label}; {texts}")
+    return "\n".join(lines)
 
 
 def lay_before(

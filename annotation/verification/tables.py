@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from annotation.verification.page import KEYS
 from annotation.verification.progress import TYPICAL_S, Standing
 from annotation.verification.workplace import Workplace
 
@@ -23,8 +24,7 @@ def print_seats(workplace: Workplace) -> None:
     console = _console()
     console.print(table)
     console.print(
-        "Keys: q w e r t y say Yes to the six questions, a s d f g h say No, z x c drop the entity, Tab leads to the "
-        "texts, Ctrl+Enter submits.",
+        f"Keys: 1 to 6 say Yes to the six questions, a s d f g h say No, z x c drop the entity. {KEYS}",
         highlight=False,
     )
 

@@ -34,8 +34,9 @@ class Seat:
     adjudicates: bool = False
     """Settles what the others could not."""
 
-    def client(self) -> LabelStudio:
-        return LabelStudio(self.url, self.token, self.name)
+    def client(self, timeout_s: float = 120.0) -> LabelStudio:
+        """The seat's own account."""
+        return LabelStudio(self.url, self.token, self.name, timeout_s)
 
     @property
     def link(self) -> str:

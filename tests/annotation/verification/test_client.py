@@ -1,0 +1,114 @@
+"""What the client makes of answers that Label Studio does not give in a test: other servers, failures, other tokens."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from answering import free_ports
+
+from annotation.errors import AnnotationError
+from annotation.verification.client import LabelStudio
+
+Answer = Callable[[str, str, str], tuple[int, object]]
+"""Method, path and authorisation to status and body."""
+
+
+@pytest.fixture
+def served() -> Iterator[Callable[[Answer], str]]:
+    """A server that answers as told; returns its address."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def serve(answer: Answer) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def _reply(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                status, body = answer(self.command, self.path, self.headers.get("Authorization") or "")
+                content = body if isinstance(body, bytes) else json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = _reply  # noqa: N815
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+FAILURES = {
+    "wrong token": (401, {"detail": "no"}, "refuses the token of anna"),
+    "no right": (403, {"detail": "no"}, "refuses the token of anna"),
+    "gone": (404, {"detail": "no"}, "was the project deleted by hand"),
+    "failing": (500, b"Traceback", "status 500: Traceback"),
+    "another server": (200, b"<html>", "no JSON: is it Label Studio"),
+}
+
+
+@pytest.mark.parametrize("case", FAILURES)
+def test_a_failure_says_who_where_and_what_to_do(served: Callable[[Answer], str], case: str) -> None:
+    status, body, message = FAILURES[case]
+    url = served(lambda *_: (status, body))
+    with LabelStudio(url, "t", "anna") as client, pytest.raises(AnnotationError, match=message) as raised:
+        client.project(7)
+    assert url in str(raised.value)
+    assert str(raised.value) != "t"
+
+
+def test_a_server_that_is_down_is_named_with_what_starts_it() -> None:
+    url = f"http://127.0.0.1:{free_ports(1)}"
+    with LabelStudio(url, "secret-token", "anna") as client, pytest.raises(AnnotationError) as raised:
+        client.who_am_i()
+    assert "does not answer anna" in str(raised.value)
+    assert "qreal annotate verify start" in str(raised.value)
+    assert "secret-token" not in str(raised.value)
+
+
+def test_a_personal_token_is_exchanged_and_renewed_when_it_runs_out(served: Callable[[Answer], str]) -> None:
+    asked: list[str] = []
+
+    def answer(method: str, path: str, authorization: str) -> tuple[int, object]:
+        asked.append(path)
+        if path == "/api/token/refresh":
+            return 200, {"access": f"short-{asked.count(path)}"}
+        return (200, {"id": 7}) if authorization == "Bearer short-2" else (401, {})
+
+    with LabelStudio(served(answer), "aa.bb.cc", "anna") as client:
+        assert client.project(7) == {"id": 7}
+        client.project(7)
+    assert asked == [
+        "/api/token/refresh",
+        "/api/projects/7",
+        "/api/token/refresh",
+        "/api/projects/7",
+        "/api/projects/7",
+    ]
+
+
+def test_pages_of_tasks_are_read_to_the_end(served: Callable[[Answer], str]) -> None:
+    def answer(method: str, path: str, authorization: str) -> tuple[int, object]:
+        page = int(path.partition("page=")[2].partition("&")[0] if "&page=" not in path else path.split("&page=")[1])
+        return (200, {"tasks": [{"id": page}], "total": 3}) if page <= 3 else (404, {})
+
+    with LabelStudio(served(answer), "t", "anna") as client:
+        assert [task["id"] for task in client.tasks(1)] == [1, 2, 3]
+
+
+def test_tasks_that_the_server_leaves_out_are_noticed(served: Callable[[Answer], str]) -> None:
+    url = served(lambda *_: (201, {"task_count": 1}))
+    with LabelStudio(url, "t", "anna") as client, pytest.raises(AnnotationError, match="took 1 of 2 tasks for anna"):
+        client.put_in(1, [{}, {}])

@@ -144,7 +144,9 @@ def _write_card(
         split=split,
         seed=options.seed,
         provenance=provenance,
-        agreement=agreement_of(material.ballot.forms, material.ballot.votes),
+        agreement=agreement_of(
+            material.ballot.forms, material.ballot.votes, independent=material.ballot.independent_votes
+        ),
         states=material.states,
         adjudicated=sum(row["adjudicated_by"] is not None for row in material.merged.values()),
         least_votes=settings.min_votes,

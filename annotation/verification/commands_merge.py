@@ -56,6 +56,8 @@ def merge_command(
             typer.echo(f"{entity_id}: {'; '.join(conflicts)}")
         if len(queue := adjudication_queue(rows)) > _SHOWN:
             typer.echo(f"… and {len(queue) - _SHOWN} more in conflict")
+        if saved := _saved(ballot):
+            typer.echo(f"{saved} votes saved: nobody else was asked where the first two agree")
         if ballot.stale:
             typer.echo(f"{ballot.stale} votes are on drafts that were made anew since, and do not count")
         typer.echo(f"{', '.join(f'{count} {state}' for state, count in counts(rows).items())}: {path}")
@@ -72,7 +74,7 @@ def report_command(run: Annotated[Path, _RUN]) -> None:
 
         folder = RunFolder(run)
         ballot = _ballot(folder)
-        report = agreement_of(ballot.forms, ballot.votes)
+        report = agreement_of(ballot.forms, ballot.votes, independent=ballot.independent_votes)
         if not report.votes:
             fail("verify report", f"no vote counts yet; `qreal annotate verify pull {run}` brings them")
         states = counts([{"state": one.state} for one in merge_all(ballot, None)])
@@ -84,3 +86,12 @@ def _ballot(folder: RunFolder) -> Ballot:
     from annotation.verification.merged import adjudicators_of, ballot_of
 
     return ballot_of(folder, adjudicators_of(folder))
+
+
+def _saved(ballot: Ballot) -> int:
+    from annotation.verification.assignment import FIRST, saved_tasks
+
+    if len(ballot.annotators) <= FIRST:
+        return 0
+    assigned = {entity: ballot.assigned(entity) for entity in ballot.forms}
+    return saved_tasks(assigned, ballot.annotators, [vote for votes in ballot.votes.values() for vote in votes])

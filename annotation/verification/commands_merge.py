@@ -38,6 +38,7 @@ def merge_command(
     with explained("verify merge"):
         from annotation.run_folder import RunFolder
         from annotation.verification.merged import Settings, adjudication_queue, counts, merge_all, write_merged
+        from annotation.verification.merging import unexplained
 
         folder = RunFolder(run)
         ballot = _ballot(folder)
@@ -56,6 +57,11 @@ def merge_command(
             typer.echo(f"{entity_id}: {'; '.join(conflicts)}")
         if len(queue := adjudication_queue(rows)) > _SHOWN:
             typer.echo(f"… and {len(queue) - _SHOWN} more in conflict")
+        if silent := sum(bool(unexplained(ballot.forms[one.entity_id], one)) for one in merged):
+            typer.echo(
+                f"{silent} entities have a flaw that the machine had not seen, and the text that it had drafted: the "
+                "column `notes` says which"
+            )
         if saved := _saved(ballot):
             typer.echo(f"{saved} votes saved: nobody else was asked where the first two agree")
         if ballot.stale:

@@ -16,7 +16,7 @@ from annotation.run_folder import RunFolder
 from annotation.verification.assignment import FIRST, asked_first
 from annotation.verification.forms import Form, all_forms
 from annotation.verification.merged_rows import MERGED, row_of
-from annotation.verification.merging import Conclusion, Merged, merge
+from annotation.verification.merging import Conclusion, Merged, merge, unexplained
 from annotation.verification.votes import Vote, VoteRecord
 from annotation.verification.workplace import (
     has_workplace,
@@ -26,7 +26,7 @@ from annotation.verification.workplace import (
     votes_path,
 )
 
-_FORM = 1
+_FORM = 2
 """Changes when the same votes merge into other rows."""
 
 Row = dict[str, Any]
@@ -158,7 +158,9 @@ def write_merged(
         cast = [*ballot.votes.get(one.entity_id, ())]
         if (last := ballot.adjudicated.get(one.entity_id)) is not None:
             cast.append(last)
-        rows.append({**row_of(ballot.forms[one.entity_id], one, cast), **(notes or {}).get(one.entity_id, {})})
+        form, about = ballot.forms[one.entity_id], (notes or {}).get(one.entity_id, {})
+        said = "; ".join(filter(None, [about.get("notes"), *unexplained(form, one)]))
+        rows.append({**row_of(form, one, cast), **about, "notes": said})
     path = merged_path(run)
     shards.write_rows(path, rows, MERGED, ballot.digest(run, settings))
     return path

@@ -26,6 +26,9 @@ from annotation.verification.agreement import agreement_of
 from annotation.verification.merged import settings_of_merged
 from qreal_tasks.dataset import CONFIGS, FEATURES, SPLITS
 
+_Writers = dict[tuple[str, str], SplitWriter]
+"""By config and split."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -91,17 +94,24 @@ def _write_records(material: Material, split: Split, folder: Path, most_file_byt
     tallies = {name: SplitTally() for name in SPLITS}
     with _writers(folder, {config: FEATURES[config].arrow_schema for config in CONFIGS}, most_file_bytes) as writers:
         for shard in material.run.shard_numbers:
-            finals = material.finals(shard)
-            pictures = [one for one in material.run.pictures(shard) if one.image_id in finals]
-            gallery = Gallery(pictures)
-            for picture in pictures:
-                entities, to = finals[picture.image_id], split.of(picture.prompt_id)
-                image = image_row(picture, entities)
-                writers["imageqa", to].add(image)
-                tallies[to].add(image, entities)
-                for entity in entities:
-                    writers["objectqa", to].add(entity_row(entity, gallery))
+            _write_shard(material, shard, split, writers, tallies)
     return tallies
+
+
+def _write_shard(
+    material: Material, shard: int, split: Split, writers: _Writers, tallies: Mapping[str, SplitTally]
+) -> None:
+    """By itself, so that its pictures are forgotten before the next shard's come."""
+    finals = material.finals(shard)
+    pictures = [one for one in material.run.pictures(shard) if one.image_id in finals]
+    gallery = Gallery(pictures)
+    for picture in pictures:
+        entities, to = finals[picture.image_id], split.of(picture.prompt_id)
+        image = image_row(picture, entities)
+        writers["imageqa", to].add(image)
+        tallies[to].add(image, entities)
+        for entity in entities:
+            writers["objectqa", to].add(entity_row(entity, gallery))
 
 
 def _write_annotations(material: Material, split: Split, folder: Path, options: Options) -> Provenance:
@@ -134,7 +144,9 @@ def _write_card(
         split=split,
         seed=options.seed,
         provenance=provenance,
-        agreement=agreement_of(material.ballot.forms, material.ballot.votes),
+        agreement=agreement_of(
+            material.ballot.forms, material.ballot.votes, independent=material.ballot.independent_votes
+        ),
         states=material.states,
         adjudicated=sum(row["adjudicated_by"] is not None for row in material.merged.values()),
         least_votes=settings.min_votes,
@@ -145,9 +157,7 @@ def _write_card(
 
 
 @contextmanager
-def _writers(
-    folder: Path, schemas: Mapping[str, object], most_file_bytes: int
-) -> Iterator[dict[tuple[str, str], SplitWriter]]:
+def _writers(folder: Path, schemas: Mapping[str, object], most_file_bytes: int) -> Iterator[_Writers]:
     """One for each config and split; their files have their names when the block ends well."""
     found = {
         (config, split): SplitWriter(folder, config, split, schema, most_file_bytes)

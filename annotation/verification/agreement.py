@@ -65,37 +65,46 @@ class AgreementReport:
     votes: int
     questions: tuple[OnQuestion, ...]
     annotators: tuple[Annotator, ...]
+    independent_only: bool
+    """Agreement between people counts some of the votes only: those that did not depend on others'."""
 
 
 def agreement_of(
-    forms: Mapping[str, Form], votes: Mapping[str, Sequence[Vote]], *, resamples: int = RESAMPLES, seed: int = 0
+    forms: Mapping[str, Form],
+    votes: Mapping[str, Sequence[Vote]],
+    *,
+    independent: Mapping[str, Sequence[Vote]] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> AgreementReport:
     """The report.
 
     Args:
         forms: by entity.
         votes: by entity, one a person, none of an adjudicator.
+        independent: those among them that were asked for whatever others had answered; None for all. People agree with
+            each other by these alone: a third who is asked where two differ would make them seem to differ more.
         resamples, seed: of the intervals, which come from a bootstrap over images.
     """
     entities = [entity for entity in forms if votes.get(entity)]
     names = sorted({vote.annotator for entity in entities for vote in votes[entity]})
     images = tuple(forms[entity].image_id for entity in entities)
+    counted = votes if independent is None else independent
     tables = {name: Votes(images, _table(entities, names, votes, _reader(name))) for name in ASKED}
-    questions = tuple(
-        _question(name, tables[name], [forms[entity] for entity in entities], resamples, seed) for name in ASKED
-    )
+    measured = {name: Votes(images, _table(entities, names, counted, _reader(name))) for name in ASKED}
+    drafted = [forms[entity] for entity in entities]
+    questions = tuple(_question(name, tables[name], measured[name], drafted, resamples, seed) for name in ASKED)
+    cast = [vote for entity in entities for vote in votes[entity]]
     people = tuple(
-        _annotator(
-            place, name, tables, [vote for entity in entities for vote in votes[entity] if vote.annotator == name]
-        )
+        _annotator(place, name, tables, [vote for vote in cast if vote.annotator == name])
         for place, name in enumerate(names)
     )
-    total = sum(len(votes[entity]) for entity in entities)
-    return AgreementReport(len(entities), len(set(images)), total, questions, people)
+    some_only = sum(len(counted.get(entity, ())) for entity in entities) < len(cast)
+    return AgreementReport(len(entities), len(set(images)), len(cast), questions, people, some_only)
 
 
-def _question(name: str, table: Votes, forms: Sequence[Form], resamples: int, seed: int) -> OnQuestion:
-    agreement = Agreement(table)
+def _question(name: str, table: Votes, measured: Votes, forms: Sequence[Form], resamples: int, seed: int) -> OnQuestion:
+    agreement = Agreement(measured)
     measures = intervals(agreement, resamples=resamples, seed=seed)
     machine, machine_n = None, 0
     if name != DROP:
@@ -162,7 +171,7 @@ def _table(
     place = {name: number for number, name in enumerate(names)}
     table = np.full((len(entities), len(names)), np.nan)
     for row, entity in enumerate(entities):
-        for vote in votes[entity]:
+        for vote in votes.get(entity, ()):
             table[row, place[vote.annotator]] = read(vote)
     return table
 

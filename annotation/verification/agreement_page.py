@@ -48,6 +48,7 @@ def as_json(report: AgreementReport, counts: dict[str, int]) -> dict[str, Any]:
         "entities": report.entities,
         "images": report.images,
         "votes": report.votes,
+        "independent_votes_only": report.independent_only,
         "interval_level": LEVEL,
         "questions": [question_json(question) for question in report.questions],
         "annotators": [asdict(one) for one in report.annotators],

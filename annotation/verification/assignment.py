@@ -7,7 +7,7 @@ asked only where the first two differ in anything.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from annotation.verification.merging import LIKE_OTHER_IOU
 from annotation.verification.votes import Vote
@@ -58,15 +58,19 @@ def third_needed(entity_id: str, annotators: Sequence[str], votes: Sequence[Vote
     return len(theirs) == FIRST and differ(*theirs)
 
 
-def saved_tasks(entity_ids: Sequence[str], annotators: Sequence[str], votes: Sequence[Vote]) -> int:
-    """Votes that were not needed, over the entities that the first two have answered alike."""
+def saved_tasks(assigned: Mapping[str, Collection[str]], annotators: Sequence[str], votes: Sequence[Vote]) -> int:
+    """Votes that nobody was asked for, since the first two have answered alike.
+
+    Args:
+        assigned: entity to the people before whom it was laid.
+    """
     by_entity: dict[str, list[Vote]] = {}
     for vote in votes:
         by_entity.setdefault(vote.entity_id, []).append(vote)
     saved = 0
-    for entity_id in entity_ids:
+    for entity_id, people in assigned.items():
         said, first = by_entity.get(entity_id, []), set(asked_first(entity_id, annotators))
         answered = first <= {vote.annotator for vote in said}
-        if answered and not third_needed(entity_id, annotators, said):
-            saved += len(annotators) - len({vote.annotator for vote in said})
+        if set(people) == first and answered and not third_needed(entity_id, annotators, said):
+            saved += len(annotators) - FIRST
     return saved

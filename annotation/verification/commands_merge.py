@@ -38,6 +38,7 @@ def merge_command(
     with explained("verify merge"):
         from annotation.run_folder import RunFolder
         from annotation.verification.merged import Settings, adjudication_queue, counts, merge_all, write_merged
+        from annotation.verification.merging import unexplained
 
         folder = RunFolder(run)
         ballot = _ballot(folder)
@@ -56,10 +57,15 @@ def merge_command(
             typer.echo(f"{entity_id}: {'; '.join(conflicts)}")
         if len(queue := adjudication_queue(rows)) > _SHOWN:
             typer.echo(f"… and {len(queue) - _SHOWN} more in conflict")
+        if silent := sum(bool(unexplained(ballot.forms[one.entity_id], one)) for one in merged):
+            typer.echo(
+                f"{silent} entities have a flaw that the machine had not seen, and the text that it had drafted: the "
+                "column `notes` says which"
+            )
+        if saved := _saved(ballot):
+            typer.echo(f"{saved} votes saved: nobody else was asked where the first two agree")
         if ballot.stale:
             typer.echo(f"{ballot.stale} votes are on drafts that were made anew since, and do not count")
-        if saved := _saved(folder, ballot):
-            typer.echo(f"{saved} answers of a third person were not needed: the first two agreed")
         typer.echo(f"{', '.join(f'{count} {state}' for state, count in counts(rows).items())}: {path}")
 
 
@@ -74,7 +80,7 @@ def report_command(run: Annotated[Path, _RUN]) -> None:
 
         folder = RunFolder(run)
         ballot = _ballot(folder)
-        report = agreement_of(ballot.forms, ballot.votes)
+        report = agreement_of(ballot.forms, ballot.votes, independent=ballot.independent_votes)
         if not report.votes:
             fail("verify report", f"no vote counts yet; `qreal annotate verify pull {run}` brings them")
         states = counts([{"state": one.state} for one in merge_all(ballot, None)])
@@ -88,13 +94,10 @@ def _ballot(folder: RunFolder) -> Ballot:
     return ballot_of(folder, adjudicators_of(folder))
 
 
-def _saved(folder: RunFolder, ballot: Ballot) -> int:
-    """Tasks that nobody got because two people agreed."""
-    from annotation.verification.assignment import saved_tasks
-    from annotation.verification.workplace import has_workplace, load_workplace
+def _saved(ballot: Ballot) -> int:
+    from annotation.verification.assignment import FIRST, saved_tasks
 
-    if not has_workplace(folder):
+    if len(ballot.annotators) <= FIRST:
         return 0
-    names = [seat.name for seat in load_workplace(folder).annotators]
-    spared = [entity for entity in ballot.forms if 0 < len(ballot.assigned(entity)) < len(names)]
-    return saved_tasks(spared, names, [vote for votes in ballot.votes.values() for vote in votes])
+    assigned = {entity: ballot.assigned(entity) for entity in ballot.forms}
+    return saved_tasks(assigned, ballot.annotators, [vote for votes in ballot.votes.values() for vote in votes])

@@ -13,9 +13,10 @@ from typing import Any
 from annotation import shards
 from annotation.errors import AnnotationError
 from annotation.run_folder import RunFolder
+from annotation.verification.assignment import FIRST, asked_first
 from annotation.verification.forms import Form, all_forms
 from annotation.verification.merged_rows import MERGED, row_of
-from annotation.verification.merging import Conclusion, Merged, merge
+from annotation.verification.merging import Conclusion, Merged, merge, unexplained
 from annotation.verification.votes import Vote, VoteRecord
 from annotation.verification.workplace import (
     has_workplace,
@@ -25,7 +26,7 @@ from annotation.verification.workplace import (
     votes_path,
 )
 
-_FORM = 1
+_FORM = 2
 """Changes when the same votes merge into other rows."""
 
 Row = dict[str, Any]
@@ -59,6 +60,26 @@ class Ballot:
     def assigned(self, entity_id: str) -> set[str]:
         """Before whom the entity was laid."""
         return {who for who, laid in self.laid_before.items() if entity_id in laid and who not in self.adjudicators}
+
+    @property
+    def annotators(self) -> list[str]:
+        """Before whom anything was laid, but adjudicators."""
+        return sorted(self.laid_before.keys() - self.adjudicators)
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Some entity is before the first two alone: whether the others are asked depends on the answers."""
+        return len(self.annotators) > FIRST and any(len(self.assigned(entity)) == FIRST for entity in self.forms)
+
+    @property
+    def independent_votes(self) -> Mapping[str, Sequence[Vote]]:
+        """Votes that were asked for whatever others had answered: with ``is_adaptive`` those of the first two."""
+        if not self.is_adaptive:
+            return self.votes
+        return {
+            entity: [vote for vote in votes if vote.annotator in asked_first(entity, self.annotators)]
+            for entity, votes in self.votes.items()
+        }
 
     def digest(self, run: RunFolder, settings: Settings) -> str:
         """Names votes, forms and settings: the recipe of what is made of them."""
@@ -137,7 +158,9 @@ def write_merged(
         cast = [*ballot.votes.get(one.entity_id, ())]
         if (last := ballot.adjudicated.get(one.entity_id)) is not None:
             cast.append(last)
-        rows.append({**row_of(ballot.forms[one.entity_id], one, cast), **(notes or {}).get(one.entity_id, {})})
+        form, about = ballot.forms[one.entity_id], (notes or {}).get(one.entity_id, {})
+        said = "; ".join(filter(None, [about.get("notes"), *unexplained(form, one)]))
+        rows.append({**row_of(form, one, cast), **about, "notes": said})
     path = merged_path(run)
     shards.write_rows(path, rows, MERGED, ballot.digest(run, settings))
     return path

@@ -23,7 +23,7 @@ from itertools import combinations
 import numpy as np
 
 from annotation.verification.forms import Form, Parts
-from annotation.verification.texts import Chosen, chosen_text, said_anything
+from annotation.verification.texts import UNCHANGED, Chosen, chosen_text, said_anything
 from annotation.verification.votes import DROP_REASONS, Vote
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension, is_flawed, questions_of
 from qreal_tasks.boxes import iou_matrix
@@ -91,6 +91,20 @@ def merge(
         reason = max(DROP_REASONS, key=lambda reason: counted[reason])  # the first of equals
         return _nothing(form, Conclusion.DROPPED, drop=reason)
     return _kept(form, ordered, len(dropping))
+
+
+def unexplained(form: Form, merged: Merged) -> list[str]:
+    """Dimensions in which people found a flaw that the machine had not, and left its text as it was: that text may say
+    that nothing is wrong. Worth a look, and no conflict: it may describe the flaw all the same."""
+    if merged.state != Conclusion.FINAL:
+        return []
+    answers = {name: answer for name, answer in merged.answers.items() if answer is not None}
+    return [
+        f"{dimension}_description: people found a flaw where the machine had none, and left its text"
+        for dimension in Dimension
+        if is_flawed(dimension, answers) and not is_flawed(dimension, form.answers)
+        if (chosen := merged.descriptions[dimension]) is not None and chosen.rule == UNCHANGED
+    ]
 
 
 def _kept(form: Form, votes: Sequence[Vote], dropping: int) -> Merged:

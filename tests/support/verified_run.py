@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,18 @@ def write_voted_run(
     return run
 
 
-def cast(run: RunFolder, said: Said, people: Sequence[str] = PEOPLE, updated_at: str = "2026-01-01T00:00:00") -> None:
-    """Votes as a pull brings them."""
+def cast(
+    run: RunFolder,
+    said: Said,
+    people: Sequence[str] = PEOPLE,
+    updated_at: str = "2026-01-01T00:00:00",
+    laid: Collection[str] | None = None,
+) -> None:
+    """Votes as a pull brings them.
+
+    Args:
+        laid: entities that are laid before them; None for all.
+    """
     forms = list(all_forms(run).values())
     votes: list[Vote] = []
     for number, who in enumerate(people):
@@ -48,7 +58,8 @@ def cast(run: RunFolder, said: Said, people: Sequence[str] = PEOPLE, updated_at:
     with VoteRecord(votes_path(run)) as record:
         record.add(votes)
         for number, who in enumerate(people):
-            record.lay_before(who, number, [(drafted.entity_id, drafted.digest) for drafted in forms])
+            before = [drafted for drafted in forms if laid is None or drafted.entity_id in laid]
+            record.lay_before(who, number, [(drafted.entity_id, drafted.digest) for drafted in before])
 
 
 def write_verified_run(folder: Path, images: int, said: Said = as_drafted, **changes: Any) -> RunFolder:

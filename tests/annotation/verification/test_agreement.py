@@ -108,3 +108,21 @@ def test_nobody_has_voted() -> None:
     empty = agreement_of(FORMS, {}, resamples=50)
     assert (empty.entities, empty.votes, empty.annotators) == (0, 0, ())
     assert {question.measures["alpha"].value for question in empty.questions} == {None}
+
+
+def test_votes_that_depend_on_others_count_for_the_majority_alone() -> None:
+    """Of four entities the two who are asked first differ on one, where a third decides: they agree on 3 of 4, while
+    all pairs of votes together would say 4 of 6."""
+    odd, *others = FORMS.values()
+    first = {odd.entity_id: [vote(odd, "anna"), vote(odd, "ben", **NO)]}
+    first |= {one.entity_id: [vote(one, "anna"), vote(one, "ben")] for one in others}
+    everybody = first | {odd.entity_id: [*first[odd.entity_id], vote(odd, "cara", **NO)]}
+    found = agreement_of(FORMS, everybody, independent=first, resamples=50)
+    assert on(found, "realism_q1").measures["percent_agreement"].value == pytest.approx(3 / 4)
+    assert (found.independent_only, found.votes) == (True, 9)
+    biased = agreement_of(FORMS, everybody, resamples=50)
+    assert on(biased, "realism_q1").measures["percent_agreement"].value == pytest.approx(4 / 6)
+    assert not biased.independent_only
+    machine = on(found, "realism_q1").machine
+    assert machine is not None
+    assert machine.value == pytest.approx(3 / 4)  # the third's vote makes the majority: No, where the machine says Yes

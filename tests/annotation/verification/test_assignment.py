@@ -94,11 +94,12 @@ def test_work_is_shared_evenly_and_the_order_of_names_does_not_matter() -> None:
 
 
 def test_saved_tasks_are_counted() -> None:
-    drafted = [form(f"image#{number}") for number in range(4)]
-    votes = []
+    drafted = [form(f"image#{number}") for number in range(5)]
+    votes, assigned = [], {}
     for number, one in enumerate(drafted):
         first, second = asked_first(one.entity_id, PEOPLE)
+        assigned[one.entity_id] = PEOPLE if number == 4 else (first, second)  # of the last all were asked
         votes.append(vote(one, first))
-        if number != 3:  # the last is not answered by both yet
+        if number != 3:  # that one is not answered by both yet
             votes.append(vote(one, second, label="wolf" if number == 2 else "dog"))
-    assert saved_tasks([one.entity_id for one in drafted], PEOPLE, votes) == 2
+    assert saved_tasks(assigned, PEOPLE, votes) == 2

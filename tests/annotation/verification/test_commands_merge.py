@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import pytest
 from drafted_run import write_drafted_run
 from typer.testing import CliRunner
-from verified_run import as_drafted, cast, write_voted_run
+from verified_run import Said, as_drafted, cast, write_voted_run
 
 from annotation.commands import annotate_app
-from annotation.verification.forms import Form
-from annotation.verification.merged import merged_path
+from annotation.verification.assignment import asked_first
+from annotation.verification.forms import Form, all_forms
+from annotation.verification.merged import ballot_of, merged_path
 
 
 def told(*arguments: str) -> tuple[int, str]:
     done = CliRunner().invoke(annotate_app, ["verify", *arguments])
     return done.exit_code, " ".join(done.output.split())
+
+
+def _only(mine: Collection[str]) -> Said:
+    return lambda place, drafted, who: dict(drafted.answers) if drafted.entity_id in mine else None
 
 
 def half(place: int, drafted: Form, who: str) -> dict[str, Any] | None:
@@ -37,6 +43,20 @@ def test_merge_lists_what_is_to_decide(tmp_path: Path) -> None:
     code, said = told("merge", str(run.path), "--min-votes", "2")
     assert "0 pending, 1 conflict, 0 dropped" in said
     assert merged_path(run).is_file()
+
+
+def test_it_says_what_asking_two_first_has_saved(tmp_path: Path) -> None:
+    run = write_drafted_run(tmp_path, 8)
+    forms = all_forms(run)
+    people = ("anna", "ben", "cara")
+    for person in people:
+        mine = {one for one in forms if person in asked_first(one, people)}
+        cast(run, _only(mine), [person], laid=mine)
+    code, said = told("merge", str(run.path))
+    assert (code, f"{len(forms)} votes saved" in said, f"{len(forms)} final" in said) == (0, True, True)
+    ballot = ballot_of(run, frozenset())
+    assert ballot.is_adaptive
+    assert ballot.independent_votes == ballot.votes  # nobody was asked as the third
 
 
 def test_stale_votes_are_said(tmp_path: Path) -> None:

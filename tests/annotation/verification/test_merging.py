@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from voting import CLEAN, form, vote
 
-from annotation.verification.merging import Conclusion, Merged, merge
+from annotation.verification.merging import Conclusion, Merged, merge, unexplained
 from annotation.verification.texts import ONE_EDIT, SEVERAL_EDITS, UNCHANGED
 from qreal_tasks.benchmark import BODY_PARTS
 
@@ -216,3 +216,17 @@ def test_the_order_of_votes_changes_nothing() -> None:
     ]
     votes = [vote(DOG, who, **one) for who, one in zip(PEOPLE, said, strict=True)]
     assert merge(DOG, votes, PEOPLE, None, None) == merge(DOG, votes[::-1], PEOPLE, None, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "drafted", "found"),
+    [
+        pytest.param([NO_ART] * 3, DOG, 1, id="a new flaw and the old text"),
+        pytest.param([NO_ART | {"realism": "Drawn."}, NO_ART, NO_ART], DOG, 0, id="a new flaw and a new text"),
+        pytest.param([{}] * 3, DOG, 0, id="no flaw"),
+        pytest.param([NO_ART] * 3, form(answers=CLEAN | NO_ART), 0, id="the machine's own flaw"),
+        pytest.param([NO_ART, {}], DOG, 0, id="not settled"),
+    ],
+)
+def test_a_flaw_that_nobody_has_put_into_words_is_noted(said: list[dict[str, Any]], drafted: Any, found: int) -> None:
+    assert len(unexplained(drafted, merged(*said, drafted=drafted))) == found

@@ -145,9 +145,7 @@ def one_repeat(repeat: int, images: int = IMAGES, resamples: int = RESAMPLES) ->
     rng = np.random.default_rng([1, repeat])
     answers, grounded = draw_entities(rng, images), draw_groundings(rng, images)
     clustered = JudgmentTable.of(judgments(answers))
-    alone = JudgmentTable.of(
-        judgments(Entities(np.arange(len(answers.image)), answers.is_yes, answers.p_yes, answers.read))
-    )
+    alone = JudgmentTable.of(judgments(replace(answers, image=np.arange(len(answers.image)))))
     found: dict[str, dict[str, list[Estimate]]] = {}
     for task, metrics, tables in (
         ("ObjectQA", OBJECTQA, (clustered, alone)),

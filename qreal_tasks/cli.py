@@ -91,18 +91,46 @@ def score_command(
     run: Annotated[Path, typer.Argument(help="Output folder of a run, or its *_results.json.", show_default=False)],
     resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples; 0 for no intervals.")] = 10_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a report with figures and pictures to this file.")] = None,
+    gallery: Annotated[
+        int, typer.Option(min=0, help="Images, and crops, in the report; with 0 the dataset is not read.")
+    ] = 24,
+    data: Annotated[
+        str | None, typer.Option(help="Where the report finds the pictures. Default: where the run had its data.")
+    ] = None,
 ) -> None:
     """Recompute every number of a run from its logged samples, with 95 % intervals.
 
     A difference from the numbers of the live run is an error.
     """
-    _print_score(run, resamples, as_json)
+    _print_score(run, resamples, as_json, html, gallery, data)
 
 
-def _print_score(path: Path, resamples: int, as_json: bool) -> None:
+def _print_score(
+    path: Path,
+    resamples: int,
+    as_json: bool,
+    html: Path | None = None,
+    gallery: int = 0,
+    data: str | None = None,
+) -> None:
     from qreal_tasks.report.run_folder import RunFolderError, find_results, read_run
-    from qreal_tasks.report.score import differences, score_run, to_json
+    from qreal_tasks.report.score import RunScores, differences, score_run, to_json
     from qreal_tasks.report.tables import print_scores
+
+    def write(scores: RunScores, wrong: list[str], html: Path) -> None:
+        from qreal_tasks.report.page import write_report
+
+        try:
+            written = write_report(
+                scores, html, wrong=wrong, gallery=gallery, data=_as_folder(data), resamples=resamples
+            )
+        except OSError as error:
+            _fail("score", f"{html}: {error.strerror}")
+        about = f"{written.pictures} pictures, {written.bytes / 1e6:.1f} MB"
+        typer.echo(f"Report: {html} ({about})", err=True)
+        if written.problem:
+            typer.echo(f"qreal score: pictures are missing: {written.problem}", err=True)
 
     try:
         found = find_results(path)
@@ -116,7 +144,10 @@ def _print_score(path: Path, resamples: int, as_json: bool) -> None:
         typer.echo(json.dumps(to_json(scores), indent=2, ensure_ascii=False, allow_nan=False))
     else:
         print_scores(scores)
-    if wrong := differences(run, scores):
+    wrong = differences(run, scores)
+    if html:
+        write(scores, wrong, html)
+    if wrong:
         lines = "\n".join(f"  {line}" for line in wrong)
         _fail(
             "score",

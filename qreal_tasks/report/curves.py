@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qreal_tasks.benchmark import Answer
-from qreal_tasks.metrics.grounding import detection_curve
+from qreal_tasks.metrics.grounding import detection_curve, match
 from qreal_tasks.metrics.judgment import CALIBRATION_BINS
 from qreal_tasks.records import GroundingRecord, JudgmentRecord
 
@@ -65,8 +65,17 @@ def reliability(records: Sequence[JudgmentRecord]) -> tuple[Bin | None, ...]:
     )
 
 
-def detection_points(records: Sequence[GroundingRecord], steps: int = 100) -> Points | None:
-    """(IoU threshold, share of predicted boxes above it) at ``steps`` + 1 thresholds; None without a prediction."""
-    thresholds = [step / steps for step in range(steps + 1)]
-    found = detection_curve(records, thresholds)
-    return tuple((t, share) for t, share in zip(thresholds, found, strict=True) if share is not None) or None
+def detection_points(records: Sequence[GroundingRecord]) -> Points | None:
+    """(IoU threshold, share of predicted boxes above it), a stair from 0 to 1 with a step at every pair's IoU.
+
+    The area below is exactly ``auc``. None when nothing was predicted on an image with a flawed entity.
+    """
+    ious = {pair.iou for r in records if r.reference for pair in match(r.predicted, r.reference)}
+    thresholds = sorted({0.0, 1.0, *ious})
+    shares = [share for share in detection_curve(records, thresholds) if share is not None]
+    if not shares:
+        return None
+    points = [(0.0, shares[0])]
+    for threshold, before, after in zip(thresholds[1:], shares, shares[1:], strict=False):
+        points += [(threshold, before), (threshold, after)]
+    return tuple(points)

@@ -50,54 +50,64 @@ def _about_run(scores: RunScores) -> Iterator[Lint]:
 
 def _about_questions(scores: RunScores) -> Iterator[Lint]:
     asked = {name: group for name, group in scores.objectqa.items() if name in QUESTION_NAMES}
-    without = [name for name, group in asked.items() if group.metrics.get("without_p") == 1]
-    if without:
-        text = f"The backend gave none for {', '.join(without)}: AUC, ROC and calibration are N/A there."
-        yield Lint(Level.INFO, "No P(Yes).", text)
     for name, group in asked.items():
-        yield from _about_scores(name, group)
-
-
-def _about_scores(name: str, group: GroupScores) -> Iterator[Lint]:
-    if group.verdict is Verdict.INFEASIBLE:
-        text = "This AUC cannot come from the scores that the answers follow; check P(Yes)."
-        yield Lint(Level.ERROR, f"{name}: impossible AUC.", text)
-    elif group.verdict is Verdict.BELOW_HARD_LABEL:
-        text = "P(Yes) ranks worse than the bare answers; check P(Yes)."
-        yield Lint(Level.WARNING, f"{name}: weak P(Yes).", text)
-    disagree = group.metrics.get("disagree")
-    if disagree is not None and disagree > 0:
-        level = Level.WARNING if disagree > DISAGREE_LIMIT else Level.INFO
-        text = f"{percent(disagree)} of the answers are not the one that their P(Yes) favours."
-        yield Lint(level, f"{name}: answers against P(Yes).", text)
-    missing = group.metrics.get("without_p")
-    if missing is not None and 0 < missing < 1:
-        text = f"{percent(missing)} of the answers have none; AUC, ROC and calibration leave them out."
-        yield Lint(Level.WARNING, f"{name}: P(Yes) missing.", text)
+        if group.verdict is Verdict.INFEASIBLE:
+            text = "This AUC cannot come from the scores that the answers follow; check P(Yes)."
+            yield Lint(Level.ERROR, f"{name}: impossible AUC.", text)
+        elif group.verdict is Verdict.BELOW_HARD_LABEL:
+            text = "P(Yes) ranks worse than the bare answers; check P(Yes)."
+            yield Lint(Level.WARNING, f"{name}: weak P(Yes).", text)
+    missing = _shares(asked, "without_p")
+    if missing:
+        level = Level.INFO if all(share == 1 for share in missing.values()) else Level.WARNING
+        text = f"The backend gave none for {_listed(missing)}; AUC, ROC and calibration leave these answers out."
+        yield Lint(level, "No P(Yes).", text)
+    disagree = _shares(asked, "disagree")
+    if disagree:
+        level = Level.WARNING if max(disagree.values()) > DISAGREE_LIMIT else Level.INFO
+        text = f"The answer is not the one that its own P(Yes) favours: {_listed(disagree)}."
+        yield Lint(level, "Answers against P(Yes).", text)
 
 
 def _about_sets(scores: RunScores) -> Iterator[Lint]:
-    for name, group in scores.imageqa.items():
-        dropped, clipped = group.metrics["n_dropped"], group.metrics["n_clipped"]
-        if dropped:
-            yield Lint(Level.WARNING, f"{name}: boxes left out.", f"{whole(dropped)} predicted boxes were invalid.")
-        if clipped:
-            text = f"{whole(clipped)} predicted boxes reached outside the image and were cut to it."
-            yield Lint(Level.INFO, f"{name}: boxes clipped.", text)
-        if group.metrics.get("unjudged") is None:
-            text = "No judge was asked: LLM-Score and Joint are N/A. `qreal judge RUN` asks one."
-            yield Lint(Level.INFO, f"{name}: not judged.", text)
-        if group.unjudged:
-            text = f"The judge could not answer {_counted(group.unjudged)}; these pairs are in no LLM-Score."
-            yield Lint(Level.WARNING, f"{name}: pairs unjudged.", text)
+    sets = scores.imageqa
+    dropped, clipped = (
+        {name: group.metrics[count] for name, group in sets.items() if group.metrics[count]}
+        for count in ("n_dropped", "n_clipped")
+    )
+    if dropped:
+        said = ", ".join(f"{name} {whole(count)}" for name, count in dropped.items())
+        yield Lint(Level.WARNING, "Boxes left out.", f"Predicted boxes that were invalid: {said}.")
+    if clipped:
+        said = ", ".join(f"{name} {whole(count)}" for name, count in clipped.items())
+        yield Lint(Level.INFO, "Boxes clipped.", f"Predicted boxes that reached outside the image: {said}.")
+    silent = [name for name, group in sets.items() if group.metrics.get("unjudged") is None]
+    if silent:
+        text = f"LLM-Score and Joint are N/A for {', '.join(silent)}. `qreal judge RUN` asks a judge."
+        yield Lint(Level.INFO, "Not judged.", text)
+    unjudged = {name: group.unjudged for name, group in sets.items() if group.unjudged}
+    if unjudged:
+        text = f"The judge could not answer, and these pairs are in no LLM-Score: {_reasons(unjudged)}."
+        yield Lint(Level.WARNING, "Pairs unjudged.", text)
 
 
 def _about_reading(scores: RunScores) -> Iterator[Lint]:
-    for name, group in scores.rows.items():
-        if group.unread:
-            share = percent(group.metrics.get("unparsed"))
-            text = f"{_counted(group.unread)} ({share} of the answers; they count as wrong)."
-            yield Lint(Level.WARNING, f"{name}: answers that could not be read.", text)
+    unread = {name: group.unread for name, group in scores.rows.items() if group.unread}
+    if unread:
+        yield Lint(Level.WARNING, "Answers that could not be read.", f"They count as wrong: {_reasons(unread)}.")
+
+
+def _shares(groups: Mapping[str, GroupScores], metric: str) -> dict[str, float]:
+    """Where the metric is above 0."""
+    return {name: value for name, group in groups.items() if (value := group.metrics.get(metric))}
+
+
+def _listed(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {percent(share)}" for name, share in shares.items())
+
+
+def _reasons(counted: Mapping[str, Mapping[str, int]]) -> str:
+    return "; ".join(f"{name} {_counted(reasons)}" for name, reasons in counted.items())
 
 
 def _counted(reasons: Mapping[str, int]) -> str:

@@ -108,12 +108,13 @@ def _facts(scores: RunScores) -> dict[str, str]:
     run = scores.run
     records = [record for task in run.tasks for record in task.records]
     images = {record.image_id for record in records}
+    versions = {"unknown" if task.version == "None" else task.version for task in run.tasks}
     return {
         "Data": run.data,
         "Images": f"{len(images):,}",
         "Samples": f"{len(records):,}",
         "Judge": ", ".join(run.judges) or "none asked",
-        "Task versions": ", ".join(sorted({task.version for task in run.tasks})),
+        "Task versions": ", ".join(sorted(versions)),
         "Prompt version": ", ".join(sorted({record.prompt_version for record in records})),
     }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from written_run import write_tasks
+from written_run import PREFIX, write_tasks
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
 from qreal_tasks.boxes import Space
@@ -20,6 +20,10 @@ from qreal_tasks.mini.read import read_rows
 from qreal_tasks.records import GroundingRecord, JudgmentRecord
 from qreal_tasks.samples import grounding_record, judgment_record
 
+HOSTILE = (
+    "</script></td><script>window.pwned = 1</script><img src=x onerror='window.pwned = 1'>{{ 7 * 7 }} \" ' & \u2028"
+)
+"""Text that becomes elements, or a number, wherever it is not shown as text."""
 JUDGE = "pretend-judge@0123456789ab"
 Rng = np.random.Generator
 
@@ -49,6 +53,35 @@ def write_pretend_run(
 ) -> Path:
     """The same as a results folder."""
     return write_tasks(folder, pretend_tasks(seed, skill, data, **other), model)
+
+
+def hostile_run(folder: Path) -> Path:
+    """The pretend run with elements and scripts in every text; ids and numbers stay."""
+    write_tasks(folder, pretend_tasks(), model=HOSTILE)
+    for path in folder.glob("*_samples_*.jsonl"):
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        for row in rows:
+            row["records"] = _hostile(row["records"])
+            if row["records"].get("reason"):
+                row["records"] |= {"reason": HOSTILE, "raw": HOSTILE}
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    results = folder / f"{PREFIX}_results.json"
+    said = json.loads(results.read_text(encoding="utf-8"))
+    said["config"]["model_args"] = HOSTILE
+    said["versions"] = dict.fromkeys(said["versions"], HOSTILE)
+    results.write_text(json.dumps(said), encoding="utf-8")
+    return folder
+
+
+def _hostile(value: Any) -> Any:
+    """Every text of a record that a model, a person or a file name could have written."""
+    if isinstance(value, list):
+        return [_hostile(item) for item in value]
+    if isinstance(value, dict):
+        free = ("label", "description", "generator", "judge", "prompt_version")
+        changed = {key: HOSTILE if key in free and item is not None else _hostile(item) for key, item in value.items()}
+        return {**changed, "unjudged": {HOSTILE: 1}} if "unjudged" in value and value["scores"] else changed
+    return value
 
 
 def _described(row: dict[str, Any]) -> bool:

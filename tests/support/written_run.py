@@ -65,6 +65,7 @@ def write_tasks(
     """A run of these tasks, its numbers computed by the live hooks."""
     folder.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = {"config": {"model": model, "model_args": "", "limit": None}, "results": {}}
+    results["versions"] = dict.fromkeys(tasks, "1.0")
     for task, records in tasks.items():
         kind = "objectqa" if "objectqa" in task else "imageqa"
         items = [getattr(hooks, f"_{kind}_items")(record) for record in records]

@@ -157,22 +157,46 @@ def _print_score(
 
 @app.command("compare")
 def compare_command(
-    first: Annotated[Path, typer.Argument(help="Output folder of a run, or its *_results.json.", show_default=False)],
-    second: Annotated[Path, typer.Argument(help="Another run on the same data.", show_default=False)],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Output folders of runs, or their *_results.json.", show_default=False),
+    ],
+    baseline: Annotated[int, typer.Option(min=1, help="Which of them, by position, the others are compared with.")] = 1,
     resamples: Annotated[int, typer.Option(min=1, help="Bootstrap resamples.")] = 10_000,
     any_judge: Annotated[bool, typer.Option(help="Compare LLM-Scores of different judges.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, with all pairs of runs and all metrics.")
+    ] = False,
+    html: Annotated[Path | None, typer.Option(help="Write the comparison as a page to this file.")] = None,
 ) -> None:
-    """Two runs side by side: the first minus the second, with 95 % intervals, paired by image."""
+    """Runs side by side, paired by sample and image: every run minus the baseline.
+
+    With 95 % intervals, p-values corrected for the number of tests, the samples that flipped, and how many images it
+    would take to show a difference. Runs on other data, task versions, prompts or judges are refused.
+    """
     from qreal_tasks.report.compare import compare_runs
-    from qreal_tasks.report.compare_tables import print_comparison
+    from qreal_tasks.report.compare_tables import comparison_json, print_comparison
     from qreal_tasks.report.run_folder import RunFolderError, find_results, read_run
 
+    if baseline > len(runs):
+        _fail("compare", f"--baseline is {baseline}, expected a position among the {len(runs)} runs")
     try:
-        runs = [read_run(find_results(path)[-1]) for path in (first, second)]
-        comparison = compare_runs(*runs, resamples=resamples, any_judge=any_judge)
+        found = [read_run(find_results(path)[-1]) for path in runs]
+        comparison = compare_runs(found, baseline=baseline - 1, resamples=resamples, any_judge=any_judge)
     except (RunFolderError, ValueError) as error:
         _fail("compare", error)
-    print_comparison(comparison)
+    if as_json:
+        typer.echo(json.dumps(comparison_json(comparison), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        print_comparison(comparison)
+    if html:
+        from qreal_tasks.report.compare_page import write_comparison
+
+        try:
+            size = write_comparison(comparison, html)
+        except OSError as error:
+            _fail("compare", f"{html}: {error.strerror}")
+        typer.echo(f"Comparison: {html} ({size / 1e6:.1f} MB)", err=True)
 
 
 @data_app.command("check")

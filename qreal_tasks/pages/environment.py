@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-from qreal_tasks.pages.numbers import decimals, interval, percent, whole
+from qreal_tasks.pages.numbers import decimals, interval, p_value, percent, whole
 
 _FOLDER = "templates"
 
@@ -21,8 +21,8 @@ def page_environment(package: str) -> Environment:
     """Templates of ``package``'s folder ``templates``, and behind them those that all pages share.
 
     Everything is escaped, whatever a template is called, and a name that is not given is an error. Filters:
-    ``decimals``, ``interval``, ``percent``, ``whole``. Data for scripts goes through ``tojson``, which writes ASCII
-    that cannot end a script element::
+    ``decimals``, ``interval``, ``p_value``, ``percent``, ``whole``. Data for scripts goes through ``tojson``,
+    which writes ASCII that cannot end a script element::
 
         <script type="application/json" id="data">{{ rows | tojson }}</script>
     """
@@ -35,7 +35,7 @@ def page_environment(package: str) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(decimals=decimals, interval=interval, percent=percent, whole=whole)
+    environment.filters.update(decimals=decimals, interval=interval, p_value=p_value, percent=percent, whole=whole)
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False}
     return environment
 

@@ -35,6 +35,15 @@ def interval(ends: Interval | None) -> str:
     return f"{decimals(ends.low)}{between}{decimals(ends.high)}"
 
 
+def p_value(value: float | None) -> str:
+    """Three decimals, and what is smaller as just that.
+
+    >>> p_value(0.0304), p_value(0.0001)
+    ('.030', '<.001')
+    """
+    return "<.001" if value is not None and value < 0.0005 else decimals(value)
+
+
 def whole(value: float | None) -> str:
     """A count with thousands set apart.
 

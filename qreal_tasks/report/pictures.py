@@ -44,6 +44,8 @@ def load_pictures(data: str, sizes: Mapping[str, tuple[int, int]], entities: Col
     Returns:
         Whatever could be read. Nothing is raised: a report without pictures is a report.
     """
+    if not sizes and not entities:
+        return Pictures()
     from qreal_tasks.dataset import DatasetError, load, locate
 
     trouble: dict[str, str] = {}

@@ -17,10 +17,11 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -165,18 +166,24 @@ class Coverage:
 
 
 def coverages(
-    workers: int, repeats: int, images: int = IMAGES, resamples: int = RESAMPLES, truth_images: int = TRUTH_IMAGES
+    repeats: int,
+    images: int = IMAGES,
+    resamples: int = RESAMPLES,
+    truth_images: int = TRUTH_IMAGES,
+    mapped: Callable[..., Iterable[Any]] = map,
 ) -> Iterator[tuple[str, str, float, Coverage, Coverage]]:
-    """Task, metric, truth, interval over images, independent interval."""
+    """Task, metric, truth, interval over images, independent interval.
+
+    Args:
+        mapped: ``map``, or that of a pool of processes.
+    """
     truth: dict[str, dict[str, float | None]] = {
         "ObjectQA": dict(true_objectqa(np.random.default_rng(2), truth_images)),
         "ImageQA": {},
     }
     part = max(1, truth_images // 40)
-    with ProcessPoolExecutor(workers) as pool:
-        large = list(pool.map(partial(true_imageqa, images=part), range(1000, 1000 + truth_images // part)))
-        run = partial(one_repeat, images=images, resamples=resamples)
-        done = list(pool.map(run, range(repeats), chunksize=max(1, repeats // (8 * workers))))
+    large = list(mapped(partial(true_imageqa, images=part), range(1000, 1000 + truth_images // part)))
+    done = list(mapped(partial(one_repeat, images=images, resamples=resamples), range(repeats)))
     for metric in IMAGEQA:
         truth["ImageQA"][metric] = aggregate(ratio for rows in large for ratio in rows[metric])
     for task, metric in METRICS:
@@ -204,10 +211,11 @@ def main() -> None:
     print(f"{'':26}{'':>8}{'over images':>18}{'independent':>18}")
     print(f"{'':26}{'truth':>8}{'covers':>10}{'width':>8}{'covers':>10}{'width':>8}")
     passed = True
-    for task, metric, value, by_image, alone in coverages(arguments.workers, arguments.repeats):
-        numbers = f"{by_image.covered:>10.3f}{by_image.width:>8.3f}{alone.covered:>10.3f}{alone.width:>8.3f}"
-        print(f"{task + ' ' + metric:26}{value:>8.3f}{numbers}", flush=True)
-        passed &= LOW <= by_image.covered <= HIGH and not LOW <= alone.covered <= HIGH
+    with ProcessPoolExecutor(arguments.workers) as pool:
+        for task, metric, value, by_image, alone in coverages(arguments.repeats, mapped=pool.map):
+            numbers = f"{by_image.covered:>10.3f}{by_image.width:>8.3f}{alone.covered:>10.3f}{alone.width:>8.3f}"
+            print(f"{task + ' ' + metric:26}{value:>8.3f}{numbers}")
+            passed &= LOW <= by_image.covered <= HIGH and not LOW <= alone.covered <= HIGH
     print("as required" if passed else f"NOT as required: {LOW:.0%} to {HIGH:.0%} over images, and not if independent")
     sys.exit(not passed)
 

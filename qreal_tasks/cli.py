@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shlex
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 
 from qreal_tasks import __version__
 from qreal_tasks.judge.commands import judge_app
+from qreal_tasks.report.commands import compare_command, print_score, score_command
 from training.commands import train_app
 
 app = typer.Typer(
@@ -82,121 +82,12 @@ def eval_command(context: typer.Context) -> None:
         folder = evaluate(context.args)
     except (RunError, DatasetError) as error:
         _fail("eval", error)
-    _print_score(folder, resamples=10_000, as_json=False)
+    print_score(folder, resamples=10_000, as_json=False)
     typer.echo(f"Results and samples: {folder}")
 
 
-@app.command("score")
-def score_command(
-    run: Annotated[Path, typer.Argument(help="Output folder of a run, or its *_results.json.", show_default=False)],
-    resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples; 0 for no intervals.")] = 10_000,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-    html: Annotated[Path | None, typer.Option(help="Write a report with figures and pictures to this file.")] = None,
-    gallery: Annotated[
-        int, typer.Option(min=0, help="Images, and crops, in the report; with 0 the dataset is not read.")
-    ] = 24,
-    data: Annotated[
-        str | None, typer.Option(help="Where the report finds the pictures. Default: where the run had its data.")
-    ] = None,
-) -> None:
-    """Recompute every number of a run from its logged samples, with 95 % intervals.
-
-    A difference from the numbers of the live run is an error.
-    """
-    _print_score(run, resamples, as_json, html, gallery, data)
-
-
-def _print_score(
-    path: Path,
-    resamples: int,
-    as_json: bool,
-    html: Path | None = None,
-    gallery: int = 0,
-    data: str | None = None,
-) -> None:
-    from qreal_tasks.report.run_folder import RunFolderError, find_results, read_run
-    from qreal_tasks.report.score import RunScores, differences, score_run, to_json
-    from qreal_tasks.report.tables import print_scores
-
-    def write(scores: RunScores, wrong: list[str], html: Path) -> None:
-        from qreal_tasks.report.page import write_report
-
-        try:
-            written = write_report(
-                scores, html, wrong=wrong, gallery=gallery, data=_as_folder(data), resamples=resamples
-            )
-        except OSError as error:
-            _fail("score", f"{html}: {error.strerror}")
-        about = f"{written.pictures} pictures, {written.bytes / 1e6:.1f} MB"
-        typer.echo(f"Report: {html} ({about})", err=True)
-        if written.problem:
-            typer.echo(f"qreal score: pictures are missing: {written.problem}", err=True)
-
-    try:
-        found = find_results(path)
-        if len(found) > 1:
-            typer.echo(f"qreal score: {len(found)} runs in {path}, taking the newest: {found[-1]}", err=True)
-        run = read_run(found[-1])
-        scores = score_run(run, resamples=resamples)
-    except (RunFolderError, ValueError) as error:  # ValueError: records that contradict each other
-        _fail("score", error)
-    if as_json:
-        typer.echo(json.dumps(to_json(scores), indent=2, ensure_ascii=False, allow_nan=False))
-    else:
-        print_scores(scores)
-    wrong = differences(run, scores)
-    if html:
-        write(scores, wrong, html)
-    if wrong:
-        lines = "\n".join(f"  {line}" for line in wrong)
-        _fail(
-            "score",
-            f"{len(wrong)} numbers differ from the live run's; the samples or the results were changed:\n{lines}",
-        )
-
-
-@app.command("compare")
-def compare_command(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(help="Output folders of runs, or their *_results.json.", show_default=False),
-    ],
-    baseline: Annotated[int, typer.Option(min=1, help="Which of them, by position, the others are compared with.")] = 1,
-    resamples: Annotated[int, typer.Option(min=1, help="Bootstrap resamples.")] = 10_000,
-    any_judge: Annotated[bool, typer.Option(help="Compare LLM-Scores of different judges.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON, with all pairs of runs and all metrics.")
-    ] = False,
-    html: Annotated[Path | None, typer.Option(help="Write the comparison as a page to this file.")] = None,
-) -> None:
-    """Runs side by side, paired by sample and image: every run minus the baseline.
-
-    With 95 % intervals, p-values corrected for the number of tests, the samples that flipped, and how many images it
-    would take to show a difference. Runs on other data, task versions, prompts or judges are refused.
-    """
-    from qreal_tasks.report.compare import compare_runs
-    from qreal_tasks.report.compare_tables import comparison_json, print_comparison
-    from qreal_tasks.report.run_folder import RunFolderError, find_results, read_run
-
-    if baseline > len(runs):
-        _fail("compare", f"--baseline is {baseline}, expected a position among the {len(runs)} runs")
-    try:
-        found = [read_run(find_results(path)[-1]) for path in runs]
-        comparison = compare_runs(found, baseline=baseline - 1, resamples=resamples, any_judge=any_judge)
-    except (RunFolderError, ValueError) as error:
-        _fail("compare", error)
-    if as_json:
-        typer.echo(json.dumps(comparison_json(comparison), indent=2, ensure_ascii=False, allow_nan=False))
-    else:
-        print_comparison(comparison)
-    if html:
-        from qreal_tasks.report.compare_page import write_comparison
-
-        try:
-            size = write_comparison(comparison, html)
-        except OSError as error:
-            _fail("compare", f"{html}: {error.strerror}")
-        typer.echo(f"Comparison: {html} ({size / 1e6:.1f} MB)", err=True)
+app.command("score")(score_command)
+app.command("compare")(compare_command)
 
 
 @data_app.command("check")
@@ -268,7 +159,7 @@ def demo_command(
         results = run_demo(folder)
     except RunError as error:
         _fail("demo", error)
-    _print_score(results, resamples=10_000, as_json=False)
+    print_score(results, resamples=10_000, as_json=False)
     typer.echo(
         "The model answers at random (random weights), so expect chance level: accuracy near .5, and no boxes, because "
         f"it cannot write any.\nFiles: {results}\nRecompute the tables from the samples alone: qreal score {results}"

@@ -11,6 +11,9 @@ from qreal_tasks.metrics.description import IOU_THRESHOLD
 from qreal_tasks.metrics.matching import match
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Region
 
+SHOWN_REGIONS = 30
+"""Of one image: an answer of a thousand boxes is a miss, but must not fill the page."""
+
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -48,6 +51,11 @@ class Miss:
 
     record: GroundingRecord
     pairings: tuple[Pairing, ...]
+
+    @property
+    def shown(self) -> tuple[Pairing, ...]:
+        """What a page has room for."""
+        return self.pairings[:SHOWN_REGIONS]
 
     @property
     def missed(self) -> int:
@@ -114,7 +122,7 @@ def _pairings(record: GroundingRecord) -> tuple[Pairing, ...]:
 
 def _marked(region: Region, mark: str, record: GroundingRecord) -> Marked:
     x1, y1, x2, y2 = region.bbox_px
-    across, down = 100 / record.width, 100 / record.height
+    across, down = 100 / max(1, record.width), 100 / max(1, record.height)
     return Marked(mark, region, x1 * across, y1 * down, (x2 - x1) * across, (y2 - y1) * down)
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from pretend_run import HOSTILE, hostile_run, pretend_tasks, write_pretend_run
 from typer.testing import CliRunner, Result
-from written_run import write_run, write_tasks
+from written_run import groundings, write_run, write_tasks
 
 from qreal_tasks.cli import app
 from qreal_tasks.pages.numbers import decimals, interval, whole
+from qreal_tasks.records import Region
 from qreal_tasks.report.run_folder import find_results, read_run
 from qreal_tasks.report.score import RunScores, score_run
 
@@ -174,3 +175,11 @@ def test_a_page_that_cannot_be_written_is_an_error(pretend: Path, tmp_path: Path
     )
     assert done.exit_code == 1
     assert "No such file or directory" in done.output
+
+
+def test_an_answer_of_thousands_of_boxes_does_not_fill_the_page(tmp_path: Path) -> None:
+    flood = tuple(Region("dog" * 500, (float(n % 9), 0.0, 10.0, 10.0), "flat " * 2000) for n in range(1500))
+    records = [replace(record, predicted=flood) for record in groundings()]
+    _, page = report(write_run(tmp_path / "run", records))
+    assert len(page.content) < 400_000
+    assert "and 1470 more that are not shown" in " ".join(page.text)

@@ -149,7 +149,7 @@ def _shaded(heatmap: Heatmap) -> dict[str, Any]:
         ]
         for name, cells in heatmap.rows.items()
     }
-    return {"columns": heatmap.columns, "rows": rows}
+    return {"columns": heatmap.columns, "rows": rows, "images": heatmap.images}
 
 
 def _alpha(lead: float | None) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -32,6 +33,8 @@ class Heatmap:
     columns: tuple[str, ...]
     rows: Mapping[str, tuple[Cell, ...]]
     """Generator to a cell a column, by name."""
+    images: Mapping[str, int]
+    """Generator to how many images it has."""
 
 
 def part_of(run: Run, belongs: Callable[[Record], bool]) -> Run:
@@ -58,8 +61,9 @@ def generator_heatmap(scores: RunScores) -> Heatmap:
     """
     run = scores.run
     columns = tuple(name for name in (*QUESTION_NAMES, *IMAGEQA_SETS) if name in scores.rows)
-    names = sorted({record.generator for task in run.tasks for record in task.records})
-    return Heatmap(columns, {name: _row(scores, columns, _of_generator(run, name)) for name in names})
+    made = Counter(generator for generator, _ in {(r.generator, r.image_id) for t in run.tasks for r in t.records})
+    names = sorted(made)
+    return Heatmap(columns, {name: _row(scores, columns, _of_generator(run, name)) for name in names}, made)
 
 
 def _of_generator(run: Run, name: str) -> RunScores:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shlex
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 
 from qreal_tasks import __version__
 from qreal_tasks.judge.commands import judge_app
+from qreal_tasks.report.commands import compare_command, print_score, score_command
 from training.commands import train_app
 
 app = typer.Typer(
@@ -82,66 +82,12 @@ def eval_command(context: typer.Context) -> None:
         folder = evaluate(context.args)
     except (RunError, DatasetError) as error:
         _fail("eval", error)
-    _print_score(folder, resamples=10_000, as_json=False)
+    print_score(folder, resamples=10_000, as_json=False)
     typer.echo(f"Results and samples: {folder}")
 
 
-@app.command("score")
-def score_command(
-    run: Annotated[Path, typer.Argument(help="Output folder of a run, or its *_results.json.", show_default=False)],
-    resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples; 0 for no intervals.")] = 10_000,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-) -> None:
-    """Recompute every number of a run from its logged samples, with 95 % intervals.
-
-    A difference from the numbers of the live run is an error.
-    """
-    _print_score(run, resamples, as_json)
-
-
-def _print_score(path: Path, resamples: int, as_json: bool) -> None:
-    from qreal_tasks.report.run_folder import RunFolderError, find_results, read_run
-    from qreal_tasks.report.score import differences, score_run, to_json
-    from qreal_tasks.report.tables import print_scores
-
-    try:
-        found = find_results(path)
-        if len(found) > 1:
-            typer.echo(f"qreal score: {len(found)} runs in {path}, taking the newest: {found[-1]}", err=True)
-        run = read_run(found[-1])
-        scores = score_run(run, resamples=resamples)
-    except (RunFolderError, ValueError) as error:  # ValueError: records that contradict each other
-        _fail("score", error)
-    if as_json:
-        typer.echo(json.dumps(to_json(scores), indent=2, ensure_ascii=False, allow_nan=False))
-    else:
-        print_scores(scores)
-    if wrong := differences(run, scores):
-        lines = "\n".join(f"  {line}" for line in wrong)
-        _fail(
-            "score",
-            f"{len(wrong)} numbers differ from the live run's; the samples or the results were changed:\n{lines}",
-        )
-
-
-@app.command("compare")
-def compare_command(
-    first: Annotated[Path, typer.Argument(help="Output folder of a run, or its *_results.json.", show_default=False)],
-    second: Annotated[Path, typer.Argument(help="Another run on the same data.", show_default=False)],
-    resamples: Annotated[int, typer.Option(min=1, help="Bootstrap resamples.")] = 10_000,
-    any_judge: Annotated[bool, typer.Option(help="Compare LLM-Scores of different judges.")] = False,
-) -> None:
-    """Two runs side by side: the first minus the second, with 95 % intervals, paired by image."""
-    from qreal_tasks.report.compare import compare_runs
-    from qreal_tasks.report.compare_tables import print_comparison
-    from qreal_tasks.report.run_folder import RunFolderError, find_results, read_run
-
-    try:
-        runs = [read_run(find_results(path)[-1]) for path in (first, second)]
-        comparison = compare_runs(*runs, resamples=resamples, any_judge=any_judge)
-    except (RunFolderError, ValueError) as error:
-        _fail("compare", error)
-    print_comparison(comparison)
+app.command("score")(score_command)
+app.command("compare")(compare_command)
 
 
 @data_app.command("check")
@@ -213,7 +159,7 @@ def demo_command(
         results = run_demo(folder)
     except RunError as error:
         _fail("demo", error)
-    _print_score(results, resamples=10_000, as_json=False)
+    print_score(results, resamples=10_000, as_json=False)
     typer.echo(
         "The model answers at random (random weights), so expect chance level: accuracy near .5, and no boxes, because "
         f"it cannot write any.\nFiles: {results}\nRecompute the tables from the samples alone: qreal score {results}"

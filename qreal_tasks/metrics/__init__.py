@@ -8,6 +8,7 @@
 ``matching``       which predicted region belongs to which reference region
 ``description``    LLM-Score of the matched pairs
 ``bootstrap``      intervals and paired differences from resampled images
+``significance``   p-values corrected for many tests, exact test of flipped answers, images that a test needs
 ``baselines``      what needs no model: always Yes, majority, whole-image box
 ``feasibility``    whether a reported AUC can belong to a reported decision
 ``sums``           the sums per image that all of them divide once

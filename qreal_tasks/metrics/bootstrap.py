@@ -8,7 +8,7 @@ the paper gives no intervals.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -67,6 +67,8 @@ class Difference:
     """Two-sided: ``min(1, 2 min(#(d <= 0) + 1, #(d >= 0) + 1) / (resamples + 1))`` over defined resamples."""
     n: int
     undefined: float | None
+    error: float | None = None
+    """Standard deviation of the resampled differences: the standard error of ``value``."""
 
 
 def resample_weights(n_images: int, *, resamples: int = RESAMPLES, seed: int = 0) -> Iterator[FloatArray]:
@@ -109,24 +111,54 @@ def differences(
     Raises:
         ValueError: the runs do not cover the same images, or ``resamples`` is below 1.
     """
-    if first.image_ids != second.image_ids:
-        odd = min(set(first.image_ids) ^ set(second.image_ids))
-        raise ValueError(f"image {odd}: only in one of the two runs; compare runs on the same images")
-    n = len(first.image_ids)
-    a, b = _distributions([first, second], resamples, seed)
-    other = second.point()
-    found: dict[M, Difference] = {}
-    for metric, mine in first.point().items():
-        theirs = other[metric]
-        value = None if mine is None or theirs is None else mine - theirs
-        drawn = _without_rounding(a[metric] - b[metric]) if a else None
-        low, high, undefined = _interval(value, drawn)
-        p_value = None if low is None or drawn is None else _p_value(drawn[~np.isnan(drawn)])
-        found[metric] = Difference(value, low, high, p_value, n, undefined)
-    return found
+    return differences_of_pairs([first, second], [(0, 1)], resamples=resamples, seed=seed)[0]
 
 
-def _distributions(statistics: list[Statistic[M]], resamples: int, seed: int) -> list[dict[M, FloatArray]]:
+def differences_of_pairs(
+    statistics: Sequence[Statistic[M]],
+    pairs: Sequence[tuple[int, int]],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> list[dict[M, Difference]]:
+    """``differences`` of several pairs of runs, each run resampled once.
+
+    Args:
+        pairs: positions in ``statistics``, first and second.
+
+    Raises:
+        ValueError: as ``differences``.
+    """
+    for other in statistics[1:]:
+        if other.image_ids != statistics[0].image_ids:
+            odd = min(set(statistics[0].image_ids) ^ set(other.image_ids))
+            raise ValueError(f"image {odd}: only in one of the two runs; compare runs on the same images")
+    draws = _distributions(statistics, resamples, seed)
+    points = [statistic.point() for statistic in statistics]
+    n = len(statistics[0].image_ids)
+    return [
+        {metric: _difference(metric, (points[a], points[b]), (draws[a], draws[b]), n) for metric in points[a]}
+        for a, b in pairs
+    ]
+
+
+def _difference(
+    metric: M,
+    points: tuple[Mapping[M, float | None], Mapping[M, float | None]],
+    draws: tuple[Mapping[M, FloatArray], Mapping[M, FloatArray]],
+    n: int,
+) -> Difference:
+    mine, theirs = points[0][metric], points[1][metric]
+    value = None if mine is None or theirs is None else mine - theirs
+    drawn = _without_rounding(draws[0][metric] - draws[1][metric]) if draws[0] else None
+    low, high, undefined = _interval(value, drawn)
+    if low is None or drawn is None:
+        return Difference(value, low, high, None, n, undefined)
+    defined = drawn[~np.isnan(drawn)]
+    return Difference(value, low, high, _p_value(defined), n, undefined, float(np.std(defined)))
+
+
+def _distributions(statistics: Sequence[Statistic[M]], resamples: int, seed: int) -> list[dict[M, FloatArray]]:
     """Metric to (resamples,) for each statistic; empty with fewer than two images, where nothing varies."""
     if resamples < 1:
         raise ValueError(f"resamples is {resamples}, expected at least 1")

@@ -35,7 +35,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qreal_tasks.metrics.bootstrap import RESAMPLES, Difference, Estimate, differences, intervals
+from qreal_tasks.metrics.bootstrap import RESAMPLES, Difference, Estimate, differences_of_pairs, intervals
 from qreal_tasks.metrics.description import IOU_THRESHOLD, description_sums
 from qreal_tasks.metrics.matching import Match, match
 from qreal_tasks.metrics.sums import (
@@ -53,6 +53,7 @@ __all__ = [
     "GroundingTable",
     "Match",
     "compare_grounding",
+    "compare_grounding_runs",
     "detection_curve",
     "grounding_intervals",
     "grounding_sums",
@@ -195,9 +196,26 @@ def compare_grounding(
     Raises:
         ValueError: the runs were not scored on the same images with the same reference; names the image.
     """
-    a, b = ({(r.set_name, r.image_id): r.reference for r in run} for run in (first, second))
-    require_paired(a, b)
-    return differences(GroundingTable.of(first), GroundingTable.of(second), resamples=resamples, seed=seed)
+    return compare_grounding_runs([first, second], [(0, 1)], resamples=resamples, seed=seed)[0]
+
+
+def compare_grounding_runs(
+    runs: Sequence[Sequence[GroundingRecord]],
+    pairs: Sequence[tuple[int, int]],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> list[dict[str, Difference]]:
+    """``compare_grounding`` of several pairs, given as positions in ``runs``.
+
+    Raises:
+        ValueError: as there.
+    """
+    references = [{(r.set_name, r.image_id): r.reference for r in run} for run in runs]
+    for other in references[1:]:
+        require_paired(references[0], other)
+    tables = [GroundingTable.of(run) for run in runs]
+    return differences_of_pairs(tables, pairs, resamples=resamples, seed=seed)
 
 
 def detection_curve(records: Sequence[GroundingRecord], iou_thresholds: Sequence[float]) -> list[float | None]:

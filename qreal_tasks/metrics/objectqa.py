@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from qreal_tasks.benchmark import QUESTION_NAMES, Dimension, questions_of
-from qreal_tasks.metrics.bootstrap import RESAMPLES, Difference, Estimate, differences, intervals
+from qreal_tasks.metrics.bootstrap import RESAMPLES, Difference, Estimate, differences_of_pairs, intervals
 from qreal_tasks.metrics.judgment import JudgmentTable, score_judgment
 from qreal_tasks.metrics.sums import FloatArray, Scores, none_if_nan, require_paired
 from qreal_tasks.records import JudgmentRecord
@@ -117,10 +117,29 @@ def compare_objectqa(
     Raises:
         ValueError: the runs were not scored on the same items with the same reference; names the item.
     """
-    a, b = ({(r.question, r.entity_id): r.reference for r in run} for run in (first, second))
-    require_paired(a, b)
-    drawn = differences(ObjectQATable(first), ObjectQATable(second), resamples=resamples, seed=seed)
-    found: dict[str, dict[str, Difference]] = {}
-    for (group, metric), difference in drawn.items():
-        found.setdefault(group, {})[metric] = difference
-    return found
+    return compare_objectqa_runs([first, second], [(0, 1)], resamples=resamples, seed=seed)[0]
+
+
+def compare_objectqa_runs(
+    runs: Sequence[Sequence[JudgmentRecord]],
+    pairs: Sequence[tuple[int, int]],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> list[dict[str, dict[str, Difference]]]:
+    """``compare_objectqa`` of several pairs, given as positions in ``runs``.
+
+    Raises:
+        ValueError: as there.
+    """
+    references = [{(r.question, r.entity_id): r.reference for r in run} for run in runs]
+    for other in references[1:]:
+        require_paired(references[0], other)
+    tables = [ObjectQATable(run) for run in runs]
+    grouped: list[dict[str, dict[str, Difference]]] = []
+    for drawn in differences_of_pairs(tables, pairs, resamples=resamples, seed=seed):
+        found: dict[str, dict[str, Difference]] = {}
+        for (group, metric), difference in drawn.items():
+            found.setdefault(group, {})[metric] = difference
+        grouped.append(found)
+    return grouped

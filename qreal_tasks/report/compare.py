@@ -1,115 +1,202 @@
-"""Two runs side by side, paired by image."""
+"""Several runs side by side, paired by sample and image: what differs, how surely, and on which samples."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from qreal_tasks.benchmark import IMAGEQA_SETS
+from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
 from qreal_tasks.metrics.bootstrap import Difference
-from qreal_tasks.metrics.grounding import compare_grounding
-from qreal_tasks.metrics.objectqa import compare_objectqa
-from qreal_tasks.records import GroundingRecord, JudgmentRecord
-from qreal_tasks.report.run_folder import Run, TaskRun
+from qreal_tasks.metrics.grounding import compare_grounding_runs
+from qreal_tasks.metrics.objectqa import compare_objectqa_runs
+from qreal_tasks.metrics.significance import Power, holm, power
+from qreal_tasks.report.comparable import require_comparable
+from qreal_tasks.report.flips import Flips, Movement, flips, movement
+from qreal_tasks.report.run_folder import Run
 from qreal_tasks.report.score import RunScores, score_run
+from qreal_tasks.report.slices import groundings_of, judgments_of
+
+OBJECTQA_METRICS = {"Accuracy": "acc", "F1": "f1", "AUC": "auc", "Balanced accuracy": "balanced"}
+IMAGEQA_METRICS = {
+    "IoU": "iou",
+    "Detection rate": "detection_rate",
+    "AUC": "auc",
+    "LLM-Score": "llm_score",
+    "F1 at .5": "f1_at_50",
+    "Overlap": "penalized_overlap",
+    "Joint": "joint_score",
+}
+"""The tests of a comparison: correction is for these, whatever else ``differences`` holds."""
+
+MOST_MOVED = 20
+"""Images listed for each set."""
 
 
-class CompareError(ValueError):
-    """Two runs whose numbers mean different things; the message says which and what to do."""
+@dataclass(frozen=True)
+class Finding:
+    """One metric of one row: the difference and what it is worth."""
+
+    difference: Difference
+    p_corrected: float | None
+    """By Holm's method over ``Comparison.family``; None where nothing was tested."""
+    power: Power | None
+
+
+Rows = Mapping[str, Mapping[str, Difference]]
+Test = tuple[str, str, str]
+"""Table, row, metric."""
+Findings = Mapping[str, Mapping[str, Finding]]
+"""Row of a table to metric."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A run against another: every difference is ``run`` minus ``against``."""
+
+    run: int
+    against: int
+    objectqa: Findings
+    imageqa: Findings
+    flips: Mapping[str, Flips]
+    """By question."""
+    movements: Mapping[str, Movement]
+    """By ImageQA set."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """First run minus second run on the tasks that both have."""
+    """All runs on the tasks that all of them have."""
 
-    first: RunScores
-    second: RunScores
-    differences: Mapping[str, Mapping[str, Difference]]
-    """Row of a table to metric."""
+    names: tuple[str, ...]
+    """Letters that stand for the runs, in the order given."""
+    runs: tuple[RunScores, ...]
+    baseline: int
+    pairs: tuple[Pair, ...]
+    """Every run against the baseline, then every other pair, the later against the earlier."""
+    family: int
+    """How many tests the p-values of the pairs with the baseline are corrected for: all shown metrics of them."""
+    left_out: tuple[str, ...]
+    """Tasks that not all runs have."""
+    resamples: int
+
+    @property
+    def shown(self) -> tuple[Pair, ...]:
+        """The pairs with the baseline."""
+        return self.pairs[: len(self.runs) - 1]
+
+    @property
+    def smallest_p(self) -> float:
+        """No corrected p-value can come below it, however large the difference: more resamples lower it."""
+        return min(1.0, 2 / (self.resamples + 1) * self.family)
 
 
 def compare_runs(
-    first: Run, second: Run, *, resamples: int = 10_000, seed: int = 0, any_judge: bool = False
+    runs: Sequence[Run], *, baseline: int = 0, resamples: int = 10_000, seed: int = 0, any_judge: bool = False
 ) -> Comparison:
-    """Differences with 95 % intervals from a bootstrap that draws the same images for both runs.
+    """Differences with 95 % intervals from a bootstrap that draws the same images for all runs.
+
+    P-values are corrected by Holm's method: those of the pairs with the baseline for each other, over every metric of
+    ``OBJECTQA_METRICS`` and ``IMAGEQA_METRICS`` in every row, since these are read together; those of the other pairs
+    over the same metrics of all pairs.
 
     Args:
+        runs: two or more.
+        baseline: position of the run that the others are compared with.
         any_judge: compare LLM-Scores even though different judges, or different prompts of one, gave them.
 
     Raises:
         CompareError: the runs share no task, are on other data or versions, or were judged differently.
         ValueError: they do not hold the same items; names the first that differs.
     """
-    shared = [task.task for task in first.tasks if task.task in {other.task for other in second.tasks}]
-    if not shared:
-        raise CompareError("the two runs have no task in common")
-    _require_same_data(first, second)
-    _require_same_versions(first, second, shared)
-    a, b = _only(first, shared), _only(second, shared)
-    if not any_judge:
-        _require_same_judge(a, b)
+    names = tuple(map(_letter, range(len(runs))))
+    shared, left_out = require_comparable(runs, names, any_judge=any_judge)
+    runs = [replace(run, tasks=tuple(task for task in run.tasks if task.task in shared)) for run in runs]
+    order = _order(len(runs), baseline)
+    objectqa, imageqa = _differences(runs, order, resamples, seed)
+    corrected = _corrected(objectqa, imageqa, len(runs) - 1)
+    pairs = [
+        Pair(
+            run,
+            against,
+            _findings("objectqa", objectqa[place], corrected[place]),
+            _findings("imageqa", imageqa[place], corrected[place]),
+            _flips(runs[run], runs[against]),
+            _movements(runs[run], runs[against]),
+        )
+        for place, (run, against) in enumerate(order)
+    ]
     return Comparison(
-        first=score_run(a, resamples=0),
-        second=score_run(b, resamples=0),
-        differences=_differences(a, b, resamples, seed),
+        names=names,
+        runs=tuple(score_run(run, resamples=0) for run in runs),
+        baseline=baseline,
+        pairs=tuple(pairs),
+        family=sum(p is not None for one in corrected[: len(runs) - 1] for p in one.values()),
+        left_out=left_out,
+        resamples=resamples,
     )
 
 
-def _require_same_data(first: Run, second: Run) -> None:
-    if first.data != second.data:
-        raise CompareError(f"the first run is on {first.data}, the second on {second.data}; run both on one dataset")
+def _letter(number: int) -> str:
+    return chr(ord("A") + number) if number < 26 else f"R{number + 1}"
 
 
-def _require_same_versions(first: Run, second: Run, tasks: Sequence[str]) -> None:
-    versions = [{task.task: _version(task) for task in run.tasks} for run in (first, second)]
-    for task in tasks:
-        if versions[0][task] != versions[1][task]:
-            raise CompareError(
-                f"{task}: task version and prompt {versions[0][task]} in the first run, {versions[1][task]} in the "
-                "second; their numbers are not comparable, run one of them again"
-            )
+def _order(n: int, baseline: int) -> list[tuple[int, int]]:
+    others = [place for place in range(n) if place != baseline]
+    return [(place, baseline) for place in others] + [(b, a) for a in others for b in others if a < b]
 
 
-def _version(task: TaskRun) -> str:
-    prompts = sorted({record.prompt_version for record in task.records})
-    return f"{task.version} / {', '.join(prompts)}"
-
-
-def _require_same_judge(first: Run, second: Run) -> None:
-    """A run without a judge has no LLM-Score to compare; its other numbers are fine."""
-    for ours, theirs in zip(_judges(first), _judges(second), strict=True):
-        if not ours or not theirs or ours == theirs:
-            continue
-        raise CompareError(
-            f"the descriptions of the first run were judged by {', '.join(first.judges)}, those of the second by "
-            f"{', '.join(second.judges)}: LLM-Scores of different judges are not comparable. Judge one of them again "
-            "with `qreal judge RUN --judge …`, or pass --any-judge"
-        )
-
-
-def _judges(run: Run) -> list[set[str]]:
-    """Hashes of the manifests that scored each task."""
-    tasks = sorted(run.tasks, key=lambda task: task.task)
-    named = [{getattr(record, "judge", None) or "" for record in task.records} - {""} for task in tasks]
-    return [{name.rpartition("@")[2] for name in names} for names in named]
-
-
-def _only(run: Run, tasks: Sequence[str]) -> Run:
-    return Run(
-        run.results_path, run.model, run.model_args, run.limit, tuple(task for task in run.tasks if task.task in tasks)
-    )
-
-
-def _differences(first: Run, second: Run, resamples: int, seed: int) -> dict[str, Mapping[str, Difference]]:
-    found: dict[str, Mapping[str, Difference]] = {}
-    judgments = [[r for t in run.tasks for r in t.records if isinstance(r, JudgmentRecord)] for run in (first, second)]
-    if judgments[0]:
-        found |= compare_objectqa(judgments[0], judgments[1], resamples=resamples, seed=seed)
+def _differences(
+    runs: Sequence[Run], order: Sequence[tuple[int, int]], resamples: int, seed: int
+) -> tuple[list[Rows], list[Rows]]:
+    """ObjectQA and ImageQA, a mapping a pair."""
+    objectqa: list[Rows] = [{} for _ in order]
+    judged = [[r for name in QUESTION_NAMES for r in judgments_of(run, name)] for run in runs]
+    if judged[0]:
+        objectqa = list(compare_objectqa_runs(judged, order, resamples=resamples, seed=seed))
+    imageqa: list[dict[str, Mapping[str, Difference]]] = [{} for _ in order]
     for name in IMAGEQA_SETS:
-        a, b = (
-            [r for t in run.tasks for r in t.records if isinstance(r, GroundingRecord) and r.set_name == name]
-            for run in (first, second)
-        )
-        if a:
-            found[name] = compare_grounding(a, b, resamples=resamples, seed=seed)
+        grounded = [groundings_of(run, name) for run in runs]
+        if grounded[0]:
+            found = compare_grounding_runs(grounded, order, resamples=resamples, seed=seed)
+            for rows, metrics in zip(imageqa, found, strict=True):
+                rows[name] = metrics
+    return objectqa, list(imageqa)
+
+
+def _corrected(objectqa: Sequence[Rows], imageqa: Sequence[Rows], n_shown: int) -> list[dict[Test, float | None]]:
+    """Corrected p-values, a mapping a pair: the first ``n_shown`` among themselves, the rest among all."""
+    tests = [
+        (place, (table, row, metric), rows[place][row][metric].p_value)
+        for place in range(len(objectqa))
+        for table, rows, metrics in (("objectqa", objectqa, OBJECTQA_METRICS), ("imageqa", imageqa, IMAGEQA_METRICS))
+        for row in rows[place]
+        for metric in metrics.values()
+        if metric in rows[place][row]
+    ]
+    found: list[dict[Test, float | None]] = [{} for _ in objectqa]
+    shown = [test for test in tests if test[0] < n_shown]
+    for family, keep in ((tests, range(n_shown, len(objectqa))), (shown, range(n_shown))):
+        for (place, test, _), p in zip(family, holm([p for _, _, p in family]), strict=True):
+            if place in keep:
+                found[place][test] = p
     return found
+
+
+def _findings(table: str, rows: Rows, corrected: Mapping[Test, float | None]) -> Findings:
+    return {
+        row: {
+            metric: Finding(d, corrected.get((table, row, metric)), power(d.value, d.error, d.n))
+            for metric, d in metrics.items()
+        }
+        for row, metrics in rows.items()
+    }
+
+
+def _flips(run: Run, against: Run) -> dict[str, Flips]:
+    asked = {name: (judgments_of(run, name), judgments_of(against, name)) for name in QUESTION_NAMES}
+    return {name: flips(*records) for name, records in asked.items() if records[0]}
+
+
+def _movements(run: Run, against: Run) -> dict[str, Movement]:
+    asked = {name: (groundings_of(run, name), groundings_of(against, name)) for name in IMAGEQA_SETS}
+    return {name: movement(*records, most=MOST_MOVED) for name, records in asked.items() if records[0]}

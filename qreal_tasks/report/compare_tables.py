@@ -1,74 +1,176 @@
-"""Two runs side by side, for the terminal."""
+"""Runs side by side, for the terminal and as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
 from rich.table import Table
 
-from qreal_tasks.benchmark import QUESTION_NAMES, Dimension
-from qreal_tasks.metrics.bootstrap import Difference
-from qreal_tasks.report.compare import Comparison
+from qreal_tasks.benchmark import Dimension
+from qreal_tasks.pages.numbers import UNDEFINED, decimals, p_value, whole
+from qreal_tasks.report.compare import (
+    IMAGEQA_METRICS,
+    OBJECTQA_METRICS,
+    Comparison,
+    Finding,
+    Findings,
+    Pair,
+)
 from qreal_tasks.report.score import GroupScores
-from qreal_tasks.report.tables import decimals, new_console, new_table
+from qreal_tasks.report.tables import new_console, new_table
 
-_OBJECTQA = {"Accuracy": "acc", "F1": "f1", "AUC": "auc", "Balanced accuracy": "balanced"}
-_IMAGEQA = {
-    "IoU": "iou",
-    "Detection rate": "detection_rate",
-    "AUC": "auc",
-    "LLM-Score": "llm_score",
-    "F1 at .5": "f1_at_50",
-    "Overlap": "penalized_overlap",
-    "Joint": "joint_score",
-}
+Groups = Mapping[str, GroupScores]
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Value of the first run, value of the second, and their difference with its interval, a row a metric."""
-    out, first, second = new_console(), comparison.first, comparison.second
-    out.print(f"A: {first.run.model} {first.run.model_args}", highlight=False, markup=False)
-    out.print(f"B: {second.run.model} {second.run.model_args}", highlight=False, markup=False)
-    out.print(f"data: {first.run.data}", highlight=False, markup=False)
-    rows = [name for name in first.rows if name in comparison.differences]
-    objectqa = [name for name in rows if name in first.objectqa]
-    for title, names, metrics in (
-        ("ObjectQA", objectqa, _OBJECTQA),
-        ("ImageQA", [name for name in rows if name in first.imageqa], _IMAGEQA),
-    ):
-        if names:
-            out.print(_table(title, names, metrics, first.rows, second.rows, comparison.differences))
-    if any(d.undefined for name in rows for d in comparison.differences[name].values()):
-        out.print("Intervals leave out resamples in which a metric is undefined.", style="yellow", highlight=False)
+    """For every run but the baseline: both values, the difference, what it is worth; then the flipped samples."""
+    out = new_console()
+    for name, scores in zip(comparison.names, comparison.runs, strict=True):
+        mark = " (baseline)" if name == comparison.names[comparison.baseline] else ""
+        out.print(f"{name}{mark}: {scores.run.model} {scores.run.model_args}", highlight=False, markup=False)
+    out.print(f"data: {comparison.runs[0].run.data}", highlight=False, markup=False)
+    for pair in comparison.shown:
+        run, against = comparison.runs[pair.run], comparison.runs[pair.against]
+        for task, findings, metrics, ours, theirs in (
+            ("ObjectQA", pair.objectqa, OBJECTQA_METRICS, run.objectqa, against.objectqa),
+            ("ImageQA", pair.imageqa, IMAGEQA_METRICS, run.imageqa, against.imageqa),
+        ):
+            if findings:
+                out.print(_table(task, comparison, pair, findings, metrics, ours, theirs))
+        out.print(_flip_table(comparison, pair))
+    for note in notes(comparison):
+        out.print(note, style="yellow", highlight=False, markup=False)
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """How the numbers are to be read."""
+    said = [
+        f"p is two-sided from {comparison.resamples:,} resamples of images; Holm corrects it for the "
+        f"{comparison.family} tests shown against the baseline. Images: how many would show the difference seen with "
+        "80 % power at 5 %, were it the true one. Detectable: the smallest true difference that this many images show "
+        "with 80 % power.",
+    ]
+    if comparison.family and comparison.smallest_p > 0.05:
+        said.append(
+            f"With {comparison.resamples:,} resamples and {comparison.family} tests no corrected p-value can be below "
+            f"{decimals(comparison.smallest_p)}: raise --resamples."
+        )
+    if any(d.difference.undefined for p in comparison.shown for rows in _rows(p) for d in rows.values()):
+        said.append("Intervals leave out resamples in which a metric is undefined.")
+    if any(pair.flips for pair in comparison.shown):
+        said.append(
+            "McNemar's exact test counts entities as independent, which those of one image are not; trust the p of the "
+            "accuracy first."
+        )
+    if comparison.left_out:
+        said.append(f"Not in all runs, so left out: {', '.join(comparison.left_out)}.")
+    return said
+
+
+def _rows(pair: Pair) -> list[Mapping[str, Finding]]:
+    return [*pair.objectqa.values(), *pair.imageqa.values()]
 
 
 def _table(
-    title: str,
-    names: Sequence[str],
+    task: str,
+    comparison: Comparison,
+    pair: Pair,
+    findings: Findings,
     metrics: Mapping[str, str],
-    first: Mapping[str, GroupScores],
-    second: Mapping[str, GroupScores],
-    differences: Mapping[str, Mapping[str, Difference]],
+    ours: Groups,
+    theirs: Groups,
 ) -> Table:
+    run, against = comparison.names[pair.run], comparison.names[pair.against]
     found = new_table(
-        f"{title}: A minus B (95 % interval: paired bootstrap over images)",
+        f"{task}: {run} minus {against} (95 % interval: paired bootstrap over images)",
         ["Row", "Metric"],
-        ["A", "B", "A - B", "95 %", "p"],
+        [against, run, f"{run} - {against}", "95 %", "p", "Holm", "Images", "Detectable"],
     )
-    for name in names:
+    for name in (name for name in ours if name in findings):
         for label, metric in metrics.items():
-            a, b = (rows[name].metrics.get(metric) for rows in (first, second))
+            a, b = (groups[name].metrics.get(metric) for groups in (theirs, ours))
             if a is None and b is None:
                 continue
-            shown = _difference(differences[name].get(metric))
-            bold = "bold" if name in tuple(Dimension) and name not in QUESTION_NAMES else None
-            found.add_row(name, label, decimals(a), decimals(b), *shown, style=bold)
+            bold = "bold" if task == "ObjectQA" and name in (*Dimension, "overall") else None
+            found.add_row(name, label, decimals(a), decimals(b), *_cells(findings[name].get(metric)), style=bold)
         found.add_section()
     return found
 
 
-def _difference(difference: Difference | None) -> tuple[str, str, str]:
-    if difference is None or difference.value is None:
-        return "", "", ""
-    interval = "" if difference.low is None else f"{decimals(difference.low)} to {decimals(difference.high)}"
-    return decimals(difference.value), interval, decimals(difference.p_value)
+def _cells(finding: Finding | None) -> tuple[str, ...]:
+    if finding is None or finding.difference.value is None:
+        return ("",) * 6
+    d, power = finding.difference, finding.power
+    interval = "" if d.low is None else f"{decimals(d.low)} to {decimals(d.high)}"
+    needed = UNDEFINED if power is None or power.images_needed is None else whole(power.images_needed)
+    detectable = decimals(power.detectable) if power else UNDEFINED
+    return decimals(d.value), interval, p_value(d.p_value), p_value(finding.p_corrected), needed, detectable
+
+
+def _flip_table(comparison: Comparison, pair: Pair) -> Table:
+    run, against = comparison.names[pair.run], comparison.names[pair.against]
+    found = new_table(
+        f"Samples on which {run} and {against} differ (--json and --html list them)",
+        ["Row"],
+        [f"Only {against}\nright", f"Only {run}\nright", "McNemar p", f"{run}\nbetter", f"{run}\nworse", "Same"],
+    )
+    for name, flips in pair.flips.items():
+        found.add_row(name, str(len(flips.lost)), str(len(flips.won)), p_value(flips.p_value), "", "", "")
+    for name, moved in pair.movements.items():
+        found.add_row(f"{name} (images)", "", "", "", str(moved.better), str(moved.worse), str(moved.same))
+    return found
+
+
+def comparison_json(comparison: Comparison) -> dict[str, Any]:
+    """Everything about all pairs as plain JSON values, undefined as null."""
+    names = comparison.names
+    return {
+        "runs": {
+            name: {"model": scores.run.model, "model_args": scores.run.model_args, "judges": list(scores.run.judges)}
+            for name, scores in zip(names, comparison.runs, strict=True)
+        },
+        "baseline": names[comparison.baseline],
+        "data": comparison.runs[0].run.data,
+        "mini": comparison.runs[0].run.is_mini,
+        "resamples": comparison.resamples,
+        "family": {
+            "tests": comparison.family,
+            "method": "Holm",
+            "over": "pairs with the baseline: the shown metrics of all of them; other pairs: those of all pairs",
+            "objectqa": list(OBJECTQA_METRICS.values()),
+            "imageqa": list(IMAGEQA_METRICS.values()),
+        },
+        "left_out": list(comparison.left_out),
+        "pairs": [_pair_json(comparison, pair) for pair in comparison.pairs],
+    }
+
+
+def _pair_json(comparison: Comparison, pair: Pair) -> dict[str, Any]:
+    run, against = comparison.runs[pair.run], comparison.runs[pair.against]
+    return {
+        "run": comparison.names[pair.run],
+        "against": comparison.names[pair.against],
+        "objectqa": _findings_json(pair.objectqa, run.objectqa, against.objectqa),
+        "imageqa": _findings_json(pair.imageqa, run.imageqa, against.imageqa),
+        "flips": {name: asdict(flips) for name, flips in pair.flips.items()},
+        "movements": {name: asdict(moved) for name, moved in pair.movements.items()},
+    }
+
+
+def _findings_json(findings: Findings, ours: Groups, theirs: Groups) -> dict[str, Any]:
+    return {
+        row: {
+            metric: {
+                "run": ours[row].metrics.get(metric),
+                "against": theirs[row].metrics.get(metric),
+                **asdict(finding.difference),
+                "p_corrected": finding.p_corrected,
+                "power": asdict(finding.power) if finding.power else None,
+            }
+            for metric, finding in metrics.items()
+        }
+        for row, metrics in findings.items()
+        if row in ours
+    }

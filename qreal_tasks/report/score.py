@@ -53,8 +53,11 @@ class RunScores:
 
     @property
     def rows(self) -> dict[str, GroupScores]:
-        """Both tables' rows by name."""
-        return {**self.objectqa, **self.imageqa}
+        """What was asked: the questions and the sets, without the means.
+
+        A dimension's mean and an ImageQA set share a name, so they cannot stand in one mapping.
+        """
+        return {**{name: self.objectqa[name] for name in QUESTION_NAMES if name in self.objectqa}, **self.imageqa}
 
 
 def score_run(run: Run, resamples: int = 10_000, seed: int = 0) -> RunScores:

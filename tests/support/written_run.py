@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +55,20 @@ def groundings() -> list[GroundingRecord]:
 
 def write_run(folder: Path, grounded: Sequence[GroundingRecord] | None = None) -> Path:
     """A run of two tasks, its numbers computed by the live hooks."""
-    folder.mkdir(parents=True, exist_ok=True)
     grounded = groundings() if grounded is None else grounded
-    results: dict[str, Any] = {"config": {"model": "dummy", "model_args": "", "limit": None}, "results": {}}
-    tasks = {
-        "qreal_objectqa_realism_q1": ("objectqa", [hooks._objectqa_items(record) for record in judgments()]),
-        "qreal_imageqa_realism": ("imageqa", [hooks._imageqa_items(record) for record in grounded]),
-    }
-    for task, (kind, items) in tasks.items():
+    return write_tasks(folder, {"qreal_objectqa_realism_q1": judgments(), "qreal_imageqa_realism": grounded})
+
+
+def write_tasks(
+    folder: Path, tasks: Mapping[str, Sequence[JudgmentRecord] | Sequence[GroundingRecord]], model: str = "dummy"
+) -> Path:
+    """A run of these tasks, its numbers computed by the live hooks."""
+    folder.mkdir(parents=True, exist_ok=True)
+    results: dict[str, Any] = {"config": {"model": model, "model_args": "", "limit": None}, "results": {}}
+    results["versions"] = dict.fromkeys(tasks, "1.0")
+    for task, records in tasks.items():
+        kind = "objectqa" if "objectqa" in task else "imageqa"
+        items = [getattr(hooks, f"_{kind}_items")(record) for record in records]
         metrics = [name for name in items[0] if name != "records"]
         live = {f"{m},none": getattr(hooks, f"{kind}_{m}")([item[m] for item in items]) for m in metrics}
         results["results"][task] = {"alias": task, **live, "records,none": len(items), "acc_stderr,none": "N/A"}

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pretend_run import write_pretend_run
 from typer.testing import CliRunner
 from written_run import groundings, write_run
 
 from qreal_tasks.cli import app
+from qreal_tasks.metrics.bootstrap import Difference
+from qreal_tasks.metrics.significance import holm
 from qreal_tasks.records import GroundingRecord
-from qreal_tasks.report.compare import CompareError, compare_runs
+from qreal_tasks.report.comparable import CompareError
+from qreal_tasks.report.compare import compare_runs
 from qreal_tasks.report.run_folder import Run, find_results, read_run
+from qreal_tasks.report.score import score_run
 
 
 def scored(score: float | None, judge: str) -> list[GroundingRecord]:
@@ -28,9 +34,15 @@ def run_of(folder: Path, records: list[GroundingRecord]) -> Run:
     return read_run(find_results(write_run(folder, records))[-1])
 
 
+def findings(a: Run, b: Run, resamples: int = 50) -> dict[str, Difference]:
+    """B minus A, on the realism set."""
+    (pair,) = compare_runs([a, b], resamples=resamples).pairs
+    return {metric: finding.difference for metric, finding in pair.imageqa["realism"].items()}
+
+
 def test_the_difference_of_two_runs_of_one_judge(tmp_path: Path) -> None:
-    a, b = run_of(tmp_path / "a", scored(0.75, "j 1")), run_of(tmp_path / "b", scored(0.5, "j 1"))
-    rows = compare_runs(a, b, resamples=200).differences["realism"]
+    a, b = run_of(tmp_path / "a", scored(0.5, "j 1")), run_of(tmp_path / "b", scored(0.75, "j 1"))
+    rows = findings(a, b, resamples=200)
     assert rows["llm_score"].value == pytest.approx(0.25)
     # joint_score: the pair with IoU 1 counts, the one with IoU .5 does not: (.75 - .5) / 3 regions
     assert rows["joint_score"].value == pytest.approx(0.25 / 3)
@@ -50,9 +62,15 @@ def test_different_judges_are_refused_unless_told(tmp_path: Path) -> None:
     assert "LLM-Score" in allowed.output
 
 
+def test_two_judges_are_found_behind_a_run_without_one(tmp_path: Path) -> None:
+    records = {"a": groundings(), "b": scored(0.5, "j@1"), "c": scored(0.5, "j@2")}
+    runs = [run_of(tmp_path / name, found) for name, found in records.items()]
+    with pytest.raises(CompareError, match="run B were judged by j@1, those of run C by j@2"):
+        compare_runs(runs, resamples=50)
+
+
 def test_a_run_without_a_judge_is_compared_in_the_rest(tmp_path: Path) -> None:
-    a, b = run_of(tmp_path / "a", scored(0.5, "j")), run_of(tmp_path / "b", groundings())
-    rows = compare_runs(a, b, resamples=50).differences["realism"]
+    rows = findings(run_of(tmp_path / "a", scored(0.5, "j")), run_of(tmp_path / "b", groundings()))
     assert rows["llm_score"].value is None
     assert rows["iou"].value == 0
 
@@ -72,5 +90,89 @@ def test_runs_that_mean_different_things_are_refused(
     b = run_of(tmp_path / "b", [change(record) for record in groundings()])
     a, b = (replace(run, tasks=run.tasks[1:]) for run in (a, b))
     with pytest.raises(ValueError, match=said):
-        compare_runs(a, b, resamples=50)
+        compare_runs([a, b], resamples=50)
+    with pytest.raises(ValueError, match=said):
+        compare_runs([a, a, b], resamples=50)
     assert issubclass(CompareError, ValueError)
+
+
+def test_another_task_version_and_a_single_run_are_refused(tmp_path: Path) -> None:
+    a = run_of(tmp_path / "a", groundings())
+    newer = replace(a, tasks=tuple(replace(task, version="2.0") for task in a.tasks))
+    with pytest.raises(CompareError, match=r"1\.0 / 1 in run A, 2\.0 / 1 in run B"):
+        compare_runs([a, newer], resamples=50)
+    with pytest.raises(CompareError, match="1 run given"):
+        compare_runs([a], resamples=50)
+    with pytest.raises(CompareError, match="no task in common"):
+        compare_runs([replace(a, tasks=a.tasks[:1]), replace(a, tasks=a.tasks[1:])], resamples=50)
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("three")
+    skills = {"a": 1.0, "b": 1.8, "c": 0.2}
+    return [write_pretend_run(folder / n, seed, skills[n], n) for seed, n in enumerate(skills)]
+
+
+def test_a_dimension_and_the_set_of_its_name_are_two_rows(three: list[Path]) -> None:
+    runs = [read_run(find_results(path)[-1]) for path in three[:2]]
+    (pair,) = compare_runs(runs, resamples=50).pairs
+    scores = [score_run(run, resamples=0) for run in runs]
+    for rows, groups in ((pair.objectqa, "objectqa"), (pair.imageqa, "imageqa")):
+        b, a = (getattr(one, groups)["realism"].metrics["auc"] for one in reversed(scores))
+        assert rows["realism"]["auc"].difference.value == pytest.approx(b - a)
+
+
+def test_every_run_against_the_baseline_then_the_other_pairs(three: list[Path]) -> None:
+    done = CliRunner().invoke(app, ["compare", *map(str, three), "--baseline", "2", "--resamples", "300", "--json"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["baseline"] == "B"
+    assert [(pair["run"], pair["against"]) for pair in found["pairs"]] == [("A", "B"), ("C", "B"), ("C", "A")]
+    ab, cb, ca = (pair["objectqa"]["overall"]["acc"] for pair in found["pairs"])
+    assert cb["value"] - ab["value"] == pytest.approx(ca["value"])
+    assert ca["value"] == pytest.approx(ca["run"] - ca["against"])
+    assert cb["high"] < 0
+    assert cb["power"]["images_needed"] < 60 < ab["n"] * 10
+    family = [
+        (cell["p_value"], cell["p_corrected"])
+        for pair in found["pairs"][:2]
+        for table in ("objectqa", "imageqa")
+        for row in pair[table].values()
+        for metric, cell in row.items()
+        if metric in found["family"][table]
+    ]
+    assert found["family"]["tests"] == len(family) == sum(p is not None for p, _ in family)
+    assert [corrected for _, corrected in family] == pytest.approx(holm([p for p, _ in family]))
+    beyond = found["pairs"][0]["objectqa"]["realism_q1"]["mcc"]
+    assert beyond["p_value"] is not None
+    assert beyond["p_corrected"] is None
+
+
+def test_the_table_says_what_the_numbers_rest_on(three: list[Path]) -> None:
+    done = CliRunner().invoke(app, ["compare", *map(str, three), "--resamples", "50"])
+    assert done.exit_code == 0, done.output
+    for piece in ("A (baseline): a", "B minus A", "C minus A", "Holm", "McNemar", "Detectable", "raise --resamples"):
+        assert piece in done.output
+    wrong = CliRunner().invoke(app, ["compare", *map(str, three), "--baseline", "4"])
+    assert wrong.exit_code == 1
+    assert "--baseline is 4" in wrong.output
+
+
+def test_a_run_against_itself_differs_in_nothing(three: list[Path]) -> None:
+    run = read_run(find_results(three[0])[-1])
+    (pair,) = compare_runs([run, run], resamples=50).pairs
+    for rows in (*pair.objectqa.values(), *pair.imageqa.values()):
+        for metric, finding in rows.items():
+            assert finding.difference.value in (0, None), metric
+            assert finding.difference.p_value in (1, None), metric
+    assert all(not found.lost and not found.won and found.p_value is None for found in pair.flips.values())
+    assert all((found.better, found.worse) == (0, 0) for found in pair.movements.values())
+
+
+def test_tasks_that_only_some_have_are_left_out_and_named(tmp_path: Path, three: list[Path]) -> None:
+    runs = [read_run(find_results(path)[-1]) for path in three[:2]]
+    fewer = replace(runs[1], tasks=runs[1].tasks[1:])
+    comparison = compare_runs([runs[0], fewer], resamples=50)
+    assert comparison.left_out == ("qreal_objectqa_realism_q1",)
+    assert "realism_q1" not in comparison.pairs[0].flips

@@ -1,0 +1,133 @@
+"""``qreal score`` and ``qreal compare``: numbers from logged samples alone, as tables, JSON and pages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:  # `qreal --help` answers at once
+    from qreal_tasks.report.score import RunScores
+
+_RUN = typer.Argument(help="Output folder of a run, or its *_results.json.", show_default=False)
+_RUNS = typer.Argument(help="Output folders of runs, or their *_results.json.", show_default=False)
+_BASELINE = typer.Option(min=1, help="Which of them, by position, the others are compared with.")
+_DATA = typer.Option(help="Where the report finds the pictures. Default: where the run had its data.")
+_GALLERY = typer.Option(min=0, help="Images, and crops, in the report; with 0 the dataset is not read.")
+
+
+def _fail(command: str, error: Exception | str) -> NoReturn:
+    typer.secho(f"qreal {command}: {error}", fg=typer.colors.RED, err=True)
+    raise typer.Exit(1)
+
+
+def score_command(
+    run: Annotated[Path, _RUN],
+    resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples; 0 for no intervals.")] = 10_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a report with figures and pictures to this file.")] = None,
+    gallery: Annotated[int, _GALLERY] = 24,
+    data: Annotated[str | None, _DATA] = None,
+) -> None:
+    """Recompute every number of a run from its logged samples, with 95 % intervals.
+
+    A difference from the numbers of the live run is an error.
+    """
+    print_score(run, resamples, as_json, html, gallery, data)
+
+
+def print_score(
+    path: Path,
+    resamples: int,
+    as_json: bool,
+    html: Path | None = None,
+    gallery: int = 0,
+    data: str | None = None,
+) -> None:
+    """Print the newest run at or below ``path``, and write its report when ``html`` is given.
+
+    Raises:
+        typer.Exit: with status 1, after a message, when the run cannot be read or its numbers are not the live run's.
+    """
+    from qreal_tasks.report.run_folder import RunFolderError, find_results, read_run
+    from qreal_tasks.report.score import differences, score_run, to_json
+    from qreal_tasks.report.tables import print_scores
+
+    try:
+        found = find_results(path)
+        if len(found) > 1:
+            typer.echo(f"qreal score: {len(found)} runs in {path}, taking the newest: {found[-1]}", err=True)
+        run = read_run(found[-1])
+        scores = score_run(run, resamples=resamples)
+    except (RunFolderError, ValueError) as error:  # ValueError: records that contradict each other
+        _fail("score", error)
+    if as_json:
+        typer.echo(json.dumps(to_json(scores), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        print_scores(scores)
+    wrong = differences(run, scores)
+    if html:
+        _write_report(scores, wrong, html, gallery, data, resamples)
+    if wrong:
+        lines = "\n".join(f"  {line}" for line in wrong)
+        _fail(
+            "score",
+            f"{len(wrong)} numbers differ from the live run's; the samples or the results were changed:\n{lines}",
+        )
+
+
+def _write_report(
+    scores: RunScores, wrong: list[str], html: Path, gallery: int, data: str | None, resamples: int
+) -> None:
+    from qreal_tasks.report.page import write_report
+
+    folder = Path(data or "").expanduser()
+    # A typed argument that is a folder means the folder, however much it looks like a hub id.
+    data = str(folder.resolve()) if data and folder.is_dir() else data
+    try:
+        written = write_report(scores, html, wrong=wrong, gallery=gallery, data=data, resamples=resamples)
+    except OSError as error:
+        _fail("score", f"{html}: {error.strerror}")
+    typer.echo(f"Report: {html} ({written.pictures} pictures, {written.bytes / 1e6:.1f} MB)", err=True)
+    if written.problem:
+        typer.echo(f"qreal score: pictures are missing: {written.problem}", err=True)
+
+
+def compare_command(
+    runs: Annotated[list[Path], _RUNS],
+    baseline: Annotated[int, _BASELINE] = 1,
+    resamples: Annotated[int, typer.Option(min=1, help="Bootstrap resamples.")] = 10_000,
+    any_judge: Annotated[bool, typer.Option(help="Compare LLM-Scores of different judges.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: all pairs of runs, all metrics.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write the comparison as a page to this file.")] = None,
+) -> None:
+    """Runs side by side, paired by sample and image: every run minus the baseline.
+
+    With 95 % intervals, p-values corrected for the number of tests, the samples that flipped, and how many images it
+    would take to show a difference. Runs on other data, task versions, prompts or judges are refused.
+    """
+    from qreal_tasks.report.compare import compare_runs
+    from qreal_tasks.report.compare_tables import comparison_json, print_comparison
+    from qreal_tasks.report.run_folder import RunFolderError, find_results, read_run
+
+    if baseline > len(runs):
+        _fail("compare", f"--baseline is {baseline}, expected a position among the {len(runs)} runs")
+    try:
+        found = [read_run(find_results(path)[-1]) for path in runs]
+        comparison = compare_runs(found, baseline=baseline - 1, resamples=resamples, any_judge=any_judge)
+    except (RunFolderError, ValueError) as error:
+        _fail("compare", error)
+    if as_json:
+        typer.echo(json.dumps(comparison_json(comparison), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        print_comparison(comparison)
+    if html:
+        from qreal_tasks.report.compare_page import write_comparison
+
+        try:
+            size = write_comparison(comparison, html)
+        except OSError as error:
+            _fail("compare", f"{html}: {error.strerror}")
+        typer.echo(f"Comparison: {html} ({size / 1e6:.1f} MB)", err=True)

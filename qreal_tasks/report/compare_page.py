@@ -1,0 +1,65 @@
+"""A comparison as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qreal_tasks import __version__
+from qreal_tasks.benchmark import Dimension
+from qreal_tasks.mini import MINI_NOTICE
+from qreal_tasks.pages.environment import page_environment, write_page
+from qreal_tasks.report.compare import IMAGEQA_METRICS, OBJECTQA_METRICS, Comparison, Pair
+from qreal_tasks.report.compare_tables import notes
+
+_WIDTH, _MIDDLE = 150, 75
+"""Of the strip that shows an interval, and where 0 is in it."""
+
+
+def write_comparison(comparison: Comparison, path: Path) -> int:
+    """Write the page; returns its bytes.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    names = [name for place, name in enumerate(comparison.names) if place != comparison.baseline]
+    baseline = comparison.names[comparison.baseline]
+    text = (
+        page_environment("qreal_tasks.report")
+        .get_template("compare.html.j2")
+        .render(
+            title=f"{', '.join(names)} against {baseline}",
+            version=__version__,
+            comparison=comparison,
+            notes=notes(comparison),
+            mini_notice=MINI_NOTICE if comparison.runs[0].run.is_mini else None,
+            tables=(("objectqa", "ObjectQA", OBJECTQA_METRICS), ("imageqa", "ImageQA", IMAGEQA_METRICS)),
+            means=(*(str(dimension) for dimension in Dimension), "overall"),
+            strip=strip,
+            scale=max((_reach(pair) for pair in comparison.shown), default=0.0),
+            width=_WIDTH,
+            middle=_MIDDLE,
+        )
+    )
+    return write_page(path, text)
+
+
+def strip(value: float, scale: float) -> float:
+    """Where a difference lies in a strip that reaches from ``-scale`` to ``scale``.
+
+    >>> strip(0.05, 0.1)
+    109.5
+    """
+    return round(_MIDDLE + (_MIDDLE - 6) * value / scale, 1) if scale else float(_MIDDLE)
+
+
+def _reach(pair: Pair) -> float:
+    """The end of a shown interval that lies farthest from 0."""
+    shown = ((pair.objectqa, OBJECTQA_METRICS), (pair.imageqa, IMAGEQA_METRICS))
+    found = [
+        rows[metric].difference
+        for findings, metrics in shown
+        for rows in findings.values()
+        for metric in metrics.values()
+        if metric in rows
+    ]
+    return max((abs(end) for d in found for end in (d.low, d.high) if end is not None), default=0.0)

@@ -1,0 +1,114 @@
+"""What must be known to read the numbers of a run: what is partial, impossible, unread, unjudged or thrown away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from qreal_tasks.benchmark import QUESTION_NAMES
+from qreal_tasks.metrics.feasibility import Verdict
+from qreal_tasks.mini import MINI_NOTICE
+from qreal_tasks.pages.numbers import percent, whole
+from qreal_tasks.report.score import GroupScores, RunScores
+
+DISAGREE_LIMIT = 0.05
+"""Share of answers against their own P(Yes) from which it is said: greedy decoding leaves next to none."""
+
+
+class Level(StrEnum):
+    """How much a finding weighs."""
+
+    INFO = "info"
+    WARNING = "warn"
+    ERROR = "bad"
+
+
+@dataclass(frozen=True)
+class Lint:
+    """One finding."""
+
+    level: Level
+    title: str
+    text: str
+
+
+def lints(scores: RunScores) -> list[Lint]:
+    """All findings about a run, the gravest first."""
+    found = [*_about_run(scores), *_about_questions(scores), *_about_sets(scores), *_about_reading(scores)]
+    order = (Level.ERROR, Level.WARNING, Level.INFO)
+    return sorted(found, key=lambda lint: order.index(lint.level))
+
+
+def _about_run(scores: RunScores) -> Iterator[Lint]:
+    if scores.run.is_mini:
+        yield Lint(Level.WARNING, "Embedded set.", MINI_NOTICE)
+    if scores.run.limit is not None:
+        text = f"Started with --limit {scores.run.limit:g}. No benchmark result."
+        yield Lint(Level.WARNING, "Partial run.", text)
+
+
+def _about_questions(scores: RunScores) -> Iterator[Lint]:
+    asked = {name: group for name, group in scores.objectqa.items() if name in QUESTION_NAMES}
+    for name, group in asked.items():
+        if group.verdict is Verdict.INFEASIBLE:
+            text = "This AUC cannot come from the scores that the answers follow; check P(Yes)."
+            yield Lint(Level.ERROR, f"{name}: impossible AUC.", text)
+        elif group.verdict is Verdict.BELOW_HARD_LABEL:
+            text = "P(Yes) ranks worse than the bare answers; check P(Yes)."
+            yield Lint(Level.WARNING, f"{name}: weak P(Yes).", text)
+    missing = _shares(asked, "without_p")
+    if missing:
+        level = Level.INFO if all(share == 1 for share in missing.values()) else Level.WARNING
+        text = f"The backend gave none for {_listed(missing)}; AUC, ROC and calibration leave these answers out."
+        yield Lint(level, "No P(Yes).", text)
+    disagree = _shares(asked, "disagree")
+    if disagree:
+        level = Level.WARNING if max(disagree.values()) > DISAGREE_LIMIT else Level.INFO
+        text = f"The answer is not the one that its own P(Yes) favours: {_listed(disagree)}."
+        yield Lint(level, "Answers against P(Yes).", text)
+
+
+def _about_sets(scores: RunScores) -> Iterator[Lint]:
+    sets = scores.imageqa
+    dropped, clipped = (
+        {name: group.metrics[count] for name, group in sets.items() if group.metrics[count]}
+        for count in ("n_dropped", "n_clipped")
+    )
+    if dropped:
+        said = ", ".join(f"{name} {whole(count)}" for name, count in dropped.items())
+        yield Lint(Level.WARNING, "Boxes left out.", f"Predicted boxes that were invalid: {said}.")
+    if clipped:
+        said = ", ".join(f"{name} {whole(count)}" for name, count in clipped.items())
+        yield Lint(Level.INFO, "Boxes clipped.", f"Predicted boxes that reached outside the image: {said}.")
+    silent = [name for name, group in sets.items() if group.metrics.get("unjudged") is None]
+    if silent:
+        text = f"LLM-Score and Joint are N/A for {', '.join(silent)}. `qreal judge RUN` asks a judge."
+        yield Lint(Level.INFO, "Not judged.", text)
+    unjudged = {name: group.unjudged for name, group in sets.items() if group.unjudged}
+    if unjudged:
+        text = f"The judge could not answer, and these pairs are in no LLM-Score: {_reasons(unjudged)}."
+        yield Lint(Level.WARNING, "Pairs unjudged.", text)
+
+
+def _about_reading(scores: RunScores) -> Iterator[Lint]:
+    unread = {name: group.unread for name, group in scores.rows.items() if group.unread}
+    if unread:
+        yield Lint(Level.WARNING, "Answers that could not be read.", f"They count as wrong: {_reasons(unread)}.")
+
+
+def _shares(groups: Mapping[str, GroupScores], metric: str) -> dict[str, float]:
+    """Where the metric is above 0."""
+    return {name: value for name, group in groups.items() if (value := group.metrics.get(metric))}
+
+
+def _listed(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {percent(share)}" for name, share in shares.items())
+
+
+def _reasons(counted: Mapping[str, Mapping[str, int]]) -> str:
+    return "; ".join(f"{name} {_counted(reasons)}" for name, reasons in counted.items())
+
+
+def _counted(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} × {reason}" for reason, n in reasons.items())

@@ -1,0 +1,156 @@
+"""The report of a run as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qreal_tasks import __version__
+from qreal_tasks.benchmark import FLAW, IMAGEQA_SETS, QUESTION_NAMES, QUESTIONS, Dimension
+from qreal_tasks.pages.environment import page_environment, write_page
+from qreal_tasks.report import columns
+from qreal_tasks.report.figures import calibration_figures, detection_figure, roc_figures
+from qreal_tasks.report.gallery import Miss, SureAndWrong, surest_wrong, worst_misses
+from qreal_tasks.report.lints import lints
+from qreal_tasks.report.pictures import Pictures, load_pictures
+from qreal_tasks.report.score import GroupScores, RunScores
+from qreal_tasks.report.slices import Heatmap, generator_heatmap, groundings_of, judgments_of, portraits_apart
+
+SHOWN = 24
+"""Pictures of each gallery unless told otherwise: 24 images and 24 crops make a page of a few megabytes."""
+
+_STRONGEST_LEAD = 0.25
+"""Difference from all generators at which a cell of the heatmap has its full colour."""
+_STRONGEST_ALPHA = 0.6
+
+
+@dataclass(frozen=True)
+class Written:
+    """What came of writing a report."""
+
+    path: Path
+    bytes: int
+    pictures: int
+    problem: str | None
+    """Why pictures are missing, when they are."""
+
+
+def write_report(
+    scores: RunScores,
+    path: Path,
+    *,
+    wrong: Sequence[str] = (),
+    gallery: int = SHOWN,
+    data: str | None = None,
+    resamples: int = 10_000,
+) -> Written:
+    """Write the page.
+
+    Args:
+        scores: of ``score_run``; the page shows these numbers and computes none of them again.
+        wrong: ``score.differences``: where the live run's numbers are others.
+        gallery: at most so many images, and so many crops, are shown; 0 needs no dataset.
+        data: where the dataset is, when it is no longer where the run found it.
+        resamples: for the intervals of portraits apart.
+
+    Raises:
+        OSError: the page cannot be written.
+    """
+    misses = _misses(scores, gallery)
+    sure = surest_wrong([r for name in QUESTION_NAMES for r in judgments_of(scores.run, name)], gallery)
+    pictures = _pictures(scores, misses, sure, data)
+    text = render_report(scores, misses, sure, pictures, wrong=wrong, resamples=resamples)
+    size = write_page(path, text)
+    shown = len(pictures.images) + len(pictures.crops)
+    return Written(path, size, shown, pictures.problem or next(iter(pictures.trouble.values()), None))
+
+
+def render_report(
+    scores: RunScores,
+    misses: Mapping[str, Sequence[Miss]],
+    sure: Sequence[SureAndWrong],
+    pictures: Pictures,
+    *,
+    wrong: Sequence[str] = (),
+    resamples: int = 10_000,
+) -> str:
+    """The page's text; arguments as there."""
+    run = scores.run
+    template = page_environment("qreal_tasks.report").get_template("report.html.j2")
+    return template.render(
+        title=f"{run.model}: report",
+        version=__version__,
+        run=run,
+        scores=scores,
+        columns=columns,
+        wrong=wrong,
+        lints=lints(scores),
+        facts=_facts(scores),
+        questions=QUESTIONS,
+        sets={name: FLAW[name] for name in IMAGEQA_SETS if name in scores.imageqa},
+        heatmap=_shaded(generator_heatmap(scores)),
+        portraits=portraits_apart(run, resamples),
+        roc=roc_figures(scores),
+        calibration=calibration_figures(scores),
+        detection=detection_figure(scores),
+        misses=misses,
+        sure=sure,
+        pictures=pictures,
+        dimensions=[str(dimension) for dimension in Dimension],
+        all_metrics=_all_metrics(scores.objectqa),
+        all_set_metrics=_all_metrics(scores.imageqa),
+    )
+
+
+def _facts(scores: RunScores) -> dict[str, str]:
+    run = scores.run
+    records = [record for task in run.tasks for record in task.records]
+    images = {record.image_id for record in records}
+    versions = {"unknown" if task.version == "None" else task.version for task in run.tasks}
+    return {
+        "Data": run.data,
+        "Images": f"{len(images):,}",
+        "Samples": f"{len(records):,}",
+        "Judge": ", ".join(run.judges) or "none asked",
+        "Task versions": ", ".join(sorted(versions)),
+        "Prompt version": ", ".join(sorted({record.prompt_version for record in records})),
+    }
+
+
+def _misses(scores: RunScores, most: int) -> dict[str, list[Miss]]:
+    """The images are shared out among the sets; what one does not use goes to the next."""
+    found: dict[str, list[Miss]] = {}
+    names = [name for name in IMAGEQA_SETS if name in scores.imageqa]
+    left = most
+    for place, name in enumerate(names):
+        found[name] = worst_misses(groundings_of(scores.run, name), -(-left // (len(names) - place)))
+        left -= len(found[name])
+    return found
+
+
+def _pictures(
+    scores: RunScores, misses: Mapping[str, Sequence[Miss]], sure: Sequence[SureAndWrong], data: str | None
+) -> Pictures:
+    sizes = {m.record.image_id: (m.record.width, m.record.height) for ms in misses.values() for m in ms}
+    return load_pictures(data or scores.run.data, sizes, {one.record.entity_id for one in sure})
+
+
+def _all_metrics(groups: Mapping[str, GroupScores]) -> list[str]:
+    return list(dict.fromkeys(metric for group in groups.values() for metric in group.metrics))
+
+
+def _shaded(heatmap: Heatmap) -> dict[str, Any]:
+    """Cells with a style class and an opacity that grows with the distance from all generators together."""
+    rows = {
+        name: [
+            (cell, "" if cell.lead is None else "low" if cell.lead < 0 else "high", _alpha(cell.lead)) for cell in cells
+        ]
+        for name, cells in heatmap.rows.items()
+    }
+    return {"columns": heatmap.columns, "rows": rows, "images": heatmap.images}
+
+
+def _alpha(lead: float | None) -> float:
+    return 0.0 if lead is None else round(_STRONGEST_ALPHA * min(1.0, abs(lead) / _STRONGEST_LEAD), 3)

@@ -1,0 +1,78 @@
+"""The report as a browser shows it, opened from disk: nothing is fetched, nothing fails, nothing runs over the edge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from chromium import Chromium, chromium_path
+from pretend_run import hostile_run, write_pretend_run
+
+from qreal_tasks.report.page import write_report
+from qreal_tasks.report.run_folder import find_results, read_run
+from qreal_tasks.report.score import score_run
+
+WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    chromium_path()
+    found = {}
+    for name, write in (("honest", write_pretend_run), ("hostile", hostile_run)):
+        run = read_run(find_results(write(tmp_path_factory.mktemp(name)))[-1])
+        found[name] = run.results_path.with_name("report.html")
+        write_report(score_run(run, resamples=50), found[name], gallery=6, resamples=50)
+    return found
+
+
+@pytest.mark.parametrize("name", ["honest", "hostile"])
+def test_the_page_opens_from_disk_in_both_themes_and_on_a_phone(
+    name: str, pages: dict[str, Path], tmp_path: Path
+) -> None:
+    grounds = set()
+    with Chromium(tmp_path) as browser:
+        for theme in ("light", "dark"):
+            browser.theme(theme)
+            for width in (1280, 390):
+                browser.resize(width, 844, mobile=width == 390)
+                browser.go(pages[name].as_uri())
+                assert browser.run(WIDE) == 0, (theme, width)
+                assert browser.run("[...document.images].every(i => i.loading = 'eager')")
+                browser.wait("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+            grounds.add(browser.run("getComputedStyle(document.body).backgroundColor"))
+        assert browser.run("window.pwned === undefined")
+        assert browser.trouble == []
+        assert browser.left == []
+    assert len(grounds) == 2
+
+
+def test_links_lead_to_sections_and_tables_scroll_in_their_own_box(pages: dict[str, Path], tmp_path: Path) -> None:
+    with Chromium(tmp_path, width=390, height=844) as browser:
+        browser.go(pages["honest"].as_uri())
+        links = browser.run("[...document.querySelectorAll('nav.sections a')].map(a => a.hash)")
+        assert len(links) >= 9
+        for link in links:
+            assert browser.run(f"document.querySelectorAll('{link}').length") == 1, link
+        browser.run("document.querySelector('nav.sections a[href=\"#misses\"]').click()")
+        browser.wait("Math.abs(document.querySelector('#misses').getBoundingClientRect().top) < 100")
+        assert browser.run("[...document.querySelectorAll('.scroll')].some(s => s.scrollWidth > s.clientWidth)")
+        assert browser.run("[...document.querySelectorAll('.scroll')].every(s => s.tabIndex === 0 && s.ariaLabel)")
+        assert browser.run("[...document.querySelectorAll('th')].every(th => th.scope)")
+        assert browser.run("[...document.images].every(i => i.alt)")
+
+
+def test_boxes_lie_on_the_picture_where_the_record_says(pages: dict[str, Path], tmp_path: Path) -> None:
+    with Chromium(tmp_path) as browser:
+        browser.go(pages["honest"].as_uri())
+        inside = """[...document.querySelectorAll('.miss .stage')].every(stage => {
+            const frame = stage.getBoundingClientRect();
+            return [...stage.querySelectorAll('.box')].every(box => {
+                const at = box.getBoundingClientRect();
+                return at.left >= frame.left - 1 && at.right <= frame.right + 1
+                    && at.top >= frame.top - 1 && at.bottom <= frame.bottom + 1;
+            });
+        })"""
+        assert browser.run("document.querySelectorAll('.box.reference').length") > 5
+        assert browser.run("document.querySelectorAll('.box.predicted').length") > 5
+        assert browser.run(inside)

@@ -52,9 +52,7 @@ def publish_command(
         options = Options(said, test_images, seed, partial, names, push)
         _show(publish(RunFolder(run), folder, options))
         if push is not None:
-            from annotation.publish.hub import push as upload
-
-            typer.echo(f"Uploaded: {upload(folder, push, tag, private, gated)}")
+            _upload(folder, push, tag, private, gated)
     typer.echo(f"{folder}: check it with `qreal data check {folder}`, use it with QREAL_DATA={folder}")
 
 
@@ -67,9 +65,17 @@ def push_command(
 ) -> None:
     """Upload a published folder to the hub; may be repeated after a failure. Log in first: `hf auth login`."""
     with explained("push"):
-        from annotation.publish.hub import push
+        _upload(folder, repository, tag, private, gated)
 
-        typer.echo(f"Uploaded: {push(folder, repository, tag, private, gated)}")
+
+def _upload(folder: Path, repository: str, tag: str | None, private: bool, gated: bool) -> None:
+    from annotation.publish.hub import push
+
+    done = push(folder, repository, tag, private, gated)
+    typer.echo(f"Uploaded: {done.address}")
+    if done.eval_refused is not None:
+        said = f"Warning: all but eval.yaml is there; the hub does not take that one: {done.eval_refused}"
+        typer.secho(said, fg="yellow", err=True)
 
 
 def _check(push: str | None, tag: str | None, private: bool, gated: bool) -> None:

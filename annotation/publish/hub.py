@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from annotation.errors import AnnotationError
 from annotation.publish.checksums import check_checksums
 
+_EVAL = "eval.yaml"
 
-def push(folder: Path, repository: str, tag: str | None, private: bool, gated: bool) -> str:
-    """Upload the folder as it is, tag it, and return its address.
 
-    A set that is to be gated is so before the first file is there.
+@dataclass(frozen=True)
+class Pushed:
+    """What is on the hub now."""
+
+    address: str
+    eval_refused: str | None
+    """Why the hub does not take ``eval.yaml``; None when it does, or there is none."""
+
+
+def push(folder: Path, repository: str, tag: str | None, private: bool, gated: bool) -> Pushed:
+    """Upload the folder as it is, and tag it.
+
+    A set that is to be gated is so before the first file is there. The hub takes ``eval.yaml`` of known benchmarks
+    only, and refuses the whole commit that holds another: it comes in a commit of its own.
 
     Raises:
         AnnotationError: the folder is not whole, or the hub refuses or cannot be reached. The folder stays, to be
@@ -33,16 +46,28 @@ def push(folder: Path, repository: str, tag: str | None, private: bool, gated: b
             repo_type="dataset",
             folder_path=folder,
             commit_message=f"Q-Real dataset{f', {tag}' if tag else ''}",
-            delete_patterns=["data/**", "eval.yaml"],
+            ignore_patterns=[_EVAL],
+            delete_patterns=["data/**"],
         )
+        last, refused = done.oid, None
+        if (folder / _EVAL).is_file():
+            try:
+                last = api.upload_file(
+                    repo_id=repository, repo_type="dataset", path_or_fileobj=folder / _EVAL, path_in_repo=_EVAL
+                ).oid
+            except HfHubHTTPError as error:
+                refused = _short(error)
         if tag:
             step = f"tagging it {tag}"
-            api.create_tag(repository, repo_type="dataset", tag=tag, revision=done.oid)
+            api.create_tag(repository, repo_type="dataset", tag=tag, revision=last)
     except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
         options = "".join([f" --tag {tag}" if tag else "", " --private" * private, " --gated" * gated])
         raise AnnotationError(
-            f"{repository}: {step} failed: {reason}. {folder} is whole; push it again with "
+            f"{repository}: {step} failed: {_short(error)}. {folder} is whole; push it again with "
             f"`qreal annotate push {folder} {repository}{options}`"
         ) from None
-    return str(address)
+    return Pushed(str(address), refused)
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -7,8 +7,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import huggingface_hub
 import pytest
+from huggingface_hub.errors import HfHubHTTPError
 from typer.testing import CliRunner
 
 from annotation.commands import annotate_app
@@ -35,7 +37,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...], d
         def __getattr__(self, name: str) -> Callable[..., Any]:
             def note(*arguments: Any, **keywords: Any) -> Any:
                 calls.append((name, arguments, keywords))
-                return SimpleNamespace(oid="abc") if name == "upload_folder" else "https://hub.example/org/name"
+                commits = {"upload_folder": "abc", "upload_file": "of the file"}
+                return SimpleNamespace(oid=commits[name]) if name in commits else "https://hub.example/org/name"
 
             return note
 
@@ -44,13 +47,37 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...], d
 
 
 def test_private_gated_and_tagged(folder: Path, asked: list[Any]) -> None:
-    assert push(folder, "org/name", "v1.0", private=True, gated=True) == "https://hub.example/org/name"
+    done = push(folder, "org/name", "v1.0", private=True, gated=True)
+    assert (done.address, done.eval_refused) == ("https://hub.example/org/name", None)
     assert [name for name, _, _ in asked] == ["create_repo", "update_repo_settings", "upload_folder", "create_tag"]
     create, settings, upload, tag = asked
     assert create[1:] == (("org/name",), {"repo_type": "dataset", "private": True, "exist_ok": True})
     assert settings[2] == {"repo_type": "dataset", "gated": "auto"}
     assert (upload[2]["folder_path"], upload[2]["repo_type"]) == (folder, "dataset")
     assert tag[2] == {"repo_type": "dataset", "tag": "v1.0", "revision": "abc"}
+
+
+def test_eval_yaml_comes_by_itself_and_its_refusal_holds_up_nothing(
+    folder: Path, asked: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "eval.yaml").write_text("name: Q-Real Bench")
+    write_checksums(folder)
+    push(folder, "org/name", "v1.0", private=False, gated=False)
+    assert [name for name, _, _ in asked] == ["create_repo", "upload_folder", "upload_file", "create_tag"]
+    assert asked[1][2]["ignore_patterns"] == ["eval.yaml"]
+    assert asked[-1][2]["revision"] == "of the file"
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        request = httpx.Request("POST", "https://hub.example")
+        raise HfHubHTTPError("no such framework", response=httpx.Response(400, request=request))
+
+    asked.clear()
+    monkeypatch.setattr(huggingface_hub.HfApi, "upload_file", refuse, raising=False)
+    done = push(folder, "org/name", "v1.0", private=False, gated=False)
+    assert done.eval_refused == "no such framework"
+    assert asked[-1][2]["revision"] == "abc"
+    shown = CliRunner().invoke(annotate_app, ["push", str(folder), "org/name"])
+    assert (shown.exit_code, "all but eval.yaml is there" in shown.output) == (0, True)
 
 
 def test_open_and_without_tag(folder: Path, asked: list[Any]) -> None:

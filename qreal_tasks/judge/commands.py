@@ -164,8 +164,8 @@ def similarity_command(
     It tells what two texts are about, and hardly whether one says the opposite of the other. The run stays as it is.
     """
     from qreal_tasks.judge.similarity import DEFAULT_ENCODER, load_encoder, score_similarity
+    from qreal_tasks.pages.numbers import decimals
     from qreal_tasks.report.run_folder import RunFolderError
-    from qreal_tasks.report.tables import decimals
 
     try:
         records = _groundings(_read(run))
@@ -273,7 +273,7 @@ def _mean_llm_score(records: Sequence[GroundingRecord]) -> float | None:
 
 
 def _llm_scores(run: Run) -> list[str]:
-    from qreal_tasks.report.tables import decimals
+    from qreal_tasks.pages.numbers import decimals
 
     names = ("llm_score", "joint_score", "unjudged")
     return [

@@ -8,9 +8,10 @@ from rich.table import Table
 
 from qreal_tasks.benchmark import QUESTION_NAMES, Dimension
 from qreal_tasks.metrics.bootstrap import Difference
+from qreal_tasks.pages.numbers import decimals
 from qreal_tasks.report.compare import Comparison
 from qreal_tasks.report.score import GroupScores
-from qreal_tasks.report.tables import decimals, new_console, new_table
+from qreal_tasks.report.tables import new_console, new_table
 
 _OBJECTQA = {"Accuracy": "acc", "F1": "f1", "AUC": "auc", "Balanced accuracy": "balanced"}
 _IMAGEQA = {

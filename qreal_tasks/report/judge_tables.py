@@ -12,7 +12,8 @@ from qreal_tasks.judge.probe import FormShift, KindScores, ProbeReport, ProbeVer
 from qreal_tasks.judge.probe_texts import Kind
 from qreal_tasks.judge.ranking_changes import RankingChange
 from qreal_tasks.metrics.bootstrap import Estimate
-from qreal_tasks.report.tables import decimals, new_console, new_table
+from qreal_tasks.pages.numbers import decimals
+from qreal_tasks.report.tables import new_console, new_table
 
 _EXPECTED = {
     Kind.IDENTICAL: "1",

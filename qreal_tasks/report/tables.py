@@ -14,13 +14,13 @@ from qreal_tasks.benchmark import QUESTION_NAMES, Dimension, question
 from qreal_tasks.metrics.bootstrap import Estimate
 from qreal_tasks.metrics.feasibility import Verdict
 from qreal_tasks.mini import MINI_NOTICE
+from qreal_tasks.pages.numbers import decimals
 from qreal_tasks.report.score import GroupScores, RunScores
 
 if TYPE_CHECKING:  # a table of scores needs no dataset library
     from qreal_tasks.dataset import Source
     from qreal_tasks.dataset_check import Info
 
-UNDEFINED = "N/A"
 _PIPE_WIDTH = 130
 """Columns when the output is no terminal, so that a log is not folded at 80."""
 
@@ -153,13 +153,6 @@ def _cell(group: GroupScores, metric: str) -> str:
 
 def _interval(estimate: Estimate) -> str:
     return f"{decimals(estimate.low)}–{decimals(estimate.high)}"
-
-
-def decimals(value: float | None) -> str:
-    """Three decimals without the leading zero: .512, 1.000, -.031."""
-    if value is None:
-        return UNDEFINED
-    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
 
 
 def _whole(value: float | None) -> str:

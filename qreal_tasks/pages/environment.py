@@ -1,0 +1,58 @@
+"""The Jinja2 environment that every page is made with, and how a page is written.
+
+environment = page_environment("qreal_tasks.report")
+text = environment.get_template("report.html.j2").render(title="A run", rows=rows)
+write_page(Path("report.html"), text)
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+from qreal_tasks.pages.numbers import decimals, interval, percent, whole
+
+_FOLDER = "templates"
+
+
+def page_environment(package: str) -> Environment:
+    """Templates of ``package``'s folder ``templates``, and behind them those that all pages share.
+
+    Everything is escaped, whatever a template is called, and a name that is not given is an error. Filters:
+    ``decimals``, ``interval``, ``percent``, ``whole``. Data for scripts goes through ``tojson``, which writes ASCII
+    that cannot end a script element::
+
+        <script type="application/json" id="data">{{ rows | tojson }}</script>
+    """
+    loaders = [PackageLoader(package, _FOLDER), PackageLoader("qreal_tasks.pages", _FOLDER)]
+    environment = Environment(
+        loader=ChoiceLoader(loaders),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(decimals=decimals, interval=interval, percent=percent, whole=whole)
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False}
+    return environment
+
+
+def write_page(path: Path, text: str) -> int:
+    """Write a page in one step, so that a reader never sees half of it; returns its bytes.
+
+    Half a surrogate pair, which a model may write, has no UTF-8 and becomes a question mark.
+
+    Raises:
+        OSError: it cannot be written; an older page is left as it was.
+    """
+    content = text.encode("utf-8", errors="replace")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        beside.write_bytes(content)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return len(content)

@@ -18,6 +18,9 @@ from qreal_tasks.metrics.sums import FloatArray
 
 LEVEL = 0.05
 
+_ROUNDING = 1e-7
+"""Below it a standard error is rounding of the sums: the two models gave the same answers."""
+
 
 @dataclass(frozen=True)
 class Rank:
@@ -77,7 +80,7 @@ def standard_errors(draws: FloatArray) -> FloatArray:
         product = (centred @ centred.T) / n
         variance = square + square.T - 2 * product - (mean - mean.T) ** 2
     found: FloatArray = np.sqrt(np.clip(np.where(n > 1, variance, np.inf), 0.0, None))
-    return np.where(found < 1e-9, 0.0, found)
+    return np.where(found < _ROUNDING, 0.0, found)
 
 
 def holm(p: FloatArray, level: float = LEVEL) -> np.ndarray:

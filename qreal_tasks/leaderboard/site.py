@@ -15,14 +15,8 @@ from qreal_tasks.leaderboard.board import Board, Entry
 from qreal_tasks.leaderboard.board_files import board_csv, board_json, space_card
 from qreal_tasks.leaderboard.paper import SOURCE, contradictions
 from qreal_tasks.leaderboard.ranks import LEVEL
-from qreal_tasks.leaderboard.site_tables import (
-    Table,
-    generator_tables,
-    group_rows,
-    index_tables,
-    question_tables,
-    set_tables,
-)
+from qreal_tasks.leaderboard.site_rows import Table, group_rows
+from qreal_tasks.leaderboard.site_tables import generator_tables, index_tables, question_tables, set_tables
 from qreal_tasks.leaderboard.tasks import task_versions
 from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.pages.environment import page_environment, write_page
@@ -114,12 +108,22 @@ def _facts(entry: Entry) -> dict[str, str]:
         "Judge": judge and f"{judge.get('name')}: {judge.get('model')}",
         "Run started": manifest.created.replace("T", " "),
         "Hardware": cost.hardware,
-        "Time": f"{cost.seconds / 3600:.2f} h" if cost.seconds else None,
+        "Time": cost.seconds and _duration(cost.seconds),
         "Cost": f"{cost.usd:.2f} US dollars" if cost.usd is not None else None,
         "Contact": manifest.contact,
         "Id": manifest.id,
     }
     return {name: str(value) for name, value in said.items() if value}
+
+
+def _duration(seconds: float) -> str:
+    """
+    >>> _duration(42.4), _duration(600), _duration(9000)
+    ('42 s', '10 min', '2.5 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _numbers(entry: Entry) -> Mapping[str, Any]:

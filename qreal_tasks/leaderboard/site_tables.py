@@ -1,78 +1,20 @@
-"""The board's tables, as rows and cells that a template only has to print."""
+"""The board's tables: which columns they have, and what they are ranked by."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from qreal_tasks.benchmark import QUESTIONS
 from qreal_tasks.leaderboard.board import Board, Entry
-from qreal_tasks.leaderboard.paper import PaperModel
-from qreal_tasks.leaderboard.result import IMAGEQA_F1, IMAGEQA_JOINT, MEAN, OBJECTQA_AUC, Number
-from qreal_tasks.pages.numbers import decimals, interval, whole
+from qreal_tasks.leaderboard.result import IMAGEQA_F1, IMAGEQA_JOINT, MEAN, OBJECTQA_AUC
+from qreal_tasks.leaderboard.site_rows import Column, Row, Table, board_table, cell, page_of
 
-
-@dataclass(frozen=True)
-class Column:
-    """One column of numbers."""
-
-    label: str
-    about: str
-    """For the heading's tooltip, and for those who cannot see it."""
-    group: str
-    metric: str
-    lower_is_better: bool = False
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What is shown, what it sorts by, and the interval under it."""
-
-    text: str
-    sort: float | None
-    interval: str = ""
-    missing: bool = False
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line: a submission, a row of the paper, or an answer that needs no model."""
-
-    kind: str
-    """``entry``, ``paper`` or ``baseline``."""
-    name: str
-    href: str | None
-    about: str
-    """Small print under the name."""
-    cells: tuple[Cell, ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table with its heading."""
-
-    id: str
-    title: str
-    about: str
-    columns: tuple[Column, ...]
-    ranked_by: tuple[str, ...] = ()
-    """Labels of rank columns, before the others."""
-    rows: tuple[Row, ...] = field(default=(), repr=False)
-
-
-@dataclass(frozen=True)
-class _Ends:
-    low: float | None
-    high: float | None
-
-
-_ACC = ("Acc", "Accuracy: share of right answers; one that cannot be read is wrong", "acc")
 _OBJECTQA = (
-    _ACC,
+    ("AUC", "Area under the ROC curve of P(Yes)", "auc"),
+    ("Acc", "Accuracy: share of right answers; one that cannot be read is wrong", "acc"),
     ("Precision", "Precision of Yes", "precision"),
     ("Recall", "Recall of Yes", "recall"),
     ("F1", "F1 of Yes, the positive class of all six questions", "f1"),
-    ("AUC", "Area under the ROC curve of P(Yes)", "auc"),
     ("Balanced", "Balanced accuracy: mean of recall and specificity", "balanced"),
     ("MCC", "Matthews correlation coefficient", "mcc"),
 )
@@ -111,7 +53,7 @@ def index_tables(board: Board) -> list[Table]:
     )
     imageqa = tuple(Column(*one[:2], f"imageqa.{MEAN}", one[2]) for one in _IMAGEQA[:7])
     return [
-        _table(
+        board_table(
             board,
             "objectqa",
             "ObjectQA: one question about one entity",
@@ -119,7 +61,7 @@ def index_tables(board: Board) -> list[Table]:
             objectqa,
             {"Rank": OBJECTQA_AUC},
         ),
-        _table(
+        board_table(
             board,
             "imageqa",
             "ImageQA: where the flawed entities are, and why",
@@ -134,7 +76,7 @@ def index_tables(board: Board) -> list[Table]:
 def question_tables(board: Board) -> list[Table]:
     """One table a question, always-Yes and always-No beside the models."""
     return [
-        _table(
+        board_table(
             board,
             question.name,
             f"{question.name}: {question.about}",
@@ -153,7 +95,7 @@ def set_tables(board: Board) -> list[Table]:
         "human_plausibility": "Portraits: what is wrong with people, by body part",
     }
     return [
-        _table(
+        board_table(
             board,
             name,
             title,
@@ -174,115 +116,19 @@ def generator_tables(board: Board) -> list[Table]:
         ("generator-auc", "ObjectQA: macro AUC by generator", "objectqa", "auc"),
         ("generator-f1", "ImageQA: F1 at .5 by generator", "imageqa", "f1_at_50"),
     )
-    about = "How well a model judges the images of each generator; not how good the generator is. Few images each."
+    about = (
+        "How well a model judges the images of each generator; not how good the generator is. Each has few images, so "
+        "small differences are noise."
+    )
     tables = []
     for table_id, title, half, metric in shown:
         columns = tuple(Column(name, f"On the images of {name}", name, metric) for name in names)
-        rows = tuple(
-            Row("entry", entry.manifest.name, _href(entry), entry.manifest.model.name, _generator_cells(entry, columns))
-            for entry in board.entries
-            if half in entry.manifest.halves
-        )
+        rows = tuple(_generator_row(entry, columns) for entry in board.entries if half in entry.manifest.halves)
         tables.append(Table(table_id, title, about, columns, (), rows))
     return tables
 
 
-def _generator_cells(entry: Entry, columns: Sequence[Column]) -> tuple[Cell, ...]:
-    return tuple(_cell({"value": entry.result.generators.get(c.group, {}).get(c.metric)}) for c in columns)
-
-
-def _table(
-    board: Board,
-    table_id: str,
-    title: str,
-    about: str,
-    columns: tuple[Column, ...],
-    ranks: Mapping[str, str] | None = None,
-) -> Table:
-    ranks = ranks or {}
-    order = sorted(board.entries, key=lambda entry: _place(entry, columns[0], ranks))
-    rows = [_entry_row(entry, columns, ranks.values()) for entry in order if _has_any(entry, columns)]
-    rows += [_paper_row(model, columns, len(ranks)) for model in board.paper if _in_paper(model, columns)]
-    if not ranks and rows:
-        rows += _baseline_rows(board, columns)
-    return Table(table_id, title, about, columns, tuple(ranks), tuple(rows))
-
-
-def _place(entry: Entry, column: Column, ranks: Mapping[str, str]) -> tuple[float, float, str]:
-    first = next(iter(ranks.values()), None)
-    rank = entry.ranks.get(first) if first else None
-    value = entry.result.groups.get(column.group, {}).get(column.metric, {}).get("value")
-    unranked = 1.0 if first and rank is None else 0.0
-    return unranked, -value if value is not None else 2.0, entry.manifest.name
-
-
-def _has_any(entry: Entry, columns: Sequence[Column]) -> bool:
-    return any(column.group in entry.result.groups for column in columns)
-
-
-def _entry_row(entry: Entry, columns: Sequence[Column], headlines: object) -> Row:
-    cells = []
-    for name in tuple(headlines):  # type: ignore[var-annotated,arg-type]
-        rank = entry.ranks.get(name)
-        cells.append(Cell(str(rank), rank.best + rank.worst / 1e4) if rank else Cell("–", None, missing=True))
-    cells += [_cell(entry.result.groups.get(c.group, {}).get(c.metric, {})) for c in columns]
-    return Row("entry", entry.manifest.name, _href(entry), entry.manifest.model.name, tuple(cells))
-
-
-def _href(entry: Entry) -> str:
-    return f"s/{entry.manifest.id}.html"
-
-
-def _cell(number: Number) -> Cell:
-    value = number.get("value")
-    ends = interval(_Ends(number.get("low"), number.get("high")))
-    return Cell(decimals(value), value, ends, missing=value is None)
-
-
-def _in_paper(model: PaperModel, columns: Sequence[Column]) -> bool:
-    return any(_paper_value(model, column) is not None for column in columns)
-
-
-def _paper_row(model: PaperModel, columns: Sequence[Column], ranks: int) -> Row:
-    unranked = [Cell("–", None, missing=True)] * ranks
-    cells = [_cell({"value": _paper_value(model, column)}) for column in columns]
-    return Row("paper", model.name, None, model.kind, (*unranked, *cells))
-
-
-def _paper_value(model: PaperModel, column: Column) -> float | None:
-    half, _, group = column.group.partition(".")
-    table = model.objectqa if half == "objectqa" else model.imageqa
-    if half == "imageqa" and group == MEAN:
-        values = [table.get(name, {}).get(column.metric) for name in ("realism", "plausibility")]
-        known = [value for value in values if value is not None]
-        return sum(known) / 2 if len(known) == 2 else None
-    return table.get(group, {}).get(column.metric)
-
-
-def _baseline_rows(board: Board, columns: Sequence[Column]) -> Iterator[Row]:
-    """What needs no model is the same for every submission: the references decide it."""
-    group = columns[0].group
-    found = next((e.result.baselines[group] for e in board.entries if group in e.result.baselines), {})
-    for name, metrics in found.items():
-        cells = tuple(_cell({"value": metrics.get(column.metric)}) for column in columns)
-        yield Row("baseline", name, None, "needs no model", cells)
-
-
-def group_rows(groups: Mapping[str, Mapping[str, Number]], half: str) -> tuple[list[str], list[tuple[str, list[Cell]]]]:
-    """All numbers of one half on a submission's page: names of the groups, then each metric over them."""
-    names = [name for name in groups if name.startswith(f"{half}.")]
-    metrics = list(dict.fromkeys(metric for name in names for metric in groups[name]))
-    rows = []
-    for metric in metrics:
-        is_count = metric == "n" or metric.startswith("n_")
-        cells = []
-        for name in names:
-            number = groups[name].get(metric)
-            if number is None:
-                cells.append(Cell("", None))
-            elif is_count:
-                cells.append(Cell(whole(number["value"]), number["value"]))
-            else:
-                cells.append(_cell(number))
-        rows.append((metric, cells))
-    return [name.partition(".")[2] for name in names], rows
+def _generator_row(entry: Entry, columns: Sequence[Column]) -> Row:
+    found = entry.result.generators
+    cells = tuple(cell({"value": found.get(column.group, {}).get(column.metric)}) for column in columns)
+    return Row("entry", entry.manifest.name, page_of(entry), entry.manifest.model.name, cells)

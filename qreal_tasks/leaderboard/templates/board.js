@@ -38,11 +38,15 @@ if (choice) {
   const show = () => {
     for (const section of document.querySelectorAll("section.card[data-choice]")) section.hidden = section.id !== choice.value;
   };
-  const wanted = decodeURIComponent(location.hash.slice(1));
-  if ([...choice.options].some((option) => option.value === wanted)) choice.value = wanted;
+  const follow = () => {
+    const wanted = location.hash.slice(1);
+    if ([...choice.options].some((option) => option.value === wanted)) choice.value = wanted;
+    show();
+  };
   choice.addEventListener("change", () => { show(); history.replaceState(null, "", "#" + choice.value); });
+  window.addEventListener("hashchange", follow);
   document.querySelector("[data-needs-script]").hidden = false;
-  show();
+  follow();
 }
 for (const one of document.querySelectorAll(".controls[hidden]")) one.hidden = false;
 filter();

@@ -93,6 +93,38 @@ def check_command(
     _check("submit check", folder, references)
 
 
+@submit_app.command("export")
+def export_command(
+    path: Annotated[Path, typer.Argument(help="A run, or a submission.", show_default=False)],
+    hub_results: Annotated[
+        Path | None, typer.Option(help="Folder of a model repository, for .eval_results/qreal_bench.yaml.")
+    ] = None,
+    every_eval_ever: Annotated[Path | None, typer.Option(help="Folder for Every Eval Ever's JSON and samples.")] = None,
+    model_card: Annotated[Path | None, typer.Option(help="File for a section of a model card.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Hub id, where the run was on a folder.")] = None,
+    url: Annotated[str | None, typer.Option(help="Where samples or a report can be seen; for the hub.")] = None,
+) -> None:
+    """Write the numbers of a run for others: the hub's evaluation file, Every Eval Ever, a model card."""
+    from qreal_tasks.leaderboard.every_eval_ever import write_every_eval_ever
+    from qreal_tasks.leaderboard.export_source import ExportError, load_source
+    from qreal_tasks.leaderboard.exports import model_card_section, write_hub_results
+    from qreal_tasks.report.run_folder import RunFolderError
+
+    if not (hub_results or every_eval_ever or model_card):
+        _fail("submit export", "nothing to write: pass --hub-results DIR, --every-eval-ever DIR or --model-card FILE")
+    try:
+        source = load_source(path)
+        if hub_results:
+            typer.echo(write_hub_results(source, hub_results, dataset, url))
+        if every_eval_ever:
+            typer.echo(write_every_eval_ever(source, every_eval_ever, dataset))
+        if model_card:
+            model_card.write_text(model_card_section(source), encoding="utf-8")
+            typer.echo(model_card)
+    except (ExportError, RunFolderError, ValueError, OSError) as error:
+        _fail("submit export", error)
+
+
 def _check(command: str, folder: Path, references: References) -> None:
     from qreal_tasks.leaderboard.check import check_submission
     from qreal_tasks.leaderboard.lints import lints

@@ -71,12 +71,12 @@ def result_of(checked: Checked, resamples: int = RESAMPLES) -> Result:
         return Result(checked.folder, checked.problems, checked.manifest, {}, {}, {}, (), {}, {})
     said = to_json(checked.scores)
     groups = {
-        f"{table}.{name}": _numbers(group["metrics"], group["intervals"])
+        f"{table}.{name}": numbers(group["metrics"], group["intervals"])
         for table in ("objectqa", "imageqa")
         for name, group in said[table].items()
     }
     records = [record for task in checked.run.tasks for record in task.records]
-    means, draws = _image_means(records, resamples)
+    means, draws = image_means(records, resamples)
     if means:
         groups[f"imageqa.{MEAN}"] = means
     judgments = [record for record in records if isinstance(record, JudgmentRecord)]
@@ -108,7 +108,8 @@ def headline(result: Result, name: str) -> Number | None:
     return found if found is not None and found["value"] is not None else None
 
 
-def _numbers(metrics: Mapping[str, Any], intervals: Mapping[str, Any]) -> dict[str, Number]:
+def numbers(metrics: Mapping[str, Any], intervals: Mapping[str, Any]) -> dict[str, Number]:
+    """Every metric with the ends of its interval, where it has one."""
     found: dict[str, Number] = {}
     for metric, value in metrics.items():
         ends = intervals.get(metric) or {}
@@ -125,7 +126,7 @@ def _objectqa_draws(records: Sequence[JudgmentRecord], resamples: int) -> FloatA
     return np.concatenate(parts).astype(np.float32)
 
 
-def _image_means(records: Sequence[Record], resamples: int) -> tuple[dict[str, Number], dict[str, FloatArray]]:
+def image_means(records: Sequence[Record], resamples: int) -> tuple[dict[str, Number], dict[str, FloatArray]]:
     """Means over realism and plausibility, drawn together: both sets ask about the same images."""
     tables = [
         GroundingTable.of([r for r in records if isinstance(r, GroundingRecord) and r.set_name == name])

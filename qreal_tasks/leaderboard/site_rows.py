@@ -58,6 +58,8 @@ class Table:
     ranked_by: tuple[str, ...] = ()
     """Labels of rank columns, before the others."""
     rows: tuple[Row, ...] = field(default=(), repr=False)
+    sorted_by_first: bool = False
+    """Whether the rows are in the order of the first column of numbers."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def board_table(
     rows += [_paper_row(model, columns, len(ranks)) for model in board.paper if _in_paper(model, columns)]
     if not ranks and rows:
         rows += _baseline_rows(board, columns)
-    return Table(table_id, title, about, columns, tuple(ranks), tuple(rows))
+    return Table(table_id, title, about, columns, tuple(ranks), tuple(rows), sorted_by_first=not ranks)
 
 
 def _order(entry: Entry, column: Column, ranks: Mapping[str, str]) -> tuple[float, float, str]:

@@ -56,7 +56,7 @@ def make(folder: str, number: int) -> None:
     with mock.patch.object(pack, "score_run", lambda *a, **k: computed.append(score_run(*a, **k)) or computed[0]):
         pack_run(results, target, Said(f"Model {number:03} (skill {skill:.3f})"))
     shutil.rmtree(run)
-    with mock.patch.object(check, "score_run", lambda *a, **k: computed[0]):
+    with mock.patch.object(check, "score_run", return_value=computed[0]):
         cache.result(target.name, read_folder(target), references)
 
 

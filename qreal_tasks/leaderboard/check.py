@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from qreal_tasks.benchmark import PROMPT_VERSION
@@ -218,8 +218,3 @@ def _recomputed(opened: Opened, run: Run | None, resamples: int) -> tuple[RunSco
         problems += wrong_claims(opened.scores, scores_json(run, scores, resamples))
         problems += wrong_live(opened.scores.get("live"), run, scores)
     return scores, problems
-
-
-def without_records(checked: Checked) -> Checked:
-    """The same without the samples, for a board that only needs numbers."""
-    return replace(checked, run=None)

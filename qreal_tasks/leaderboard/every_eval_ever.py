@@ -14,15 +14,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from qreal_tasks.benchmark import Dimension
 from qreal_tasks.leaderboard.every_eval_ever_samples import sample_lines
 from qreal_tasks.leaderboard.export_source import ExportError, ExportSource
 from qreal_tasks.leaderboard.result import MEAN, Number
 from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.bootstrap import LEVEL
+from qreal_tasks.metrics.objectqa import OVERALL
 
 SCHEMA_VERSION = "0.3.0"
 COLLECTION = "qreal-bench"
 _PROJECT_URL = "https://arxiv.org/abs/2511.16908"
+
+_SOURCE = {
+    "source_name": "Q-Real Bench",
+    "source_type": "evaluation_run",
+    "source_organization_name": "Q-Real Bench",
+    "source_organization_url": _PROJECT_URL,
+    "evaluator_relationship": "other",
+}
 
 _RANGES = {"mcc": (-1.0, 1.0)}
 """Metrics that are not between 0 and 1."""
@@ -44,8 +54,8 @@ def write_every_eval_ever(source: ExportSource, folder: Path, dataset: str | Non
     if source.run.is_mini or source.run.limit is not None:
         raise ExportError("the run is on mini, or was cut by --limit, so its numbers are no benchmark result")
     model_id = _model_id(source)
-    created = datetime.fromisoformat(source.created).replace(tzinfo=UTC)
-    evaluation_id = f"{COLLECTION}/{model_id}/{created.timestamp():.0f}"
+    created = f"{datetime.fromisoformat(source.created).replace(tzinfo=UTC).timestamp():.0f}"
+    evaluation_id = f"{COLLECTION}/{model_id}/{created}"
     lines = list(sample_lines(source.run, evaluation_id, model_id, SCHEMA_VERSION))
     text = "".join(f"{json.dumps(line)}\n" for line in lines).encode("ascii")
     name = uuid.UUID(bytes=hashlib.sha256(evaluation_id.encode() + text).digest()[:16], version=4)
@@ -54,31 +64,29 @@ def write_every_eval_ever(source: ExportSource, folder: Path, dataset: str | Non
     said = {
         "schema_version": SCHEMA_VERSION,
         "evaluation_id": evaluation_id,
-        "evaluation_timestamp": f"{created.timestamp():.0f}",
-        "retrieved_timestamp": f"{created.timestamp():.0f}",
-        "source_metadata": {
-            "source_name": "Q-Real Bench",
-            "source_type": "evaluation_run",
-            "source_organization_name": "Q-Real Bench",
-            "source_organization_url": _PROJECT_URL,
-            "evaluator_relationship": "other",
-        },
+        "evaluation_timestamp": created,
+        "retrieved_timestamp": created,
+        "source_metadata": _SOURCE,
         "eval_library": _library(source),
         "model_info": _model(source, model_id),
         "evaluation_results": _results(source, dataset),
-        "detailed_evaluation_results": {
-            "format": "jsonl",
-            "file_path": samples.as_posix(),
-            "hash_algorithm": "sha256",
-            "checksum": hashlib.sha256(text).hexdigest(),
-            "total_rows": len(lines),
-        },
+        "detailed_evaluation_results": _details(samples, text, len(lines)),
     }
     (folder / place).mkdir(parents=True, exist_ok=True)
     (folder / samples).write_bytes(text)
     path = folder / place / f"{name}.json"
     path.write_text(json.dumps(said, indent=1, allow_nan=False) + "\n", encoding="ascii")
     return path
+
+
+def _details(samples: Path, text: bytes, rows: int) -> dict[str, Any]:
+    return {
+        "format": "jsonl",
+        "file_path": samples.as_posix(),
+        "hash_algorithm": "sha256",
+        "checksum": hashlib.sha256(text).hexdigest(),
+        "total_rows": rows,
+    }
 
 
 def result_id(group: str, metric: str) -> str:
@@ -138,21 +146,7 @@ def _results(source: ExportSource, dataset: str | None) -> list[dict[str, Any]]:
 
 
 def _result(source: ExportSource, dataset: str | None, group: str, metric: str, number: Number) -> dict[str, Any]:
-    half, _, name = group.partition(".")
-    low, high = _RANGES.get(metric, (0.0, 1.0))
-    kinds = {**_KINDS, **(_IMAGEQA_KINDS if half == "imageqa" else {})}
-    mean = name == MEAN or (name in ("realism", "plausibility", "overall") and half == "objectqa")
-    config: dict[str, Any] = {
-        "evaluation_description": f"Q-Real Bench, {half}, {name}{' (mean of its parts)' if mean else ''}: {metric}",
-        "metric_id": f"qreal.{half}.{metric}",
-        "metric_name": metric,
-        "metric_kind": kinds.get(metric, metric),
-        "metric_unit": "proportion",
-        "lower_is_better": metric in _LOWER,
-        "score_type": "continuous",
-        "min_score": low,
-        "max_score": high,
-    }
+    config = _metric(*group.split("."), metric)
     if metric in _JUDGED and source.judge:
         config["llm_scoring"] = _judge(source)
     details: dict[str, Any] = {"score": number["value"]}
@@ -168,10 +162,27 @@ def _result(source: ExportSource, dataset: str | None, group: str, metric: str, 
         }
     return {
         "evaluation_result_id": result_id(group, metric),
-        "evaluation_name": f"qreal_{half}_{name}",
+        "evaluation_name": f"qreal_{group.replace('.', '_')}",
         "source_data": _data(source, dataset),
         "metric_config": config,
         "score_details": details,
+    }
+
+
+def _metric(half: str, name: str, metric: str) -> dict[str, Any]:
+    low, high = _RANGES.get(metric, (0.0, 1.0))
+    kinds = {**_KINDS, **(_IMAGEQA_KINDS if half == "imageqa" else {})}
+    of_parts = name in (MEAN, OVERALL) or (half == "objectqa" and name in tuple(Dimension))
+    return {
+        "evaluation_description": f"Q-Real Bench, {half}, {name}{' (mean of its parts)' if of_parts else ''}: {metric}",
+        "metric_id": f"qreal.{half}.{metric}",
+        "metric_name": metric,
+        "metric_kind": kinds.get(metric, metric),
+        "metric_unit": "proportion",
+        "lower_is_better": metric in _LOWER,
+        "score_type": "continuous",
+        "min_score": low,
+        "max_score": high,
     }
 
 

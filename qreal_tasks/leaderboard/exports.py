@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, Dimension
 from qreal_tasks.leaderboard.eval_yaml import HUB_TASKS, HubTask
 from qreal_tasks.leaderboard.export_source import ExportError, ExportSource
-from qreal_tasks.leaderboard.result import MEAN, Number
+from qreal_tasks.leaderboard.result import MEAN, Ends, Number
 from qreal_tasks.pages.numbers import decimals, interval
 from qreal_tasks.report.run_folder import Run
 
@@ -136,13 +136,8 @@ def _table(source: ExportSource, title: str, groups: list[str], metrics: dict[st
 def _cell(number: Number | None) -> str:
     if number is None:
         return ""
-    ends = interval(_Ends(number["low"], number["high"]))
+    ends = interval(Ends.of(number))
     return f"{decimals(number['value'])}{f' ({ends})' if ends else ''}"
-
-
-class _Ends:
-    def __init__(self, low: float | None, high: float | None) -> None:
-        self.low, self.high = low, high
 
 
 def _code(text: str) -> str:

@@ -46,6 +46,18 @@ Number = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
+class Ends:
+    """Both ends of an interval, as ``pages.numbers.interval`` takes them."""
+
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, number: Number) -> Ends:
+        return cls(number.get("low"), number.get("high"))
+
+
+@dataclass(frozen=True)
 class Result:
     """One submission, accepted or refused."""
 

@@ -15,7 +15,7 @@ from typing import Any
 from qreal_tasks.leaderboard.problems import Kind, Problem
 from qreal_tasks.records import JudgmentRecord, Record, RecordError, from_json, to_json
 
-MOST_BYTES = 256 * 2**20
+MOST_BYTES = 128 * 2**20
 """Of one task's samples when unpacked; a full-size run takes about 5 MB."""
 
 MOST_LINES = 200_000

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from qreal_tasks.leaderboard.board import Board, Entry
 from qreal_tasks.leaderboard.paper import PaperModel
 from qreal_tasks.leaderboard.ranks import Rank
-from qreal_tasks.leaderboard.result import MEAN, Number
+from qreal_tasks.leaderboard.result import MEAN, Ends, Number
 from qreal_tasks.pages.numbers import decimals, interval, whole
 
 
@@ -60,12 +60,6 @@ class Table:
     rows: tuple[Row, ...] = field(default=(), repr=False)
     sorted_by_first: bool = False
     """Whether the rows are in the order of the first column of numbers."""
-
-
-@dataclass(frozen=True)
-class _Ends:
-    low: float | None
-    high: float | None
 
 
 def board_table(
@@ -120,7 +114,7 @@ def page_of(entry: Entry) -> str:
 def cell(number: Number) -> Cell:
     """A value with three decimals and its interval."""
     value = number.get("value")
-    ends = interval(_Ends(number.get("low"), number.get("high")))
+    ends = interval(Ends.of(number))
     return Cell(decimals(value), value, ends, missing=value is None)
 
 

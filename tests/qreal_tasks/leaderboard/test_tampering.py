@@ -401,7 +401,7 @@ def test_a_bomb_is_refused_before_it_fills_the_memory(
     (folder / f"samples/{Q1}.jsonl.gz").write_bytes(samples_file.compressed(b"\n" * 64 * 2**20))
     said = "\n".join(map(str, check(folder, references).problems))
     assert f"samples/{Q1}.jsonl.gz: unpacks to more than 4 MiB" in said
-    monkeypatch.setattr(samples_file, "MOST_BYTES", 256 * 2**20)
+    monkeypatch.setattr(samples_file, "MOST_BYTES", 128 * 2**20)
     assert "lines, expected at most 200,000" in "\n".join(map(str, check(folder, references).problems))
 
 

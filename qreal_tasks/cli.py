@@ -12,6 +12,7 @@ import typer
 
 from qreal_tasks import __version__
 from qreal_tasks.judge.commands import judge_app
+from qreal_tasks.leaderboard.commands import leaderboard_app, submit_app
 from qreal_tasks.report.commands import compare_command, print_score, score_command
 from training.commands import train_app
 
@@ -25,6 +26,8 @@ app = typer.Typer(
 data_app = typer.Typer(help="Look at a dataset.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(judge_app, name="judge")
+app.add_typer(submit_app, name="submit")
+app.add_typer(leaderboard_app, name="leaderboard")
 app.add_typer(train_app, name="train")
 
 _DATASET = typer.Argument(

@@ -123,3 +123,8 @@ def reference_regions(row: Row, set_name: str) -> tuple[Region, ...]:
         for entity in row["entities"]
         if entity[f"{dimension}_flawed"] and (not human or has_parts(entity))
     )
+
+
+def in_human_set(row: Row) -> bool:
+    """Whether a row of ``imageqa`` is in the human-plausibility set: a portrait with body-part descriptions."""
+    return bool(row["is_portrait"]) and any(map(has_parts, row["entities"]))

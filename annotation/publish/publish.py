@@ -25,6 +25,7 @@ from annotation.stages.records import entity_row, image_row
 from annotation.verification.agreement import agreement_of
 from annotation.verification.merged import settings_of_merged
 from qreal_tasks.dataset import CONFIGS, FEATURES, SPLITS
+from qreal_tasks.leaderboard.eval_yaml import write_eval_yaml
 
 _Writers = dict[tuple[str, str], SplitWriter]
 """By config and split."""
@@ -78,6 +79,7 @@ def publish(run: RunFolder, folder: Path, options: Options) -> Published:
         tallies = _write_records(material, split, partial, options.most_file_bytes)
         provenance = _write_annotations(material, split, partial, options)
         _write_card(material, split, tallies, provenance, partial, options)
+        write_eval_yaml(partial / "eval.yaml")
         write_checksums(partial)
     return Published(
         folder,

@@ -24,7 +24,6 @@ from qreal_tasks.benchmark import (
     objectqa_prompt,
 )
 from qreal_tasks.dataset import ENVIRONMENT, DatasetError, locate
-from qreal_tasks.dataset_check import has_parts
 from qreal_tasks.harness.box_space import declared_space
 from qreal_tasks.harness.judge import with_scores
 from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
@@ -33,7 +32,7 @@ from qreal_tasks.metrics.judgment import judgment_sums, score_judgment
 from qreal_tasks.metrics.sums import Ratio, aggregate
 from qreal_tasks.models.images import as_rgb
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, to_json
-from qreal_tasks.samples import NO_INPUT_SIZE, grounding_record, judgment_record, reference_regions
+from qreal_tasks.samples import NO_INPUT_SIZE, grounding_record, in_human_set, judgment_record, reference_regions
 
 Doc = Mapping[str, Any]
 
@@ -50,7 +49,7 @@ def portraits(dataset: Dataset) -> Dataset:
         DatasetError: there are none.
     """
     rows = dataset.select_columns(["is_portrait", "entities"])
-    keep = [n for n, row in enumerate(rows) if row["is_portrait"] and any(map(has_parts, row["entities"]))]
+    keep = [n for n, row in enumerate(rows) if in_human_set(row)]
     if not keep:
         raise DatasetError(
             f"dataset {locate().name} has no portrait with body-part descriptions, so "

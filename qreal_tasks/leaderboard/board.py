@@ -1,0 +1,120 @@
+"""The board: accepted submissions with their ranks, refused ones with the reasons, the paper's rows beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from qreal_tasks.leaderboard.cache import CheckCache
+from qreal_tasks.leaderboard.manifest import Manifest
+from qreal_tasks.leaderboard.paper import PaperModel, paper_models
+from qreal_tasks.leaderboard.problems import Kind, Problem
+from qreal_tasks.leaderboard.ranks import Rank, rank_ranges
+from qreal_tasks.leaderboard.reading import MANIFEST, read_folder
+from qreal_tasks.leaderboard.references import References
+from qreal_tasks.leaderboard.result import HEADLINES, Result, headline
+from qreal_tasks.leaderboard.tasks import Half
+
+
+class BoardError(ValueError):
+    """There is nothing to build from; the message says what was looked for."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One accepted submission."""
+
+    result: Result
+    ranks: Mapping[str, Rank]
+    """Headline to its range of ranks; a headline that the submission has not, or that does not rank, is missing."""
+
+    @property
+    def manifest(self) -> Manifest:
+        assert self.result.manifest is not None  # an accepted submission has one
+        return self.result.manifest
+
+
+@dataclass(frozen=True)
+class Board:
+    """Everything that the site shows."""
+
+    data: str
+    fingerprints: Mapping[str, str]
+    images: int
+    entities: int
+    entries: tuple[Entry, ...]
+    """Best macro AUC first, then best F1 at .5, then by name."""
+    refused: tuple[Result, ...]
+    paper: tuple[PaperModel, ...]
+    recomputed: int
+    from_cache: int
+
+
+def build_board(submissions: Path, references: References, cache: CheckCache) -> Board:
+    """Check every sub-folder of ``submissions``, and rank what passes.
+
+    Raises:
+        BoardError: there is no sub-folder with a manifest.
+        OSError: a folder cannot be read, or the cache not be written.
+    """
+    folders = sorted(path for path in submissions.iterdir() if path.is_dir()) if submissions.is_dir() else []
+    folders = [path for path in folders if not path.name.startswith(".")]
+    if not folders:
+        raise BoardError(f"{submissions}: no folder in it; expected one for each submission, with {MANIFEST}")
+    results = [cache.result(path.name, read_folder(path), references) for path in folders]
+    accepted, refused = _without_copies(results)
+    return Board(
+        data=references.name,
+        fingerprints={half.value: references.fingerprint(half) for half in Half},
+        images=len(references.images),
+        entities=len(references.entities),
+        entries=_ranked(accepted),
+        refused=tuple(refused),
+        paper=paper_models(),
+        recomputed=cache.misses,
+        from_cache=cache.hits,
+    )
+
+
+def _without_copies(results: Sequence[Result]) -> tuple[list[Result], list[Result]]:
+    """Accepted and refused: of two submissions with the same samples the one that says it is older stays."""
+    accepted: list[Result] = []
+    refused = [result for result in results if result.problems]
+    first: dict[str, Result] = {}
+    for result in sorted((r for r in results if not r.problems), key=lambda r: (_created(r), r.folder)):
+        assert result.manifest is not None
+        samples = result.manifest.id[-12:]
+        if samples in first:
+            said = f"id {result.manifest.id}: its samples are those of {first[samples].folder}; remove one of them"
+            refused.append(replace(result, problems=(Problem(Kind.ID, said),)))
+        else:
+            first[samples] = result
+            accepted.append(result)
+    return accepted, sorted(refused, key=lambda r: r.folder)
+
+
+def _created(result: Result) -> str:
+    return result.manifest.created if result.manifest else ""
+
+
+def _ranked(results: Sequence[Result]) -> tuple[Entry, ...]:
+    ranks: dict[str, dict[str, Rank]] = {result.folder: {} for result in results}
+    for name in HEADLINES:
+        ranking = [result for result in results if headline(result, name) and name not in result.unranked]
+        values = [_value(result, name) for result in ranking]
+        draws = np.array([result.draws[name] for result in ranking], dtype=np.float64)
+        for result, rank in zip(ranking, rank_ranges(values, draws), strict=True):
+            ranks[result.folder][name] = rank
+    entries = [Entry(result, ranks[result.folder]) for result in results]
+    return tuple(
+        sorted(entries, key=lambda entry: (*(-_value(entry.result, n) for n in HEADLINES), entry.manifest.name))
+    )
+
+
+def _value(result: Result, name: str) -> float:
+    """The headline for sorting; what is missing comes last."""
+    found = headline(result, name)
+    return -1.0 if found is None else found["value"] or 0.0

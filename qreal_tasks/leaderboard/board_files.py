@@ -1,0 +1,118 @@
+"""The board for programs: JSON, CSV, and the card that makes the folder a static Space of the hub."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict
+from typing import Any
+
+from qreal_tasks import __version__
+from qreal_tasks.benchmark import IMAGEQA_SETS, PROMPT_VERSION, QUESTION_NAMES, Dimension
+from qreal_tasks.leaderboard.board import Board, Entry
+from qreal_tasks.leaderboard.paper import SOURCE, PaperModel, contradictions
+from qreal_tasks.leaderboard.result import HEADLINES, MEAN
+from qreal_tasks.leaderboard.tasks import task_versions
+from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
+
+_GROUPS = (
+    *((f"objectqa.{name}", OBJECTQA_LIVE) for name in (*QUESTION_NAMES, *Dimension, "overall")),
+    *((f"imageqa.{name}", IMAGEQA_LIVE) for name in (*IMAGEQA_SETS, MEAN)),
+)
+"""What the CSV has columns for."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def board_json(board: Board) -> dict[str, Any]:
+    """Everything on the board as plain JSON values."""
+    return {
+        "format": 1,
+        "project": __version__,
+        "prompt_version": PROMPT_VERSION,
+        "task_versions": dict(task_versions()),
+        "data": {
+            "name": board.data,
+            "fingerprints": dict(board.fingerprints),
+            "images": board.images,
+            "entities": board.entities,
+        },
+        "entries": [_entry(entry) for entry in board.entries],
+        "refused": [
+            {"folder": one.folder, "problems": [{"kind": p.kind, "message": p.message} for p in one.problems]}
+            for one in board.refused
+        ],
+        "paper": {
+            "source": SOURCE,
+            "contradictions": list(contradictions()),
+            "models": [asdict(model) for model in board.paper],
+        },
+    }
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    manifest = entry.manifest
+    return {
+        "id": manifest.id,
+        "name": manifest.name,
+        "model": manifest.model.model_dump(mode="json"),
+        "halves": [half.value for half in manifest.halves],
+        "created": manifest.created,
+        "judge": (manifest.judge or {}).get("name"),
+        "ranks": {name: asdict(rank) for name, rank in entry.ranks.items()},
+        "unranked": dict(entry.result.unranked),
+        "groups": entry.result.groups,
+        "generators": entry.result.generators,
+        "notes": list(entry.result.notes),
+        "page": f"s/{manifest.id}.html",
+    }
+
+
+def board_csv(board: Board) -> str:
+    """A row a model, submissions first; a column for each group and metric, and two for its interval."""
+    columns = [f"{group}.{metric}" for group, metrics in _GROUPS for metric in metrics]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    ranks = [f"rank.{name}" for name in HEADLINES]
+    ends = [name for column in columns for name in (column, f"{column}.low", f"{column}.high")]
+    writer.writerow(["id", "name", "model", "source", "created", *ranks, *ends])
+    for entry in board.entries:
+        texts = [entry.manifest.id, entry.manifest.name, entry.manifest.model.name, "submitted", entry.manifest.created]
+        places = [f"{r.best}-{r.worst}" if (r := entry.ranks.get(name)) else "" for name in HEADLINES]
+        writer.writerow([*map(_text, texts), *places, *_numbers(entry)])
+    for model in board.paper:
+        values = [("" if (v := _of_paper(model, column)) is None else repr(v), "", "") for column in columns]
+        texts = ["", model.name, model.kind, SOURCE, ""]
+        writer.writerow([*map(_text, texts), *([""] * len(ranks)), *(cell for three in values for cell in three)])
+    return out.getvalue()
+
+
+def _numbers(entry: Entry) -> list[str]:
+    found = []
+    for group, metrics in _GROUPS:
+        for metric in metrics:
+            number = entry.result.groups.get(group, {}).get(metric, {})
+            found += ["" if (v := number.get(end)) is None else repr(v) for end in ("value", "low", "high")]
+    return found
+
+
+def _of_paper(model: PaperModel, column: str) -> float | None:
+    half, group, metric = column.split(".")
+    return (model.objectqa if half == "objectqa" else model.imageqa).get(group, {}).get(metric)
+
+
+def _text(text: str) -> str:
+    """A name that a spreadsheet would take for a formula gets an apostrophe in front, which it takes for text."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def space_card(title: str) -> str:
+    """README.md with the front matter of a static Space."""
+    import yaml
+
+    head = {"title": title, "sdk": "static", "app_file": "index.html", "pinned": False, "license": "apache-2.0"}
+    return (
+        f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---\n\n"
+        "Static pages made by `qreal leaderboard build`: open `index.html`. The same as data: `board.json`, "
+        "`board.csv`, and one JSON file a submission under `s/`.\n"
+    )

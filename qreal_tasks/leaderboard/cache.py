@@ -1,0 +1,97 @@
+"""Results of checks, by what they depend on: a rebuild of the board only checks what is new."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qreal_tasks import __version__
+from qreal_tasks.benchmark import PROMPT_VERSION
+from qreal_tasks.leaderboard.check import check_folder
+from qreal_tasks.leaderboard.manifest import Manifest
+from qreal_tasks.leaderboard.problems import Kind, Problem
+from qreal_tasks.leaderboard.reading import Folder
+from qreal_tasks.leaderboard.references import References
+from qreal_tasks.leaderboard.result import Result, result_of
+from qreal_tasks.leaderboard.tasks import Half, task_versions
+from qreal_tasks.metrics.bootstrap import RESAMPLES
+from qreal_tasks.records import RECORD_VERSION
+
+FORM = 1
+"""Changes when the same submission gives another result: a new check, or a new number on the board."""
+
+_SAID = "result"
+
+
+def default_folder() -> Path:
+    """One folder of the user for all boards."""
+    return (Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "qreal" / "leaderboard").expanduser()
+
+
+class CheckCache:
+    """A file for each submission, dataset and version; a damaged or older one is made again."""
+
+    def __init__(self, folder: Path | None = None, resamples: int = RESAMPLES) -> None:
+        self._folder = folder or default_folder()
+        self._resamples = resamples
+        self.hits = self.misses = 0
+
+    def result(self, name: str, folder: Folder, references: References) -> Result:
+        """The result of a submission, checked now unless it was before."""
+        path = self._folder / f"{self._key(name, folder, references)}.npz"
+        found = _read(path)
+        if found is not None:
+            self.hits += 1
+            return found
+        self.misses += 1
+        made = result_of(check_folder(name, folder, references, resamples=self._resamples), self._resamples)
+        _write(path, made)
+        return made
+
+    def _key(self, name: str, folder: Folder, references: References) -> str:
+        depends = [
+            *(FORM, __version__, PROMPT_VERSION, RECORD_VERSION, self._resamples, name, folder.digest),
+            *(references.name, references.is_mini, *(references.fingerprint(half) for half in Half)),
+            sorted(task_versions().items()),
+        ]
+        return hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:40]
+
+
+def _write(path: Path, result: Result) -> None:
+    said = asdict(result)
+    said["manifest"] = result.manifest.model_dump(mode="json") if result.manifest else None
+    said["draws"] = None
+    buffer = io.BytesIO()
+    text = np.frombuffer(json.dumps(said).encode("ascii"), dtype=np.uint8)
+    np.savez(buffer, **{_SAID: text}, **dict(result.draws))  # type: ignore[arg-type]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        beside.write_bytes(buffer.getvalue())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Result | None:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        return _parsed(json.loads(arrays.pop(_SAID).tobytes()), arrays)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _parsed(said: dict[str, Any], draws: Mapping[str, Any]) -> Result:
+    manifest = Manifest.model_validate(said.pop("manifest")) if said["manifest"] else said.pop("manifest")
+    problems = tuple(Problem(Kind(one["kind"]), one["message"]) for one in said.pop("problems"))
+    return Result(**{**said, "manifest": manifest, "problems": problems, "notes": tuple(said["notes"]), "draws": draws})

@@ -1,0 +1,174 @@
+"""``qreal submit`` and ``qreal leaderboard``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:  # `qreal --help` needs none of them
+    from qreal_tasks.leaderboard.references import References
+
+submit_app = typer.Typer(help="Submit a run to a leaderboard, or check a submission.", no_args_is_help=True)
+leaderboard_app = typer.Typer(help="Build a leaderboard from submissions.", no_args_is_help=True)
+
+_RUN = typer.Argument(help="Output folder of a run, or its *_results.json.", show_default=False)
+_DATA = typer.Option(
+    "--data",
+    help="Hub id (org/name, org/name@revision), folder in hub layout or of save_to_disk. Default: $QREAL_DATA.",
+    show_default=False,
+)
+_DATA_OF_RUN = typer.Option("--data", help="Dataset to check against. Default: the run's own.", show_default=False)
+
+
+def _fail(command: str, error: Exception | str) -> NoReturn:
+    typer.secho(f"qreal {command}: {error}", fg=typer.colors.RED, err=True)
+    raise typer.Exit(1)
+
+
+def _references(data: str | None) -> References:
+    import os
+
+    from qreal_tasks.dataset import ENVIRONMENT, DatasetError
+    from qreal_tasks.leaderboard.references import load_references
+
+    if not data and not os.environ.get(ENVIRONMENT):
+        raise DatasetError(f"which dataset? Pass --data org/name, org/name@revision or a folder, or set {ENVIRONMENT}")
+    folder = Path(data or "").expanduser()
+    return load_references(str(folder.resolve()) if data and folder.is_dir() else data)
+
+
+@submit_app.command("pack")
+def pack_command(
+    run: Annotated[Path, _RUN],
+    name: Annotated[str, typer.Option(help="What the board calls the model.", show_default=False)],
+    out: Annotated[Path | None, typer.Argument(help="New folder. Default: submissions/<id>.")] = None,
+    description: Annotated[str, typer.Option(help="A few sentences for the model's page.")] = "",
+    contact: Annotated[str | None, typer.Option(help="Address or page for questions.")] = None,
+    hardware: Annotated[str | None, typer.Option(help="What it ran on, such as 1x H100.")] = None,
+    usd: Annotated[float | None, typer.Option(min=0, help="What it cost, in US dollars.")] = None,
+    data: Annotated[str | None, _DATA_OF_RUN] = None,
+) -> None:
+    """Write a run as a submission: manifest, samples and scores in one folder, without paths, addresses or keys.
+
+    A submission is complete in ObjectQA, in ImageQA or in both. Refused: runs on mini, with --limit, or whose numbers
+    are not those of their samples. Ends with the check that a leaderboard makes, when the dataset can be loaded.
+    """
+    from qreal_tasks.dataset import DatasetError
+    from qreal_tasks.leaderboard.pack import PackError, Said, pack_run
+    from qreal_tasks.report.run_folder import RunFolderError, find_results, read_run
+
+    try:
+        results = find_results(run)[-1]
+        try:
+            references, unreachable = _references(data or read_run(results).data), ""
+        except DatasetError as error:
+            references, unreachable = None, str(error)
+        said = Said(name, description, contact, hardware, usd)
+        commit = references.commit if references else None
+        target, manifest = pack_run(results, out, said, commit=commit)
+    except (PackError, RunFolderError, ValueError, OSError) as error:
+        _fail("submit pack", error)
+    halves = " and ".join(half.value for half in manifest.halves)
+    typer.echo(f"{target}: {manifest.name}, complete in {halves}, id {manifest.id}")
+    if references is None:
+        typer.echo(f"Not checked against the dataset: {unreachable}\nCheck it with `qreal submit check`.", err=True)
+    else:
+        _check("submit pack", target, references)
+
+
+@submit_app.command("check")
+def check_command(
+    folder: Annotated[Path, typer.Argument(help="What `qreal submit pack` wrote.", show_default=False)],
+    data: Annotated[str | None, _DATA] = None,
+) -> None:
+    """Recompute every number of a submission and hold every sample against the dataset. Exit status 1 when refused."""
+    from qreal_tasks.dataset import DatasetError
+
+    try:
+        references = _references(data)
+    except DatasetError as error:
+        _fail("submit check", error)
+    _check("submit check", folder, references)
+
+
+@submit_app.command("export")
+def export_command(
+    path: Annotated[Path, typer.Argument(help="A run, or a submission.", show_default=False)],
+    hub_results: Annotated[
+        Path | None, typer.Option(help="Folder of a model repository, for .eval_results/qreal_bench.yaml.")
+    ] = None,
+    every_eval_ever: Annotated[Path | None, typer.Option(help="Folder for Every Eval Ever's JSON and samples.")] = None,
+    model_card: Annotated[Path | None, typer.Option(help="File for a section of a model card.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Hub id, where the run was on a folder.")] = None,
+    url: Annotated[str | None, typer.Option(help="Where samples or a report can be seen; for the hub.")] = None,
+) -> None:
+    """Write the numbers of a run for others: the hub's evaluation file, Every Eval Ever, a model card."""
+    from qreal_tasks.leaderboard.every_eval_ever import write_every_eval_ever
+    from qreal_tasks.leaderboard.export_source import ExportError, load_source
+    from qreal_tasks.leaderboard.exports import model_card_section, write_hub_results
+    from qreal_tasks.report.run_folder import RunFolderError
+
+    if not (hub_results or every_eval_ever or model_card):
+        _fail("submit export", "nothing to write: pass --hub-results DIR, --every-eval-ever DIR or --model-card FILE")
+    try:
+        source = load_source(path)
+        if hub_results:
+            typer.echo(write_hub_results(source, hub_results, dataset, url))
+        if every_eval_ever:
+            typer.echo(write_every_eval_ever(source, every_eval_ever, dataset))
+        if model_card:
+            model_card.write_text(model_card_section(source), encoding="utf-8")
+            typer.echo(model_card)
+    except (ExportError, RunFolderError, ValueError, OSError) as error:
+        _fail("submit export", error)
+
+
+def _check(command: str, folder: Path, references: References) -> None:
+    from qreal_tasks.leaderboard.check import check_submission
+    from qreal_tasks.leaderboard.lints import lints
+
+    checked = check_submission(folder, references)
+    if checked.problems:
+        lines = "\n".join(f"  {problem}" for problem in checked.problems).encode("utf-8", "replace").decode()
+        _fail(command, f"{folder}: refused:\n{lines}")
+    assert checked.scores is not None
+    for line in lints(checked.scores):
+        typer.echo(f"note: {line}")
+    typer.echo(f"{folder}: accepted; every number recomputed on {references.name}")
+
+
+@leaderboard_app.command("build")
+def build_command(
+    submissions: Annotated[Path, typer.Argument(help="Folder with a submission in each sub-folder.")],
+    out: Annotated[Path, typer.Argument(help="Where the site goes; its own files there are replaced.")],
+    data: Annotated[str | None, _DATA] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Where checked results are kept. Default: the user's cache.")
+    ] = None,
+    title: Annotated[str, typer.Option(help="Heading of the site.")] = "Q-Real Bench leaderboard",
+) -> None:
+    """A static site of all submissions that pass the check: opens from the disk, as a hub Space, on any web server.
+
+    Beside the pages: board.json and board.csv. Refused submissions are listed with the reasons.
+    """
+    from qreal_tasks.dataset import DatasetError
+    from qreal_tasks.leaderboard.board import BoardError, build_board
+    from qreal_tasks.leaderboard.cache import CheckCache
+    from qreal_tasks.leaderboard.site import write_site
+
+    try:
+        references = _references(data)
+        board = build_board(submissions, references, CheckCache(cache))
+        write_site(board, out, title)
+    except (DatasetError, BoardError, OSError) as error:
+        _fail("leaderboard build", error)
+    for refused in board.refused:
+        typer.echo(f"refused: {refused.folder}", err=True)
+        for problem in refused.problems:
+            typer.echo(f"  {problem}".encode("utf-8", "replace").decode(), err=True)
+    typer.echo(
+        f"{out / 'index.html'}: {len(board.entries)} submissions, {len(board.refused)} refused "
+        f"({board.recomputed} checked anew, {board.from_cache} from the cache)"
+    )

@@ -1,0 +1,171 @@
+"""What a submission says about itself: ``manifest.json``.
+
+manifest = read_manifest(text)  # Manifest, or a list of what is wrong with it
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from qreal_tasks.leaderboard.tasks import Half
+
+FORMAT = 1
+"""Layout of a submission; a reader refuses any other."""
+
+_UNSEEN = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
+"""Unicode categories that change how other text is shown, or are no text: controls, overrides, half surrogates."""
+
+
+def _is_plain(text: str) -> str:
+    for character in text:
+        if unicodedata.category(character) in _UNSEEN and character != "\n":
+            raise ValueError(f"holds U+{ord(character):04X}, a control or invisible character; leave it out")
+    return text
+
+
+def _is_one_line(text: str) -> str:
+    if "\n" in text:
+        raise ValueError("holds a line break; leave it out")
+    return text.strip() or _refuse_blank()
+
+
+def _refuse_blank() -> str:
+    raise ValueError("is blank")
+
+
+Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_is_plain), AfterValidator(_is_one_line)]
+"""Text of one line that may be shown anywhere, as text."""
+Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_is_plain), AfterValidator(_is_one_line)]
+Words = Annotated[str, Field(max_length=4000), AfterValidator(_is_plain)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""SHA-256 in hexadecimal."""
+Id = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?-[0-9a-f]{12}$")]
+"""A short name and what the samples hash to, ``samples_digest``; safe as a file name and in an address."""
+
+
+AnyHalf = Annotated[Half, Field(strict=False)]
+"""JSON has no enumerations."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Adapter(_Strict):
+    """Weights on top of a model."""
+
+    name: Line
+    sha256: Digest | None = None
+    """Of the adapter's files, when they were there to be read (``model_info.folder_digest``)."""
+
+
+class ModelInfo(_Strict):
+    """What answered."""
+
+    name: Line
+    """Hub id, or the name that a server gives the model; of a folder its last name."""
+    revision: Line | None = None
+    adapter: Adapter | None = None
+    arguments: dict[Line, Line] = Field(default_factory=dict, max_length=60)
+    """Arguments of the backend that a result may depend on; no paths, addresses or keys."""
+
+
+class Backend(_Strict):
+    """What ran the model."""
+
+    name: Line
+    harness: Line | None = None
+    """Version of lmms-eval."""
+    project: Line
+    """Version of this project."""
+
+
+class DataInfo(_Strict):
+    """What was asked."""
+
+    name: Line
+    """``org/name`` or ``org/name@revision`` on the hub; of a folder its last name."""
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
+    """The hub's commit, when it is known."""
+    fingerprints: dict[AnyHalf, Digest] = Field(min_length=1)
+    """Half to what its references hash to (``references.fingerprint``): two copies of one set have the same."""
+
+
+class Cost(_Strict):
+    """What the run took, as the submitter says."""
+
+    hardware: Line | None = None
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    usd: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+
+
+class FileInfo(_Strict):
+    """One file of the submission beside the manifest."""
+
+    path: Annotated[str, Field(max_length=200)]
+    sha256: Digest
+
+
+class Manifest(_Strict):
+    """All that a submission says about itself, beside its samples and scores."""
+
+    format: Literal[1]
+    id: Id
+    name: Name
+    """For the board."""
+    description: Words = ""
+    contact: Line | None = None
+    created: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$")]
+    """When the run was started, by the clock of the harness, which has no zone."""
+    halves: Annotated[list[AnyHalf], Field(min_length=1, max_length=2)]
+    """What the submission is complete in."""
+    model: ModelInfo
+    backend: Backend
+    data: DataInfo
+    task_versions: dict[Line, Line]
+    prompt_version: Line
+    record_version: int
+    limit: None
+    """A run cut by ``--limit`` is no benchmark result."""
+    judge: dict[str, Any] | None = None
+    """Manifest of the judge that scored the descriptions (``qreal_tasks.judge.manifest``)."""
+    cost: Cost = Cost()
+    files: Annotated[list[FileInfo], Field(max_length=20)]
+
+
+def read_manifest(said: object) -> Manifest | list[str]:
+    """The manifest in parsed JSON, or every reason why it is none."""
+    if not isinstance(said, Mapping):
+        return [f"holds {type(said).__name__}, expected an object"]
+    if said.get("format") != FORMAT:
+        return [f"format is {said.get('format')!r:.40}, expected {FORMAT}: written by another release"]
+    try:
+        return Manifest.model_validate(said)
+    except ValidationError as error:
+        return list(dict.fromkeys(_explained(one) for one in error.errors()))
+
+
+def _explained(error: Mapping[str, Any]) -> str:
+    field = ".".join(str(part) for part in error["loc"] if part != "[key]") or "manifest"
+    if error["type"] == "missing":
+        return f"{field} is missing"
+    if error["type"] == "extra_forbidden":
+        return f"{field} is no field of a manifest; leave it out"
+    if error["loc"] == ("limit",):
+        return f"limit is {error['input']!r:.40}: a run cut by --limit is no benchmark result, run it whole"
+    return f"{field} is {error['input']!r:.80}: {str(error['msg']).removeprefix('Value error, ')}"
+
+
+def slug(name: str) -> str:
+    """The short name that an id begins with.
+
+    >>> slug("Qwen2.5-VL 7B (ours)"), slug("模型")
+    ('qwen2-5-vl-7b-ours', 'model')
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:48].strip("-") or "model"

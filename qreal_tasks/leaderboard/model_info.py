@@ -1,0 +1,97 @@
+"""What a results folder of the harness says about model, backend and cost; without paths, addresses and keys."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from qreal_tasks import __version__
+from qreal_tasks.leaderboard.manifest import Adapter, Backend, Cost, ModelInfo
+
+_MODEL_KEYS = ("pretrained", "model_version", "model", "model_name", "model_id", "path")
+_PRIVATE = re.compile(
+    r"key$|(^|_)token$|secret|password|auth|header|url|host|base|proxy|cache|log|dir$|file$", re.IGNORECASE
+)
+"""Arguments that are left out: they say where something is, or open it."""
+
+
+def shown(value: str) -> str:
+    """A hub id or plain value as it is; of a path its last name, since where it lay says nothing to others.
+
+    >>> shown("org/name"), shown("/data/mine/model"), shown("./runs/adapter/"), shown("bfloat16")
+    ('org/name', 'model', 'adapter', 'bfloat16')
+    """
+    is_path = value.startswith(("/", ".", "~")) or value.count("/") > 1 or "\\" in value or Path(value).exists()
+    return re.split(r"[/\\]", value.rstrip("/\\"))[-1] if is_path else value
+
+
+def model_info(results: Mapping[str, Any]) -> ModelInfo:
+    """Of a parsed results file."""
+    config = results["config"]
+    arguments = _arguments(config.get("model_args"))
+    name = next((arguments[key] for key in _MODEL_KEYS if arguments.get(key)), str(config.get("model")))
+    adapter = arguments.get("adapter") or arguments.get("peft")
+    kept = {
+        key: shown(value)[:200]
+        for key, value in sorted(arguments.items())
+        if value and not _PRIVATE.search(key) and key not in (*_MODEL_KEYS, "adapter", "peft", "revision")
+    }
+    return ModelInfo(
+        name=shown(name),
+        revision=arguments.get("revision"),
+        adapter=Adapter(name=shown(adapter), sha256=folder_digest(Path(adapter).expanduser())) if adapter else None,
+        arguments=kept,
+    )
+
+
+def _arguments(given: object) -> dict[str, str]:
+    if isinstance(given, Mapping):
+        return {str(key): str(value) for key, value in given.items()}
+    pairs = (part.partition("=") for part in str(given or "").split(",") if part)
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def folder_digest(folder: Path) -> str | None:
+    """SHA-256 over the weights and configuration of an adapter, names included; None when it is not a folder here."""
+    files = sorted(p for p in folder.glob("adapter_*") if p.is_file()) if folder.is_dir() else []
+    if not files:
+        return None
+    state = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            state.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return state.hexdigest()
+
+
+def backend_info(results: Mapping[str, Any]) -> Backend:
+    """Backend and versions."""
+    version = results.get("lmms_eval_version")
+    return Backend(name=str(results["config"].get("model")), harness=version and str(version), project=__version__)
+
+
+def made_at(results: Mapping[str, Any], path: Path) -> str:
+    """When the run was started, by the harness's own clock: its date, else what the file's name begins with."""
+    for said in (results.get("date"), path.name):
+        if match := re.match(r"(\d{8})_(\d{6})", str(said)):
+            return datetime.strptime("".join(match.groups()), "%Y%m%d%H%M%S").isoformat()
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def cost_info(results: Mapping[str, Any], hardware: str | None, usd: float | None) -> Cost:
+    """What the run took: seconds from the harness, the rest from the submitter."""
+    seconds = results.get("total_evaluation_time_seconds")
+    try:
+        taken = float(seconds) if seconds is not None else None
+    except (TypeError, ValueError):
+        taken = None
+    return Cost(hardware=hardware, seconds=taken if taken is not None and taken >= 0 else None, usd=usd)
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """The results file as parsed JSON."""
+    return dict(json.loads(path.read_text(encoding="utf-8")))

@@ -1,0 +1,64 @@
+"""Why a submission is refused: every reason, each with what was found, what was expected, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+MOST_OF_A_KIND = 5
+"""How many problems of one kind are spelled out; the rest is counted."""
+
+
+class Kind(StrEnum):
+    """What is wrong, in a word or two."""
+
+    FOLDER = "folder"
+    """A file that does not belong, a link, a missing file."""
+    TOO_LARGE = "too large"
+    DAMAGED = "damaged file"
+    CHANGED = "changed after packing"
+    MANIFEST = "manifest"
+    ID = "id"
+    RECORD = "record"
+    """A line of the samples that is no record."""
+    VERSION = "version"
+    """Of task, prompt or record."""
+    DATA = "data"
+    """Another dataset or revision."""
+    MINI = "mini"
+    INCOMPLETE = "incomplete"
+    """Missing, extra or repeated samples or tasks."""
+    REFERENCE = "reference"
+    """What the dataset says was edited."""
+    PARSED = "parsed value"
+    """What was read does not follow from the raw text."""
+    IMPOSSIBLE = "impossible value"
+    JUDGE = "judge"
+    NUMBER = "number"
+    """A submitted number that is not the recomputed one."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One reason."""
+
+    kind: Kind
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.message}"
+
+
+def shortened(problems: Iterable[Problem]) -> list[Problem]:
+    """The first few of each kind, and how many more there are; in order of first appearance."""
+    by_kind: dict[Kind, list[Problem]] = {}
+    for problem in problems:
+        by_kind.setdefault(problem.kind, []).append(problem)
+    return [problem for kind, some in by_kind.items() for problem in _first(kind, some)]
+
+
+def _first(kind: Kind, problems: Sequence[Problem]) -> list[Problem]:
+    rest = len(problems) - MOST_OF_A_KIND
+    shown = list(problems[:MOST_OF_A_KIND])
+    return [*shown, Problem(kind, f"… and {rest:,} more of this kind")] if rest > 0 else shown

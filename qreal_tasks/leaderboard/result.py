@@ -1,0 +1,208 @@
+"""What the board keeps of a checked submission: numbers, headlines with their draws, and no samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from qreal_tasks.leaderboard.check import Checked
+from qreal_tasks.leaderboard.claims import SEED
+from qreal_tasks.leaderboard.lints import MOST_LEFT_OUT, lints
+from qreal_tasks.leaderboard.manifest import Manifest
+from qreal_tasks.leaderboard.problems import Problem
+from qreal_tasks.metrics.bootstrap import LEVEL, RESAMPLES, resample_weights
+from qreal_tasks.metrics.grounding import GroundingTable, score_grounding
+from qreal_tasks.metrics.objectqa import OVERALL, ObjectQATable
+from qreal_tasks.metrics.sums import FloatArray, none_if_nan
+from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
+from qreal_tasks.report.score import to_json
+
+OBJECTQA_AUC, IMAGEQA_F1, IMAGEQA_JOINT = "objectqa_auc", "imageqa_f1_at_50", "imageqa_joint_score"
+HEADLINES = (OBJECTQA_AUC, IMAGEQA_F1, IMAGEQA_JOINT)
+"""What ranks are made of: mean AUC of the six questions; F1 at .5 and joint score, means over realism and
+plausibility."""
+
+MEAN = "mean"
+"""Of the sets ``realism`` and ``plausibility``. Portraits are shown beside: their images are among the others."""
+MEAN_SETS = ("realism", "plausibility")
+MEAN_METRICS = (
+    "f1_at_50",
+    "joint_score",
+    "penalized_overlap",
+    "iou",
+    "detection_rate",
+    "auc",
+    "llm_score",
+    "recall_at_50",
+    "false_alarm",
+    "unparsed",
+)
+
+Number = Mapping[str, float | None]
+"""``value``, ``low``, ``high``."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Both ends of an interval, as ``pages.numbers.interval`` takes them."""
+
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, number: Number) -> Ends:
+        return cls(number.get("low"), number.get("high"))
+
+
+@dataclass(frozen=True)
+class Result:
+    """One submission, accepted or refused."""
+
+    folder: str
+    problems: tuple[Problem, ...]
+    manifest: Manifest | None
+    groups: Mapping[str, Mapping[str, Number]]
+    """``objectqa.<question, dimension or overall>`` and ``imageqa.<set or mean>`` to metric to number."""
+    baselines: Mapping[str, Mapping[str, Mapping[str, float | None]]]
+    """The same groups to name to metric to value, of answers that need no model."""
+    generators: Mapping[str, Number]
+    """Generator to what was reached on its images: ``images``, ``acc``, ``auc``, ``f1_at_50``."""
+    notes: tuple[str, ...]
+    draws: Mapping[str, FloatArray]
+    """Headline to its value on each draw of images."""
+    unranked: Mapping[str, str]
+    """Headline to why it does not rank."""
+
+
+def result_of(checked: Checked, resamples: int = RESAMPLES) -> Result:
+    """The numbers of a check; a refused submission keeps only its reasons."""
+    if checked.problems or checked.run is None or checked.scores is None:
+        return Result(checked.folder, checked.problems, checked.manifest, {}, {}, {}, (), {}, {})
+    said = to_json(checked.scores)
+    groups = {
+        f"{table}.{name}": numbers(group["metrics"], group["intervals"])
+        for table in ("objectqa", "imageqa")
+        for name, group in said[table].items()
+    }
+    records = [record for task in checked.run.tasks for record in task.records]
+    means, draws = image_means(records, resamples)
+    if means:
+        groups[f"imageqa.{MEAN}"] = means
+    judgments = [record for record in records if isinstance(record, JudgmentRecord)]
+    if judgments:
+        draws[OBJECTQA_AUC] = _objectqa_draws(judgments, resamples)
+    return Result(
+        folder=checked.folder,
+        problems=(),
+        manifest=checked.manifest,
+        groups=groups,
+        baselines={
+            f"{t}.{name}": group["baselines"] for t in ("objectqa", "imageqa") for name, group in said[t].items()
+        },
+        generators=_by_generator(records),
+        notes=tuple(lints(checked.scores)),
+        draws=draws,
+        unranked=_unranked(groups),
+    )
+
+
+def headline(result: Result, name: str) -> Number | None:
+    """The number that a headline ranks by; None where the submission has none."""
+    group, metric = {
+        OBJECTQA_AUC: (f"objectqa.{OVERALL}", "auc"),
+        IMAGEQA_F1: (f"imageqa.{MEAN}", "f1_at_50"),
+        IMAGEQA_JOINT: (f"imageqa.{MEAN}", "joint_score"),
+    }[name]
+    found = result.groups.get(group, {}).get(metric)
+    return found if found is not None and found["value"] is not None else None
+
+
+def numbers(metrics: Mapping[str, Any], intervals: Mapping[str, Any]) -> dict[str, Number]:
+    """Every metric with the ends of its interval, where it has one."""
+    found: dict[str, Number] = {}
+    for metric, value in metrics.items():
+        ends = intervals.get(metric) or {}
+        found[metric] = {"value": value, "low": ends.get("low"), "high": ends.get("high")}
+    return found
+
+
+def _objectqa_draws(records: Sequence[JudgmentRecord], resamples: int) -> FloatArray:
+    table = ObjectQATable(records)
+    parts = [
+        table.resampled(weights)[OVERALL, "auc"]
+        for weights in resample_weights(len(table.image_ids), resamples=resamples, seed=SEED)
+    ]
+    return np.concatenate(parts).astype(np.float32)
+
+
+def image_means(records: Sequence[Record], resamples: int) -> tuple[dict[str, Number], dict[str, FloatArray]]:
+    """Means over realism and plausibility, drawn together: both sets ask about the same images."""
+    tables = [
+        GroundingTable.of([r for r in records if isinstance(r, GroundingRecord) and r.set_name == name])
+        for name in MEAN_SETS
+    ]
+    if not all(table.image_ids for table in tables) or tables[0].image_ids != tables[1].image_ids:
+        return {}, {}
+    points = [table.point() for table in tables]
+    parts: dict[str, list[FloatArray]] = {metric: [] for metric in MEAN_METRICS}
+    for weights in resample_weights(len(tables[0].image_ids), resamples=resamples, seed=SEED):
+        drawn = [table.resampled(weights) for table in tables]
+        for metric in MEAN_METRICS:
+            parts[metric].append(np.mean([one[metric] for one in drawn], axis=0))
+    found: dict[str, Number] = {}
+    for metric in MEAN_METRICS:
+        values = [point[metric] for point in points]
+        known = [value for value in values if value is not None]
+        value = sum(known) / len(known) if len(known) == len(values) else None
+        found[metric] = {"value": value, **_ends(value, np.concatenate(parts[metric]))}
+    draws = {IMAGEQA_F1: "f1_at_50", IMAGEQA_JOINT: "joint_score"}
+    return found, {name: np.concatenate(parts[metric]).astype(np.float32) for name, metric in draws.items()}
+
+
+def _ends(value: float | None, drawn: FloatArray) -> dict[str, float | None]:
+    defined = drawn[~np.isnan(drawn)]
+    if value is None or len(defined) == 0:
+        return {"low": None, "high": None}
+    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return {"low": float(low), "high": float(high)}
+
+
+def _by_generator(records: Sequence[Record]) -> dict[str, Number]:
+    found: dict[str, Number] = {}
+    for generator in sorted({record.generator for record in records}):
+        mine = [record for record in records if record.generator == generator]
+        judgments = [record for record in mine if isinstance(record, JudgmentRecord)]
+        row: dict[str, float | None] = {"images": len({record.image_id for record in mine})}
+        if judgments:
+            table = ObjectQATable(judgments)
+            once = table.resampled(np.ones((1, len(table.image_ids))))
+            row |= {metric: none_if_nan(float(once[OVERALL, metric][0])) for metric in ("acc", "auc")}
+        row["f1_at_50"] = _mean_f1(mine)
+        found[generator] = row
+    return found
+
+
+def _mean_f1(records: Sequence[Record]) -> float | None:
+    values = [
+        score_grounding([r for r in records if isinstance(r, GroundingRecord) and r.set_name == name])["f1_at_50"]
+        for name in MEAN_SETS
+    ]
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if len(known) == len(values) else None
+
+
+def _unranked(groups: Mapping[str, Mapping[str, Number]]) -> dict[str, str]:
+    """Headlines that rest on too few of the items."""
+    found: dict[str, str] = {}
+    missing = groups.get(f"objectqa.{OVERALL}", {}).get("without_p", {}).get("value") or 0
+    if missing > MOST_LEFT_OUT:
+        found[OBJECTQA_AUC] = f"P(Yes) is missing on {missing:.1%} of the items; at most {MOST_LEFT_OUT:.0%} may be"
+    shares = [groups.get(f"imageqa.{name}", {}).get("unjudged", {}).get("value") or 0 for name in MEAN_SETS]
+    if max(shares) > MOST_LEFT_OUT:
+        found[IMAGEQA_JOINT] = (
+            f"{max(shares):.1%} of the pairs of a set are unjudged; at most {MOST_LEFT_OUT:.0%} may be"
+        )
+    return found

@@ -1,0 +1,54 @@
+"""The leaf tasks, by halves of the benchmark, and the versions that this release computes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import yaml
+
+from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
+from qreal_tasks.harness import TASKS_FOLDER
+
+
+class Half(StrEnum):
+    """What a submission may be complete in: ObjectQA, ImageQA, or both."""
+
+    OBJECTQA = "objectqa"
+    IMAGEQA = "imageqa"
+
+
+TASKS: Mapping[str, tuple[Half, str]] = {
+    **{f"qreal_objectqa_{name}": (Half.OBJECTQA, name) for name in QUESTION_NAMES},
+    **{f"qreal_imageqa_{name}": (Half.IMAGEQA, name) for name in IMAGEQA_SETS},
+}
+"""Leaf task to its half and its question or set."""
+
+
+def tasks_of(half: Half) -> tuple[str, ...]:
+    """The leaf tasks of a half, in order."""
+    return tuple(task for task, (its, _) in TASKS.items() if its is half)
+
+
+@functools.cache
+def task_versions() -> Mapping[str, str]:
+    """Leaf task to the ``metadata.version`` of its YAML, as the harness writes it into results.
+
+    >>> sorted(set(task_versions()) ^ set(TASKS))
+    []
+    """
+    return {task: str(_metadata(task)["version"]) for task in TASKS}
+
+
+def _metadata(task: str) -> Mapping[str, Any]:
+    text = (TASKS_FOLDER / f"{task}.yaml").read_text(encoding="utf-8")
+    return dict(yaml.load(text, _WithoutFunctions)["metadata"])
+
+
+class _WithoutFunctions(yaml.SafeLoader):
+    """Reads the harness's YAML without resolving what ``!function`` names."""
+
+
+_WithoutFunctions.add_constructor("!function", lambda loader, node: None)

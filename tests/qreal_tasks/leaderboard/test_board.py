@@ -1,0 +1,232 @@
+"""The board: ranks that say no more than the data do, copies, the cache, and the files for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tampering
+from drawn_references import drawn_references
+from scipy.stats import norm
+
+from qreal_tasks.leaderboard.board import BoardError, build_board
+from qreal_tasks.leaderboard.board_files import board_csv, board_json
+from qreal_tasks.leaderboard.cache import CheckCache
+from qreal_tasks.leaderboard.paper import contradictions, paper_models
+from qreal_tasks.leaderboard.ranks import holm, p_values, rank_ranges, standard_errors
+from qreal_tasks.leaderboard.references import References
+from qreal_tasks.leaderboard.result import IMAGEQA_F1, IMAGEQA_JOINT, OBJECTQA_AUC, headline
+from qreal_tasks.metrics.bootstrap import differences
+from qreal_tasks.metrics.objectqa import ObjectQATable
+from qreal_tasks.records import JudgmentRecord
+
+from .conftest import MODELS, RESAMPLES, Made
+
+
+def _ranks(made: Made, name: str) -> dict[str, str]:
+    return {entry.manifest.name: str(entry.ranks[name]) for entry in made.board.entries if name in entry.ranks}
+
+
+def test_models_of_one_skill_share_ranks_and_others_do_not(made: Made) -> None:
+    found = _ranks(made, OBJECTQA_AUC)
+    assert found["Good model"] == "1"
+    assert found["Half a model"] == "2"
+    assert found["Middle model"] == found["Middle model, again"] == "3–4"
+    assert found[MODELS[3][0]] == "5–6" or found[MODELS[3][0]] == "6"
+
+
+def test_a_half_is_ranked_in_its_half_only(made: Made) -> None:
+    assert "Half a model" not in _ranks(made, IMAGEQA_F1)
+    assert MODELS[4][0] in _ranks(made, IMAGEQA_F1)
+    assert MODELS[4][0] not in _ranks(made, IMAGEQA_JOINT), "not judged"
+
+
+def test_draws_are_those_of_the_paired_bootstrap(made: Made) -> None:
+    """The standard error behind a rank gives the interval that `qreal compare` gives."""
+    from qreal_tasks.leaderboard.check import check_submission
+
+    runs = [check_submission(made.submissions / name, made.references, resamples=2).run for name in ("s0", "s1")]
+    tables = [
+        ObjectQATable([r for t in run.tasks for r in t.records if isinstance(r, JudgmentRecord)]) for run in runs if run
+    ]
+    by_folder = {entry.result.folder: entry.result for entry in made.board.entries}
+    draws = np.array([by_folder[name].draws[OBJECTQA_AUC] for name in ("s0", "s1")], dtype=np.float64)
+    expected = differences(tables[0], tables[1], resamples=RESAMPLES, seed=0)["overall", "auc"]
+    low, high = np.quantile(draws[0] - draws[1], [0.025, 0.975])
+    assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-6)
+    values = [(headline(by_folder[name], OBJECTQA_AUC) or {})["value"] for name in ("s0", "s1")]
+    assert values[0] - values[1] == pytest.approx(expected.value)  # type: ignore[operator]
+
+
+def test_standard_errors_and_p_values() -> None:
+    rng = np.random.default_rng(1)
+    draws = rng.normal(0.5, 0.02, (4, 500)) + rng.normal(0, 0.05, 500)
+    found = standard_errors(draws)
+    for a in range(4):
+        for b in range(4):
+            assert found[a, b] == pytest.approx(np.std(draws[a] - draws[b]), abs=1e-7)
+    point = draws.mean(axis=1)
+    p = p_values(point[:, None] - point[None, :], draws)
+    assert p[0, 1] == pytest.approx(2 * norm.sf(abs(point[0] - point[1]) / np.std(draws[0] - draws[1])))
+
+
+def test_undefined_draws_are_left_out_in_pairs() -> None:
+    rng = np.random.default_rng(2)
+    draws = rng.normal(0.5, 0.02, (3, 400))
+    draws[0, :50] = np.nan
+    draws[1, 30:90] = np.nan
+    both = ~np.isnan(draws[0]) & ~np.isnan(draws[1])
+    expected = np.std(draws[0, both] - draws[1, both])
+    assert standard_errors(draws)[0, 1] == pytest.approx(expected)
+
+
+def test_holm_is_the_textbook_procedure() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        k = int(rng.integers(2, 7))
+        p = np.triu(rng.random((k, k)) ** 4, 1)
+        p = p + p.T + np.eye(k)
+        pairs = sorted((p[i, j], i, j) for i in range(k) for j in range(i + 1, k))
+        expected = np.zeros((k, k), dtype=bool)
+        for step, (value, i, j) in enumerate(pairs):
+            if value * (len(pairs) - step) > 0.05:
+                break
+            expected[i, j] = expected[j, i] = True
+        assert (holm(p) == expected).all()
+
+
+def test_equal_models_are_rarely_told_apart() -> None:
+    """Under the null the chance of any false difference among ten models stays near 5 %."""
+    rng = np.random.default_rng(4)
+    wrong = 0
+    for _ in range(400):
+        errors = rng.normal(0, 0.02, 10)
+        draws = errors[:, None] + rng.normal(0, 0.02, (10, 300))
+        wrong += any(rank.best != 1 for rank in rank_ranges(list(errors), draws))
+    assert wrong / 400 < 0.09
+
+
+def test_one_model_and_none() -> None:
+    assert rank_ranges([], np.empty((0, 5))) == []
+    assert [str(rank) for rank in rank_ranges([0.5], np.full((1, 5), 0.5))] == ["1"]
+    same = rank_ranges([0.5, 0.5], np.full((2, 5), 0.5))
+    assert [str(rank) for rank in same] == ["1–2", "1–2"]
+
+
+def test_a_rebuild_checks_nothing_anew_and_says_the_same(made: Made) -> None:
+    again = build_board(made.submissions, made.references, CheckCache(made.cache, RESAMPLES))
+    assert (again.recomputed, again.from_cache) == (0, len(MODELS) + 1)
+    assert board_json(again) == board_json(made.board)
+
+
+@pytest.mark.parametrize("change", ["submission", "data", "cache damaged"])
+def test_what_a_result_depends_on_is_checked_anew(change: str, made: Made, tmp_path: Path) -> None:
+    shutil.copytree(made.submissions / "s5", tmp_path / "submissions" / "s5")
+    shutil.copytree(made.cache, tmp_path / "cache")
+    references: References = made.references
+    if change == "submission":
+        tampering.change_manifest(tmp_path / "submissions" / "s5", lambda m: m.update(description="new"))
+    elif change == "data":
+        references = drawn_references(seed=1, images=60, entities=300)
+    else:
+        for path in (tmp_path / "cache").iterdir():
+            path.write_bytes(path.read_bytes()[:1000])
+    found = build_board(tmp_path / "submissions", references, CheckCache(tmp_path / "cache", RESAMPLES))
+    assert (found.recomputed, found.from_cache) == (1, 0)
+    assert bool(found.refused) == (change == "data")
+
+
+def test_a_copy_under_another_name_is_refused(made: Made, tmp_path: Path) -> None:
+    for name, date in (("original", "2026-01-01T00:00:00"), ("a-copy", "2026-02-01T00:00:00")):
+        shutil.copytree(made.submissions / "s5", tmp_path / name)
+        tampering.change_manifest(tmp_path / name, lambda m, date=date, name=name: m.update(created=date, name=name))
+    found = build_board(tmp_path, made.references, CheckCache(made.cache, RESAMPLES))
+    assert [entry.manifest.name for entry in found.entries] == ["original"]
+    assert [result.folder for result in found.refused] == ["a-copy"]
+    assert "its samples are those of original" in str(found.refused[0].problems[0])
+
+
+def test_refused_submissions_are_kept_with_reasons(made: Made) -> None:
+    (refused,) = made.board.refused
+    assert any("is no number of the benchmark" in str(problem) for problem in refused.problems)
+
+
+def test_hard_items_left_out_do_not_rank(made: Made, tmp_path: Path) -> None:
+    """P(Yes) that is missing where the answer is wrong would lift AUC to 1."""
+    folder = tmp_path / "submissions" / "picky"
+    shutil.copytree(made.submissions / "s1", folder)
+    question = "qreal_objectqa_realism_q1"
+
+    def pick(samples: list[dict[str, object]]) -> None:
+        for sample in samples:
+            if sample["answer"] != sample["reference"]:
+                sample["p_yes"] = None
+
+    for task in (question, "qreal_objectqa_realism_q2"):
+        tampering.change_samples(folder, task, pick)
+    from qreal_tasks.leaderboard.check import check_submission
+    from qreal_tasks.leaderboard.claims import scores_json
+
+    run = check_submission(folder, made.references, resamples=RESAMPLES)
+    assert run.run is not None
+    assert run.scores is not None
+    honest = json.loads(json.dumps(scores_json(run.run, run.scores, RESAMPLES)))
+    for task in run.run.tasks:
+        if task.task.startswith("qreal_objectqa"):
+            honest["live"][task.task] |= {"auc": run.scores.objectqa[task.name].metrics["auc"]}
+    tampering.change_scores(folder, lambda scores: (scores.clear(), scores.update(honest)))
+    found = build_board(tmp_path / "submissions", made.references, CheckCache(tmp_path / "cache", RESAMPLES))
+    assert not found.refused, found.refused[0].problems
+    (entry,) = found.entries
+    assert OBJECTQA_AUC not in entry.ranks
+    assert "P(Yes) is missing on" in entry.result.unranked[OBJECTQA_AUC]
+    assert IMAGEQA_F1 in entry.ranks
+    assert any("have no P(Yes) and are out of the AUC" in note for note in entry.result.notes)
+
+
+def test_the_csv_holds_every_model_and_no_formula(made: Made) -> None:
+    rows = list(csv.DictReader(io.StringIO(board_csv(made.board))))
+    assert len(rows) == len(MODELS) + 13
+    assert {row["source"] for row in rows} == {"submitted", "reported by the paper, not recomputed"}
+    assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row.values())
+    good = next(row for row in rows if row["name"] == "Good model")
+    assert good["rank.objectqa_auc"] == "1-1"
+    value, low, high = (float(good[f"objectqa.overall.auc{end}"]) for end in ("", ".low", ".high"))
+    assert low < value < high
+    paper = next(row for row in rows if row["name"] == "Qwen2.5-VL-7B-Instruct*")
+    assert float(paper["imageqa.realism.iou"]) == 0.66
+
+
+def test_the_json_is_plain(made: Made) -> None:
+    found = json.loads(json.dumps(board_json(made.board), allow_nan=False))
+    assert found["entries"][0]["name"] == "Good model"
+    assert found["data"] | {"fingerprints": 0} == {
+        "name": "org/drawn",
+        "fingerprints": 0,
+        "images": 60,
+        "entities": 300,
+    }
+    assert found["paper"]["source"] == "reported by the paper, not recomputed"
+
+
+def test_the_papers_rows_are_all_there() -> None:
+    models = {model.name: model for model in paper_models()}
+    assert len(models) == 13
+    assert models["InternVL2.5-8B*"].imageqa["plausibility"]["llm_score"] == 0.588
+    assert models["InternVL2.5-8B^1"].imageqa["plausibility"]["llm_score"] == 0.607
+    assert models["GPT-4o"].objectqa["overall"]["auc"] is None
+    assert models["Qwen2.5-VL-7B-Instruct"].objectqa["overall"]["acc"] == pytest.approx(
+        (0.665 + 0.65 + 0.578 + 0.49 + 0.629 + 0.892) / 6
+    )
+    assert models["llava-v1.6-mistral-7B"].objectqa["plausibility"]["acc"] is None, "questions 2 to 4 are unreadable"
+    assert any(".588" in line and ".608" in line for line in contradictions())
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path, made: Made) -> None:
+    with pytest.raises(BoardError, match="no folder in it"):
+        build_board(tmp_path, made.references, CheckCache(tmp_path / "cache"))

@@ -1,0 +1,114 @@
+"""``qreal submit`` and ``qreal leaderboard`` on a dataset in a folder, read by the real library."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from submitted import simulated, write_run
+from typer.testing import CliRunner, Result
+
+from qreal_tasks.cli import app
+from qreal_tasks.leaderboard.references import load_references
+
+
+def qreal(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def dataset(small_dataset: Callable[..., Path]) -> Path:
+    return small_dataset()
+
+
+def test_from_a_run_to_a_site(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    references = load_references(str(dataset))
+    write_run(tmp_path / "run", simulated(references))
+    monkeypatch.chdir(tmp_path)
+    done = qreal("submit", "pack", "run", "--name", "A model", "--hardware", "1x H100")
+    assert done.exit_code == 0, done.output
+    assert "every number recomputed on" in done.output
+    (submission,) = (tmp_path / "submissions").iterdir()
+    assert submission.name == json.loads((submission / "manifest.json").read_text())["id"]
+    done = qreal("leaderboard", "build", "submissions", "site", "--data", dataset)
+    assert done.exit_code == 0, done.output
+    assert "1 submissions, 0 refused (1 checked anew, 0 from the cache)" in done.output
+    done = qreal("leaderboard", "build", "submissions", "site", "--data", dataset)
+    assert "(0 checked anew, 1 from the cache)" in done.output
+    assert "A model" in (tmp_path / "site" / "index.html").read_text()
+
+
+def test_a_copy_of_the_dataset_counts_as_the_same(dataset: Path, tmp_path: Path) -> None:
+    write_run(tmp_path / "run", simulated(load_references(str(dataset))))
+    assert qreal("submit", "pack", tmp_path / "run", tmp_path / "s", "--name", "A").exit_code == 0
+    shutil.copytree(dataset, tmp_path / "elsewhere" / "copy")
+    done = qreal("submit", "check", tmp_path / "s", "--data", tmp_path / "elsewhere" / "copy")
+    assert done.exit_code == 0, done.output
+
+
+def test_another_revision_does_not(small_dataset: Callable[..., Path], dataset: Path, tmp_path: Path) -> None:
+    write_run(tmp_path / "run", simulated(load_references(str(dataset))))
+    assert qreal("submit", "pack", tmp_path / "run", tmp_path / "s", "--name", "A").exit_code == 0
+
+    def mend(rows: dict[str, dict[str, list[dict[str, object]]]]) -> None:
+        rows["objectqa"]["test"][0]["realism_q1"] = 1 - int(str(rows["objectqa"]["test"][0]["realism_q1"]))
+
+    other = small_dataset(mend)
+    done = qreal("submit", "check", tmp_path / "s", "--data", other)
+    assert done.exit_code == 1
+    for piece in ("refused:", "another revision; run it on that set", "reference answer is "):
+        assert piece in done.output
+
+
+def test_a_dataset_out_of_reach_is_said(dataset: Path, tmp_path: Path) -> None:
+    write_run(tmp_path / "run", simulated(load_references(str(dataset))))
+    shutil.rmtree(dataset)
+    done = qreal("submit", "pack", tmp_path / "run", tmp_path / "s", "--name", "A")
+    assert done.exit_code == 0, done.output
+    assert "Not checked against the dataset" in done.output
+    assert (tmp_path / "s" / "manifest.json").is_file()
+
+
+def test_a_run_on_mini_is_refused(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", simulated(load_references("mini")))
+    done = qreal("submit", "pack", tmp_path / "run", tmp_path / "s", "--name", "A")
+    assert done.exit_code == 1
+    assert "`mini`" in done.output
+
+
+def test_mini_under_another_name_is_refused(tmp_path: Path) -> None:
+    """A copy of the embedded set is still the set for trying the software."""
+    from submitted import on
+
+    mini = load_references("mini")
+    write_run(tmp_path / "run", on(simulated(mini), "org/looks-real"))
+    packed = qreal("submit", "pack", tmp_path / "run", tmp_path / "s", "--name", "A", "--data", "mini")
+    assert packed.exit_code == 1
+    assert "mini: made on mini, the set for trying the software" in packed.output
+
+
+def test_the_check_needs_to_know_the_dataset(tmp_path: Path) -> None:
+    done = qreal("submit", "check", tmp_path)
+    assert done.exit_code == 1
+    assert "which dataset? Pass --data" in done.output
+
+
+def test_refused_submissions_are_named_in_the_output(dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "submissions" / "empty").mkdir(parents=True)
+    options = ("--data", dataset, "--cache", tmp_path / "cache")
+    done = qreal("leaderboard", "build", tmp_path / "submissions", tmp_path / "site", *options)
+    assert done.exit_code == 0, done.output
+    assert "refused: empty" in done.output
+    assert "manifest.json is missing" in done.output
+    assert "manifest.json is missing" in (tmp_path / "site" / "refused.html").read_text()
+
+
+def test_no_submission_at_all_is_an_error(dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "submissions").mkdir()
+    done = qreal("leaderboard", "build", tmp_path / "submissions", tmp_path / "site", "--data", dataset)
+    assert done.exit_code == 1
+    assert "no folder in it" in done.output

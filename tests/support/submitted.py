@@ -1,0 +1,149 @@
+"""Whole runs of a simulated model on rows of a dataset, as the harness leaves them, and as submissions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from small_set import small_rows
+
+from qreal_tasks.benchmark import ANSWERS, IMAGEQA_SETS, QUESTION_NAMES, Dimension, is_flawed
+from qreal_tasks.boxes import Space
+from qreal_tasks.judge.manifest import Manifest, load_manifest
+from qreal_tasks.judge.pairs import Judgement, Pair
+from qreal_tasks.judge.records import judged
+from qreal_tasks.leaderboard.references import References
+from qreal_tasks.leaderboard.tasks import TASKS, Half, task_versions
+from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
+from qreal_tasks.metrics.grounding import score_grounding
+from qreal_tasks.metrics.judgment import score_judgment
+from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, to_json
+from qreal_tasks.samples import grounding_record, judgment_record, reference_regions
+
+JUDGE = load_manifest("gpt-4o")
+PREFIX = "20260101_000000"
+
+
+def small_references(copies: int = 4) -> References:
+    """The test rows of ``small_set`` several times over, under ids and with answers of their own."""
+    rows = small_rows()
+    objectqa, imageqa = [], []
+    for copy in range(copies):
+        entities: dict[str, dict[str, Any]] = {}
+        for row in rows["objectqa"]["test"]:
+            answers = {name: (row[name] + copy * (number % 3)) % 2 for number, name in enumerate(QUESTION_NAMES)}
+            kept = {key: value for key, value in row.items() if key != "image"}
+            entities[row["entity_id"]] = answers
+            ids = {"entity_id": f"c{copy}-{row['entity_id']}", "image_id": f"c{copy}-{row['image_id']}"}
+            objectqa.append({**kept, **answers, **ids})
+        for row in rows["imageqa"]["test"]:
+            kept = {key: value for key, value in row.items() if key != "image"}
+            inside = [_renamed(entity, entities[entity["entity_id"]], copy) for entity in row["entities"]]
+            imageqa.append({**kept, "image_id": f"c{copy}-{row['image_id']}", "entities": inside})
+    return References.of("org/set", objectqa, imageqa)
+
+
+def _renamed(entity: dict[str, Any], answers: dict[str, int], copy: int) -> dict[str, Any]:
+    said = {name: ANSWERS[value] for name, value in answers.items()}
+    flawed = {f"{dimension}_flawed": is_flawed(dimension, said) for dimension in Dimension}
+    return {**entity, **answers, **flawed, "entity_id": f"c{copy}-{entity['entity_id']}"}
+
+
+def simulated(references: References, skill: float = 0.7, seed: int = 0, judge: bool = True) -> list[Record]:
+    """What a model of that skill leaves behind on every task: answers, P(Yes), boxes, descriptions, scores.
+
+    Args:
+        skill: share of answers that are right and of entities that are found.
+    """
+    rng = np.random.default_rng(seed)
+    found: list[Record] = []
+    for name in QUESTION_NAMES:
+        for row in references.entities.values():
+            right = rng.random() < skill
+            yes = bool(row[name]) == right
+            p = float(np.round(rng.uniform(0.5, 1.0) if yes else rng.uniform(0.0, 0.5), 4))
+            beside = json.dumps({"choices": ["Yes", "No"], "p": [p, 1 - p], "mass": 0.97})
+            text = "I cannot say." if rng.random() < 0.01 else ("Yes" if yes else "No")
+            found.append(judgment_record(row, name, text, beside, references.name))
+    for set_name in IMAGEQA_SETS:
+        ids = sorted(references.ids(f"qreal_imageqa_{set_name}"))
+        records = [_grounded(references, references.images[image_id], set_name, skill, rng) for image_id in ids]
+        found += judged(records, _Pretended(rng), JUDGE.title) if judge else records
+    return found
+
+
+def _grounded(
+    references: References, row: dict[str, Any], set_name: str, skill: float, rng: np.random.Generator
+) -> GroundingRecord:
+    said = []
+    for region in reference_regions(row, set_name):
+        if rng.random() < skill:
+            pairs = zip(region.bbox_px, _sides(row), strict=True)
+            box = [float(np.clip(v + rng.normal(0, 3), 0, side)) for v, side in pairs]
+            said.append({"bbox_2d": box, "label": region.label, "description": f"seen: {region.description[:40]}"})
+    if rng.random() > skill:
+        said.append({"bbox_2d": [1.0, 1.0, 20.0, 20.0], "label": "thing", "description": "odd"})
+    return grounding_record(row, set_name, json.dumps(said), None, Space.PIXELS, references.name)
+
+
+def _sides(row: dict[str, Any]) -> tuple[int, ...]:
+    return (row["width"], row["height"]) * 2
+
+
+class _Pretended:
+    """A judge that gives each pair a number; here only the form counts."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+
+    def __call__(self, pairs: list[Pair]) -> list[Judgement]:
+        return [Judgement(round(float(self._rng.random()), 2)) for _ in pairs]
+
+
+def write_run(
+    folder: Path,
+    records: list[Record],
+    *,
+    model_args: str = "pretrained=org/model,revision=abc",
+    limit: float | None = None,
+    judge: Manifest | None = JUDGE,
+    only: str = "",
+) -> Path:
+    """A results file of the harness with the samples beside it; returns the results' path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    results: dict[str, Any] = {
+        "config": {"model": "qreal_hf", "model_args": model_args, "limit": limit},
+        "results": {},
+        "versions": {},
+        "lmms_eval_version": "0.7.3",
+        "date": PREFIX,
+        "total_evaluation_time_seconds": "12.5",
+    }
+    if judge is not None and any(getattr(record, "judge", None) for record in records):
+        results["qreal_judge"] = judge.model_dump(mode="json")
+    for task, (half, name) in TASKS.items():
+        some = [record for record in records if _about(record) == name]
+        if not some or only not in task:
+            continue
+        scores = score_judgment(some) if half is Half.OBJECTQA else score_grounding(some)  # type: ignore[arg-type]
+        names = OBJECTQA_LIVE if half is Half.OBJECTQA else IMAGEQA_LIVE
+        live = {f"{metric},none": scores[metric] for metric in names}
+        results["results"][task] = {"alias": task, **live, "records,none": len(some)}
+        results["versions"][task] = task_versions()[task]
+        lines = [json.dumps({"doc_id": n, "records": to_json(record)}) for n, record in enumerate(some)]
+        (folder / f"{PREFIX}_samples_{task}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path = folder / f"{PREFIX}_results.json"
+    path.write_text(json.dumps(results), encoding="utf-8")
+    return path
+
+
+def _about(record: Record) -> str:
+    return record.question if isinstance(record, JudgmentRecord) else record.set_name
+
+
+def on(records: list[Record], data: str) -> list[Record]:
+    """The same records on a dataset of another name."""
+    return [replace(record, data=data) for record in records]

@@ -85,6 +85,11 @@ class RunFolder:
         return found
 
     @property
+    def inputs_digest(self) -> str:
+        """Of the inputs as they were listed, whatever is made of them since."""
+        return self._listed["digest"]
+
+    @property
     def images(self) -> str:
         """What ``init`` was given."""
         return self._listed["images"]

@@ -12,14 +12,6 @@ import httpx2
 from annotation.errors import AnnotationError
 
 _TASKS_A_REQUEST = 500
-_ANSWERED = {
-    "filters": {
-        "conjunction": "and",
-        "items": [
-            {"filter": "filter:tasks:total_annotations", "operator": "greater", "type": "Number", "value": 0},
-        ],
-    }
-}
 _START = "start it with `qreal annotate verify start RUN`"
 Json = dict[str, Any]
 
@@ -81,11 +73,15 @@ class LabelStudio:
         return dict(self._send("GET", f"/api/projects/{project_id}"))
 
     def has_project(self, project_id: int) -> bool:
-        """Whether it is there for this account."""
-        return self._answer("GET", f"/api/projects/{project_id}").status_code == 200
+        """Whether it is there for this account. A server that fails has not said that it is gone."""
+        reply = self._answer("GET", f"/api/projects/{project_id}")
+        return reply.status_code != 404 and bool(self._read(reply))
 
     def serve_folder(self, project_id: int, folder: str) -> None:
-        """Let the members of a project see the files of a folder on the server's disk."""
+        """Let the members of a project see the files of a folder on the server's disk; once is enough."""
+        known = self._read(self._answer("GET", "/api/storages/localfiles", parameters={"project": project_id}))
+        if any(storage["path"] == folder for storage in known):
+            return
         said = {"project": project_id, "path": folder, "use_blob_urls": True, "title": "pictures"}
         self._send("POST", "/api/storages/localfiles", said)
 
@@ -97,9 +93,13 @@ class LabelStudio:
             if done.get("task_count") != len(some):
                 raise AnnotationError(f"{self.url} took {done.get('task_count')} of {len(some)} tasks for {self._who}")
 
-    def tasks(self, project_id: int, answered_only: bool = False) -> Iterator[Json]:
-        """The tasks with their annotations, in the order of their ids."""
-        query = {"query": json.dumps(_ANSWERED)} if answered_only else {}
+    def tasks(self, project_id: int, since: str | None = None) -> Iterator[Json]:
+        """The tasks with their annotations, in the order of their ids.
+
+        Args:
+            since: only those that were changed, answered or unanswered after this time (ISO 8601).
+        """
+        query = {} if since is None else {"query": json.dumps(_changed(since))}
         fixed = {"project": project_id, "fields": "all", "page_size": _TASKS_A_REQUEST, "ordering": "id", **query}
         seen, page = 0, 1
         while True:
@@ -168,3 +168,9 @@ class LabelStudio:
             raise AnnotationError(
                 f"{self.url}{reply.request.url.path} answers with no JSON: is it Label Studio?"
             ) from None
+
+
+def _changed(since: str) -> Json:
+    """A filter of the data manager."""
+    item = {"filter": "filter:tasks:updated_at", "operator": "greater", "type": "Datetime", "value": since}
+    return {"filters": {"conjunction": "and", "items": [item]}}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,7 +26,6 @@ verify_app.command("merge")(merge_command)
 verify_app.command("report")(report_command)
 
 _RUN = typer.Argument(help="Folder of the run.", show_default=False)
-_ADAPTIVE = typer.Option("--adaptive", help="Two people first; the third only where they differ.")
 
 
 @verify_app.command("start")
@@ -35,18 +33,25 @@ def start_command(
     run: Annotated[Path, _RUN],
     annotators: Annotated[str, typer.Option(help="Their names, with commas between.")] = "anna,ben,cara",
     adjudicator: Annotated[
-        str | None, typer.Option(help="Somebody who settles ties and conflicts, after `merge` has found them.")
+        str | None, typer.Option(help="Somebody who settles ties and conflicts, once all have answered.")
     ] = None,
-    adaptive: Annotated[bool, _ADAPTIVE] = False,
+    adaptive: Annotated[
+        bool | None,
+        typer.Option(help="Two people first, the third only where they differ. Default: as it was, at first not."),
+    ] = None,
     port: Annotated[
-        int, typer.Option(min=1024, max=65_000, help="Of the first server; one more for each other.")
-    ] = 8080,
+        int | None,
+        typer.Option(min=1024, max=65_000, help="Of the first server, one more for each other. Default: 8080."),
+    ] = None,
     host: Annotated[str, typer.Option(help="0.0.0.0 lets other machines in, without encryption.")] = "127.0.0.1",
     pull_every: Annotated[float, typer.Option(min=1, help="Seconds between two pulls.")] = 300,
     url: Annotated[
         list[str] | None, typer.Option(help="A team's server, for all or as NAME=URL; none is started.")
     ] = None,
-    token: Annotated[list[str] | None, typer.Option(help="Of an account there, for all or as NAME=TOKEN.")] = None,
+    token: Annotated[
+        list[str] | None,
+        typer.Option(help="Of an account there, for all or as NAME=TOKEN.", envvar="QREAL_VERIFY_TOKEN"),
+    ] = None,
     media_url: Annotated[
         str | None, typer.Option(help="With --url: where RUN/verification/media/pictures is served.")
     ] = None,
@@ -66,47 +71,50 @@ def start_command(
         from annotation.verification.forms import all_forms
         from annotation.verification.media import FOLDER, write_pictures
         from annotation.verification.server import serving
-        from annotation.verification.start import set_up
+        from annotation.verification.start import Wanted, set_up
+        from annotation.verification.tables import show_seats
         from annotation.verification.votes import VoteRecord
-        from annotation.verification.workplace import media_folder, verification_folder, votes_path
+        from annotation.verification.workplace import alone, media_folder, verification_folder, votes_path
 
         folder = RunFolder(run)
         names = [name.strip() for name in annotators.split(",") if name.strip()]
         forms = all_forms(folder)
-        workplace = set_up(folder, names, adjudicator, host, port, _team(names, adjudicator, url, token, media_url))
-        typer.echo(f"{len(forms)} entities to verify; writing their pictures …")
-        write_pictures(folder, media_folder(folder) / FOLDER, folder.shard_numbers)
-        with VoteRecord(votes_path(folder)) as record:
-            if not workplace.own:
-                _show(_ready(folder, workplace, record, adaptive))
-                return
-            program = label_studio()
-            typer.echo("Starting Label Studio; the first start takes about half a minute …")
-            with serving(program, workplace.seats, verification_folder(folder), media_folder(folder), host):
-                workplace = _ready(folder, workplace, record, adaptive)
-                _show(workplace)
-                typer.echo(f"Pulling every {pull_every:g} s. Ctrl-C stops the servers; the same command goes on.")
-                try:
-                    while True:
-                        time.sleep(pull_every)
-                        _pull_and_push(folder, workplace, record, adaptive)
-                except KeyboardInterrupt:
-                    _pull_and_push(folder, workplace, record, adaptive)
-    typer.echo(f"Stopped; everything is kept. Next: qreal annotate verify merge {run}")
+        team = _team(names, adjudicator, url, token, media_url)
+        with alone(folder, "start it again"):
+            workplace = set_up(folder, Wanted(names, adjudicator, port, team, adaptive))
+            typer.echo(f"{len(forms)} entities to verify; writing their pictures …")
+            write_pictures(folder, media_folder(folder) / FOLDER, folder.shard_numbers)
+            with VoteRecord(votes_path(folder)) as record:
+                if not workplace.own:
+                    show_seats(_ready(folder, workplace, record), host)
+                    return
+                program = label_studio()
+                typer.echo("Starting Label Studio; the first start takes about half a minute …")
+                with serving(program, workplace.seats, verification_folder(folder), media_folder(folder), host):
+                    workplace = _ready(folder, workplace, record)
+                    show_seats(workplace, host)
+                    typer.echo(f"Pulling every {pull_every:g} s. Ctrl-C stops the servers; the same command goes on.")
+                    complete = _pull_until_stopped(folder, workplace, record, pull_every)
+    if not complete:
+        fail(
+            "verify start",
+            "stopped, but the last pull failed: start it again before you merge, some votes are not here",
+        )
+    typer.echo(f"Stopped; everything is pulled and kept. Next: qreal annotate verify merge {run}")
 
 
 @verify_app.command("push")
-def push_command(run: Annotated[Path, _RUN], adaptive: Annotated[bool, _ADAPTIVE] = False) -> None:
+def push_command(run: Annotated[Path, _RUN]) -> None:
     """Lay before people what they do not have yet: new drafts, thirds of two who differ, conflicts to adjudicate."""
     with explained("verify push"):
         from annotation.run_folder import RunFolder
         from annotation.verification.votes import VoteRecord
-        from annotation.verification.workplace import load_workplace, votes_path
+        from annotation.verification.workplace import alone, load_workplace, votes_path
 
         folder = RunFolder(run)
         workplace = load_workplace(folder)
-        with VoteRecord(votes_path(folder)) as record:
-            _push(folder, workplace, record, adaptive)
+        with alone(folder, "push"), VoteRecord(votes_path(folder)) as record:
+            _push(folder, workplace, record)
 
 
 @verify_app.command("pull")
@@ -171,35 +179,46 @@ def _each(names: list[str], said: list[str], option: str) -> dict[str, str]:
     return pairs
 
 
-def _ready(folder: RunFolder, workplace: Workplace, record: VoteRecord, adaptive: bool) -> Workplace:
+def _ready(folder: RunFolder, workplace: Workplace, record: VoteRecord) -> Workplace:
     """Projects, tasks, and a look at whether anybody can see another's."""
     from annotation.verification.start import make_projects, who_sees_whom
 
     workplace = make_projects(folder, workplace, record)
-    _push(folder, workplace, record, adaptive)
+    _push(folder, workplace, record)
     for one, other in who_sees_whom(workplace):
         said = f"{one} can open {other}'s project"
-        if workplace.own:
-            fail("verify start", f"{said}: the votes would not be independent")
         typer.secho(f"Warning: {said} with the token given. Independence rests on their word.", fg="yellow", err=True)
     return workplace
 
 
-def _show(workplace: Workplace) -> None:
-    from annotation.verification.tables import print_seats
+def _pull_until_stopped(folder: RunFolder, workplace: Workplace, record: VoteRecord, every_s: float) -> bool:
+    """Until Ctrl-C or SIGTERM, and then once more; whether that last pull brought everything."""
+    import signal
+    import threading
 
-    print_seats(workplace)
+    stop = threading.Event()
+    old = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        while not stop.wait(every_s):
+            _pull_and_push(folder, workplace, record)
+        return _pull_and_push(folder, workplace, record)
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
-def _pull_and_push(folder: RunFolder, workplace: Workplace, record: VoteRecord, adaptive: bool) -> None:
-    """A server that fails for a while stops nothing."""
+def _pull_and_push(folder: RunFolder, workplace: Workplace, record: VoteRecord) -> bool:
+    """Whether it went well. A failure is said and stops nothing: people are at work."""
     from annotation.errors import AnnotationError
+    from qreal_tasks.models.sqlite_file import StoreError
 
     try:
         _pull(workplace, record)
-        _push(folder, workplace, record, adaptive)
-    except AnnotationError as error:
+        _push(folder, workplace, record)
+    except (AnnotationError, StoreError, OSError) as error:
         typer.secho(f"qreal annotate verify start: {error}", fg="yellow", err=True)
+        return False
+    return True
 
 
 def _pull(workplace: Workplace, record: VoteRecord) -> None:
@@ -212,9 +231,9 @@ def _pull(workplace: Workplace, record: VoteRecord) -> None:
             typer.echo(f"  task {wrong.task_id}, {wrong.entity_id}: {wrong.reason}; not counted until it is mended")
 
 
-def _push(folder: RunFolder, workplace: Workplace, record: VoteRecord, adaptive: bool) -> None:
+def _push(folder: RunFolder, workplace: Workplace, record: VoteRecord) -> None:
     from annotation.verification.push import push_all
 
-    for one in push_all(folder, workplace, record, adaptive):
+    for one in push_all(folder, workplace, record):
         if one.new:
             typer.echo(f"{one.name}: {one.new} new entities, {one.total} in all")

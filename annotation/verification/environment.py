@@ -32,9 +32,9 @@ def label_studio(folder: Path | None = None) -> Path:
     if named := os.environ.get(ENVIRONMENT):
         if not Path(named).is_file():
             raise AnnotationError(f"{ENVIRONMENT}={named}: there is no such program")
-        return Path(named)
+        return Path(named).resolve()
     folder = folder or default_folder()
-    program = folder / "bin" / "label-studio"
+    program = folder.resolve() / "bin" / "label-studio"
     if not program.is_file():
         _install(folder)
     return program

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from annotation.errors import AnnotationError
 from annotation.gallery import Gallery
 from annotation.run_folder import Picture, RunFolder
 from annotation.verification.forms import Form, forms_of_shard
@@ -50,9 +51,10 @@ def write_pictures(run: RunFolder, folder: Path, shards: Iterable[int]) -> None:
 
 
 def as_shown(picture: Picture, gallery: Gallery) -> bytes:
-    """The file itself where a browser shows its stored pixels: one that turns it by its EXIF data does not."""
+    """The file itself where a browser shows what models are shown: opaque RGB that no EXIF data turns."""
     with Image.open(io.BytesIO(picture.content)) as image:
-        if image.format in _SHOWN_BY_BROWSERS and image.getexif().get(_ORIENTATION, 1) == 1:
+        plain = image.mode == "RGB" and "transparency" not in image.info
+        if plain and image.format in _SHOWN_BY_BROWSERS and image.getexif().get(_ORIENTATION, 1) == 1:
             return picture.content
     out = io.BytesIO()
     gallery.whole(picture.image_id).save(out, "PNG")
@@ -60,6 +62,11 @@ def as_shown(picture: Picture, gallery: Gallery) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_bytes(content)
-    os.replace(beside, path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(content)
+        os.replace(beside, path)
+    except OSError as error:
+        raise AnnotationError(f"{path} cannot be written ({error.strerror}); make room and start again") from None
+    finally:
+        beside.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ YES_KEYS = dict(zip((question.name for question in QUESTIONS), "123456", strict=
 NO_KEYS = dict(zip((question.name for question in QUESTIONS), "asdfgh", strict=True))
 DROP_KEYS = dict(zip(DROP_REASONS, "zxc", strict=True))
 
-KEYS = "Tab leads to the texts, Shift+Enter ends one; Ctrl+Enter submits, also a drop with nothing else answered."
+KEYS = "Tab leads to the texts, Shift+Enter leaves one (Tab an empty one); then Ctrl+Enter submits, also just a drop."
 
 IMAGE, CROP, BOX, LABEL, DROP = "image", "crop", "box", "label", "drop"
 """Names of the page's elements; a question has its own name, a description ``<dimension>_description``."""
@@ -25,7 +25,7 @@ PART = "part_"
 _STYLE = """
 .lsf-sidepanels { padding: 0 !important; }
 .lsf-sidepanels__wrapper, .lsf-tool[aria-label="rectangle-3-point-tool"] { display: none; }
-.lsf-menu-header a, .lsf-menu-header button { display: none; }
+.lsf-menu-header a, .lsf-menu-header button[data-testid="hotkeys-button"] { display: none; }
 .qreal input[type=radio] { visibility: hidden; }
 .qreal { display: flex; gap: 24px; align-items: flex-start; }
 .qreal h4 { font-size: 13px; line-height: 1.3; font-weight: 500; letter-spacing: 0; margin: 0 !important; }
@@ -43,13 +43,14 @@ _STYLE = """
 .qreal-question .lsf-choices { flex: 0 0 148px; }
 .qreal .lsf-text-area textarea, .qreal .lsf-text-area input { width: 100%; font-size: 13px; line-height: 1.3;
   padding: 3px 8px; min-height: 0; }
+.qreal .lsf-text-area textarea { field-sizing: content; max-height: 76px; }
 .qreal .lsf-text-area .ant-form, .qreal .lsf-text-area .ant-form-item { width: 100%; margin: 0; }
 .qreal-parts { columns: 2; column-gap: 16px; }
 .qreal-part { break-inside: avoid; }
 .qreal-part h4 { flex-basis: 74px; font-size: 12px; }
 .qreal-hint h4 { font-size: 12px; font-weight: 400; opacity: 0.6; margin: 8px 0 0 !important; }
 """
-"""What is hidden of Label Studio's own page would only stand between the keys and the texts: three times Tab leads from
+"""What is hidden of Label Studio's own page would only stand between the keys and the texts: a few times Tab leads from
 the questions to the first of them. Without ``>``: the text of a Style is taken as it stands in the XML, escaped."""
 
 
@@ -65,13 +66,14 @@ def label_config(adjudicating: bool = False) -> str:
     say = _add(page, "View", className="qreal-say")
     if adjudicating:
         _add(say, "Text", name="votes", value="$votes")
-    _text(say, LABEL, "The entity is", f"${LABEL}", rows="1")
+    message = {"required": "true", "requiredMessage": "The entity is … what?"}
+    _text(say, LABEL, "The entity is", f"${LABEL}", rows="1", **message)
     questions = _add(say, "View", visibleWhen="choice-unselected", whenTagName=DROP)
     for question in QUESTIONS:
         row = _add(questions, "View", className="qreal-row qreal-question")
         _add(row, "Header", size="5", value=question.text)
         keys = {"Yes": YES_KEYS[question.name], "No": NO_KEYS[question.name]}
-        _choices(row, question.name, keys, requiredMessage=f"{question.about}: Yes or No?", required="true")
+        _choices(row, question.name, keys, requiredMessage=f"Not answered: {question.text}", required="true")
     for dimension in Dimension:
         about = "What looks unreal" if dimension is Dimension.REALISM else "What is implausible"
         _text(questions, f"{dimension}_description", about, f"${dimension}_description", rows="2")
@@ -106,15 +108,15 @@ def _choices(parent: ElementTree.Element, name: str, keys: dict[str, str], **sai
         _add(choices, "Choice", value=value, hotkey=key)
 
 
-def _text(parent: ElementTree.Element, name: str, about: str, value: str, rows: str) -> None:
+def _text(parent: ElementTree.Element, name: str, about: str, value: str, rows: str, **further: str) -> None:
     row = _add(parent, "View", className="qreal-row")
     _add(row, "Header", size="5", value=about)
-    _area(row, name, value, rows)
+    _area(row, name, value, rows, **further)
 
 
-def _area(parent: ElementTree.Element, name: str, value: str, rows: str) -> None:
+def _area(parent: ElementTree.Element, name: str, value: str, rows: str, **further: str) -> None:
     said = {"maxSubmissions": "1", "editable": "true", "showSubmitButton": "false"}
-    _add(parent, "TextArea", name=name, toName=IMAGE, value=value, rows=rows, **said)
+    _add(parent, "TextArea", name=name, toName=IMAGE, value=value, rows=rows, **said, **further)
 
 
 def _parts(parent: ElementTree.Element) -> None:

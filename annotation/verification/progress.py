@@ -37,10 +37,10 @@ class Standing:
 def standings(
     names: Sequence[str], laid: Mapping[str, Mapping[str, str]], votes: Sequence[Vote], forms: Mapping[str, Form]
 ) -> list[Standing]:
-    """Of all people, in order. A vote on an entity that is no longer drafted counts as none."""
+    """Of all people, in order. A vote on an entity that is no longer drafted, or was drafted anew, counts as none."""
     found = []
     for name in names:
-        mine = [vote for vote in votes if vote.annotator == name and vote.entity_id in forms]
+        mine = [vote for vote in votes if vote.annotator == name and is_current(vote, forms)]
         before = (laid.get(name, {}).keys() | {vote.entity_id for vote in mine}) & forms.keys()
         times = [vote.seconds for vote in mine if vote.seconds]
         seconds = statistics.median(times) if times else None
@@ -58,10 +58,20 @@ def standings(
     return found
 
 
+def is_current(vote: Vote, forms: Mapping[str, Form]) -> bool:
+    """Whether the vote is on the entity as it is drafted now."""
+    form = forms.get(vote.entity_id)
+    return form is not None and vote.shown == form.shown
+
+
 def is_changed(vote: Vote) -> bool:
-    """Whether the person changed anything that was drafted."""
-    shown = vote.shown
-    said = {"label": vote.label, "bbox_px": list(vote.bbox_px), "descriptions": dict(vote.descriptions)}
-    if any(said[name] != shown[name] for name in said):
-        return True
-    return any((text or None) != (shown["parts"].get(part) or None) for part, text in (vote.parts or {}).items())
+    """Whether the person changed anything that was drafted; blanks around a text do not count."""
+    shown, texts = vote.shown, vote.descriptions
+    said: list[tuple[str | None, str | None]] = [(vote.label, shown["label"])]
+    said += [(texts[name], shown["descriptions"].get(name)) for name in texts]
+    said += [(text, (shown["parts"] or {}).get(part)) for part, text in (vote.parts or {}).items()]
+    return list(vote.bbox_px) != shown["bbox_px"] or any(_plain(new) != _plain(old) for new, old in said)
+
+
+def _plain(text: str | None) -> str:
+    return (text or "").strip()

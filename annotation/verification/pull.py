@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
 from annotation.errors import AnnotationError
-from annotation.verification.client import Json
 from annotation.verification.tasks import Unusable, votes_of, withdrawn
 from annotation.verification.votes import Vote, VoteRecord
 from annotation.verification.workplace import Seat, Workplace
+
+_OVERLAP_S = 10
 
 
 @dataclass(frozen=True)
@@ -20,9 +24,11 @@ class Pulled:
     new: int
     """Votes, or changes of votes, that were not known before."""
     answered: int
+    """Votes that count, pulled now or before."""
     unusable: Sequence[Unusable]
+    """Among what was changed since the last pull."""
     withdrawn: int
-    """Votes that the person deleted since the last pull."""
+    """Votes that the person deleted, or changed into something unusable, since the last pull."""
 
 
 def pull(workplace: Workplace, record: VoteRecord) -> list[Pulled]:
@@ -34,7 +40,8 @@ def pull(workplace: Workplace, record: VoteRecord) -> list[Pulled]:
     done, wrong = list[Pulled](), list[str]()
     for seat in workplace.seats:
         try:
-            done.append(pull_seat(seat, workplace.run_id, record))
+            shared = sum(other.token == seat.token for other in workplace.seats) > 1
+            done.append(pull_seat(seat, workplace.run_id, record, shared))
         except AnnotationError as error:
             wrong.append(f"{seat.name}: {error}")
     if wrong:
@@ -43,33 +50,47 @@ def pull(workplace: Workplace, record: VoteRecord) -> list[Pulled]:
     return done
 
 
-def pull_seat(seat: Seat, run_id: str, record: VoteRecord) -> Pulled:
-    """From one person.
+def pull_seat(seat: Seat, run_id: str, record: VoteRecord, shares_account: bool = False) -> Pulled:
+    """From one person: what was changed since the last pull, and everything the first time.
+
+    Args:
+        shares_account: the token is not of an account that is this person's alone, so it does not say who answered.
 
     Raises:
         AnnotationError: the server or project is gone, the token is refused, or the project holds something else.
     """
     if seat.project_id is None:
         raise AnnotationError("has no project yet; `qreal annotate verify start RUN` makes one")
-    votes, unusable = dict[str, Vote](), list[Unusable]()
+    known = {(vote.entity_id, _key(vote.shown)): vote for vote in record.latest() if vote.annotator == seat.name}
+    since = record.pulled_since(seat.name, seat.project_id)
+    new, gone, unusable, latest = list[Vote](), list[Vote](), list[Unusable](), since
     with seat.client() as client:
-        for task in client.tasks(seat.project_id, answered_only=True):
-            for said in votes_of(task, seat.name, run_id):
-                if isinstance(said, Unusable):
-                    unusable.append(said)
-                elif said.entity_id not in votes or said.updated_at > votes[said.entity_id].updated_at:
-                    votes[said.entity_id] = said
-        new = record.add(votes.values())
-        answered = votes.keys() | {one.entity_id for one in unusable}
-        missing = [one for one in record.latest() if one.annotator == seat.name and one.entity_id not in answered]
-        deleted = _deleted(missing, seat, run_id, client.tasks(seat.project_id)) if missing else []
-    record.add(deleted)
-    return Pulled(seat.name, new, len(votes), unusable, len(deleted))
+        client.project(seat.project_id)
+        account = None if shares_account else int(client.who_am_i()["id"])
+        for task in client.tasks(seat.project_id, since and _a_little_before(since)):
+            said = next(votes_of(task, seat.name, run_id, account), None)
+            latest = max(latest or "", task["updated_at"])
+            if isinstance(said, Vote):
+                new.append(said)
+                continue
+            if said is not None:
+                unusable.append(said)
+            before = known.get((task["data"]["entity_id"], _key(task["data"]["shown"])))
+            at = task["updated_at"] if said is None else said.updated_at
+            if before is not None and (gone_now := withdrawn(before, at)).updated_at >= before.updated_at:
+                gone.append(gone_now)
+    added = record.add(new)
+    record.add(gone)
+    if latest:
+        record.note_pull(seat.name, seat.project_id, latest)
+    answered = sum(vote.annotator == seat.name for vote in record.latest())
+    return Pulled(seat.name, added, answered, unusable, len(gone))
 
 
-def _deleted(known: Sequence[Vote], seat: Seat, run_id: str, tasks: Iterable[Json]) -> list[Vote]:
-    """Known votes whose tasks are there without an answer. A task that is gone itself takes no vote with it."""
-    bare = {
-        task["data"]["entity_id"]: task["updated_at"] for task in tasks if not list(votes_of(task, seat.name, run_id))
-    }
-    return [withdrawn(vote, bare[vote.entity_id]) for vote in known if vote.entity_id in bare]
+def _key(shown: Mapping[str, Any]) -> str:
+    return json.dumps(shown, sort_keys=True)
+
+
+def _a_little_before(since: str) -> str:
+    """What a transaction wrote that was still open then comes again; it is known, and adds nothing."""
+    return (datetime.fromisoformat(since) - timedelta(seconds=_OVERLAP_S)).isoformat()

@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from annotation.errors import AnnotationError
 from annotation.run_folder import RunFolder
 from annotation.verification.assignment import asked_first, third_needed
 from annotation.verification.forms import Form, all_forms
 from annotation.verification.merged import ballot_of, merge_all
 from annotation.verification.merging import Conclusion
-from annotation.verification.tasks import Size, task_of
+from annotation.verification.tasks import Size, check_run, task_of
 from annotation.verification.votes import Vote, VoteRecord
 from annotation.verification.workplace import Seat, Workplace
 from qreal_tasks.benchmark import QUESTION_NAMES
@@ -43,11 +44,9 @@ def in_order(forms: Mapping[str, Form]) -> list[Form]:
     return sorted(forms.values(), key=key)
 
 
-def push_all(run: RunFolder, workplace: Workplace, record: VoteRecord, adaptive: bool) -> list[Pushed]:
-    """To everybody what is theirs and not answered yet; to the adjudicator what is in conflict.
-
-    Args:
-        adaptive: an entity goes to two people first, and to the others once the two have answered and differ.
+def push_all(run: RunFolder, workplace: Workplace, record: VoteRecord) -> list[Pushed]:
+    """To everybody what is theirs and not answered yet; to the adjudicator what is in conflict. When the workplace is
+    adaptive an entity goes to two people first, and to the others once the two have answered and differ.
 
     Raises:
         AnnotationError: a server fails, or there is nothing to verify.
@@ -61,7 +60,7 @@ def push_all(run: RunFolder, workplace: Workplace, record: VoteRecord, adaptive:
         said = votes.get(form.entity_id, [])
         if any(vote.annotator == name for vote in said):
             return False
-        if not adaptive or name in asked_first(form.entity_id, names):
+        if not workplace.adaptive or name in asked_first(form.entity_id, names):
             return True
         return third_needed(form.entity_id, names, said)
 
@@ -122,13 +121,18 @@ def lay_before(
     Raises:
         AnnotationError: the server fails; what is in is noted.
     """
-    assert seat.project_id is not None
+    if seat.project_id is None:
+        raise AnnotationError(f"{seat.name} has no project yet; `qreal annotate verify start RUN` makes one")
     with seat.client() as client:
+        if client.project(seat.project_id)["task_number"] != record.tasks_of(seat.name):
+            # A push was cut off before it was noted, or a task was deleted by hand.
+            there = list(client.tasks(seat.project_id))
+            for task in there:
+                check_run(task, seat.name, workplace.run_id)
+            forms_there = [(task["data"]["entity_id"], task["data"]["form"]) for task in there]
+            record.take_back(seat.name)
+            record.lay_before(seat.name, seat.project_id, forms_there)
         known = record.laid_before().get(seat.name, {})
-        if client.project(seat.project_id)["task_number"] != len(known):  # a push was cut off before it was noted
-            there = [task["data"] for task in client.tasks(seat.project_id)]
-            record.lay_before(seat.name, seat.project_id, [(one["entity_id"], one["form"]) for one in there])
-            known = record.laid_before().get(seat.name, {})
         new = [form for form in forms if known.get(form.entity_id) != form.digest]
         for at in range(0, len(new), _PORTION):
             some = new[at : at + _PORTION]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -22,11 +23,14 @@ from annotation.errors import AnnotationError
 from annotation.verification.workplace import Seat
 
 LOOPBACK = "127.0.0.1"
+EVERYWHERE = ("0.0.0.0", "::")
+"""Hosts that stand for all addresses of this machine."""
 _WAIT_S = 300.0
 """A start takes 8 s on an idle core, a multiple of that on a busy machine."""
 _PROBE_S = 5.0
 _END_S = 15.0
 _DATABASE = "label_studio.sqlite3"
+_PID = "server.pid"
 _QUIET = {
     "COLLECT_ANALYTICS": "false",
     "LATEST_VERSION_CHECK": "false",
@@ -37,23 +41,26 @@ _QUIET = {
 }
 
 
-def new_seat(name: str, host: str, port: int, adjudicates: bool = False) -> Seat:
+def new_seat(name: str, port: int, adjudicates: bool = False) -> Seat:
     """An account that the server makes when it starts first."""
-    email = f"{name}@qreal.local"
-    shown = LOOPBACK if host in ("0.0.0.0", LOOPBACK) else host
     return Seat(
         name=name,
-        url=f"http://{shown}:{port}",
+        url=address(port),
         token=secrets.token_hex(20),
-        email=email,
+        email=f"{name}@qreal.local",
         password=secrets.token_urlsafe(9),
         adjudicates=adjudicates,
     )
 
 
+def address(port: int) -> str:
+    """Of a server on this machine, for programs on this machine."""
+    return f"http://{LOOPBACK}:{port}"
+
+
 @contextmanager
 def serving(program: Path, seats: Sequence[Seat], folder: Path, media: Path, host: str) -> Iterator[None]:
-    """The servers of all seats, ready to be used; those that answer already are left as they are.
+    """The servers of all seats, ready to be used. What a killed program has left running is ended first.
 
     Args:
         folder: each server's own folder is in it, with its database and log.
@@ -67,8 +74,8 @@ def serving(program: Path, seats: Sequence[Seat], folder: Path, media: Path, hos
     started: list[tuple[Seat, subprocess.Popen[bytes]]] = []
     try:
         for seat in seats:
-            if not _is_up(seat):
-                started.append((seat, _start(program, seat, folder / seat.name, media, host)))
+            _end_leftover(folder / seat.name)
+            started.append((seat, _start(program, seat, folder / seat.name, media, host)))
         end = time.monotonic() + _WAIT_S
         for seat, process in started:
             _wait(seat, process, folder / seat.name, end)
@@ -102,8 +109,7 @@ def _start(program: Path, seat: Seat, folder: Path, media: Path, host: str) -> s
     port = int(seat.url.rpartition(":")[2])
     if _is_taken(port):
         raise AnnotationError(
-            f"port {port}, which {seat.name}'s links name, is in use by another program; end it, or set up others "
-            "with --port"
+            f"port {port}, which {seat.name}'s links name, is in use by another program; end it, or give others: --port"
         )
     environment = {
         **_environment(),
@@ -116,7 +122,44 @@ def _start(program: Path, seat: Seat, folder: Path, media: Path, host: str) -> s
     command = [str(program), "start", "--no-browser", "--internal-host", host, "--port", str(port)]
     command += ["--data-dir", str(folder), "--enable-legacy-api-token"]
     with _log(folder) as log:
-        return subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        # In a session of its own: Ctrl-C is for this program, which pulls once more before it ends the servers.
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    (folder / _PID).write_text(str(process.pid), encoding="ascii")
+    return process
+
+
+def _end_leftover(folder: Path) -> None:
+    """A server on this folder whose program was killed. Its process id may have gone to another program since, so
+    its command is looked at."""
+    try:
+        number = int((folder / _PID).read_text(encoding="ascii"))
+        command = subprocess.run(
+            ["ps", "-ww", "-o", "command=", "-p", str(number)], capture_output=True, text=True, check=False
+        ).stdout
+        if str(folder) in command:
+            os.kill(number, signal.SIGTERM)
+            end = time.monotonic() + _END_S
+            while _is_alive(number) and time.monotonic() < end:
+                time.sleep(0.1)
+    except (OSError, ValueError):
+        pass
+    (folder / _PID).unlink(missing_ok=True)
+
+
+def _is_alive(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _environment() -> dict[str, str]:

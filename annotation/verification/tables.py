@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 
+import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from annotation.verification.page import KEYS
 from annotation.verification.progress import TYPICAL_S, Standing
+from annotation.verification.server import EVERYWHERE, LOOPBACK
 from annotation.verification.workplace import Workplace
 
 
-def print_seats(workplace: Workplace) -> None:
-    """Who works where, and how to get in."""
-    table = Table("person", "link", "e-mail", "password", title="Send each person their own line", title_justify="left")
-    for column in table.columns:
-        column.no_wrap = True
+def show_seats(workplace: Workplace, host: str) -> None:
+    """Who works where, and how to get in; in lines, which no narrow terminal cuts.
+
+    Args:
+        host: that own servers listen on; where it is not this machine alone, links name the machine.
+    """
+    machine = host if host not in EVERYWHERE else socket.getfqdn()
+    typer.echo("\nSend each person their own lines:")
     for seat in workplace.seats:
-        name = f"{seat.name} (adjudicates)" if seat.adjudicates else seat.name
-        table.add_row(name, escape(seat.link), seat.email or "", escape(seat.password or ""))
-    console = _console()
-    console.print(table)
-    console.print(
-        f"Keys: 1 to 6 say Yes to the six questions, a s d f g h say No, z x c drop the entity. {KEYS}",
-        highlight=False,
-    )
+        link = seat.link.replace(LOOPBACK, machine, 1) if workplace.own else seat.link
+        typer.echo(f"\n{seat.name}{' (adjudicates)' if seat.adjudicates else ''}\n  {link}")
+        if seat.email:
+            typer.echo(f"  e-mail    {seat.email}\n  password  {seat.password}")
+    typer.echo(f"\nKeys: 1 to 6 say Yes to the six questions, a s d f g h say No, z x c drop the entity. {KEYS}\n")
 
 
 def print_standings(standings: Sequence[Standing]) -> None:

@@ -30,6 +30,8 @@ class Unusable:
     entity_id: str
     task_id: int
     reason: str
+    shown: Mapping[str, Any]
+    updated_at: str
 
 
 @dataclass(frozen=True)
@@ -67,24 +69,36 @@ def task_of(form: Form, size: Size, run_id: str, media: str, votes_text: str = "
     return {"data": data, "predictions": [{"model_version": "draft", "result": [_drafted_box(form, size)]}]}
 
 
-def votes_of(task: Json, annotator: str, run_id: str) -> Iterator[Vote | Unusable]:
+def votes_of(task: Json, annotator: str, run_id: str, account: int | None = None) -> Iterator[Vote | Unusable]:
     """What was submitted for a task: nothing, or one vote or the reason why it is none.
 
     Of several annotations, which Label Studio allows, the newest counts; a skipped task is not answered.
 
+    Args:
+        account: of the annotator; what others submitted is no vote of theirs. None where that is not known.
+
     Raises:
         AnnotationError: the task is of another run, or was not made by this program.
     """
+    check_run(task, annotator, run_id)
+    submitted = [one for one in task.get("annotations") or () if not one.get("was_cancelled")]
+    if submitted:
+        yield _vote(max(submitted, key=lambda one: (_utc(one["updated_at"]), one["id"])), task, annotator, account)
+
+
+def check_run(task: Json, annotator: str, run_id: str) -> None:
+    """Whether a task belongs to the run.
+
+    Raises:
+        AnnotationError: it does not.
+    """
     data = task.get("data") or {}
-    if data.get("run") != run_id:
+    if data.get("run") != run_id or not {"entity_id", "form", "shown"} <= data.keys():
         what = "of another run" if "run" in data else "of something else"
         raise AnnotationError(
             f"{annotator}'s project holds task {task.get('id')} {what}, expected entities of this run only; delete it "
             "there, or give the run a project of its own"
         )
-    submitted = [one for one in task.get("annotations") or () if not one.get("was_cancelled")]
-    if submitted:
-        yield _vote(max(submitted, key=lambda one: (one["updated_at"], one["id"])), task, annotator)
 
 
 def withdrawn(vote: Vote, at: str) -> Vote:
@@ -112,10 +126,12 @@ def _drafted_box(form: Form, size: Size) -> dict[str, Any]:
     }
 
 
-def _vote(annotation: Json, task: Json, annotator: str) -> Vote | Unusable:
+def _vote(annotation: Json, task: Json, annotator: str, account: int | None) -> Vote | Unusable:
     data, said = task["data"], _by_name(annotation["result"])
-    entity_id, shown = data["entity_id"], data["shown"]
+    entity_id, shown, at = data["entity_id"], data["shown"], _utc(annotation["updated_at"])
     try:
+        if account is not None and annotation.get("completed_by") not in (None, account):
+            raise ValueError(f"was answered by account {annotation['completed_by']}, expected {annotator}'s own")
         drop = _one_of(said, DROP, DROP_REASONS)
         answers = {name: _one_of(said, name, ANSWERS) for name in QUESTION_NAMES}
         missing = [name for name, answer in answers.items() if answer is None]
@@ -134,10 +150,10 @@ def _vote(annotation: Json, task: Json, annotator: str) -> Vote | Unusable:
             shown=shown,
             seconds=annotation.get("lead_time"),
             annotation_id=annotation["id"],
-            updated_at=_utc(annotation["updated_at"]),
+            updated_at=at,
         )
     except ValueError as error:
-        return Unusable(annotator, entity_id, task["id"], str(error))
+        return Unusable(annotator, entity_id, task["id"], str(error), shown, at)
 
 
 def _utc(said: str) -> str:

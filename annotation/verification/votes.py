@@ -24,7 +24,11 @@ _KIND = Kind(
     );
     CREATE TABLE IF NOT EXISTS tasks (
         annotator TEXT NOT NULL, entity_id TEXT NOT NULL, project_id INTEGER NOT NULL, form TEXT NOT NULL,
-        PRIMARY KEY (annotator, entity_id)
+        PRIMARY KEY (annotator, entity_id, form)
+    );
+    CREATE TABLE IF NOT EXISTS pulls (
+        annotator TEXT NOT NULL, project_id INTEGER NOT NULL, since TEXT NOT NULL,
+        PRIMARY KEY (annotator, project_id)
     );
     """,
 )
@@ -84,11 +88,12 @@ class VoteRecord:
         return added
 
     def latest(self) -> list[Vote]:
-        """The newest vote of every person on every entity, by entity and then by person; none that was withdrawn."""
+        """The newest vote of every person on every form of every entity, by entity and then by person; none that was
+        withdrawn. An entity has several forms when it was drafted anew after it was laid before people."""
         query = "SELECT content FROM votes ORDER BY entity_id, annotator, updated_at, annotation_id, rowid"
         with self._file.use() as db:
             rows = [json.loads(content) for (content,) in db.execute(query)]
-        newest = {(row["entity_id"], row["annotator"]): _vote(row) for row in rows}
+        newest = {(row["entity_id"], row["annotator"], json.dumps(row["shown"])): _vote(row) for row in rows}
         return [vote for vote in newest.values() if not vote.withdrawn]
 
     def count(self) -> int:
@@ -109,11 +114,28 @@ class VoteRecord:
         with self._file.use() as db:
             db.execute("DELETE FROM tasks WHERE annotator = ?", (annotator,))
 
+    def tasks_of(self, annotator: str) -> int:
+        """How many tasks were laid before somebody, forms that are no longer drafted included."""
+        with self._file.use() as db:
+            return int(db.execute("SELECT count(*) FROM tasks WHERE annotator = ?", (annotator,)).fetchone()[0])
+
+    def pulled_since(self, annotator: str, project_id: int) -> str | None:
+        """The latest change that was pulled from a project; None before the first pull."""
+        with self._file.use() as db:
+            query = "SELECT since FROM pulls WHERE annotator = ? AND project_id = ?"
+            row = db.execute(query, (annotator, project_id)).fetchone()
+        return None if row is None else str(row[0])
+
+    def note_pull(self, annotator: str, project_id: int, since: str) -> None:
+        """After everything up to then is kept."""
+        with self._file.use() as db:
+            db.execute("INSERT OR REPLACE INTO pulls VALUES (?, ?, ?)", (annotator, project_id, since))
+
     def laid_before(self) -> dict[str, dict[str, str]]:
-        """Annotator to entity to digest of the form that was laid before them."""
+        """Annotator to entity to digest of the form that was laid before them last."""
         found: dict[str, dict[str, str]] = {}
         with self._file.use() as db:
-            for annotator, entity_id, form in db.execute("SELECT annotator, entity_id, form FROM tasks"):
+            for annotator, entity_id, form in db.execute("SELECT annotator, entity_id, form FROM tasks ORDER BY rowid"):
                 found.setdefault(annotator, {})[entity_id] = form
         return found
 

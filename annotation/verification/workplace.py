@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,7 +21,8 @@ from annotation.verification.media import FOLDER
 _FORM = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
 MOST = 9
-"""Annotators of a run."""
+"""Annotators of a run, without the adjudicator."""
+_TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class Workplace:
     """The servers are the run's own, else a team's."""
     media: str
     """What the address of a picture begins with."""
+    adaptive: bool
+    """An entity is laid before two people first."""
     seats: tuple[Seat, ...]
 
     @property
@@ -69,13 +75,13 @@ class Workplace:
 
 
 def verification_folder(run: RunFolder) -> Path:
-    """RUN/verification."""
-    return run.path / "verification"
+    """RUN/verification, from the root on: servers run in folders of their own."""
+    return run.path.resolve() / "verification"
 
 
 def media_folder(run: RunFolder) -> Path:
     """What servers may show: everything in it, and nothing else."""
-    return verification_folder(run).resolve() / "media"
+    return verification_folder(run) / "media"
 
 
 def votes_path(run: RunFolder) -> Path:
@@ -84,7 +90,7 @@ def votes_path(run: RunFolder) -> Path:
 
 def run_id_of(run: RunFolder) -> str:
     """Sixteen digits that stand for the inputs of the run; in every task."""
-    return hashlib.sha256(run.recipe("intake").encode()).hexdigest()[:16]
+    return hashlib.sha256(run.inputs_digest.encode()).hexdigest()[:16]
 
 
 def local_media() -> str:
@@ -92,20 +98,20 @@ def local_media() -> str:
     return f"/data/local-files/?d={FOLDER}/"
 
 
-def checked_names(names: list[str]) -> list[str]:
-    """The annotators' names.
+def check_names(names: Sequence[str], adjudicator: str | None) -> None:
+    """Whether these people can verify a run.
 
     Raises:
         AnnotationError: fewer than two, too many, one twice, or one that cannot be part of an address.
     """
-    wrong = [name for name in names if not _NAME.fullmatch(name)]
+    everybody = [*names, *([] if adjudicator is None else [adjudicator])]
+    wrong = [name for name in everybody if not _NAME.fullmatch(name)]
     if wrong:
         raise AnnotationError(f"annotator {wrong[0]!r}: expected small letters, digits, - and _, at most 31")
-    if len(set(names)) < len(names):
-        raise AnnotationError(f"annotators {', '.join(names)}: a name stands twice")
+    if len(set(everybody)) < len(everybody):
+        raise AnnotationError(f"annotators {', '.join(everybody)}: a name stands twice")
     if not 2 <= len(names) <= MOST:
         raise AnnotationError(f"{len(names)} annotators, expected two to {MOST}; the paper has three")
-    return names
 
 
 def load_workplace(run: RunFolder) -> Workplace:
@@ -120,7 +126,7 @@ def load_workplace(run: RunFolder) -> Workplace:
         if said["form"] != _FORM:
             raise ValueError(f"form {said['form']}, expected {_FORM}")
         seats = tuple(Seat(**seat) for seat in said["seats"])
-        found = Workplace(said["run_id"], said["own"], said["media"], seats)
+        found = Workplace(said["run_id"], said["own"], said["media"], said["adaptive"], seats)
     except FileNotFoundError:
         raise AnnotationError(
             f"{run.path}: nobody verifies it yet; `qreal annotate verify start {run.path}` sets that up"
@@ -142,6 +148,7 @@ def save_workplace(run: RunFolder, workplace: Workplace) -> None:
     """In one step; only the owner may read it."""
     path = _path(run)
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.chmod(0o700)  # databases and votes are in it too
     said = {"form": _FORM, **asdict(workplace)}
     beside = path.with_name(".workplace.json.new")
     beside.unlink(missing_ok=True)
@@ -156,10 +163,46 @@ def checked_url(url: str) -> str:
     Raises:
         AnnotationError: it is none.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+    try:
+        parts = urlsplit(url)
+        plain = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.username)
+        assert parts.port is None or parts.port > 0
+    except (ValueError, AssertionError):
+        plain = False
+    if not plain:
         raise AnnotationError(f"address {url!r}: expected http(s)://host[:port]")
     return url.rstrip("/")
+
+
+def checked_token(token: str, name: str) -> str:
+    """A token of an account.
+
+    Raises:
+        AnnotationError: it cannot be one; the message does not show it.
+    """
+    if not _TOKEN.fullmatch(token):
+        raise AnnotationError(f"the token of {name} is empty, or holds blanks or letters that no token has")
+    return token
+
+
+@contextmanager
+def alone(run: RunFolder, what: str) -> Iterator[None]:
+    """While the block lasts no other program starts servers or lays entities before people.
+
+    Raises:
+        AnnotationError: another one is at it.
+    """
+    folder = verification_folder(run)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise AnnotationError(
+                f"`qreal annotate verify start` is at work on {run.path}, and pushes by itself what is new; end it "
+                f"before you {what}"
+            ) from None
+        yield
 
 
 def _path(run: RunFolder) -> Path:

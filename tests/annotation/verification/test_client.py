@@ -69,6 +69,16 @@ def test_a_failure_says_who_where_and_what_to_do(served: Callable[[Answer], str]
     assert str(raised.value) != "t"
 
 
+def test_only_a_missing_project_is_gone(served: Callable[[Answer], str]) -> None:
+    with LabelStudio(served(lambda *_: (404, {})), "t", "anna") as client:
+        assert not client.has_project(1)
+    with (
+        LabelStudio(served(lambda *_: (503, b"busy")), "t", "anna") as client,
+        pytest.raises(AnnotationError, match="status 503: busy"),
+    ):
+        client.has_project(1)
+
+
 def test_a_server_that_is_down_is_named_with_what_starts_it() -> None:
     url = f"http://127.0.0.1:{free_ports(1)}"
     with LabelStudio(url, "secret-token", "anna") as client, pytest.raises(AnnotationError) as raised:

@@ -23,6 +23,7 @@ from annotation.run_folder import RunFolder
 from annotation.verification.environment import ENVIRONMENT
 from annotation.verification.forms import all_forms
 from annotation.verification.page import DROP_KEYS, NO_KEYS, YES_KEYS
+from annotation.verification.push import in_order, lay_before, sizes_of
 from annotation.verification.votes import Vote, VoteRecord
 from annotation.verification.workplace import Seat, Workplace, load_workplace, votes_path
 from qreal_tasks.benchmark import QUESTION_NAMES
@@ -63,7 +64,12 @@ class Place:
         arguments = ["verify", "start", str(self.run.path), "--port", str(self._port), "--pull-every", "600"]
         command = [*QREAL, "annotate", *arguments]
         self._process = subprocess.Popen(
-            command, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
         assert self._process.stdout is not None
         for line in self._process.stdout:
@@ -73,11 +79,18 @@ class Place:
         raise AssertionError(self.said)
 
     def stop(self) -> str:
+        """As Ctrl-C does in a terminal: the whole group of processes gets the signal."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGINT)
+        os.killpg(self._process.pid, signal.SIGINT)
         said, _ = self._process.communicate(timeout=60)
         assert self._process.returncode == 0, said
         return said
+
+    def kill(self) -> None:
+        """Nothing is left to end the servers."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.communicate()
 
     def votes(self) -> dict[tuple[str, str], Vote]:
         with VoteRecord(votes_path(self.run)) as record:
@@ -226,7 +239,8 @@ def test_edits_deletions_and_a_restart_lose_and_double_nothing(place: Place) -> 
     new = results(changed, random_answers("another mind"))
     assert raw(ben, "PATCH", f"/api/annotations/{annotation}/", json={"result": new}).status_code == 200
     assert raw(ben, "DELETE", f"/api/annotations/{deleted['annotations'][0]['id']}/").status_code == 204
-    place.stop()
+    assert "ben: " in (last := place.stop())
+    assert "everything is pulled and kept" in last
     unreachable = place.qreal("verify", "pull", str(place.run.path), status=1)
     assert "does not answer" in unreachable
     assert "qreal annotate verify start" in unreachable
@@ -243,7 +257,9 @@ def test_edits_deletions_and_a_restart_lose_and_double_nothing(place: Place) -> 
         client.annotate(deleted["id"], results(deleted, random_answers("again")), 9.0)
     assert f"ben: {place.entities} answered, 1 new" in place.qreal("verify", "pull", str(place.run.path))
     assert len(place.votes()) == 3 * place.entities
-    assert f"{place.entities}" in place.qreal("verify", "status", str(place.run.path))
+    status = place.qreal("verify", "status", str(place.run.path))
+    for name in ("anna", "ben", "cara"):
+        assert re.search(rf"{name} +│ +{place.entities} │ {place.entities} │", status), status
 
 
 def test_half_an_answer_is_named_and_not_counted(place: Place) -> None:
@@ -254,6 +270,7 @@ def test_half_an_answer_is_named_and_not_counted(place: Place) -> None:
     raw(ben, "PATCH", f"/api/annotations/{annotation['id']}/", json={"result": half})
     said = place.qreal("verify", "pull", str(place.run.path))
     assert f"task {task['id']}, {task['data']['entity_id']}: plausibility_q1 not answered" in said
+    assert ("ben", task["data"]["entity_id"]) not in place.votes()
     raw(ben, "PATCH", f"/api/annotations/{annotation['id']}/", json={"result": annotation["result"]})
     assert f"ben: {place.entities} answered, 1 new" in place.qreal("verify", "pull", str(place.run.path))
 
@@ -272,7 +289,7 @@ def test_a_deleted_project_and_a_wrong_token_are_said_and_cost_no_vote(place: Pl
     assert "cara: " in said
     assert "was the project deleted by hand?" in said
     assert "anna, ben pulled" in said
-    place.stop()
+    place.kill()  # its servers go on; the next start ends them first
     place.start()
     assert seat_of(place, "cara").project_id != cara.project_id
     assert tasks_of(place, "cara") == []  # everything is answered already
@@ -280,14 +297,26 @@ def test_a_deleted_project_and_a_wrong_token_are_said_and_cost_no_vote(place: Pl
     assert place.votes() == before
 
 
-def test_a_push_that_was_cut_off_puts_nothing_in_twice(place: Place) -> None:
-    before = len(tasks_of(place, "ben"))
-    with VoteRecord(votes_path(place.run)) as record:
+def test_a_push_that_was_cut_off_puts_nothing_in_twice_and_brings_back_what_was_deleted(place: Place) -> None:
+    workplace, run = load_workplace(place.run), place.run
+    before = {task["data"]["entity_id"] for task in tasks_of(place, "ben")}
+    assert "is at work" in place.qreal("verify", "push", str(run.path), status=1)
+    ordered, ben = in_order(all_forms(run)), seat_of(place, "ben")
+    with VoteRecord(votes_path(run)) as record:
         record.take_back("ben")  # as if it was killed before it could note what the server took
-    place.qreal("verify", "push", str(place.run.path))
-    assert len(tasks_of(place, "ben")) == before
-    with VoteRecord(votes_path(place.run)) as record:
-        assert len(record.laid_before()["ben"]) == place.entities
+        assert lay_before(ben, ordered, sizes_of(run), workplace, record).new == 0
+        assert len(tasks_of(place, "ben")) == len(record.laid_before()["ben"]) == place.entities
+        task = tasks_of(place, "ben")[-1]
+        assert raw(ben, "DELETE", f"/api/tasks/{task['id']}").status_code == 204
+        assert lay_before(ben, ordered, sizes_of(run), workplace, record).new == 1
+    place.qreal("verify", "pull", str(run.path))
+    assert {task["data"]["entity_id"] for task in tasks_of(place, "ben")} == before
+    assert ("ben", task["data"]["entity_id"]) not in place.votes()  # it was answered, and waits again
+    again = next(one for one in tasks_of(place, "ben") if one["data"]["entity_id"] == task["data"]["entity_id"])
+    with ben.client() as client:
+        client.annotate(again["id"], results(again, random_answers("once more")), 5.0)
+    place.qreal("verify", "pull", str(run.path))
+    assert len(place.votes()) == 3 * place.entities
 
 
 def test_a_teams_servers_do_as_well(place: Place, tmp_path: Path) -> None:
@@ -335,7 +364,7 @@ def test_the_third_person_gets_only_what_two_disagree_on(place: Place, tmp_path:
     first = {seat.name: answer_all(run, seat.name, said(seat.name)) for seat in seats}
     assert sum(map(len, first.values())) == 2 * len(entities)
     place.qreal("verify", "pull", str(run.path))
-    place.qreal("verify", "push", str(run.path), "--adaptive")
+    place.qreal("verify", "push", str(run.path))
     second = {seat.name: answer_all(run, seat.name, said(seat.name)) for seat in seats}
     assert sorted(entity for found in second.values() for entity in found) == sorted(disputed)
     assert all(not set(first[name]) & set(second[name]) for name in first)

@@ -20,8 +20,8 @@ from annotation.verification.forms import all_forms
 from annotation.verification.media import as_shown, crop_name, image_name, write_pictures
 from annotation.verification.push import in_order
 from annotation.verification.server import new_seat, serving
-from annotation.verification.start import Team, set_up
-from annotation.verification.workplace import load_workplace, verification_folder
+from annotation.verification.start import Team, Wanted, set_up
+from annotation.verification.workplace import alone, load_workplace, verification_folder
 
 NAMES = ["anna", "ben", "cara"]
 
@@ -33,18 +33,25 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 def test_seats_are_kept_and_their_secrets_are_the_owners_alone(tmp_path: Path) -> None:
     run = write_drafted_run(tmp_path, 2)
-    made = set_up(run, NAMES, port=9000)
+    made = set_up(run, Wanted(NAMES, port=9000))
     assert [seat.url for seat in made.seats] == [f"http://127.0.0.1:{port}" for port in (9000, 9001, 9002)]
     assert len({seat.token for seat in made.seats} | {seat.password for seat in made.seats}) == 6
-    assert set_up(run, NAMES) == made == load_workplace(run)
+    assert set_up(run, Wanted(NAMES)) == made == load_workplace(run)
     path = verification_folder(run) / "workplace.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    with_judge = set_up(run, NAMES, adjudicator="dora")
+    with_judge = set_up(run, Wanted(NAMES, "dora"))
     assert with_judge.adjudicator is not None
     assert with_judge.adjudicator.url == "http://127.0.0.1:9003"
     assert with_judge.annotators == made.seats
+    with pytest.raises(AnnotationError, match="is adjudicated by dora"):
+        set_up(run, Wanted(NAMES, "emil"))
+    moved = set_up(run, Wanted(NAMES, port=9100, adaptive=True))
+    assert [seat.url[-4:] for seat in moved.seats] == ["9100", "9101", "9102", "9103"]
+    assert [seat.token for seat in moved.seats] == [seat.token for seat in with_judge.seats]
+    assert set_up(run, Wanted(NAMES)).adaptive
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     with pytest.raises(AnnotationError, match="is verified by anna,ben,cara"):
-        set_up(run, ["mia", "noah", "olga"])
+        set_up(run, Wanted(["mia", "noah", "olga"]))
 
 
 NAMING = {
@@ -59,14 +66,70 @@ NAMING = {
 def test_names_that_will_not_do(tmp_path: Path, case: str) -> None:
     names, message = NAMING[case]
     with pytest.raises(AnnotationError, match=message):
-        set_up(write_drafted_run(tmp_path, 1), names)
+        set_up(write_drafted_run(tmp_path, 1), Wanted(names))
 
 
-@pytest.mark.parametrize("url", ["labels.example.org", "ftp://x", "http://user:pass@x", "http://x?token=1"])
+URLS = [
+    "labels.example.org",
+    "ftp://x",
+    "http://user:pass@x",
+    "http://x?token=1",
+    "http://x:abc",
+    "http://[::1",
+    "http://x:0",
+]
+
+
+@pytest.mark.parametrize("url", URLS)
 def test_addresses_that_will_not_do(tmp_path: Path, url: str) -> None:
     team = Team(dict.fromkeys(NAMES, url), dict.fromkeys(NAMES, "t"), "https://files.example.org")
     with pytest.raises(AnnotationError, match="expected http"):
-        set_up(write_drafted_run(tmp_path, 1), NAMES, team=team)
+        set_up(write_drafted_run(tmp_path, 1), Wanted(NAMES, team=team))
+
+
+@pytest.mark.parametrize("token", ["", "a\nb", "tökén", "a b"])
+def test_tokens_that_will_not_do_are_not_shown(tmp_path: Path, token: str) -> None:
+    team = Team(dict.fromkeys(NAMES, "http://x"), dict.fromkeys(NAMES, token), "https://files.example.org")
+    with pytest.raises(AnnotationError, match="the token of anna") as raised:
+        set_up(write_drafted_run(tmp_path, 1), Wanted(NAMES, team=team))
+    assert not token or token not in str(raised.value)
+
+
+def test_a_teams_tokens_can_be_renewed(tmp_path: Path) -> None:
+    run = write_drafted_run(tmp_path, 1)
+    old = Team(dict.fromkeys(NAMES, "http://x"), dict.fromkeys(NAMES, "old"), "https://files.example.org")
+    set_up(run, Wanted(NAMES, team=old))
+    new = Team(old.urls, old.tokens | {"ben": "new"}, old.media_url)  # type: ignore[operator]
+    assert [seat.token for seat in set_up(run, Wanted(NAMES, team=new)).seats] == ["old", "new", "old"]
+    with pytest.raises(AnnotationError, match="team's servers"):
+        set_up(run, Wanted(NAMES, port=9000))
+
+
+def test_lost_secrets_are_said_before_anything_is_started(tmp_path: Path) -> None:
+    run = write_drafted_run(tmp_path, 1)
+    set_up(run, Wanted(NAMES))
+    (verification_folder(run) / "workplace.json").unlink()
+    (verification_folder(run) / "ben").mkdir()
+    with pytest.raises(AnnotationError, match=r"ben holds ben's server, but workplace\.json"):
+        set_up(run, Wanted(NAMES))
+
+
+def test_a_setting_of_intake_changes_nothing_about_whose_votes_they_are(tmp_path: Path) -> None:
+    run = write_drafted_run(tmp_path, 1)
+    made = set_up(run, Wanted(NAMES))
+    run.config_path.write_text(run.config_path.read_text().replace("min_side_px: 32", "min_side_px: 31"))
+    again = RunFolder(run.path)
+    assert again.recipe("intake") != run.recipe("intake")
+    assert load_workplace(again) == made
+
+
+def test_two_programs_do_not_push_at_once(run: RunFolder) -> None:
+    with (
+        alone(run, "start"),
+        pytest.raises(AnnotationError, match=r"verify start` is at work .* before you push"),
+        alone(run, "push"),
+    ):
+        pass
 
 
 def test_a_damaged_or_missing_workplace_says_what_to_do(tmp_path: Path) -> None:
@@ -120,6 +183,27 @@ def test_a_picture_that_browsers_would_turn_is_stored_as_it_is_judged(tmp_path: 
         assert image.tobytes() == Gallery([one]).whole(one.image_id).tobytes()
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "CMYK", "L"])
+def test_pictures_of_other_modes_are_shown_as_models_see_them(tmp_path: Path, mode: str) -> None:
+    out = io.BytesIO()
+    Image.new(mode, (40, 40), 0).save(out, "JPEG" if mode == "CMYK" else "PNG")
+    one = Picture("a", out.getvalue(), 40, 40, "a", "", "p", "g")
+    with Image.open(io.BytesIO(as_shown(one, Gallery([one])))) as image:
+        assert (image.format, image.mode) == ("PNG", "RGB")
+        assert image.tobytes() == Gallery([one]).whole("a").tobytes()
+
+
+def test_a_full_disk_is_said_with_the_file(run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: bytes) -> int:
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(AnnotationError, match=r"\.png cannot be written \(No space left on device\); make room"):
+        write_pictures(run, tmp_path, run.shard_numbers)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     port = free_ports(1)
     (tmp_path / "anna").mkdir()
@@ -127,7 +211,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", port))
         other.listen()
-        seat = new_seat("anna", "127.0.0.1", port)
+        seat = new_seat("anna", port)
         with (
             pytest.raises(AnnotationError, match=f"port {port}, which anna's links name, is in use"),
             serving(Path("label-studio"), [seat], tmp_path, tmp_path / "media", "127.0.0.1"),
@@ -146,6 +230,6 @@ def test_an_installation_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: 
     monkeypatch.delenv(ENVIRONMENT, raising=False)
     monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
-    with pytest.raises(AnnotationError, match="Label Studio cannot be installed"):
+    with pytest.raises(AnnotationError, match=r"Label Studio .*(cannot be installed|gets an environment)"):
         label_studio(tmp_path / "environment")
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]

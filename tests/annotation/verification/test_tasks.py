@@ -128,13 +128,26 @@ def test_what_is_no_vote_says_why(case: str) -> None:
     assert reason in found.reason
 
 
+def test_what_another_account_answered_is_not_this_persons() -> None:
+    made = task(FORM, results(task(), ANSWERS))
+    made["annotations"][0]["completed_by"] = 8
+    (said,) = votes_of(made, "anna", "run", account=7)
+    assert isinstance(said, Unusable)
+    assert "answered by account 8, expected anna's own" in said.reason
+    (said,) = votes_of(made, "anna", "run", account=8)
+    assert isinstance(said, Vote)
+
+
 def test_a_skipped_task_is_not_answered() -> None:
     made = task(FORM, results(task(), ANSWERS))
     made["annotations"][0]["was_cancelled"] = True
     assert list(votes_of(made, "anna", "run")) == []
 
 
-@pytest.mark.parametrize(("data", "what"), [({"run": "other"}, "of another run"), ({}, "of something else")])
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [({"run": "other"}, "of another run"), ({"run": "run"}, "of another run"), ({}, "of something else")],
+)
 def test_a_task_of_another_run_is_refused(data: dict[str, str], what: str) -> None:
     with pytest.raises(AnnotationError, match=f"anna's project holds task 7 {what}"):
         list(votes_of({"id": 7, "data": data}, "anna", "run"))

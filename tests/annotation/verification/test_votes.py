@@ -13,6 +13,7 @@ from annotation.verification.progress import standings
 from annotation.verification.votes import Vote, VoteRecord
 from qreal_tasks.models.sqlite_file import StoreError
 
+DRAFTED = {"realism": "Flat \U0001f98b. ", "plausibility": ""}
 VOTE = Vote(
     annotator="anna",
     entity_id="a#0",
@@ -20,9 +21,9 @@ VOTE = Vote(
     drop=None,
     label="cat",
     bbox_px=(1.0, 2.0, 3.5, 4.0),
-    descriptions={"realism": "Flat \ud83d.".encode(errors="replace").decode(), "plausibility": ""},
+    descriptions={"realism": "Flat \U0001f98b.", "plausibility": ""},
     parts=None,
-    shown={"label": "cat", "bbox_px": [1.0, 2.0, 3.5, 4.0], "descriptions": {}, "parts": None},
+    shown={"label": "cat ", "bbox_px": [1.0, 2.0, 3.5, 4.0], "descriptions": DRAFTED, "parts": None},
     seconds=30.0,
     annotation_id=1,
     updated_at="2026-11-25T08:00:00.000000+00:00",
@@ -54,6 +55,14 @@ def test_a_withdrawn_vote_counts_no_more_until_there_is_a_newer_one(record: Vote
     record.add([again])
     assert record.latest() == [again]
     assert record.count() == 3
+
+
+def test_each_form_of_an_entity_has_its_newest_vote(record: VoteRecord) -> None:
+    """Somebody may touch an old task after the entity was drafted anew; the vote on the new form stays."""
+    anew = replace(VOTE, shown={**VOTE.shown, "label": "kitten"}, annotation_id=2)
+    touched = replace(LATER, annotation_id=1)
+    record.add([VOTE, anew, touched])
+    assert record.latest() == [touched, anew]
 
 
 def test_people_and_entities_are_kept_apart(record: VoteRecord) -> None:
@@ -89,7 +98,8 @@ def test_another_file_is_left_alone(tmp_path: Path) -> None:
 def test_standings_by_hand() -> None:
     """Two of three answered in 30 and 50 seconds: one is left, at the median of 40."""
     forms = {
-        f"a#{n}": Form(f"a#{n}", "a", "p", "g", False, "cat", (1.0, 2.0, 3.5, 4.0), {}, None, {}) for n in range(3)
+        f"a#{n}": Form(f"a#{n}", "a", "p", "g", False, "cat ", (1.0, 2.0, 3.5, 4.0), DRAFTED, None, {})
+        for n in range(3)
     }
     votes = [
         VOTE,
@@ -98,6 +108,12 @@ def test_standings_by_hand() -> None:
     ]
     laid = {"anna": dict.fromkeys(forms, "x"), "ben": {"a#0": "x"}}
     anna, ben = standings(["anna", "ben"], laid, votes, forms)
-    assert (anna.laid, anna.answered, anna.left, anna.dropped, anna.changed) == (3, 2, 1, 1, 2)
+    assert (anna.laid, anna.answered, anna.left, anna.dropped, anna.changed) == (
+        3,
+        2,
+        1,
+        1,
+        1,
+    )  # blanks around a text are no change
     assert (anna.seconds, anna.hours_left) == (40.0, 40 / 3600)
     assert (ben.laid, ben.answered, ben.seconds, ben.hours_left) == (1, 0, None, None)

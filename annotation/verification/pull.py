@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from annotation.errors import AnnotationError
@@ -93,4 +93,5 @@ def _key(shown: Mapping[str, Any]) -> str:
 
 def _a_little_before(since: str) -> str:
     """What a transaction wrote that was still open then comes again; it is known, and adds nothing."""
-    return (datetime.fromisoformat(since) - timedelta(seconds=_OVERLAP_S)).isoformat()
+    before = datetime.fromisoformat(since) - timedelta(seconds=_OVERLAP_S)
+    return before.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # the one form that the filter takes

@@ -146,7 +146,8 @@ def _results(source: ExportSource, dataset: str | None) -> list[dict[str, Any]]:
 
 
 def _result(source: ExportSource, dataset: str | None, group: str, metric: str, number: Number) -> dict[str, Any]:
-    config = _metric(*group.split("."), metric)
+    half, _, name = group.partition(".")
+    config = _metric(half, name, metric)
     if metric in _JUDGED and source.judge:
         config["llm_scoring"] = _judge(source)
     details: dict[str, Any] = {"score": number["value"]}

@@ -40,6 +40,8 @@ def test_from_a_run_to_a_site(dataset: Path, tmp_path: Path, monkeypatch: pytest
     done = qreal("leaderboard", "build", "submissions", "site", "--data", dataset)
     assert "(0 checked anew, 1 from the cache)" in done.output
     assert "A model" in (tmp_path / "site" / "index.html").read_text()
+    for path in (tmp_path / "site").rglob("*"):
+        assert path.is_dir() or str(tmp_path) not in path.read_text(encoding="utf-8"), f"{path}: a path of this machine"
 
 
 def test_a_copy_of_the_dataset_counts_as_the_same(dataset: Path, tmp_path: Path) -> None:

@@ -89,6 +89,14 @@ def test_an_adapter_is_named_by_its_content(records: list[Record], tmp_path: Pat
     assert digests[0] == digests[1] != digests[2]
 
 
+@pytest.mark.parametrize(("said", "kept"), [("0.7.3", True), ("v0.7.3.dev1", True), ("my-branch@fec4429", False)])
+def test_a_checkouts_branch_is_no_version(said: str, kept: bool, records: list[Record], tmp_path: Path) -> None:
+    results = write_run(tmp_path, records)
+    results.write_text(results.read_text().replace('"lmms_eval_version": "0.7.3"', f'"lmms_eval_version": "{said}"'))
+    manifest = pack_run(results, tmp_path / "submission", Said("A model"), resamples=RESAMPLES).manifest
+    assert (manifest.backend.harness == said) == kept
+
+
 def test_half_a_surrogate_pair_survives(records: list[Record], references: References, tmp_path: Path) -> None:
     odd = [replace(r, raw=r.raw + " \ud83d") if isinstance(r, JudgmentRecord) and r.answer else r for r in records]
     folder = _pack(tmp_path, odd)

@@ -46,7 +46,7 @@ def write_site(board: Board, out: Path, title: str = "Q-Real Bench leaderboard")
 
     def page(template: str, path: str, heading: str, **given: Any) -> None:
         top = "../" if "/" in path else ""
-        links = [(top + address, text) for address, text in PAGES]
+        links = [(top + address, text) for address, text in _navigation(board)]
         values = {**common, "title": heading, "links": links, "here": top + path, "top": top, **given}
         write_page(out / path, environment.get_template(template).render(values))
 
@@ -69,6 +69,12 @@ def write_site(board: Board, out: Path, title: str = "Q-Real Bench leaderboard")
     _write(out / "board.json", json.dumps(board_json(board), indent=1))
     _write(out / "board.csv", board_csv(board))
     _write(out / "README.md", space_card(title))
+
+
+def _navigation(board: Board) -> list[tuple[str, str]]:
+    """The pages, with how many submissions were refused."""
+    count = f" ({len(board.refused)})" if board.refused else ""
+    return [(path, text + count if path == "refused.html" else text) for path, text in PAGES]
 
 
 def _table_pages(board: Board, title: str) -> list[tuple[str, str, list[Table], str]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from qreal_tasks.benchmark import QUESTIONS
 from qreal_tasks.leaderboard.board import Board, Entry
 from qreal_tasks.leaderboard.result import IMAGEQA_F1, IMAGEQA_JOINT, MEAN, OBJECTQA_AUC
-from qreal_tasks.leaderboard.site_rows import Column, Row, Table, board_table, cell, page_of
+from qreal_tasks.leaderboard.site_rows import Column, Row, Table, board_table, cell, page_of, what_ran
 
 _OBJECTQA = (
     ("AUC", "Area under the ROC curve of P(Yes)", "auc"),
@@ -131,4 +131,4 @@ def generator_tables(board: Board) -> list[Table]:
 def _generator_row(entry: Entry, columns: Sequence[Column]) -> Row:
     found = entry.result.generators
     cells = tuple(cell({"value": found.get(column.group, {}).get(column.metric)}) for column in columns)
-    return Row("entry", entry.manifest.name, page_of(entry), entry.manifest.model.name, cells)
+    return Row("entry", entry.manifest.name, page_of(entry), what_ran(entry), cells)

@@ -188,8 +188,8 @@ def _judge_manifest(results: Mapping[str, Any], run: Run) -> object:
         packaged = None
     if packaged is None or packaged.title != title:
         raise PackError(
-            f"the results do not hold the manifest of the judge {title}; `qreal judge RUN --judge FILE` adds it, and asks "
-            "nothing that it has asked before"
+            f"the results do not hold the manifest of the judge {title}; `qreal judge RUN --judge FILE` adds it, and "
+            "asks nothing that it has asked before"
         )
     return packaged.model_dump(mode="json")
 

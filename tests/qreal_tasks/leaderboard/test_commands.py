@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -101,10 +102,12 @@ def test_the_check_needs_to_know_the_dataset(tmp_path: Path) -> None:
 
 def test_refused_submissions_are_named_in_the_output(dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "submissions" / "empty").mkdir(parents=True)
+    os.mkdir(os.fsencode(tmp_path / "submissions") + b"/no-utf8-\xff")
     options = ("--data", dataset, "--cache", tmp_path / "cache")
     done = qreal("leaderboard", "build", tmp_path / "submissions", tmp_path / "site", *options)
     assert done.exit_code == 0, done.output
     assert "refused: empty" in done.output
+    assert "refused: no-utf8-?" in done.output
     assert "manifest.json is missing" in done.output
     assert "manifest.json is missing" in (tmp_path / "site" / "refused.html").read_text()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from qreal_tasks import __version__
 from qreal_tasks.benchmark import PROMPT_VERSION
-from qreal_tasks.leaderboard.board import Board, Entry
+from qreal_tasks.leaderboard.board import Board, Entry, judge_of
 from qreal_tasks.leaderboard.board_files import board_csv, board_json, space_card
 from qreal_tasks.leaderboard.paper import SOURCE, contradictions
 from qreal_tasks.leaderboard.ranks import LEVEL
@@ -111,7 +111,7 @@ def _facts(entry: Entry) -> dict[str, str]:
         "Project": manifest.backend.project,
         "Complete in": " and ".join({"objectqa": "ObjectQA", "imageqa": "ImageQA"}[h] for h in manifest.halves),
         "Data": f"{manifest.data.name}{f' at {manifest.data.revision[:12]}' if manifest.data.revision else ''}",
-        "Judge": judge and f"{judge.get('name')}: {judge.get('model')}",
+        "Judge": judge and f"{judge_of(entry.result)}, {judge.get('model')}",
         "Run started": manifest.created.replace("T", " "),
         "Hardware": cost.hardware,
         "Time": cost.seconds and _duration(cost.seconds),

@@ -66,7 +66,8 @@ def index_tables(board: Board) -> list[Table]:
             "imageqa",
             "ImageQA: where the flawed entities are, and why",
             "Ranked by F1 at .5 and, beside it, by joint score; means over realism and plausibility. "
-            "LLM-Score and joint score rest on the judge's scores as submitted.",
+            "LLM-Score and joint score rest on the judge's scores as submitted"
+            f"{f'; joint ranks are among those that {board.judge} judged' if board.judge else ''}.",
             (*imageqa, Column(*_FALSE_ALARM[:2], f"imageqa.{MEAN}", "false_alarm", lower_is_better=True)),
             {"Rank F1": IMAGEQA_F1, "Rank joint": IMAGEQA_JOINT},
         ),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from qreal_tasks.judge.manifest import Manifest as JudgeManifest
 from qreal_tasks.leaderboard.cache import CheckCache
 from qreal_tasks.leaderboard.manifest import Manifest
 from qreal_tasks.leaderboard.paper import PaperModel, paper_models
@@ -15,7 +17,7 @@ from qreal_tasks.leaderboard.problems import Kind, Problem
 from qreal_tasks.leaderboard.ranks import Rank, rank_ranges
 from qreal_tasks.leaderboard.reading import MANIFEST, read_folder
 from qreal_tasks.leaderboard.references import References
-from qreal_tasks.leaderboard.result import HEADLINES, Result, headline
+from qreal_tasks.leaderboard.result import HEADLINES, IMAGEQA_JOINT, Result, headline
 from qreal_tasks.leaderboard.tasks import Half
 
 
@@ -45,6 +47,8 @@ class Board:
     fingerprints: Mapping[str, str]
     images: int
     entities: int
+    judge: str | None
+    """Whose joint scores are ranked: that of most submissions. Scores of different judges are not comparable."""
     entries: tuple[Entry, ...]
     """Best macro AUC first, then best F1 at .5, then by name."""
     refused: tuple[Result, ...]
@@ -66,12 +70,14 @@ def build_board(submissions: Path, references: References, cache: CheckCache) ->
         raise BoardError(f"{submissions}: no folder in it; expected one for each submission, with {MANIFEST}")
     results = [cache.result(path.name, read_folder(path), references) for path in folders]
     accepted, refused = _without_copies(results)
+    judge = _judge_of_most(accepted)
     return Board(
         data=references.name,
         fingerprints={half.value: references.fingerprint(half) for half in Half},
         images=len(references.images),
         entities=len(references.entities),
-        entries=_ranked(accepted),
+        judge=judge,
+        entries=_ranked([_under(judge, result) for result in accepted]),
         refused=tuple(refused),
         paper=paper_models(),
         recomputed=cache.misses,
@@ -94,6 +100,33 @@ def _without_copies(results: Sequence[Result]) -> tuple[list[Result], list[Resul
             first[samples] = result
             accepted.append(result)
     return accepted, sorted(refused, key=lambda r: r.folder)
+
+
+def judge_of(result: Result) -> str | None:
+    """Name and hash of the judge that scored the descriptions; None when nobody did."""
+    said = result.manifest.judge if result.manifest else None
+    return None if said is None else JudgeManifest.model_validate(said).title
+
+
+def _judge_of_most(results: Sequence[Result]) -> str | None:
+    """Ties go to the first by name, so that the order of folders decides nothing."""
+    titles = [judge for result in results if (judge := judge_of(result)) is not None]
+    counted = Counter(map(_hash, titles))
+    return min(titles, key=lambda judge: (-counted[_hash(judge)], judge)) if titles else None
+
+
+def _hash(judge: str) -> str:
+    """What makes scores comparable: two names may stand for one judge."""
+    return judge.rpartition("@")[2]
+
+
+def _under(judge: str | None, result: Result) -> Result:
+    """The result without a joint rank when another judge scored it."""
+    its = judge_of(result)
+    if its is None or judge is None or _hash(its) == _hash(judge):
+        return result
+    why = f"judged by {its}, the board ranks scores of {judge}; scores of different judges are not comparable"
+    return replace(result, unranked={**result.unranked, IMAGEQA_JOINT: why})
 
 
 def _created(result: Result) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from qreal_tasks import __version__
 from qreal_tasks.benchmark import IMAGEQA_SETS, PROMPT_VERSION, QUESTION_NAMES, Dimension
-from qreal_tasks.leaderboard.board import Board, Entry
+from qreal_tasks.leaderboard.board import Board, Entry, judge_of
 from qreal_tasks.leaderboard.paper import SOURCE, PaperModel, contradictions
 from qreal_tasks.leaderboard.result import HEADLINES, MEAN
 from qreal_tasks.leaderboard.tasks import task_versions
@@ -37,6 +37,7 @@ def board_json(board: Board) -> dict[str, Any]:
             "images": board.images,
             "entities": board.entities,
         },
+        "judge": board.judge,
         "entries": [_entry(entry) for entry in board.entries],
         "refused": [
             {"folder": one.folder, "problems": [{"kind": p.kind, "message": p.message} for p in one.problems]}
@@ -58,7 +59,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "model": manifest.model.model_dump(mode="json"),
         "halves": [half.value for half in manifest.halves],
         "created": manifest.created,
-        "judge": (manifest.judge or {}).get("name"),
+        "judge": judge_of(entry.result),
         "ranks": {name: asdict(rank) for name, rank in entry.ranks.items()},
         "unranked": dict(entry.result.unranked),
         "groups": entry.result.groups,

@@ -162,7 +162,7 @@ def _about_judge(manifest: Manifest | None, records: Mapping[str, Sequence[Recor
         judged = [record for record in grounded if record.scores is not None]
         named |= {record.judge for record in judged if record.judge is not None}
         if judged and len(judged) < len(grounded):
-            said = f"{task}: {len(judged)} of {len(grounded)} images are judged; judge all with `qreal judge run`"
+            said = f"{task}: {len(judged)} of {len(grounded)} images are judged; judge all with `qreal judge RUN`"
             yield Problem(Kind.JUDGE, said)
     if manifest is None:
         return

@@ -125,14 +125,19 @@ def export_command(
         _fail("submit export", error)
 
 
+def _printable(text: str) -> str:
+    """Half surrogate pairs, and bytes of file names that are no UTF-8, as question marks."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _check(command: str, folder: Path, references: References) -> None:
     from qreal_tasks.leaderboard.check import check_submission
     from qreal_tasks.leaderboard.lints import lints
 
     checked = check_submission(folder, references)
     if checked.problems:
-        lines = "\n".join(f"  {problem}" for problem in checked.problems).encode("utf-8", "replace").decode()
-        _fail(command, f"{folder}: refused:\n{lines}")
+        lines = "\n".join(f"  {problem}" for problem in checked.problems)
+        _fail(command, _printable(f"{folder}: refused:\n{lines}"))
     assert checked.scores is not None
     for line in lints(checked.scores):
         typer.echo(f"note: {line}")
@@ -165,9 +170,9 @@ def build_command(
     except (DatasetError, BoardError, OSError) as error:
         _fail("leaderboard build", error)
     for refused in board.refused:
-        typer.echo(f"refused: {refused.folder}", err=True)
+        typer.echo(_printable(f"refused: {refused.folder}"), err=True)
         for problem in refused.problems:
-            typer.echo(f"  {problem}".encode("utf-8", "replace").decode(), err=True)
+            typer.echo(_printable(f"  {problem}"), err=True)
     typer.echo(
         f"{out / 'index.html'}: {len(board.entries)} submissions, {len(board.refused)} refused "
         f"({board.recomputed} checked anew, {board.from_cache} from the cache)"

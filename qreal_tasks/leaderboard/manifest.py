@@ -80,7 +80,7 @@ class Backend(_Strict):
 
     name: Line
     harness: Line | None = None
-    """Version of lmms-eval."""
+    """Version of lmms-eval: what the results say, else the one beside which the run was packed."""
     project: Line
     """Version of this project."""
 

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,21 @@ def folder_digest(folder: Path) -> str | None:
 
 def backend_info(results: Mapping[str, Any]) -> Backend:
     """Backend and versions."""
-    version = results.get("lmms_eval_version")
-    return Backend(name=str(results["config"].get("model")), harness=version and str(version), project=__version__)
+    return Backend(name=str(results["config"].get("model")), harness=_harness(results), project=__version__)
+
+
+def _harness(results: Mapping[str, Any]) -> str | None:
+    """What the results say, else what is installed now.
+
+    Started inside any git checkout, lmms-eval writes that checkout's branch and commit in place of its own version.
+    """
+    said = str(results.get("lmms_eval_version"))
+    if re.fullmatch(r"v?\d+(\.\w+)+", said):
+        return said
+    try:
+        return metadata.version("lmms-eval")
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def made_at(results: Mapping[str, Any], path: Path) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qreal_tasks.benchmark import PROMPT_VERSION
+from qreal_tasks.judge.manifest import ManifestError, load_manifest
 from qreal_tasks.leaderboard.claims import SEED, scores_json
 from qreal_tasks.leaderboard.manifest import DataInfo, FileInfo, Manifest, read_manifest, slug
 from qreal_tasks.leaderboard.model_info import backend_info, cost_info, made_at, model_info, read_results, shown
@@ -160,7 +161,7 @@ def _manifest(
         "prompt_version": PROMPT_VERSION,
         "record_version": RECORD_VERSION,
         "limit": None,
-        "judge": results.get(_JUDGE_KEY) if run.judges else None,
+        "judge": _judge_manifest(results, run),
         "cost": cost_info(results, said.hardware, said.usd).model_dump(mode="json"),
         "files": [
             FileInfo(path=p, sha256=hashlib.sha256(files[p]).hexdigest()).model_dump(mode="json") for p in sorted(files)
@@ -170,6 +171,27 @@ def _manifest(
     if isinstance(found, list):
         raise PackError("; ".join(found))
     return found
+
+
+def _judge_manifest(results: Mapping[str, Any], run: Run) -> object:
+    """Of the one judge that scored the run; plain lmms-eval leaves only its name and hash."""
+    if not run.judges:
+        return None
+    if len(run.judges) > 1:
+        raise PackError(f"descriptions were judged by {', '.join(run.judges)}; judge all by one with `qreal judge RUN`")
+    if results.get(_JUDGE_KEY) is not None:
+        return results[_JUDGE_KEY]
+    title = run.judges[0]
+    try:
+        packaged = load_manifest(title.rpartition("@")[0])
+    except ManifestError:
+        packaged = None
+    if packaged is None or packaged.title != title:
+        raise PackError(
+            f"the results do not hold the manifest of the judge {title}; `qreal judge RUN --judge FILE` adds it, and "
+            "asks nothing that it has asked before"
+        )
+    return packaged.model_dump(mode="json")
 
 
 def _records(run: Run, half: Half) -> list[Record]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from qreal_tasks.benchmark import QUESTION_NAMES
 from qreal_tasks.boxes import Space
+from qreal_tasks.leaderboard.model_info import shown
 from qreal_tasks.leaderboard.tasks import TASKS, Half
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
 from qreal_tasks.samples import Row, grounding_record, in_human_set, judgment_record
@@ -28,6 +29,7 @@ class References:
     """Rows of the test split, by what is asked about; pictures left out."""
 
     name: str
+    """On the hub; of a folder its last name, because boards show it."""
     is_mini: bool
     commit: str | None
     """On the hub, when the library tells it."""
@@ -128,7 +130,7 @@ def load_references(value: str | None) -> References:
     commits = {found for one in sets if (found := commit_of(one.info.download_checksums))}
     rows = [one.remove_columns(["image"]).to_list() for one in sets]
     commit = commits.pop() if len(commits) == 1 else None
-    return References.of(source.name, rows[0], rows[1], is_mini=source.is_mini, commit=commit)
+    return References.of(shown(source.name), rows[0], rows[1], is_mini=source.is_mini, commit=commit)
 
 
 def commit_of(checksums: Mapping[str, Any] | None) -> str | None:

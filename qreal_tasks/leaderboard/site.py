@@ -11,7 +11,7 @@ from typing import Any
 
 from qreal_tasks import __version__
 from qreal_tasks.benchmark import PROMPT_VERSION
-from qreal_tasks.leaderboard.board import Board, Entry
+from qreal_tasks.leaderboard.board import Board, Entry, judge_of
 from qreal_tasks.leaderboard.board_files import board_csv, board_json, space_card
 from qreal_tasks.leaderboard.paper import SOURCE, contradictions
 from qreal_tasks.leaderboard.ranks import LEVEL
@@ -46,7 +46,7 @@ def write_site(board: Board, out: Path, title: str = "Q-Real Bench leaderboard")
 
     def page(template: str, path: str, heading: str, **given: Any) -> None:
         top = "../" if "/" in path else ""
-        links = [(top + address, text) for address, text in PAGES]
+        links = [(top + address, text) for address, text in _navigation(board)]
         values = {**common, "title": heading, "links": links, "here": top + path, "top": top, **given}
         write_page(out / path, environment.get_template(template).render(values))
 
@@ -69,6 +69,12 @@ def write_site(board: Board, out: Path, title: str = "Q-Real Bench leaderboard")
     _write(out / "board.json", json.dumps(board_json(board), indent=1))
     _write(out / "board.csv", board_csv(board))
     _write(out / "README.md", space_card(title))
+
+
+def _navigation(board: Board) -> list[tuple[str, str]]:
+    """The pages, with how many submissions were refused."""
+    count = f" ({len(board.refused)})" if board.refused else ""
+    return [(path, text + count if path == "refused.html" else text) for path, text in PAGES]
 
 
 def _table_pages(board: Board, title: str) -> list[tuple[str, str, list[Table], str]]:
@@ -105,7 +111,7 @@ def _facts(entry: Entry) -> dict[str, str]:
         "Project": manifest.backend.project,
         "Complete in": " and ".join({"objectqa": "ObjectQA", "imageqa": "ImageQA"}[h] for h in manifest.halves),
         "Data": f"{manifest.data.name}{f' at {manifest.data.revision[:12]}' if manifest.data.revision else ''}",
-        "Judge": judge and f"{judge.get('name')}: {judge.get('model')}",
+        "Judge": judge and f"{judge_of(entry.result)}, {judge.get('model')}",
         "Run started": manifest.created.replace("T", " "),
         "Hardware": cost.hardware,
         "Time": cost.seconds and _duration(cost.seconds),

@@ -99,7 +99,7 @@ def _has_any(entry: Entry, columns: Sequence[Column]) -> bool:
 def _entry_row(entry: Entry, columns: Sequence[Column], headlines: Iterable[str]) -> Row:
     places = [_place(entry.ranks.get(name)) for name in headlines]
     numbers = [cell(entry.result.groups.get(c.group, {}).get(c.metric, {})) for c in columns]
-    return Row("entry", entry.manifest.name, page_of(entry), entry.manifest.model.name, (*places, *numbers))
+    return Row("entry", entry.manifest.name, page_of(entry), what_ran(entry), (*places, *numbers))
 
 
 def _place(rank: Rank | None) -> Cell:
@@ -109,6 +109,12 @@ def _place(rank: Rank | None) -> Cell:
 def page_of(entry: Entry) -> str:
     """Its address, seen from the first page."""
     return f"s/{entry.manifest.id}.html"
+
+
+def what_ran(entry: Entry) -> str:
+    """Model and adapter in one line."""
+    model = entry.manifest.model
+    return f"{model.name} + {model.adapter.name}" if model.adapter else model.name
 
 
 def cell(number: Number) -> Cell:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from qreal_tasks.benchmark import QUESTIONS
 from qreal_tasks.leaderboard.board import Board, Entry
 from qreal_tasks.leaderboard.result import IMAGEQA_F1, IMAGEQA_JOINT, MEAN, OBJECTQA_AUC
-from qreal_tasks.leaderboard.site_rows import Column, Row, Table, board_table, cell, page_of
+from qreal_tasks.leaderboard.site_rows import Column, Row, Table, board_table, cell, page_of, what_ran
 
 _OBJECTQA = (
     ("AUC", "Area under the ROC curve of P(Yes)", "auc"),
@@ -66,7 +66,8 @@ def index_tables(board: Board) -> list[Table]:
             "imageqa",
             "ImageQA: where the flawed entities are, and why",
             "Ranked by F1 at .5 and, beside it, by joint score; means over realism and plausibility. "
-            "LLM-Score and joint score rest on the judge's scores as submitted.",
+            "LLM-Score and joint score rest on the judge's scores as submitted"
+            f"{f'; joint ranks are among those that {board.judge} judged' if board.judge else ''}.",
             (*imageqa, Column(*_FALSE_ALARM[:2], f"imageqa.{MEAN}", "false_alarm", lower_is_better=True)),
             {"Rank F1": IMAGEQA_F1, "Rank joint": IMAGEQA_JOINT},
         ),
@@ -131,4 +132,4 @@ def generator_tables(board: Board) -> list[Table]:
 def _generator_row(entry: Entry, columns: Sequence[Column]) -> Row:
     found = entry.result.generators
     cells = tuple(cell({"value": found.get(column.group, {}).get(column.metric)}) for column in columns)
-    return Row("entry", entry.manifest.name, page_of(entry), entry.manifest.model.name, cells)
+    return Row("entry", entry.manifest.name, page_of(entry), what_ran(entry), cells)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +14,19 @@ import pytest
 import tampering
 from drawn_references import drawn_references
 from scipy.stats import norm
+from submitted import JUDGE, simulated, small_references, write_run
 
 from qreal_tasks.leaderboard.board import BoardError, build_board
 from qreal_tasks.leaderboard.board_files import board_csv, board_json
 from qreal_tasks.leaderboard.cache import CheckCache
+from qreal_tasks.leaderboard.pack import Said, pack_run
 from qreal_tasks.leaderboard.paper import contradictions, paper_models
 from qreal_tasks.leaderboard.ranks import holm, p_values, rank_ranges, standard_errors
 from qreal_tasks.leaderboard.references import References
 from qreal_tasks.leaderboard.result import IMAGEQA_F1, IMAGEQA_JOINT, OBJECTQA_AUC, headline
 from qreal_tasks.metrics.bootstrap import differences
 from qreal_tasks.metrics.objectqa import ObjectQATable
-from qreal_tasks.records import JudgmentRecord
+from qreal_tasks.records import GroundingRecord, JudgmentRecord
 
 from .conftest import MODELS, RESAMPLES, Made
 
@@ -187,6 +190,24 @@ def test_hard_items_left_out_do_not_rank(made: Made, tmp_path: Path) -> None:
     assert "P(Yes) is missing on" in entry.result.unranked[OBJECTQA_AUC]
     assert IMAGEQA_F1 in entry.ranks
     assert any("have no P(Yes) and are out of the AUC" in note for note in entry.result.notes)
+
+
+def test_joint_scores_of_another_judge_do_not_rank(tmp_path: Path) -> None:
+    references = small_references()
+    other = JUDGE.model_copy(update={"name": "mine", "model": "another-model"})
+    for number, judge in enumerate((JUDGE, JUDGE, other)):
+        records = simulated(references, seed=number)
+        judged = [replace(r, judge=judge.title) if isinstance(r, GroundingRecord) else r for r in records]
+        results = write_run(tmp_path / "runs" / str(number), judged, judge=judge)
+        pack_run(results, tmp_path / "submissions" / str(number), Said(f"Model {number}"), resamples=50)
+    found = build_board(tmp_path / "submissions", references, CheckCache(tmp_path / "cache", 50))
+    assert not found.refused
+    assert found.judge == JUDGE.title
+    ranked = {entry.manifest.name for entry in found.entries if IMAGEQA_JOINT in entry.ranks}
+    assert ranked == {"Model 0", "Model 1"}
+    assert all(IMAGEQA_F1 in entry.ranks for entry in found.entries)
+    (alone,) = (entry for entry in found.entries if entry.manifest.name == "Model 2")
+    assert f"judged by {other.title}" in alone.result.unranked[IMAGEQA_JOINT]
 
 
 def test_the_csv_holds_every_model_and_no_formula(made: Made) -> None:

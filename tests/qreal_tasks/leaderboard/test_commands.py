@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,8 @@ def test_from_a_run_to_a_site(dataset: Path, tmp_path: Path, monkeypatch: pytest
     done = qreal("leaderboard", "build", "submissions", "site", "--data", dataset)
     assert "(0 checked anew, 1 from the cache)" in done.output
     assert "A model" in (tmp_path / "site" / "index.html").read_text()
+    for path in (tmp_path / "site").rglob("*"):
+        assert path.is_dir() or str(tmp_path) not in path.read_text(encoding="utf-8"), f"{path}: a path of this machine"
 
 
 def test_a_copy_of_the_dataset_counts_as_the_same(dataset: Path, tmp_path: Path) -> None:
@@ -99,10 +102,12 @@ def test_the_check_needs_to_know_the_dataset(tmp_path: Path) -> None:
 
 def test_refused_submissions_are_named_in_the_output(dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "submissions" / "empty").mkdir(parents=True)
+    os.mkdir(os.fsencode(tmp_path / "submissions") + b"/no-utf8-\xff")
     options = ("--data", dataset, "--cache", tmp_path / "cache")
     done = qreal("leaderboard", "build", tmp_path / "submissions", tmp_path / "site", *options)
     assert done.exit_code == 0, done.output
     assert "refused: empty" in done.output
+    assert "refused: no-utf8-?" in done.output
     assert "manifest.json is missing" in done.output
     assert "manifest.json is missing" in (tmp_path / "site" / "refused.html").read_text()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from submitted import on, simulated, small_references, write_run
+from submitted import JUDGE, on, simulated, small_references, write_run
 
 from qreal_tasks.leaderboard.check import check_submission
 from qreal_tasks.leaderboard.manifest import slug
@@ -89,6 +89,14 @@ def test_an_adapter_is_named_by_its_content(records: list[Record], tmp_path: Pat
     assert digests[0] == digests[1] != digests[2]
 
 
+@pytest.mark.parametrize(("said", "kept"), [("0.7.3", True), ("v0.7.3.dev1", True), ("my-branch@fec4429", False)])
+def test_a_checkouts_branch_is_no_version(said: str, kept: bool, records: list[Record], tmp_path: Path) -> None:
+    results = write_run(tmp_path, records)
+    results.write_text(results.read_text().replace('"lmms_eval_version": "0.7.3"', f'"lmms_eval_version": "{said}"'))
+    manifest = pack_run(results, tmp_path / "submission", Said("A model"), resamples=RESAMPLES).manifest
+    assert (manifest.backend.harness == said) == kept
+
+
 def test_half_a_surrogate_pair_survives(records: list[Record], references: References, tmp_path: Path) -> None:
     odd = [replace(r, raw=r.raw + " \ud83d") if isinstance(r, JudgmentRecord) and r.answer else r for r in records]
     folder = _pack(tmp_path, odd)
@@ -144,6 +152,37 @@ def test_another_task_version_is_refused(records: list[Record], tmp_path: Path) 
     said["versions"]["qreal_imageqa_realism"] = 0.5
     results.write_text(json.dumps(said))
     with pytest.raises(PackError, match=r"qreal_imageqa_realism ran as version 0\.5, this release computes 1\.0"):
+        pack_run(results, tmp_path / "submission", Said("A model"), resamples=RESAMPLES)
+
+
+def _without_manifest(results: Path, title: str) -> Path:
+    """As plain lmms-eval leaves it: the judge's name and hash in the samples, and no manifest in the results."""
+    said = json.loads(results.read_text())
+    del said["qreal_judge"]
+    results.write_text(json.dumps(said))
+    for path in results.parent.glob("*_samples_*"):
+        path.write_text(path.read_text().replace(JUDGE.title, title))
+    return results
+
+
+def test_a_packaged_judge_is_known_by_its_name(records: list[Record], references: References, tmp_path: Path) -> None:
+    results = _without_manifest(write_run(tmp_path, records), JUDGE.title)
+    pack_run(results, tmp_path / "submission", Said("A model"), resamples=RESAMPLES)
+    assert check_submission(tmp_path / "submission", references, resamples=RESAMPLES).problems == ()
+
+
+@pytest.mark.parametrize("title", ["gpt-4o@000000000000", "mine@0123456789ab"])
+def test_an_unknown_judge_is_asked_for(title: str, records: list[Record], tmp_path: Path) -> None:
+    results = _without_manifest(write_run(tmp_path, records), title)
+    with pytest.raises(PackError, match=f"do not hold the manifest of the judge {title}"):
+        pack_run(results, tmp_path / "submission", Said("A model"), resamples=RESAMPLES)
+
+
+def test_two_judges_are_one_too_many(records: list[Record], tmp_path: Path) -> None:
+    results = write_run(tmp_path, records)
+    path = next(tmp_path.glob("*_samples_qreal_imageqa_realism.jsonl"))
+    path.write_text(path.read_text().replace(JUDGE.title, "other@0123456789ab"))
+    with pytest.raises(PackError, match="judge all by one with"):
         pack_run(results, tmp_path / "submission", Said("A model"), resamples=RESAMPLES)
 
 

@@ -178,6 +178,12 @@ def test_it_is_a_static_space(made: Made) -> None:
     }
 
 
+def test_equal_boards_give_equal_bytes(made: Made, tmp_path: Path) -> None:
+    write_site(made.board, tmp_path / "again", "Board <b>of</b> tests")
+    for path in (p for p in made.site.rglob("*") if p.is_file()):
+        assert path.read_bytes() == (tmp_path / "again" / path.relative_to(made.site)).read_bytes(), path
+
+
 def test_a_rebuild_takes_away_what_is_gone(made: Made, tmp_path: Path) -> None:
     write_site(made.board, tmp_path / "site")
     (tmp_path / "site" / "s" / "gone-0123456789ab.html").write_text("old")

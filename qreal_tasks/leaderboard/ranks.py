@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
+from qreal_tasks.metrics.significance import holm
 from qreal_tasks.metrics.sums import FloatArray
 
 LEVEL = 0.05
@@ -51,7 +52,7 @@ def rank_ranges(values: Sequence[float], draws: FloatArray, level: float = LEVEL
         return []
     point = np.asarray(values, dtype=np.float64)
     difference = point[:, None] - point[None, :]
-    significant = holm(p_values(difference, draws), level)
+    significant = differing(p_values(difference, draws), level)
     worse_than = significant & (difference < 0)
     better, worse = worse_than.sum(axis=1), worse_than.sum(axis=0)
     return [Rank(int(better[i]) + 1, k - int(worse[i])) for i in range(k)]
@@ -83,18 +84,14 @@ def standard_errors(draws: FloatArray) -> FloatArray:
     return np.where(found < _ROUNDING, 0.0, found)
 
 
-def holm(p: FloatArray, level: float = LEVEL) -> np.ndarray:
-    """(k, k) whether a pair differs, with Holm's step-down correction over all pairs above the diagonal.
+def differing(p: FloatArray, level: float = LEVEL) -> np.ndarray:
+    """(k, k) whether a pair differs, with Holm's correction over all pairs above the diagonal.
 
-    >>> holm(np.array([[1, 0.001, 0.03], [0.001, 1, 0.04], [0.03, 0.04, 1]])).tolist()
+    >>> differing(np.array([[1, 0.001, 0.03], [0.001, 1, 0.04], [0.03, 0.04, 1]])).tolist()
     [[False, True, False], [True, False, False], [False, False, False]]
     """
     upper = np.triu_indices(len(p), 1)
-    order = np.argsort(p[upper], kind="stable")
-    m = len(order)
-    passed = p[upper][order] * (m - np.arange(m)) <= level
-    stop = m if passed.all() else int(np.argmin(passed))
+    corrected = np.array(holm(p[upper].tolist()), dtype=np.float64)
     found = np.zeros(p.shape, dtype=bool)
-    rows, columns = upper[0][order[:stop]], upper[1][order[:stop]]
-    found[rows, columns] = found[columns, rows] = True
-    return found
+    found[upper] = corrected <= level
+    return found | found.T

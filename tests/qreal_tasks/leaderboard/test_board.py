@@ -21,7 +21,7 @@ from qreal_tasks.leaderboard.board_files import board_csv, board_json
 from qreal_tasks.leaderboard.cache import CheckCache
 from qreal_tasks.leaderboard.pack import Said, pack_run
 from qreal_tasks.leaderboard.paper import contradictions, paper_models
-from qreal_tasks.leaderboard.ranks import holm, p_values, rank_ranges, standard_errors
+from qreal_tasks.leaderboard.ranks import differing, p_values, rank_ranges, standard_errors
 from qreal_tasks.leaderboard.references import References
 from qreal_tasks.leaderboard.result import IMAGEQA_F1, IMAGEQA_JOINT, OBJECTQA_AUC, headline
 from qreal_tasks.metrics.bootstrap import differences
@@ -100,7 +100,7 @@ def test_holm_is_the_textbook_procedure() -> None:
             if value * (len(pairs) - step) > 0.05:
                 break
             expected[i, j] = expected[j, i] = True
-        assert (holm(p) == expected).all()
+        assert (differing(p) == expected).all()
 
 
 def test_equal_models_are_rarely_told_apart() -> None:

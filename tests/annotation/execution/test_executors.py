@@ -16,7 +16,7 @@ import pytest
 from annotating import all_bytes
 
 from annotation.errors import AnnotationError
-from annotation.execution.driver import Options, Watcher, Where, run_stages
+from annotation.execution.driver import Options, Watcher, Where, alone, run_stages
 from annotation.execution.local import run_local
 from annotation.execution.work import Work
 from annotation.run_folder import RunFolder
@@ -112,7 +112,5 @@ def test_a_worker_with_another_version_is_told(chain: Any) -> None:
 
 
 def test_a_program_at_a_time(chain: Any) -> None:
-    from annotation.execution.driver import _alone
-
-    with _alone(chain.run), pytest.raises(AnnotationError, match="another program works on"):
+    with alone(chain.run), pytest.raises(AnnotationError, match="another program works on"):
         run_stages(chain.run, Options(), Watcher())

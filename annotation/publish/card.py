@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -21,6 +22,10 @@ from qreal_tasks.dataset import CONFIGS, SPLITS
 from qreal_tasks.metrics.bootstrap import LEVEL, Estimate
 
 _SIZES = (("n<1K", 1_000), ("1K<n<10K", 10_000), ("10K<n<100K", 100_000), ("100K<n<1M", 1_000_000))
+
+
+_NOWHERE = "DIR"
+"""Stands in the card for where the set is, until it is pushed."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,17 @@ class Facts:
         return sum(tally.entities for tally in self.splits.values())
 
 
+def name_in_card(path: Path, repository: str) -> bool:
+    """Say in a card that was written for no place in particular where the set is; whether anything was changed."""
+    text = path.read_text(encoding="utf-8")
+    named = text.replace(f'load_dataset("{_NOWHERE}",', f'load_dataset("{repository}",')
+    named = named.replace(f"QREAL_DATA={_NOWHERE} ", f"QREAL_DATA={repository} ")
+    if named == text:
+        return False
+    path.write_text(named, encoding="utf-8", newline="\n")
+    return True
+
+
 def card(facts: Facts) -> str:
     """The text of README.md."""
     template = _environment().get_template("card.md.j2")
@@ -62,8 +78,7 @@ def card(facts: Facts) -> str:
         drop=DROP,
         level=round(100 * LEVEL),
         prompt_version=PROMPT_VERSION,
-        where=facts.repository or "DIR",
-        annotations=sum(tally.annotations for tally in facts.splits.values()),
+        where=facts.repository or _NOWHERE,
     )
 
 
@@ -115,7 +130,7 @@ def _generators(facts: Facts) -> Sequence[tuple[str, list[int], str]]:
 
 
 def _environment() -> Environment:
-    # Markdown, not HTML: ``cell`` and ``text`` escape for it.
+    # Markdown, not HTML: ``cell`` escapes for it.
     found = Environment(
         loader=PackageLoader("annotation", "publish"),
         autoescape=False,

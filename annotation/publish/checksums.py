@@ -11,7 +11,7 @@ NAME = "SHA256SUMS"
 
 
 def write_checksums(folder: Path) -> None:
-    """Of every file in the folder but itself."""
+    """Of every file in the folder but itself and ``eval.yaml``, which the hub may not take."""
     lines = [f"{_digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in _files(folder)]
     (folder / NAME).write_text("".join(lines), encoding="utf-8", newline="\n")
 
@@ -40,7 +40,8 @@ def check_checksums(folder: Path) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / NAME)
+    without = (folder / NAME, folder / "eval.yaml")
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path not in without)
 
 
 def _digest(path: Path) -> str:

@@ -79,8 +79,14 @@ def _upload(folder: Path, repository: str, tag: str | None, private: bool, gated
 
 
 def _check(push: str | None, tag: str | None, private: bool, gated: bool) -> None:
+    """Before any work."""
+    from annotation.publish.hub import check_names
+
     if push is None and (tag or private or gated):
         fail("publish", "--tag, --private and --gated go with --push org/name")
+    if push is not None:
+        with explained("publish"):
+            check_names(push, tag)
 
 
 def _show(done: Published) -> None:
@@ -95,8 +101,15 @@ def _show(done: Published) -> None:
         typer.echo(
             f"test images: {split.test_images} of {split.wanted_images} wanted{smaller}; prompts are not divided"
         )
+    without = [name for name, tally in done.splits.items() if not tally.portraits]
+    if len(without) == 1:
+        typer.secho(
+            f"Warning: no portrait is in {without[0]}; another --seed may bring one there", fg="yellow", err=True
+        )
     if done.left_out:
-        typer.echo(f"{len(done.left_out)} entities are left out:")
+        typer.echo(
+            f"{done.images_left_out} images are left out, for {len(done.left_out)} entities that are not decided:"
+        )
         for entity, why in done.left_out[:_SHOWN]:
             typer.echo(f"  {entity}: {why}")
         if len(done.left_out) > _SHOWN:

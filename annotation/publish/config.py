@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -17,14 +18,14 @@ class PublishConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    title: str = Field(default="Q-Real", min_length=1)
-    license: str = Field(default="other", min_length=1)
+    title: str = Field(default="Q-Real", pattern=r"\S")
+    license: str = Field(default="other", pattern=r"^[a-z0-9][a-z0-9.-]*$")
     """Of the annotations, as the hub spells it; ``other`` says that none is stated."""
     license_name: str | None = None
     """With ``license: other``: what it is called."""
-    language: list[str] = ["en"]
+    language: list[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]] = Field(default=["en"], min_length=1)
     """Of prompts and descriptions."""
-    generators: dict[str, str] = {}
+    generators: dict[str, Annotated[str, Field(pattern=r"\S")]] = {}
     """Generator to the licence of its images."""
     description: str = ""
     """A paragraph at the head of the card."""

@@ -19,6 +19,12 @@ CONFIG = "annotations"
 _TEXT, _FLOAT = Value("string"), Value("float32")
 _BOX = List(_FLOAT, length=4)
 _PARTS = dict.fromkeys(BODY_PARTS, _TEXT)
+_NAMES_OF_FILES = (
+    "source_name",
+    "detector",
+    *(f"{stage}_model" for stage in ("entities", "quality", "judgment", "parts", "merge")),
+)
+"""Servers say of a model where it lay when they were started."""
 _CALL_KEYS = ("judgment_call_key", "parts_call_key", "merge_call_key")
 _VOTE = MERGED.field("votes").type.value_type
 Row = dict[str, Any]
@@ -81,7 +87,7 @@ def pseudonyms_of(material: Material, keep: bool) -> Pseudonyms:
     """For everybody who has voted."""
     ballot = material.ballot
     voted = {vote.annotator for votes in ballot.votes.values() for vote in votes}
-    return Pseudonyms(sorted(voted), sorted(ballot.adjudicators), material.run.recipe("intake"), keep)
+    return Pseudonyms(sorted(voted), sorted(ballot.people.adjudicators), material.run.recipe("intake"), keep)
 
 
 def annotation_rows(material: Material, shard: int, names: Pseudonyms, calls: CallRecord) -> list[Row]:
@@ -105,7 +111,7 @@ def _row(draft: Row, merged: Row | None, names: Pseudonyms) -> Row:
     said: Row = merged if merged is not None else dict.fromkeys(MERGED.names)
     return {
         **draft,
-        "source_name": _shareable(draft["source_name"]),
+        **{name: _shareable(draft[name]) for name in draft if name in _NAMES_OF_FILES and draft[name] is not None},
         "verification_state": said["state"],
         "conflicts": said["conflicts"] or [],
         "drop_reason": said["drop"],

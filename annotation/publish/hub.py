@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from annotation.errors import AnnotationError
-from annotation.publish.checksums import check_checksums
+from annotation.publish.card import name_in_card
+from annotation.publish.checksums import check_checksums, write_checksums
 
 _EVAL = "eval.yaml"
+_REFUSALS = (400, 403, 422)
+"""Of a file that the hub understands and does not want; anything else is a failure."""
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -21,52 +29,74 @@ class Pushed:
 
 
 def push(folder: Path, repository: str, tag: str | None, private: bool, gated: bool) -> Pushed:
-    """Upload the folder as it is, and tag it.
+    """Upload the folder as it is, and tag it; may be repeated.
 
-    A set that is to be gated is so before the first file is there. The hub takes ``eval.yaml`` of known benchmarks
-    only, and refuses the whole commit that holds another: it comes in a commit of its own.
+    A set that is to be private or gated is so before the first file is there, also when the repository was. The hub
+    takes ``eval.yaml`` of known benchmarks only, and refuses the whole commit that holds another: it comes in a commit
+    of its own, and ``SHA256SUMS`` does not list it.
 
     Raises:
-        AnnotationError: the folder is not whole, or the hub refuses or cannot be reached. The folder stays, to be
-            pushed again.
+        AnnotationError: the folder is not whole, the tag is taken, or the hub refuses or cannot be reached. The folder
+            stays, to be pushed again.
     """
+    import httpx2
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     check_checksums(folder)
+    if name_in_card(folder / "README.md", repository):
+        write_checksums(folder)
+    about: dict[str, Any] = {"repo_id": repository, "repo_type": "dataset"}
     api, step = HfApi(), "creating the repository"
     try:
-        address = api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)
-        if gated:
-            step = "asking for access requests"
-            api.update_repo_settings(repository, repo_type="dataset", gated="auto")
+        address = api.create_repo(**about, private=private or None, exist_ok=True)
+        step = "looking for tags"
+        if tag and any(one.name == tag for one in api.list_repo_refs(**about).tags):
+            raise AnnotationError(f"{repository} has a tag {tag} already; give another --tag, or delete that one there")
+        if private or gated:
+            step = "asking for access requests, or making it private"
+            settings: dict[str, Any] = {"private": True} if private else {}
+            settings |= {"gated": "auto"} if gated else {}
+            api.update_repo_settings(**about, **settings)
         step = "uploading"
-        done = api.upload_folder(
-            repo_id=repository,
-            repo_type="dataset",
+        last = api.upload_folder(
+            **about,
             folder_path=folder,
             commit_message=f"Q-Real dataset{f', {tag}' if tag else ''}",
             ignore_patterns=[_EVAL],
             delete_patterns=["data/**"],
-        )
-        last, refused = done.oid, None
+        ).oid
+        refused = None
         if (folder / _EVAL).is_file():
+            step = f"uploading {_EVAL}"
             try:
-                last = api.upload_file(
-                    repo_id=repository, repo_type="dataset", path_or_fileobj=folder / _EVAL, path_in_repo=_EVAL
-                ).oid
+                last = api.upload_file(**about, path_or_fileobj=folder / _EVAL, path_in_repo=_EVAL).oid
             except HfHubHTTPError as error:
+                if error.response.status_code not in _REFUSALS:
+                    raise
                 refused = _short(error)
         if tag:
             step = f"tagging it {tag}"
-            api.create_tag(repository, repo_type="dataset", tag=tag, revision=last)
-    except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
-        options = "".join([f" --tag {tag}" if tag else "", " --private" * private, " --gated" * gated])
+            api.create_tag(**about, tag=tag, revision=last)
+    except (HfHubHTTPError, HFValidationError, httpx2.HTTPError, OSError) as error:
+        options = "".join([f" --tag {shlex.quote(tag)}" if tag else "", " --private" * private, " --gated" * gated])
         raise AnnotationError(
             f"{repository}: {step} failed: {_short(error)}. {folder} is whole; push it again with "
-            f"`qreal annotate push {folder} {repository}{options}`"
+            f"`qreal annotate push {shlex.quote(str(folder))} {shlex.quote(repository)}{options}`"
         ) from None
     return Pushed(str(address), refused)
+
+
+def check_names(repository: str, tag: str | None) -> None:
+    """Before any work: whether the hub takes these names at all.
+
+    Raises:
+        AnnotationError: it does not.
+    """
+    if not _REPOSITORY.fullmatch(repository):
+        raise AnnotationError(f"{repository!r} is not a name of a repository, expected org/name")
+    if tag is not None and not _TAG.fullmatch(tag):
+        raise AnnotationError(f"{tag!r} is not a name of a tag, expected letters, digits, ., - and _, such as v1.0")
 
 
 def _short(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from annotation.errors import AnnotationError
 from annotation.publish.split import ImageFacts
 from annotation.run_folder import RunFolder
-from annotation.verification.merged import Ballot, adjudicators_of, ballot_of, counts, read_merged
+from annotation.verification.merged import Ballot, ballot_of, counts, read_merged
 from annotation.verification.merging import Conclusion
 from qreal_tasks.benchmark import QUESTION_NAMES, Dimension
 
@@ -35,6 +36,12 @@ class Material:
         """Drafted entities by what became of them."""
         return counts(list(self.merged.values()))
 
+    @cached_property
+    def open_images(self) -> frozenset[str]:
+        """Images with an entity that is pending or in conflict. None of their entities is published: in an image that
+        names only some of its flaws, finding the others would count as a mistake."""
+        return frozenset(entity.rpartition("#")[0] for entity, _ in left_open(self))
+
     def drafts(self, shard: int) -> Iterator[tuple[Row, Row | None]]:
         """Each row of a shard's drafts, and what people made of it; None where nothing was laid before them."""
         for draft in self.run.read("drafts", shard):
@@ -44,7 +51,8 @@ class Material:
         """Image to its final entities: rows of drafts with what people decided in the place of what was drafted."""
         found: dict[str, list[Row]] = {}
         for draft, merged in self.drafts(shard):
-            if merged is not None and merged["state"] == Conclusion.FINAL:
+            whole = draft["image_id"] not in self.open_images
+            if whole and merged is not None and merged["state"] == Conclusion.FINAL:
                 found.setdefault(draft["image_id"], []).append({**draft, **{name: merged[name] for name in FINAL}})
         return found
 
@@ -74,7 +82,7 @@ def material_of(run: RunFolder, partial: bool) -> Material:
         AnnotationError: entities are pending or in conflict, none is final, or the merged file is missing, older than
             the votes or of another run.
     """
-    ballot = ballot_of(run, adjudicators_of(run))
+    ballot = ballot_of(run)
     found = Material(run, ballot, {row["entity_id"]: row for row in read_merged(run, ballot)})
     open_ = left_open(found)
     if open_ and not partial:

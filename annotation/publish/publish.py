@@ -59,6 +59,8 @@ class Published:
     """The test split is smaller than the paper's, since the set is."""
     left_out: Sequence[tuple[str, str]]
     """Entities that are pending or in conflict, and why."""
+    images_left_out: int
+    """That hold one of those."""
     unlicensed: Sequence[str]
     """Generators without a licence."""
 
@@ -70,6 +72,7 @@ def publish(run: RunFolder, folder: Path, options: Options) -> Published:
         AnnotationError: ``folder`` holds something, the run is not decided or not merged, or the disk is full; nothing
             is left at ``folder`` then.
     """
+    folder = folder.absolute()
     _check_free(folder)
     material = material_of(run, options.partial)
     facts = material.facts()
@@ -87,6 +90,7 @@ def publish(run: RunFolder, folder: Path, options: Options) -> Published:
         split,
         options.test_images is None and len(facts) < PAPER_IMAGES,
         left_open(material),
+        len(material.open_images),
         unlicensed(options.config, tallies),
     )
 
@@ -177,6 +181,10 @@ def _writers(folder: Path, schemas: Mapping[str, object], most_file_bytes: int) 
 
 
 def _check_free(folder: Path) -> None:
+    if folder.is_symlink():
+        raise AnnotationError(f"{folder} is a link; give the folder that it leads to")
+    if _mark(folder).parent.exists() and not _mark(folder).is_file():
+        raise AnnotationError(f"{_mark(folder).parent} is in the way and was not made by this program; move it")
     if folder.is_dir() and any(folder.iterdir()):
         raise AnnotationError(f"{folder} is not empty; give a folder that is empty or does not exist yet")
     if folder.exists() and not folder.is_dir():
@@ -186,19 +194,27 @@ def _check_free(folder: Path) -> None:
 @contextmanager
 def _partial(folder: Path) -> Iterator[Path]:
     """A folder beside that takes the place of ``folder`` when the block ends well, and is gone when it does not."""
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    mark = _mark(folder)
+    beside, partial = mark.parent, mark.parent / "dataset"
+    shutil.rmtree(beside, ignore_errors=True)  # of a program that was killed
     try:
         partial.mkdir(parents=True)
+        mark.touch()
         yield partial
         if folder.is_dir():
             folder.rmdir()
         partial.rename(folder)
+        shutil.rmtree(beside)
     except BaseException as error:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(beside, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise AnnotationError(
                 f"the disk of {folder} is full: nothing was kept there, and the run is as it was. Needed is about the "
                 "size of all images again, and that of their crops"
             ) from error
         raise
+
+
+def _mark(folder: Path) -> Path:
+    """Tells the folder in which a dataset is made from one that a user has."""
+    return folder.with_name(f".{folder.name}.qreal-partial") / "made-by-qreal"

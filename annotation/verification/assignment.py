@@ -30,11 +30,6 @@ def asked_first(entity_id: str, annotators: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(names[(start + step) % len(names)] for step in range(FIRST)))
 
 
-def asked_later(entity_id: str, annotators: Sequence[str]) -> tuple[str, ...]:
-    """Everybody else."""
-    return tuple(sorted(set(annotators) - set(asked_first(entity_id, annotators))))
-
-
 def differ(a: Vote, b: Vote) -> bool:
     """Whether a third person is needed: another answer, drop against keep, another label, or boxes with IoU below .8.
 

@@ -106,7 +106,7 @@ def _put(done: Combined, one: _Wanted, outcome: Outcome) -> None:
     chosen = merged.descriptions[one.dimension]
     assert chosen is not None
     if outcome.state == State.DONE:
-        text = replace(chosen, text=outcome.said["description"].strip(), rule=COMBINED, chosen_from=None)
+        text = replace(chosen, text=outcome.said["description"].strip(), rule=COMBINED)
         done.merged[one.place] = replace(merged, descriptions={**merged.descriptions, one.dimension: text})
         done.combined += 1
     else:

@@ -83,21 +83,28 @@ def report_command(run: Annotated[Path, _RUN]) -> None:
         report = agreement_of(ballot.forms, ballot.votes, independent=ballot.independent_votes)
         if not report.votes:
             fail("verify report", f"no vote counts yet; `qreal annotate verify pull {run}` brings them")
-        states = counts([{"state": one.state} for one in merge_all(ballot, None)])
+        states = counts([{"state": one.state} for one in merge_all(ballot, _min_votes(folder))])
         page, data = write_agreement(report, states, run.resolve().name, verification_folder(folder))
     typer.echo(f"{report.votes} votes on {report.entities} entities: {page}, {data.name}")
 
 
-def _ballot(folder: RunFolder) -> Ballot:
-    from annotation.verification.merged import adjudicators_of, ballot_of
+def _min_votes(folder: RunFolder) -> int | None:
+    """As the votes were merged last; None when they were not."""
+    from annotation.verification.merged import merged_path, settings_of_merged
 
-    return ballot_of(folder, adjudicators_of(folder))
+    return settings_of_merged(folder).min_votes if merged_path(folder).is_file() else None
+
+
+def _ballot(folder: RunFolder) -> Ballot:
+    from annotation.verification.merged import ballot_of
+
+    return ballot_of(folder)
 
 
 def _saved(ballot: Ballot) -> int:
-    from annotation.verification.assignment import FIRST, saved_tasks
+    from annotation.verification.assignment import saved_tasks
 
-    if len(ballot.annotators) <= FIRST:
+    if not ballot.people.adaptive:
         return 0
     assigned = {entity: ballot.assigned(entity) for entity in ballot.forms}
     return saved_tasks(assigned, ballot.annotators, [vote for votes in ballot.votes.values() for vote in votes])

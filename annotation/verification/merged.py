@@ -13,14 +13,12 @@ from typing import Any
 from annotation import shards
 from annotation.errors import AnnotationError
 from annotation.run_folder import RunFolder
-from annotation.verification.assignment import FIRST, asked_first
+from annotation.verification.assignment import asked_first, third_needed
 from annotation.verification.forms import Form, all_forms
 from annotation.verification.merged_rows import MERGED, row_of
 from annotation.verification.merging import Conclusion, Merged, merge, unexplained
-from annotation.verification.votes import Vote, VoteRecord
+from annotation.verification.votes import People, Vote, VoteRecord
 from annotation.verification.workplace import (
-    has_workplace,
-    load_workplace,
     run_id_of,
     verification_folder,
     votes_path,
@@ -53,28 +51,27 @@ class Ballot:
     """By entity."""
     laid_before: Mapping[str, Mapping[str, str]]
     """Annotator to entity to digest of the form."""
-    adjudicators: frozenset[str]
+    people: People
     stale: int
     """Votes on drafts that were made anew since, or on entities that are no longer drafted."""
 
     def assigned(self, entity_id: str) -> set[str]:
-        """Before whom the entity was laid."""
-        return {who for who, laid in self.laid_before.items() if entity_id in laid and who not in self.adjudicators}
+        """Before whom the entity was laid, and who answered it; with ``adaptive`` also who is to be asked next."""
+        said = self.votes.get(entity_id, ())
+        if self.people.adaptive and third_needed(entity_id, self.annotators, said):
+            return set(self.people.annotators)
+        laid = {who for who, entities in self.laid_before.items() if entity_id in entities}
+        return (laid | {vote.annotator for vote in said}) - self.people.adjudicators
 
     @property
     def annotators(self) -> list[str]:
-        """Before whom anything was laid, but adjudicators."""
-        return sorted(self.laid_before.keys() - self.adjudicators)
-
-    @property
-    def is_adaptive(self) -> bool:
-        """Some entity is before the first two alone: whether the others are asked depends on the answers."""
-        return len(self.annotators) > FIRST and any(len(self.assigned(entity)) == FIRST for entity in self.forms)
+        """In order, without adjudicators."""
+        return sorted(self.people.annotators)
 
     @property
     def independent_votes(self) -> Mapping[str, Sequence[Vote]]:
-        """Votes that were asked for whatever others had answered: with ``is_adaptive`` those of the first two."""
-        if not self.is_adaptive:
+        """Votes that were asked for whatever others had answered: with ``adaptive`` those of the first two."""
+        if not self.people.adaptive:
             return self.votes
         return {
             entity: [vote for vote in votes if vote.annotator in asked_first(entity, self.annotators)]
@@ -87,11 +84,12 @@ class Ballot:
             "form": _FORM,
             "run": run_id_of(run),
             "settings": asdict(settings),
-            "forms": _digest({entity: form.digest for entity, form in self.forms.items()}),
+            "forms": _digest({entity: [form.digest, dict(form.answers)] for entity, form in self.forms.items()}),
             "votes": _digest(
                 [[asdict(vote) for vote in self.votes[entity]] for entity in sorted(self.votes)]
                 + [asdict(self.adjudicated[entity]) for entity in sorted(self.adjudicated)]
             ),
+            "people": [self.annotators, sorted(self.people.adjudicators), self.people.adaptive],
             "laid_before": _digest({who: dict(laid) for who, laid in self.laid_before.items()}),
         }
         return json.dumps(said, sort_keys=True)
@@ -101,17 +99,7 @@ def merged_path(run: RunFolder) -> Path:
     return verification_folder(run) / "merged.parquet"
 
 
-def adjudicators_of(run: RunFolder) -> frozenset[str]:
-    """Whose votes settle what the others could not.
-
-    Raises:
-        AnnotationError: the list of people cannot be read.
-    """
-    last = load_workplace(run).adjudicator if has_workplace(run) else None
-    return frozenset() if last is None else frozenset({last.name})
-
-
-def ballot_of(run: RunFolder, adjudicators: frozenset[str]) -> Ballot:
+def ballot_of(run: RunFolder) -> Ballot:
     """Forms and votes of a run.
 
     Raises:
@@ -123,18 +111,18 @@ def ballot_of(run: RunFolder, adjudicators: frozenset[str]) -> Ballot:
         raise AnnotationError(f"{run.path}: no vote was pulled yet; `qreal annotate verify pull {run.path}` pulls them")
     forms = all_forms(run)
     with VoteRecord(path) as record:
-        latest, laid_before = record.latest(), record.laid_before()
+        latest, laid_before, people = record.latest(), record.laid_before(), record.people()
     votes: dict[str, list[Vote]] = {}
     adjudicated: dict[str, Vote] = {}
     stale = 0
     for vote in latest:
         if vote.entity_id not in forms or vote.shown != forms[vote.entity_id].shown:
             stale += 1
-        elif vote.annotator in adjudicators:
+        elif vote.annotator in people.adjudicators:
             adjudicated[vote.entity_id] = vote
         else:
             votes.setdefault(vote.entity_id, []).append(vote)
-    return Ballot(forms, votes, adjudicated, laid_before, adjudicators, stale)
+    return Ballot(forms, votes, adjudicated, laid_before, people, stale)
 
 
 def merge_all(ballot: Ballot, min_votes: int | None) -> list[Merged]:
@@ -186,9 +174,11 @@ def read_merged(run: RunFolder, ballot: Ballot) -> list[Row]:
     path, again = merged_path(run), f"`qreal annotate verify merge {run.path}` makes it again"
     if found["run"] != expected["run"]:
         raise AnnotationError(f"{path} belongs to a run of other inputs; {again}")
-    changed = [name for name in ("form", "forms", "votes", "laid_before") if found[name] != expected[name]]
+    changed = [name for name in ("form", "forms", "votes", "people", "laid_before") if found[name] != expected[name]]
     if changed:
-        what = {"form": "program", "forms": "drafts", "votes": "votes", "laid_before": "tasks"}[changed[0]]
+        what = {"form": "program", "forms": "drafts", "votes": "votes", "people": "people", "laid_before": "tasks"}[
+            changed[0]
+        ]
         raise AnnotationError(f"{path} is older than the {what}; {again}")
     rows: list[Row] = shards.read_table(path).to_pylist()
     return rows

@@ -9,6 +9,7 @@
   coordinate-wise median of the largest group of boxes of which each agrees with each other (IoU >= .8), when that is
   more than half; else conflict.
 - Descriptions and parts: ``annotation.verification.texts``. Flawed without any text is a conflict.
+- A text that the machine drafted for a flaw, and that nobody touched, goes when the majority sees no flaw.
 - An adjudicator's vote settles everything.
 """
 
@@ -23,7 +24,7 @@ from itertools import combinations
 import numpy as np
 
 from annotation.verification.forms import Form, Parts
-from annotation.verification.texts import UNCHANGED, Chosen, chosen_text, said_anything
+from annotation.verification.texts import TAKEN_AWAY, UNCHANGED, Chosen, chosen_text, said_anything
 from annotation.verification.votes import DROP_REASONS, Vote
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension, is_flawed, questions_of
 from qreal_tasks.boxes import iou_matrix
@@ -124,9 +125,13 @@ def _kept(form: Form, votes: Sequence[Vote], dropping: int) -> Merged:
     for dimension in Dimension:
         flawed = _verdict(dimension, answers)
         authors = deciding(dimension, keepers, flawed)
+        if flawed is not None and not any(is_flawed(dimension, _answers(vote)) == flawed for vote in keepers):
+            conflicts.append(f"{dimension}: the majorities say it is {'' if flawed else 'not '}flawed, and nobody does")
         drafted = form.descriptions[dimension]
         texts = {vote.annotator: vote.descriptions[dimension] for vote in authors}
         found = chosen_text(drafted, texts, agreement(dimension, authors, answers), needed=bool(flawed))
+        if flawed is False and found.rule == UNCHANGED and is_flawed(dimension, form.answers):
+            found = Chosen("", TAKEN_AWAY, found.sources)
         descriptions[str(dimension)] = found
         if flawed and not said_anything(found.text):
             conflicts.append(f"{dimension}_description: flawed in {dimension}, and nobody says why")

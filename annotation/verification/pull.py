@@ -79,6 +79,8 @@ def pull_seat(seat: Seat, run_id: str, record: VoteRecord, shares_account: bool 
             at = task["updated_at"] if said is None else said.updated_at
             if before is not None and (gone_now := withdrawn(before, at)).updated_at >= before.updated_at:
                 gone.append(gone_now)
+    voted = {(vote.entity_id, _key(vote.shown)) for vote in new}
+    gone = [vote for vote in gone if (vote.entity_id, _key(vote.shown)) not in voted]  # a task that is there twice
     added = record.add(new)
     record.add(gone)
     if latest:

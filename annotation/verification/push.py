@@ -13,7 +13,7 @@ from annotation.verification.forms import Form, all_forms
 from annotation.verification.merged import ballot_of, merge_all
 from annotation.verification.merging import Conclusion
 from annotation.verification.tasks import Size, check_run, task_of
-from annotation.verification.votes import Vote, VoteRecord
+from annotation.verification.votes import People, Vote, VoteRecord
 from annotation.verification.workplace import Seat, Workplace
 from qreal_tasks.benchmark import QUESTION_NAMES
 
@@ -52,6 +52,13 @@ def push_all(run: RunFolder, workplace: Workplace, record: VoteRecord) -> list[P
         AnnotationError: a server fails, or there is nothing to verify.
     """
     forms = all_forms(run)
+    last = workplace.adjudicator
+    people = People(
+        frozenset(seat.name for seat in workplace.annotators),
+        frozenset() if last is None else frozenset({last.name}),
+        workplace.adaptive,
+    )
+    record.note_people(people)
     ordered, sizes = in_order(forms), sizes_of(run)
     votes = _by_entity(record, forms)
     names = [seat.name for seat in workplace.annotators]
@@ -68,10 +75,10 @@ def push_all(run: RunFolder, workplace: Workplace, record: VoteRecord) -> list[P
         lay_before(seat, [form for form in ordered if is_for(seat.name, form)], sizes, workplace, record)
         for seat in workplace.annotators
     ]
-    if (seat := workplace.adjudicator) is not None:
-        conflicts = _conflicts(run, seat.name)
+    if last is not None:
+        conflicts = _conflicts(run)
         open_ones = [form for form in ordered if form.entity_id in conflicts]
-        done.append(lay_before(seat, open_ones, sizes, workplace, record, lambda entity_id: conflicts[entity_id]))
+        done.append(lay_before(last, open_ones, sizes, workplace, record, lambda entity_id: conflicts[entity_id]))
     return done
 
 
@@ -84,9 +91,9 @@ def _by_entity(record: VoteRecord, forms: Mapping[str, Form]) -> dict[str, list[
     return found
 
 
-def _conflicts(run: RunFolder, adjudicator: str) -> dict[str, str]:
+def _conflicts(run: RunFolder) -> dict[str, str]:
     """Entity to what is not settled and what everybody said of it, as plain text."""
-    ballot = ballot_of(run, frozenset({adjudicator}))
+    ballot = ballot_of(run)
     return {
         one.entity_id: _told(one.conflicts, ballot.votes[one.entity_id])
         for one in merge_all(ballot, None)

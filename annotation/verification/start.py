@@ -29,6 +29,8 @@ from annotation.verification.workplace import (
 
 PORT = 8080
 _LONGEST_TITLE = 50
+_ADAPTIVE = 3
+"""Of three people two that agree are a majority."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ def set_up(run: RunFolder, wanted: Wanted) -> Workplace:
     made = _of_team(run, wanted, wanted.team, there) if wanted.team is not None else _own(run, wanted, there)
     if wanted.adaptive is not None:
         made = replace(made, adaptive=wanted.adaptive)
+    if made.adaptive and len(made.annotators) != _ADAPTIVE:
+        raise AnnotationError(
+            f"--adaptive is for three annotators: with {len(made.annotators)} the first two alone would decide what "
+            "all might decide otherwise"
+        )
     save_workplace(run, made)
     return made
 

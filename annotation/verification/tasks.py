@@ -179,7 +179,8 @@ def _one_of(said: Mapping[str, list[Json]], name: str, choices: Sequence[str]) -
 
 def _text(said: Mapping[str, list[Json]], name: str) -> str:
     texts = [text for result in said.get(name, ()) for text in _as_list(result["value"].get("text"))]
-    return "\n".join(text.strip() for text in texts).strip()
+    # Half a surrogate pair has no UTF-8, and no parquet file could hold it.
+    return "\n".join(text.strip() for text in texts).strip().encode(errors="replace").decode()
 
 
 def _as_list(text: object) -> list[str]:

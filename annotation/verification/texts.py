@@ -14,7 +14,8 @@ from dataclasses import dataclass
 UNCHANGED = "unchanged draft"
 ONE_EDIT = "one edit"
 SEVERAL_EDITS = "several edits"
-EMPTIED = "emptied by everybody"
+EMPTIED = "emptied"
+TAKEN_AWAY = "draft of a flaw that people do not see"
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,6 @@ class Chosen:
     """One of this module's, or a name of its own."""
     sources: Mapping[str, str]
     """Annotator to what they left there."""
-    chosen_from: str | None = None
-    """Whose text it is, of several edits."""
 
 
 def chosen_text(drafted: str, texts: Mapping[str, str], agreement: Mapping[str, int], needed: bool) -> Chosen:
@@ -37,26 +36,23 @@ def chosen_text(drafted: str, texts: Mapping[str, str], agreement: Mapping[str, 
         drafted: what was shown.
         texts: annotator to what they left there.
         agreement: annotator to how many answers agree with the majority's.
-        needed: something must be said, so an emptied field is no text.
+        needed: something must be said; else a text that more than half have emptied is empty.
 
     >>> chosen_text("Odd.", {"anna": "Odd. ", "ben": "Six fingers."}, {"anna": 4, "ben": 4}, needed=True).text
     'Six fingers.'
     """
-    edits = {
-        who: text.strip()
-        for who, text in texts.items()
-        if plain(text) != plain(drafted) and (said_anything(text) or not needed)
-    }
+    edits = {who: text.strip() for who, text in texts.items() if plain(text) != plain(drafted) and said_anything(text)}
     kept = dict(texts)
-    if needed and not any(map(said_anything, texts.values())):
-        return Chosen("", EMPTIED, kept)
+    silent = sum(not said_anything(text) for text in texts.values())
+    if silent == len(texts) or (not needed and 2 * silent > len(texts)):
+        return Chosen("", EMPTIED if said_anything(drafted) else UNCHANGED, kept)
     if not edits:
         return Chosen(drafted, UNCHANGED, kept)
     if len({plain(text) for text in edits.values()}) == 1:
         who = min(edits)
-        return Chosen(edits[who], ONE_EDIT, kept, who)
+        return Chosen(edits[who], ONE_EDIT, kept)
     best = min(edits, key=lambda who: (-agreement[who], -len(edits[who]), who))
-    return Chosen(edits[best], SEVERAL_EDITS, kept, best)
+    return Chosen(edits[best], SEVERAL_EDITS, kept)
 
 
 def plain(text: str) -> str:

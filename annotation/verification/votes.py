@@ -30,6 +30,7 @@ _KIND = Kind(
         annotator TEXT NOT NULL, project_id INTEGER NOT NULL, since TEXT NOT NULL,
         PRIMARY KEY (annotator, project_id)
     );
+    CREATE TABLE IF NOT EXISTS people (name TEXT PRIMARY KEY, adjudicates INTEGER NOT NULL, adaptive INTEGER NOT NULL);
     """,
 )
 DROP_REASONS = ("too small", "unclear", "wrong label")
@@ -59,6 +60,16 @@ class Vote:
     """ISO 8601, UTC."""
     withdrawn: bool = False
     """The person has deleted it on the page; what it said is kept."""
+
+
+@dataclass(frozen=True)
+class People:
+    """Who verifies, as it was when entities were laid before them last."""
+
+    annotators: frozenset[str]
+    adjudicators: frozenset[str]
+    adaptive: bool
+    """The third person is asked only where the first two differ."""
 
 
 class VoteRecord:
@@ -113,6 +124,26 @@ class VoteRecord:
         """Forget what was laid before somebody whose project is gone; the votes stay."""
         with self._file.use() as db:
             db.execute("DELETE FROM tasks WHERE annotator = ?", (annotator,))
+
+    def note_people(self, people: People) -> None:
+        """Beside the votes, since the list with people's tokens may stay where it was made."""
+        names = people.annotators | people.adjudicators
+        rows = [(name, name in people.adjudicators, people.adaptive) for name in sorted(names)]
+        with self._file.use() as db:
+            db.execute("BEGIN")
+            db.execute("DELETE FROM people")
+            db.executemany("INSERT INTO people VALUES (?, ?, ?)", rows)
+            db.execute("COMMIT")
+
+    def people(self) -> People:
+        """As noted last; all who have voted or were asked, when nothing was noted."""
+        with self._file.use() as db:
+            rows = db.execute("SELECT name, adjudicates, adaptive FROM people").fetchall()
+            if not rows:
+                query = "SELECT annotator, 0, 0 FROM tasks UNION SELECT annotator, 0, 0 FROM votes"
+                rows = db.execute(query).fetchall()
+        last = frozenset(name for name, adjudicates, _ in rows if adjudicates)
+        return People(frozenset(row[0] for row in rows) - last, last, any(row[2] for row in rows))
 
     def tasks_of(self, annotator: str) -> int:
         """How many tasks were laid before somebody, forms that are no longer drafted included."""

@@ -70,5 +70,5 @@ def write_verified_run(folder: Path, images: int, said: Said = as_drafted, **cha
 
 
 def merge_run(run: RunFolder, min_votes: int | None = None) -> None:
-    ballot = ballot_of(run, frozenset())
+    ballot = ballot_of(run)
     write_merged(run, ballot, merge_all(ballot, min_votes), Settings(min_votes))

@@ -40,7 +40,7 @@ def voted(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 
 def written(run: RunFolder, folder: Path, name: str = "a run") -> Path:
-    ballot = ballot_of(run, frozenset())
+    ballot = ballot_of(run)
     return write_agreement(agreement_of(ballot.forms, ballot.votes, resamples=200), {"final": 1}, name, folder)[0]
 
 
@@ -80,6 +80,6 @@ def test_in_a_browser(voted: RunFolder, tmp_path: Path) -> None:
 
 
 def test_json_has_null_for_what_is_undefined(voted: RunFolder) -> None:
-    ballot = ballot_of(voted, frozenset())
+    ballot = ballot_of(voted)
     said = as_json(agreement_of(ballot.forms, {}, resamples=50), {})
     assert said["questions"][0]["percent_agreement"] == {"value": None, "low": None, "high": None}

@@ -45,7 +45,7 @@ def server(reply: Callable[[Asked], Reply]) -> ScriptedServer:
 def test_texts_are_combined_kept_and_counted(tmp_path: Path) -> None:
     with server(lambda asked: completion(json.dumps({"description": "Both."}), usage=USAGE)) as model:
         run = run_with(tmp_path, model)
-        ballot = ballot_of(run, frozenset())
+        ballot = ballot_of(run)
         done = combine(run, merge_all(ballot, None), api_key="key")
         again = combine(run, merge_all(ballot, None), api_key="key")
         asked = list(model.asked)
@@ -75,7 +75,7 @@ def test_texts_are_combined_kept_and_counted(tmp_path: Path) -> None:
 def test_the_rule_stands_where_the_model_does_not_answer(tmp_path: Path, reply: Reply, reason: str) -> None:
     with server(lambda asked: reply) as model:
         run = run_with(tmp_path, model)
-        done = combine(run, merge_all(ballot_of(run, frozenset()), None), api_key="key")
+        done = combine(run, merge_all(ballot_of(run), None), api_key="key")
     chosen = done.merged[0].descriptions["realism"]
     assert chosen is not None
     assert (done.combined, done.failed, chosen.rule) == (0, 2, SEVERAL_EDITS)
@@ -87,5 +87,5 @@ def test_the_budget_holds(tmp_path: Path) -> None:
     with server(lambda asked: completion(json.dumps({"description": "Both."}), usage=USAGE)) as model:
         run = run_with(tmp_path, model)
         with pytest.raises(StoppedRun, match="--max-cost"):
-            combine(run, merge_all(ballot_of(run, frozenset()), None), max_cost_usd=0.0001, api_key="key")
+            combine(run, merge_all(ballot_of(run), None), max_cost_usd=0.0001, api_key="key")
         assert model.asked == []

@@ -8,7 +8,7 @@ import pytest
 from voting import CLEAN, form, vote
 
 from annotation.verification.merging import Conclusion, Merged, merge, unexplained
-from annotation.verification.texts import ONE_EDIT, SEVERAL_EDITS, UNCHANGED
+from annotation.verification.texts import EMPTIED, ONE_EDIT, SEVERAL_EDITS, TAKEN_AWAY, UNCHANGED
 from qreal_tasks.benchmark import BODY_PARTS
 
 PEOPLE = ("anna", "ben", "cara")
@@ -156,7 +156,7 @@ FLAT = {"realism_q1": "No", "realism_q2": "No"}
             id="an emptied field is no text of a flaw",
         ),
         pytest.param(
-            [{"realism": ""}, {"realism": ""}, {"realism": ""}], "", ONE_EDIT, id="nothing to say, none needed"
+            [{"realism": ""}, {"realism": ""}, {"realism": ""}], "", EMPTIED, id="nothing to say, none needed"
         ),
     ],
 )
@@ -172,7 +172,6 @@ def test_every_source_is_kept() -> None:
     chosen = found.descriptions["realism"]
     assert chosen is not None
     assert chosen.sources == {"anna": "Drawn.", "ben": "It is drawn.", "cara": "Nothing is wrong."}
-    assert chosen.chosen_from == "ben"
 
 
 def test_flawed_without_any_text_is_a_conflict() -> None:
@@ -230,3 +229,35 @@ def test_the_order_of_votes_changes_nothing() -> None:
 )
 def test_a_flaw_that_nobody_has_put_into_words_is_noted(said: list[dict[str, Any]], drafted: Any, found: int) -> None:
     assert len(unexplained(drafted, merged(*said, drafted=drafted))) == found
+
+
+def test_flaws_that_each_sees_elsewhere_are_a_conflict() -> None:
+    """Every majority says No, and every person says that something is wrong."""
+    found = merged({"plausibility_q1": "Yes"}, {"plausibility_q2": "Yes"}, {"plausibility_q3": "Yes"})
+    assert found.state == Conclusion.CONFLICT
+    assert "plausibility: the majorities say it is not flawed, and nobody does" in found.conflicts
+
+
+def test_an_untouched_draft_of_a_flaw_goes_when_people_see_none() -> None:
+    flawed = form(
+        answers=CLEAN | {"plausibility_q1": "Yes"}, descriptions={"realism": "Fine.", "plausibility": "Six fingers."}
+    )
+    found = merged({}, {}, {}, drafted=flawed)
+    assert found.state == Conclusion.FINAL
+    chosen = found.descriptions["plausibility"]
+    assert chosen is not None
+    assert (chosen.text, chosen.rule) == ("", TAKEN_AWAY)
+    assert set(chosen.sources.values()) == {"Six fingers."}
+    kept = merged({"plausibility": "The sixth finger is a shadow."}, {}, {}, drafted=flawed).descriptions[
+        "plausibility"
+    ]
+    assert kept is not None
+    assert kept.text == "The sixth finger is a shadow."
+
+
+def test_one_who_empties_a_text_is_no_majority() -> None:
+    one, two = merged({"realism": ""}, {}, {}), merged({"realism": ""}, {"realism": " "}, {})
+    assert [found.descriptions["realism"].text for found in (one, two)] == [  # type: ignore[union-attr]
+        DOG.descriptions["realism"],
+        "",
+    ]

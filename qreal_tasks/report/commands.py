@@ -106,7 +106,7 @@ def compare_command(
     """Runs side by side, paired by sample and image: every run minus the baseline.
 
     With 95 % intervals, p-values corrected for the number of tests, the samples that flipped, and how many images it
-    would take to show a difference. Runs on other data, task versions, prompts or judges are refused.
+    would take to show a difference. Runs whose samples, references, versions, prompts or judges differ are refused.
     """
     from qreal_tasks.report.compare import compare_runs
     from qreal_tasks.report.compare_tables import comparison_json, print_comparison

@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from qreal_tasks.benchmark import Dimension
-from qreal_tasks.pages.numbers import UNDEFINED, decimals, p_value, whole
+from qreal_tasks.pages.numbers import UNDEFINED, decimals, interval, p_value, whole
 from qreal_tasks.report.compare import (
     IMAGEQA_METRICS,
     OBJECTQA_METRICS,
@@ -109,10 +109,9 @@ def _cells(finding: Finding | None) -> tuple[str, ...]:
     if finding is None or finding.difference.value is None:
         return ("",) * 6
     d, power = finding.difference, finding.power
-    interval = "" if d.low is None else f"{decimals(d.low)} to {decimals(d.high)}"
     needed = UNDEFINED if power is None or power.images_needed is None else whole(power.images_needed)
     detectable = decimals(power.detectable) if power else UNDEFINED
-    return decimals(d.value), interval, p_value(d.p_value), p_value(finding.p_corrected), needed, detectable
+    return decimals(d.value), interval(d), p_value(d.p_value), p_value(finding.p_corrected), needed, detectable
 
 
 def _flip_table(comparison: Comparison, pair: Pair) -> Table:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from qreal_tasks.benchmark import IMAGEQA_SETS
 from qreal_tasks.records import GroundingRecord
-from qreal_tasks.report.run_folder import Run
+from qreal_tasks.report.run_folder import Run, TaskRun
 from qreal_tasks.report.slices import groundings_of
 
 
@@ -19,24 +19,17 @@ def with_shared_scores(runs: Sequence[Run]) -> tuple[list[Run], dict[str, int]]:
     """
     left_out = {name: ids for name in IMAGEQA_SETS if (ids := _partly_scored(runs, name))}
     kept = [
-        replace(
-            run,
-            tasks=tuple(
-                replace(
-                    task,
-                    records=tuple(
-                        replace(record, scores=None)
-                        if isinstance(record, GroundingRecord) and record.image_id in left_out.get(task.name, ())
-                        else record
-                        for record in task.records
-                    ),
-                )
-                for task in run.tasks
-            ),
-        )
-        for run in runs
+        replace(run, tasks=tuple(_without(task, left_out.get(task.name, set())) for task in run.tasks)) for run in runs
     ]
     return kept, {name: len(ids) for name, ids in left_out.items()}
+
+
+def _without(task: TaskRun, image_ids: set[str]) -> TaskRun:
+    records = (
+        replace(record, scores=None) if isinstance(record, GroundingRecord) and record.image_id in image_ids else record
+        for record in task.records
+    )
+    return replace(task, records=tuple(records)) if image_ids else task
 
 
 def _partly_scored(runs: Sequence[Run], name: str) -> set[str]:

@@ -122,7 +122,7 @@ def test_a_copy_of_the_dataset_in_another_place_is_the_same_dataset(tmp_path: Pa
 
 
 def half_judged(tmp_path: Path, last: tuple[float | None, ...] | None) -> list[Run]:
-    """Two runs with the same score on i0; the other one of them lacks, where it is given, and the first has, on i2."""
+    """Two runs with the same score on i0; on i2 the first has a score, and the second has ``last``."""
     full = [replace(r, scores=(s,) * len(r.predicted)) for r, s in zip(scored(0.5, "j@1"), (0.5, 0, 1), strict=True)]
     return [run_of(tmp_path / "a", full), run_of(tmp_path / "b", [*full[:2], replace(full[2], scores=last)])]
 

@@ -6,11 +6,12 @@ import contextlib
 import os
 import shlex
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from qreal_tasks import __version__
+from qreal_tasks.command_line import as_folder, fail
 from qreal_tasks.judge.commands import judge_app
 from qreal_tasks.leaderboard.commands import leaderboard_app, submit_app
 from qreal_tasks.report.commands import compare_command, print_score, score_command
@@ -35,18 +36,6 @@ _DATASET = typer.Argument(
     "Default: $QREAL_DATA, else the embedded mini set.",
     show_default=False,
 )
-
-
-def _as_folder(dataset: str | None) -> str | None:
-    """A typed argument that is a folder means the folder, however much it looks like a hub id."""
-    folder = Path(dataset or "").expanduser()
-    return str(folder.resolve()) if dataset and folder.is_dir() else dataset
-
-
-def _fail(command: str, error: Exception | str) -> NoReturn:
-    """One clear message on standard error, and a non-zero exit."""
-    typer.secho(f"qreal {command}: {error}", fg=typer.colors.RED, err=True)
-    raise typer.Exit(1)
 
 
 @app.callback(invoke_without_command=True)
@@ -84,7 +73,7 @@ def eval_command(context: typer.Context) -> None:
     try:
         folder = evaluate(context.args)
     except (RunError, DatasetError) as error:
-        _fail("eval", error)
+        fail("eval", error)
     print_score(folder, resamples=10_000, as_json=False)
     typer.echo(f"Results and samples: {folder}")
 
@@ -105,17 +94,17 @@ def data_check(
     from qreal_tasks.dataset_check import check
 
     try:
-        source = locate(_as_folder(dataset))
+        source = locate(as_folder(dataset))
         problems = check(source)
     except DatasetError as error:
-        _fail("data check", error)
+        fail("data check", error)
     for problem in problems[:most]:
         typer.echo(str(problem))
     if len(problems) > most:
         typer.echo(f"… and {len(problems) - most} more; --most {len(problems)} prints all")
     if problems:
         kinds = ", ".join(f"{kind}: {n}" for kind, n in Counter(p.kind for p in problems).most_common())
-        _fail("data check", f"{source.name}: {len(problems)} problems ({kinds})")
+        fail("data check", f"{source.name}: {len(problems)} problems ({kinds})")
     typer.echo(f"{source.name}: no problem found")
 
 
@@ -127,10 +116,10 @@ def data_info(dataset: Annotated[str | None, _DATASET] = None) -> None:
     from qreal_tasks.report.tables import print_info
 
     try:
-        source = locate(_as_folder(dataset))
+        source = locate(as_folder(dataset))
         print_info(source, [info(source, split) for split in SPLITS])
     except DatasetError as error:
-        _fail("data info", error)
+        fail("data info", error)
 
 
 @app.command("mini")
@@ -145,7 +134,7 @@ def mini_command(
     try:
         drawn = draw_mini(folder, images=images, seed=seed, workers=os.cpu_count() or 1)
     except (ValueError, OSError) as error:
-        _fail("mini", error)
+        fail("mini", error)
     value = shlex.quote(str(folder.resolve()))
     typer.echo(f"Drew {images} images, {drawn.bytes / 1e6:.1f} MB. Use them with QREAL_DATA={value}")
 
@@ -161,7 +150,7 @@ def demo_command(
     try:
         results = run_demo(folder)
     except RunError as error:
-        _fail("demo", error)
+        fail("demo", error)
     print_score(results, resamples=10_000, as_json=False)
     typer.echo(
         "The model answers at random (random weights), so expect chance level: accuracy near .5, and no boxes, because "
@@ -185,7 +174,7 @@ def convert_internvl_command(
 
         convert(source.expanduser(), target.expanduser())
     except (ValueError, OSError, ImportError) as error:
-        _fail("convert-internvl", error)
+        fail("convert-internvl", error)
     typer.echo(f"Converted. Evaluate it with --model qreal_hf --model_args pretrained={shlex.quote(str(target))}")
 
 

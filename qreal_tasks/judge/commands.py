@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+
+from qreal_tasks.command_line import fail
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
     from qreal_tasks.judge.judge import Judge
@@ -32,11 +34,6 @@ judge_app = typer.Typer(
 _MANIFEST = "Name of a packaged judge (gpt-4o), or a manifest file like configs/eval/judge-local.yaml."
 _CONCURRENCY = typer.Option(min=1, help="Pairs asked at a time.")
 _CACHE = typer.Option(help="File for judgements. Default: $QREAL_JUDGE_CACHE, else one for all runs.")
-
-
-def _fail(command: str, error: Exception | str) -> NoReturn:
-    typer.secho(f"qreal judge {command}: {error}", fg=typer.colors.RED, err=True)
-    raise typer.Exit(1)
 
 
 @judge_app.command("run")
@@ -70,7 +67,7 @@ def run_command(
                 manifest.model_dump(mode="json"),
             )
     except (ManifestError, RunFolderError, StoppedRun, StoreError, ValueError, OSError) as error:
-        _fail("run", error)
+        fail("judge run", error)
     except KeyboardInterrupt:
         if batch:
             typer.echo("Stopped; submitted batches go on. Start the same command again to go on.", err=True)
@@ -102,11 +99,11 @@ def probe_command(
         with _open(manifest, cache, concurrency) as asked:
             report = probe(_shown(asked))
     except (ManifestError, StoppedRun, StoreError, ValueError, OSError) as error:
-        _fail("probe", error)
+        fail("judge probe", error)
     typer.echo(f"judge {manifest.title} ({manifest.model}): {_outcome(asked)}")
     print_probe(report)
     if not report.trusted:
-        _fail("probe", f"{manifest.title} did not pass every check")
+        fail("judge probe", f"{manifest.title} did not pass every check")
 
 
 @judge_app.command("agree")
@@ -148,7 +145,7 @@ def agree_command(
             means[manifest.title] = {run: _mean_llm_score(records) for run, records in scored.items()}
         found = agreement(pairs), ranking_changes(means) if len(read) > 1 else []
     except (ManifestError, RunFolderError, StoppedRun, StoreError, ValueError, OSError) as error:
-        _fail("agree", error)
+        fail("judge agree", error)
     print_agreement(*found)
 
 
@@ -177,7 +174,7 @@ def similarity_command(
             )
             typer.echo(f"{name}: text_similarity {decimals(found['text_similarity'])} ({beside})")
     except (RunFolderError, ImportError, ValueError) as error:
-        _fail("similarity", error)
+        fail("judge similarity", error)
 
 
 def _open(manifest: Manifest, cache: Path | None, concurrency: int) -> Judge:
@@ -192,7 +189,7 @@ def _open_batches(manifest: Manifest, cache: Path | None, poll_s: float) -> Judg
     try:
         from qreal_tasks.judge.batch import BatchJudge
     except ImportError as error:
-        _fail("run", f"--batch needs the openai client ({error}); install qreal-bench[eval]")
+        fail("judge run", f"--batch needs the openai client ({error}); install qreal-bench[eval]")
     return BatchJudge(manifest, cache or cache_path(), poll_s=poll_s)
 
 

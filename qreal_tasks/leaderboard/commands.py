@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from qreal_tasks.command_line import as_folder, fail
 
 if TYPE_CHECKING:  # `qreal --help` needs none of them
     from qreal_tasks.leaderboard.references import References
@@ -22,11 +24,6 @@ _DATA = typer.Option(
 _DATA_OF_RUN = typer.Option("--data", help="Dataset to check against. Default: the run's own.", show_default=False)
 
 
-def _fail(command: str, error: Exception | str) -> NoReturn:
-    typer.secho(f"qreal {command}: {error}", fg=typer.colors.RED, err=True)
-    raise typer.Exit(1)
-
-
 def _references(data: str | None) -> References:
     import os
 
@@ -35,8 +32,7 @@ def _references(data: str | None) -> References:
 
     if not data and not os.environ.get(ENVIRONMENT):
         raise DatasetError(f"which dataset? Pass --data org/name, org/name@revision or a folder, or set {ENVIRONMENT}")
-    folder = Path(data or "").expanduser()
-    return load_references(str(folder.resolve()) if data and folder.is_dir() else data)
+    return load_references(as_folder(data))
 
 
 @submit_app.command("pack")
@@ -69,7 +65,7 @@ def pack_command(
         commit = references.commit if references else None
         target, manifest = pack_run(results, out, said, commit=commit)
     except (PackError, RunFolderError, ValueError, OSError) as error:
-        _fail("submit pack", error)
+        fail("submit pack", error)
     halves = " and ".join(half.value for half in manifest.halves)
     typer.echo(f"{target}: {manifest.name}, complete in {halves}, id {manifest.id}")
     if references is None:
@@ -89,7 +85,7 @@ def check_command(
     try:
         references = _references(data)
     except DatasetError as error:
-        _fail("submit check", error)
+        fail("submit check", error)
     _check("submit check", folder, references)
 
 
@@ -111,7 +107,7 @@ def export_command(
     from qreal_tasks.report.run_folder import RunFolderError
 
     if not (hub_results or every_eval_ever or model_card):
-        _fail("submit export", "nothing to write: pass --hub-results DIR, --every-eval-ever DIR or --model-card FILE")
+        fail("submit export", "nothing to write: pass --hub-results DIR, --every-eval-ever DIR or --model-card FILE")
     try:
         source = load_source(path)
         if hub_results:
@@ -122,7 +118,7 @@ def export_command(
             model_card.write_text(model_card_section(source), encoding="utf-8")
             typer.echo(model_card)
     except (ExportError, RunFolderError, ValueError, OSError) as error:
-        _fail("submit export", error)
+        fail("submit export", error)
 
 
 def _printable(text: str) -> str:
@@ -137,7 +133,7 @@ def _check(command: str, folder: Path, references: References) -> None:
     checked = check_submission(folder, references)
     if checked.problems:
         lines = "\n".join(f"  {problem}" for problem in checked.problems)
-        _fail(command, _printable(f"{folder}: refused:\n{lines}"))
+        fail(command, _printable(f"{folder}: refused:\n{lines}"))
     assert checked.scores is not None
     for line in lints(checked.scores):
         typer.echo(f"note: {line}")
@@ -168,7 +164,7 @@ def build_command(
         board = build_board(submissions, references, CheckCache(cache))
         write_site(board, out, title)
     except (DatasetError, BoardError, OSError) as error:
-        _fail("leaderboard build", error)
+        fail("leaderboard build", error)
     for refused in board.refused:
         typer.echo(_printable(f"refused: {refused.folder}"), err=True)
         for problem in refused.problems:

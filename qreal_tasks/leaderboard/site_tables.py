@@ -9,6 +9,17 @@ from qreal_tasks.leaderboard.board import Board, Entry
 from qreal_tasks.leaderboard.result import IMAGEQA_F1, IMAGEQA_JOINT, MEAN, OBJECTQA_AUC
 from qreal_tasks.leaderboard.site_rows import Column, Row, Table, board_table, cell, page_of, what_ran
 
+_MEANS = (
+    ("Macro AUC", "Mean AUC of P(Yes) over the six questions: the headline", "overall", "auc"),
+    ("Realism AUC", "Mean AUC of the two realism questions", "realism", "auc"),
+    ("Plausib. AUC", "Mean AUC of the four plausibility questions", "plausibility", "auc"),
+    ("Acc", "Mean accuracy over the six questions", "overall", "acc"),
+    ("Balanced", "Mean balanced accuracy over the six questions", "overall", "balanced"),
+    ("MCC", "Mean Matthews correlation coefficient", "overall", "mcc"),
+    ("Realism F1", "Mean F1 of Yes over the realism questions, where Yes is good", "realism", "f1"),
+    ("Plausib. F1", "Mean F1 of Yes over the plausibility questions, where Yes is a defect", "plausibility", "f1"),
+)
+"""Of the first page: heading, meaning, group and metric."""
 _OBJECTQA = (
     ("AUC", "Area under the ROC curve of P(Yes)", "auc"),
     ("Acc", "Accuracy: share of right answers; one that cannot be read is wrong", "acc"),
@@ -33,24 +44,7 @@ _FALSE_ALARM = ("False alarm", "Share of clean images with a predicted box; lowe
 
 def index_tables(board: Board) -> list[Table]:
     """The two tables of the first page."""
-    objectqa = tuple(
-        Column(label, about, f"objectqa.{group}", metric)
-        for label, about, group, metric in (
-            ("Macro AUC", "Mean AUC of P(Yes) over the six questions: the headline", "overall", "auc"),
-            ("Realism AUC", "Mean AUC of the two realism questions", "realism", "auc"),
-            ("Plausib. AUC", "Mean AUC of the four plausibility questions", "plausibility", "auc"),
-            ("Acc", "Mean accuracy over the six questions", "overall", "acc"),
-            ("Balanced", "Mean balanced accuracy over the six questions", "overall", "balanced"),
-            ("MCC", "Mean Matthews correlation coefficient", "overall", "mcc"),
-            ("Realism F1", "Mean F1 of Yes over the realism questions, where Yes is good", "realism", "f1"),
-            (
-                "Plausib. F1",
-                "Mean F1 of Yes over the plausibility questions, where Yes is a defect",
-                "plausibility",
-                "f1",
-            ),
-        )
-    )
+    objectqa = tuple(Column(label, about, f"objectqa.{group}", metric) for label, about, group, metric in _MEANS)
     imageqa = tuple(Column(*one[:2], f"imageqa.{MEAN}", one[2]) for one in _IMAGEQA[:7])
     return [
         board_table(

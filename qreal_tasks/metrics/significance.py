@@ -76,14 +76,15 @@ def power(difference: float | None, error: float | None, n_images: int) -> Power
         error: its standard error, ``Difference.error``.
 
     Returns:
-        None where the difference is undefined.
+        None where the difference is undefined, and where its error is 0: images that do not vary say nothing about
+        how many it would take.
 
     >>> found = power(0.02, 0.01, 400)  # (2.802 x .01 / .02)^2 = 1.962 times as many images
     >>> round(found.detectable, 5), found.images_needed
     (0.02802, 785)
     """
-    if difference is None or error is None:
+    if difference is None or not error:
         return None
     z = NormalDist().inv_cdf(1 - SIGNIFICANCE / 2) + NormalDist().inv_cdf(POWER)
-    needed = None if difference == 0 else math.ceil(n_images * (z * error / difference) ** 2)
+    needed = None if difference == 0 else max(2, math.ceil(n_images * (z * error / difference) ** 2))
     return Power(z * error, needed)

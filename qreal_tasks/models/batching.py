@@ -157,9 +157,9 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def reason_of(error: Exception) -> str:
-    """One line for a record."""
+    """One line for a record, with room for what is said before it: a submission's reasons have 200 characters."""
     said = " ".join(str(error).split())
-    return f"{type(error).__name__}: {said}"[:300]
+    return f"{type(error).__name__}: {said}"[:160]
 
 
 def cuda_memory_used() -> float:

@@ -13,6 +13,7 @@ from typing import Any
 
 from qreal_tasks.models.openai_chat import Asking, ChatClient, check, is_number, is_whole
 from qreal_tasks.models.openai_dialect import Dialect
+from qreal_tasks.models.openai_http import short
 from qreal_tasks.models.openai_pictures import JPEG_QUALITY, ImageFormat, Pictures, UnsendableImage, by_picture
 from qreal_tasks.models.openai_reading import OUT_OF_TOKENS, first_token, read
 from qreal_tasks.models.openai_retry import CONTENT_FILTER, Verdict
@@ -139,7 +140,7 @@ class OpenAIEngine:
             url = await pictures.url(request.image)
         except UnsendableImage as error:
             self.usage.failures["unsendable image"] += 1
-            return Response("", request.choices, unanswered=str(error))
+            return Response("", request.choices, unanswered=short(str(error)))
         finally:
             pictures.done(request.image)
         outcome = await asking.ask(
@@ -149,7 +150,7 @@ class OpenAIEngine:
         if not isinstance(outcome, Verdict):
             return outcome
         filtered = outcome.reason == CONTENT_FILTER
-        unanswered = CONTENT_FILTER if filtered else f"request failed: {outcome.message}"
+        unanswered = CONTENT_FILTER if filtered else short(f"request failed: {outcome.message}")
         return Response("", request.choices, unanswered=unanswered)
 
     def _body(self, request: Request, url: str, dialect: Dialect) -> dict[str, Any]:

@@ -17,18 +17,24 @@ class Interval(Protocol):
 
 
 def decimals(value: float | None) -> str:
-    """Three decimals without the leading zero.
+    """Three decimals without the leading zero, and no minus sign before what rounds to zero.
 
-    >>> decimals(0.5124), decimals(1.0), decimals(-0.031), decimals(None)
-    ('.512', '1.000', '-.031', 'N/A')
+    >>> decimals(0.5124), decimals(1.0), decimals(-0.031), decimals(-0.0002), decimals(None)
+    ('.512', '1.000', '-.031', '.000', 'N/A')
     """
     if value is None:
         return UNDEFINED
-    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
+    text = f"{value:z.3f}"
+    return text.replace("0.", ".", 1) if abs(value) < 1 else text
 
 
 def interval(ends: Interval | None) -> str:
-    """Both ends, or nothing when there are none; a minus sign is kept apart from the dash."""
+    """Both ends, or nothing when there are none; a minus sign is kept apart from the dash.
+
+    >>> from qreal_tasks.metrics.bootstrap import Estimate
+    >>> interval(Estimate(0.5, 0.4, 0.6, 9, 0)), interval(Estimate(0, -0.1, 0.1, 9, 0)), interval(None)
+    ('.400–.600', '-.100 to .100', '')
+    """
     if ends is None or ends.low is None or ends.high is None:
         return ""
     between = " to " if ends.low < 0 else "–"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from qreal_tasks.command_line import as_folder, fail
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
     from qreal_tasks.report.score import RunScores
@@ -16,11 +18,6 @@ _RUNS = typer.Argument(help="Output folders of runs, or their *_results.json.", 
 _BASELINE = typer.Option(min=1, help="Which of them, by position, the others are compared with.")
 _DATA = typer.Option(help="Where the report finds the pictures. Default: where the run had its data.")
 _GALLERY = typer.Option(min=0, help="Images, and crops, in the report; with 0 the dataset is not read.")
-
-
-def _fail(command: str, error: Exception | str) -> NoReturn:
-    typer.secho(f"qreal {command}: {error}", fg=typer.colors.RED, err=True)
-    raise typer.Exit(1)
 
 
 def score_command(
@@ -62,7 +59,7 @@ def print_score(
         run = read_run(found[-1])
         scores = score_run(run, resamples=resamples)
     except (RunFolderError, ValueError) as error:  # ValueError: records that contradict each other
-        _fail("score", error)
+        fail("score", error)
     if as_json:
         typer.echo(json.dumps(to_json(scores), indent=2, ensure_ascii=False, allow_nan=False))
     else:
@@ -72,7 +69,7 @@ def print_score(
         _write_report(scores, wrong, html, gallery, data, resamples)
     if wrong:
         lines = "\n".join(f"  {line}" for line in wrong)
-        _fail(
+        fail(
             "score",
             f"{len(wrong)} numbers differ from the live run's; the samples or the results were changed:\n{lines}",
         )
@@ -83,13 +80,10 @@ def _write_report(
 ) -> None:
     from qreal_tasks.report.page import write_report
 
-    folder = Path(data or "").expanduser()
-    # A typed argument that is a folder means the folder, however much it looks like a hub id.
-    data = str(folder.resolve()) if data and folder.is_dir() else data
     try:
-        written = write_report(scores, html, wrong=wrong, gallery=gallery, data=data, resamples=resamples)
+        written = write_report(scores, html, wrong=wrong, gallery=gallery, data=as_folder(data), resamples=resamples)
     except OSError as error:
-        _fail("score", f"{html}: {error.strerror}")
+        fail("score", f"{html}: {error.strerror}")
     typer.echo(f"Report: {html} ({written.pictures} pictures, {written.bytes / 1e6:.1f} MB)", err=True)
     if written.problem:
         typer.echo(f"qreal score: pictures are missing: {written.problem}", err=True)
@@ -106,19 +100,19 @@ def compare_command(
     """Runs side by side, paired by sample and image: every run minus the baseline.
 
     With 95 % intervals, p-values corrected for the number of tests, the samples that flipped, and how many images it
-    would take to show a difference. Runs on other data, task versions, prompts or judges are refused.
+    would take to show a difference. Runs whose samples, references, versions, prompts or judges differ are refused.
     """
     from qreal_tasks.report.compare import compare_runs
     from qreal_tasks.report.compare_tables import comparison_json, print_comparison
     from qreal_tasks.report.run_folder import RunFolderError, find_results, read_run
 
     if baseline > len(runs):
-        _fail("compare", f"--baseline is {baseline}, expected a position among the {len(runs)} runs")
+        fail("compare", f"--baseline is {baseline}, expected a position among the {len(runs)} runs")
     try:
         found = [read_run(find_results(path)[-1]) for path in runs]
         comparison = compare_runs(found, baseline=baseline - 1, resamples=resamples, any_judge=any_judge)
     except (RunFolderError, ValueError) as error:
-        _fail("compare", error)
+        fail("compare", error)
     if as_json:
         typer.echo(json.dumps(comparison_json(comparison), indent=2, ensure_ascii=False, allow_nan=False))
     else:
@@ -129,5 +123,5 @@ def compare_command(
         try:
             size = write_comparison(comparison, html)
         except OSError as error:
-            _fail("compare", f"{html}: {error.strerror}")
+            fail("compare", f"{html}: {error.strerror}")
         typer.echo(f"Comparison: {html} ({size / 1e6:.1f} MB)", err=True)

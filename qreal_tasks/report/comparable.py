@@ -1,10 +1,14 @@
-"""Whether runs may be compared at all: the same data, task versions, prompts and judge."""
+"""Whether runs may be compared at all: the same samples and references, task versions, prompts and judge."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qreal_tasks.records import JudgmentRecord, Record
 from qreal_tasks.report.run_folder import Run, TaskRun
+
+_OF_THE_DATASET = ("image_id", "generator", "is_portrait", "label", "width", "height", "reference")
+"""Fields of records that the dataset gives, whatever the model said."""
 
 
 class CompareError(ValueError):
@@ -21,7 +25,7 @@ def require_comparable(
         any_judge: let runs of different judges pass.
 
     Raises:
-        CompareError: the runs share no task, are on other data or versions, or were judged differently.
+        CompareError: the runs share no task, differ in samples, references or versions, or were judged differently.
     """
     if len(runs) < 2:
         raise CompareError(f"{len(runs)} run given, expected at least two")
@@ -31,20 +35,33 @@ def require_comparable(
         raise CompareError("the runs have no task in common")
     for run, name in zip(runs[1:], names[1:], strict=True):
         labels = (names[0], name)
-        _require_same_data((runs[0], run), labels)
+        _require_same_data((runs[0], run), labels, shared)
         _require_same_versions((runs[0], run), labels, shared)
     if not any_judge:
         _require_same_judge(runs, names, shared)
     return shared, tuple(sorted(set.union(*has) - set(shared)))
 
 
-def _require_same_data(runs: tuple[Run, Run], names: tuple[str, str]) -> None:
-    first, second = runs
-    if first.data != second.data:
-        raise CompareError(
-            f"run {names[0]} ({first.model}) is on {first.data}, run {names[1]} ({second.model}) on {second.data}; run "
-            "all of them on one dataset"
-        )
+def _require_same_data(runs: tuple[Run, Run], names: tuple[str, str], tasks: Sequence[str]) -> None:
+    """The samples and what the dataset says of them count, not where the dataset was: a copy is the same set."""
+    where = f"run {names[0]} is on {runs[0].data}, run {names[1]} on {runs[1].data}; run all of them on one dataset"
+    for task in tasks:
+        first, second = ({_id_of(record): record for record in _records(run, task)} for run in runs)
+        if odd := min(first.keys() ^ second.keys(), default=None):
+            raise CompareError(f"{task}: {odd} is only in run {names[0 if odd in first else 1]}; {where}")
+        for name, field in ((name, field) for name in first for field in _OF_THE_DATASET):
+            a, b = (getattr(one[name], field, None) for one in (first, second))
+            if a != b:
+                found = f"{a!r:.100} in run {names[0]}, {b!r:.100} in run {names[1]}"
+                raise CompareError(f"{task}: {name}: {field} is {found}; {where}")
+
+
+def _id_of(record: Record) -> str:
+    return record.entity_id if isinstance(record, JudgmentRecord) else record.image_id
+
+
+def _records(run: Run, task: str) -> tuple[Record, ...]:
+    return next(one.records for one in run.tasks if one.task == task)
 
 
 def _require_same_versions(runs: tuple[Run, Run], names: tuple[str, str], tasks: Sequence[str]) -> None:
@@ -77,8 +94,7 @@ def _require_same_judge(runs: Sequence[Run], names: Sequence[str], tasks: Sequen
 
 def _judges(run: Run, task: str) -> list[str]:
     """Titles of the judges that scored a task."""
-    records = [record for one in run.tasks if one.task == task for record in one.records]
-    return sorted({getattr(record, "judge", None) or "" for record in records} - {""})
+    return sorted({getattr(record, "judge", None) or "" for record in _records(run, task)} - {""})
 
 
 def _hashes(judges: Sequence[str]) -> set[str]:

@@ -14,6 +14,7 @@ from qreal_tasks.report.comparable import require_comparable
 from qreal_tasks.report.flips import Flips, Movement, flips, movement
 from qreal_tasks.report.run_folder import Run
 from qreal_tasks.report.score import RunScores, score_run
+from qreal_tasks.report.shared_scores import with_shared_scores
 from qreal_tasks.report.slices import groundings_of, judgments_of
 
 OBJECTQA_METRICS = {"Accuracy": "acc", "F1": "f1", "AUC": "auc", "Balanced accuracy": "balanced"}
@@ -77,7 +78,21 @@ class Comparison:
     """How many tests the p-values of the pairs with the baseline are corrected for: all shown metrics of them."""
     left_out: tuple[str, ...]
     """Tasks that not all runs have."""
+    unscored: Mapping[str, int]
+    """ImageQA set to how many images LLM-Score and Joint leave out, because a judged run has no scores for them."""
     resamples: int
+
+    @property
+    def data(self) -> str:
+        """Where the dataset was; by run where copies of it were in several places."""
+        places = [one.run.data for one in self.runs]
+        if len(set(places)) == 1:
+            return places[0]
+        return ", ".join(f"{name}: {place}" for name, place in zip(self.names, places, strict=True))
+
+    @property
+    def is_mini(self) -> bool:
+        return any(one.run.is_mini for one in self.runs)
 
     @property
     def shown(self) -> tuple[Pair, ...]:
@@ -95,6 +110,8 @@ def compare_runs(
 ) -> Comparison:
     """Differences with 95 % intervals from a bootstrap that draws the same images for all runs.
 
+    LLM-Score and Joint are over the images for which every judged run has the scores of all pairs.
+
     P-values are corrected by Holm's method: those of the pairs with the baseline for each other, over every metric of
     ``OBJECTQA_METRICS`` and ``IMAGEQA_METRICS`` in every row, since these are read together; those of the other pairs
     over the same metrics of all pairs.
@@ -105,34 +122,38 @@ def compare_runs(
         any_judge: compare LLM-Scores even though different judges, or different prompts of one, gave them.
 
     Raises:
-        CompareError: the runs share no task, are on other data or versions, or were judged differently.
-        ValueError: they do not hold the same items; names the first that differs.
+        CompareError: the runs share no task, differ in samples, references or versions, or were judged differently.
+        ValueError: records that contradict each other.
     """
     names = tuple(map(_letter, range(len(runs))))
     shared, left_out = require_comparable(runs, names, any_judge=any_judge)
     runs = [replace(run, tasks=tuple(task for task in run.tasks if task.task in shared)) for run in runs]
     order = _order(len(runs), baseline)
+    runs, unscored = with_shared_scores(runs)
     objectqa, imageqa = _differences(runs, order, resamples, seed)
     corrected = _corrected(objectqa, imageqa, len(runs) - 1)
-    pairs = [
-        Pair(
-            run,
-            against,
-            _findings("objectqa", objectqa[place], corrected[place]),
-            _findings("imageqa", imageqa[place], corrected[place]),
-            _flips(runs[run], runs[against]),
-            _movements(runs[run], runs[against]),
-        )
-        for place, (run, against) in enumerate(order)
-    ]
     return Comparison(
         names=names,
         runs=tuple(score_run(run, resamples=0) for run in runs),
         baseline=baseline,
-        pairs=tuple(pairs),
+        pairs=tuple(_pair(runs, *found) for found in zip(order, objectqa, imageqa, corrected, strict=True)),
         family=sum(p is not None for one in corrected[: len(runs) - 1] for p in one.values()),
         left_out=left_out,
+        unscored=unscored,
         resamples=resamples,
+    )
+
+
+def _pair(
+    runs: Sequence[Run], places: tuple[int, int], objectqa: Rows, imageqa: Rows, corrected: Mapping[Test, float | None]
+) -> Pair:
+    run, against = (runs[place] for place in places)
+    return Pair(
+        *places,
+        _findings("objectqa", objectqa, corrected),
+        _findings("imageqa", imageqa, corrected),
+        _flips(run, against),
+        _movements(run, against),
     )
 
 

@@ -31,7 +31,7 @@ def write_comparison(comparison: Comparison, path: Path) -> int:
             version=__version__,
             comparison=comparison,
             notes=notes(comparison),
-            mini_notice=MINI_NOTICE if comparison.runs[0].run.is_mini else None,
+            mini_notice=MINI_NOTICE if comparison.is_mini else None,
             tables=(("objectqa", "ObjectQA", OBJECTQA_METRICS), ("imageqa", "ImageQA", IMAGEQA_METRICS)),
             means=(*(str(dimension) for dimension in Dimension), "overall"),
             strip=strip,

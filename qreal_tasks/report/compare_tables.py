@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from qreal_tasks.benchmark import Dimension
-from qreal_tasks.pages.numbers import UNDEFINED, decimals, p_value, whole
+from qreal_tasks.pages.numbers import UNDEFINED, decimals, interval, p_value, whole
 from qreal_tasks.report.compare import (
     IMAGEQA_METRICS,
     OBJECTQA_METRICS,
@@ -30,7 +30,7 @@ def print_comparison(comparison: Comparison) -> None:
     for name, scores in zip(comparison.names, comparison.runs, strict=True):
         mark = " (baseline)" if name == comparison.names[comparison.baseline] else ""
         out.print(f"{name}{mark}: {scores.run.model} {scores.run.model_args}", highlight=False, markup=False)
-    out.print(f"data: {comparison.runs[0].run.data}", highlight=False, markup=False)
+    out.print(f"data: {comparison.data}", highlight=False, markup=False)
     for pair in comparison.shown:
         run, against = comparison.runs[pair.run], comparison.runs[pair.against]
         for task, findings, metrics, ours, theirs in (
@@ -63,6 +63,12 @@ def notes(comparison: Comparison) -> list[str]:
         said.append(
             "McNemar's exact test counts entities as independent, which those of one image are not; trust the p of the "
             "accuracy first."
+        )
+    if comparison.unscored:
+        counts = ", ".join(f"{name} {whole(count)}" for name, count in comparison.unscored.items())
+        said.append(
+            f"LLM-Score and Joint leave out images that a judged run lacks a score of: {counts}. `qreal judge RUN` "
+            "asks for what is missing."
         )
     if comparison.left_out:
         said.append(f"Not in all runs, so left out: {', '.join(comparison.left_out)}.")
@@ -103,10 +109,9 @@ def _cells(finding: Finding | None) -> tuple[str, ...]:
     if finding is None or finding.difference.value is None:
         return ("",) * 6
     d, power = finding.difference, finding.power
-    interval = "" if d.low is None else f"{decimals(d.low)} to {decimals(d.high)}"
     needed = UNDEFINED if power is None or power.images_needed is None else whole(power.images_needed)
     detectable = decimals(power.detectable) if power else UNDEFINED
-    return decimals(d.value), interval, p_value(d.p_value), p_value(finding.p_corrected), needed, detectable
+    return decimals(d.value), interval(d), p_value(d.p_value), p_value(finding.p_corrected), needed, detectable
 
 
 def _flip_table(comparison: Comparison, pair: Pair) -> Table:
@@ -128,12 +133,17 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
     names = comparison.names
     return {
         "runs": {
-            name: {"model": scores.run.model, "model_args": scores.run.model_args, "judges": list(scores.run.judges)}
+            name: {
+                "model": scores.run.model,
+                "model_args": scores.run.model_args,
+                "data": scores.run.data,
+                "judges": list(scores.run.judges),
+            }
             for name, scores in zip(names, comparison.runs, strict=True)
         },
         "baseline": names[comparison.baseline],
-        "data": comparison.runs[0].run.data,
-        "mini": comparison.runs[0].run.is_mini,
+        "data": comparison.data,
+        "mini": comparison.is_mini,
         "resamples": comparison.resamples,
         "family": {
             "tests": comparison.family,
@@ -143,6 +153,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
             "imageqa": list(IMAGEQA_METRICS.values()),
         },
         "left_out": list(comparison.left_out),
+        "unscored": dict(comparison.unscored),
         "pairs": [_pair_json(comparison, pair) for pair in comparison.pairs],
     }
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, question
-from qreal_tasks.pages.numbers import decimals, whole
+from qreal_tasks.pages.numbers import decimals, interval, whole
 from qreal_tasks.report.curves import Bin, Points, decision_point, detection_points, reliability, roc_curve
 from qreal_tasks.report.score import GroupScores, RunScores
 from qreal_tasks.report.slices import groundings_of, judgments_of
@@ -139,8 +139,8 @@ def _why_no_curve(group: GroupScores) -> str:
 
 
 def _with_interval(group: GroupScores, metric: str) -> str:
-    value, ends = decimals(group.metrics.get(metric)), group.intervals.get(metric)
-    return f"{value} ({decimals(ends.low)}–{decimals(ends.high)})" if ends and ends.low is not None else value
+    value, ends = decimals(group.metrics.get(metric)), interval(group.intervals.get(metric))
+    return f"{value} ({ends})" if ends else value
 
 
 def _said(found: Bin) -> str:

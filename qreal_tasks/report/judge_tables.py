@@ -12,7 +12,7 @@ from qreal_tasks.judge.probe import FormShift, KindScores, ProbeReport, ProbeVer
 from qreal_tasks.judge.probe_texts import Kind
 from qreal_tasks.judge.ranking_changes import RankingChange
 from qreal_tasks.metrics.bootstrap import Estimate
-from qreal_tasks.pages.numbers import decimals
+from qreal_tasks.pages.numbers import decimals, interval
 from qreal_tasks.report.tables import new_console, new_table
 
 _EXPECTED = {
@@ -54,7 +54,7 @@ def _kinds_table(kinds: Sequence[KindScores]) -> Table:
             str(scores.n),
             str(sum(scores.unjudged.values())),
             decimals(scores.mean),
-            _range(scores.low, scores.high),
+            interval(scores),
             *map(decimals, (scores.median, scores.minimum, scores.maximum)),
         )
     return table
@@ -115,9 +115,5 @@ def _ranking_table(change: RankingChange) -> Table:
 
 
 def _cell(estimate: Estimate) -> str:
-    value = decimals(estimate.value)
-    return value if estimate.low is None else f"{value}\n{_range(estimate.low, estimate.high)}"
-
-
-def _range(low: float | None, high: float | None) -> str:
-    return "" if low is None else f"{decimals(low)}–{decimals(high)}"
+    value, ends = decimals(estimate.value), interval(estimate)
+    return f"{value}\n{ends}" if ends else value

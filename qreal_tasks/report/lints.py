@@ -92,9 +92,15 @@ def _about_sets(scores: RunScores) -> Iterator[Lint]:
 
 
 def _about_reading(scores: RunScores) -> Iterator[Lint]:
+    """A question without an answer is wrong; an image without one has no box, and no false alarm."""
     unread = {name: group.unread for name, group in scores.rows.items() if group.unread}
-    if unread:
-        yield Lint(Level.WARNING, "Answers that could not be read.", f"They count as wrong: {_reasons(unread)}.")
+    answers = {name: reasons for name, reasons in unread.items() if name in QUESTION_NAMES}
+    sets = {name: reasons for name, reasons in unread.items() if name not in QUESTION_NAMES}
+    if answers:
+        yield Lint(Level.WARNING, "Answers that could not be read.", f"They count as wrong: {_reasons(answers)}.")
+    if sets:
+        text = "They count as answers without a box, which miss what is flawed and raise no false alarm"
+        yield Lint(Level.WARNING, "Boxes that could not be read.", f"{text}: {_reasons(sets)}.")
 
 
 def _shares(groups: Mapping[str, GroupScores], metric: str) -> dict[str, float]:

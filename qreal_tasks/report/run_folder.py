@@ -19,6 +19,9 @@ _NAMES = {
 }
 """Leaf task to its question or set."""
 
+_HIGHEST_LIMIT = 10**9
+"""Keeps out what is no number and what fits no float."""
+
 
 class RunFolderError(Exception):
     """A folder that holds no readable run; the message names the file."""
@@ -99,7 +102,7 @@ def read_run(results_path: Path) -> Run:
         versions = dict(results.get("versions") or {})
         names = [task for task in _NAMES if task in numbers]
         live = {task: _live_numbers(dict(numbers[task])) for task in names}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunFolderError(
             f"{results_path}: not a results file of lmms-eval: {type(error).__name__}: {error}"
         ) from None
@@ -109,7 +112,7 @@ def read_run(results_path: Path) -> Run:
         results_path=results_path,
         model=str(config.get("model")),
         model_args=str(config.get("model_args") or ""),
-        limit=config.get("limit"),
+        limit=_limit(results_path, config.get("limit")),
         tasks=tuple(
             TaskRun(task, str(versions.get(task)), live[task], tuple(_read_samples(results_path, task)))
             for task in names
@@ -121,6 +124,18 @@ def samples_path(results_path: Path, task: str) -> Path:
     """The sample log of a task, beside the results."""
     prefix = results_path.name.removesuffix(RESULTS_SUFFIX)
     return results_path.with_name(f"{prefix}_samples_{task}.jsonl")
+
+
+def _limit(results_path: Path, found: object) -> float | None:
+    """Images, or a share of them below 1; anything else is not what the harness writes."""
+    if found is None:
+        return None
+    if isinstance(found, int | float) and not isinstance(found, bool) and abs(found) < _HIGHEST_LIMIT:
+        return found
+    raise RunFolderError(
+        f"{results_path}: config.limit is {found!r:.80}, expected a number or null, as --limit of the run gave it; put "
+        "the file back as the harness wrote it"
+    )
 
 
 def _live_numbers(numbers: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,7 +157,7 @@ def _read_samples(results_path: Path, task: str) -> Iterator[Record]:
             record = from_json(json.loads(line)["records"])
         except KeyError:
             raise RunFolderError(f"{path} line {number}: no `records`; written by another version") from None
-        except (RecordError, ValueError, TypeError) as error:
+        except (RecordError, ValueError, TypeError, RecursionError) as error:
             raise RunFolderError(f"{path} line {number}: {error}") from None
         about = record.question if isinstance(record, JudgmentRecord) else record.set_name
         if about != _NAMES[task]:

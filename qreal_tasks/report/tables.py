@@ -11,10 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from qreal_tasks.benchmark import QUESTION_NAMES, Dimension, question
-from qreal_tasks.metrics.bootstrap import Estimate
 from qreal_tasks.metrics.feasibility import Verdict
 from qreal_tasks.mini import MINI_NOTICE
-from qreal_tasks.pages.numbers import decimals
+from qreal_tasks.pages.numbers import decimals, interval
 from qreal_tasks.report.score import GroupScores, RunScores
 
 if TYPE_CHECKING:  # a table of scores needs no dataset library
@@ -146,13 +145,8 @@ def _notes(scores: RunScores) -> list[str]:
 
 
 def _cell(group: GroupScores, metric: str) -> str:
-    value = decimals(group.metrics.get(metric))
-    estimate = group.intervals.get(metric)
-    return f"{value}\n{_interval(estimate)}" if estimate and estimate.low is not None else value
-
-
-def _interval(estimate: Estimate) -> str:
-    return f"{decimals(estimate.low)}–{decimals(estimate.high)}"
+    value, ends = decimals(group.metrics.get(metric)), interval(group.intervals.get(metric))
+    return f"{value}\n{ends}" if ends else value
 
 
 def _whole(value: float | None) -> str:

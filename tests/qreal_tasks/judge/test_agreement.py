@@ -11,6 +11,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from qreal_tasks.judge.agreement import Agreement, PairKey, agreement, pair_scores, quadratic_kappa, spearman
 from qreal_tasks.judge.ranking_changes import RankingChange, ranking_changes
+from qreal_tasks.metrics.bootstrap import Estimate
 from qreal_tasks.records import GroundingRecord, Region
 from qreal_tasks.report.judge_tables import print_agreement
 
@@ -223,3 +224,12 @@ def test_the_table_names_judges_and_swaps(capsys: pytest.CaptureFixture[str]) ->
     shown = capsys.readouterr().out
     for piece in ("gpt[/b]", "Spearman", "-1.000", "gpt[/b] prefers x to y, other the reverse", "from both: z"):
         assert piece in shown
+
+
+def test_the_dash_of_an_interval_is_no_minus_sign(capsys: pytest.CaptureFixture[str]) -> None:
+    positive, around_zero = Estimate(0.5, 0.4, 0.6, 9, 0.0), Estimate(0.0, -0.2, -0.1, 9, 0.0)
+    print_agreement([Agreement("a", "b", 9, 0, positive, Estimate(None, None, None, 9, 1.0), around_zero)])
+    said = capsys.readouterr().out
+    assert ".400–.600" in said
+    assert "-.200 to -.100" in said
+    assert "N/A–" not in said

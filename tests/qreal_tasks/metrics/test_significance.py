@@ -70,3 +70,11 @@ def test_power_of_what_is_undefined_or_no_difference() -> None:
     assert none is not None
     assert none.images_needed is None
     assert none.detectable > 0.28
+
+
+def test_power_without_variation_is_unknown_and_two_images_are_the_fewest() -> None:
+    assert power(0.1, 0.0, 10) is None
+    assert power(0.0, 0.0, 10) is None
+    tiny = power(0.5, 1e-6, 10)
+    assert tiny is not None
+    assert tiny.images_needed == 2

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 import torch
 
-from qreal_tasks.models.batching import Batches, BatchSize, Failed
+from qreal_tasks.models.batching import Batches, BatchSize, Failed, reason_of
 
 
 class Device:
@@ -104,3 +104,8 @@ def test_the_bad_item_of_a_batch_is_found() -> None:
 def test_a_model_that_fails_on_everything_stops_the_run() -> None:
     with pytest.raises(ValueError, match="cannot take"):
         Device(capacity=10**9, poison=frozenset(range(100))).run(list(range(100, 0, -1)), fixed=8)
+
+
+def test_a_reason_leaves_room_for_the_stage_within_the_200_characters_of_a_submission() -> None:
+    assert reason_of(ValueError("two\nlines")) == "ValueError: two lines"
+    assert len(f"describe: unreadable picture: {reason_of(ValueError('x' * 999))}") <= 200

@@ -123,6 +123,13 @@ def test_a_refused_request_is_not_repeated() -> None:
     assert len(server.asked) == 1
 
 
+def test_a_reason_is_no_longer_than_a_submission_may_have() -> None:
+    [response], _, _ = ask(lambda _: error(400, "too many pixels " * 40))
+    assert response.unanswered is not None
+    assert response.unanswered.startswith("request failed: 400: too many pixels")
+    assert len(response.unanswered) == 200
+
+
 @pytest.mark.parametrize("refusal", [pytest.param(429, id="429"), pytest.param(503, id="503 with retry-after")])
 def test_a_limit_on_the_rate_uses_up_no_retries(refusal: int) -> None:
     """A token bucket: 150 requests a second, the others are told to come back after 30 ms."""

@@ -18,6 +18,7 @@ from qreal_tasks.metrics.significance import holm
 from qreal_tasks.records import GroundingRecord
 from qreal_tasks.report.comparable import CompareError
 from qreal_tasks.report.compare import compare_runs
+from qreal_tasks.report.compare_tables import comparison_json, notes
 from qreal_tasks.report.run_folder import Run, find_results, read_run
 from qreal_tasks.report.score import score_run
 
@@ -78,9 +79,13 @@ def test_a_run_without_a_judge_is_compared_in_the_rest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda record: replace(record, data="org/other"), "org/other"),
         (lambda record: replace(record, prompt_version="9"), "9"),
-        (lambda record: replace(record, image_id=record.image_id + "x"), "i0"),
+        (lambda record: replace(record, image_id=record.image_id + "x"), "i0 is only in run A"),
+        (lambda record: replace(record, generator="h"), "i0: generator is 'g' in run A, 'h' in run"),
+        (lambda record: replace(record, is_portrait=True), "i0: is_portrait is False in run A, True in run"),
+        (lambda record: replace(record, width=21), "i0: width is 20 in run A, 21 in run"),
+        (lambda record: replace(record, height=21), "i0: height is 20 in run A, 21 in run"),
+        (lambda record: replace(record, reference=(), data="org/other"), "i0: reference is .* on org/other"),
     ],
 )
 def test_runs_that_mean_different_things_are_refused(
@@ -94,6 +99,52 @@ def test_runs_that_mean_different_things_are_refused(
     with pytest.raises(ValueError, match=said):
         compare_runs([a, a, b], resamples=50)
     assert issubclass(CompareError, ValueError)
+
+
+@pytest.mark.parametrize("change", [{"label": "cat"}, {"generator": "h"}, {"reference": "No"}, {"image_id": "i9"}])
+def test_entities_of_another_dataset_are_refused(tmp_path: Path, change: dict[str, str]) -> None:
+    a = run_of(tmp_path / "a", groundings())
+    task = a.tasks[0]
+    changed = replace(task, records=(replace(task.records[0], **change), *task.records[1:]))  # type: ignore[arg-type]
+    (field, value), *_ = change.items()
+    with pytest.raises(CompareError, match=f"realism_q1: i0#0: {field} is .* in run A, '{value}' in run B"):
+        compare_runs([a, replace(a, tasks=(changed, *a.tasks[1:]))], resamples=50)
+
+
+def test_a_copy_of_the_dataset_in_another_place_is_the_same_dataset(tmp_path: Path) -> None:
+    folders = [write_pretend_run(tmp_path / name, seed, data=name) for seed, name in enumerate(("mini", "org/copy"))]
+    done = CliRunner().invoke(app, ["compare", *map(str, folders), "--resamples", "50"])
+    assert done.exit_code == 0, done.output
+    assert "data: A: mini, B: org/copy" in done.output
+    comparison = compare_runs([read_run(find_results(folder)[-1]) for folder in reversed(folders)], resamples=50)
+    assert comparison.data == "A: org/copy, B: mini"
+    assert comparison.is_mini
+
+
+def half_judged(tmp_path: Path, last: tuple[float | None, ...] | None) -> list[Run]:
+    """Two runs with the same score on i0; on i2 the first has a score, and the second has ``last``."""
+    full = [replace(r, scores=(s,) * len(r.predicted)) for r, s in zip(scored(0.5, "j@1"), (0.5, 0, 1), strict=True)]
+    return [run_of(tmp_path / "a", full), run_of(tmp_path / "b", [*full[:2], replace(full[2], scores=last)])]
+
+
+@pytest.mark.parametrize("missing", [None, (None,)])
+def test_llm_scores_are_over_images_that_both_runs_have_scores_for(tmp_path: Path, missing: tuple[None] | None) -> None:
+    comparison = compare_runs(half_judged(tmp_path, missing), resamples=50)
+    rows = comparison.pairs[0].imageqa["realism"]
+    # Of run A alone: LLM-Score (.5 + 1) / 2, of run B .5; over the shared image i0 both are .5.
+    assert [one.imageqa["realism"].metrics["llm_score"] for one in comparison.runs] == [0.5, 0.5]
+    assert (rows["llm_score"].difference.value, rows["joint_score"].difference.value) == (0, 0)
+    assert rows["iou"].difference.value == 0
+    assert comparison.unscored == {"realism": 1}
+    assert any("lacks a score of: realism 1." in note for note in notes(comparison))
+    assert comparison_json(comparison)["unscored"] == {"realism": 1}
+
+
+def test_whole_and_unjudged_runs_leave_no_image_out(tmp_path: Path) -> None:
+    whole = half_judged(tmp_path, (0.25,))
+    comparison = compare_runs([*whole, run_of(tmp_path / "c", groundings())], resamples=50)
+    assert comparison.unscored == {}
+    assert comparison.pairs[0].imageqa["realism"]["llm_score"].difference.value == pytest.approx(-0.375)
 
 
 def test_another_task_version_and_a_single_run_are_refused(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ JUDGED: dict[str, tuple[Callable[[Judgments], Judgments], Level, str]] = {
     "unread": (
         lambda r: [replace(r[0], answer=None, reason="empty"), *r[1:]],
         Level.WARNING,
-        "realism_q1 1 × empty",
+        "They count as wrong: realism_q1 1 × empty.",
     ),
 }
 
@@ -85,7 +85,11 @@ GROUNDED: dict[str, tuple[dict[str, object], Level, str]] = {
     "boxes dropped": ({"dropped": {"no area": 1}}, Level.WARNING, "realism 3"),
     "not judged": ({"scores": None, "judge": None}, Level.INFO, "N/A for realism"),
     "pairs unjudged": ({"unjudged": {"timeout": 1}}, Level.WARNING, "realism 3 × timeout"),
-    "unread": ({"reason": "no_entity", "predicted": (), "scores": ()}, Level.WARNING, "realism 3 × no_entity"),
+    "unread": (
+        {"reason": "no_entity", "predicted": (), "scores": ()},
+        Level.WARNING,
+        "no false alarm: realism 3 × no_entity.",
+    ),
 }
 
 

@@ -53,6 +53,14 @@ def _edit_result(folder: Path, key: str, value: object, remove: bool = False) ->
     path.write_text(json.dumps(results), encoding="utf-8")
 
 
+def _edit_limit(limit: str) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        path = folder / f"{PREFIX}_results.json"
+        path.write_text(path.read_text(encoding="utf-8").replace('"limit": null', f'"limit": {limit}'), "utf-8")
+
+    return edit
+
+
 def _edit_box(folder: Path) -> None:
     """A predicted region that its own text does not give, without any effect on the numbers."""
     path = folder / f"{PREFIX}_samples_qreal_imageqa_realism.jsonl"
@@ -78,6 +86,8 @@ def _drop_records(line: str) -> str:
     del sample["records"]
     return json.dumps(sample)
 
+
+DEEP = "[" * 100_000 + "]" * 100_000
 
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "number edited": (
@@ -110,6 +120,15 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "config is null": (
         lambda f: (f / f"{PREFIX}_results.json").write_text('{"config": null, "results": {}}', encoding="utf-8"),
         "not a results file of lmms-eval",
+    ),
+    "limit is text": (_edit_limit('"10"'), "config.limit is '10', expected a number or null"),
+    "limit is true": (_edit_limit("true"), "config.limit is True, expected a number or null"),
+    "limit is no number": (_edit_limit("NaN"), "config.limit is nan, expected a number or null"),
+    "limit fits no float": (_edit_limit("1" + "0" * 400), "config.limit is 1000"),
+    "results too deep": (_edit_limit(DEEP), "not a results file of lmms-eval: RecursionError"),
+    "sample too deep": (
+        lambda f: _edit_lines(f, lambda lines: [f'{{"records": {DEEP}}}', *lines[1:]]),
+        "line 1: maximum recursion depth",
     ),
     "sample missing": (lambda f: _edit_lines(f, lambda lines: lines[:-1]), "records: live 5, recomputed 4"),
     "sample twice": (lambda f: _edit_lines(f, lambda lines: [*lines, lines[0]]), "i0#0: occurs twice"),

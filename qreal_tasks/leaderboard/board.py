@@ -17,7 +17,7 @@ from qreal_tasks.leaderboard.problems import Kind, Problem
 from qreal_tasks.leaderboard.ranks import Rank, rank_ranges
 from qreal_tasks.leaderboard.reading import MANIFEST, read_folder
 from qreal_tasks.leaderboard.references import References
-from qreal_tasks.leaderboard.result import HEADLINES, IMAGEQA_JOINT, Result, headline
+from qreal_tasks.leaderboard.result import HEADLINES, IMAGEQA_JOINT, Result, headline, refusal
 from qreal_tasks.leaderboard.tasks import Half
 
 
@@ -62,13 +62,13 @@ def build_board(submissions: Path, references: References, cache: CheckCache) ->
 
     Raises:
         BoardError: there is no sub-folder with a manifest.
-        OSError: a folder cannot be read, or the cache not be written.
+        OSError: ``submissions`` cannot be listed, or the cache not be written.
     """
     folders = sorted(path for path in submissions.iterdir() if path.is_dir()) if submissions.is_dir() else []
     folders = [path for path in folders if not path.name.startswith(".")]
     if not folders:
         raise BoardError(f"{submissions}: no folder in it; expected one for each submission, with {MANIFEST}")
-    results = [cache.result(path.name, read_folder(path), references) for path in folders]
+    results = [_checked(path, references, cache) for path in folders]
     accepted, refused = _without_copies(results)
     judge = _judge_of_most(accepted)
     return Board(
@@ -83,6 +83,15 @@ def build_board(submissions: Path, references: References, cache: CheckCache) ->
         recomputed=cache.misses,
         from_cache=cache.hits,
     )
+
+
+def _checked(path: Path, references: References, cache: CheckCache) -> Result:
+    try:
+        folder = read_folder(path)
+    except OSError as error:
+        said = f"{path.name}: cannot be read ({error.strerror}); make its files readable"
+        return refusal(path.name, Problem(Kind.FOLDER, said))
+    return cache.result(path.name, folder, references)
 
 
 def _without_copies(results: Sequence[Result]) -> tuple[list[Result], list[Result]]:

@@ -77,10 +77,15 @@ class Result:
     """Headline to why it does not rank."""
 
 
+def refusal(folder: str, *problems: Problem, manifest: Manifest | None = None) -> Result:
+    """What is kept of a refused submission: only its reasons."""
+    return Result(folder, problems, manifest, {}, {}, {}, (), {}, {})
+
+
 def result_of(checked: Checked, resamples: int = RESAMPLES) -> Result:
     """The numbers of a check; a refused submission keeps only its reasons."""
     if checked.problems or checked.run is None or checked.scores is None:
-        return Result(checked.folder, checked.problems, checked.manifest, {}, {}, {}, (), {}, {})
+        return refusal(checked.folder, *checked.problems, manifest=checked.manifest)
     said = to_json(checked.scores)
     groups = {
         f"{table}.{name}": numbers(group["metrics"], group["intervals"])

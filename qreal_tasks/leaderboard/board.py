@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -95,20 +95,29 @@ def _checked(path: Path, references: References, cache: CheckCache) -> Result:
 
 
 def _without_copies(results: Sequence[Result]) -> tuple[list[Result], list[Result]]:
-    """Accepted and refused: of two submissions with the same samples the one that says it is older stays."""
+    """Accepted and refused: of submissions with the same answers in a half none stays, because nothing in them proves
+    which was first."""
+    sharing: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for result in results:
+        for half in result.answers.items():
+            sharing[half].append(result.folder)
     accepted: list[Result] = []
-    refused = [result for result in results if result.problems]
-    first: dict[str, Result] = {}
-    for result in sorted((r for r in results if not r.problems), key=lambda r: (_created(r), r.folder)):
-        assert result.manifest is not None
-        samples = result.manifest.id[-12:]
-        if samples in first:
-            said = f"id {result.manifest.id}: its samples are those of {first[samples].folder}; remove one of them"
-            refused.append(replace(result, problems=(Problem(Kind.ID, said),)))
+    refused: list[Result] = []
+    for result in results:
+        copies = tuple(
+            Problem(Kind.COPY, f"{half}: the answers are those of {_others(names, result.folder)}; remove all but one")
+            for (half, _), names in sharing.items()
+            if len(names) > 1 and result.folder in names
+        )
+        if result.problems or copies:
+            refused.append(replace(result, problems=(*result.problems, *copies)))
         else:
-            first[samples] = result
             accepted.append(result)
-    return accepted, sorted(refused, key=lambda r: r.folder)
+    return accepted, refused
+
+
+def _others(names: Sequence[str], mine: str) -> str:
+    return f"{', '.join(name for name in names if name != mine):.300}"
 
 
 def judge_of(result: Result) -> str | None:
@@ -136,10 +145,6 @@ def _under(judge: str | None, result: Result) -> Result:
         return result
     why = f"judged by {its}, the board ranks scores of {judge}; scores of different judges are not comparable"
     return replace(result, unranked={**result.unranked, IMAGEQA_JOINT: why})
-
-
-def _created(result: Result) -> str:
-    return result.manifest.created if result.manifest else ""
 
 
 def _ranked(results: Sequence[Result]) -> tuple[Entry, ...]:

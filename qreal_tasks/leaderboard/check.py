@@ -19,7 +19,7 @@ from qreal_tasks.leaderboard.problems import Kind, Problem, shortened
 from qreal_tasks.leaderboard.reading import Folder, Opened, open_folder, read_folder, samples_path
 from qreal_tasks.leaderboard.record_checks import check_record
 from qreal_tasks.leaderboard.references import References, mini_fingerprints
-from qreal_tasks.leaderboard.samples_file import read_records, sample_id, samples_digest
+from qreal_tasks.leaderboard.samples_file import read_records, sample_id, samples_digest, to_lines
 from qreal_tasks.leaderboard.tasks import TASKS, Half, task_versions
 from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.metrics.feasibility import Verdict
@@ -59,7 +59,7 @@ def check_folder(name: str, folder: Folder, references: References, *, resamples
     records: dict[str, list[Record]] = {}
     for task, lines in opened.lines.items():
         records[task], unread = read_records(lines, samples_path(task))
-        problems += unread
+        problems += unread or _not_as_packed(task, records[task], lines)
     if opened.manifest is not None:
         problems += _about_manifest(opened, opened.manifest, records, references)
     for task, some in records.items():
@@ -68,6 +68,14 @@ def check_folder(name: str, folder: Folder, references: References, *, resamples
     run = _run(opened, records)
     scores, wrong = _recomputed(opened, run, resamples)
     return Checked(name, opened.manifest, run, scores, tuple(shortened([*problems, *wrong])))
+
+
+def _not_as_packed(task: str, records: Sequence[Record], lines: bytes) -> list[Problem]:
+    """One run has one spelling: another order, a space or an empty line would give its copy another id."""
+    if to_lines(records) == lines:
+        return []
+    said = "other order, spaces or spellings than `qreal submit pack` writes for these records; pack the run again"
+    return [Problem(Kind.RECORD, f"{samples_path(task)}: {said}")]
 
 
 def _about_manifest(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -50,6 +51,16 @@ Id = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?-[0-9a-f]
 
 AnyHalf = Annotated[Half, Field(strict=False)]
 """JSON has no enumerations."""
+
+
+def _is_past(created: str) -> str:
+    try:
+        time = datetime.fromisoformat(created)
+    except ValueError as error:
+        raise ValueError(f"is no date and time ({error}); expected when the run was started") from None
+    if time > datetime.now() + timedelta(days=1):  # the clock of the run has no zone; a day covers all
+        raise ValueError("lies in the future; expected when the run was started")
+    return created
 
 
 class _Strict(BaseModel):
@@ -120,7 +131,7 @@ class Manifest(_Strict):
     """For the board."""
     description: Words = ""
     contact: Line | None = None
-    created: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$")]
+    created: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$"), AfterValidator(_is_past)]
     """When the run was started, by the clock of the harness, which has no zone."""
     halves: Annotated[list[AnyHalf], Field(min_length=1, max_length=2)]
     """What the submission is complete in."""

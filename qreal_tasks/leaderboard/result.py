@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,7 @@ from qreal_tasks.leaderboard.claims import SEED
 from qreal_tasks.leaderboard.lints import MOST_LEFT_OUT, lints
 from qreal_tasks.leaderboard.manifest import Manifest
 from qreal_tasks.leaderboard.problems import Problem
+from qreal_tasks.leaderboard.tasks import Half
 from qreal_tasks.metrics.bootstrap import LEVEL, RESAMPLES, resample_weights
 from qreal_tasks.metrics.grounding import GroundingTable, score_grounding
 from qreal_tasks.metrics.objectqa import OVERALL, ObjectQATable
@@ -75,11 +78,13 @@ class Result:
     """Headline to its value on each draw of images."""
     unranked: Mapping[str, str]
     """Headline to why it does not rank."""
+    answers: Mapping[str, str]
+    """Half to what its answers hash to, ``answers_digest``: copies have the same."""
 
 
 def refusal(folder: str, *problems: Problem, manifest: Manifest | None = None) -> Result:
     """What is kept of a refused submission: only its reasons."""
-    return Result(folder, problems, manifest, {}, {}, {}, (), {}, {})
+    return Result(folder, problems, manifest, {}, {}, {}, (), {}, {}, {})
 
 
 def result_of(checked: Checked, resamples: int = RESAMPLES) -> Result:
@@ -111,7 +116,23 @@ def result_of(checked: Checked, resamples: int = RESAMPLES) -> Result:
         notes=tuple(lints(checked.scores)),
         draws=draws,
         unranked=_unranked(groups),
+        answers={
+            half.value: answers_digest(some)
+            for half, kind in ((Half.OBJECTQA, JudgmentRecord), (Half.IMAGEQA, GroundingRecord))
+            if (some := [record for record in records if isinstance(record, kind)])
+        },
     )
+
+
+def answers_digest(records: Iterable[Record]) -> str:
+    """SHA-256 of what a model gave: sample, text and P(Yes); what may be written beside them changes nothing."""
+    lines = sorted(
+        json.dumps([record.question, record.entity_id, record.raw, record.p_yes])
+        if isinstance(record, JudgmentRecord)
+        else json.dumps([record.set_name, record.image_id, record.raw])
+        for record in records
+    )
+    return hashlib.sha256("\n".join(lines).encode("ascii")).hexdigest()
 
 
 def headline(result: Result, name: str) -> Number | None:

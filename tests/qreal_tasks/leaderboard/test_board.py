@@ -144,14 +144,34 @@ def test_what_a_result_depends_on_is_checked_anew(change: str, made: Made, tmp_p
     assert bool(found.refused) == (change == "data")
 
 
-def test_a_copy_under_another_name_is_refused(made: Made, tmp_path: Path) -> None:
-    for name, date in (("original", "2026-01-01T00:00:00"), ("a-copy", "2026-02-01T00:00:00")):
+def test_all_copies_are_refused_whatever_their_dates_say(made: Made, tmp_path: Path) -> None:
+    for name, date in (("original", "2026-01-01T00:00:00"), ("a-copy", "2025-02-01T00:00:00")):
         shutil.copytree(made.submissions / "s5", tmp_path / name)
         tampering.change_manifest(tmp_path / name, lambda m, date=date, name=name: m.update(created=date, name=name))
+    shutil.copytree(made.submissions / "s0", tmp_path / "other")
     found = build_board(tmp_path, made.references, CheckCache(made.cache, RESAMPLES))
-    assert [entry.manifest.name for entry in found.entries] == ["original"]
-    assert [result.folder for result in found.refused] == ["a-copy"]
-    assert "its samples are those of original" in str(found.refused[0].problems[0])
+    assert [entry.result.folder for entry in found.entries] == ["other"]
+    said = {result.folder: str(result.problems[0]) for result in found.refused}
+    assert said == {
+        "a-copy": "copy: objectqa: the answers are those of original; remove all but one",
+        "original": "copy: objectqa: the answers are those of a-copy; remove all but one",
+    }
+
+
+def test_a_copy_of_one_half_with_other_masses_is_a_copy(made: Made, tmp_path: Path) -> None:
+    """s0 is both halves; its ObjectQA alone, with every mass changed, has another id and the same answers."""
+    records = simulated(made.references, MODELS[0][1], seed=0)
+    halved = [replace(r, mass=0.5) for r in records if isinstance(r, JudgmentRecord)]
+    pack_run(
+        write_run(tmp_path / "run", list(halved)), tmp_path / "submissions" / "half", Said("Half"), resamples=RESAMPLES
+    )
+    shutil.copytree(made.submissions / "s0", tmp_path / "submissions" / "whole")
+    found = build_board(tmp_path / "submissions", made.references, CheckCache(made.cache, RESAMPLES))
+    assert found.entries == ()
+    assert [str(result.problems[0]) for result in found.refused] == [
+        "copy: objectqa: the answers are those of whole; remove all but one",
+        "copy: objectqa: the answers are those of half; remove all but one",
+    ]
 
 
 def test_refused_submissions_are_kept_with_reasons(made: Made) -> None:

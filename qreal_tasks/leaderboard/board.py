@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from qreal_tasks.judge.manifest import Manifest as JudgeManifest
+from qreal_tasks.judge.manifest import packaged_manifests
 from qreal_tasks.leaderboard.cache import CheckCache
 from qreal_tasks.leaderboard.manifest import Manifest
 from qreal_tasks.leaderboard.paper import PaperModel, paper_models
@@ -48,7 +49,7 @@ class Board:
     images: int
     entities: int
     judge: str | None
-    """Whose joint scores are ranked: that of most submissions. Scores of different judges are not comparable."""
+    """Whose joint scores are ranked. Scores of different judges are not comparable."""
     entries: tuple[Entry, ...]
     """Best macro AUC first, then best F1 at .5, then by name."""
     refused: tuple[Result, ...]
@@ -57,8 +58,13 @@ class Board:
     from_cache: int
 
 
-def build_board(submissions: Path, references: References, cache: CheckCache) -> Board:
+def build_board(
+    submissions: Path, references: References, cache: CheckCache, judge: JudgeManifest | None = None
+) -> Board:
     """Check every sub-folder of ``submissions``, and rank what passes.
+
+    Args:
+        judge: whose joint scores are ranked; None for ``_judge_by_default``.
 
     Raises:
         BoardError: there is no sub-folder with a manifest.
@@ -70,14 +76,14 @@ def build_board(submissions: Path, references: References, cache: CheckCache) ->
         raise BoardError(f"{submissions}: no folder in it; expected one for each submission, with {MANIFEST}")
     results = [_checked(path, references, cache) for path in folders]
     accepted, refused = _without_copies(results)
-    judge = _judge_of_most(accepted)
+    ranked_judge = _title(judge) if judge is not None else _judge_by_default(accepted)
     return Board(
         data=references.name,
         fingerprints={half.value: references.fingerprint(half) for half in Half},
         images=len(references.images),
         entities=len(references.entities),
-        judge=judge,
-        entries=_ranked([_under(judge, result) for result in accepted]),
+        judge=ranked_judge,
+        entries=_ranked([_under(ranked_judge, result) for result in accepted]),
         refused=tuple(refused),
         paper=paper_models(),
         recomputed=cache.misses,
@@ -123,14 +129,21 @@ def _others(names: Sequence[str], mine: str) -> str:
 def judge_of(result: Result) -> str | None:
     """Name and hash of the judge that scored the descriptions; None when nobody did."""
     said = result.manifest.judge if result.manifest else None
-    return None if said is None else JudgeManifest.model_validate(said).title
+    return None if said is None else _title(JudgeManifest.model_validate(said))
 
 
-def _judge_of_most(results: Sequence[Result]) -> str | None:
-    """Ties go to the first by name, so that the order of folders decides nothing."""
+def _title(judge: JudgeManifest) -> str:
+    """A packaged judge goes by its own name, whatever a submitter calls it."""
+    return next((one.title for one in packaged_manifests() if one.hash == judge.hash), judge.title)
+
+
+def _judge_by_default(results: Sequence[Result]) -> str | None:
+    """A packaged judge that anybody asked, else that of most submissions: many submissions under a judge of their own
+    do not take over a board. Ties go to the first by name, so that the order of folders decides nothing."""
+    packaged = {one.hash[:12] for one in packaged_manifests()}
     titles = [judge for result in results if (judge := judge_of(result)) is not None]
     counted = Counter(map(_hash, titles))
-    return min(titles, key=lambda judge: (-counted[_hash(judge)], judge)) if titles else None
+    return min(titles, key=lambda t: (_hash(t) not in packaged, -counted[_hash(t)], t), default=None)
 
 
 def _hash(judge: str) -> str:

@@ -67,6 +67,23 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class ShownJudge(BaseModel):
+    """What a board shows of a judge's manifest."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    name: Name
+    model: Line
+
+
+def _may_be_shown(judge: dict[str, Any]) -> dict[str, Any]:
+    try:
+        ShownJudge.model_validate(judge)
+    except ValidationError as error:
+        raise ValueError("; ".join(_explained(one) for one in error.errors())) from None
+    return judge
+
+
 class Adapter(_Strict):
     """Weights on top of a model."""
 
@@ -143,7 +160,7 @@ class Manifest(_Strict):
     record_version: int
     limit: None
     """A run cut by ``--limit`` is no benchmark result."""
-    judge: dict[str, Any] | None = None
+    judge: Annotated[dict[str, Any], AfterValidator(_may_be_shown)] | None = None
     """Manifest of the judge that scored the descriptions (``qreal_tasks.judge.manifest``)."""
     cost: Cost = Cost()
     files: Annotated[list[FileInfo], Field(max_length=20)]

@@ -16,7 +16,8 @@ from drawn_references import drawn_references
 from scipy.stats import norm
 from submitted import JUDGE, simulated, small_references, write_run
 
-from qreal_tasks.leaderboard.board import BoardError, build_board
+from qreal_tasks.judge.manifest import Manifest
+from qreal_tasks.leaderboard.board import BoardError, build_board, judge_of
 from qreal_tasks.leaderboard.board_files import board_csv, board_json
 from qreal_tasks.leaderboard.cache import CheckCache
 from qreal_tasks.leaderboard.pack import Said, pack_run
@@ -212,22 +213,40 @@ def test_hard_items_left_out_do_not_rank(made: Made, tmp_path: Path) -> None:
     assert any("have no P(Yes) and are out of the AUC" in note for note in entry.result.notes)
 
 
-def test_joint_scores_of_another_judge_do_not_rank(tmp_path: Path) -> None:
+OTHER = JUDGE.model_copy(update={"name": "mine", "model": "another-model"})
+THIRD = JUDGE.model_copy(update={"name": "third", "model": "a-third-model"})
+RENAMED = JUDGE.model_copy(update={"name": "gold-standard"})
+
+
+@pytest.mark.parametrize(
+    ("asked", "named", "expected", "ranked"),
+    [
+        ((JUDGE, JUDGE, OTHER), None, JUDGE, {"Model 0", "Model 1"}),
+        ((OTHER, JUDGE, OTHER), None, JUDGE, {"Model 1"}),  # many submissions do not take over a board
+        ((OTHER, RENAMED, OTHER), None, JUDGE, {"Model 1"}),  # the packaged judge under its own name
+        ((OTHER, THIRD, OTHER), None, OTHER, {"Model 0", "Model 2"}),
+        ((OTHER, JUDGE, OTHER), OTHER, OTHER, {"Model 0", "Model 2"}),
+        ((JUDGE, JUDGE, JUDGE), OTHER, OTHER, set()),
+    ],
+)
+def test_joint_scores_of_one_judge_rank(
+    asked: tuple[Manifest, ...], named: Manifest | None, expected: Manifest, ranked: set[str], tmp_path: Path
+) -> None:
     references = small_references()
-    other = JUDGE.model_copy(update={"name": "mine", "model": "another-model"})
-    for number, judge in enumerate((JUDGE, JUDGE, other)):
+    for number, judge in enumerate(asked):
         records = simulated(references, seed=number)
         judged = [replace(r, judge=judge.title) if isinstance(r, GroundingRecord) else r for r in records]
-        results = write_run(tmp_path / "runs" / str(number), judged, judge=judge)
+        results = write_run(tmp_path / "runs" / str(number), judged, judge=judge, only="imageqa")
         pack_run(results, tmp_path / "submissions" / str(number), Said(f"Model {number}"), resamples=50)
-    found = build_board(tmp_path / "submissions", references, CheckCache(tmp_path / "cache", 50))
+    found = build_board(tmp_path / "submissions", references, CheckCache(tmp_path / "cache", 50), named)
     assert not found.refused
-    assert found.judge == JUDGE.title
-    ranked = {entry.manifest.name for entry in found.entries if IMAGEQA_JOINT in entry.ranks}
-    assert ranked == {"Model 0", "Model 1"}
+    assert found.judge == expected.title
+    assert {entry.manifest.name for entry in found.entries if IMAGEQA_JOINT in entry.ranks} == ranked
     assert all(IMAGEQA_F1 in entry.ranks for entry in found.entries)
-    (alone,) = (entry for entry in found.entries if entry.manifest.name == "Model 2")
-    assert f"judged by {other.title}" in alone.result.unranked[IMAGEQA_JOINT]
+    for entry in found.entries:
+        if entry.manifest.name not in ranked:
+            assert f"judged by {judge_of(entry.result)}" in entry.result.unranked[IMAGEQA_JOINT]
+    assert "gold-standard" not in {str(judge_of(entry.result)).partition("@")[0] for entry in found.entries}
 
 
 def test_the_csv_holds_every_model_and_no_formula(made: Made) -> None:

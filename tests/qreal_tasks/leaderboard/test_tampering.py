@@ -332,6 +332,12 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str]] = {
     "another judge": (_each_judge, "scores of 'gpt-4o@000000000000', but the manifest's judge hashes to gpt-4o@"),
     "judge edited": (_manifest(_set("judge/temperature", 1.0)), "but the manifest's judge hashes to gpt-4o@"),
     "judge removed": (_manifest(_set("judge", None)), "but no judge in the manifest"),
+    "controls in the judge's name": (
+        _manifest(_set("judge/name", "gpt\u202e-4o")),
+        "name is 'gpt\\u202e-4o': holds U+202E",
+    ),
+    "judge's name too long": (_manifest(_set("judge/name", "a" * 81)), "String should have at most 80 characters"),
+    "line break in the judge's model": (_manifest(_set("judge/model", "a\nb")), "model is 'a\\nb': holds a line break"),
     "judge malformed": (_manifest(_set("judge/prompt", {})), "judge: the manifest's judge is none: "),
     "score for saying nothing": (
         _in(REALISM, lambda s: _say_nothing(_with_scores(s))),

@@ -26,7 +26,7 @@ from qreal_tasks.leaderboard.tasks import Half, task_versions
 from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.records import RECORD_VERSION
 
-FORM = 2
+FORM = 3
 """Changes when the same submission gives another result: a new check, or a new number on the board."""
 
 _SAID = "result"

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from qreal_tasks.benchmark import QUESTION_NAMES
 from qreal_tasks.leaderboard.check import Checked
 from qreal_tasks.leaderboard.claims import SEED
 from qreal_tasks.leaderboard.lints import MOST_LEFT_OUT, lints
@@ -221,14 +222,17 @@ def _mean_f1(records: Sequence[Record]) -> float | None:
 
 
 def _unranked(groups: Mapping[str, Mapping[str, Number]]) -> dict[str, str]:
-    """Headlines that rest on too few of the items."""
+    """Headlines that rest on too few of the items; the worst question or set decides, since a mean hides it."""
+    questions, sets = [f"objectqa.{name}" for name in QUESTION_NAMES], [f"imageqa.{name}" for name in MEAN_SETS]
     found: dict[str, str] = {}
-    missing = groups.get(f"objectqa.{OVERALL}", {}).get("without_p", {}).get("value") or 0
-    if missing > MOST_LEFT_OUT:
-        found[OBJECTQA_AUC] = f"P(Yes) is missing on {missing:.1%} of the items; at most {MOST_LEFT_OUT:.0%} may be"
-    shares = [groups.get(f"imageqa.{name}", {}).get("unjudged", {}).get("value") or 0 for name in MEAN_SETS]
-    if max(shares) > MOST_LEFT_OUT:
-        found[IMAGEQA_JOINT] = (
-            f"{max(shares):.1%} of the pairs of a set are unjudged; at most {MOST_LEFT_OUT:.0%} may be"
-        )
+    for name, among, metric, what in (
+        (OBJECTQA_AUC, questions, "without_p", "of the items have no P(Yes)"),
+        (OBJECTQA_AUC, questions, "unparsed", "of the answers could not be read, so that P(Yes) cannot be checked"),
+        (IMAGEQA_JOINT, sets, "unjudged", "of the pairs are unjudged"),
+    ):
+        shares = {group: groups.get(group, {}).get(metric, {}).get("value") or 0 for group in among}
+        worst = max(shares, key=lambda group: shares[group])
+        if shares[worst] > MOST_LEFT_OUT:
+            said = f"{worst.partition('.')[2]}: {shares[worst]:.1%} {what}; at most {MOST_LEFT_OUT:.1%} may be"
+            found.setdefault(name, said)
     return found

@@ -22,10 +22,19 @@ _UNSEEN = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
 """Unicode categories that change how other text is shown, or are no text: controls, overrides, half surrogates."""
 
 
+def first_unseen(text: str) -> str | None:
+    """The first character that is a control, changes how other text is shown, or is no text.
+
+    >>> first_unseen("déjà vu"), first_unseen("a\\u202eb")
+    (None, '\\u202e')
+    """
+    return next((character for character in text if unicodedata.category(character) in _UNSEEN), None)
+
+
 def _is_plain(text: str) -> str:
-    for character in text:
-        if unicodedata.category(character) in _UNSEEN and character != "\n":
-            raise ValueError(f"holds U+{ord(character):04X}, a control or invisible character; leave it out")
+    unseen = first_unseen(text.replace("\n", ""))
+    if unseen is not None:
+        raise ValueError(f"holds U+{ord(unseen):04X}, a control or invisible character; leave it out")
     return text
 
 

@@ -248,6 +248,27 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str]] = {
         _in(REALISM, lambda s: [x.update(space="resized_pixels") for x in s]),
         "boxes in resized_pixels without input_size cannot be placed",
     ),
+    "two spaces in two sets": (
+        _in(HUMAN, lambda s: [x.update(space="norm1000") for x in s]),
+        "boxes in 'norm1000' (image c",
+    ),
+    "two input sizes of one size": (
+        lambda f: [_in(t, _first(input_size=size))(f) for t, size in ((REALISM, [100, 80]), (HUMAN, [50, 40]))],
+        "images of 100x80 have input_size 50x40 (image c",
+    ),
+    "reason too long": (_in(Q1, _first(raw="", answer=None, reason="a" * 301)), "reason of 301 characters, expected 1"),
+    "controls in a reason": (
+        _in(Q1, _first(raw="", answer=None, reason="so\u202eos")),
+        "reason has a reason with U+202E, a control or invisible character",
+    ),
+    "line break in a reason of the judge": (
+        _in(REALISM, _in_scores(lambda s: s.update(unjudged={"a\nb": 1}))),
+        "unjudged has a reason with U+000A, a control or invisible character",
+    ),
+    "reason of the judge too long": (
+        _in(REALISM, _in_scores(lambda s: s.update(unjudged={"a" * 301: 1}))),
+        "unjudged has a reason of 301 characters, expected 1 to 300",
+    ),
     "two spaces": (_in(REALISM, _first(space="norm1000")), "one run has one declared space"),
     # completeness
     "sample missing": (_in(Q1, lambda s: s.pop()), f"incomplete: {Q1}: sample c3-img4#1 is missing"),

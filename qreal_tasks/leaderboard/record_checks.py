@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from qreal_tasks.answers import MOST_OF_A_REASON
 from qreal_tasks.benchmark import PROMPT_VERSION
 from qreal_tasks.boxes import Space
 from qreal_tasks.judge.records import pairs_of
@@ -17,9 +18,6 @@ from qreal_tasks.samples import NO_INPUT_SIZE
 
 _OF_THE_DATASET = ("image_id", "generator", "is_portrait", "label", "width", "height")
 _FROM_THE_TEXT = ("answer", "reason", "predicted", "dropped", "clipped")
-
-MOST_OF_A_REASON = 300
-"""Characters; the project's own backends stay below."""
 
 MOST_MASS = 1.01
 """A probability that was rounded several times may pass 1 by a little."""

@@ -137,8 +137,9 @@ def test_no_number_of_the_scores_raises(honest: Path, references: References) ->
     live = json.loads(json.dumps(ours["live"]))
     for path, value in _odd_numbers(live):
         assert wrong_live(live, checked.run, checked.scores), (path, value)
-    for table in ("objectqa", "imageqa"):
-        for name, group in ours[table].items():
+    settings = {"settings": {"resamples": ours["resamples"], "seed": ours["seed"]}}
+    for table in (settings, ours["objectqa"], ours["imageqa"]):
+        for name, group in table.items():
             claimed = json.loads(json.dumps({name: group}))
             for path, value in _odd_numbers(claimed):
                 assert wrong_claims(claimed, {name: group}), (path, value)

@@ -179,6 +179,24 @@ def test_a_check_that_raises_refuses_its_submission_only(
         assert str(refused.problems[0]) == "check: stopped by ZeroDivisionError: by nothing; report it"
 
 
+def test_a_folder_that_cannot_be_read_is_refused(
+    honest: Path, references: References, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("fine", "locked"):
+        shutil.copytree(honest, tmp_path / "submissions" / name)
+
+    def read(folder: Path) -> Folder:
+        if folder.name == "locked":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return read_folder(folder)
+
+    monkeypatch.setattr("qreal_tasks.leaderboard.board.read_folder", read)
+    board = build_board(tmp_path / "submissions", references, CheckCache(tmp_path / "cache", RESAMPLES))
+    assert [entry.result.folder for entry in board.entries] == ["fine"]
+    (refused,) = board.refused
+    assert str(refused.problems[0]) == "folder: locked: cannot be read (Permission denied); make its files readable"
+
+
 @pytest.mark.parametrize("how", ["cut", "flipped", "zeroed"])
 def test_no_mangled_byte_raises(how: str, honest: Path, references: References, tmp_path: Path) -> None:
     rng = random.Random(1)

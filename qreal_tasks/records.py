@@ -9,14 +9,17 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 RECORD_VERSION = 1
 """Layout of the two records below; a reader refuses any other."""
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+Whole = Annotated[int, Field(ge=0, le=10**6)]
+"""A side in pixels or a count. The bound is read from stored records only, and keeps every sum a number."""
 
 
 @dataclass(frozen=True)
@@ -74,21 +77,21 @@ class GroundingRecord:
     image_id: str
     generator: str
     is_portrait: bool
-    width: int
-    height: int
+    width: Whole
+    height: Whole
     """Of the stored image, in pixels."""
     space: str
     """The declared space in which the model was asked to write boxes."""
-    input_size: tuple[int, int] | None
+    input_size: tuple[Whole, Whole] | None
     """Width and height that the model was fed, when the backend reports them."""
     raw: str
     reason: str | None
     """Why nothing could be read from ``raw``; None when it was read, also as an empty list."""
     predicted: tuple[Region, ...]
     """Valid boxes only, clipped to the image, in the order of the text."""
-    dropped: dict[str, int]
+    dropped: dict[str, Whole]
     """Predicted entities left out, counted by reason."""
-    clipped: int
+    clipped: Whole
     """How many of ``predicted`` reached outside the image."""
     reference: tuple[Region, ...]
     prompt_version: str
@@ -98,7 +101,7 @@ class GroundingRecord:
     judge could not answer; None altogether when no judge was asked."""
     judge: str | None = None
     """Name and hash of the manifest of the judge that was asked."""
-    unjudged: dict[str, int] = field(default_factory=dict)
+    unjudged: dict[str, Whole] = field(default_factory=dict)
     """Pairs that the judge could not answer, counted by reason."""
     version: int = RECORD_VERSION
 

@@ -8,10 +8,11 @@ from qreal_tasks.answers.entities import Entities, parse_entities
 from qreal_tasks.answers.fields import Dropped, ParsedEntity
 from qreal_tasks.answers.judgment import Judgment, parse_judgment
 from qreal_tasks.answers.regions import Located, regions_in_pixels
-from qreal_tasks.answers.scores import Scores, parse_input_size, parse_scores, parse_unanswered
+from qreal_tasks.answers.scores import MOST_OF_A_REASON, Scores, parse_input_size, parse_scores, parse_unanswered
 from qreal_tasks.answers.spoken import Reason
 
 __all__ = [
+    "MOST_OF_A_REASON",
     "Dropped",
     "Entities",
     "Judgment",

@@ -15,6 +15,9 @@ from typing import Any
 
 from qreal_tasks.benchmark import Answer
 
+MOST_OF_A_REASON = 300
+"""Characters of why there is no answer."""
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -64,9 +67,19 @@ def parse_input_size(text: str | None) -> tuple[int, int] | None:
 
 
 def parse_unanswered(text: str | None) -> str | None:
-    """Why there is no answer, from ``{"unanswered": "refused"}``; None when there is one."""
+    """Why there is no answer, from ``{"unanswered": "refused"}``; None when there is one.
+
+    One line of at most ``MOST_OF_A_REASON`` characters: a server's message may hold line breaks and invisible
+    characters, and reasons are shown in tables and counted.
+
+    >>> parse_unanswered('{"unanswered": "bad\\\\nrequest\\\\u202e"}')
+    'bad request'
+    """
     reason = _object(text).get("unanswered")
-    return reason if isinstance(reason, str) and reason else None
+    if not isinstance(reason, str):
+        return None
+    shown = "".join(character if character.isprintable() else " " for character in reason)
+    return " ".join(shown.split())[:MOST_OF_A_REASON].strip() or None
 
 
 def _object(text: str | None) -> dict[str, Any]:

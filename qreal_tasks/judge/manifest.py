@@ -6,6 +6,7 @@ print(manifest.title)  # gpt-4o@ and twelve digits that change when a score migh
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -133,6 +134,13 @@ def load_manifest(name_or_path: str | Path) -> Manifest:
         names = ", ".join(sorted(packaged))
         raise ManifestError(f"no judge is called {name_or_path!r}, expected {names} or the path of a .yaml file")
     return _parsed(packaged[name_or_path], f"judge {name_or_path}")
+
+
+@functools.cache
+def packaged_manifests() -> tuple[Manifest, ...]:
+    """The judges that come with this package, by name."""
+    files = sorted(_packaged(), key=lambda file: file.name)
+    return tuple(_parsed(file, f"judge {file.name.removesuffix('.yaml')}") for file in files)
 
 
 def _packaged() -> Iterator[Traversable]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from qreal_tasks.judge.manifest import Manifest as JudgeManifest
+from qreal_tasks.judge.manifest import packaged_manifests
 from qreal_tasks.leaderboard.cache import CheckCache
 from qreal_tasks.leaderboard.manifest import Manifest
 from qreal_tasks.leaderboard.paper import PaperModel, paper_models
@@ -17,7 +18,7 @@ from qreal_tasks.leaderboard.problems import Kind, Problem
 from qreal_tasks.leaderboard.ranks import Rank, rank_ranges
 from qreal_tasks.leaderboard.reading import MANIFEST, read_folder
 from qreal_tasks.leaderboard.references import References
-from qreal_tasks.leaderboard.result import HEADLINES, IMAGEQA_JOINT, Result, headline
+from qreal_tasks.leaderboard.result import HEADLINES, IMAGEQA_JOINT, Result, headline, refusal
 from qreal_tasks.leaderboard.tasks import Half
 
 
@@ -48,7 +49,7 @@ class Board:
     images: int
     entities: int
     judge: str | None
-    """Whose joint scores are ranked: that of most submissions. Scores of different judges are not comparable."""
+    """Whose joint scores are ranked. Scores of different judges are not comparable."""
     entries: tuple[Entry, ...]
     """Best macro AUC first, then best F1 at .5, then by name."""
     refused: tuple[Result, ...]
@@ -57,27 +58,32 @@ class Board:
     from_cache: int
 
 
-def build_board(submissions: Path, references: References, cache: CheckCache) -> Board:
+def build_board(
+    submissions: Path, references: References, cache: CheckCache, judge: JudgeManifest | None = None
+) -> Board:
     """Check every sub-folder of ``submissions``, and rank what passes.
+
+    Args:
+        judge: whose joint scores are ranked; None for ``_judge_by_default``.
 
     Raises:
         BoardError: there is no sub-folder with a manifest.
-        OSError: a folder cannot be read, or the cache not be written.
+        OSError: ``submissions`` cannot be listed, or the cache not be written.
     """
     folders = sorted(path for path in submissions.iterdir() if path.is_dir()) if submissions.is_dir() else []
     folders = [path for path in folders if not path.name.startswith(".")]
     if not folders:
         raise BoardError(f"{submissions}: no folder in it; expected one for each submission, with {MANIFEST}")
-    results = [cache.result(path.name, read_folder(path), references) for path in folders]
+    results = [_checked(path, references, cache) for path in folders]
     accepted, refused = _without_copies(results)
-    judge = _judge_of_most(accepted)
+    ranked_judge = _title(judge) if judge is not None else _judge_by_default(accepted)
     return Board(
         data=references.name,
         fingerprints={half.value: references.fingerprint(half) for half in Half},
         images=len(references.images),
         entities=len(references.entities),
-        judge=judge,
-        entries=_ranked([_under(judge, result) for result in accepted]),
+        judge=ranked_judge,
+        entries=_ranked([_under(ranked_judge, result) for result in accepted]),
         refused=tuple(refused),
         paper=paper_models(),
         recomputed=cache.misses,
@@ -85,34 +91,59 @@ def build_board(submissions: Path, references: References, cache: CheckCache) ->
     )
 
 
+def _checked(path: Path, references: References, cache: CheckCache) -> Result:
+    try:
+        folder = read_folder(path)
+    except OSError as error:
+        said = f"{path.name}: cannot be read ({error.strerror}); make its files readable"
+        return refusal(path.name, Problem(Kind.FOLDER, said))
+    return cache.result(path.name, folder, references)
+
+
 def _without_copies(results: Sequence[Result]) -> tuple[list[Result], list[Result]]:
-    """Accepted and refused: of two submissions with the same samples the one that says it is older stays."""
+    """Accepted and refused: of submissions with the same answers in a half none stays, because nothing in them proves
+    which was first."""
+    sharing: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for result in results:
+        for half in result.answers.items():
+            sharing[half].append(result.folder)
     accepted: list[Result] = []
-    refused = [result for result in results if result.problems]
-    first: dict[str, Result] = {}
-    for result in sorted((r for r in results if not r.problems), key=lambda r: (_created(r), r.folder)):
-        assert result.manifest is not None
-        samples = result.manifest.id[-12:]
-        if samples in first:
-            said = f"id {result.manifest.id}: its samples are those of {first[samples].folder}; remove one of them"
-            refused.append(replace(result, problems=(Problem(Kind.ID, said),)))
+    refused: list[Result] = []
+    for result in results:
+        copies = tuple(
+            Problem(Kind.COPY, f"{half}: the answers are those of {_others(names, result.folder)}; remove all but one")
+            for (half, _), names in sharing.items()
+            if len(names) > 1 and result.folder in names
+        )
+        if result.problems or copies:
+            refused.append(replace(result, problems=(*result.problems, *copies)))
         else:
-            first[samples] = result
             accepted.append(result)
-    return accepted, sorted(refused, key=lambda r: r.folder)
+    return accepted, refused
+
+
+def _others(names: Sequence[str], mine: str) -> str:
+    return f"{', '.join(name for name in names if name != mine):.300}"
 
 
 def judge_of(result: Result) -> str | None:
     """Name and hash of the judge that scored the descriptions; None when nobody did."""
     said = result.manifest.judge if result.manifest else None
-    return None if said is None else JudgeManifest.model_validate(said).title
+    return None if said is None else _title(JudgeManifest.model_validate(said))
 
 
-def _judge_of_most(results: Sequence[Result]) -> str | None:
-    """Ties go to the first by name, so that the order of folders decides nothing."""
+def _title(judge: JudgeManifest) -> str:
+    """A packaged judge goes by its own name, whatever a submitter calls it."""
+    return next((one.title for one in packaged_manifests() if one.hash == judge.hash), judge.title)
+
+
+def _judge_by_default(results: Sequence[Result]) -> str | None:
+    """A packaged judge that anybody asked, else that of most submissions: many submissions under a judge of their own
+    do not take over a board. Ties go to the first by name, so that the order of folders decides nothing."""
+    packaged = {one.hash[:12] for one in packaged_manifests()}
     titles = [judge for result in results if (judge := judge_of(result)) is not None]
     counted = Counter(map(_hash, titles))
-    return min(titles, key=lambda judge: (-counted[_hash(judge)], judge)) if titles else None
+    return min(titles, key=lambda t: (_hash(t) not in packaged, -counted[_hash(t)], t), default=None)
 
 
 def _hash(judge: str) -> str:
@@ -127,10 +158,6 @@ def _under(judge: str | None, result: Result) -> Result:
         return result
     why = f"judged by {its}, the board ranks scores of {judge}; scores of different judges are not comparable"
     return replace(result, unranked={**result.unranked, IMAGEQA_JOINT: why})
-
-
-def _created(result: Result) -> str:
-    return result.manifest.created if result.manifest else ""
 
 
 def _ranked(results: Sequence[Result]) -> tuple[Entry, ...]:

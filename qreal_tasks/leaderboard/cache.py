@@ -21,12 +21,12 @@ from qreal_tasks.leaderboard.manifest import Manifest
 from qreal_tasks.leaderboard.problems import Kind, Problem
 from qreal_tasks.leaderboard.reading import Folder
 from qreal_tasks.leaderboard.references import References
-from qreal_tasks.leaderboard.result import Result, result_of
+from qreal_tasks.leaderboard.result import Result, refusal, result_of
 from qreal_tasks.leaderboard.tasks import Half, task_versions
 from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.records import RECORD_VERSION
 
-FORM = 1
+FORM = 3
 """Changes when the same submission gives another result: a new check, or a new number on the board."""
 
 _SAID = "result"
@@ -46,15 +46,26 @@ class CheckCache:
         self.hits = self.misses = 0
 
     def result(self, name: str, folder: Folder, references: References) -> Result:
-        """The result of a submission, checked now unless it was before."""
+        """The result of a submission, checked now unless it was before.
+
+        Whatever a check raises is a reason to refuse this one submission; it is not kept.
+
+        Raises:
+            OSError: the cache cannot be written.
+        """
         path = self._folder / f"{self._key(name, folder, references)}.npz"
         found = _read(path)
         if found is not None:
             self.hits += 1
             return found
         self.misses += 1
-        made = result_of(check_folder(name, folder, references, resamples=self._resamples), self._resamples)
-        _write(path, made)
+        try:
+            made = result_of(check_folder(name, folder, references, resamples=self._resamples), self._resamples)
+            _write(path, made)
+        except OSError:
+            raise
+        except Exception as error:  # one stranger ends no board
+            return refusal(name, Problem(Kind.CHECK, f"stopped by {type(error).__name__}: {error!s:.200}; report it"))
         return made
 
     def _key(self, name: str, folder: Folder, references: References) -> str:

@@ -6,8 +6,8 @@ print(checked.problems or checked.scores.objectqa["overall"].metrics["auc"])
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from qreal_tasks.leaderboard.problems import Kind, Problem, shortened
 from qreal_tasks.leaderboard.reading import Folder, Opened, open_folder, read_folder, samples_path
 from qreal_tasks.leaderboard.record_checks import check_record
 from qreal_tasks.leaderboard.references import References, mini_fingerprints
-from qreal_tasks.leaderboard.samples_file import read_records, sample_id, samples_digest
+from qreal_tasks.leaderboard.samples_file import read_records, sample_id, samples_digest, to_lines
 from qreal_tasks.leaderboard.tasks import TASKS, Half, task_versions
 from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.metrics.feasibility import Verdict
@@ -59,15 +59,24 @@ def check_folder(name: str, folder: Folder, references: References, *, resamples
     records: dict[str, list[Record]] = {}
     for task, lines in opened.lines.items():
         records[task], unread = read_records(lines, samples_path(task))
-        problems += unread
+        problems += unread or _not_as_packed(task, records[task], lines)
     if opened.manifest is not None:
         problems += _about_manifest(opened, opened.manifest, records, references)
     for task, some in records.items():
         problems += _about_task(task, some, references)
+    problems += _about_boxes(r for some in records.values() for r in some if isinstance(r, GroundingRecord))
     problems += _about_judge(opened.manifest, records)
     run = _run(opened, records)
     scores, wrong = _recomputed(opened, run, resamples)
     return Checked(name, opened.manifest, run, scores, tuple(shortened([*problems, *wrong])))
+
+
+def _not_as_packed(task: str, records: Sequence[Record], lines: bytes) -> list[Problem]:
+    """One run has one spelling: another order, a space or an empty line would give its copy another id."""
+    if to_lines(records) == lines:
+        return []
+    said = "other order, spaces or spellings than `qreal submit pack` writes for these records; pack the run again"
+    return [Problem(Kind.RECORD, f"{samples_path(task)}: {said}")]
 
 
 def _about_manifest(
@@ -149,9 +158,26 @@ def _about_task(task: str, records: Sequence[Record], references: References) ->
             yield Problem(Kind.RECORD, f"{task} {sample_id(record):.80}: a record of {about!r:.40}, expected {name}")
         elif sample_id(record) in asked:
             yield from check_record(record, task, references)
-    spaces = sorted({record.space for record in records if isinstance(record, GroundingRecord)})
+
+
+def _about_boxes(records: Iterable[GroundingRecord]) -> Iterator[Problem]:
+    """One declared space, and one input size for images of one size: else each image could have what suits it best."""
+    spaces: dict[str, str] = {}
+    fed: dict[tuple[int, int], dict[tuple[int, int], str]] = defaultdict(dict)
+    for record in records:
+        spaces.setdefault(record.space, record.image_id)
+        if record.input_size is not None:
+            fed[record.width, record.height].setdefault(record.input_size, record.image_id)
     if len(spaces) > 1:
-        yield Problem(Kind.RECORD, f"{task}: boxes in {', '.join(spaces):.120}; one run has one declared space")
+        said = ", ".join(f"{space!r:.40} (image {image:.80})" for space, image in sorted(spaces.items())[:3])
+        yield Problem(Kind.RECORD, f"boxes in {said}; one run has one declared space, run all sets with it")
+    for (width, height), sizes in sorted(fed.items()):
+        if len(sizes) > 1:
+            said = ", ".join(f"{w}x{h} (image {image:.80})" for (w, h), image in sorted(sizes.items())[:3])
+            yield Problem(
+                Kind.IMPOSSIBLE,
+                f"images of {width}x{height} have input_size {said}; expected one size of equal images, run all again",
+            )
 
 
 def _about_judge(manifest: Manifest | None, records: Mapping[str, Sequence[Record]]) -> Iterator[Problem]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ from qreal_tasks.leaderboard.problems import Kind, Problem
 from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.report.run_folder import Run
-from qreal_tasks.report.score import TOLERANCE, RunScores, to_json
+from qreal_tasks.report.score import RunScores, same_value, to_json
 
 SEED = 0
 
@@ -49,7 +48,7 @@ def _unequal(claimed: object, found: object, path: str) -> Iterator[str]:
     elif isinstance(claimed, list) and isinstance(found, list) and len(claimed) == len(found):
         for number, (one, other) in enumerate(zip(claimed, found, strict=True)):
             yield from _unequal(one, other, f"{path}.{number}")
-    elif not _same(claimed, found):
+    elif not same_value(claimed, found):
         yield f"{path} is {_short(claimed)}, recomputed {_short(found)}"
 
 
@@ -73,16 +72,9 @@ def wrong_live(claimed: object, run: Run, scores: RunScores) -> list[Problem]:
                 lines.append(f"live {task.task} {name:.80} is no metric of this task")
             elif name not in numbers:
                 lines.append(f"live {task.task} {name} is missing, recomputed {_short(expected[name])}")
-            elif not _same(numbers[name], expected[name]):
+            elif not same_value(numbers[name], expected[name]):
                 lines.append(f"live {task.task} {name} is {_short(numbers[name])}, recomputed {_short(expected[name])}")
     return [Problem(Kind.NUMBER, f"scores.json: {line}") for line in lines]
-
-
-def _same(claimed: object, found: object) -> bool:
-    numeric = [isinstance(value, int | float) and not isinstance(value, bool) for value in (claimed, found)]
-    if all(numeric):
-        return math.isclose(float(claimed), float(found), rel_tol=0, abs_tol=TOLERANCE)  # type: ignore[arg-type]
-    return type(claimed) is type(found) and claimed == found
 
 
 def _short(value: object) -> str:

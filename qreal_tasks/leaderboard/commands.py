@@ -149,21 +149,31 @@ def build_command(
         Path | None, typer.Option(help="Where checked results are kept. Default: the user's cache.")
     ] = None,
     title: Annotated[str, typer.Option(help="Heading of the site.")] = "Q-Real Bench leaderboard",
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose joint scores are ranked: a packaged judge, or a manifest file. Default: a packaged judge that "
+            "anybody asked, else that of most submissions.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """A static site of all submissions that pass the check: opens from the disk, as a hub Space, on any web server.
 
     Beside the pages: board.json and board.csv. Refused submissions are listed with the reasons.
     """
     from qreal_tasks.dataset import DatasetError
+    from qreal_tasks.judge.manifest import ManifestError, load_manifest
     from qreal_tasks.leaderboard.board import BoardError, build_board
     from qreal_tasks.leaderboard.cache import CheckCache
     from qreal_tasks.leaderboard.site import write_site
 
     try:
+        ranked_judge = load_manifest(judge) if judge is not None else None
         references = _references(data)
-        board = build_board(submissions, references, CheckCache(cache))
+        board = build_board(submissions, references, CheckCache(cache), ranked_judge)
         write_site(board, out, title)
-    except (DatasetError, BoardError, OSError) as error:
+    except (DatasetError, ManifestError, BoardError, OSError) as error:
         fail("leaderboard build", error)
     for refused in board.refused:
         typer.echo(_printable(f"refused: {refused.folder}"), err=True)

@@ -11,9 +11,10 @@ from qreal_tasks.report.score import GroupScores, RunScores
 WORTH_SAYING = 0.01
 """Share from which something odd is mentioned."""
 
-MOST_LEFT_OUT = 0.05
-"""Share of items without P(Yes), or of pairs without a judge's score, above which the metric does not rank: it is a
-mean over what is left, and what was left out can be chosen."""
+MOST_LEFT_OUT = 0.005
+"""Share of one question's items without P(Yes) or without a readable answer, or of one set's pairs without a judge's
+score, above which the metric does not rank: it is a mean over what is left, and what was left out can be chosen. An
+answer that cannot be read is out of the check that P(Yes) and answers belong together."""
 
 
 def lints(scores: RunScores) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -21,10 +22,19 @@ _UNSEEN = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
 """Unicode categories that change how other text is shown, or are no text: controls, overrides, half surrogates."""
 
 
+def first_unseen(text: str) -> str | None:
+    """The first character that is a control, changes how other text is shown, or is no text.
+
+    >>> first_unseen("déjà vu"), first_unseen("a\\u202eb")
+    (None, '\\u202e')
+    """
+    return next((character for character in text if unicodedata.category(character) in _UNSEEN), None)
+
+
 def _is_plain(text: str) -> str:
-    for character in text:
-        if unicodedata.category(character) in _UNSEEN and character != "\n":
-            raise ValueError(f"holds U+{ord(character):04X}, a control or invisible character; leave it out")
+    unseen = first_unseen(text.replace("\n", ""))
+    if unseen is not None:
+        raise ValueError(f"holds U+{ord(unseen):04X}, a control or invisible character; leave it out")
     return text
 
 
@@ -52,8 +62,35 @@ AnyHalf = Annotated[Half, Field(strict=False)]
 """JSON has no enumerations."""
 
 
+def _is_past(created: str) -> str:
+    try:
+        time = datetime.fromisoformat(created)
+    except ValueError as error:
+        raise ValueError(f"is no date and time ({error}); expected when the run was started") from None
+    if time > datetime.now() + timedelta(days=1):  # the clock of the run has no zone; a day covers all
+        raise ValueError("lies in the future; expected when the run was started")
+    return created
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ShownJudge(BaseModel):
+    """What a board shows of a judge's manifest."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    name: Name
+    model: Line
+
+
+def _may_be_shown(judge: dict[str, Any]) -> dict[str, Any]:
+    try:
+        ShownJudge.model_validate(judge)
+    except ValidationError as error:
+        raise ValueError("; ".join(_explained(one) for one in error.errors())) from None
+    return judge
 
 
 class Adapter(_Strict):
@@ -120,7 +157,7 @@ class Manifest(_Strict):
     """For the board."""
     description: Words = ""
     contact: Line | None = None
-    created: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$")]
+    created: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$"), AfterValidator(_is_past)]
     """When the run was started, by the clock of the harness, which has no zone."""
     halves: Annotated[list[AnyHalf], Field(min_length=1, max_length=2)]
     """What the submission is complete in."""
@@ -132,7 +169,7 @@ class Manifest(_Strict):
     record_version: int
     limit: None
     """A run cut by ``--limit`` is no benchmark result."""
-    judge: dict[str, Any] | None = None
+    judge: Annotated[dict[str, Any], AfterValidator(_may_be_shown)] | None = None
     """Manifest of the judge that scored the descriptions (``qreal_tasks.judge.manifest``)."""
     cost: Cost = Cost()
     files: Annotated[list[FileInfo], Field(max_length=20)]

@@ -37,6 +37,10 @@ class Kind(StrEnum):
     JUDGE = "judge"
     NUMBER = "number"
     """A submitted number that is not the recomputed one."""
+    COPY = "copy"
+    """The answers of another submission."""
+    CHECK = "check"
+    """The check itself failed on it."""
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from qreal_tasks.answers import MOST_OF_A_REASON
 from qreal_tasks.benchmark import PROMPT_VERSION
 from qreal_tasks.boxes import Space
 from qreal_tasks.judge.records import pairs_of
+from qreal_tasks.leaderboard.manifest import first_unseen
 from qreal_tasks.leaderboard.problems import Kind, Problem
 from qreal_tasks.leaderboard.references import References
 from qreal_tasks.leaderboard.samples_file import sample_id
@@ -41,8 +43,7 @@ def _impossible(record: Record) -> Iterator[tuple[Kind, str]]:
             Kind.VERSION,
             f"prompt version {record.prompt_version!r:.40}, expected {PROMPT_VERSION!r}; run it with this release",
         )
-    if record.reason is not None and not 0 < len(record.reason) <= 200:
-        yield Kind.IMPOSSIBLE, f"reason has {len(record.reason)} characters, expected 1 to 200"
+    yield from _impossible_reasons(record)
     if isinstance(record, JudgmentRecord):
         if record.p_yes is not None and not 0 <= record.p_yes <= 1:
             yield Kind.IMPOSSIBLE, f"p_yes is {record.p_yes!r}, expected a probability from 0 to 1 or null"
@@ -60,6 +61,21 @@ def _impossible(record: Record) -> Iterator[tuple[Kind, str]]:
     if record.input_size is not None and not all(0 < side <= 100_000 for side in record.input_size):
         yield Kind.IMPOSSIBLE, f"input_size is {record.input_size}, expected two sides in pixels"
     yield from _impossible_scores(record)
+
+
+def _impossible_reasons(record: Record) -> Iterator[tuple[Kind, str]]:
+    """Reasons are shown on the board, and nothing but their form can be checked."""
+    said = {"reason": [] if record.reason is None else [record.reason]}
+    if isinstance(record, GroundingRecord):
+        said |= {"dropped": list(record.dropped), "unjudged": list(record.unjudged)}
+    for field, reasons in said.items():
+        for reason in reasons:
+            if not 0 < len(reason) <= MOST_OF_A_REASON:
+                found = f"{field} has a reason of {len(reason)} characters, expected 1 to {MOST_OF_A_REASON}"
+                yield Kind.IMPOSSIBLE, found
+            elif (unseen := first_unseen(reason)) is not None:
+                found = f"{field} has a reason with U+{ord(unseen):04X}, a control or invisible character"
+                yield Kind.IMPOSSIBLE, f"{found}; a run writes none, pack it again"
 
 
 def _impossible_scores(record: GroundingRecord) -> Iterator[tuple[Kind, str]]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from qreal_tasks.benchmark import QUESTION_NAMES
 from qreal_tasks.leaderboard.check import Checked
 from qreal_tasks.leaderboard.claims import SEED
 from qreal_tasks.leaderboard.lints import MOST_LEFT_OUT, lints
 from qreal_tasks.leaderboard.manifest import Manifest
 from qreal_tasks.leaderboard.problems import Problem
+from qreal_tasks.leaderboard.tasks import Half
 from qreal_tasks.metrics.bootstrap import LEVEL, RESAMPLES, resample_weights
 from qreal_tasks.metrics.grounding import GroundingTable, score_grounding
 from qreal_tasks.metrics.objectqa import OVERALL, ObjectQATable
@@ -75,12 +79,19 @@ class Result:
     """Headline to its value on each draw of images."""
     unranked: Mapping[str, str]
     """Headline to why it does not rank."""
+    answers: Mapping[str, str]
+    """Half to what its answers hash to, ``answers_digest``: copies have the same."""
+
+
+def refusal(folder: str, *problems: Problem, manifest: Manifest | None = None) -> Result:
+    """What is kept of a refused submission: only its reasons."""
+    return Result(folder, problems, manifest, {}, {}, {}, (), {}, {}, {})
 
 
 def result_of(checked: Checked, resamples: int = RESAMPLES) -> Result:
     """The numbers of a check; a refused submission keeps only its reasons."""
     if checked.problems or checked.run is None or checked.scores is None:
-        return Result(checked.folder, checked.problems, checked.manifest, {}, {}, {}, (), {}, {})
+        return refusal(checked.folder, *checked.problems, manifest=checked.manifest)
     said = to_json(checked.scores)
     groups = {
         f"{table}.{name}": numbers(group["metrics"], group["intervals"])
@@ -106,7 +117,23 @@ def result_of(checked: Checked, resamples: int = RESAMPLES) -> Result:
         notes=tuple(lints(checked.scores)),
         draws=draws,
         unranked=_unranked(groups),
+        answers={
+            half.value: answers_digest(some)
+            for half, kind in ((Half.OBJECTQA, JudgmentRecord), (Half.IMAGEQA, GroundingRecord))
+            if (some := [record for record in records if isinstance(record, kind)])
+        },
     )
+
+
+def answers_digest(records: Iterable[Record]) -> str:
+    """SHA-256 of what a model gave: sample, text and P(Yes); what may be written beside them changes nothing."""
+    lines = sorted(
+        json.dumps([record.question, record.entity_id, record.raw, record.p_yes])
+        if isinstance(record, JudgmentRecord)
+        else json.dumps([record.set_name, record.image_id, record.raw])
+        for record in records
+    )
+    return hashlib.sha256("\n".join(lines).encode("ascii")).hexdigest()
 
 
 def headline(result: Result, name: str) -> Number | None:
@@ -195,14 +222,17 @@ def _mean_f1(records: Sequence[Record]) -> float | None:
 
 
 def _unranked(groups: Mapping[str, Mapping[str, Number]]) -> dict[str, str]:
-    """Headlines that rest on too few of the items."""
+    """Headlines that rest on too few of the items; the worst question or set decides, since a mean hides it."""
+    questions, sets = [f"objectqa.{name}" for name in QUESTION_NAMES], [f"imageqa.{name}" for name in MEAN_SETS]
     found: dict[str, str] = {}
-    missing = groups.get(f"objectqa.{OVERALL}", {}).get("without_p", {}).get("value") or 0
-    if missing > MOST_LEFT_OUT:
-        found[OBJECTQA_AUC] = f"P(Yes) is missing on {missing:.1%} of the items; at most {MOST_LEFT_OUT:.0%} may be"
-    shares = [groups.get(f"imageqa.{name}", {}).get("unjudged", {}).get("value") or 0 for name in MEAN_SETS]
-    if max(shares) > MOST_LEFT_OUT:
-        found[IMAGEQA_JOINT] = (
-            f"{max(shares):.1%} of the pairs of a set are unjudged; at most {MOST_LEFT_OUT:.0%} may be"
-        )
+    for name, among, metric, what in (
+        (OBJECTQA_AUC, questions, "without_p", "of the items have no P(Yes)"),
+        (OBJECTQA_AUC, questions, "unparsed", "of the answers could not be read, so that P(Yes) cannot be checked"),
+        (IMAGEQA_JOINT, sets, "unjudged", "of the pairs are unjudged"),
+    ):
+        shares = {group: groups.get(group, {}).get(metric, {}).get("value") or 0 for group in among}
+        worst = max(shares, key=lambda group: shares[group])
+        if shares[worst] > MOST_LEFT_OUT:
+            said = f"{worst.partition('.')[2]}: {shares[worst]:.1%} {what}; at most {MOST_LEFT_OUT:.1%} may be"
+            found.setdefault(name, said)
     return found

@@ -126,8 +126,8 @@ def differences(run: Run, scores: RunScores) -> list[str]:
         for metric, value in expected.items():
             if metric not in task.live:
                 found.append(f"{task.task} {metric}: not in the results, recomputed {value}")
-            elif not _same(task.live[metric], value):
-                found.append(f"{task.task} {metric}: live {task.live[metric]!r}, recomputed {value}")
+            elif not same_value(task.live[metric], value):
+                found.append(f"{task.task} {metric}: live {task.live[metric]!r:.80}, recomputed {value}")
         found += [f"{task.task} {said}" for record in task.records if (said := _misread(record))]
     return found
 
@@ -146,10 +146,18 @@ def _misread(record: Record) -> str | None:
     return f"{record.image_id}: {len(record.predicted)} boxes that are not those of its text"
 
 
-def _same(live: object, recomputed: float | None) -> bool:
-    if live is None or recomputed is None:
-        return live is recomputed
-    return isinstance(live, int | float) and math.isclose(live, recomputed, rel_tol=0, abs_tol=TOLERANCE)
+def same_value(said: object, computed: object) -> bool:
+    """Whether a reported value is the recomputed one: numbers within ``TOLERANCE``, all else exactly.
+
+    >>> same_value(1, 1.0), same_value(10**400, 1.0), same_value(True, 1.0), same_value(None, None)
+    (True, False, False, True)
+    """
+    if isinstance(said, int | float) and isinstance(computed, int | float) and bool not in (type(said), type(computed)):
+        try:
+            return math.isclose(said, computed, rel_tol=0, abs_tol=TOLERANCE)
+        except OverflowError:  # an integer that fits no float
+            return False
+    return type(said) is type(computed) and said == computed
 
 
 def to_json(scores: RunScores) -> dict[str, Any]:

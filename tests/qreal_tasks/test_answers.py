@@ -18,6 +18,7 @@ from qreal_tasks.answers import (
     parse_input_size,
     parse_judgment,
     parse_scores,
+    parse_unanswered,
     regions_in_pixels,
 )
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, imageqa_prompt, objectqa_prompt
@@ -586,3 +587,19 @@ def test_scores(text, scores):
 )
 def test_input_size(text, size):
     assert parse_input_size(text) == size
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("refused", "refused"),
+        ("HTTP 400:\n\tbad\u202e request\u200b", "HTTP 400: bad request"),
+        ("a" * 400, "a" * 300),
+        ("half \ud800 a pair", "half a pair"),
+        (" \n\u200b", None),
+        ("", None),
+        (3, None),
+    ],
+)
+def test_a_reason_is_one_short_plain_line(said: object, expected: str | None) -> None:
+    assert parse_unanswered(json.dumps({"unanswered": said})) == expected

@@ -52,11 +52,14 @@ def _renamed(entity: dict[str, Any], answers: dict[str, int], copy: int) -> dict
     return {**entity, **answers, **flawed, "entity_id": f"c{copy}-{entity['entity_id']}"}
 
 
-def simulated(references: References, skill: float = 0.7, seed: int = 0, judge: bool = True) -> list[Record]:
+def simulated(
+    references: References, skill: float = 0.7, seed: int = 0, judge: bool = True, unread: float = 0.0
+) -> list[Record]:
     """What a model of that skill leaves behind on every task: answers, P(Yes), boxes, descriptions, scores.
 
     Args:
         skill: share of answers that are right and of entities that are found.
+        unread: share of answers that cannot be read.
     """
     rng = np.random.default_rng(seed)
     found: list[Record] = []
@@ -66,7 +69,7 @@ def simulated(references: References, skill: float = 0.7, seed: int = 0, judge: 
             yes = bool(row[name]) == right
             p = float(np.round(rng.uniform(0.5, 1.0) if yes else rng.uniform(0.0, 0.5), 4))
             beside = json.dumps({"choices": ["Yes", "No"], "p": [p, 1 - p], "mass": 0.97})
-            text = "I cannot say." if rng.random() < 0.01 else ("Yes" if yes else "No")
+            text = "I cannot say." if rng.random() < unread else ("Yes" if yes else "No")
             found.append(judgment_record(row, name, text, beside, references.name))
     for set_name in IMAGEQA_SETS:
         ids = sorted(references.ids(f"qreal_imageqa_{set_name}"))

@@ -40,6 +40,11 @@ def test_from_a_run_to_a_site(dataset: Path, tmp_path: Path, monkeypatch: pytest
     assert "1 submissions, 0 refused (1 checked anew, 0 from the cache)" in done.output
     done = qreal("leaderboard", "build", "submissions", "site", "--data", dataset)
     assert "(0 checked anew, 1 from the cache)" in done.output
+    done = qreal("leaderboard", "build", "submissions", "site", "--data", dataset, "--judge", "nobody")
+    assert done.exit_code == 1
+    assert "no judge is called 'nobody'" in done.output
+    done = qreal("leaderboard", "build", "submissions", "site", "--data", dataset, "--judge", "gpt-4o")
+    assert done.exit_code == 0, done.output
     assert "A model" in (tmp_path / "site" / "index.html").read_text()
     for path in (tmp_path / "site").rglob("*"):
         assert path.is_dir() or str(tmp_path) not in path.read_text(encoding="utf-8"), f"{path}: a path of this machine"

@@ -16,8 +16,10 @@ from tampering import rehash, samples
 
 from qreal_tasks.leaderboard.board import build_board
 from qreal_tasks.leaderboard.cache import CheckCache
-from qreal_tasks.leaderboard.check import check_submission
+from qreal_tasks.leaderboard.check import Checked, check_folder, check_submission
+from qreal_tasks.leaderboard.claims import scores_json, wrong_claims, wrong_live
 from qreal_tasks.leaderboard.pack import Said, pack_run
+from qreal_tasks.leaderboard.reading import Folder, read_folder
 from qreal_tasks.leaderboard.references import References
 from qreal_tasks.leaderboard.samples_file import compressed
 from qreal_tasks.leaderboard.tasks import TASKS
@@ -104,6 +106,95 @@ def test_no_mangled_field_raises(honest: Path, references: References, tmp_path:
             passed.append(what)
         shutil.rmtree(folder)
     assert len(passed) < MUTATIONS // 5, passed
+
+
+NUMBERS: tuple[Any, ...] = (0, -1, 2**63, 10**400, -(10**400), -0.0, 1e308, -1e308, True, None)
+"""For every place that holds a number."""
+
+
+def _at(tree: Any, path: tuple[Any, ...]) -> Any:
+    for key in path:
+        tree = tree[key]
+    return tree
+
+
+def _odd_numbers(tree: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """The tree with each of its numbers replaced by each odd one, in place; the path of the number and the odd one."""
+    for path in [path for path in _places(tree) if type(_at(tree, path)) in (int, float)]:
+        inside, honest = _at(tree, path[:-1]), _at(tree, path)
+        for value in NUMBERS:
+            inside[path[-1]] = value
+            if value != honest or type(value) is bool:
+                yield path, value
+        inside[path[-1]] = honest
+
+
+def test_no_number_of_the_scores_raises(honest: Path, references: References) -> None:
+    checked = check_submission(honest, references, resamples=RESAMPLES)
+    assert checked.run is not None
+    assert checked.scores is not None
+    ours = scores_json(checked.run, checked.scores, RESAMPLES)
+    live = json.loads(json.dumps(ours["live"]))
+    for path, value in _odd_numbers(live):
+        assert wrong_live(live, checked.run, checked.scores), (path, value)
+    settings = {"settings": {"resamples": ours["resamples"], "seed": ours["seed"]}}
+    for table in (settings, ours["objectqa"], ours["imageqa"]):
+        for name, group in table.items():
+            claimed = json.loads(json.dumps({name: group}))
+            for path, value in _odd_numbers(claimed):
+                assert wrong_claims(claimed, {name: group}), (path, value)
+
+
+@pytest.mark.parametrize("task", ["qreal_objectqa_realism_q1", "qreal_imageqa_realism"])
+def test_no_number_of_a_record_raises(task: str, honest: Path, references: References) -> None:
+    folder = read_folder(honest)
+    some = samples(honest, task)
+    one = next(one for one in some if one.get("scores") or "question" in one)
+    one |= {"input_size": [100, 80], "dropped": {"odd": 1}, "unjudged": {"odd": 1}} if "scores" in one else {}
+    for path, value in _odd_numbers(one):
+        lines = "".join(f"{json.dumps(sample)}\n" for sample in some)
+        files = {**folder.files, f"samples/{task}.jsonl.gz": compressed(lines.encode("ascii"))}
+        try:
+            check_folder("odd", Folder(files, ()), references, resamples=2)
+        except Exception as error:
+            raise AssertionError(f"{path} = {value!r:.20}: {type(error).__name__}: {error}") from error
+
+
+def test_a_check_that_raises_refuses_its_submission_only(
+    honest: Path, references: References, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("fine", "odd"):
+        shutil.copytree(honest, tmp_path / "submissions" / name)
+
+    def check(name: str, *arguments: Any, **options: Any) -> Checked:
+        if name == "odd":
+            raise ZeroDivisionError("by nothing")
+        return check_folder(name, *arguments, **options)
+
+    monkeypatch.setattr("qreal_tasks.leaderboard.cache.check_folder", check)
+    for _ in range(2):  # not kept: the second build finds it anew
+        board = build_board(tmp_path / "submissions", references, CheckCache(tmp_path / "cache", RESAMPLES))
+        assert [entry.result.folder for entry in board.entries] == ["fine"]
+        (refused,) = board.refused
+        assert str(refused.problems[0]) == "check: stopped by ZeroDivisionError: by nothing; report it"
+
+
+def test_a_folder_that_cannot_be_read_is_refused(
+    honest: Path, references: References, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("fine", "locked"):
+        shutil.copytree(honest, tmp_path / "submissions" / name)
+
+    def read(folder: Path) -> Folder:
+        if folder.name == "locked":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return read_folder(folder)
+
+    monkeypatch.setattr("qreal_tasks.leaderboard.board.read_folder", read)
+    board = build_board(tmp_path / "submissions", references, CheckCache(tmp_path / "cache", RESAMPLES))
+    assert [entry.result.folder for entry in board.entries] == ["fine"]
+    (refused,) = board.refused
+    assert str(refused.problems[0]) == "folder: locked: cannot be read (Permission denied); make its files readable"
 
 
 @pytest.mark.parametrize("how", ["cut", "flipped", "zeroed"])

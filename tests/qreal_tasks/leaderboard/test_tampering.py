@@ -248,6 +248,27 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str]] = {
         _in(REALISM, lambda s: [x.update(space="resized_pixels") for x in s]),
         "boxes in resized_pixels without input_size cannot be placed",
     ),
+    "two spaces in two sets": (
+        _in(HUMAN, lambda s: [x.update(space="norm1000") for x in s]),
+        "boxes in 'norm1000' (image c",
+    ),
+    "two input sizes of one size": (
+        lambda f: [_in(t, _first(input_size=size))(f) for t, size in ((REALISM, [100, 80]), (HUMAN, [50, 40]))],
+        "images of 100x80 have input_size 50x40 (image c",
+    ),
+    "reason too long": (_in(Q1, _first(raw="", answer=None, reason="a" * 301)), "reason of 301 characters, expected 1"),
+    "controls in a reason": (
+        _in(Q1, _first(raw="", answer=None, reason="so\u202eos")),
+        "reason has a reason with U+202E, a control or invisible character",
+    ),
+    "line break in a reason of the judge": (
+        _in(REALISM, _in_scores(lambda s: s.update(unjudged={"a\nb": 1}))),
+        "unjudged has a reason with U+000A, a control or invisible character",
+    ),
+    "reason of the judge too long": (
+        _in(REALISM, _in_scores(lambda s: s.update(unjudged={"a" * 301: 1}))),
+        "unjudged has a reason of 301 characters, expected 1 to 300",
+    ),
     "two spaces": (_in(REALISM, _first(space="norm1000")), "one run has one declared space"),
     # completeness
     "sample missing": (_in(Q1, lambda s: s.pop()), f"incomplete: {Q1}: sample c3-img4#1 is missing"),
@@ -309,6 +330,11 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing field": (_manifest(_delete("model")), "manifest.json: model is missing"),
     "wrong type": (_manifest(_set("record_version", "1")), "record_version is '1': Input should be a valid integer"),
     "other format": (_manifest(_set("format", 2)), "format is 2, expected 1: written by another release"),
+    "created on no day": (_manifest(_set("created", "2026-02-30T00:00:00")), "': is no date and time ("),
+    "created in the future": (_manifest(_set("created", "9998-01-01T00:00:00")), "': lies in the future; expected"),
+    "other order": (_in(Q1, lambda s: s.reverse()), f"samples/{Q1}.jsonl.gz: other order, spaces or spellings than"),
+    "another space": (lambda f: _line(f, ":", ": "), f"samples/{Q1}.jsonl.gz: other order, spaces or spellings than"),
+    "empty line": (lambda f: _line(f, "\n", "\n\n"), f"samples/{Q1}.jsonl.gz: other order, spaces or spellings than"),
     "key twice": (_twice_in_json, "manifest.json: no JSON: key 'name' occurs twice"),
     "unknown column": (_in(Q1, _first(bonus=1)), "bonus: Unexpected keyword argument, found 1"),
     "column missing": (_in(Q1, lambda s: s[0].pop("label")), "line 1: label: "),
@@ -327,6 +353,12 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str]] = {
     "another judge": (_each_judge, "scores of 'gpt-4o@000000000000', but the manifest's judge hashes to gpt-4o@"),
     "judge edited": (_manifest(_set("judge/temperature", 1.0)), "but the manifest's judge hashes to gpt-4o@"),
     "judge removed": (_manifest(_set("judge", None)), "but no judge in the manifest"),
+    "controls in the judge's name": (
+        _manifest(_set("judge/name", "gpt\u202e-4o")),
+        "name is 'gpt\\u202e-4o': holds U+202E",
+    ),
+    "judge's name too long": (_manifest(_set("judge/name", "a" * 81)), "String should have at most 80 characters"),
+    "line break in the judge's model": (_manifest(_set("judge/model", "a\nb")), "model is 'a\\nb': holds a line break"),
     "judge malformed": (_manifest(_set("judge/prompt", {})), "judge: the manifest's judge is none: "),
     "score for saying nothing": (
         _in(REALISM, lambda s: _say_nothing(_with_scores(s))),

@@ -105,6 +105,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "boxes edited": (_edit_box, "i0: 1 boxes that are not those of its text"),
     "metric removed": (lambda f: _edit_result(f, "acc,none", None, remove=True), "acc: not in the results, recomputed"),
     "number as text": (lambda f: _edit_result(f, "acc,none", "0.4"), "acc: live '0.4', recomputed 0.4"),
+    "number that fits no float": (lambda f: _edit_result(f, "acc,none", 10**400), "acc: live 1000"),
     "records of another set": (
         lambda f: _edit_lines(f, lambda lines: [x.replace('"realism_q1"', '"realism_q2"') for x in lines]),
         "line 1: a record of realism_q2, expected realism_q1",

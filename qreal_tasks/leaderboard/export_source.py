@@ -44,6 +44,8 @@ class ExportSource:
     def dataset(self, given: str | None = None) -> tuple[str, str | None]:
         """Id and revision of the dataset on the hub.
 
+        A revision in ``given`` wins; what the run knows of its revision holds for the run's own dataset only.
+
         Raises:
             ExportError: the run was on a folder, and no id is given.
         """
@@ -52,7 +54,10 @@ class ExportSource:
             raise ExportError(
                 f"the run is on {self.data}, which is no dataset of the hub; name it with --dataset org/name"
             )
-        return match["id"], self.commit or match["revision"]
+        own = _HUB_ID.fullmatch(self.data)
+        if own is None or own["id"] != match["id"] or (given and match["revision"]):
+            return match["id"], match["revision"]
+        return match["id"], self.commit or own["revision"]
 
 
 def load_source(path: Path, resamples: int = RESAMPLES) -> ExportSource:

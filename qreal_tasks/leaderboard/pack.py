@@ -14,7 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from qreal_tasks.benchmark import PROMPT_VERSION
+from qreal_tasks.judge.manifest import Manifest as JudgeManifest
 from qreal_tasks.judge.manifest import ManifestError, load_manifest
 from qreal_tasks.leaderboard.claims import SEED, scores_json
 from qreal_tasks.leaderboard.manifest import DataInfo, FileInfo, Manifest, read_manifest, slug
@@ -180,7 +183,7 @@ def _judge_manifest(results: Mapping[str, Any], run: Run) -> object:
     if len(run.judges) > 1:
         raise PackError(f"descriptions were judged by {', '.join(run.judges)}; judge all by one with `qreal judge RUN`")
     if results.get(_JUDGE_KEY) is not None:
-        return results[_JUDGE_KEY]
+        return _published_judge(results[_JUDGE_KEY])
     title = run.judges[0]
     try:
         packaged = load_manifest(title.rpartition("@")[0])
@@ -192,6 +195,13 @@ def _judge_manifest(results: Mapping[str, Any], run: Run) -> object:
             "asks nothing that it has asked before"
         )
     return packaged.model_dump(mode="json")
+
+
+def _published_judge(said: object) -> object:
+    try:
+        return JudgeManifest.model_validate(said).without_path().model_dump(mode="json")
+    except ValidationError as error:
+        raise PackError(f"{_JUDGE_KEY} in the results is no judge: {' '.join(str(error).split()):.300}") from None
 
 
 def _records(run: Run, half: Half) -> list[Record]:

@@ -169,7 +169,12 @@ def read_manifest(said: object) -> Manifest | list[str]:
     try:
         return Manifest.model_validate(said)
     except ValidationError as error:
-        return list(dict.fromkeys(_explained(one) for one in error.errors()))
+        return reasons(error)
+
+
+def reasons(error: ValidationError) -> list[str]:
+    """What is wrong with a manifest or a part of it, a line each."""
+    return list(dict.fromkeys(_explained(one) for one in error.errors()))
 
 
 def _explained(error: Mapping[str, Any]) -> str:

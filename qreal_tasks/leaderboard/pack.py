@@ -20,7 +20,7 @@ from qreal_tasks.benchmark import PROMPT_VERSION
 from qreal_tasks.judge.manifest import Manifest as JudgeManifest
 from qreal_tasks.judge.manifest import ManifestError, load_manifest
 from qreal_tasks.leaderboard.claims import SEED, scores_json
-from qreal_tasks.leaderboard.manifest import DataInfo, FileInfo, Manifest, read_manifest, slug
+from qreal_tasks.leaderboard.manifest import DataInfo, FileInfo, Manifest, read_manifest, reasons, slug
 from qreal_tasks.leaderboard.model_info import backend_info, cost_info, made_at, model_info, read_results, shown
 from qreal_tasks.leaderboard.reading import MANIFEST, SAMPLES, SCORES, samples_path
 from qreal_tasks.leaderboard.references import fingerprint
@@ -87,7 +87,10 @@ def pack_run(
     lines = {task.task: to_lines(replace(r, data=name) for r in task.records) for task in run.tasks}
     files = {samples_path(task): compressed(text) for task, text in lines.items()}
     files[SCORES] = _pretty(scores_json(run, scores, resamples))
-    manifest = _manifest(results, results_path, run, said, halves, lines, files, commit)
+    try:
+        manifest = _manifest(results, results_path, run, said, halves, lines, files, commit)
+    except ValidationError as error:  # of a part: the model, the cost
+        raise PackError("; ".join(reasons(error))) from None
     folder = target or Path("submissions") / manifest.id
     _require_free(folder)
     _write(folder, {**files, MANIFEST: _pretty(manifest.model_dump(mode="json"))})

@@ -114,6 +114,12 @@ def test_a_given_revision_wins(
     assert replace(source, data=data, commit="c0ffee").dataset(given) == expected
 
 
+def test_a_name_that_cannot_be_published_is_said(records: list[Record], tmp_path: Path) -> None:
+    write_run(tmp_path, records, model_args="model=gpu7:8000")
+    with pytest.raises(ExportError, match=r"_results\.json: name holds what looks like an address; leave it out"):
+        load_source(tmp_path, RESAMPLES)
+
+
 @pytest.mark.parametrize("partial", ["limit", "mini"])
 def test_what_is_no_result_is_not_reported(partial: str, records: list[Record], tmp_path: Path) -> None:
     some = on(records, "mini") if partial == "mini" else records

@@ -98,6 +98,23 @@ def test_ordinary_arguments_are_packed(given: Any, kept: dict[str, str], records
     assert json.loads((folder / "manifest.json").read_text())["model"]["arguments"] == kept
 
 
+@pytest.mark.parametrize(
+    ("arguments", "hardware", "message"),
+    [
+        ("model=gpu7:8000", None, "^name holds what looks like an address; leave it out, or give only the last name"),
+        ("model=org/model,revision=a\nb", None, "^revision is 'a.*holds a line break; leave it out$"),
+        (f"model={'m' * 201}", None, "^name is 'm+.*: String should have at most 200 characters$"),
+        ("model=org/model", "1x H100\nrented", "^hardware is '1x H100.*holds a line break; leave it out$"),
+    ],
+)
+def test_what_a_manifest_cannot_hold_is_said_in_a_line(
+    arguments: str, hardware: str | None, message: str, records: list[Record], tmp_path: Path
+) -> None:
+    results = write_run(tmp_path / "run", records, model_args=arguments)
+    with pytest.raises(PackError, match=message):
+        pack_run(results, tmp_path / "submission", Said("A model", hardware=hardware), resamples=RESAMPLES)
+
+
 def test_of_a_judges_path_the_last_name_stays(records: list[Record], references: References, tmp_path: Path) -> None:
     judge = JUDGE.model_copy(update={"model": "/data/home/me/judge", "base_url": "http://localhost:8000/v1"})
     judged = [replace(r, judge=judge.title) if isinstance(r, GroundingRecord) else r for r in records]

@@ -82,7 +82,7 @@ class BatchJudge(Judge):
         self._spent = Usage()
         self._openai, self._api_key = client, api_key
         self._poll_s, self._max_requests, self._max_bytes = poll_s, max_requests, max_bytes
-        self._state = state or Path(f"{cache}.batches-{manifest.hash[:12]}.json")
+        self._state = state or Path(f"{cache}.batches-{manifest.exact_hash[:12]}.json")
         self._stops: dict[str, str] = {}
 
     @property

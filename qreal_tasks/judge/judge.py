@@ -98,7 +98,7 @@ class Judge:
         api_key: str | None = None,
         first_wait_s: float = 0.1,
     ) -> None:
-        self.manifest, self._hash = manifest, manifest.hash
+        self.manifest, self._hash = manifest, manifest.exact_hash
         self._prices = manifest.prices
         self._dialect = Dialect("max_tokens", None, manifest.temperature, manifest.seed, "json_schema")
         self.counts: Counter[str] = Counter()

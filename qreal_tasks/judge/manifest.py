@@ -19,7 +19,7 @@ from typing import Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from qreal_tasks.models.addresses import is_plain_address
+from qreal_tasks.models.addresses import is_path, is_plain_address, last_name
 from qreal_tasks.models.openai_usage import Prices
 
 _FORM = 1
@@ -100,9 +100,21 @@ class Manifest(_Strict):
 
     @property
     def hash(self) -> str:
-        """SHA-256, in hexadecimal, of all that a score depends on: not the name, not the prices."""
+        """SHA-256, in hexadecimal, of all that a score depends on: not the name, not the prices.
+
+        Of a model that is a path it takes the last name, so that it is the same in ``without_path``.
+        """
+        return self.without_path().exact_hash
+
+    @property
+    def exact_hash(self) -> str:
+        """As ``hash``, with the model's whole path: for what is kept on one machine, where two paths are two models."""
         said = self.model_dump(mode="json", exclude={"name", "prices"}) | {"form": _FORM}
         return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    def without_path(self) -> Self:
+        """For publishing: where the model's weights lie says nothing to others."""
+        return self.model_copy(update={"model": last_name(self.model)}) if is_path(self.model) else self
 
     @property
     def title(self) -> str:

@@ -70,16 +70,17 @@ def _entry(entry: Entry) -> dict[str, Any]:
 
 
 def board_csv(board: Board) -> str:
-    """A row a model, submissions first; a column for each group and metric, and two for its interval."""
+    """A row a model, submissions first; best and worst rank, then each group and metric with its interval."""
     columns = [f"{group}.{metric}" for group, metrics in _GROUPS for metric in metrics]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    ranks = [f"rank.{name}" for name in HEADLINES]
+    ranks = [f"rank.{name}.{end}" for name in HEADLINES for end in ("best", "worst")]
     ends = [name for column in columns for name in (column, f"{column}.low", f"{column}.high")]
     writer.writerow(["id", "name", "model", "source", "created", *ranks, *ends])
     for entry in board.entries:
         texts = [entry.manifest.id, entry.manifest.name, entry.manifest.model.name, "submitted", entry.manifest.created]
-        places = [f"{r.best}-{r.worst}" if (r := entry.ranks.get(name)) else "" for name in HEADLINES]
+        found = [entry.ranks.get(name) for name in HEADLINES]
+        places = [str(end) for rank in found for end in ((rank.best, rank.worst) if rank else ("", ""))]
         writer.writerow([*map(_text, texts), *places, *_numbers(entry)])
     for model in board.paper:
         values = [("" if (v := _of_paper(model, column)) is None else repr(v), "", "") for column in columns]

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -26,7 +25,7 @@ from qreal_tasks.leaderboard.tasks import Half, task_versions
 from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.records import RECORD_VERSION
 
-FORM = 3
+FORM = 4
 """Changes when the same submission gives another result: a new check, or a new number on the board."""
 
 _SAID = "result"
@@ -71,7 +70,7 @@ class CheckCache:
     def _key(self, name: str, folder: Folder, references: References) -> str:
         depends = [
             *(FORM, __version__, PROMPT_VERSION, RECORD_VERSION, self._resamples, name, folder.digest),
-            *(references.name, references.is_mini, *(references.fingerprint(half) for half in Half)),
+            *(references.name, references.commit, references.is_mini, *(references.fingerprint(half) for half in Half)),
             sorted(task_versions().items()),
         ]
         return hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:40]
@@ -98,7 +97,7 @@ def _read(path: Path) -> Result | None:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         return _parsed(json.loads(arrays.pop(_SAID).tobytes()), arrays)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+    except Exception:  # damaged bytes raise whatever zip, zlib, NumPy or the JSON reader make of them
         return None
 
 

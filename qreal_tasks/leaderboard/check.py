@@ -15,6 +15,7 @@ from qreal_tasks.benchmark import PROMPT_VERSION
 from qreal_tasks.judge.manifest import Manifest as JudgeManifest
 from qreal_tasks.leaderboard.claims import SEED, scores_json, wrong_claims, wrong_live
 from qreal_tasks.leaderboard.manifest import Manifest
+from qreal_tasks.leaderboard.private import private_part
 from qreal_tasks.leaderboard.problems import Kind, Problem, shortened
 from qreal_tasks.leaderboard.reading import Folder, Opened, open_folder, read_folder, samples_path
 from qreal_tasks.leaderboard.record_checks import check_record
@@ -23,6 +24,7 @@ from qreal_tasks.leaderboard.samples_file import read_records, sample_id, sample
 from qreal_tasks.leaderboard.tasks import TASKS, Half, task_versions
 from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.metrics.feasibility import Verdict
+from qreal_tasks.models.addresses import is_path
 from qreal_tasks.records import RECORD_VERSION, GroundingRecord, JudgmentRecord, Record
 from qreal_tasks.report.run_folder import Run, TaskRun
 from qreal_tasks.report.score import RunScores, score_run
@@ -128,6 +130,12 @@ def _about_data(manifest: Manifest, references: References) -> Iterator[Problem]
         yield Problem(Kind.MINI, "made on mini, the set for trying the software; run it on Q-Real")
     if set(theirs) != set(manifest.halves):
         yield Problem(Kind.MANIFEST, f"data.fingerprints are of {_names(theirs)}, halves {_names(manifest.halves)}")
+    if manifest.data.revision and references.commit and manifest.data.revision != references.commit:
+        yield Problem(
+            Kind.DATA,
+            f"another data revision: packed at {manifest.data.revision[:12]}, {references.name} is at "
+            f"{references.commit[:12]}; run it on that revision, or check with --data org/name@revision",
+        )
     for half, value in theirs.items():
         if value != references.fingerprint(half):
             yield Problem(
@@ -197,10 +205,13 @@ def _about_judge(manifest: Manifest | None, records: Mapping[str, Sequence[Recor
             yield Problem(Kind.JUDGE, f"scores of {', '.join(sorted(named)):.120}, but no judge in the manifest")
         return
     try:
-        title = JudgeManifest.model_validate(manifest.judge).title
+        judge = JudgeManifest.model_validate(manifest.judge)
     except ValueError as error:
         yield Problem(Kind.JUDGE, f"the manifest's judge is none: {' '.join(str(error).split()):.300}")
         return
+    title = judge.title
+    if is_path(judge.model) or private_part(judge.model):
+        yield Problem(Kind.JUDGE, "the judge's model says where it lies, expected its last name; pack the run again")
     if not named:
         yield Problem(Kind.JUDGE, f"the manifest names the judge {title}, but nothing was judged; leave it out")
     for name in sorted(named - {title}):

@@ -46,7 +46,9 @@ def pack_command(
     usd: Annotated[float | None, typer.Option(min=0, help="What it cost, in US dollars.")] = None,
     data: Annotated[str | None, _DATA_OF_RUN] = None,
 ) -> None:
-    """Write a run as a submission: manifest, samples and scores in one folder, without paths, addresses or keys.
+    """Write a run as a submission: manifest, samples and scores in one folder.
+
+    Of the backend's arguments only known ones are in it, of paths the last name, no keys; the judge's server is named.
 
     A submission is complete in ObjectQA, in ImageQA or in both. Refused: runs on mini, with --limit, or whose numbers
     are not those of their samples. Ends with the check that a leaderboard makes, when the dataset can be loaded.
@@ -143,7 +145,7 @@ def _check(command: str, folder: Path, references: References) -> None:
 @leaderboard_app.command("build")
 def build_command(
     submissions: Annotated[Path, typer.Argument(help="Folder with a submission in each sub-folder.")],
-    out: Annotated[Path, typer.Argument(help="Where the site goes; its own files there are replaced.")],
+    out: Annotated[Path, typer.Argument(help="Where the site goes: a new or empty folder, or an earlier site.")],
     data: Annotated[str | None, _DATA] = None,
     cache: Annotated[
         Path | None, typer.Option(help="Where checked results are kept. Default: the user's cache.")
@@ -166,14 +168,15 @@ def build_command(
     from qreal_tasks.judge.manifest import ManifestError, load_manifest
     from qreal_tasks.leaderboard.board import BoardError, build_board
     from qreal_tasks.leaderboard.cache import CheckCache
-    from qreal_tasks.leaderboard.site import write_site
+    from qreal_tasks.leaderboard.site import SiteError, require_own_folder, write_site
 
     try:
+        require_own_folder(out, submissions)
         ranked_judge = load_manifest(judge) if judge is not None else None
         references = _references(data)
         board = build_board(submissions, references, CheckCache(cache), ranked_judge)
         write_site(board, out, title)
-    except (DatasetError, ManifestError, BoardError, OSError) as error:
+    except (DatasetError, ManifestError, BoardError, SiteError, OSError) as error:
         fail("leaderboard build", error)
     for refused in board.refused:
         typer.echo(_printable(f"refused: {refused.folder}"), err=True)

@@ -17,6 +17,7 @@ from typing import Any
 from qreal_tasks.benchmark import Dimension
 from qreal_tasks.leaderboard.every_eval_ever_samples import sample_lines
 from qreal_tasks.leaderboard.export_source import ExportError, ExportSource
+from qreal_tasks.leaderboard.model_info import shown
 from qreal_tasks.leaderboard.result import MEAN, Number
 from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.bootstrap import LEVEL
@@ -198,7 +199,7 @@ def _data(source: ExportSource, dataset: str | None) -> dict[str, Any]:
 
 def _judge(source: ExportSource) -> dict[str, Any]:
     judge = source.judge or {}
-    name = str(judge.get("model"))
+    name = shown(str(judge.get("model")))
     info = {
         "name": name,
         "id": name,

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from qreal_tasks.leaderboard.claims import SEED
-from qreal_tasks.leaderboard.manifest import Backend, ModelInfo
+from qreal_tasks.leaderboard.manifest import Backend, ModelInfo, reasons
 from qreal_tasks.leaderboard.model_info import backend_info, made_at, model_info, read_results, shown
 from qreal_tasks.leaderboard.reading import MANIFEST, SAMPLES, open_folder, read_folder, samples_path
 from qreal_tasks.leaderboard.result import MEAN, Number, image_means, numbers
@@ -44,6 +46,8 @@ class ExportSource:
     def dataset(self, given: str | None = None) -> tuple[str, str | None]:
         """Id and revision of the dataset on the hub.
 
+        A revision in ``given`` wins; what the run knows of its revision holds for the run's own dataset only.
+
         Raises:
             ExportError: the run was on a folder, and no id is given.
         """
@@ -52,14 +56,17 @@ class ExportSource:
             raise ExportError(
                 f"the run is on {self.data}, which is no dataset of the hub; name it with --dataset org/name"
             )
-        return match["id"], self.commit or match["revision"]
+        own = _HUB_ID.fullmatch(self.data)
+        if own is None or own["id"] != match["id"] or (given and match["revision"]):
+            return match["id"], match["revision"]
+        return match["id"], self.commit or own["revision"]
 
 
 def load_source(path: Path, resamples: int = RESAMPLES) -> ExportSource:
     """Read and score a run or a submission.
 
     Raises:
-        ExportError: a submission that cannot be read.
+        ExportError: a submission that cannot be read, or a model whose name cannot be published.
         RunFolderError: a run that cannot be read.
         ValueError: records that contradict each other.
     """
@@ -69,11 +76,15 @@ def load_source(path: Path, resamples: int = RESAMPLES) -> ExportSource:
 def _run(path: Path, resamples: int) -> ExportSource:
     results_path = find_results(path)[-1]
     results, run = read_results(results_path), read_run(results_path)
+    try:
+        model, backend = model_info(results), backend_info(results)
+    except ValidationError as error:
+        raise ExportError(f"{results_path}: {'; '.join(reasons(error))}") from None
     return ExportSource(
         run=run,
         groups=_groups(run, resamples),
-        model=model_info(results),
-        backend=backend_info(results),
+        model=model,
+        backend=backend,
         created=made_at(results, results_path),
         data=shown(run.data),
         commit=None,

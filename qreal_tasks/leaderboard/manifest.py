@@ -12,14 +12,20 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
+from qreal_tasks.leaderboard.private import ARGUMENTS, private_part
 from qreal_tasks.leaderboard.tasks import Half
 
 FORMAT = 1
 """Layout of a submission; a reader refuses any other."""
 
-_UNSEEN = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
+UNSEEN = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
 """Unicode categories that change how other text is shown, or are no text: controls, overrides, half surrogates."""
+
+
+_PRIVATE = "private"
+"""Type of the error for text that must not be published."""
 
 
 def first_unseen(text: str) -> str | None:
@@ -28,7 +34,7 @@ def first_unseen(text: str) -> str | None:
     >>> first_unseen("déjà vu"), first_unseen("a\\u202eb")
     (None, '\\u202e')
     """
-    return next((character for character in text if unicodedata.category(character) in _UNSEEN), None)
+    return next((character for character in text if unicodedata.category(character) in UNSEEN), None)
 
 
 def _is_plain(text: str) -> str:
@@ -44,12 +50,28 @@ def _is_one_line(text: str) -> str:
     return text.strip() or _refuse_blank()
 
 
+def _is_public(text: str) -> str:
+    if found := private_part(text):
+        raise PydanticCustomError(_PRIVATE, "{found}", {"found": found})
+    return text
+
+
+def _is_known(argument: str) -> str:
+    if argument not in ARGUMENTS:
+        raise ValueError("is no argument that is published, since it may say where something is; leave it out")
+    return argument
+
+
 def _refuse_blank() -> str:
     raise ValueError("is blank")
 
 
 Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_is_plain), AfterValidator(_is_one_line)]
 """Text of one line that may be shown anywhere, as text."""
+Public = Annotated[Line, AfterValidator(_is_public)]
+"""A line without a path, an address or a key (``private``)."""
+Argument = Annotated[Line, AfterValidator(_is_known)]
+"""Name of an argument of a backend (``private.ARGUMENTS``)."""
 Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_is_plain), AfterValidator(_is_one_line)]
 Words = Annotated[str, Field(max_length=4000), AfterValidator(_is_plain)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -96,7 +118,7 @@ def _may_be_shown(judge: dict[str, Any]) -> dict[str, Any]:
 class Adapter(_Strict):
     """Weights on top of a model."""
 
-    name: Line
+    name: Public
     sha256: Digest | None = None
     """Of the adapter's files, when they were there to be read (``model_info.folder_digest``)."""
 
@@ -104,28 +126,28 @@ class Adapter(_Strict):
 class ModelInfo(_Strict):
     """What answered."""
 
-    name: Line
+    name: Public
     """Hub id, or the name that a server gives the model; of a folder its last name."""
-    revision: Line | None = None
+    revision: Public | None = None
     adapter: Adapter | None = None
-    arguments: dict[Line, Line] = Field(default_factory=dict, max_length=60)
-    """Arguments of the backend that a result may depend on; no paths, addresses or keys."""
+    arguments: dict[Argument, Public] = Field(default_factory=dict, max_length=60)
+    """Arguments of the backend that a result may depend on (``private.ARGUMENTS``)."""
 
 
 class Backend(_Strict):
     """What ran the model."""
 
-    name: Line
-    harness: Line | None = None
+    name: Public
+    harness: Public | None = None
     """Version of lmms-eval: what the results say, else the one beside which the run was packed."""
-    project: Line
+    project: Public
     """Version of this project."""
 
 
 class DataInfo(_Strict):
     """What was asked."""
 
-    name: Line
+    name: Public
     """``org/name`` or ``org/name@revision`` on the hub; of a folder its last name."""
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
     """The hub's commit, when it is known."""
@@ -184,7 +206,12 @@ def read_manifest(said: object) -> Manifest | list[str]:
     try:
         return Manifest.model_validate(said)
     except ValidationError as error:
-        return list(dict.fromkeys(_explained(one) for one in error.errors()))
+        return reasons(error)
+
+
+def reasons(error: ValidationError) -> list[str]:
+    """What is wrong with a manifest or a part of it, a line each."""
+    return list(dict.fromkeys(_explained(one) for one in error.errors()))
 
 
 def _explained(error: Mapping[str, Any]) -> str:
@@ -193,6 +220,8 @@ def _explained(error: Mapping[str, Any]) -> str:
         return f"{field} is missing"
     if error["type"] == "extra_forbidden":
         return f"{field} is no field of a manifest; leave it out"
+    if error["type"] == _PRIVATE:  # the reasons are published too, so what was found is not repeated
+        return f"{field} holds what looks like {error['msg']}; leave it out, or give only the last name of a path"
     if error["loc"] == ("limit",):
         return f"limit is {error['input']!r:.40}: a run cut by --limit is no benchmark result, run it whole"
     return f"{field} is {error['input']!r:.80}: {str(error['msg']).removeprefix('Value error, ')}"

@@ -1,10 +1,14 @@
-"""What a results folder of the harness says about model, backend and cost; without paths, addresses and keys."""
+"""What a results folder of the harness says about model, backend and cost; without paths, addresses and keys.
+
+Model, revision and adapter are named as they were given, of paths the last name; of the arguments only known ones stay.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
@@ -12,13 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from qreal_tasks import __version__
-from qreal_tasks.leaderboard.manifest import Adapter, Backend, Cost, ModelInfo
+from qreal_tasks.leaderboard.manifest import UNSEEN, Adapter, Backend, Cost, ModelInfo
+from qreal_tasks.leaderboard.private import ARGUMENTS, private_part
+from qreal_tasks.models.addresses import is_path, last_name
 
 _MODEL_KEYS = ("pretrained", "model_version", "model", "model_name", "model_id", "path")
-_PRIVATE = re.compile(
-    r"key$|(^|_)token$|secret|password|auth|header|url|host|base|proxy|cache|log|dir$|file$", re.IGNORECASE
-)
-"""Arguments that are left out: they say where something is, or open it."""
 
 
 def shown(value: str) -> str:
@@ -27,20 +29,26 @@ def shown(value: str) -> str:
     >>> shown("org/name"), shown("/data/mine/model"), shown("./runs/adapter/"), shown("bfloat16")
     ('org/name', 'model', 'adapter', 'bfloat16')
     """
-    is_path = value.startswith(("/", ".", "~")) or value.count("/") > 1 or "\\" in value or Path(value).exists()
-    return re.split(r"[/\\]", value.rstrip("/\\"))[-1] if is_path else value
+    return last_name(value) if is_path(value) or _is_here(value) else value
+
+
+def _is_here(value: str) -> bool:
+    try:
+        return Path(value).exists()
+    except (OSError, ValueError):  # too long for a file's name, or no name at all
+        return False
 
 
 def model_info(results: Mapping[str, Any]) -> ModelInfo:
-    """Of a parsed results file."""
+    """Of a parsed results file: name, and those of ``private.ARGUMENTS`` that hold nothing private."""
     config = results["config"]
     arguments = _arguments(config.get("model_args"))
     name = next((arguments[key] for key in _MODEL_KEYS if arguments.get(key)), str(config.get("model")))
     adapter = arguments.get("adapter") or arguments.get("peft")
     kept = {
-        key: shown(value)[:200]
+        key: text
         for key, value in sorted(arguments.items())
-        if value and not _PRIVATE.search(key) and key not in (*_MODEL_KEYS, "adapter", "peft", "revision")
+        if key in ARGUMENTS and (text := shown(_one_line(value))[:200].strip()) and private_part(text) is None
     }
     return ModelInfo(
         name=shown(name),
@@ -52,9 +60,18 @@ def model_info(results: Mapping[str, Any]) -> ModelInfo:
 
 def _arguments(given: object) -> dict[str, str]:
     if isinstance(given, Mapping):
-        return {str(key): str(value) for key, value in given.items()}
+        return {str(key): str(value) for key, value in given.items() if value is not None}
     pairs = (part.partition("=") for part in str(given or "").split(",") if part)
     return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _one_line(text: str) -> str:
+    """Control and invisible characters as spaces: a manifest holds none.
+
+    >>> _one_line("Answer\\nin one word.\\x07 ")
+    'Answer in one word.'
+    """
+    return "".join(" " if unicodedata.category(character) in UNSEEN else character for character in text).strip()
 
 
 def folder_digest(folder: Path) -> str | None:

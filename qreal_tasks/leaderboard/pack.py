@@ -14,10 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from qreal_tasks.benchmark import PROMPT_VERSION
+from qreal_tasks.judge.manifest import Manifest as JudgeManifest
 from qreal_tasks.judge.manifest import ManifestError, load_manifest
 from qreal_tasks.leaderboard.claims import SEED, scores_json
-from qreal_tasks.leaderboard.manifest import DataInfo, FileInfo, Manifest, read_manifest, slug
+from qreal_tasks.leaderboard.manifest import DataInfo, FileInfo, Manifest, read_manifest, reasons, slug
 from qreal_tasks.leaderboard.model_info import backend_info, cost_info, made_at, model_info, read_results, shown
 from qreal_tasks.leaderboard.reading import MANIFEST, SAMPLES, SCORES, samples_path
 from qreal_tasks.leaderboard.references import fingerprint
@@ -84,7 +87,10 @@ def pack_run(
     lines = {task.task: to_lines(replace(r, data=name) for r in task.records) for task in run.tasks}
     files = {samples_path(task): compressed(text) for task, text in lines.items()}
     files[SCORES] = _pretty(scores_json(run, scores, resamples))
-    manifest = _manifest(results, results_path, run, said, halves, lines, files, commit)
+    try:
+        manifest = _manifest(results, results_path, run, said, halves, lines, files, commit)
+    except ValidationError as error:  # of a part: the model, the cost
+        raise PackError("; ".join(reasons(error))) from None
     folder = target or Path("submissions") / manifest.id
     _require_free(folder)
     _write(folder, {**files, MANIFEST: _pretty(manifest.model_dump(mode="json"))})
@@ -180,7 +186,7 @@ def _judge_manifest(results: Mapping[str, Any], run: Run) -> object:
     if len(run.judges) > 1:
         raise PackError(f"descriptions were judged by {', '.join(run.judges)}; judge all by one with `qreal judge RUN`")
     if results.get(_JUDGE_KEY) is not None:
-        return results[_JUDGE_KEY]
+        return _published_judge(results[_JUDGE_KEY])
     title = run.judges[0]
     try:
         packaged = load_manifest(title.rpartition("@")[0])
@@ -192,6 +198,13 @@ def _judge_manifest(results: Mapping[str, Any], run: Run) -> object:
             "asks nothing that it has asked before"
         )
     return packaged.model_dump(mode="json")
+
+
+def _published_judge(said: object) -> object:
+    try:
+        return JudgeManifest.model_validate(said).without_path().model_dump(mode="json")
+    except ValidationError as error:
+        raise PackError(f"{_JUDGE_KEY} in the results is no judge: {' '.join(str(error).split()):.300}") from None
 
 
 def _records(run: Run, half: Half) -> list[Record]:

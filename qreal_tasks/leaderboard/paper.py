@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 from qreal_tasks.benchmark import Dimension, questions_of
+from qreal_tasks.leaderboard.result import MEAN, MEAN_SETS
 
 SOURCE = "reported by the paper, not recomputed"
 
@@ -28,7 +29,7 @@ class PaperModel:
     objectqa: Mapping[str, Row]
     """Question to its row of Table 1; dimensions are plain means where every question of them is legible."""
     imageqa: Mapping[str, Row]
-    """Set to its row of Tables 2 and 3; the two ablations to those of Table 4."""
+    """Set to its row of Tables 2 and 3, of the ablations to that of Table 4; ``mean`` over realism and plausibility."""
 
 
 @functools.cache
@@ -66,11 +67,12 @@ def _model(name: str, tables: Mapping[str, Any]) -> PaperModel:
     objectqa = {question: rows[name] for question, rows in tables["table1_objectqa"].items() if name in rows}
     imageqa = {set_name: rows[name] for set_name, rows in tables["table2_imageqa"].items()}
     imageqa["human_plausibility"] = tables["table3_imageqa_human_plausibility"][name]
-    return PaperModel(name, _kind(name), {**objectqa, **_means(objectqa)}, imageqa)
+    return PaperModel(name, _kind(name), {**objectqa, **_means(objectqa)}, {**imageqa, MEAN: _mean_of_sets(imageqa)})
 
 
 def _ablation(name: str, tables: Mapping[str, Any]) -> PaperModel:
-    return PaperModel(name, _kind(name), {}, {s: rows[name] for s, rows in tables["table4_ablation"].items()})
+    imageqa = {set_name: rows[name] for set_name, rows in tables["table4_ablation"].items()}
+    return PaperModel(name, _kind(name), {}, {**imageqa, MEAN: _mean_of_sets(imageqa)})
 
 
 def _kind(name: str) -> str:
@@ -87,8 +89,14 @@ def _means(objectqa: Mapping[str, Row]) -> dict[str, Row]:
     return {**found, "overall": {metric: _mean(objectqa, everything, metric) for metric in ("acc", "auc")}}
 
 
-def _mean(objectqa: Mapping[str, Row], names: list[str], metric: str) -> float | None:
-    """None as soon as one of them cannot be read: a mean over fewer questions is another metric."""
-    values = [objectqa.get(name, {}).get(metric) for name in names]
+def _mean_of_sets(imageqa: Mapping[str, Row]) -> Row:
+    """Over the sets that a submission's mean is over."""
+    metrics = {metric for name in MEAN_SETS for metric in imageqa[name]}
+    return {metric: _mean(imageqa, MEAN_SETS, metric) for metric in sorted(metrics)}
+
+
+def _mean(rows: Mapping[str, Row], names: Sequence[str], metric: str) -> float | None:
+    """None as soon as one of them cannot be read: a mean over fewer rows is another metric."""
+    values = [rows.get(name, {}).get(metric) for name in names]
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if len(known) == len(values) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,6 +169,10 @@ def _json(folder: Folder, path: str, problems: list[Problem]) -> Any:
 def _unlisted(manifest: Manifest, files: Mapping[str, bytes]) -> list[Problem]:
     """Files that the manifest does not list, lists and lacks, or lists with other content."""
     problems: list[Problem] = []
+    for path, count in Counter(file.path for file in manifest.files).items():
+        if count > 1:
+            said = f"{MANIFEST}: files names {path!r:.120} {count} times, expected once; pack the run again"
+            problems.append(Problem(Kind.MANIFEST, said))
     listed = {file.path: file.sha256 for file in manifest.files}
     for path, sha256 in listed.items():
         if path not in ALLOWED - {MANIFEST}:

@@ -49,6 +49,11 @@ def _impossible(record: Record) -> Iterator[tuple[Kind, str]]:
             yield Kind.IMPOSSIBLE, f"p_yes is {record.p_yes!r}, expected a probability from 0 to 1 or null"
         if record.mass is not None and not 0 <= record.mass <= MOST_MASS:
             yield Kind.IMPOSSIBLE, f"mass is {record.mass!r}, expected a probability from 0 to 1 or null"
+        if (record.p_yes is None) != (record.mass is None):
+            said = f"p_yes is {record.p_yes!r} and mass is {record.mass!r}, expected both or neither; run it again"
+            yield Kind.IMPOSSIBLE, said
+        elif record.p_yes is not None and record.mass == 0:
+            yield Kind.IMPOSSIBLE, f"p_yes is {record.p_yes!r} of a mass of 0, expected null for both; run it again"
         return
     if record.space not in tuple(Space):
         yield Kind.IMPOSSIBLE, f"space is {record.space!r:.40}, expected one of {', '.join(Space)}"

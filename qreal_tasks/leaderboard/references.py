@@ -103,7 +103,7 @@ class References:
 def fingerprint(records: Iterable[Record]) -> str:
     """SHA-256 of what the dataset says in records of one half: ids, answers, boxes, labels, descriptions, sizes.
 
-    It does not depend on where the set is, on its file format or on its pictures' encoding.
+    It does not depend on where the set is or on its file format. Pictures are no part of it: a submission holds none.
     """
     lines = sorted(json.dumps(_reference(record)) for record in records)
     return hashlib.sha256("\n".join(lines).encode("ascii")).hexdigest()

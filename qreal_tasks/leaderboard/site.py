@@ -30,6 +30,40 @@ PAGES = (
     ("about.html", "How to read it"),
 )
 _SUBMISSIONS = "s"
+_BOARD = "board.json"
+
+
+class SiteError(ValueError):
+    """A folder that the site must not be written to; the message says why and what to name instead."""
+
+
+def require_own_folder(out: Path, submissions: Path) -> None:
+    """Whether ``out`` is new, empty or an earlier site: what is written replaces files, and empties a sub-folder.
+
+    Entries that begin with a dot are left alone and do not count, so a clone of a Space's repository serves.
+
+    Raises:
+        SiteError: it is none of them, or it is, holds or lies in ``submissions``.
+        OSError: it cannot be read.
+    """
+    here, there = out.resolve(), submissions.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise SiteError(f"{out}: is, holds or lies in {submissions}, the submissions; name a folder beside it")
+    if out.exists() and not out.is_dir():
+        raise SiteError(f"{out}: is no folder; name a new or empty one")
+    held = sorted(path.name for path in out.iterdir() if not path.name.startswith(".")) if out.is_dir() else []
+    if held and not _is_board(out / _BOARD):
+        raise SiteError(
+            f"{out}: holds {', '.join(held[:3])} and no {_BOARD} of an earlier site; name a new or empty folder"
+        )
+
+
+def _is_board(path: Path) -> bool:
+    try:
+        said = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and {"format", "project", "prompt_version", "entries", "refused"} <= said.keys()
 
 
 def write_site(board: Board, out: Path, title: str = "Q-Real Bench leaderboard") -> None:
@@ -39,6 +73,7 @@ def write_site(board: Board, out: Path, title: str = "Q-Real Bench leaderboard")
         OSError: a file cannot be written.
     """
     out.mkdir(parents=True, exist_ok=True)
+    _write(out / _BOARD, json.dumps(board_json(board), indent=1))  # first: it says whose folder this is
     shutil.rmtree(out / _SUBMISSIONS, ignore_errors=True)
     (out / _SUBMISSIONS).mkdir()
     common = {"site": title, "board": board, "resamples": RESAMPLES, "source": SOURCE, "project": __version__}
@@ -66,7 +101,6 @@ def write_site(board: Board, out: Path, title: str = "Q-Real Bench leaderboard")
         path = f"{_SUBMISSIONS}/{entry.manifest.id}.html"
         page("submission.html.j2", path, entry.manifest.name, **_about(entry))
         _write(out / f"{_SUBMISSIONS}/{entry.manifest.id}.json", json.dumps(_numbers(entry), indent=1))
-    _write(out / "board.json", json.dumps(board_json(board), indent=1))
     _write(out / "board.csv", board_csv(board))
     _write(out / "README.md", space_card(title))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from qreal_tasks.leaderboard.board import Board, Entry
 from qreal_tasks.leaderboard.paper import PaperModel
 from qreal_tasks.leaderboard.ranks import Rank
-from qreal_tasks.leaderboard.result import MEAN, Ends, Number
+from qreal_tasks.leaderboard.result import Ends, Number
 from qreal_tasks.pages.numbers import decimals, interval, whole
 
 
@@ -84,12 +84,14 @@ def board_table(
     return Table(table_id, title, about, columns, tuple(ranks), tuple(rows), sorted_by_first=not ranks)
 
 
-def _order(entry: Entry, column: Column, ranks: Mapping[str, str]) -> tuple[float, float, str]:
+def _order(entry: Entry, column: Column, ranks: Mapping[str, str]) -> tuple[bool, int, int, float, str]:
+    """By the first rank as it is shown, then by value; what does not rank comes last."""
     first = next(iter(ranks.values()), None)
     rank = entry.ranks.get(first) if first else None
     value = entry.result.groups.get(column.group, {}).get(column.metric, {}).get("value")
-    unranked = 1.0 if first and rank is None else 0.0
-    return unranked, -value if value is not None else 2.0, entry.manifest.name
+    best, worst = (rank.best, rank.worst) if rank else (0, 0)
+    unranked = first is not None and rank is None
+    return unranked, best, worst, -value if value is not None else 2.0, entry.manifest.name
 
 
 def _has_any(entry: Entry, columns: Sequence[Column]) -> bool:
@@ -137,10 +139,6 @@ def _paper_row(model: PaperModel, columns: Sequence[Column], ranks: int) -> Row:
 def _paper_value(model: PaperModel, column: Column) -> float | None:
     half, _, group = column.group.partition(".")
     table = model.objectqa if half == "objectqa" else model.imageqa
-    if half == "imageqa" and group == MEAN:
-        values = [table.get(name, {}).get(column.metric) for name in ("realism", "plausibility")]
-        known = [value for value in values if value is not None]
-        return sum(known) / 2 if len(known) == 2 else None
     return table.get(group, {}).get(column.metric)
 
 

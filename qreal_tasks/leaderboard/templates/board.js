@@ -22,15 +22,14 @@ for (const button of document.querySelectorAll("table.board thead button")) {
 const search = document.getElementById("search"), paper = document.getElementById("paper"), choice = document.getElementById("choice");
 function filter() {
   const words = search ? search.value.toLowerCase().split(/\s+/).filter(Boolean) : [];
-  let shown = 0;
   const seen = new Set();
   for (const row of document.querySelectorAll("table.board tbody tr")) {
     const fits = words.every((word) => row.dataset.name.includes(word));
     row.hidden = !fits || (row.classList.contains("paper") && paper && !paper.checked);
-    if (!row.hidden && row.classList.contains("entry") && !seen.has(row.dataset.name)) { seen.add(row.dataset.name); shown += 1; }
+    if (!row.hidden && row.classList.contains("entry")) seen.add(row.querySelector("th a").href);
   }
   const said = document.getElementById("shown");
-  if (said) said.textContent = `${shown} ${shown === 1 ? "submission" : "submissions"}`;
+  if (said) said.textContent = `${seen.size} ${seen.size === 1 ? "submission" : "submissions"}`;
 }
 if (search) search.addEventListener("input", filter);
 if (paper) paper.addEventListener("change", filter);

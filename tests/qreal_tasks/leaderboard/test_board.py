@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +24,10 @@ from qreal_tasks.leaderboard.board_files import board_csv, board_json
 from qreal_tasks.leaderboard.cache import CheckCache
 from qreal_tasks.leaderboard.pack import Said, pack_run
 from qreal_tasks.leaderboard.paper import contradictions, paper_models
-from qreal_tasks.leaderboard.ranks import differing, p_values, rank_ranges, standard_errors
+from qreal_tasks.leaderboard.ranks import Rank, differing, p_values, rank_ranges, standard_errors
 from qreal_tasks.leaderboard.references import References
 from qreal_tasks.leaderboard.result import IMAGEQA_F1, IMAGEQA_JOINT, OBJECTQA_AUC, headline
+from qreal_tasks.leaderboard.site_tables import index_tables
 from qreal_tasks.metrics.bootstrap import differences
 from qreal_tasks.metrics.objectqa import ObjectQATable
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
@@ -129,7 +131,7 @@ def test_a_rebuild_checks_nothing_anew_and_says_the_same(made: Made) -> None:
     assert board_json(again) == board_json(made.board)
 
 
-@pytest.mark.parametrize("change", ["submission", "data", "cache damaged"])
+@pytest.mark.parametrize("change", ["submission", "data", "commit", "cache damaged"])
 def test_what_a_result_depends_on_is_checked_anew(change: str, made: Made, tmp_path: Path) -> None:
     shutil.copytree(made.submissions / "s5", tmp_path / "submissions" / "s5")
     shutil.copytree(made.cache, tmp_path / "cache")
@@ -138,12 +140,37 @@ def test_what_a_result_depends_on_is_checked_anew(change: str, made: Made, tmp_p
         tampering.change_manifest(tmp_path / "submissions" / "s5", lambda m: m.update(description="new"))
     elif change == "data":
         references = drawn_references(seed=1, images=60, entities=300)
+    elif change == "commit":
+        references = replace(references, commit="0" * 40)
     else:
         for path in (tmp_path / "cache").iterdir():
             path.write_bytes(path.read_bytes()[:1000])
     found = build_board(tmp_path / "submissions", references, CheckCache(tmp_path / "cache", RESAMPLES))
     assert (found.recomputed, found.from_cache) == (1, 0)
     assert bool(found.refused) == (change == "data")
+
+
+@pytest.mark.parametrize("error", [NotImplementedError, zlib.error, RecursionError, MemoryError])
+def test_a_damaged_file_is_made_again_whatever_it_raises(
+    error: type[Exception], made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(made.submissions / "s5", tmp_path / "submissions" / "s5")
+
+    def load(*_: object, **__: object) -> None:
+        raise error("damaged")
+
+    monkeypatch.setattr(np, "load", load)
+    found = build_board(tmp_path / "submissions", made.references, CheckCache(made.cache, RESAMPLES))
+    assert (found.recomputed, found.from_cache, len(found.entries)) == (1, 0, 1)
+
+
+def test_rows_are_in_the_order_of_their_ranks(made: Made) -> None:
+    """A value that is higher and known less well may have the wider range, and stands below."""
+    ranks = (Rank(2, 4), Rank(1, 3), Rank(1, 2))
+    entries = [replace(e, ranks={OBJECTQA_AUC: rank}) for e, rank in zip(made.board.entries, ranks, strict=False)]
+    (table, _) = index_tables(replace(made.board, entries=tuple(entries)))
+    shown = [row.cells[0].text for row in table.rows if row.kind == "entry"]
+    assert shown == ["1–2", "1–3", "2–4"]
 
 
 def test_all_copies_are_refused_whatever_their_dates_say(made: Made, tmp_path: Path) -> None:
@@ -263,11 +290,13 @@ def test_the_csv_holds_every_model_and_no_formula(made: Made) -> None:
     assert {row["source"] for row in rows} == {"submitted", "reported by the paper, not recomputed"}
     assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row.values())
     good = next(row for row in rows if row["name"] == "Good model")
-    assert good["rank.objectqa_auc"] == "1-1"
+    assert (good["rank.objectqa_auc.best"], good["rank.objectqa_auc.worst"]) == ("1", "1")
     value, low, high = (float(good[f"objectqa.overall.auc{end}"]) for end in ("", ".low", ".high"))
     assert low < value < high
     paper = next(row for row in rows if row["name"] == "Qwen2.5-VL-7B-Instruct*")
     assert float(paper["imageqa.realism.iou"]) == 0.66
+    mean = (0.66 + float(paper["imageqa.plausibility.iou"])) / 2
+    assert float(paper["imageqa.mean.iou"]) == pytest.approx(mean), "as the first page shows it"
 
 
 def test_the_json_is_plain(made: Made) -> None:
@@ -279,6 +308,7 @@ def test_the_json_is_plain(made: Made) -> None:
         "images": 60,
         "entities": 300,
     }
+    assert all("mean" in model["imageqa"] for model in found["paper"]["models"])
     assert found["paper"]["source"] == "reported by the paper, not recomputed"
 
 

@@ -117,6 +117,38 @@ def test_refused_submissions_are_named_in_the_output(dataset: Path, tmp_path: Pa
     assert "manifest.json is missing" in (tmp_path / "site" / "refused.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("mine", "holds keep.txt and no board.json of an earlier site; name a new or empty folder"),
+        ("foreign", "holds board.json, s and no board.json of an earlier site"),
+        ("mine/keep.txt", "is no folder; name a new or empty one"),
+        ("submissions", "is, holds or lies in"),
+        ("submissions/site", "is, holds or lies in"),
+        (".", "is, holds or lies in"),
+    ],
+)
+def test_what_is_no_site_is_left_alone(out: str, message: str, dataset: Path, tmp_path: Path) -> None:
+    for path, text in (("mine/keep.txt", "x"), ("foreign/board.json", '{"a": 1}'), ("foreign/s/keep", "x")):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    (tmp_path / "submissions" / "empty").mkdir(parents=True)
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    done = qreal("leaderboard", "build", tmp_path / "submissions", tmp_path / out, "--data", dataset)
+    assert done.exit_code == 1
+    assert message in done.output
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
+def test_a_clone_of_a_space_serves(dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "submissions" / "empty").mkdir(parents=True)
+    (tmp_path / "site" / ".git").mkdir(parents=True)
+    options = ("--data", dataset, "--cache", tmp_path / "cache")
+    for _ in range(2):
+        done = qreal("leaderboard", "build", tmp_path / "submissions", tmp_path / "site", *options)
+        assert done.exit_code == 0, done.output
+
+
 def test_no_submission_at_all_is_an_error(dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "submissions").mkdir()
     done = qreal("leaderboard", "build", tmp_path / "submissions", tmp_path / "site", "--data", dataset)

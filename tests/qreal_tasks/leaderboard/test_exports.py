@@ -96,6 +96,30 @@ def test_a_folder_is_no_dataset_of_the_hub(source: ExportSource) -> None:
     assert hub_entries(local, "org/other")[0].dataset_id == "org/other"
 
 
+@pytest.mark.parametrize(
+    ("data", "given", "expected"),
+    [
+        ("org/q-real@v1", None, ("org/q-real", "c0ffee")),
+        ("org/q-real@v1", "org/q-real", ("org/q-real", "c0ffee")),
+        ("org/q-real@v1", "org/q-real@v2", ("org/q-real", "v2")),
+        ("org/q-real@v1", "org/other", ("org/other", None)),
+        ("org/q-real@v1", "org/other@v3", ("org/other", "v3")),
+        ("q-real", "org/other", ("org/other", None)),
+    ],
+)
+def test_a_given_revision_wins(
+    data: str, given: str | None, expected: tuple[str, str | None], source: ExportSource
+) -> None:
+    """And the commit that the submission names is that of its own dataset."""
+    assert replace(source, data=data, commit="c0ffee").dataset(given) == expected
+
+
+def test_a_name_that_cannot_be_published_is_said(records: list[Record], tmp_path: Path) -> None:
+    write_run(tmp_path, records, model_args="model=gpu7:8000")
+    with pytest.raises(ExportError, match=r"_results\.json: name holds what looks like an address; leave it out"):
+        load_source(tmp_path, RESAMPLES)
+
+
 @pytest.mark.parametrize("partial", ["limit", "mini"])
 def test_what_is_no_result_is_not_reported(partial: str, records: list[Record], tmp_path: Path) -> None:
     some = on(records, "mini") if partial == "mini" else records

@@ -64,18 +64,72 @@ def test_no_path_address_or_key_leaves_the_machine(
 ) -> None:
     arguments = (
         "pretrained=/data/home/me/qwen,adapter=/data/home/me/runs/final,base_url=http://10.0.0.7:8000/v1,"
-        "api_key=sk-very-secret,dtype=bfloat16,max_new_tokens=64,offload_folder=/data/home/me/tmp"
+        "api_key=sk-very-secret,dtype=bfloat16,max_new_tokens=64,offload_folder=/data/home/me/tmp,"
+        "store=answers.sqlite,user=me-myself,image_detail=gpu7.lab:8000,quantization=hf_abcdefghijklmnop,"
+        "chat_template=/data/home/me/chat.jinja"
     )
     folder = _pack(tmp_path, on(records, "/data/home/me/q-real"), model_args=arguments)
     packed = b"".join(_bytes(folder).values())
-    for private in (b"/data", b"home", b"10.0.0.7", b"sk-very-secret"):
+    for private in (b"/data", b"home", b"10.0.0.7", b"sk-very", b"answers.sqlite", b"me-myself", b"gpu7", b"hf_abc"):
         assert private not in packed
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["model"]["name"] == "qwen"
     assert manifest["model"]["adapter"] == {"name": "final", "sha256": None}
-    assert manifest["model"]["arguments"]["max_new_tokens"] == "64"
+    assert manifest["model"]["arguments"] == {
+        "chat_template": "chat.jinja",
+        "dtype": "bfloat16",
+        "max_new_tokens": "64",
+    }
     assert manifest["data"]["name"] == "q-real"
     assert check_submission(folder, references, resamples=RESAMPLES).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (f"pretrained=org/model,system_prompt={'Be brief. ' * 30}", {"system_prompt": ("Be brief. " * 20).strip()}),
+        ("pretrained=org/model,system_prompt=Be brief.\n\tBe right.\x07", {"system_prompt": "Be brief.  Be right."}),
+        ({"pretrained": "org/model", "dtype": "auto", "attn_implementation": None}, {"dtype": "auto"}),
+        ("pretrained=org/model,system_prompt=\x00", {}),
+    ],
+)
+def test_ordinary_arguments_are_packed(given: Any, kept: dict[str, str], records: list[Record], tmp_path: Path) -> None:
+    folder = _pack(tmp_path, records, model_args=given)
+    assert json.loads((folder / "manifest.json").read_text())["model"]["arguments"] == kept
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hardware", "message"),
+    [
+        ("model=gpu7:8000", None, "^name holds what looks like an address; leave it out, or give only the last name"),
+        ("model=org/model,revision=a\nb", None, "^revision is 'a.*holds a line break; leave it out$"),
+        (f"model={'m' * 201}", None, "^name is 'm+.*: String should have at most 200 characters$"),
+        ("model=org/model", "1x H100\nrented", "^hardware is '1x H100.*holds a line break; leave it out$"),
+    ],
+)
+def test_what_a_manifest_cannot_hold_is_said_in_a_line(
+    arguments: str, hardware: str | None, message: str, records: list[Record], tmp_path: Path
+) -> None:
+    results = write_run(tmp_path / "run", records, model_args=arguments)
+    with pytest.raises(PackError, match=message):
+        pack_run(results, tmp_path / "submission", Said("A model", hardware=hardware), resamples=RESAMPLES)
+
+
+def test_of_a_judges_path_the_last_name_stays(records: list[Record], references: References, tmp_path: Path) -> None:
+    judge = JUDGE.model_copy(update={"model": "/data/home/me/judge", "base_url": "http://localhost:8000/v1"})
+    judged = [replace(r, judge=judge.title) if isinstance(r, GroundingRecord) else r for r in records]
+    folder = _pack(tmp_path, judged, judge=judge)
+    said = json.loads((folder / "manifest.json").read_text())["judge"]
+    assert (said["model"], said["base_url"]) == ("judge", "http://localhost:8000/v1")
+    assert check_submission(folder, references, resamples=RESAMPLES).problems == ()
+
+
+def test_judges_under_two_paths_share_no_answers() -> None:
+    """They have one title, since a path is not published; what is kept on one machine tells them apart."""
+    one, two = (JUDGE.model_copy(update={"model": f"/data/{name}/final"}) for name in "ab")
+    assert one.title == two.title != JUDGE.title
+    assert one.exact_hash != two.exact_hash
+    assert JUDGE.exact_hash == JUDGE.hash, "of what is no path"
 
 
 def test_an_adapter_is_named_by_its_content(records: list[Record], tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,16 @@ def test_filtering_and_the_papers_rows(browser: Chromium, made: Made) -> None:
     assert len(everything) == len(MODELS) - 1 + 13
     browser.run("document.getElementById('paper').click()")
     assert len(_column(browser, "imageqa", 2)) == len(MODELS) - 1
+
+
+def test_submissions_of_one_name_and_model_count_each(browser: Chromium, made: Made, tmp_path: Path) -> None:
+    first, second = made.board.entries[:2]
+    alike = {"name": first.manifest.name, "model": first.manifest.model}
+    result = replace(second.result, manifest=second.manifest.model_copy(update=alike))
+    write_site(replace(made.board, entries=(first, replace(second, result=result))), tmp_path / "site")
+    browser.go((tmp_path / "site" / "index.html").as_uri())
+    browser.wait("location.href.includes('/site/index.html') && document.readyState === 'complete'")
+    assert browser.run("document.getElementById('shown').textContent") == "2 submissions"
 
 
 def test_one_question_at_a_time(browser: Chromium, made: Made) -> None:

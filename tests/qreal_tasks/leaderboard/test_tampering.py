@@ -12,6 +12,7 @@ import pickle
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ REALISM, HUMAN = "qreal_imageqa_realism", "qreal_imageqa_human_plausibility"
 
 @pytest.fixture(scope="module")
 def references() -> References:
-    return small_references()
+    return replace(small_references(), commit="0" * 40)
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,15 @@ def honest(references: References, tmp_path_factory: pytest.TempPathFactory) -> 
     results = write_run(folder / "run", simulated(references))
     pack_run(results, folder / "submission", Said("A model"), resamples=RESAMPLES)
     return folder / "submission"
+
+
+def test_what_is_private_is_not_repeated_in_the_reason(honest: Path, references: References, tmp_path: Path) -> None:
+    folder = tmp_path / "submission"
+    shutil.copytree(honest, folder)
+    change_manifest(folder, _set("model/arguments", {"dtype": "sk-0123456789abcdef"}))
+    said = "\n".join(map(str, check(folder, references).problems))
+    assert "looks like a key" in said
+    assert "0123456789" not in said
 
 
 def check(folder: Path, references: References) -> Checked:
@@ -241,6 +251,15 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str]] = {
     # values
     "p_yes above 1": (_in(Q1, _first(p_yes=1.5)), "p_yes is 1.5, expected a probability from 0 to 1"),
     "mass above 1": (_in(Q1, _first(mass=7.0)), "mass is 7.0, expected a probability from 0 to 1"),
+    "p_yes without mass": (
+        _in(Q1, _first(p_yes=0.5, mass=None)),
+        "p_yes is 0.5 and mass is None, expected both or nei",
+    ),
+    "mass without p_yes": (
+        _in(Q1, _first(p_yes=None, mass=0.5)),
+        "p_yes is None and mass is 0.5, expected both or nei",
+    ),
+    "p_yes of no mass": (_in(Q1, _first(p_yes=0.5, mass=0.0)), "p_yes is 0.5 of a mass of 0, expected null for both"),
     "p_yes NaN": (_in(Q1, _first(p_yes=float("nan"))), f"samples/{Q1}.jsonl.gz line 1: no JSON object: NaN is no num"),
     "p_yes inverted": (_in(Q1, _invert_p), "cannot come from the P(Yes) that these answers follow"),
     "space unknown": (_in(REALISM, _first(space="furlongs")), "space is 'furlongs', expected one of pixels, "),
@@ -316,6 +335,10 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str]] = {
         "data: objectqa: references of org/set (000000000000) are not those of org/set (",
     ),
     "another set": (_manifest(_set("data/name", "org/other")), "samples on 'org/set', the manifest says 'org/other'"),
+    "another commit": (
+        _manifest(_set("data/revision", "1" * 40)),
+        "data: another data revision: packed at 111111111111, org/set is at 000000000000; run it on that revision",
+    ),
     "mini": (_manifest(_set("data/name", "mini")), "mini: made on mini, the set for trying the software"),
     "limit": (_manifest(_set("limit", 8)), "limit is 8: a run cut by --limit is no benchmark result"),
     "task version": (
@@ -345,6 +368,25 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str]] = {
     "blank name": (_manifest(_set("name", " ")), "name is ' ': is blank"),
     "id of a path": (_manifest(_set("id", "../../x-0123456789ab")), "id is '../../x-0123456789ab': "),
     "id of other samples": (_manifest(_set("id", "a-model-0123456789ab")), "does not belong to these samples"),
+    "file listed twice": (
+        _manifest(lambda m: m["files"].append({**m["files"][0], "sha256": "0" * 64})),
+        "manifest: manifest.json: files names 'samples/qreal_imageqa_human_plausibility.jsonl.gz' 2 times",
+    ),
+    # what is private
+    "path of the model": (_manifest(_set("model/name", "/data/me/model")), "model.name holds what looks like a path; "),
+    "key as an argument": (
+        _manifest(_set("model/arguments", {"api_key": "abc"})),
+        "model.arguments.api_key is 'api_key': is no argument that is published",
+    ),
+    "key in an argument": (
+        _manifest(_set("model/arguments", {"system_prompt": "use sk-0123456789abcdef"})),
+        "model.arguments.system_prompt holds what looks like a key; leave it out",
+    ),
+    "address of the model": (_manifest(_set("model/name", "gpu7:8000")), "model.name holds what looks like an address"),
+    "path of the judge": (
+        _manifest(_set("judge/model", "/data/me/judge")),
+        "judge: the judge's model says where it li",
+    ),
     # judge
     "score above 1": (_in(REALISM, _in_scores(lambda s: s.update(scores=[2.0] * len(s["scores"])))), "score is 2.0, "),
     "score too many": (_in(REALISM, _in_scores(lambda s: s["scores"].append(1.0))), " scores for "),

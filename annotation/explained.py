@@ -8,6 +8,8 @@ from typing import NoReturn
 
 import typer
 
+from qreal_tasks import command_line
+
 
 @contextmanager
 def explained(command: str) -> Iterator[None]:
@@ -30,5 +32,5 @@ def explained(command: str) -> Iterator[None]:
 
 
 def fail(command: str, error: Exception | str) -> NoReturn:
-    typer.secho(f"qreal annotate {command}: {error}", fg=typer.colors.RED, err=True)
-    raise typer.Exit(1)
+    """As every command of this project fails."""
+    command_line.fail(f"annotate {command}", error)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+
+from qreal_tasks.command_line import fail
 
 
 class _RecipeFirst(TyperGroup):
@@ -57,18 +59,13 @@ def run_command(
             raise ConfigError("name a recipe, for instance configs/training/objectqa-qwen2.5-vl-7b.yaml")
         from training.sft import BatchTooLargeError, train
     except (ConfigError, OSError) as error:
-        _fail(error)
+        fail("train", error)
     try:
         folder = train(config, resume)
     except (ConfigError, DatasetError, BatchTooLargeError, OSError) as error:
-        _fail(error)
+        fail("train", error)
     if int(os.environ.get("RANK", "0")) == 0:
         typer.echo(f"Done: {folder}\nNext: qreal train export {folder} {folder.name}-merged")
-
-
-def _fail(error: Exception) -> NoReturn:
-    typer.secho(f"qreal train: {error}", fg=typer.colors.RED, err=True)
-    raise typer.Exit(1)
 
 
 @train_app.command("export")
@@ -97,4 +94,4 @@ def export_command(
         if push:
             typer.echo(f"Uploaded: {exporting.push(folder, push, private)}")
     except (ConfigError, RunFolderError, OSError, ValueError) as error:
-        _fail(error)
+        fail("train", error)

@@ -5,20 +5,17 @@ All text comes from models, prompts and file names: Jinja2's autoescape shows it
 
 from __future__ import annotations
 
-import base64
-import io
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from PIL import Image
-
 from annotation.intake.picture import stored_rgb
 from annotation.run_folder import Picture, RunFolder
 from annotation.schemas import State
 from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, Dimension, is_flawed
+from qreal_tasks.pages.environment import page_environment, write_page
+from qreal_tasks.pages.pictures import data_address
 
 _SIDE_PX = 640
 _QUALITY = 82
@@ -37,7 +34,7 @@ def write_preview(run: RunFolder, path: Path, images: int) -> int:
             break
         shown += list(_images(run, shard))[: images - len(shown)]
     entities = [entity for image in shown for entity in image["entities"]]
-    page = _environment().get_template("page.html.j2")
+    page = page_environment("annotation", "preview").get_template("page.html.j2")
     text = page.render(
         name=run.path.resolve().name,
         images=shown,
@@ -46,21 +43,8 @@ def write_preview(run: RunFolder, path: Path, images: int) -> int:
         parts=BODY_PARTS,
         config=run.config,
     )
-    beside = path.with_name(f".{path.name}.new")
-    # Half a surrogate pair, which a model may write, has no UTF-8.
-    beside.write_text(text, encoding="utf-8", errors="replace")
-    beside.replace(path)
+    write_page(path, text)
     return len(shown)
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("annotation", "preview"),
-        autoescape=select_autoescape(enabled_extensions=("j2",), default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def _images(run: RunFolder, shard: int) -> Iterator[Row]:
@@ -74,7 +58,7 @@ def _images(run: RunFolder, shard: int) -> Iterator[Row]:
         said = named.get(picture.image_id)
         yield {
             "picture": picture,
-            "url": _shrunk(picture),
+            "url": data_address(stored_rgb(picture.content), _SIDE_PX, _QUALITY),
             "named": said,
             "entities": [
                 _entity(number, row, {stage: later[stage].get(row["entity_id"]) for stage in later}, picture)
@@ -120,12 +104,3 @@ def _ended(row: Row) -> bool:
 
 def _said_parts(row: Row | None) -> dict[str, str]:
     return {part: row[part] for part in BODY_PARTS if row[part]} if row else {}
-
-
-def _shrunk(picture: Picture) -> str:
-    """For the page alone; the stored picture is not touched."""
-    image = stored_rgb(picture.content)
-    image.thumbnail((_SIDE_PX, _SIDE_PX), Image.Resampling.LANCZOS)
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=_QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"

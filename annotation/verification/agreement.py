@@ -11,7 +11,7 @@ import numpy as np
 from annotation.verification.alpha import Agreement, FloatArray, Share, Votes
 from annotation.verification.forms import Form
 from annotation.verification.merging import LIKE_DRAFT_IOU
-from annotation.verification.texts import plain
+from annotation.verification.texts import plain, plain_label
 from annotation.verification.votes import Vote
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension
 from qreal_tasks.boxes import iou_matrix
@@ -142,7 +142,7 @@ def _changed(votes: Sequence[Vote]) -> Changed:
 
     with_parts = [vote for vote in votes if vote.shown["parts"] is not None]
     return {
-        "label": share(lambda vote: plain(vote.label).casefold() != plain(vote.shown["label"]).casefold()),
+        "label": share(lambda vote: plain_label(vote.label) != plain_label(vote.shown["label"])),
         "box": share(lambda vote: iou_matrix([vote.bbox_px], [vote.shown["bbox_px"]])[0, 0] < LIKE_DRAFT_IOU),
         **{f"{dimension}_description": share(_edits(str(dimension))) for dimension in Dimension},
         "parts": share(_edited_parts, with_parts),

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from annotation.verification.agreement import ASKED, DROP, AgreementReport, OnQuestion
 from qreal_tasks.benchmark import QUESTIONS
 from qreal_tasks.metrics.bootstrap import LEVEL, Estimate
+from qreal_tasks.pages.environment import page_environment, write_page
 
 ABOUT = {question.name: question.about for question in QUESTIONS} | {DROP: "drop the entity"}
 _CHANGED = {
@@ -32,12 +30,14 @@ def write_agreement(report: AgreementReport, counts: dict[str, int], name: str, 
         name: of the run, for the title.
     """
     page, data = folder / "agreement.html", folder / "agreement.json"
-    template = _environment().get_template("agreement.html.j2")
-    html = template.render(
+    environment = page_environment("annotation", "verification")
+    environment.filters["decimals"] = decimals
+    html = environment.get_template("agreement.html.j2").render(
         name=name, report=report, counts=counts, about=ABOUT, asked=ASKED, changed=_CHANGED, level=LEVEL
     )
-    _write(page, html)
-    _write(data, json.dumps(as_json(report, counts), indent=2, allow_nan=False) + "\n")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_page(page, html)
+    write_page(data, json.dumps(as_json(report, counts), indent=2, allow_nan=False) + "\n")
     return page, data
 
 
@@ -81,25 +81,3 @@ def decimals(value: float | None) -> str:
     text = f"{abs(value):.3f}"
     text = text.removeprefix("0") if text.startswith("0.") else text
     return f"−{text}" if value < 0 and text.strip(".0") else text
-
-
-def _environment() -> Environment:
-    found = Environment(
-        loader=PackageLoader("annotation", "verification"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    found.filters["decimals"] = decimals
-    return found
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        beside.write_bytes(text.encode("utf-8", errors="replace"))
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 
 from annotation.verification.merging import LIKE_OTHER_IOU
+from annotation.verification.texts import plain_label
 from annotation.verification.votes import Vote
 from qreal_tasks.boxes import iou_matrix
 
@@ -37,7 +38,7 @@ def differ(a: Vote, b: Vote) -> bool:
     """
     if a.drop is not None or b.drop is not None:
         return (a.drop is None) != (b.drop is None)
-    if a.answers != b.answers or a.label.casefold().split() != b.label.casefold().split():
+    if a.answers != b.answers or plain_label(a.label) != plain_label(b.label):
         return True
     return bool(iou_matrix([a.bbox_px], [b.bbox_px])[0, 0] < LIKE_OTHER_IOU)
 

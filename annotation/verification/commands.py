@@ -21,6 +21,7 @@ verify_app = typer.Typer(
 )
 verify_app.command("merge")(merge_command)
 verify_app.command("report")(report_command)
+
 _RUN = typer.Argument(help="Folder of the run.", show_default=False)
 
 

@@ -37,11 +37,18 @@ def merge_command(
         fail("verify merge", "--max-cost goes with --combine: nothing else is paid for")
     with explained("verify merge"):
         from annotation.run_folder import RunFolder
-        from annotation.verification.merged import Settings, adjudication_queue, counts, merge_all, write_merged
+        from annotation.verification.merged import (
+            Settings,
+            adjudication_queue,
+            ballot_of,
+            counts,
+            merge_all,
+            write_merged,
+        )
         from annotation.verification.merging import unexplained
 
         folder = RunFolder(run)
-        ballot = _ballot(folder)
+        ballot = ballot_of(folder)
         merged, notes, title = merge_all(ballot, min_votes), None, None
         if combine:
             from annotation.llm.prompts import load_prompt
@@ -75,11 +82,11 @@ def report_command(run: Annotated[Path, _RUN]) -> None:
         from annotation.run_folder import RunFolder
         from annotation.verification.agreement import agreement_of
         from annotation.verification.agreement_page import write_agreement
-        from annotation.verification.merged import counts, merge_all
+        from annotation.verification.merged import ballot_of, counts, merge_all
         from annotation.verification.workplace import verification_folder
 
         folder = RunFolder(run)
-        ballot = _ballot(folder)
+        ballot = ballot_of(folder)
         report = agreement_of(ballot.forms, ballot.votes, independent=ballot.independent_votes)
         if not report.votes:
             fail("verify report", f"no vote counts yet; `qreal annotate verify pull {run}` brings them")
@@ -93,12 +100,6 @@ def _min_votes(folder: RunFolder) -> int | None:
     from annotation.verification.merged import merged_path, settings_of_merged
 
     return settings_of_merged(folder).min_votes if merged_path(folder).is_file() else None
-
-
-def _ballot(folder: RunFolder) -> Ballot:
-    from annotation.verification.merged import ballot_of
-
-    return ballot_of(folder)
 
 
 def _saved(ballot: Ballot) -> int:

@@ -17,12 +17,8 @@ from annotation.verification.assignment import asked_first, third_needed
 from annotation.verification.forms import Form, all_forms
 from annotation.verification.merged_rows import MERGED, row_of
 from annotation.verification.merging import Conclusion, Merged, merge, unexplained
-from annotation.verification.votes import People, Vote, VoteRecord
-from annotation.verification.workplace import (
-    run_id_of,
-    verification_folder,
-    votes_path,
-)
+from annotation.verification.votes import People, Vote, VoteRecord, is_current
+from annotation.verification.workplace import run_id_of, verification_folder, votes_path
 
 _FORM = 2
 """Changes when the same votes merge into other rows."""
@@ -116,7 +112,7 @@ def ballot_of(run: RunFolder) -> Ballot:
     adjudicated: dict[str, Vote] = {}
     stale = 0
     for vote in latest:
-        if vote.entity_id not in forms or vote.shown != forms[vote.entity_id].shown:
+        if not is_current(vote, forms):
             stale += 1
         elif vote.annotator in people.adjudicators:
             adjudicated[vote.entity_id] = vote

@@ -24,7 +24,7 @@ from itertools import combinations
 import numpy as np
 
 from annotation.verification.forms import Form, Parts
-from annotation.verification.texts import TAKEN_AWAY, UNCHANGED, Chosen, chosen_text, said_anything
+from annotation.verification.texts import TAKEN_AWAY, UNCHANGED, Chosen, chosen_text, plain, plain_label, said_anything
 from annotation.verification.votes import DROP_REASONS, Vote
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension, is_flawed, questions_of
 from qreal_tasks.boxes import iou_matrix
@@ -160,7 +160,7 @@ def _settled(form: Form, vote: Vote) -> Merged:
         Conclusion.CONFLICT if conflicts else Conclusion.FINAL,
         conflicts,
         None,
-        " ".join(vote.label.split()),
+        plain(vote.label),
         vote.bbox_px,
         answers,
         chosen,
@@ -178,12 +178,12 @@ def _nothing(form: Form, state: Conclusion, drop: str | None = None, by: str | N
 
 def majority_label(form: Form, votes: Sequence[Vote]) -> str | None:
     """The draft as it stands when the majority means it, else the majority's most frequent spelling."""
-    plain = _majority([_plain(vote.label) for vote in votes])
-    if not plain:
+    label = _majority([plain_label(vote.label) for vote in votes])
+    if not label:
         return None
-    if plain == _plain(form.label):
+    if label == plain_label(form.label):
         return form.label
-    spelt = Counter(" ".join(vote.label.split()) for vote in votes if _plain(vote.label) == plain)
+    spelt = Counter(plain(vote.label) for vote in votes if plain_label(vote.label) == label)
     return spelt.most_common(1)[0][0]
 
 
@@ -255,10 +255,6 @@ def _tally(votes: Sequence[Vote], name: str) -> str:
 def _answers(vote: Vote) -> Mapping[str, str]:
     assert vote.answers is not None  # it keeps the entity
     return vote.answers
-
-
-def _plain(label: str) -> str:
-    return " ".join(label.split()).casefold()
 
 
 def _area(box: Box) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from annotation.verification.forms import Form
-from annotation.verification.votes import Vote
+from annotation.verification.votes import Vote, is_current
 
 TYPICAL_S = (30.0, 60.0)
 """An entity, before anybody has been measured."""
@@ -56,12 +56,6 @@ def standings(
             )
         )
     return found
-
-
-def is_current(vote: Vote, forms: Mapping[str, Form]) -> bool:
-    """Whether the vote is on the entity as it is drafted now."""
-    form = forms.get(vote.entity_id)
-    return form is not None and vote.shown == form.shown
 
 
 def is_changed(vote: Vote) -> bool:

@@ -61,11 +61,11 @@ def pull_seat(seat: Seat, run_id: str, record: VoteRecord, shares_account: bool 
     """
     if seat.project_id is None:
         raise AnnotationError("has no project yet; `qreal annotate verify start RUN` makes one")
-    known = {(vote.entity_id, _key(vote.shown)): vote for vote in record.latest() if vote.annotator == seat.name}
+    known = {(vote.entity_id, _key(vote.shown)): vote for vote in record.latest(seat.name)}
     since = record.pulled_since(seat.name, seat.project_id)
     new, gone, unusable, latest = list[Vote](), list[Vote](), list[Unusable](), since
     with seat.client() as client:
-        client.project(seat.project_id)
+        client.project(seat.project_id)  # says when it is gone, where a list of tasks would just be empty
         account = None if shares_account else int(client.who_am_i()["id"])
         for task in client.tasks(seat.project_id, since and _a_little_before(since)):
             said = next(votes_of(task, seat.name, run_id, account), None)
@@ -85,8 +85,7 @@ def pull_seat(seat: Seat, run_id: str, record: VoteRecord, shares_account: bool 
     record.add(gone)
     if latest:
         record.note_pull(seat.name, seat.project_id, latest)
-    answered = sum(vote.annotator == seat.name for vote in record.latest())
-    return Pulled(seat.name, added, answered, unusable, len(gone))
+    return Pulled(seat.name, added, len(record.latest(seat.name)), unusable, len(gone))
 
 
 def _key(shown: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from annotation.verification.forms import Form, all_forms
 from annotation.verification.merged import ballot_of, merge_all
 from annotation.verification.merging import Conclusion
 from annotation.verification.tasks import Size, check_run, task_of
-from annotation.verification.votes import People, Vote, VoteRecord
+from annotation.verification.votes import People, Vote, VoteRecord, is_current
 from annotation.verification.workplace import Seat, Workplace
 from qreal_tasks.benchmark import QUESTION_NAMES
 
@@ -86,7 +86,7 @@ def _by_entity(record: VoteRecord, forms: Mapping[str, Form]) -> dict[str, list[
     """Votes on the forms as they are."""
     found: dict[str, list[Vote]] = {}
     for vote in record.latest():
-        if vote.entity_id in forms and vote.shown == forms[vote.entity_id].shown:
+        if is_current(vote, forms):
             found.setdefault(vote.entity_id, []).append(vote)
     return found
 

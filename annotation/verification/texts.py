@@ -60,5 +60,10 @@ def plain(text: str) -> str:
     return " ".join(text.split())
 
 
+def plain_label(label: str) -> str:
+    """Equal for labels that say the same."""
+    return plain(label).casefold()
+
+
 def said_anything(text: str) -> bool:
     return bool(text.strip())

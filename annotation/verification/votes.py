@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from annotation.verification.forms import Parts
+from annotation.verification.forms import Form, Parts
 from qreal_tasks.models.sqlite_file import Kind, SqliteFile
 
 _KIND = Kind(
@@ -98,12 +98,17 @@ class VoteRecord:
                 added += db.execute("INSERT OR IGNORE INTO votes VALUES (?, ?, ?, ?, ?, ?)", row).rowcount
         return added
 
-    def latest(self) -> list[Vote]:
+    def latest(self, annotator: str | None = None) -> list[Vote]:
         """The newest vote of every person on every form of every entity, by entity and then by person; none that was
-        withdrawn. An entity has several forms when it was drafted anew after it was laid before people."""
-        query = "SELECT content FROM votes ORDER BY entity_id, annotator, updated_at, annotation_id, rowid"
+        withdrawn. An entity has several forms when it was drafted anew after it was laid before people.
+
+        Args:
+            annotator: only this person's; None for everybody's.
+        """
+        query = """SELECT content FROM votes WHERE annotator = coalesce(?, annotator)
+                   ORDER BY entity_id, annotator, updated_at, annotation_id, rowid"""
         with self._file.use() as db:
-            rows = [json.loads(content) for (content,) in db.execute(query)]
+            rows = [json.loads(content) for (content,) in db.execute(query, (annotator,))]
         newest = {(row["entity_id"], row["annotator"], json.dumps(row["shown"])): _vote(row) for row in rows}
         return [vote for vote in newest.values() if not vote.withdrawn]
 
@@ -169,6 +174,12 @@ class VoteRecord:
             for annotator, entity_id, form in db.execute("SELECT annotator, entity_id, form FROM tasks ORDER BY rowid"):
                 found.setdefault(annotator, {})[entity_id] = form
         return found
+
+
+def is_current(vote: Vote, forms: Mapping[str, Form]) -> bool:
+    """Whether the vote is on the entity as it is drafted now."""
+    form = forms.get(vote.entity_id)
+    return form is not None and vote.shown == form.shown
 
 
 def _vote(row: Mapping[str, Any]) -> Vote:

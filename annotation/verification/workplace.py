@@ -17,6 +17,7 @@ from annotation.errors import AnnotationError
 from annotation.run_folder import RunFolder
 from annotation.verification.client import LabelStudio
 from annotation.verification.media import FOLDER
+from qreal_tasks.models.addresses import is_plain_address
 
 _FORM = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
@@ -132,9 +133,7 @@ def load_workplace(run: RunFolder) -> Workplace:
             f"{run.path}: nobody verifies it yet; `qreal annotate verify start {run.path}` sets that up"
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AnnotationError(
-            f"{path} cannot be read ({error}); its backup is the list of seats you were shown"
-        ) from None
+        raise AnnotationError(f"{path} cannot be read ({error}); put back a copy of it") from None
     if found.run_id != run_id_of(run):
         raise AnnotationError(f"{path} belongs to a run of other inputs; give each run a folder of its own")
     return found
@@ -164,10 +163,8 @@ def checked_url(url: str) -> str:
         AnnotationError: it is none.
     """
     try:
-        parts = urlsplit(url)
-        plain = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.username)
-        assert parts.port is None or parts.port > 0
-    except (ValueError, AssertionError):
+        plain = is_plain_address(url) and urlsplit(url).port != 0
+    except ValueError:  # no port, or half an IPv6 address
         plain = False
     if not plain:
         raise AnnotationError(f"address {url!r}: expected http(s)://host[:port]")

@@ -17,6 +17,7 @@ from qreal_tasks.leaderboard.reading import MANIFEST, SAMPLES, open_folder, read
 from qreal_tasks.leaderboard.result import MEAN, Number, image_means, numbers
 from qreal_tasks.leaderboard.samples_file import read_records
 from qreal_tasks.metrics.bootstrap import RESAMPLES
+from qreal_tasks.report.rejudge import MANIFEST_KEY
 from qreal_tasks.report.run_folder import Run, TaskRun, find_results, read_run
 from qreal_tasks.report.score import score_run, to_json
 
@@ -88,7 +89,7 @@ def _run(path: Path, resamples: int) -> ExportSource:
         created=made_at(results, results_path),
         data=shown(run.data),
         commit=None,
-        judge=results.get("qreal_judge") if run.judges else None,
+        judge=results.get(MANIFEST_KEY) if run.judges else None,
         resamples=resamples,
     )
 

@@ -29,11 +29,9 @@ from qreal_tasks.leaderboard.tasks import TASKS, Half, task_versions, tasks_of
 from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.records import RECORD_VERSION, Record
+from qreal_tasks.report.rejudge import MANIFEST_KEY
 from qreal_tasks.report.run_folder import Run, read_run
 from qreal_tasks.report.score import differences, score_run
-
-_JUDGE_KEY = "qreal_judge"
-"""Of a results file: the manifest of the judge that scored it (``report.rejudge``)."""
 
 
 class PackError(ValueError):
@@ -185,8 +183,8 @@ def _judge_manifest(results: Mapping[str, Any], run: Run) -> object:
         return None
     if len(run.judges) > 1:
         raise PackError(f"descriptions were judged by {', '.join(run.judges)}; judge all by one with `qreal judge RUN`")
-    if results.get(_JUDGE_KEY) is not None:
-        return _published_judge(results[_JUDGE_KEY])
+    if results.get(MANIFEST_KEY) is not None:
+        return _published_judge(results[MANIFEST_KEY])
     title = run.judges[0]
     try:
         packaged = load_manifest(title.rpartition("@")[0])
@@ -204,7 +202,7 @@ def _published_judge(said: object) -> object:
     try:
         return JudgeManifest.model_validate(said).without_path().model_dump(mode="json")
     except ValidationError as error:
-        raise PackError(f"{_JUDGE_KEY} in the results is no judge: {' '.join(str(error).split()):.300}") from None
+        raise PackError(f"{MANIFEST_KEY} in the results is no judge: {' '.join(str(error).split()):.300}") from None
 
 
 def _records(run: Run, half: Half) -> list[Record]:

@@ -17,7 +17,7 @@ from qreal_tasks.leaderboard.lints import MOST_LEFT_OUT, lints
 from qreal_tasks.leaderboard.manifest import Manifest
 from qreal_tasks.leaderboard.problems import Problem
 from qreal_tasks.leaderboard.tasks import Half
-from qreal_tasks.metrics.bootstrap import LEVEL, RESAMPLES, resample_weights
+from qreal_tasks.metrics.bootstrap import RESAMPLES, percentiles, resample_weights
 from qreal_tasks.metrics.grounding import GroundingTable, score_grounding
 from qreal_tasks.metrics.objectqa import OVERALL, ObjectQATable
 from qreal_tasks.metrics.sums import FloatArray, none_if_nan
@@ -184,17 +184,10 @@ def image_means(records: Sequence[Record], resamples: int) -> tuple[dict[str, Nu
         values = [point[metric] for point in points]
         known = [value for value in values if value is not None]
         value = sum(known) / len(known) if len(known) == len(values) else None
-        found[metric] = {"value": value, **_ends(value, np.concatenate(parts[metric]))}
+        low, high, _ = percentiles(value, np.concatenate(parts[metric]))
+        found[metric] = {"value": value, "low": low, "high": high}
     draws = {IMAGEQA_F1: "f1_at_50", IMAGEQA_JOINT: "joint_score"}
     return found, {name: np.concatenate(parts[metric]).astype(np.float32) for name, metric in draws.items()}
-
-
-def _ends(value: float | None, drawn: FloatArray) -> dict[str, float | None]:
-    defined = drawn[~np.isnan(drawn)]
-    if value is None or len(defined) == 0:
-        return {"low": None, "high": None}
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return {"low": float(low), "high": float(high)}
 
 
 def _by_generator(records: Sequence[Record]) -> dict[str, Number]:

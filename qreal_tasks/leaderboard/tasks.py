@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 
-from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
+from qreal_tasks.benchmark import QUESTION_NAMES
 from qreal_tasks.harness import TASKS_FOLDER
+from qreal_tasks.report.run_folder import LEAVES
 
 
 class Half(StrEnum):
@@ -21,8 +22,7 @@ class Half(StrEnum):
 
 
 TASKS: Mapping[str, tuple[Half, str]] = {
-    **{f"qreal_objectqa_{name}": (Half.OBJECTQA, name) for name in QUESTION_NAMES},
-    **{f"qreal_imageqa_{name}": (Half.IMAGEQA, name) for name in IMAGEQA_SETS},
+    task: (Half.OBJECTQA if name in QUESTION_NAMES else Half.IMAGEQA, name) for task, name in LEAVES.items()
 }
 """Leaf task to its half and its question or set."""
 

@@ -98,7 +98,7 @@ def intervals(statistic: Statistic[M], *, resamples: int = RESAMPLES, seed: int 
     draws = _distributions([statistic], resamples, seed)[0]
     found: dict[M, Estimate] = {}
     for metric, value in statistic.point().items():
-        low, high, undefined = _interval(value, draws.get(metric))
+        low, high, undefined = percentiles(value, draws.get(metric))
         found[metric] = Estimate(value, low, high, n, undefined)
     return found
 
@@ -151,7 +151,7 @@ def _difference(
     mine, theirs = points[0][metric], points[1][metric]
     value = None if mine is None or theirs is None else mine - theirs
     drawn = _without_rounding(draws[0][metric] - draws[1][metric]) if draws[0] else None
-    low, high, undefined = _interval(value, drawn)
+    low, high, undefined = percentiles(value, drawn)
     if low is None or drawn is None:
         return Difference(value, low, high, None, n, undefined)
     defined = drawn[~np.isnan(drawn)]
@@ -172,8 +172,13 @@ def _distributions(statistics: Sequence[Statistic[M]], resamples: int, seed: int
     return [{m: np.concatenate([part[m] for part in done]) for m in done[0]} for done in blocks]
 
 
-def _interval(value: float | None, drawn: FloatArray | None) -> tuple[float | None, float | None, float | None]:
-    """Low, high, share undefined."""
+def percentiles(value: float | None, drawn: FloatArray | None) -> tuple[float | None, float | None, float | None]:
+    """Both ends of the 95 % percentile interval and the share of draws in which the metric is undefined.
+
+    Args:
+        value: the metric itself; undefined, it has no interval.
+        drawn: (resamples,) the metric on each draw, nan where undefined; None when nothing was drawn.
+    """
     if drawn is None:
         return None, None, None
     defined = drawn[~np.isnan(drawn)]

@@ -17,8 +17,8 @@ from qreal_tasks.pages.numbers import decimals, interval, p_value, percent, whol
 _FOLDER = "templates"
 
 
-def page_environment(package: str) -> Environment:
-    """Templates of ``package``'s folder ``templates``, and behind them those that all pages share.
+def page_environment(package: str, folder: str = _FOLDER) -> Environment:
+    """Templates of a folder in ``package``, and behind them those that all pages share.
 
     Everything is escaped, whatever a template is called, and a name that is not given is an error. Filters:
     ``decimals``, ``interval``, ``p_value``, ``percent``, ``whole``. Data for scripts goes through ``tojson``,
@@ -26,7 +26,7 @@ def page_environment(package: str) -> Environment:
 
         <script type="application/json" id="data">{{ rows | tojson }}</script>
     """
-    loaders = [PackageLoader(package, _FOLDER), PackageLoader("qreal_tasks.pages", _FOLDER)]
+    loaders = [PackageLoader(package, folder), PackageLoader("qreal_tasks.pages", _FOLDER)]
     environment = Environment(
         loader=ChoiceLoader(loaders),
         autoescape=True,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from PIL import Image
-
 from qreal_tasks.models.images import as_rgb
+from qreal_tasks.pages.pictures import data_address
 
 IMAGE_SIDE_PX, CROP_SIDE_PX = 720, 260
 _QUALITY = 80
@@ -89,13 +86,4 @@ def _read(
             found, stated = (" × ".join(map(str, size)) for size in (image.size, expected))
             trouble[name] = f"is {found} px in the dataset that was found, {stated} px in the run; another dataset?"
             continue
-        into[name] = data_address(image, side)
-
-
-def data_address(image: Image.Image, side_px: int) -> str:
-    """A JPEG of at most ``side_px`` a side as a ``data:`` address; a smaller picture keeps its size."""
-    shrunk = image.copy()
-    shrunk.thumbnail((side_px, side_px), Image.Resampling.LANCZOS)
-    out = io.BytesIO()
-    shrunk.save(out, "JPEG", quality=_QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"
+        into[name] = data_address(image, side, _QUALITY)

@@ -20,7 +20,7 @@ Judging = Callable[[Sequence[GroundingRecord]], Sequence[GroundingRecord]]
 JUDGED_METRICS = ("llm_score", "joint_score", "unjudged")
 """What a judge decides; all other numbers stay what the live run said, so that a changed sample shows."""
 
-_MANIFEST_KEY = "qreal_judge"
+MANIFEST_KEY = "qreal_judge"
 """Of a results file."""
 
 
@@ -55,7 +55,7 @@ def rejudge(run: Run, judging: Judging, manifest: Mapping[str, Any]) -> int:
         path = samples_path(run.results_path, task)
         written[path] = _samples(path.read_bytes(), records)
         results["results"][task] |= _numbers(records)
-    results[_MANIFEST_KEY] = dict(manifest)
+    results[MANIFEST_KEY] = dict(manifest)
     written[run.results_path] = json.dumps(results, indent=2)
     _replace_all(written)
     return sum(map(len, new.values()))
@@ -64,7 +64,7 @@ def rejudge(run: Run, judging: Judging, manifest: Mapping[str, Any]) -> int:
 def record_judge(results_path: Path, manifest: Mapping[str, Any]) -> None:
     """Write the manifest of a judge that was asked during the run into its results."""
     results = json.loads(results_path.read_text(encoding="utf-8"))
-    results[_MANIFEST_KEY] = dict(manifest)
+    results[MANIFEST_KEY] = dict(manifest)
     _replace_all({results_path: json.dumps(results, indent=2)})
 
 

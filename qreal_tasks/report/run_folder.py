@@ -13,7 +13,7 @@ from qreal_tasks.records import JudgmentRecord, Record, RecordError, from_json
 
 RESULTS_SUFFIX = "_results.json"
 
-_NAMES = {
+LEAVES = {
     **{f"qreal_objectqa_{name}": name for name in QUESTION_NAMES},
     **{f"qreal_imageqa_{name}": name for name in IMAGEQA_SETS},
 }
@@ -40,7 +40,7 @@ class TaskRun:
     @property
     def name(self) -> str:
         """The question or the ImageQA set."""
-        return _NAMES[self.task]
+        return LEAVES[self.task]
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def read_run(results_path: Path) -> Run:
         results = json.loads(results_path.read_text(encoding="utf-8"))
         config, numbers = dict(results["config"]), dict(results["results"])
         versions = dict(results.get("versions") or {})
-        names = [task for task in _NAMES if task in numbers]
+        names = [task for task in LEAVES if task in numbers]
         live = {task: _live_numbers(dict(numbers[task])) for task in names}
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunFolderError(
@@ -160,6 +160,6 @@ def _read_samples(results_path: Path, task: str) -> Iterator[Record]:
         except (RecordError, ValueError, TypeError, RecursionError) as error:
             raise RunFolderError(f"{path} line {number}: {error}") from None
         about = record.question if isinstance(record, JudgmentRecord) else record.set_name
-        if about != _NAMES[task]:
-            raise RunFolderError(f"{path} line {number}: a record of {about}, expected {_NAMES[task]}")
+        if about != LEAVES[task]:
+            raise RunFolderError(f"{path} line {number}: a record of {about}, expected {LEAVES[task]}")
         yield record

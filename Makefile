@@ -3,12 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OFFLINE := HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 WANDB_MODE=disabled
+# Tiny models are slower on several threads than on one, and much slower beside the servers that tests start.
+ONE_THREAD := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
+# Test files run side by side in so many processes, each of up to 3 GiB.
+WORKERS ?= 2
 
-.PHONY: demo test check clean
+.PHONY: demo demo-annotate test check clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   score a tiny model with random weights on the embedded set (3 minutes)"
+	@echo "make demo-annotate   twelve drawn scenes through the whole annotation (3 minutes)"
 	@echo "make test   run the tests"
 	@echo "make check  ruff and mypy"
 	@echo "make clean  remove the environment and what the targets wrote"
@@ -29,8 +34,11 @@ $(VENV)/.installed-%: $(BIN)/python setup.cfg constraints.txt
 demo: $(VENV)/.installed-eval
 	$(OFFLINE) $(BIN)/qreal demo
 
+demo-annotate: $(VENV)/.installed-eval,annotate,annotate-local
+	$(OFFLINE) $(BIN)/qreal annotate demo
+
 test: $(VENV)/.installed-eval,train,annotate,annotate-local,dev $(VENV)/label-studio/bin/label-studio
-	$(OFFLINE) $(BIN)/python -m pytest
+	$(OFFLINE) $(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # In an environment of its own, since its requirements exclude those of this project. Tests that need it say when it is
 # not there.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from annotation.demo.commands import demo_command
 from annotation.explained import explained, fail
 from annotation.publish.commands import publish_command, push_command
 from annotation.verification.commands import verify_app
+from qreal_tasks.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
     from annotation.execution.driver import Watcher
     from annotation.llm.budget import Budget
+    from annotation.run_folder import RunFolder
     from qreal_tasks.models.batch_runner import Standing
 
 annotate_app = typer.Typer(
@@ -25,6 +28,7 @@ annotate_app = typer.Typer(
 )
 
 annotate_app.add_typer(verify_app, name="verify")
+annotate_app.command("demo")(demo_command)
 
 _RUN = typer.Argument(help="Folder of the run.", show_default=False)
 
@@ -45,7 +49,8 @@ def init_command(
     images: Annotated[
         str,
         typer.Argument(
-            help="Folder of images, table (.csv, .jsonl, .parquet with image, prompt, generator), or hub dataset.",
+            help="Folder of images, table (.csv, .tsv, .jsonl, .json, .parquet) with image, prompt, generator, or hub "
+            "dataset.",
             show_default=False,
         ),
     ],
@@ -58,25 +63,26 @@ def init_command(
     """Check every image, find duplicates, and write the manifest of a new run.
 
     Files that cannot be annotated are in the manifest with their reason. An interrupted init goes on where it stopped.
-    """
-    from collections import Counter
 
+    \b
+    IMAGES/sdxl/1.png   a picture of the generator sdxl
+    IMAGES/sdxl/1.txt   its prompt; also 1.caption, 1.png.txt, or a row of a metadata.csv or metadata.jsonl (file_name,
+                        prompt) in one of the folders
+    """
     with explained("init"):
-        from annotation import shards
         from annotation.config import load_config
         from annotation.execution.driver import Where, init
+        from annotation.intake.summary import Summary
 
         where = Where(executor.value, workers, 0, address)
         with _shown() as watcher:
             made = init(images, run, load_config(config), where, watcher)
-        rows = shards.read_table(made.manifest_path, ["name", "state", "reason"]).to_pylist()
-        for row in [row for row in rows if row["state"] != "done"][:20]:
-            typer.echo(f"{row['state']}: {row['name']}: {row['reason']}")
-        states = Counter("accepted" if row["state"] == "done" else row["state"] for row in rows)
-        if not states["accepted"]:
-            fail("init", f"none of {len(rows)} inputs can be annotated; {made.manifest_path} holds the reasons")
-        counts = ", ".join(f"{count} {state}" for state, count in states.most_common())
-    typer.echo(f"{len(rows)} inputs: {counts}. Next: qreal annotate run {run} --dry-run")
+        summary = Summary(made)
+        for line in (*summary.named(), *summary.counted()):
+            echo(line)
+        if not summary.accepted:
+            fail("init", f"none of {summary.inputs} inputs can be annotated; {made.manifest_path} holds the reasons")
+    echo(f"Next: qreal annotate run {run} --dry-run")
 
 
 @annotate_app.command("run")
@@ -98,6 +104,9 @@ def run_command(
 ) -> None:
     """Do what is missing. Stopped or killed at any time and started again, it goes on and pays for nothing twice.
 
+    It stops when nothing comes of a stage, and ends with what went through, what did not, and why. Exit status 1 when
+    nothing did.
+
     \b
     qreal annotate run RUN --dry-run               # what it will cost
     qreal annotate run RUN --images 50             # a pilot; then look: qreal annotate preview RUN
@@ -114,6 +123,9 @@ def run_command(
         if unknown:
             fail("run", f"no stage is called {', '.join(sorted(unknown))}, expected {', '.join(STAGES)}")
         folder = RunFolder(run)
+        note = folder.config.quality.licence_note
+        if note and (not stage or "quality" in stage) and folder.pending("quality", folder.shard_numbers):
+            echo(note)
         if dry_run:
             from annotation.estimate import forecast
             from annotation.tables import print_forecasts
@@ -121,7 +133,7 @@ def run_command(
             print_forecasts(forecast(folder, shards_for(folder, images), batch))
             return
         if retry_failed:
-            typer.echo(f"{discard_failed(folder)} shards with failed items are done again")
+            echo(f"{discard_failed(folder)} failed images and entities are done again")
         options = Options(
             where=Where(executor.value, workers, gpus_each, address),
             stages=tuple(one for one in STAGES if not stage or one in stage),
@@ -131,7 +143,24 @@ def run_command(
         )
         with _shown() as watcher:
             run_stages(folder, options, watcher)
-    typer.echo(f"Done. qreal annotate status {run}; qreal annotate preview {run}")
+        _print_summary(folder, shards_for(folder, images))
+    echo(f"Done. qreal annotate status {run}; qreal annotate preview {run}")
+
+
+def _print_summary(run: RunFolder, shards: Sequence[int]) -> None:
+    """What went through and what did not; a run without a single record fails."""
+    from annotation.summary import summary_of
+    from annotation.tables import reason_lines
+
+    found = summary_of(run, shards)
+    echo(found.headline())
+    for stage, reasons in found.lost.items():
+        for line in reason_lines(stage, reasons):
+            echo(f"  {line}")
+    if found.failed:
+        echo(f"To ask again what failed: qreal annotate run {run.path} --retry-failed")
+    if found.through == 0:
+        fail("run", f"no image went through; see the reasons above, or qreal annotate status {run.path}")
 
 
 @annotate_app.command("status")
@@ -158,7 +187,7 @@ def preview_command(
 
         path = out or run / "preview.html"
         shown = write_preview(RunFolder(run), path, images)
-    typer.echo(f"{shown} images: {path}")
+    echo(f"{shown} images: {path}")
 
 
 annotate_app.command("publish")(publish_command)
@@ -168,23 +197,26 @@ annotate_app.command("push")(push_command)
 @contextmanager
 def _shown() -> Iterator[Watcher]:
     """A bar for each stage, with the cost beside it."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from annotation.execution.driver import Watcher
+    from annotation.items import unit_of
+    from qreal_tasks.bars import Bar, progress
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.fields[beside]}")) as bar:
-        tasks = {}
+    bars: dict[str, Bar] = {}
+    with progress() as shown:
 
-        def stage(name: str, pending: int, total: int) -> None:
-            tasks[name] = bar.add_task(f"{name:<10}", total=total, completed=total - pending, beside="")
+        def last() -> Bar:
+            return list(bars.values())[-1]
+
+        def stage(name: str, done: int, total: int) -> None:
+            bars[name] = Bar(shown, f"{name:<10}", unit_of(name), total, done)
 
         def cost(budget: Budget) -> None:
-            if tasks and budget.spent_usd:
-                bar.update(list(tasks.values())[-1], beside=f"${budget.spent_usd:.2f}")
+            if bars and budget.spent_usd:
+                last().beside(f"${budget.spent_usd:.2f}")
 
         def batch(now: Standing) -> None:
+            last().foresee(now.answered)
             beside = f"{now.open_batches} batches under way, {now.answered} of {now.requests} answered"
-            bar.update(list(tasks.values())[-1], beside=f"{beside}; Ctrl-C stops, the same command goes on")
+            last().beside(f"{beside}; Ctrl-C stops, the same command goes on")
 
-        yield Watcher(stage, lambda name, _: bar.advance(tasks[name]), batch, cost)
+        yield Watcher(stage=stage, items=lambda name, count, anew: bars[name].add(count, anew), batch=batch, cost=cost)

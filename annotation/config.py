@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, PositiveInt, ValidationError, field_validator, model_validator
 
 from annotation.errors import AnnotationError
 from qreal_tasks.models.addresses import is_plain_address
 from qreal_tasks.models.openai_usage import Prices
+from qreal_tasks.plain_files import read_text
+from qreal_tasks.settings import Settings
+from qreal_tasks.yaml_files import YamlError, explained, read, validated
 
 Device = Literal["auto", "cpu", "cuda"]
 Dtype = Literal["float32", "bfloat16", "float16"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Columns(Settings):
+    """Names of the columns of a table or hub set, in any case; a name that the source lacks counts as not given.
 
-
-class Columns(_Strict):
-    """Names of the columns of a table or hub set; a name that the source lacks counts as not given."""
+    Where there is no ``image``, ``file_name`` holds the pictures, and without ``prompt``, ``text`` or ``caption`` does.
+    """
 
     image: str = "image"
     prompt: str = "prompt"
@@ -30,7 +32,7 @@ class Columns(_Strict):
     prompt_id: str = "prompt_id"
 
 
-class Intake(_Strict):
+class Intake(Settings):
     """Which files are taken."""
 
     columns: Columns = Columns()
@@ -41,7 +43,7 @@ class Intake(_Strict):
     """Width times height. The upper bound is where Pillow takes a file for an attack."""
 
 
-class LanguageModel(_Strict):
+class LanguageModel(Settings):
     """The model of all language-model stages and the server that it is on."""
 
     model: str = Field(min_length=1)
@@ -69,7 +71,7 @@ class LanguageModel(_Strict):
         return base_url and base_url.rstrip("/")
 
 
-class View(_Strict):
+class View(Settings):
     """How a picture is shown to the language model."""
 
     format: Literal["png", "jpeg"]
@@ -78,14 +80,14 @@ class View(_Strict):
     detail: Literal["low", "high", "auto"]
 
 
-class Pictures(_Strict):
+class Pictures(Settings):
     crop: View = View(format="png", max_side_px=1024, detail="high")
     """An entity; lossless, since its texture is what is judged."""
     whole: View = View(format="jpeg", max_side_px=1024, detail="low")
     """The image that an entity stands in, or whose entities are named."""
 
 
-class Entities(_Strict):
+class Entities(Settings):
     prompt: str = "entities"
     """Name of a packaged prompt, or the path of a YAML file like one; so in every stage."""
     max_entities: int = Field(default=20, ge=1)
@@ -95,7 +97,7 @@ class Entities(_Strict):
     max_tokens: int = Field(default=1000, ge=1)
 
 
-class Detection(_Strict):
+class Detection(Settings):
     model: str = "IDEA-Research/grounding-dino-base"
     """Any checkpoint of Grounding DINO, MM-Grounding-DINO or LLMDet: hub id or folder."""
     revision: str | None = None
@@ -114,10 +116,10 @@ class Detection(_Strict):
     dtype: Dtype = "float32"
 
 
-class Quality(_Strict):
+class Quality(Settings):
     scorer: Literal["q-eval-score", "api", "none"] = "none"
     model: str = "AGI-Eval-Official/Q-Eval-Score"
-    """Of q-eval-score: hub id or folder. The licence of the weights is for the user to judge."""
+    """Of q-eval-score: hub id or folder."""
     revision: str | None = None
     prompt: str = "quality"
     batch_size: int = Field(default=8, ge=1)
@@ -126,33 +128,70 @@ class Quality(_Strict):
     device: Device = "auto"
     dtype: Dtype = "bfloat16"
 
+    @property
+    def licence_note(self) -> str:
+        """What must be known of the scorer's weights before they are used; empty where there is nothing."""
+        if self.scorer != "q-eval-score":
+            return ""
+        return (
+            f"Quality scores: weights {self.model}, licence not seen: this project found none stated with them, so "
+            "whether you may use them is yours to judge. `quality: {scorer: none}` in config.yaml goes without"
+        )
 
-class Judgment(_Strict):
+
+class Judgment(Settings):
     prompt: str = "judgment"
     max_tokens: int = Field(default=800, ge=1)
 
 
-class Portraits(_Strict):
+class Portraits(Settings):
+    """Which people also go through the seven body parts; ``portraits: auto`` in a file means all that follows."""
+
     enabled: bool = True
+    list: Path | None = None
+    """A text file with an image id or file name a line, beside the config or by its whole path: the people of exactly
+    those images. Null: the people of every image."""
     parts_prompt: str = "parts"
     merge_prompt: str = "merge"
     max_tokens: int = Field(default=1000, ge=1)
 
+    def names(self) -> tuple[str, ...] | None:
+        """What the list holds, each name once; None without a list.
 
-class Expected(_Strict):
+        Raises:
+            AnnotationError: it cannot be read, or names nothing.
+        """
+        if self.list is None:
+            return None
+        try:
+            lines = read_text(self.list, encoding="utf-8-sig").split("\n")
+        except (OSError, ValueError) as error:
+            raise AnnotationError(f"portraits.list {self.list} cannot be read as UTF-8 text: {error}") from error
+        said = (line.strip() for line in lines)
+        found = tuple(dict.fromkeys(line for line in said if line and line.split()[0] != "#"))
+        if not found:
+            raise AnnotationError(
+                f"portraits.list {self.list} names no image, expected an image id or file name a line"
+            )
+        return found
+
+
+class Expected(Settings):
     """What the estimate takes for granted until the run itself has shown it on ``trusted_after`` items."""
 
     entities_per_image: float = Field(default=5.79, ge=0)
     """17,879 / 3,088, as in the paper."""
     portraits_per_image: float = Field(default=0.13, ge=0)
     """400 / 3,088."""
-    crop_px: tuple[int, int] = (384, 384)
+    crop_px: tuple[PositiveInt, PositiveInt] = (384, 384)
     characters_a_token: float = Field(default=4.0, gt=0)
-    output_tokens: dict[str, int] = {"entities": 60, "quality": 1, "judgment": 130, "parts": 160, "merge": 60}
+    output_tokens: dict[str, int] = Field(
+        default={"entities": 60, "quality": 1, "judgment": 130, "parts": 160, "merge": 60}
+    )
     trusted_after: int = Field(default=30, ge=1)
 
 
-class Config(_Strict):
+class Config(Settings):
     """All of it."""
 
     images_per_shard: int = Field(default=64, ge=1, le=10_000)
@@ -166,6 +205,13 @@ class Config(_Strict):
     judgment: Judgment = Judgment()
     portraits: Portraits = Portraits()
     expected: Expected = Expected()
+
+    @field_validator("portraits", mode="before")
+    @classmethod
+    def _are_portraits(cls, portraits: object) -> object:
+        if isinstance(portraits, str) and portraits != "auto":
+            raise ValueError(f"{portraits!r}, expected auto, or fields such as list: FILE")
+        return {} if portraits == "auto" else portraits
 
     @model_validator(mode="after")
     def _expects_every_stage(self) -> Config:
@@ -182,15 +228,20 @@ def load_config(path: Path) -> Config:
         AnnotationError: it cannot be read, or a field is not as expected; the message names all of them.
     """
     try:
-        said = yaml.safe_load(path.expanduser().read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise AnnotationError(f"config {path} cannot be read: {error}") from error
+        document = read(path.expanduser())
+    except YamlError as error:
+        raise AnnotationError(f"config {path} {error}") from error
+    said = document.content
     if not isinstance(said, dict):
         raise AnnotationError(f"config {path} holds {type(said).__name__}, expected fields such as language_model:")
+    portraits = said.get("portraits")
+    if isinstance(portraits, dict) and isinstance(portraits.get("list"), str):
+        listed = Path(portraits["list"]).expanduser()
+        said["portraits"] = {**portraits, "list": path.expanduser().absolute().parent / listed}
     try:
-        return Config.model_validate(said)
+        return validated(Config.model_validate, said, document.written)
     except ValidationError as error:
-        wrong = "; ".join(map(_explained, error.errors()))
+        wrong = explained(error, Config, document.written)
         raise AnnotationError(f"config {path}: {wrong}. configs/annotation/ holds examples.") from None
 
 
@@ -200,14 +251,3 @@ def dump_config(config: Config) -> str:
     prices: Prices | None = config.language_model.prices
     said["language_model"]["prices"] = prices and {k: v for k, v in vars(prices).items() if v is not None}
     return yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
-
-
-def _explained(error: Any) -> str:
-    field = ".".join(map(str, error["loc"])) or "the file"
-    if error["type"] == "missing":
-        return f"{field} is missing"
-    if error["type"] == "extra_forbidden":
-        return f"{field} is no field"
-    said = str(error["msg"]).removeprefix("Value error, ")
-    # A rejected base_url may hold a key: its value is not shown.
-    return f"{field}: {said}" if error["type"] == "value_error" else f"{field} is {error['input']!r}: {said}"

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import torch
 
+from annotation.errors import AnnotationError
 from qreal_tasks.models.loading import model_content
+from qreal_tasks.models.openai_errors import short
+from qreal_tasks.models.sources import local_folder
+from qreal_tasks.user_cache import NoHomeError, require_hub_cache
 
 
 def torch_device(device: str) -> torch.device:
@@ -24,6 +33,50 @@ def torch_dtype(dtype: str) -> torch.dtype:
     found = getattr(torch, dtype)
     assert isinstance(found, torch.dtype)  # the config allows no other names
     return found
+
+
+@contextmanager
+def loading(field: str, model: str, example: str, kind: str) -> Iterator[None]:
+    """Around what loads a model that the config names: says what is wrong with it and the two ways to have it.
+
+    Args:
+        field: of the config.
+        example: a model of the hub that will do.
+        kind: what is expected.
+
+    Raises:
+        AnnotationError: the model cannot be had, is damaged or is of another kind.
+    """
+    try:
+        folder = local_folder(model)
+        if folder is None:
+            require_hub_cache()
+        elif not (folder / "config.json").is_file():
+            raise ValueError(f"the folder {folder} holds no config.json")
+        yield
+    except (ImportError, AnnotationError, NoHomeError):
+        raise
+    except Exception as error:  # transformers and safetensors have many kinds for damaged and foreign files
+        section, _, name = field.partition(".")
+        raise AnnotationError(
+            f"{field} {model} cannot be loaded: {_why_not(error)}. Expected {kind}, as a folder or the id of a hub "
+            f"model. Get it with `hf download {_to_download(model, example)}` on a machine with network; the cache it "
+            f"fills (HF_HOME) is read here without network. Or name a folder that holds it (`hf download … --local-dir "
+            f"FOLDER` makes one), {field}=FOLDER: write `{name}: FOLDER` under `{section}:` into the run's config.yaml."
+        ) from error
+
+
+def _why_not(error: Exception) -> str:
+    said = str(error)
+    if "in the cached files" in said:
+        return "it is not in the cache of this machine, and the hub cannot be reached from here"
+    return short(said).rstrip(".") or type(error).__name__
+
+
+def _to_download(model: str, example: str) -> str:
+    """The model where its name may be a hub id, else one that will do."""
+    named = re.fullmatch(r"[\w.-]+/[\w.-]+", model) and not Path(model.partition("/")[0]).is_dir()
+    return model if named else example
 
 
 def named_content(pretrained: str, revision: str | None, model: object) -> str:

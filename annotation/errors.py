@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from qreal_tasks.one_line import one_line
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+_MOST_SHOWN = 40
+
 
 class AnnotationError(ValueError):
     """The run cannot go on as it is; the message says which item, what was found, what was expected, what to do."""
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first fault that pydantic found: where, what was expected, and what was found where one value says it."""
+    first = error.errors(include_url=False)[0]
+    field, found = ".".join(map(str, first["loc"])), first["input"]
+    where = f"{field}: " if field else ""
+    shown = f", found {one_line(repr(found), _MOST_SHOWN)}" if isinstance(found, str | float | int | None) else ""
+    return f"{where}{first['msg'].removeprefix('Value error, ')}{shown}"

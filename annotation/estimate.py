@@ -6,7 +6,7 @@ run has shown so far, and before it has shown anything, from ``expected`` in the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from annotation import shards as parquet
@@ -16,6 +16,7 @@ from annotation.llm.prompts import load_prompt
 from annotation.llm.replies import Form
 from annotation.llm.request import Request
 from annotation.llm.tokens import Tokens, image_tokens, shown_size
+from annotation.portrait_list import portrait_ids
 from annotation.run_folder import RunFolder
 from annotation.schemas import State
 from annotation.stages.asked import PLANS, max_tokens_of, prompt_of
@@ -45,6 +46,7 @@ class _Seen:
 
     entities_per_image: float | None
     people_per_image: float | None
+    """With a list of portraits: in an image of it."""
     merges_per_person: float | None
     spent: Mapping[str, Spent]
 
@@ -67,8 +69,9 @@ def _of_stage(
     n_calls, tokens = _counted(run, stage, ready, calls)
     basis = "counted" if ready else ""
     if blocked:
-        per_image, guessed = _calls_per_image(stage, config, seen)
-        more = _images(run, blocked) * per_image
+        listed = portrait_ids(run) if stage in ("parts", "merge") else None
+        per_image, guessed = _calls_per_image(stage, config, seen, listed is not None)
+        more = _images(run, blocked, listed) * per_image
         n_calls += more
         tokens += _tokens_a_call(stage, run) * more
         basis = f"{basis}, {guessed}" if basis else guessed
@@ -107,21 +110,22 @@ def _counted(run: RunFolder, stage: str, ready: Sequence[int], calls: CallRecord
     return found * scale, tokens * scale
 
 
-def _calls_per_image(stage: str, config: Config, seen: _Seen) -> tuple[float, str]:
-    expected = config.expected
+def _calls_per_image(stage: str, config: Config, seen: _Seen, listed: bool) -> tuple[float, str]:
+    """How many, and how that is known. With a list of portraits its images are counted, and hold a person each."""
+    expected, image = config.expected, "a listed image" if listed else "an image"
     if stage == "entities":
         return 1.0, "counted"
     if stage in ("judgment", "quality"):
         measured, taken = seen.entities_per_image, expected.entities_per_image
     else:
-        measured, taken = seen.people_per_image, expected.portraits_per_image
+        measured, taken = seen.people_per_image, 1.0 if listed else expected.portraits_per_image
         if stage == "parts" and not config.portraits.enabled:
             return 0.0, "disabled"
         if stage == "merge" and measured is not None and seen.merges_per_person is not None:
             measured *= seen.merges_per_person
     if measured is None:
-        return taken, f"expected {taken:g} an image"
-    return measured, f"{measured:.2f} an image so far"
+        return taken, f"expected {taken:g} {image}"
+    return measured, f"{measured:.2f} {image} so far"
 
 
 def _tokens_a_call(stage: str, run: RunFolder) -> Tokens:
@@ -148,17 +152,27 @@ def _seen(run: RunFolder, shards: Sequence[int], calls: CallRecord) -> _Seen:
     images = _images(run, done)
     if images < run.config.expected.trusted_after:
         return _Seen(None, None, None, calls.spent())
-    rows = [row for shard in done for row in run.read("detection", shard, ["state", "is_person"])]
+    rows = [row for shard in done for row in run.read("detection", shard, ["image_id", "state", "is_person"])]
     boxes = [row for row in rows if row["state"] == State.DONE]
-    people = sum(row["is_person"] for row in boxes)
-    merged = [row for shard in done if run.is_done("merge", shard) for row in run.read("merge", shard, ["state"])]
+    listed = portrait_ids(run)
+    people = sum(row["is_person"] and (listed is None or row["image_id"] in listed) for row in boxes)
+    portraits = images if listed is None else _images(run, done, listed)
+    merged = [
+        row
+        for shard in done
+        if run.is_done("merge", shard)
+        for row in run.read("merge", shard, ["entity_id", "state"])
+        if listed is None or row["entity_id"].rpartition("#")[0] in listed
+    ]
     share = sum(row["state"] != State.SKIPPED for row in merged) / len(merged) if merged else None
-    return _Seen(len(boxes) / images, people / images, share, calls.spent())
+    return _Seen(len(boxes) / images, people / portraits if portraits else None, share, calls.spent())
 
 
-def _images(run: RunFolder, shards: Sequence[int]) -> int:
-    """Annotated images of the shards."""
+def _images(run: RunFolder, shards: Sequence[int], among: Collection[str] | None = None) -> int:
+    """Annotated images of the shards; with ``among`` those of these ids."""
     wanted = set(shards)
-    table = parquet.read_table(run.manifest_path, ["shard", "state"])
-    pairs = zip(table["shard"].to_pylist(), table["state"].to_pylist(), strict=True)
-    return sum(shard in wanted and state == State.DONE for shard, state in pairs)
+    rows = parquet.read_table(run.manifest_path, ["shard", "state", "image_id"]).to_pylist()
+    return sum(
+        row["shard"] in wanted and row["state"] == State.DONE and (among is None or row["image_id"] in among)
+        for row in rows
+    )

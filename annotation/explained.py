@@ -9,6 +9,7 @@ from typing import NoReturn
 import typer
 
 from qreal_tasks import command_line
+from qreal_tasks.terminal import echo
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def explained(command: str) -> Iterator[None]:
             command, f"{error}. Local models need torch and transformers: install qreal-bench[annotate,annotate-local]"
         )
     except KeyboardInterrupt:
-        typer.secho(f"qreal annotate {command}: stopped. Start the same command again to go on.", err=True)
+        echo(f"qreal annotate {command}: stopped. Start the same command again to go on.", err=True)
         raise typer.Exit(130) from None
 
 

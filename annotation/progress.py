@@ -1,4 +1,7 @@
-"""When which shard was done: one JSON line each, so that the time left can be told, also by another program."""
+"""How long the shards took: one JSON line each, so that the time left can be told, also by another program.
+
+Seconds are of a clock that only goes forward, from when the stage was begun.
+"""
 
 from __future__ import annotations
 
@@ -7,56 +10,68 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from qreal_tasks.plain_files import read_text
+from qreal_tasks.whole_files import named
+
 
 class ProgressLog:
     """Appends to ``progress.jsonl``. Only the program that runs the stages writes it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._begun = time.monotonic()
 
     def begin(self, stage: str) -> None:
         """A stage starts, or goes on."""
+        self._begun = time.monotonic()
         self._write({"stage": stage, "begin": True})
 
-    def done(self, stage: str, shard: int) -> None:
-        """A shard is on disk."""
-        self._write({"stage": stage, "shard": shard})
+    def done(self, stage: str, shard: int, items: int) -> None:
+        """A shard is on disk.
+
+        Args:
+            items: those of the shard that were asked or computed since the stage was begun: what the record of calls
+                held before says nothing of the pace.
+        """
+        seconds = round(time.monotonic() - self._begun, 3)
+        self._write({"stage": stage, "shard": shard, "items": items, "seconds": seconds})
 
     def _write(self, said: dict[str, object]) -> None:
-        with self._path.open("a", encoding="ascii") as file:
-            file.write(json.dumps({**said, "at": round(time.time(), 3)}) + "\n")
+        with named(self._path), self._path.open("a", encoding="ascii") as file:
+            file.write(json.dumps(said) + "\n")
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast a stage went."""
+    """How fast a stage went; ``annotation.items`` says what its items are."""
 
-    shards: int
+    items: int
     seconds: float
 
-    @property
-    def seconds_a_shard(self) -> float:
-        return self.seconds / self.shards
+    def seconds_for(self, items: int) -> float | None:
+        """How long so many more take; None before the first one was done."""
+        return items * self.seconds / self.items if self.items else None
 
 
 def paces(path: Path) -> dict[str, Pace]:
-    """Of each stage since it was last begun. A line that was cut off by a crash is passed over."""
-    begun: dict[str, float] = {}
+    """How fast each stage went since it was last begun. A line that was cut off by a crash, or was written
+    without items or seconds by an earlier version, is passed over."""
     counts: dict[str, int] = {}
     found: dict[str, Pace] = {}
     try:
-        lines = path.read_text(encoding="ascii", errors="replace").splitlines()
+        lines = read_text(path, encoding="ascii", errors="replace").splitlines()
     except FileNotFoundError:
         return {}
     for line in lines:
         try:
             said = json.loads(line)
-            stage, at, begins = said["stage"], float(said["at"]), "begin" in said
+            stage, begins = said["stage"], "begin" in said
+            items, seconds = (0, 0.0) if begins else (int(said["items"]), float(said["seconds"]))
         except (ValueError, KeyError, TypeError):
             continue
         if begins:
-            begun[stage], counts[stage] = at, 0
-        elif stage in begun:
-            counts[stage] += 1
-            found[stage] = Pace(counts[stage], at - begun[stage])
+            counts[stage] = 0
+        elif stage in counts:
+            counts[stage] += items
+            found[stage] = Pace(counts[stage], seconds)
     return found

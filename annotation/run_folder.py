@@ -5,7 +5,7 @@ RUN/listing.parquet     every input, in order; ``images_per_shard`` of them are 
 RUN/manifest.parquet    what became of every input: accepted, rejected, duplicate, and why
 RUN/shards/STAGE/N      a shard's rows of a stage, written in one step
 RUN/calls.sqlite        every answer of a language model, paid for once
-RUN/progress.jsonl      when which shard was done, for the estimate of the time left
+RUN/progress.jsonl      how long each shard took, for the estimate of the time left
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +26,9 @@ from annotation.config import Config, load_config
 from annotation.errors import AnnotationError
 from annotation.schemas import LISTING, SCHEMAS, State
 from annotation.stages.chain import AFTER, settings_of
+from qreal_tasks.locks import locked
 
+LOCK = ".lock"
 _FORM = 1
 """Changes when a stage makes other rows from the same inputs and settings."""
 
@@ -42,6 +45,15 @@ class Picture:
     prompt: str
     prompt_id: str
     generator: str
+
+
+def alone_in(path: Path) -> AbstractContextManager[None]:
+    """One program at a time works on the run at ``path``; one that dies gives it back.
+
+    Raises:
+        AnnotationError: another one is at it.
+    """
+    return locked(path / LOCK, AnnotationError(f"another program works on {path}; let it end first"))
 
 
 class RunFolder:

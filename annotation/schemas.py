@@ -29,7 +29,7 @@ class State(StrEnum):
     FILTERED = "filtered"
     """By the filter of its server."""
     FAILED = "failed"
-    """An answer that cannot be used, or none; asked again with ``--retry``."""
+    """An answer that cannot be used, or none; asked again with ``--retry-failed``."""
     SKIPPED = "skipped"
     """An earlier stage left nothing to do, or the config asks for nothing."""
 
@@ -42,7 +42,15 @@ _SOURCE = [("model", _TEXT), ("system_fingerprint", _TEXT), ("prompt_version", _
 """Who said it: the model and fingerprint as the server names them, the prompt's title, the key in ``calls.sqlite``."""
 
 LISTING = pa.schema(
-    [("name", _TEXT), ("locator", pa.binary()), ("prompt", _TEXT), ("generator", _TEXT), ("prompt_id", _TEXT)]
+    [
+        ("name", _TEXT),
+        ("locator", pa.binary()),
+        ("prompt", _TEXT),
+        ("generator", _TEXT),
+        ("prompt_id", _TEXT),
+        ("note", _TEXT),
+        ("problem", _TEXT),
+    ]
 )
 
 INTAKE = pa.schema(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from annotation.errors import AnnotationError
+from qreal_tasks.plain_files import require_file
+from qreal_tasks.system_errors import reason_of, told
+from qreal_tasks.whole_files import replaced
 
 _RECIPE = b"qreal_recipe"
 
@@ -28,18 +30,9 @@ def write_groups(path: Path, groups: Iterable[pa.Table], schema: pa.Schema, reci
     """As ``write_table``, each table a row group that can be read by itself; one is in memory at a time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = schema.with_metadata({**(schema.metadata or {}), _RECIPE: recipe.encode()})
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
-    try:
-        with beside.open("wb") as file:
-            with pq.ParquetWriter(file, whole, compression="zstd") as writer:
-                for group in groups:
-                    writer.write_table(group.replace_schema_metadata(whole.metadata), row_group_size=max(1, len(group)))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    with replaced(path, sync=True) as beside, pq.ParquetWriter(beside, whole, compression="zstd") as writer:
+        for group in groups:
+            writer.write_table(group.replace_schema_metadata(whole.metadata), row_group_size=max(1, len(group)))
 
 
 def read_group(path: Path, group: int, columns: Sequence[str] | None = None) -> pa.Table:
@@ -48,16 +41,19 @@ def read_group(path: Path, group: int, columns: Sequence[str] | None = None) -> 
     Raises:
         AnnotationError: the file is missing or damaged.
     """
-    try:
-        with pq.ParquetFile(path) as file:
-            return file.read_row_group(group, columns=None if columns is None else list(columns))
-    except (OSError, pa.ArrowException) as error:
-        raise AnnotationError(f"{path} cannot be read ({error}); delete it, and the next run makes it again") from error
+    with _explained(path), pq.ParquetFile(require_file(path)) as file:
+        return file.read_row_group(group, columns=None if columns is None else list(columns))
 
 
 def group_count(path: Path) -> int:
     """Row groups of a file, from its footer."""
     return int(_footer(path).num_row_groups)
+
+
+def group_rows(path: Path) -> list[int]:
+    """Rows of each row group, from the file's footer."""
+    footer = _footer(path)
+    return [int(footer.row_group(group).num_rows) for group in range(footer.num_row_groups)]
 
 
 def write_rows(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, recipe: str) -> None:
@@ -79,10 +75,8 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     Raises:
         AnnotationError: the file is missing or damaged.
     """
-    try:
-        return pq.read_table(path, columns=None if columns is None else list(columns), partitioning=None)
-    except (OSError, pa.ArrowException) as error:
-        raise AnnotationError(f"{path} cannot be read ({error}); delete it, and the next run makes it again") from error
+    with _explained(path):
+        return pq.read_table(require_file(path), columns=None if columns is None else list(columns), partitioning=None)
 
 
 def recipe_of(path: Path) -> str | None:
@@ -91,12 +85,11 @@ def recipe_of(path: Path) -> str | None:
     Raises:
         AnnotationError: the file is damaged.
     """
-    try:
-        metadata = pq.read_schema(path).metadata or {}
-    except FileNotFoundError:
-        return None
-    except (OSError, pa.ArrowException) as error:
-        raise AnnotationError(f"{path} cannot be read ({error}); delete it, and the next run makes it again") from error
+    with _explained(path):
+        try:
+            metadata = pq.read_schema(require_file(path)).metadata or {}
+        except FileNotFoundError:
+            return None
     found = metadata.get(_RECIPE)
     return None if found is None else found.decode()
 
@@ -107,7 +100,15 @@ def row_count(path: Path) -> int:
 
 
 def _footer(path: Path) -> Any:
+    with _explained(path):
+        return pq.read_metadata(require_file(path))
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """What the system refuses, such as a permission, is no damage: who deletes the file for it pays for it again."""
     try:
-        return pq.read_metadata(path)
+        yield
     except (OSError, pa.ArrowException) as error:
-        raise AnnotationError(f"{path} cannot be read ({error}); delete it, and the next run makes it again") from error
+        damaged = f"{path} cannot be read ({reason_of(error)}); delete it, and the next run makes it again"
+        raise AnnotationError(told(error, path) or damaged) from error

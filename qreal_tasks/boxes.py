@@ -22,7 +22,7 @@ _LARGEST = float(np.finfo(np.float64).max)
 
 
 class Space(StrEnum):
-    """The space in which a model writes ``[x1, y1, x2, y2]``. Declared by the model's family, never
+    """The space, and the order of corners, in which a model writes a box. Declared by the model's family, never
     guessed."""
 
     PIXELS = "pixels"
@@ -31,6 +31,8 @@ class Space(StrEnum):
     """Pixels of the image as the processor fed it to the model; needs the reported ``input_size``."""
     NORM1000 = "norm1000"
     """0 to 1000 over width and height."""
+    NORM1000_YX = "norm1000_yx"
+    """0 to 1000 with y first, ``[y1, x1, y2, x2]``, as Gemini writes ``box_2d``."""
     UNIT = "unit"
     """0 to 1 over width and height."""
 
@@ -55,7 +57,7 @@ def to_pixels(
     of a float saturate at its end instead of becoming infinite.
 
     Args:
-        boxes: shape (n, 4) in ``space``; an empty list is (0, 4).
+        boxes: shape (n, 4) in ``space`` and its order; an empty list is (0, 4).
         space: the declared space of ``boxes``.
         width, height: of the stored image in pixels.
         input_size: width and height that the model was fed; only ``Space.RESIZED_PIXELS`` reads it.
@@ -64,7 +66,8 @@ def to_pixels(
         ValueError: the shape is not (n, 4), a size is not positive, or ``input_size`` is needed and missing.
     """
     scale = _pixels_per_unit(space, width, height, input_size)
-    return _saturated(_rows(boxes), scale)
+    rows = transposed(boxes) if space is Space.NORM1000_YX else _rows(boxes)
+    return _saturated(rows, scale)
 
 
 def from_pixels(
@@ -76,7 +79,20 @@ def from_pixels(
     [[250.0, 500.0, 750.0, 1000.0]]
     """
     scale = _pixels_per_unit(space, width, height, input_size)
-    return _saturated(_rows(boxes_px), 1.0 / scale)
+    boxes = _saturated(_rows(boxes_px), 1.0 / scale)
+    return transposed(boxes) if space is Space.NORM1000_YX else boxes
+
+
+def transposed(boxes: ArrayLike) -> Boxes:
+    """The boxes with x and y changed over: ``[x1, y1, x2, y2]`` becomes ``[y1, x1, y2, x2]`` and the other way round.
+
+    >>> transposed([[1, 2, 3, 4]]).tolist()
+    [[2.0, 1.0, 4.0, 3.0]]
+
+    Raises:
+        ValueError: the shape is not (n, 4).
+    """
+    return _rows(boxes)[:, [1, 0, 3, 2]]
 
 
 def as_written(
@@ -192,15 +208,15 @@ def _extent(space: Space, width: int, height: int, input_size: tuple[int, int] |
     """Width and height of the whole image, in ``space``."""
     if space is Space.PIXELS:
         return _size(width, height, "image")
-    if space is Space.NORM1000:
+    if space in (Space.NORM1000, Space.NORM1000_YX):
         return np.array([1000.0, 1000.0])
     if space is Space.UNIT:
         return np.array([1.0, 1.0])
     if input_size is None:
         raise ValueError(
             "the box space is resized_pixels but there is no input_size, expected the width and height that "
-            "the model was fed; use a backend that reports it (qreal_hf), or declare the space that the "
-            "model is asked to write (QREAL_BOX_SPACE)"
+            "the model was fed; use a backend that reports it (qreal_hf, or qreal_openai with a family that it knows), "
+            "or declare the space that the model is asked to write (QREAL_BOX_SPACE)"
         )
     return _size(*input_size, "model input")
 

@@ -6,15 +6,17 @@ import contextlib
 import os
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from qreal_tasks import __version__
-from qreal_tasks.command_line import as_folder, fail
+from qreal_tasks.command_line import as_folder, errors_told, fail
 from qreal_tasks.judge.commands import judge_app
 from qreal_tasks.leaderboard.commands import leaderboard_app, submit_app
 from qreal_tasks.report.commands import compare_command, print_score, score_command
+from qreal_tasks.terminal import echo, prepare
 from training.commands import train_app
 
 app = typer.Typer(
@@ -43,12 +45,23 @@ def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
 ) -> None:
     if version:
-        typer.echo(__version__)
+        echo(__version__)
         raise typer.Exit
+
+
+class _WithArguments(TyperCommand):
+    """A command whose options are the harness's, so that its help has to list them itself."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from qreal_tasks.harness.eval_help import arguments_help
+
+        super().format_help(ctx, formatter)
+        echo(arguments_help())
 
 
 @app.command(
     "eval",
+    cls=_WithArguments,
     context_settings={
         "allow_extra_args": True,
         "ignore_unknown_options": True,
@@ -59,23 +72,27 @@ def eval_command(context: typer.Context) -> None:
     """Evaluate a model: lmms-eval with our tasks, all its arguments passed through.
 
     \b
-    qreal eval --model qwen2_5_vl --model_args pretrained=Qwen/Qwen2.5-VL-7B-Instruct
-    qreal eval --model openai --model_args model_version=gpt-4o --tasks qreal_objectqa
+    qreal eval --model qreal_hf --model_args pretrained=Qwen/Qwen2.5-VL-7B-Instruct
+    qreal eval --model qreal_openai --model_args model=gpt-4o --tasks qreal_objectqa --judge gpt-4o
 
-    --judge NAME|FILE asks a judge for LLM-Score as the answers come; `qreal judge` can do so afterwards.
-
-    Unless given: --tasks qreal, --output_path runs/<model>-<time>, and samples are always logged. The data is
-    checked before the model is loaded. Ends with the recomputed tables; the exit status is not 0 when anything failed.
+    Arguments and data are checked before the model is loaded, and samples are always logged. Ends with the recomputed
+    tables; the exit status is not 0 when anything failed, or when questions are left without an answer. `qreal judge`
+    can ask a judge afterwards.
     """
-    from qreal_tasks.dataset import DatasetError
-    from qreal_tasks.harness.run import RunError, evaluate
+    from qreal_tasks.harness.arguments import RunError
+    from qreal_tasks.harness.run import evaluate
+    from qreal_tasks.report.run_folder import read_run
+    from qreal_tasks.report.unanswered import incomplete
 
     try:
-        folder = evaluate(context.args)
-    except (RunError, DatasetError) as error:
+        results = evaluate(context.args)
+    except RunError as error:
         fail("eval", error)
-    print_score(folder, resamples=10_000, as_json=False)
-    typer.echo(f"Results and samples: {folder}")
+    print_score(results, resamples=10_000, as_json=False)
+    echo(f"Results and samples: {results.parent}")
+    missing = incomplete(read_run(results))
+    if missing is not None:
+        fail("eval", f"incomplete: {missing}")
 
 
 app.command("score")(score_command)
@@ -99,13 +116,13 @@ def data_check(
     except DatasetError as error:
         fail("data check", error)
     for problem in problems[:most]:
-        typer.echo(str(problem))
+        echo(str(problem))
     if len(problems) > most:
-        typer.echo(f"… and {len(problems) - most} more; --most {len(problems)} prints all")
+        echo(f"… and {len(problems) - most} more; --most {len(problems)} prints all")
     if problems:
         kinds = ", ".join(f"{kind}: {n}" for kind, n in Counter(p.kind for p in problems).most_common())
         fail("data check", f"{source.name}: {len(problems)} problems ({kinds})")
-    typer.echo(f"{source.name}: no problem found")
+    echo(f"{source.name}: no problem found")
 
 
 @data_app.command("info")
@@ -136,7 +153,7 @@ def mini_command(
     except (ValueError, OSError) as error:
         fail("mini", error)
     value = shlex.quote(str(folder.resolve()))
-    typer.echo(f"Drew {images} images, {drawn.bytes / 1e6:.1f} MB. Use them with QREAL_DATA={value}")
+    echo(f"Drew {images} images, {drawn.bytes / 1e6:.1f} MB. Use them with QREAL_DATA={value}")
 
 
 @app.command("demo")
@@ -145,16 +162,17 @@ def demo_command(
 ) -> None:
     """Score a tiny model with random weights on the embedded set, in about two minutes."""
     from qreal_tasks.demo import run_demo
-    from qreal_tasks.harness.run import RunError
+    from qreal_tasks.harness.arguments import RunError
 
     try:
         results = run_demo(folder)
     except RunError as error:
         fail("demo", error)
     print_score(results, resamples=10_000, as_json=False)
-    typer.echo(
+    echo(
         "The model answers at random (random weights), so expect chance level: accuracy near .5, and no boxes, because "
-        f"it cannot write any.\nFiles: {results}\nRecompute the tables from the samples alone: qreal score {results}"
+        f"it cannot write any.\nFiles: {results.parent}\nRecompute the tables from the samples alone: qreal score "
+        f"{results.parent}"
     )
 
 
@@ -175,7 +193,7 @@ def convert_internvl_command(
         convert(source.expanduser(), target.expanduser())
     except (ValueError, OSError, ImportError) as error:
         fail("convert-internvl", error)
-    typer.echo(f"Converted. Evaluate it with --model qreal_hf --model_args pretrained={shlex.quote(str(target))}")
+    echo(f"Converted. Evaluate it with --model qreal_hf --model_args pretrained={shlex.quote(str(target))}")
 
 
 @app.command("tasks-path")
@@ -183,7 +201,7 @@ def tasks_path_command() -> None:
     """Print the folder for lmms-eval's --include_path, where its plugin mechanism is not used."""
     from qreal_tasks.harness import TASKS_FOLDER
 
-    typer.echo(str(TASKS_FOLDER))
+    echo(str(TASKS_FOLDER))
 
 
 def main() -> None:
@@ -192,8 +210,10 @@ def main() -> None:
     The commands of ``annotation`` are hung in here and not at import: nothing in ``qreal_tasks`` depends on it, and it
     may be left out of an installation.
     """
+    prepare()
     with contextlib.suppress(ModuleNotFoundError):
         from annotation.commands import annotate_app
 
         app.add_typer(annotate_app, name="annotate")
-    app()
+    with errors_told():
+        app()

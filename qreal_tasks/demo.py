@@ -11,7 +11,7 @@ from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
 
 
 def run_demo(folder: Path) -> Path:
-    """Build a tiny Qwen2.5-VL, run all nine tasks on the embedded set with a stock backend, return the results' folder.
+    """Build a tiny Qwen2.5-VL, run all nine tasks on the embedded set with a stock backend, return its file of results.
 
     Raises:
         RunError: the harness left no results.

@@ -13,13 +13,28 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 """Layout of the two records below; a reader refuses any other."""
+
+NO_REASON = "no reason given"
+"""By which answers and pairs without a reason are counted."""
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-Whole = Annotated[int, Field(ge=0, le=10**6)]
+Number = Annotated[float, Field(strict=True)]
+"""Neither a text nor a boolean is a number, in any field."""
+Flag = Annotated[bool, Field(strict=True)]
+Whole = Annotated[int, Field(strict=True, ge=0, le=10**6)]
 """A side in pixels or a count. The bound is read from stored records only, and keeps every sum a number."""
+
+MOST_MARKS = 16
+"""Pairs of reasoning marks of a run."""
+LONGEST_MARK = 100
+"""Characters."""
+_Mark = Annotated[str, Field(min_length=1, max_length=LONGEST_MARK)]
+ReasoningMarks = Annotated[tuple[tuple[_Mark, _Mark], ...], Field(max_length=MOST_MARKS)]
+"""Opening and closing marks between which this run's model writes its reasoning, beside those that are known; its text
+is read again with them."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +47,7 @@ class JudgmentRecord:
     entity_id: str
     image_id: str
     generator: str
-    is_portrait: bool
+    is_portrait: Flag
     label: str
     reference: str
     """"Yes" or "No"."""
@@ -42,14 +57,18 @@ class JudgmentRecord:
     """"Yes", "No", or None when the text could not be read as either."""
     reason: str | None
     """Why ``answer`` is None."""
-    p_yes: float | None
+    p_yes: Number | None
     """P(Yes) against P(No) at the first answer token, None when the backend gives no probability."""
-    mass: float | None
+    mass: Number | None
     """Probability covered by the spellings of Yes and No, None when unknown."""
     prompt_version: str
+    pre_prompt: str
+    post_prompt: str
+    """What stood before and after the question (``benchmark.Frame``)."""
     data: str
     """Where the dataset was: "mini", "org/name@revision" or a folder."""
-    version: int = RECORD_VERSION
+    reasoning_marks: ReasoningMarks = ()
+    version: Annotated[int, Field(strict=True)] = RECORD_VERSION
 
 
 @dataclass(frozen=True)
@@ -59,7 +78,7 @@ class Region:
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
     label: str
-    bbox_px: tuple[float, float, float, float]
+    bbox_px: tuple[Number, Number, Number, Number]
     """x1, y1, x2, y2 in pixels of the stored image."""
     description: str
     entity_id: str | None = None
@@ -76,7 +95,7 @@ class GroundingRecord:
     """One of ``benchmark.IMAGEQA_SETS``."""
     image_id: str
     generator: str
-    is_portrait: bool
+    is_portrait: Flag
     width: Whole
     height: Whole
     """Of the stored image, in pixels."""
@@ -95,15 +114,23 @@ class GroundingRecord:
     """How many of ``predicted`` reached outside the image."""
     reference: tuple[Region, ...]
     prompt_version: str
+    pre_prompt: str
+    post_prompt: str
+    """What stood before and after the query, with its places left open (``benchmark.Frame``)."""
     data: str
-    scores: tuple[float | None, ...] | None = None
+    scores: tuple[Number | None, ...] | None = None
     """LLM-Score (0-1) of each matched pair in the order of ``metrics.grounding.match``; None for a pair that the
     judge could not answer; None altogether when no judge was asked."""
     judge: str | None = None
     """Name and hash of the manifest of the judge that was asked."""
     unjudged: dict[str, Whole] = field(default_factory=dict)
     """Pairs that the judge could not answer, counted by reason."""
-    version: int = RECORD_VERSION
+    judge_said: dict[str, str] = field(default_factory=dict)
+    """By reason of ``unjudged``, what came instead of a score for one of the pairs, on one short line."""
+    space_assumed: Flag = False
+    """Nobody declared ``space``, neither a user nor the model's family: it is the default."""
+    reasoning_marks: ReasoningMarks = ()
+    version: Annotated[int, Field(strict=True)] = RECORD_VERSION
 
 
 Record = JudgmentRecord | GroundingRecord

@@ -17,10 +17,10 @@ from qreal_tasks.answers import (
     parse_unanswered,
     regions_in_pixels,
 )
-from qreal_tasks.benchmark import ANSWERS, PROMPT_VERSION, parts_description
+from qreal_tasks.benchmark import ANSWERS, PROMPT_VERSION, Frame, Style, frame_of, parts_description
 from qreal_tasks.boxes import Space
 from qreal_tasks.dataset_check import has_parts
-from qreal_tasks.records import GroundingRecord, JudgmentRecord, Region
+from qreal_tasks.records import GroundingRecord, JudgmentRecord, ReasoningMarks, Region
 
 Row = Mapping[str, Any]
 
@@ -28,7 +28,16 @@ NO_INPUT_SIZE = "backend reports no input size"
 """Why boxes in ``Space.RESIZED_PIXELS`` could not be read."""
 
 
-def judgment_record(row: Row, question: str, text: str, beside: str | None, data: str) -> JudgmentRecord:
+def judgment_record(
+    row: Row,
+    question: str,
+    text: str,
+    beside: str | None,
+    data: str,
+    frame: Frame | None = None,
+    *,
+    reasoning_marks: ReasoningMarks = (),
+) -> JudgmentRecord:
     """The record of one question about one entity.
 
     Args:
@@ -37,8 +46,11 @@ def judgment_record(row: Row, question: str, text: str, beside: str | None, data
         text: what the model said.
         beside: what the backend reports beside it (``answers.scores``).
         data: the dataset's name.
+        frame: what stood around the question; by default that of the benchmark.
+        reasoning_marks: of the run's model, beside those that are known (``answers.reasoning``).
     """
-    judgment, scores = parse_judgment(text), parse_scores(beside)
+    frame = frame or frame_of(Style.BENCHMARK, question)
+    judgment, scores = parse_judgment(text, reasoning_marks=reasoning_marks), parse_scores(beside)
     unanswered = parse_unanswered(beside)
     return JudgmentRecord(
         question=question,
@@ -54,7 +66,10 @@ def judgment_record(row: Row, question: str, text: str, beside: str | None, data
         p_yes=scores.p_yes if scores else None,
         mass=scores.mass if scores else None,
         prompt_version=PROMPT_VERSION,
+        pre_prompt=frame.pre,
+        post_prompt=frame.post,
         data=data,
+        reasoning_marks=reasoning_marks,
     )
 
 
@@ -65,18 +80,24 @@ def grounding_record(
     beside: str | None,
     space: Space,
     data: str,
+    frame: Frame | None = None,
     reference: tuple[Region, ...] | None = None,
+    space_assumed: bool = False,
+    *,
+    reasoning_marks: ReasoningMarks = (),
 ) -> GroundingRecord:
     """The record of one image asked for the entities of one set.
 
     Args:
         row: of config ``imageqa``; the picture is not needed.
         set_name: one of ``IMAGEQA_SETS``.
-        text, beside, data: as ``judgment_record``.
+        text, beside, data, frame, reasoning_marks: as ``judgment_record``.
         space: in which the model was asked to write its boxes.
         reference: by default the flawed entities, ``reference_regions``.
+        space_assumed: nobody declared ``space``.
     """
-    input_size, entities = parse_input_size(beside), parse_entities(text)
+    frame = frame or frame_of(Style.BENCHMARK, set_name)
+    input_size, entities = parse_input_size(beside), parse_entities(text, reasoning_marks=reasoning_marks)
     reason: str | None = entities.reason and (parse_unanswered(beside) or str(entities.reason))
     if reason is None and space is Space.RESIZED_PIXELS and input_size is None:
         reason = NO_INPUT_SIZE
@@ -101,7 +122,11 @@ def grounding_record(
         clipped=clipped,
         reference=reference_regions(row, set_name) if reference is None else reference,
         prompt_version=PROMPT_VERSION,
+        pre_prompt=frame.pre,
+        post_prompt=frame.post,
         data=data,
+        space_assumed=space_assumed,
+        reasoning_marks=reasoning_marks,
     )
 
 

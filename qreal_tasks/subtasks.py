@@ -3,12 +3,12 @@
 The paper compares one model tuned on ImageQA as a whole with an agent of three models, each tuned on one subtask and
 run one after another: detect finds all entities of the image, filter says of every entity's crop whether it has the
 issue, describe says what is wrong with those that have it. Training writes its targets to these texts and the agent
-asks with them, so both take them from here. As in ``benchmark.py`` the wording is the project's own.
+asks with them, so both take them from here. The paper prints no query of these: the wording is the project's own.
 
 >>> print(filter_prompt("realism", "dog"))
 The image shows one entity, cropped from an AI-generated image: dog.
-Is it true that the entity does not look real: it looks drawn or rendered, or its colours, lighting or surface \
-texture are unnatural?
+Is it true that the entity does not look like it was taken in the real world, or has color, material texture or \
+lighting that do not resemble those in the real world?
 Answer with one word, Yes or No.
 """
 
@@ -16,13 +16,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qreal_tasks.benchmark import DESCRIBE, FLAW, IMAGEQA_SETS, box_sentence, imageqa_prompt
+from qreal_tasks.benchmark import DESCRIBE, FLAW, IMAGEQA_SETS, box_field, box_sentence, imageqa_prompt
 from qreal_tasks.boxes import Space
 
 SUBTASKS: tuple[str, ...] = ("detect", "filter", "describe")
 """In the order in which the agent runs them."""
 
-SUBTASK_PROMPT_VERSION = "1"
+SUBTASK_PROMPT_VERSION = "2"
 """Changes with any text in this file, as ``benchmark.PROMPT_VERSION`` with those it takes from there."""
 
 
@@ -47,7 +47,7 @@ def detect_prompt(space: Space, width: int, height: int) -> str:
     return (
         "This image was made by a generator. Find every entity in it.\n"
         "Answer with a JSON list and nothing else, one object per entity: "
-        '{"bbox_2d": [x1, y1, x2, y2], "label": "<what it is>"}.\n'
+        f'{{{box_field(space)}, "label": "<what it is>"}}.\n'
         f"{box_sentence(space, width, height)} If there is no entity, answer []."
     )
 
@@ -55,7 +55,7 @@ def detect_prompt(space: Space, width: int, height: int) -> str:
 def filter_prompt(set_name: str, label: str) -> str:
     """The text that goes with an entity's crop: Yes when the entity has the issue, No when it has not.
 
-    It begins like ``objectqa_prompt`` up to the label, so that the sets of one crop share that prefix.
+    It begins like ``describe_prompt`` up to the label, so that the questions about one crop share that prefix.
 
     Args:
         set_name: one of ``IMAGEQA_SETS``.

@@ -19,6 +19,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("PIL.ImageFile.LOAD_TRUNCATED_IMAGES", False)
     monkeypatch.delenv("QREAL_DATA", raising=False)
     monkeypatch.delenv("QREAL_BOX_SPACE", raising=False)
+    monkeypatch.delenv("QREAL_REASONING_MARKS", raising=False)
 
 
 @pytest.fixture

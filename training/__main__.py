@@ -1,5 +1,9 @@
-"""``python -m training CONFIG``, what ``accelerate launch`` and ``torchrun`` start on every process."""
+"""``python -m training RECIPE``: what ``launch.py`` starts in every process, and what torchrun may."""
 
+from qreal_tasks.command_line import errors_told
+from qreal_tasks.terminal import prepare
 from training.commands import train_app
 
-train_app()
+prepare()
+with errors_told():
+    train_app()

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
+from qreal_tasks.benchmark import GROUPS, Style, task_of
 from qreal_tasks.dataset import Kind
-from qreal_tasks.report.run_folder import find_results, read_run
+from qreal_tasks.models.addresses import shown, shown_arguments
+from qreal_tasks.plain_files import read_text
+from qreal_tasks.report.run_folder import newest_results, read_run
 from qreal_tasks.report.score import RunScores, score_run
+from qreal_tasks.subtasks import SUBTASKS
 from training.config import TrainConfig
-from training.run_folder import CHOSEN, ENVIRONMENT, HISTORY
+from training.run_folder import CHOSEN, DRAWN, ENVIRONMENT, HISTORY
 
 _SCORED = {
     "objectqa": ("acc", "precision", "recall", "f1", "auc"),
@@ -34,10 +39,10 @@ generated image are unreal or implausible, and why.
 ## Use
 
 ```
-qreal eval --model qreal_hf --model_args {arguments}
+{command}
 ```
 
-{form}
+{form} {asked}
 
 ## Data
 
@@ -57,8 +62,8 @@ Versions and git state are in `training_environment.json`.
 {scores}
 ## Limits
 
-The answers are those of one model trained on one set of generators; others may have flaws of other kinds. The wording
-of the questions is version {prompt_version} of this project's, so scores are comparable within one task version only.
+The answers are those of one model trained on one set of generators; others may have flaws of other kinds. Scores are
+comparable only where the same group of tasks asked, with the same version of its prompts (here {prompt_version}).
 """
 
 
@@ -71,10 +76,10 @@ def model_card(run: Path, config: TrainConfig, merged: bool, results: Path | Non
         results: see ``export``.
 
     Raises:
-        RunFolderError: ``results`` holds no run.
+        RunFolderError: ``results`` holds no run with the prompts that the model was trained on.
     """
-    environment = json.loads((run / ENVIRONMENT).read_text(encoding="utf-8"))
-    scores = score_run(read_run(find_results(results)[-1]), resamples=2000) if results else None
+    environment = json.loads(read_text(run / ENVIRONMENT))
+    scores = score_run(read_run(newest_results(results), config.prompts), resamples=2000) if results else None
     name, model = run.resolve().name, shown(config.model)
     data = {**environment["data"], "name": shown(environment["data"]["name"])}
     return _TEXT.format(
@@ -82,9 +87,10 @@ def model_card(run: Path, config: TrainConfig, merged: bool, results: Path | Non
         title=name,
         model=model,
         task=config.task,
-        warning=_warning(data["kind"]),
-        arguments="pretrained=FOLDER" if merged else f"pretrained={model},adapter=FOLDER",
+        warning=_warning(data),
+        command=evaluation(config, "FOLDER", "pretrained=FOLDER" if merged else f"pretrained={model},adapter=FOLDER"),
         form=_form(config, model, merged),
+        asked=_asked(config),
         data="\n".join(f"| {key} | {value} |" for key, value in data.items() if value is not None),
         trained=_trained(config, environment["trainable_parameters"]),
         questions=environment["questions"]["train"],
@@ -98,14 +104,19 @@ def model_card(run: Path, config: TrainConfig, merged: bool, results: Path | Non
     )
 
 
-def shown(name: str) -> str:
-    """A hub id as it is; of a folder its last name, since where it lay says nothing to others.
+def evaluation(config: TrainConfig, folder: str, model_args: str) -> str:
+    """The command that asks an exported model what it learnt; a third of an agent is asked with the other two.
 
-    >>> shown("org/name"), shown("/data/mine/set"), shown("./runs/model"), shown("runs/train/objectqa/final")
-    ('org/name', 'set', 'model', 'final')
+    Args:
+        config: of its training run.
+        folder: the export.
+        model_args: of the export, for ``qreal_hf``.
     """
-    is_path = name.startswith(("/", ".", "~")) or name.count("/") > 1 or Path(name).exists()
-    return Path(name).name if is_path else name
+    backend = "qreal_hf"
+    if config.task in SUBTASKS:
+        backend = "qreal_agent"
+        model_args = ",".join(f"{name}={folder if name == config.task else name.upper()}" for name in SUBTASKS)
+    return f"qreal eval --model {backend} --model_args {model_args} --tasks {config.eval_tasks}"
 
 
 def _metadata(
@@ -126,8 +137,9 @@ def _eval_results(scores: RunScores) -> list[EvalResult]:
     return [
         EvalResult(
             task_type="image-text-to-text",
+            task_name=task_of(scores.run.style, group),
             dataset_type=shown(scores.run.data),
-            dataset_name="mini" if scores.run.is_mini else "Q-Real",
+            dataset_name="mini" if scores.run.is_drawn else "Q-Real",
             dataset_split="test",
             dataset_config=group,
             metric_type=metric,
@@ -140,14 +152,15 @@ def _eval_results(scores: RunScores) -> list[EvalResult]:
     ]
 
 
-def _warning(kind: str) -> str:
-    if kind != Kind.MINI:
+def _warning(data: Mapping[str, Any]) -> str:
+    # A run of an earlier release has no origin.
+    if data.get("origin") != DRAWN and data["kind"] != Kind.MINI:
         return ""
-    return "\n**Trained on `mini`, a set drawn for trying the software. It says nothing about generated images.**\n"
+    return "\n**Trained on `mini`, pictures drawn for trying the software. It says nothing about generated images.**\n"
 
 
 def _chosen(run: Path, config: TrainConfig) -> str:
-    found = json.loads((run / CHOSEN).read_text(encoding="utf-8"))
+    found = json.loads(read_text(run / CHOSEN))
     of = f"step {found['step']} of {found['of_steps']}"
     if found["best_value"] is None:
         return f"The last checkpoint was taken ({of})."
@@ -161,6 +174,16 @@ def _form(config: TrainConfig, model: str, merged: bool) -> str:
     return f"{form}, with its processor{' (' + ', '.join(limits) + ')' if limits else ''}."
 
 
+def _asked(config: TrainConfig) -> str:
+    if config.task in SUBTASKS:
+        return f"It was trained on the prompts of the agent's subtasks ({', '.join(SUBTASKS)})."
+    how = {
+        Style.BENCHMARK: "the paper's queries, and behind them how to answer",
+        Style.PAPER: "the paper's bare queries, answered in the paper's format",
+    }
+    return f"It was trained on the prompts of the tasks `{GROUPS[config.prompts]}`: {how[config.prompts]}."
+
+
 def _trained(config: TrainConfig, parameters: int) -> str:
     if config.method == "full":
         return f"{parameters:,} weights were tuned."
@@ -171,24 +194,23 @@ def _trained(config: TrainConfig, parameters: int) -> str:
 def shown_recipe(config: TrainConfig) -> dict[str, Any]:
     """Every key but those that only say where something lay."""
     values = config.model_dump(mode="json", exclude={"output", "data", "name"})
-    return {**values, **{key: shown(values[key]) for key in ("model", "adapter") if values[key]}}
+    return {**values, **{key: shown(values[key]) for key in ("model", "adapter", "deepspeed") if values[key]}}
 
 
 def _last_numbers(run: Path) -> str:
-    history = json.loads((run / HISTORY).read_text(encoding="utf-8"))
+    history = json.loads(read_text(run / HISTORY))
     losses = [entry["loss"] for entry in history if "loss" in entry]
     text = f" The last training loss was {losses[-1]:.4g}." if losses else ""
     return text + "\n\n![Loss and accuracy over steps](training_curves.png)"
 
 
 def _score_tables(scores: RunScores) -> str:
-    given = (part.partition("=") for part in scores.run.model_args.split(",") if part)
-    arguments = ",".join(f"{name}={shown(value)}" for name, _, value in given)
     lines = [
         "",
         "## Scores",
         "",
-        f"Recomputed from the samples of a run on `{shown(scores.run.data)}` ({scores.run.model}, `{arguments}`), "
+        f"Recomputed from the samples of a run of `{GROUPS[scores.run.style]}` on `{shown(scores.run.data)}` "
+        f"({scores.run.model}, `{shown_arguments(scores.run.model_args)}`), "
         "95 % intervals from a bootstrap over images.",
     ]
     if scores.run.limit is not None:

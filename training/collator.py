@@ -13,6 +13,7 @@ from qreal_tasks.models.chat import Chat
 from qreal_tasks.models.images import as_rgb, with_sides_in_range
 from training.config import ConfigError
 from training.packing import IGNORED, Packed, batch_of, packed
+from training.round_trip import RoundTrip
 
 
 class Collator:
@@ -71,9 +72,12 @@ def name_of(rows: Dataset, at: int) -> str:
 def proofread(collator: Collator, chat: Chat, train: Dataset, count: int = 4) -> None:
     """Read off the first sequences what would be learnt: every answer with its end of turn, and nothing else.
 
+    Whether the tokenizer can write the answers is not asked here but of every one of them, see ``Writer.lost``.
+
     Raises:
         ConfigError: anything else is; with this model's chat template it would train on the wrong tokens.
     """
+    round_trip = RoundTrip(chat.tokenizer)
     for row in train.select(range(min(count, len(train)))):
         labels = collator([row])["labels"][0].tolist()
         learnt, run = [], []
@@ -81,7 +85,7 @@ def proofread(collator: Collator, chat: Chat, train: Dataset, count: int = 4) ->
             if label != IGNORED:
                 run.append(label)
             elif run:
-                learnt.append(chat.tokenizer.decode(run, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+                learnt.append(round_trip.text(run))
                 run = []
-        if [text.strip() for text in learnt] != [answer.strip() for answer in row["answers"]]:
+        if len(learnt) != len(row["answers"]) or not all(map(round_trip.same, learnt, row["answers"])):
             raise ConfigError(f"what would be learnt is {learnt}, expected {row['answers']}: the chat template differs")

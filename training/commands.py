@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from qreal_tasks.command_line import fail
+from qreal_tasks.terminal import echo
+from qreal_tasks.user_cache import require_hub_cache
+
+if TYPE_CHECKING:
+    from training.config import TrainConfig
 
 
 class _RecipeFirst(TyperGroup):
@@ -34,29 +39,47 @@ train_app = typer.Typer(
 def run_command(
     recipe: Annotated[Path | None, typer.Argument(help="YAML file, for instance of configs/training/.")] = None,
     overrides: Annotated[list[str] | None, typer.Argument(help="key=value, for instance lora.r=16.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Folder of an interrupted run to go on with.")] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes on this machine, one a GPU.", show_default=False)
+    ] = None,
+    deepspeed: Annotated[
+        str | None, typer.Option(help="zero2, zero3 or a JSON file of DeepSpeed.", show_default=False)
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Folder of an interrupted run to go on with.", show_default=False)
+    ] = None,
 ) -> None:
     """Train with a recipe, any key of which can be set behind it.
 
     \b
     qreal train configs/training/objectqa-qwen2.5-vl-7b.yaml learning_rate=2e-4 lora.r=16
-    accelerate launch -m training configs/training/imageqa-qwen2.5-vl-7b.yaml deepspeed=configs/deepspeed/zero3.json
+    qreal train configs/training/imageqa-internvl2.5-8b.yaml prompts=paper
+    qreal train configs/training/imageqa-qwen2.5-vl-7b.yaml --processes 8 --deepspeed zero3
     qreal train --resume runs/train/objectqa-Qwen2.5-VL-7B-Instruct-20260101-120000
+
+    A run is resumed in as many processes as it was started in. Several machines start with torchrun, see
+    training/README.md.
     """
     from qreal_tasks.dataset import DatasetError
-    from training.config import ConfigError, load_config
+    from training.config import ConfigError, check_complete, load_config
 
+    overrides = [*(overrides or []), *([f"deepspeed={deepspeed}"] if deepspeed else [])]
+    require_hub_cache()
     try:
         if resume is not None:
-            if recipe is not None:
+            if recipe is not None or overrides:
                 raise ConfigError("--resume takes everything from the run's own config.yaml; leave recipe and keys out")
-            from training.run_folder import read_config
+            from training.run_folder import processes_of, read_config
 
             config = read_config(resume)
+            if processes is None and (started := processes_of(resume)) > 1:
+                processes = started
         elif recipe is not None:
-            config = load_config(recipe, overrides or [])
+            config = load_config(recipe, overrides)
+            check_complete(config, recipe)
         else:
             raise ConfigError("name a recipe, for instance configs/training/objectqa-qwen2.5-vl-7b.yaml")
+        _launch(config, ["--resume", str(resume)] if resume else [str(recipe), *overrides], processes)
         from training.sft import BatchTooLargeError, train
     except (ConfigError, OSError) as error:
         fail("train", error)
@@ -65,7 +88,30 @@ def run_command(
     except (ConfigError, DatasetError, BatchTooLargeError, OSError) as error:
         fail("train", error)
     if int(os.environ.get("RANK", "0")) == 0:
-        typer.echo(f"Done: {folder}\nNext: qreal train export {folder} {folder.name}-merged")
+        echo(f"Done: {folder}\nNext: qreal train export {folder} {folder.name}-merged")
+
+
+def _launch(config: TrainConfig, arguments: list[str], processes: int | None) -> None:
+    """Run the command in processes of their own and end this one with them, where several or DeepSpeed are asked for.
+
+    A process that a launcher started has that behind it.
+
+    Raises:
+        ConfigError: it cannot be launched so.
+    """
+    if "RANK" in os.environ or (config.deepspeed is None and processes is None):
+        return
+    from training.launch import StoppedError, default_processes, launch
+    from training.settings import deepspeed_file
+
+    if config.deepspeed is not None:
+        deepspeed_file(config.deepspeed)
+    try:
+        launch(arguments, processes or default_processes())
+    except StoppedError as error:
+        echo(f"qreal train: {error}", colour=typer.colors.RED, err=True)
+        raise typer.Exit(error.status) from None
+    raise typer.Exit
 
 
 @train_app.command("export")
@@ -90,8 +136,8 @@ def export_command(
 
     try:
         exported = exporting.export(run, folder, merge=merge, results=results)
-        typer.echo(f"Written: {folder}\nNext: qreal eval --model qreal_hf --model_args {exported.model_args}")
+        echo(f"Written: {folder}\nNext: {exported.command}")
         if push:
-            typer.echo(f"Uploaded: {exporting.push(folder, push, private)}")
+            echo(f"Uploaded: {exporting.push(folder, push, private)}")
     except (ConfigError, RunFolderError, OSError, ValueError) as error:
         fail("train", error)

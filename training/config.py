@@ -7,14 +7,18 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
-from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
+from qreal_tasks.benchmark import GROUPS, IMAGEQA_SETS, QUESTION_NAMES, Style
+from qreal_tasks.settings import Settings
+from qreal_tasks.subtasks import SUBTASKS
+from qreal_tasks.yaml_files import NOTHING, Document, Written, YamlError, explained, field_names, parse, read, validated
 
 Task = Literal["objectqa", "imageqa", "detect", "filter", "describe"]
 
@@ -30,23 +34,15 @@ BOX_METRICS = ("iou", "detection_rate", "auc", "f1_at_50", "recall_at_50", "fals
 LOWER_IS_BETTER = ("loss", "false_alarm", "unparsed")
 
 
+NEEDED = "NEEDED"
+"""Stands in a recipe where only its user knows the value."""
+
+
 class ConfigError(ValueError):
     """A config that cannot be run; the message names the key, what was found and what was expected."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, coerce_numbers_to_str=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_switch_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        kind = cls.model_fields[info.field_name or ""].annotation
-        if isinstance(value, bool) and kind in (int, float, int | None, float | None):
-            raise ValueError("expected a number")
-        return value
-
-
-class Lora(_Section):
+class Lora(Settings):
     """Adapter of low rank beside linear layers (PEFT)."""
 
     r: int = Field(default=8, ge=1)
@@ -56,7 +52,7 @@ class Lora(_Section):
     """A regular expression over module names, or names; by default the family's: the language model's linear layers."""
 
 
-class Freeze(_Section):
+class Freeze(Settings):
     """Which parts keep their weights; for ``method: full`` only, since LoRA trains what ``lora.targets`` names."""
 
     vision: bool = True
@@ -64,7 +60,7 @@ class Freeze(_Section):
     language: bool = False
 
 
-class HeldOut(_Section):
+class HeldOut(Settings):
     """Evaluation while training, on prompts of the train split that are kept back."""
 
     share: float = Field(default=0.05, ge=0, lt=1)
@@ -82,10 +78,13 @@ class HeldOut(_Section):
     max_new_tokens: int = Field(default=1024, ge=1)
 
 
-class TrainConfig(_Section):
+class TrainConfig(Settings):
     """Everything that decides a run."""
 
     task: Task
+    prompts: Style = Style.BENCHMARK
+    """What is asked, and how answers are written: as the benchmark's tasks ask, or as the paper prints it, its bare
+    queries and for boxes the format of Figure 6."""
     model: str
     """Folder or hub id."""
     revision: str | None = None
@@ -102,7 +101,8 @@ class TrainConfig(_Section):
     questions: list[str] = Field(default_factory=lambda: list(QUESTION_NAMES))
     """ObjectQA questions to train on."""
     sets: list[str] = Field(default_factory=lambda: list(IMAGEQA_SETS))
-    """ImageQA sets to train on; each is a separate example of an image."""
+    """ImageQA sets to train on; each is a separate example of an image. By default all, with ``prompts: paper`` all but
+    ``human_plausibility``: its bare query is that of ``plausibility``."""
     packing: bool | None = None
     """All questions about a picture as one sequence behind it; by default for answers of Yes or No."""
     max_tokens: int | None = Field(default=None, ge=1)
@@ -130,14 +130,14 @@ class TrainConfig(_Section):
     warmup: float = Field(default=0.05, ge=0, lt=1)
     """Share of the steps."""
     weight_decay: float = Field(default=0.1, ge=0)
-    betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)] = [0.9, 0.95]
+    betas: list[Annotated[float, Field(ge=0, lt=1)]] = Field(default=[0.9, 0.95], min_length=2, max_length=2)
     max_grad_norm: float = Field(default=1.0, gt=0)
     group_by_length: bool = True
-    seed: int = 42
+    seed: int = Field(default=42, ge=0, lt=2**32)
     workers: int = Field(default=4, ge=0)
     """Processes that decode and process pictures ahead, on each device."""
     deepspeed: str | None = None
-    """A JSON file of DeepSpeed."""
+    """``zero2`` or ``zero3``, or a JSON file of DeepSpeed."""
 
     held_out: HeldOut = Field(default_factory=HeldOut)
     save_every_steps: int | None = Field(default=None, ge=1)
@@ -147,12 +147,21 @@ class TrainConfig(_Section):
     log_every_steps: int = Field(default=10, ge=1)
     report_to: Literal["tensorboard", "wandb", "none"] = "tensorboard"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _sets_that_differ(cls, values: Any) -> Any:
+        """The default of ``sets`` where two of them have the same query."""
+        if isinstance(values, dict) and values.get("prompts") == Style.PAPER and "sets" not in values:
+            return {**values, "sets": [name for name in IMAGEQA_SETS if name != "human_plausibility"]}
+        return values
+
     @model_validator(mode="after")
     def _can_train(self) -> TrainConfig:
         for key, known in (("questions", QUESTION_NAMES), ("sets", IMAGEQA_SETS)):
             given = getattr(self, key)
             if not given or len(set(given)) < len(given) or not set(given) <= set(known):
                 raise ValueError(f"{key} is {given}, expected some of {', '.join(known)}, each once")
+        self._check_prompts()
         if self.method == "lora" and self.freeze != Freeze():
             raise ValueError("freeze is for method: full; with LoRA, lora.targets says what is trained")
         if self.method == "full" and self.adapter:
@@ -161,6 +170,20 @@ class TrainConfig(_Section):
             raise ValueError("freeze: everything is frozen, so nothing would be trained; set one part to false")
         self._check_held_out()
         return self
+
+    def _check_prompts(self) -> None:
+        if self.prompts is Style.BENCHMARK:
+            return
+        if self.task in SUBTASKS:
+            raise ValueError(
+                f"prompts is {self.prompts} and task {self.task}, but the paper prints no query of the agent's "
+                f"subtasks ({', '.join(SUBTASKS)}); leave prompts out, or train objectqa or imageqa"
+            )
+        if self.task == "imageqa" and {"plausibility", "human_plausibility"} <= set(self.sets):
+            raise ValueError(
+                "sets has plausibility and human_plausibility, which the paper's query does not tell apart: a portrait "
+                "would have two answers to one question. Name one of them, or leave prompts out"
+            )
 
     def _check_held_out(self) -> None:
         held_out, known = self.held_out, self._metrics()
@@ -181,6 +204,11 @@ class TrainConfig(_Section):
         kinds = CHOICE_METRICS if self.task in CHOICE_TASKS else BOX_METRICS
         names = {"objectqa": self.questions, "detect": ["detect"]}.get(self.task, self.sets)
         return ["loss", *kinds, *(f"{kind}_{name}" for kind in kinds for name in names)]
+
+    @property
+    def eval_tasks(self) -> str:
+        """The ``--tasks`` of ``qreal eval`` that ask a model what it learnt."""
+        return f"{GROUPS[self.prompts]}_{'objectqa' if self.task == 'objectqa' else 'imageqa'}"
 
     @property
     def best_is_lowest(self) -> bool:
@@ -206,19 +234,47 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
     Raises:
         ConfigError: a file cannot be read, a key is unknown or a value is wrong.
     """
-    return checked(_merged(_read(path), parse_overrides(overrides)), str(path))
+    recipe = _over(_given(overrides), _read(path))
+    return checked(recipe.content, str(path), recipe.written)
 
 
-def checked(values: Mapping[str, Any], where: str) -> TrainConfig:
+def checked(values: Mapping[str, Any], where: str, written: Written = NOTHING) -> TrainConfig:
     """The config of these values.
+
+    Args:
+        values: keys and values.
+        where: what they come from, for messages.
+        written: how they stand in their files.
 
     Raises:
         ConfigError: a key is unknown (the nearest one is named) or a value is wrong.
     """
     try:
-        return TrainConfig(**values)
+        return validated(TrainConfig.model_validate, values, written)
     except ValidationError as error:
-        raise ConfigError(f"{where}: " + "; ".join(map(_explained, error.errors()))) from None
+        raise ConfigError(f"{where}: {explained(error, TrainConfig, written, _of_keys)}") from None
+
+
+def check_complete(config: TrainConfig, recipe: Path) -> None:
+    """Refuse a recipe whose user has left out what only they know.
+
+    Raises:
+        ConfigError: names the keys, and for a first try the commands that make a model and data.
+    """
+    if config.model == NEEDED:
+        from qreal_tasks.dataset import ENVIRONMENT  # takes seconds
+
+        keys = "model=…" if config.data or os.environ.get(ENVIRONMENT) else "model=… data=…"
+        raise ConfigError(
+            f"{recipe}: this recipe needs {keys} behind it. For a try, `python -m qreal_tasks.models.tiny "
+            "runs/learner` writes a tiny model and `qreal mini runs/mini --images 500` draws data: then "
+            f"`qreal train {recipe} model=runs/learner data=runs/mini`"
+        )
+    if config.adapter == NEEDED:
+        raise ConfigError(
+            f"{recipe}: this recipe needs adapter=… behind it, the final/ of the run that it goes on from, for "
+            "instance adapter=runs/train/objectqa-…/final"
+        )
 
 
 def parse_overrides(given: Sequence[str]) -> dict[str, Any]:
@@ -227,8 +283,15 @@ def parse_overrides(given: Sequence[str]) -> dict[str, Any]:
     Raises:
         ConfigError: an argument has another form.
     """
+    content: dict[str, Any] = _given(given).content
+    return content
+
+
+def _given(overrides: Sequence[str]) -> Document:
+    """The command line's keys, see ``parse_overrides``."""
     values: dict[str, Any] = {}
-    for argument in given:
+    written = NOTHING
+    for argument in overrides:
         key, equals, value = argument.removeprefix("--").partition("=")
         if not equals or not key:
             raise ConfigError(f"argument {argument!r}: expected key=value, for instance lora.r=16")
@@ -239,27 +302,35 @@ def parse_overrides(given: Sequence[str]) -> dict[str, Any]:
             if not isinstance(place, dict):
                 raise ConfigError(f"argument {argument!r}: {section} has been given a value of its own")
         try:
-            place[last] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"argument {argument!r}: the value is not YAML: {error}") from None
-    return values
+            document = parse(value, tuple(key.split(".")))
+        except YamlError as error:
+            raise ConfigError(f"argument {argument!r}: the value {error}") from None
+        place[last] = document.content
+        written = document.written.over(written)
+    return Document(values, written)
 
 
-def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+def _read(path: Path, above: tuple[Path, ...] = ()) -> Document:
     if path.resolve() in above:
         raise ConfigError(f"{path}: extends itself, by way of {' and '.join(map(str, above))}")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise ConfigError(f"{path}: holds {str(content)[:60]!r}, expected keys and values")
-    below = content.pop("extends", None)
+        document = read(path)
+    except YamlError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if document.content is None:
+        raise ConfigError(f"{path}: is empty, expected keys and values, at least task and model")
+    if not isinstance(document.content, dict) or not all(isinstance(key, str) for key in document.content):
+        raise ConfigError(f"{path}: holds {str(document.content)[:60]!r}, expected keys and values")
+    below = document.content.pop("extends", None)
     if below is None:
-        return content
+        return document
     if not isinstance(below, str):
         raise ConfigError(f"{path}: extends is {below!r}, expected the name of a file")
-    return _merged(_read(path.parent / below, (*above, path.resolve())), content)
+    return _over(document, _read(path.parent / below, (*above, path.resolve())))
+
+
+def _over(above: Document, below: Document) -> Document:
+    return Document(_merged(below.content, above.content), above.written.over(below.written))
 
 
 def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -270,24 +341,16 @@ def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _explained(error: Any) -> str:
+def _of_keys(error: ErrorDetails) -> str | None:
+    """Keys that are unknown or missing."""
     place = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        nearest = difflib.get_close_matches(place, _keys(TrainConfig), n=1, cutoff=0.5) or difflib.get_close_matches(
-            place.rpartition(".")[2], _keys(TrainConfig), n=1, cutoff=0.5
-        )
-        hint = f", did you mean {nearest[0]}?" if nearest else f"; the keys are {', '.join(_keys(TrainConfig))}"
-        return f"unknown key {place}{hint}"
     if error["type"] == "missing":
         return f"key {place} is missing"
-    message = str(error["msg"]).removeprefix("Value error, ")
-    return f"{place} is {error['input']!r}: {message}" if place else message
-
-
-def _keys(section: type[BaseModel], prefix: str = "") -> list[str]:
-    keys = []
-    for name, field in section.model_fields.items():
-        keys.append(prefix + name)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            keys += _keys(field.annotation, f"{prefix}{name}.")
-    return keys
+    if error["type"] != "extra_forbidden":
+        return None
+    known = field_names(TrainConfig)
+    nearest = difflib.get_close_matches(place, known, n=1, cutoff=0.5) or difflib.get_close_matches(
+        place.rpartition(".")[2], known, n=1, cutoff=0.5
+    )
+    hint = f", did you mean {nearest[0]}?" if nearest else f"; the keys are {', '.join(known)}"
+    return f"unknown key {place}{hint}"

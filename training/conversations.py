@@ -1,7 +1,8 @@
 """From rows of the dataset to questions about a picture with the answers to be learnt.
 
-The questions are the benchmark's own prompts, the answers what its parsers and references hold: Yes or No, a JSON list
-of the flawed entities, a description. Nothing here knows a model but for the space it writes boxes in.
+The questions are those of the benchmark's tasks, the answers what its parsers and references hold: Yes or No, the
+flawed entities in JSON or in the paper's format, a description. Nothing here knows a model but for the space it writes
+boxes in.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qreal_tasks.benchmark import ANSWERS, Answer, imageqa_prompt, objectqa_prompt
+from qreal_tasks.answers import paper_format
+from qreal_tasks.benchmark import ANSWERS, Answer, Style, frame_of, imageqa_prompt, objectqa_prompt
 from qreal_tasks.boxes import Space, as_written
 from qreal_tasks.dataset_check import has_parts
 from qreal_tasks.records import Region
@@ -51,21 +53,23 @@ class Picture:
     """Width and height that the processor feeds the model."""
 
 
-def objectqa(row: Row, questions: Sequence[str]) -> list[Exchange]:
+def objectqa(row: Row, questions: Sequence[str], style: Style) -> list[Exchange]:
     """The six questions about an entity, or some of them."""
-    return [Exchange(name, objectqa_prompt(name, row["label"]), ANSWERS[row[name]]) for name in questions]
+    return [Exchange(name, objectqa_prompt(name, frame_of(style, name)), ANSWERS[row[name]]) for name in questions]
 
 
-def imageqa(row: Row, sets: Sequence[str], picture: Picture) -> list[Exchange]:
-    """An image asked for each set: the entities with an issue, ``[]`` when there is none.
+def imageqa(row: Row, sets: Sequence[str], picture: Picture, style: Style) -> list[Exchange]:
+    """An image asked for each set: the entities with an issue, as JSON or, in the paper's style, in its format.
 
     The human set is for portraits whose people went through the body-part protocol, with that protocol's description.
     """
+    size = row["width"], row["height"]
+    write = regions_as_paper if style is Style.PAPER else regions_as_json
     return [
         Exchange(
             name,
-            imageqa_prompt(name, picture.space, row["width"], row["height"]),
-            regions_as_json(reference_regions(row, name), row, picture, described=True),
+            imageqa_prompt(name, picture.space, *size, frame_of(style, name)),
+            write(reference_regions(row, name), row, picture),
         )
         for name in sets
         if name != "human_plausibility" or is_portrait(row)
@@ -102,18 +106,16 @@ def describe(row: Row, sets: Sequence[str], issues: Mapping[str, str]) -> list[E
     ]
 
 
-def regions_as_json(regions: Sequence[Region], row: Row, picture: Picture, described: bool) -> str:
+def regions_as_json(regions: Sequence[Region], row: Row, picture: Picture, described: bool = True) -> str:
     """The answer that ``imageqa_prompt`` and ``detect_prompt`` ask for.
 
     >>> regions_as_json([Region("dog", (10, 20, 30, 40), "Five legs.")], {"width": 100, "height": 100},
-    ...                 Picture(Space.NORM1000, (56, 56)), described=True)
+    ...                 Picture(Space.NORM1000, (56, 56)))
     '[{"bbox_2d": [100, 200, 300, 400], "label": "dog", "description": "Five legs."}]'
 
     Raises:
         ValueError: a box has no area inside the image.
     """
-    size = row["width"], row["height"]
-    boxes = as_written([region.bbox_px for region in regions], picture.space, *size, picture.input_size)
     return json.dumps(
         [
             {
@@ -121,10 +123,21 @@ def regions_as_json(regions: Sequence[Region], row: Row, picture: Picture, descr
                 "label": region.label,
                 **({"description": region.description} if described else {}),
             }
-            for box, region in zip(boxes, regions, strict=True)
+            for box, region in zip(_boxes(regions, row, picture), regions, strict=True)
         ],
         ensure_ascii=False,
     )
+
+
+def regions_as_paper(regions: Sequence[Region], row: Row, picture: Picture) -> str:
+    """The answer that the paper shows to its bare query (Figure 6); arguments and errors as ``regions_as_json``."""
+    boxes: Sequence[Sequence[float]] = _boxes(regions, row, picture)
+    return paper_format.written((r.label, box, r.description) for box, r in zip(boxes, regions, strict=True))
+
+
+def _boxes(regions: Sequence[Region], row: Row, picture: Picture) -> list[list[int]] | list[list[float]]:
+    size = row["width"], row["height"]
+    return as_written([region.bbox_px for region in regions], picture.space, *size, picture.input_size)
 
 
 def all_regions(row: Row) -> tuple[Region, ...]:

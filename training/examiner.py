@@ -11,7 +11,7 @@ import numpy as np
 from accelerate.utils import gather_object
 from datasets import Dataset
 
-from qreal_tasks.benchmark import ANSWERS
+from qreal_tasks.benchmark import ANSWERS, frame_of
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.ranking import Ranking
 from qreal_tasks.models.loading import Loaded
@@ -79,9 +79,10 @@ class Examiner:
 
     def _grounding(self, at: int, name: str, response: Response) -> GroundingRecord:
         row = self._rows.select_columns([c for c in self._rows.column_names if c != "image"])[at]
-        reference = all_regions(row) if self._plan.config.task == "detect" else None
-        space = self._plan.outline.family.box_space
-        return grounding_record(row, name, response.text, response.beside(), space, self._plan.source.name, reference)
+        config, space = self._plan.config, self._plan.outline.family.box_space
+        reference = all_regions(row) if config.task == "detect" else None
+        said, data = (response.text, response.beside()), self._plan.source.name
+        return grounding_record(row, name, *said, space, data, frame_of(config.prompts, name), reference)
 
 
 def _choice_metrics(judged: Sequence[tuple[int, str, str, Response]]) -> dict[str, float]:

@@ -10,8 +10,12 @@ from typing import Any
 
 import yaml
 
+from qreal_tasks.hub_errors import told_by_hub
+from qreal_tasks.models.addresses import shown
 from qreal_tasks.models.loading import with_adapter
-from training.card import model_card, shown, shown_recipe
+from qreal_tasks.plain_files import read_text
+from qreal_tasks.whole_files import new_folder, write_whole
+from training.card import evaluation, model_card, shown_recipe
 from training.config import ConfigError, TrainConfig
 from training.model import outline
 from training.run_folder import CONFIG, CURVES, ENVIRONMENT, FINAL, read_config
@@ -27,6 +31,8 @@ class Exported:
     folder: Path
     model_args: str
     """For ``qreal eval --model qreal_hf --model_args``."""
+    command: str
+    """That evaluates it."""
 
 
 def export(run: Path, folder: Path, *, merge: bool = True, results: Path | None = None) -> Exported:
@@ -42,7 +48,7 @@ def export(run: Path, folder: Path, *, merge: bool = True, results: Path | None 
 
     Raises:
         ConfigError: the run has not finished, or ``folder`` holds something else.
-        RunFolderError: ``results`` holds no run.
+        RunFolderError: ``results`` holds no run with the prompts that the model was trained on.
     """
     config = read_config(run)
     trained = run / FINAL
@@ -54,31 +60,23 @@ def export(run: Path, folder: Path, *, merge: bool = True, results: Path | None 
     merged = merge or config.method == "full"
     if exists and merged != (folder / "config.json").is_file():
         raise ConfigError(f"{folder} is an export of this run in the other form: name another folder, or leave --merge")
-    exported = Exported(folder, f"pretrained={folder}" if merged else f"pretrained={config.model},adapter={folder}")
+    model_args = f"pretrained={folder}" if merged else f"pretrained={config.model},adapter={folder}"
+    exported = Exported(folder, model_args, evaluation(config, str(folder), model_args))
     card = model_card(run, config, merged, results)  # before the weights: it may refuse the results
     if exists:
-        (folder / "README.md").write_text(card, encoding="utf-8")
+        write_whole(folder / "README.md", card)
         return exported
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with new_folder(folder) as beside:
         if merged:
-            _write_model(config, trained, partial)
+            _write_model(config, trained, beside)
         else:
-            shutil.copytree(trained, partial, dirs_exist_ok=True)
-            _name_base(partial, config.model, config.revision)
-        shutil.copy(run / CURVES, partial / f"{_OF_TRAINING}{CURVES}")
+            shutil.copytree(trained, beside, dirs_exist_ok=True)
+            _name_base(beside, config.model, config.revision)
+        shutil.copy(run / CURVES, beside / f"{_OF_TRAINING}{CURVES}")
         recipe = yaml.safe_dump(shown_recipe(config), sort_keys=False, allow_unicode=True)
-        (partial / f"{_OF_TRAINING}{CONFIG}").write_text(recipe, encoding="utf-8")
-        (partial / f"{_OF_TRAINING}{ENVIRONMENT}").write_text(_environment(run), encoding="utf-8")
-        (partial / "README.md").write_text(card, encoding="utf-8")
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    if folder.is_dir():
-        folder.rmdir()
-    partial.rename(folder)
+        (beside / f"{_OF_TRAINING}{CONFIG}").write_text(recipe, encoding="utf-8")
+        (beside / f"{_OF_TRAINING}{ENVIRONMENT}").write_text(_environment(run), encoding="utf-8")
+        (beside / "README.md").write_text(card, encoding="utf-8")
     return exported
 
 
@@ -94,26 +92,27 @@ def push(folder: Path, repository: str, private: bool) -> str:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     if (folder / "adapter_config.json").is_file():
-        settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        settings = json.loads(read_text(folder / "adapter_config.json"))
         _name_base(folder, shown(settings["base_model_name_or_path"]), settings.get("revision"))
     api = HfApi()
     try:
         address = api.create_repo(repository, private=private, exist_ok=True)
         api.upload_folder(repo_id=repository, folder_path=folder, commit_message="Model tuned on Q-Real")
     except (HfHubHTTPError, HFValidationError, OSError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ConfigError(f"--push {repository}: {reason}. {folder} is written; push it again when mended") from None
+        raise ConfigError(
+            f"--push {repository}: {told_by_hub(error)}. {folder} is written; push it again when mended"
+        ) from None
     return str(address)
 
 
 def _is_export_of(folder: Path, run: Path) -> bool:
     copy = folder / f"{_OF_TRAINING}{ENVIRONMENT}"
-    return copy.is_file() and copy.read_text(encoding="utf-8") == _environment(run)
+    return copy.is_file() and read_text(copy) == _environment(run)
 
 
 def _environment(run: Path) -> str:
     """What the run says of itself, without where its data lay."""
-    facts = json.loads((run / ENVIRONMENT).read_text(encoding="utf-8"))
+    facts = json.loads(read_text(run / ENVIRONMENT))
     facts["data"]["name"] = shown(facts["data"]["name"])
     return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
 
@@ -144,6 +143,6 @@ def _write_model(config: TrainConfig, trained: Path, folder: Path) -> None:
 def _name_base(folder: Path, base: str, revision: str | None) -> None:
     """Say which model an adapter lies on, and its revision."""
     path = folder / "adapter_config.json"
-    settings = json.loads(path.read_text(encoding="utf-8"))
+    settings = json.loads(read_text(path))
     settings |= {"base_model_name_or_path": base, "revision": revision}
-    path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(settings, indent=2) + "\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,10 @@ from typing import Any
 
 import torch
 
+from qreal_tasks.models.adapter_base import Match, base_of, tensors_of
 from qreal_tasks.models.loading import limit_pictures, with_adapter
+from qreal_tasks.models.sources import ADAPTER_SETTINGS
+from qreal_tasks.system_errors import reason_of
 from training.config import ConfigError, Lora, TrainConfig
 from training.families import Family, family_of
 
@@ -171,15 +173,20 @@ def _adapter_settings(config: TrainConfig, adapter: str) -> Any:
     from peft import PeftConfig
 
     folder = Path(adapter).expanduser()
-    if not (folder / "adapter_config.json").is_file():
-        raise ConfigError(f"adapter {adapter}: no adapter_config.json there, expected a folder that PEFT saved")
+    if not (folder / ADAPTER_SETTINGS).is_file():
+        raise ConfigError(f"adapter {adapter}: no {ADAPTER_SETTINGS} there, expected a folder that PEFT saved")
     settings = PeftConfig.from_pretrained(str(folder))
-    base = settings.base_model_name_or_path or ""
-    if Path(base).name != Path(config.model).resolve().name and Path(base).name != Path(config.model).name:
-        raise ConfigError(
-            f"adapter {adapter} was made for {base}, and the model to be trained is {config.model}. Where that is the "
-            "same model under another name, give it the name that stands in adapter_config.json"
+    base = base_of(adapter, config.model, config.revision)
+    names = {Path(config.model).name, Path(config.model).resolve().name}
+    if base.match is Match.OTHER or (base.match is Match.UNKNOWN and Path(base.named).name not in names):
+        made_for = f"adapter {adapter} was made for {base.named or 'a model that it does not name'}"
+        advice = (
+            "their weights differ. Train that one, or go on with an adapter of this one"
+            if base.match is Match.OTHER
+            else "they cannot be compared here. Where that is the same model under another name, give it the name that "
+            f"stands in {ADAPTER_SETTINGS}"
         )
+        raise ConfigError(f"{made_for}, and the model to be trained is {config.model}: {advice}")
     own = Lora(r=settings.r, alpha=settings.lora_alpha, dropout=settings.lora_dropout, targets=config.lora.targets)
     if own != config.lora:
         raise ConfigError(
@@ -197,9 +204,9 @@ def _check_fits(prepared: Any, adapter: str) -> None:
     expected = {name: tuple(weight.shape) for name, weight in get_peft_model_state_dict(prepared).items()}
     path = Path(adapter).expanduser() / "adapter_model.safetensors"
     try:
-        found = _shapes(path)
+        found = {name: tensor.shape for name, tensor in tensors_of(path).items()}
     except (OSError, ValueError) as error:
-        raise ConfigError(f"adapter {adapter}: cannot be read: {error}") from None
+        raise ConfigError(f"adapter {adapter}: cannot be read: {reason_of(error)}") from None
     wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if wrong:
         name = wrong[0]
@@ -207,13 +214,6 @@ def _check_fits(prepared: Any, adapter: str) -> None:
             f"adapter {adapter} was made for another model: {len(wrong)} of its weights differ, first {name}: "
             f"the adapter has {found.get(name, 'none')}, the model takes {expected.get(name, 'none')}"
         )
-
-
-def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes in a safetensors file, from its header."""
-    with path.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
 
 
 def _first_line(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from qreal_tasks.models.prefix import takes_any_mask
 from training.config import BOX_TASKS, ConfigError, TrainConfig
 from training.conversations import Conversation
 from training.model import Outline, Trainable, counted
+from training.round_trip import named
 from training.writer import CONFIG_OF_TASK, Counts, Writer
 
 
@@ -61,7 +62,8 @@ def make_plan(config: TrainConfig, source: Source, outline: Outline) -> Plan:
     """Work out what would be trained.
 
     Raises:
-        ConfigError: nothing would be learnt, an example is too long, or an answer would be cut.
+        ConfigError: nothing would be learnt, an example is too long, an answer would be cut, or a text holds what the
+            tokenizer does not know.
         DatasetError: there is no train split, or it is not what the schema says.
     """
     trainable = counted(config, outline)
@@ -78,6 +80,7 @@ def make_plan(config: TrainConfig, source: Source, outline: Outline) -> Plan:
     if not counts["train"].questions:
         raise ConfigError(f"{source.name}: no question of task {config.task} is left to train on")
     _check_answers(config, counts)
+    _check_characters(config, writer.lost)
     per_sequence = counts["train"].questions / counts["train"].sequences
     return Plan(
         config=config,
@@ -148,3 +151,15 @@ def _check_answers(config: TrainConfig, counts: Mapping[str, Counts]) -> None:
             f"held_out.max_new_tokens is {config.held_out.max_new_tokens}, which would cut answers of up to {longest} "
             "tokens and make every evaluation too low; raise it"
         )
+
+
+def _check_characters(config: TrainConfig, lost: Mapping[str, tuple[str, ...]]) -> None:
+    if not lost:
+        return
+    first, characters = next(iter(lost.items()))
+    everywhere = dict.fromkeys(character for of_one in lost.values() for character in of_one)
+    others = f" ({len(lost)} questions hold such, all together {named(everywhere)})" if len(lost) > 1 else ""
+    raise ConfigError(
+        f"{first}: the tokenizer of {config.model} cannot write {named(characters)}{others}; something else would be "
+        "learnt in their place. Replace or take out these characters in the data set, or train a model that knows them"
+    )

@@ -6,10 +6,11 @@ import math
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from qreal_tasks.benchmark import Style
 from qreal_tasks.mini import MINI_NOTICE
+from qreal_tasks.subtasks import SUBTASKS
 from training.config import BOX_TASKS, TrainConfig
 from training.plan import Plan
 from training.writer import BENCHMARK_MAX_NEW_TOKENS, Counts
@@ -23,6 +24,7 @@ def print_plan(plan: Plan, processes: int, folder: Path, console: Console) -> No
     table.add_column(overflow="fold")
     for name, text in (
         ("task", f"{config.task}{' (all questions about a picture as one sequence)' if config.packs else ''}"),
+        ("prompts", _prompts(config)),
         ("model", f"{config.model} ({plan.outline.family.model_type})"),
         ("trained", _trained(plan)),
         ("data", f"{plan.source.name} ({plan.source.kind}), split train"),
@@ -37,10 +39,16 @@ def print_plan(plan: Plan, processes: int, folder: Path, console: Console) -> No
         ("folder", str(folder)),
     ):
         if text:
-            table.add_row(name, escape(text))
+            table.add_row(name, text)
     console.print(table)
-    if plan.source.is_mini:
+    if plan.source.is_drawn:
         console.print(MINI_NOTICE)
+
+
+def _prompts(config: TrainConfig) -> str:
+    if config.prompts is Style.PAPER:
+        return f"{config.prompts}: its bare queries and its format of answers, as {config.eval_tasks} asks"
+    return f"{config.prompts}: as {'qreal_agent' if config.task in SUBTASKS else config.eval_tasks} asks"
 
 
 def _trained(plan: Plan) -> str:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -31,6 +32,11 @@ from datasets import Dataset
 
 from qreal_tasks.benchmark import PROMPT_VERSION
 from qreal_tasks.dataset import Kind, Source
+from qreal_tasks.mini.origin import drawn_id
+from qreal_tasks.plain_files import open_file, read_text
+from qreal_tasks.system_errors import reason_of
+from qreal_tasks.whole_files import new_folder, replaced, write_whole
+from qreal_tasks.yaml_files import YamlError, read
 from training.config import ConfigError, TrainConfig, checked
 
 CONFIG = "config.yaml"
@@ -40,6 +46,8 @@ CURVES = "curves.png"
 FINAL = "final"
 CHOSEN = "chosen.json"
 COMPLETE = "COMPLETE"
+DRAWN = "drawn by `qreal mini`, all or some"
+"""The origin of such data, among what names the data."""
 
 _TRAINING_STATE = re.compile(
     r"(optimizer|scheduler|rng_state|scaler|trainer_state|training_args|global_step|latest$|COMPLETE$|README|zero_to_)"
@@ -77,11 +85,12 @@ def rotate(folder: Path, keep: int, best: str | None) -> None:
     whole = sorted((path.parent for path in folder.glob(f"checkpoint-*/{COMPLETE}")), key=_step, reverse=True)
     for path in whole[keep:]:
         if path.name != Path(best or "none").name:
+            (path / COMPLETE).unlink()  # first: what a kill leaves of it is not taken for whole
             shutil.rmtree(path)
 
 
 def _state(checkpoint: Path) -> dict[str, Any]:
-    state: dict[str, Any] = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    state: dict[str, Any] = json.loads(read_text(checkpoint / "trainer_state.json"))
     return state
 
 
@@ -89,27 +98,47 @@ def _step(checkpoint: Path) -> int:
     return int(checkpoint.name.rpartition("-")[2])
 
 
-def clear_incomplete(folder: Path) -> None:
-    """Remove what a run that died left of a checkpoint, so that it is not counted among the newest."""
-    for path in folder.glob("checkpoint-*"):
-        if not (path / COMPLETE).is_file():
-            shutil.rmtree(path)
+def clear_incomplete(folder: Path) -> list[str]:
+    """Remove what a run that died left of checkpoints, so that it is not counted among the newest; their names."""
+    left = sorted(path for path in folder.glob("checkpoint-*") if not (path / COMPLETE).is_file())
+    for path in left:
+        shutil.rmtree(path)
+    return [path.name for path in left]
+
+
+def with_whole_paths(config: TrainConfig, source: Source) -> TrainConfig:
+    """The config with paths that mean the same from any folder; hub ids stay as they are, and so does a data set that
+    only QREAL_DATA names.
+
+    Args:
+        config: as it was given.
+        source: what ``config.data`` was found to be.
+    """
+    whole: dict[str, str] = {}
+    if config.data is not None and source.kind in (Kind.FOLDER, Kind.SAVED):
+        whole["data"] = source.path
+    for key in ("model", "adapter", "deepspeed"):
+        value = getattr(config, key)
+        path = Path(value or "").expanduser()
+        if value and (path.is_file() if key == "deepspeed" else path.is_dir()):
+            whole[key] = os.path.abspath(path)  # by its own name, not that of what a link leads to
+    return config.model_copy(update=whole)
 
 
 def write_start(folder: Path, config: TrainConfig, facts: Mapping[str, Any]) -> None:
     """Config, environment and installed packages."""
     folder.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    (folder / CONFIG).write_text(text, encoding="utf-8")
+    write_whole(folder / CONFIG, text)
     packages = sorted({f"{d.metadata['Name']}=={d.version}" for d in distributions()}, key=str.lower)
-    (folder / "constraints.txt").write_text("\n".join(packages) + "\n", encoding="utf-8")
+    write_whole(folder / "constraints.txt", "\n".join(packages) + "\n")
     environment = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "prompt_version": PROMPT_VERSION,
         "git": git_state(),
         **facts,
     }
-    (folder / ENVIRONMENT).write_text(json.dumps(environment, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(folder / ENVIRONMENT, json.dumps(environment, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_config(folder: Path) -> TrainConfig:
@@ -120,21 +149,42 @@ def read_config(folder: Path) -> TrainConfig:
     """
     path = folder / CONFIG
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"{folder} is not the folder of a training run: {error}") from None
-    return checked(values, str(path))
+        document = read(path)
+    except YamlError as error:
+        raise ConfigError(f"{folder} is not the folder of a training run: {path.name} {error}") from None
+    return checked(document.content, str(path), document.written)
+
+
+def processes_of(folder: Path) -> int:
+    """In how many processes a run was started.
+
+    Raises:
+        ConfigError: the folder holds no run.
+    """
+    try:
+        return int(json.loads(read_text(folder / ENVIRONMENT))["processes"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{folder} is not the folder of a training run: {ENVIRONMENT}: {reason_of(error)}") from None
 
 
 def check_same(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Refuse to go on with a run on other data or in another number of processes: it would not end the same.
+    """Refuse to go on with a run on other data, with other texts of the questions or in another number of processes: it
+    would not end the same.
 
     Raises:
         ConfigError: it was started otherwise.
     """
-    started = json.loads((folder / ENVIRONMENT).read_text(encoding="utf-8"))
+    started = json.loads(read_text(folder / ENVIRONMENT))
     if started["processes"] != facts["processes"]:
-        raise ConfigError(f"{folder} was started in {started['processes']} processes, and now has {facts['processes']}")
+        raise ConfigError(
+            f"{folder} was started in {started['processes']} processes, and now has {facts['processes']}; go on with "
+            f"--processes {started['processes']}"
+        )
+    if started["prompt_version"] != PROMPT_VERSION:
+        raise ConfigError(
+            f"{folder} was started with version {started['prompt_version']} of the prompts, and this is version "
+            f"{PROMPT_VERSION}; go on with the release that it was started with, or start anew"
+        )
     content = ("sha256", "commit", "rows")  # wherever the data lies now
     if any(started["data"].get(key) != facts["data"].get(key) for key in content):
         raise ConfigError(f"{folder} was started with the data {started['data']}, and now has {facts['data']}")
@@ -142,14 +192,14 @@ def check_same(folder: Path, facts: Mapping[str, Any]) -> None:
 
 def data_facts(source: Source, rows: Dataset) -> dict[str, Any]:
     """What names the data: where it is, and a revision or a digest of its files."""
-    facts = {"name": source.name, "kind": str(source.kind), "rows": len(rows)}
-    files = [Path(entry["filename"]) for entry in rows.cache_files]
+    facts: dict[str, Any] = {"name": source.name, "kind": str(source.kind), "rows": len(rows)}
+    if source.is_drawn or any(map(drawn_id, rows["image_id"])):
+        facts["origin"] = DRAWN
     if source.kind is Kind.HUB:
-        # The hub's commit is the last folder of the cache's path.
-        return {**facts, "revision": source.revision, "commit": files[0].parent.name if files else None}
+        return {**facts, "revision": source.revision, "commit": source.commit}
     digest = hashlib.sha256()
-    for path in sorted([*Path(source.path).rglob("*.parquet"), *Path(source.path).rglob("*.arrow")]):
-        with path.open("rb") as file:
+    for path in source.files():
+        with open_file(path) as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return {**facts, "sha256": digest.hexdigest()}
 
@@ -174,8 +224,9 @@ def write_history(folder: Path, history: Sequence[Mapping[str, float]], best: st
     if not history:
         return
     defined = [{k: None if v != v else v for k, v in entry.items()} for entry in history]
-    (folder / HISTORY).write_text(json.dumps(defined, indent=1) + "\n", encoding="utf-8")
-    _draw(folder / CURVES, history, best)
+    write_whole(folder / HISTORY, json.dumps(defined, indent=1) + "\n")
+    with replaced(folder / CURVES) as beside:
+        _draw(beside, history, best)
 
 
 def keep_final(folder: Path) -> Path:
@@ -184,13 +235,15 @@ def keep_final(folder: Path) -> Path:
     newest = newest_checkpoint(folder)
     state = _state(newest or checkpoint)
     chosen = {"step": _step(checkpoint), "of_steps": state["global_step"], "best_value": state["best_metric"]}
-    (folder / CHOSEN).write_text(json.dumps(chosen) + "\n", encoding="utf-8")
-    target, partial = folder / FINAL, folder / f"{FINAL}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(checkpoint, partial, ignore=lambda _, names: [n for n in names if _TRAINING_STATE.match(n)])
-    shutil.rmtree(target, ignore_errors=True)
-    partial.rename(target)
-    return target
+    write_whole(folder / CHOSEN, json.dumps(chosen) + "\n")
+    with new_folder(folder / FINAL, instead=True) as beside:
+        shutil.copytree(checkpoint, beside, ignore=_training_state, dirs_exist_ok=True)
+    return folder / FINAL
+
+
+def _training_state(_: str, names: list[str]) -> list[str]:
+    """Files of a checkpoint that only training needs."""
+    return [name for name in names if _TRAINING_STATE.match(name)]
 
 
 def _draw(path: Path, history: Sequence[Mapping[str, float]], best: str) -> None:
@@ -215,4 +268,4 @@ def _draw(path: Path, history: Sequence[Mapping[str, float]], best: str) -> None
         axes.grid(alpha=0.3)
         if axes.has_data():
             axes.legend()
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, format="png")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +12,21 @@ import torch
 from training.config import ConfigError, TrainConfig
 from training.plan import Plan
 from training.writer import LENGTH
+
+PRESETS = {path.stem: path for path in sorted(Path(__file__).with_name("presets").glob("*.json"))}
+"""Settings of DeepSpeed by name; ``configs/deepspeed`` leads to them."""
+
+
+def deepspeed_file(given: str) -> Path:
+    """The settings of DeepSpeed that ``zero2``, ``zero3`` or a path names.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    path = PRESETS.get(given, Path(given).expanduser())
+    if not path.is_file():
+        raise ConfigError(f"deepspeed is {given!r}: there is no such file, expected one or {' or '.join(PRESETS)}")
+    return path
 
 
 def trl_settings(config: TrainConfig, plan: Plan) -> Any:
@@ -62,7 +78,7 @@ def trl_settings(config: TrainConfig, plan: Plan) -> Any:
         # How long the metric has not been better is part of what a resumed run goes on with.
         "restore_callback_states_from_checkpoint": config.held_out.early_stop is not None,
         "save_total_limit": None,  # older checkpoints are removed only once the new one is whole
-        "deepspeed": config.deepspeed,
+        "deepspeed": str(deepspeed_file(config.deepspeed)) if config.deepspeed else None,
         "use_cpu": on_cpu,
         # The rest hands tokenising to the collator.
         "max_length": None,
@@ -76,8 +92,8 @@ def trl_settings(config: TrainConfig, plan: Plan) -> Any:
         raise ConfigError(" ".join(str(error).split())) from None
     if arguments.n_gpu > 1:
         raise ConfigError(
-            f"{arguments.n_gpu} GPUs are visible to one process: start with `accelerate launch -m training`, or set "
-            "CUDA_VISIBLE_DEVICES=0"
+            f"{arguments.n_gpu} GPUs are visible to one process: add --processes {arguments.n_gpu} to use them all, or "
+            "--processes 1"
         )
     epoch = plan.batching.steps_an_epoch(plan.counts["train"].sequences, arguments.world_size)
     most = config.max_steps or epoch * math.ceil(config.epochs)

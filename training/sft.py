@@ -1,7 +1,6 @@
 """One training run, from a config to a folder: read top to bottom.
 
-Started plainly, with ``accelerate launch -m training CONFIG`` or ``torchrun -m training CONFIG`` on several devices or
-machines, with or without DeepSpeed: every process runs this script.
+Of several processes (``launch.py``, or a launcher of several machines), with or without DeepSpeed, each runs this.
 """
 
 from __future__ import annotations
@@ -13,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 
 from qreal_tasks.dataset import DatasetError, Source, locate
 from qreal_tasks.dataset_check import check
+from qreal_tasks.locks import locked
 from qreal_tasks.models.batching import is_out_of_memory
 from qreal_tasks.models.chat import Chat
+from qreal_tasks.terminal import console, echo
+from qreal_tasks.whole_files import free_name
 from training.collator import Collator, proofread
 from training.config import ConfigError, TrainConfig
 from training.examiner import Examiner
@@ -33,10 +34,13 @@ from training.run_folder import (
     is_finished,
     keep_final,
     newest_checkpoint,
+    with_whole_paths,
     write_history,
     write_start,
 )
 from training.settings import trl_settings
+
+_LOCK = ".lock"
 
 
 class BatchTooLargeError(RuntimeError):
@@ -59,6 +63,7 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
     """
     first = int(os.environ.get("RANK", "0")) == 0
     source = locate(config.data)
+    config = with_whole_paths(config, source)
     if first:
         _check_data(source)
     found = outline(config)
@@ -68,32 +73,38 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
     proofread(collator, chat, plan.train)
 
     arguments = trl_settings(config, plan)
-    folder = _folder(config, resume)
-    arguments.output_dir = str(folder)
-    os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard")
-    if first:
-        print_plan(plan, arguments.world_size, folder, Console())
-        facts = _facts(plan, arguments.world_size)
-        if resume is None:
-            write_start(folder, config, facts)
-        else:
-            check_same(folder, facts)
-            clear_incomplete(folder)
+    with contextlib.ExitStack() as held:
+        folder = _folder(config, resume, held)
+        arguments.output_dir = str(folder)
+        os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard")
+        if first:
+            print_plan(plan, arguments.world_size, folder, console())
+            facts = _facts(plan, arguments.world_size)
+            if resume is None:
+                write_start(folder, config, facts)
+            else:
+                check_same(folder, facts)
+                _say_where(folder, clear_incomplete(folder))
 
-    checkpoint = newest_checkpoint(folder) if resume else None
-    if checkpoint is not None and is_finished(checkpoint):  # stopped behind its last step, or asked for twice
+        checkpoint = newest_checkpoint(folder) if resume else None
+        if checkpoint is None or not is_finished(checkpoint):  # else stopped behind its last step, or asked for twice
+            try:
+                _run(config, plan, collator, arguments, checkpoint)
+            except Exception as error:
+                if is_out_of_memory(error):
+                    raise BatchTooLargeError(_advice(plan)) from error
+                raise
         if first:
             keep_final(folder)
         return folder
-    try:
-        _run(config, plan, collator, arguments, checkpoint)
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise BatchTooLargeError(_advice(plan)) from error
-        raise
-    if first:
-        keep_final(folder)
-    return folder
+
+
+def _say_where(folder: Path, removed: list[str]) -> None:
+    """From which checkpoint a run goes on, and what a kill has left of others."""
+    newest = newest_checkpoint(folder)
+    where = "the first step: no checkpoint is whole" if newest is None else newest.name
+    lost = f"; {', '.join(removed)} was being written or removed when the run died, and is gone" if removed else ""
+    echo(f"Going on from {where}{lost}")
 
 
 def _run(config: TrainConfig, plan: Plan, collator: Collator, arguments: Any, checkpoint: Path | None) -> None:
@@ -151,20 +162,31 @@ def _check_data(source: Source) -> None:
         )
 
 
-def _folder(config: TrainConfig, resume: Path | None) -> Path:
+def _folder(config: TrainConfig, resume: Path | None, held: contextlib.ExitStack) -> Path:
     """The run's folder, the same one for every process.
 
+    Args:
+        held: keeps the folder's lock, so that no other program trains in it.
+
     Raises:
-        ConfigError: the one that the config names holds something.
+        ConfigError: the one that the config names holds something, or another program trains in it.
     """
     from accelerate.utils import broadcast_object_list
 
-    if resume is not None:
-        return resume
     name = config.name or f"{config.task}-{Path(config.model).name}"
-    folder = Path(config.output or f"runs/train/{name}-{time.strftime('%Y%m%d-%H%M%S')}")
-    # Decided by the first process alone: it writes into the folder soon after.
-    agreed: list[Any] = broadcast_object_list([folder, _taken(folder)])
+    by_date = Path(f"runs/train/{name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    folder = resume or (Path(config.output).expanduser() if config.output else free_name(by_date))
+    refusal = None
+    if int(os.environ.get("RANK", "0")) == 0:  # it decides alone: it writes into the folder soon after
+        refusal = None if resume else _taken(folder)
+        if refusal is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            taken = ConfigError(f"another program trains in {folder}; let it end first")
+            try:
+                held.enter_context(locked(folder / _LOCK, taken))
+            except ConfigError as error:
+                refusal = str(error)
+    agreed: list[Any] = broadcast_object_list([folder, refusal])
     if agreed[1]:
         raise ConfigError(agreed[1])
     return Path(agreed[0])
@@ -172,7 +194,7 @@ def _folder(config: TrainConfig, resume: Path | None) -> Path:
 
 def _taken(folder: Path) -> str | None:
     """Why a new run cannot have this folder; one that died before its first checkpoint is started again."""
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if not folder.is_dir() or not any(path.name != _LOCK for path in folder.iterdir()):
         return None
     if (folder / CONFIG).is_file() and newest_checkpoint(folder) is None:
         return None
@@ -204,8 +226,7 @@ def _check_prepared(config: TrainConfig, tuner: Any) -> None:
     if config.deepspeed and str(tuner.accelerator.distributed_type).rpartition(".")[2] != "DEEPSPEED":
         raise ConfigError(
             f"deepspeed: {config.deepspeed} was not taken up (the processes work as "
-            f"{tuner.accelerator.distributed_type}): start with torchrun or accelerate launch, and unset "
-            "ACCELERATE_USE_CPU"
+            f"{tuner.accelerator.distributed_type}): unset ACCELERATE_USE_CPU"
         )
 
 
@@ -218,7 +239,7 @@ def _advice(plan: Plan) -> str:
         else "",
         "" if config.gradient_checkpointing else "gradient_checkpointing=true",
         f"a lower {limits}" if limits else "",
-        "" if config.deepspeed else "deepspeed=configs/deepspeed/zero3.json on several devices",
+        "" if config.deepspeed else "--deepspeed zero3 (configs/deepspeed/zero3.json) on several devices",
         "devices with more memory",
     ]
     return (

@@ -6,7 +6,7 @@ import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from datasets import Dataset
 from PIL import Image as PillowImage
@@ -20,6 +20,7 @@ from training.config import BOX_TASKS, ConfigError, TrainConfig
 from training.conversations import Conversation, Exchange, Picture
 from training.families import Family
 from training.model import Outline
+from training.round_trip import RoundTrip
 
 BENCHMARK_MAX_NEW_TOKENS = 2048
 """Where the benchmark cuts an ImageQA answer (``harness/tasks/_imageqa``)."""
@@ -59,6 +60,14 @@ class Counts:
     """By question, how many of each answer; only for Yes or No."""
 
 
+class _Tokenised(NamedTuple):
+    """An answer with its end of turn."""
+
+    tokens: int
+    lost: tuple[str, ...]
+    """Characters that the tokens do not hold."""
+
+
 class Writer:
     """Writes the conversations of rows, and counts their tokens without processing a picture."""
 
@@ -69,11 +78,15 @@ class Writer:
         self._longest_possible = outline.config.get_text_config().max_position_embeddings
         self._issues: Mapping[str, Mapping[str, str]] = {}
         self._portraits: frozenset[str] = frozenset()
+        self._round_trip = RoundTrip(self._chat.tokenizer)
+        self._lost_of_prompt = functools.cache(self._round_trip.lost)
         self.cleaner = Cleaner(self._chat.tokenizer)
+        self.lost: dict[str, tuple[str, ...]] = {}
+        """Characters that the tokenizer does not know, by the row and the question that hold them."""
         self.dropped = 0
         self.stretched = 0
         self._prompt_ids = functools.cache(lambda prompt: tuple(self._chat.plain_ids(prompt)))
-        self._answer_tokens = functools.cache(self._count_answer)
+        self._answer = functools.cache(self._tokenised)
         self._picture_tokens = functools.cache(self._count_picture)
         self._input_size = functools.cache(self._feed)
         if config.task in ("filter", "describe"):
@@ -103,7 +116,7 @@ class Writer:
             found.tokens_apart += apart
             found.longest = max(found.longest, length)
             for exchange in conversation.exchanges:
-                answer = self._answer_tokens(exchange)
+                answer = self._answer(exchange).tokens
                 found.answer_tokens += answer
                 found.longest_answer = max(found.longest_answer, answer)
                 if exchange.answer in ("Yes", "No"):
@@ -128,38 +141,40 @@ class Writer:
     def _exchanges(self, row: Mapping[str, Any]) -> list[Exchange]:
         config = self._config
         if config.task == "objectqa":
-            return conversations.objectqa(row, config.questions)
+            return conversations.objectqa(row, config.questions, config.prompts)
         if config.task in BOX_TASKS:
             picture = Picture(self._family.box_space, self._input_size(_size(row)))
             if config.task == "detect":
                 return conversations.detect(row, picture)
-            return conversations.imageqa(row, config.sets, picture)
+            return conversations.imageqa(row, config.sets, picture, config.prompts)
         issues = self._issues.get(row["entity_id"], {})
         if config.task == "describe":
             return conversations.describe(row, config.sets, issues)
         return conversations.filter_(row, config.sets, issues, row["image_id"] in self._portraits)
 
     def _fits(self, row: Mapping[str, Any], exchange: Exchange) -> bool:
-        """Whether a question with its answer is short enough for the model and the config."""
+        """Whether a question with its answer is short enough for the model and the config; what it loses is noted."""
         length = len(self._prompt_ids(exchange.prompt)) - 1 + self._picture_tokens(_size(row))
-        length += self._answer_tokens(exchange)
+        length += self._answer(exchange).tokens
         most = min(self._config.max_tokens or self._longest_possible, self._longest_possible)
+        name = f"{row.get('entity_id', row['image_id'])}, {exchange.name}"
         if length <= most:
+            if lost := (*self._lost_of_prompt(exchange.prompt), *self._answer(exchange).lost):
+                self.lost[name] = lost
             return True
         if self._config.over_length == "drop":
             self.dropped += 1
             return False
         whose = f"max_tokens={most}" if most == self._config.max_tokens else f"the model's {most} positions"
-        name = row.get("entity_id", row["image_id"])
         raise ConfigError(
-            f"{name}, {exchange.name}: {length} tokens with its answer, more than {whose}. Nothing is cut, since that "
+            f"{name}: {length} tokens with its answer, more than {whose}. Nothing is cut, since that "
             "would cut the answer: raise max_tokens, lower max_pixels or max_patches, or set over_length: drop"
         )
 
     def _length(self, conversation: Conversation) -> tuple[int, int]:
         """Tokens of the conversation as one sequence, and as one a question."""
         rows = [self._prompt_ids(exchange.prompt) for exchange in conversation.exchanges]
-        answers = sum(map(self._answer_tokens, conversation.exchanges))
+        answers = sum(self._answer(exchange).tokens for exchange in conversation.exchanges)
         picture = self._picture_tokens(conversation.size) - 1  # the placeholder stands for it
         apart = sum(len(row) + picture for row in rows) + answers
         if len(rows) == 1:
@@ -167,8 +182,10 @@ class Writer:
         shared = shared_length(rows)
         return shared + picture + sum(len(row) - shared for row in rows) + answers, apart
 
-    def _count_answer(self, exchange: Exchange) -> int:
-        return len(self._chat.answer_ids(exchange.prompt, self._family.answer(exchange.answer)))
+    def _tokenised(self, exchange: Exchange) -> _Tokenised:
+        answer = self._family.answer(exchange.answer)
+        ids = self._chat.answer_ids(exchange.prompt, answer)
+        return _Tokenised(len(ids), self._round_trip.lost(answer, ids))
 
     def _count_picture(self, size: tuple[int, int]) -> int:
         width, height = with_sides_in_range(PillowImage.new("1", size)).size

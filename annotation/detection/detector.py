@@ -19,7 +19,7 @@ from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 from annotation.config import Detection
 from annotation.detection.choosing import Candidate, Scores, candidates, chosen
 from annotation.detection.phrases import chunks, spans
-from annotation.devices import named_content, torch_device, torch_dtype
+from annotation.devices import loading, named_content, torch_device, torch_dtype
 
 
 @dataclass(frozen=True)
@@ -57,17 +57,17 @@ class Detector:
     """The model in evaluation mode.
 
     Raises:
-        OSError: there is no such checkpoint.
-        ValueError: it is of no type that finds objects by text.
+        AnnotationError: there is no such checkpoint, or it is of no type that finds objects by text.
     """
 
     def __init__(self, settings: Detection) -> None:
         self.settings = settings
         self._device = torch_device(settings.device)
-        self._processor = AutoProcessor.from_pretrained(settings.model, revision=settings.revision)
-        model = AutoModelForZeroShotObjectDetection.from_pretrained(
-            settings.model, revision=settings.revision, dtype=torch_dtype(settings.dtype)
-        )
+        with loading("detection.model", settings.model, Detection().model, "a model that finds objects by their names"):
+            self._processor = AutoProcessor.from_pretrained(settings.model, revision=settings.revision)
+            model = AutoModelForZeroShotObjectDetection.from_pretrained(
+                settings.model, revision=settings.revision, dtype=torch_dtype(settings.dtype)
+            )
         self._model = model.to(self._device).eval().requires_grad_(False)
         self._most_tokens = int(self._model.config.max_text_len)
         self.name = named_content(settings.model, settings.revision, self._model)

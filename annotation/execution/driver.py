@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,16 +15,19 @@ from annotation.execution.local import run_local
 from annotation.execution.on_ray import ray_started, run_on_ray
 from annotation.execution.work import Work
 from annotation.intake.start import prepare, write_manifest
+from annotation.items import Items, images_by_shard
 from annotation.llm.asker import Asker
 from annotation.llm.batches import BatchAsker, Limits
 from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
 from annotation.llm.pipeline import Pipeline
+from annotation.portrait_list import portrait_ids
 from annotation.progress import ProgressLog
-from annotation.run_folder import RunFolder
+from annotation.run_folder import RunFolder, alone_in
 from annotation.schemas import State
 from annotation.stages.asked import PLANS
 from annotation.stages.chain import AFTER, STAGES, is_asked, stages_after
+from annotation.trial import Trial
 from qreal_tasks.models.batch_runner import Standing
 from qreal_tasks.models.openai_retry import StoppedRun
 
@@ -69,10 +71,14 @@ class Options:
 
 @dataclass(frozen=True)
 class Watcher:
-    """What is told to whoever looks on."""
+    """What is told to whoever looks on; ``annotation.items`` says what the items of a stage are."""
 
-    stage: Callable[[str, int, int], None] = lambda stage, pending, total: None
+    stage: Callable[[str, int, int], None] = lambda stage, done, total: None
+    """It begins, or goes on: items done before, and all."""
+    items: Callable[[str, int, bool], None] = lambda stage, count, anew: None
+    """So many more are done; not anew where the record of calls held the answer."""
     shard: Callable[[str, int], None] = lambda stage, shard: None
+    """A shard is written."""
     batch: Callable[[Standing], None] = lambda standing: None
     cost: Callable[[Budget], None] = lambda budget: None
 
@@ -88,6 +94,7 @@ def init(images: str, path: Path, config: Config, where: Where, watcher: Watcher
         _compute(run, "intake", run.shard_numbers, where, watcher)
         if parquet.recipe_of(run.manifest_path) != run.recipe("intake"):
             write_manifest(run)
+    portrait_ids(run)  # a name that is none of the inputs is said before anything is paid for
     return run
 
 
@@ -95,8 +102,8 @@ def run_stages(run: RunFolder, options: Options, watcher: Watcher) -> None:
     """Do what is missing; nothing is done or paid for twice.
 
     Raises:
-        StoppedRun: a server makes every further request useless, the budget is reached, or a batch left requests
-            without an answer. What is done is kept.
+        StoppedRun: a server makes every further request useless, nothing came of a stage, the budget is reached, or a
+            batch left requests without an answer. What is done is kept.
         AnnotationError: the run cannot go on as it is.
     """
     if parquet.recipe_of(run.manifest_path) != run.recipe("intake"):
@@ -105,6 +112,7 @@ def run_stages(run: RunFolder, options: Options, watcher: Watcher) -> None:
             f"{run.path} --config {run.config_path}` checks them"
         )
     shards = shards_for(run, options.images)
+    portrait_ids(run)
     with alone(run), options.where.started(), CallRecord(run.calls_path) as calls:
         spent = sum(stage.cost_usd for stage in calls.spent().values())
         budget = Budget(options.max_cost_usd, run.config.language_model.prices, spent)
@@ -124,12 +132,8 @@ def shards_for(run: RunFolder, images: int | None) -> list[int]:
     """All shards, or the first ones that hold at least so many annotated images."""
     if images is None:
         return list(run.shard_numbers)
-    table = parquet.read_table(run.manifest_path, ["shard", "state"])
-    held = [0] * len(run.shard_numbers)
-    for shard, state in zip(table["shard"].to_pylist(), table["state"].to_pylist(), strict=True):
-        held[shard] += state == State.DONE
     found, total = list[int](), 0
-    for shard, count in enumerate(held):
+    for shard, count in enumerate(images_by_shard(run)):
         if total >= images:
             break
         found.append(shard)
@@ -138,7 +142,7 @@ def shards_for(run: RunFolder, images: int | None) -> list[int]:
 
 
 def discard_failed(run: RunFolder) -> int:
-    """Take away the shards with failed items and what was made of them, so that they are made again; how many.
+    """Take away the shards with failed items and what was made of them, so that they are made again; how many items.
 
     Later stages go first: whatever interrupts this leaves no shard that was made of another's old rows.
     """
@@ -148,32 +152,66 @@ def discard_failed(run: RunFolder) -> int:
             for shard in run.shard_numbers:
                 if not run.is_done(stage, shard):
                     continue
-                if any(row["state"] == State.FAILED for row in run.read(stage, shard, ["state"])):
+                failed = sum(row["state"] == State.FAILED for row in run.read(stage, shard, ["state"]))
+                if failed:
                     for later in (*reversed(stages_after(stage)), stage):
                         run.shard_path(later, shard).unlink(missing_ok=True)
-                    count += 1
+                    count += failed
     return count
 
 
 def _check_ready(run: RunFolder, stage: str, shards: Sequence[int]) -> None:
     for earlier in AFTER[stage]:
         if earlier != "intake" and (missing := run.pending(earlier, shards)):
+            images = Items(run)
             raise AnnotationError(
-                f"{stage} needs {earlier}, of which {len(missing)} of {len(shards)} shards are missing or out of date; "
-                f"run {earlier} first"
+                f"{stage} needs {earlier}, which is missing or out of date for {images.total('intake', missing)} of "
+                f"{images.total('intake', shards)} images; run {earlier} first"
             )
 
 
+class _Stage:
+    """One stage over the shards of a start: what is left to do, who is told, and whether it gets anywhere."""
+
+    def __init__(self, run: RunFolder, stage: str, shards: Sequence[int], watcher: Watcher) -> None:
+        self.run, self.stage, self.watcher = run, stage, watcher
+        self.pending = run.pending(stage, shards)
+        self.done = sorted(set(shards) - set(self.pending))
+        self.items = Items(run)
+        self.trial = Trial(run, stage, self.done)
+        before = self.items.total(stage, self.done)
+        watcher.stage(stage, before, before + self.items.total(stage, self.pending))
+        self._log = ProgressLog(run.progress_path)
+        if self.pending:
+            self._log.begin(stage)
+
+    def written(self, shard: int, items: int) -> None:
+        """Tell of a shard, of which so many items were asked or computed now."""
+        self._log.done(self.stage, shard, items)
+        self.watcher.shard(self.stage, shard)
+
+    def end(self) -> None:
+        """The stage is through.
+
+        Raises:
+            StoppedRun: nothing came of the stage.
+        """
+        self.trial.end()
+        if self.trial.stop is not None:
+            raise self.trial.stop
+
+
 def _compute(run: RunFolder, stage: str, shards: Sequence[int], where: Where, watcher: Watcher) -> None:
-    pending = run.pending(stage, shards)
-    watcher.stage(stage, len(pending), len(shards))
-    if not pending:
-        return
-    progress = ProgressLog(run.progress_path)
-    progress.begin(stage)
-    for shard in where.over(run, stage, pending):
-        progress.done(stage, shard)
-        watcher.shard(stage, shard)
+    under_way = _Stage(run, stage, shards, watcher)
+    if under_way.pending:
+        for shard in where.over(run, stage, under_way.pending):
+            items = under_way.items.of(stage, shard) or 0
+            under_way.written(shard, items)
+            watcher.items(stage, items, True)
+            under_way.trial.computed(shard)
+            if under_way.trial.stop is not None:
+                break
+    under_way.end()
 
 
 def _ask(
@@ -186,39 +224,38 @@ def _ask(
     calls: CallRecord,
     budget: Budget,
 ) -> None:
-    pending = run.pending(stage, shards)
-    watcher.stage(stage, len(pending), len(shards))
-    if not pending:
-        return
-    progress = ProgressLog(run.progress_path)
-    progress.begin(stage)
+    under_way = _Stage(run, stage, shards, watcher)
     known, stop = None, None
-    if options.batch is not None:
+    if options.batch is not None and under_way.pending:
         batches = BatchAsker(run, calls, budget, options.batch, api_key=options.api_key, watch=watcher.batch)
-        known, stop = batches.fill(PLANS[stage], pending)
+        known, stop = batches.fill(PLANS[stage], under_way.pending)
 
-    def done(shard: int) -> None:
-        progress.done(stage, shard)
-        watcher.shard(stage, shard)
+    def item(anew: bool) -> None:
+        watcher.items(stage, 1, anew)
         watcher.cost(budget)
 
-    pipeline = Pipeline(run, asker, PLANS[stage], stage, done, known=known, ask=options.batch is None)
-    pipeline.over(pending)
+    pipeline = Pipeline(
+        run,
+        asker,
+        PLANS[stage],
+        stage,
+        under_way.trial,
+        item,
+        under_way.written,
+        known=known,
+        ask=options.batch is None,
+    )
+    pipeline.over(under_way.pending)
     if stop is not None:
         raise stop
     if pipeline.left_pending:
         raise StoppedRun(
-            f"{stage}: batches left requests of {pipeline.left_pending} shards without an answer. Start the same "
-            "command again to submit them again."
+            f"{stage}: batches left {pipeline.left_pending} requests without an answer. Start the same command again "
+            "to submit them again."
         )
+    under_way.end()
 
 
-@contextmanager
-def alone(run: RunFolder) -> Iterator[None]:
+def alone(run: RunFolder) -> AbstractContextManager[None]:
     """One program at a time works on a run; one that dies gives it back."""
-    with (run.path / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AnnotationError(f"another program works on {run.path}; let it end first") from None
-        yield
+    return alone_in(run.path)

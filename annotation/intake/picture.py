@@ -1,23 +1,40 @@
 """Whether a file is one picture that can be annotated, and how it is shown to models.
 
-The bytes of an accepted file are kept as they are: what is compressed again is another picture to judge.
+The bytes of an accepted file are kept as they are: what is compressed again is another picture to judge. Where not
+every reader shows the same pixels, or any (EXIF orientation, AVIF, JPEG 2000), these are stored without loss, as PNG.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
+import re
 import warnings
 from dataclasses import dataclass
 
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, features
 
 from annotation.config import Intake
 from annotation.errors import AnnotationError
+from qreal_tasks.models.images import pixels_digest
 from qreal_tasks.models.openai_pictures import eight_bits
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
+"""What is stored: read by every Pillow and by browsers, or at least (TIFF) by every Pillow."""
+
+_STORED_AS_PNG = {"AVIF": "AVIF", "JPEG2000": "JPEG 2000"}
+"""What is read and stored as PNG: browsers show no JPEG 2000, and a Pillow of some years ago knows no AVIF."""
+
+_BEGINNINGS = (
+    (re.compile(rb"....ftypavi[fs]", re.DOTALL), "AVIF", "avif"),
+    (re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"), "JPEG 2000", "jpg_2000"),
+    (re.compile(rb"....ftyp(hei|hev|mif1|msf1)", re.DOTALL), "HEIC, as phones write it", None),
+    (re.compile(rb"\0\0\0\x0cJXL |\xff\x0a"), "JPEG XL", None),
+)
+"""How files begin that hold a picture though Pillow does not say so, and what Pillow calls their decoder."""
+
+_LFS_POINTER = b"version https://git-lfs"
+
 _TURNED = range(2, 9)
 """Orientations of EXIF that turn or mirror; 1 is upright, and nobody heeds another value."""
 
@@ -47,33 +64,44 @@ class Checked:
 def check_picture(raw: bytes, limits: Intake) -> Checked:
     """Decode the file to its end and identify it.
 
+    Of a JPEG with a second picture in it (MPO; phones put a map of brightness or depth there, stereo cameras the other
+    eye's view) the first one is taken, since it is the one that every reader shows.
+
     Raises:
-        UnusablePicture: it is empty, no picture, damaged, animated, too small or too large.
+        UnusablePicture: it is empty, no picture, damaged, animated, too small or too large. What stands before the
+            first colon or bracket of the message is the kind of reason, the same for all files.
     """
     if not raw:
         raise UnusablePicture("the file is empty (0 bytes)")
     image = _opened(raw, limits)
     file_format, file_mode = str(image.format), image.mode
     content, notes = raw, []
+    if file_format == "MPO":
+        notes.append("a JPEG with a second picture in it, the first one is taken")
     if image.getexif().get(ExifTags.Base.Orientation) in _TURNED:
         # Some readers turn it and some do not: the same box would mean two places.
         try:
             ImageOps.exif_transpose(image, in_place=True)
         except Exception as error:  # it writes the other metadata anew, whatever they hold
-            raise _damaged(error) from None
-        content = _lossless(eight_bits(image))
-        image = Image.open(io.BytesIO(content))
+            raise _damaged(f"{type(error).__name__}: {error}") from None
         notes.append("turned as its EXIF orientation says and stored as PNG")
+        content = b""
+    elif file_format in _STORED_AS_PNG:
+        notes.append(f"{_STORED_AS_PNG[file_format]} stored as PNG")
+        content = b""
     try:
+        if not content:
+            content = _lossless(eight_bits(image))
+            image = Image.open(io.BytesIO(content))
         rgb = as_rgb(image)
     except ValueError as error:
-        raise UnusablePicture(f"{error}; save it as 8-bit RGB") from error
+        raise UnusablePicture(f"no 8-bit colours: {error}; save it as 8-bit RGB") from error
     if file_mode not in ("RGB", "P", "L", "1"):
         notes.append(f"stored as {file_mode}, models are shown 8-bit RGB")
     return Checked(
         content,
         hashlib.sha256(raw).hexdigest()[:20],
-        _pixels_digest(rgb),
+        pixels_digest(rgb),
         rgb.width,
         rgb.height,
         file_format,
@@ -107,48 +135,57 @@ def _opened(raw: bytes, limits: Intake) -> Image.Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of large files and odd metadata; the limits below decide
         try:
-            image = Image.open(io.BytesIO(raw), formats=FORMATS)
+            image = Image.open(io.BytesIO(raw), formats=(*FORMATS, *_STORED_AS_PNG))
             _check_size(image, limits)
             image.load()
             image.getexif()  # readers of the dataset look into it
         except UnusablePicture:
             raise
         except UnidentifiedImageError:
-            expected = ", ".join(FORMATS)
-            raise UnusablePicture(f"no picture ({len(raw)} bytes, {raw[:8]!r}…), expected {expected}") from None
+            raise _unknown(raw) from None
         except Image.DecompressionBombError as error:
-            raise UnusablePicture(f"{error}, expected at most {limits.max_pixels}; scale it down") from None
+            raise UnusablePicture(f"too large: {error}, expected at most {limits.max_pixels}; scale it down") from None
         except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error …
-            raise _damaged(error) from None
+            raise _damaged(f"{type(error).__name__}: {error}") from None
     return image
 
 
-def _damaged(error: Exception) -> UnusablePicture:
-    said = f"{type(error).__name__}: {error}"
+def _unknown(raw: bytes) -> UnusablePicture:
+    for beginning, name, decoder in _BEGINNINGS:
+        if beginning.match(raw):
+            if decoder and features.check(decoder):
+                return _damaged(f"its beginning says {name}")
+            lacking = ", whose decoder this Pillow lacks" if decoder else ""
+            return UnusablePicture(f"a format that is not read ({name}{lacking}); save it as PNG")
+    if raw.startswith(_LFS_POINTER):
+        return UnusablePicture("no picture but a pointer of Git LFS: `git lfs pull` fetches it")
+    expected = ", ".join((*FORMATS, *_STORED_AS_PNG.values()))
+    return UnusablePicture(f"no picture ({len(raw)} bytes, {raw[:8]!r}…), expected {expected}")
+
+
+def _damaged(said: str) -> UnusablePicture:
     return UnusablePicture(f"damaged: cannot be decoded to its end ({said}); write the file anew")
 
 
 def _check_size(image: Image.Image, limits: Intake) -> None:
     frames = getattr(image, "n_frames", 1)
-    if frames > 1:
+    if frames > 1 and image.format == "TIFF":
+        raise UnusablePicture(f"several pages: {frames}, expected one picture; save the page that is meant")
+    if frames > 1 and image.format != "MPO":
         raise UnusablePicture(f"animated: {frames} frames, expected one picture; save the frame that is meant")
     width, height = image.size
     if width * height > limits.max_pixels:
         raise UnusablePicture(
-            f"{width} x {height} px are {width * height} pixels, expected at most {limits.max_pixels}; scale it down "
-            "or raise intake.max_pixels"
+            f"too large: {width} x {height} px are {width * height} pixels, expected at most {limits.max_pixels}; "
+            "scale it down or raise intake.max_pixels"
         )
     if min(width, height) < limits.min_side_px:
-        raise UnusablePicture(f"{width} x {height} px, expected sides of at least {limits.min_side_px}")
+        raise UnusablePicture(
+            f"too small: {width} x {height} px, expected sides of at least {limits.min_side_px} (intake.min_side_px)"
+        )
 
 
 def _lossless(image: Image.Image) -> bytes:
     out = io.BytesIO()
     image.save(out, "PNG", icc_profile=b"", exif=b"")
     return out.getvalue()
-
-
-def _pixels_digest(rgb: Image.Image) -> str:
-    digest = hashlib.sha256(json.dumps(rgb.size).encode())
-    digest.update(rgb.tobytes())
-    return digest.hexdigest()

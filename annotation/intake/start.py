@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ from annotation.config import Config, dump_config
 from annotation.errors import AnnotationError
 from annotation.intake.picture import check_picture
 from annotation.intake.sources import open_source
-from annotation.run_folder import RunFolder, write_listing
+from annotation.run_folder import LOCK, RunFolder, alone_in, write_listing
 from annotation.schemas import INTAKE, State
+from qreal_tasks.prompt_text import normalised_prompt
+from qreal_tasks.whole_files import beside_of, write_whole
 
 _MANIFEST = pa.schema(
     [
@@ -38,8 +40,8 @@ def prepare(images: str, path: Path, config: Config) -> RunFolder:
         AnnotationError: the inputs cannot be listed, or the folder holds something else.
     """
     place = str(Path(images).expanduser().resolve()) if Path(images).expanduser().exists() else images
-    config_path = path / "config.yaml"
-    if (path / "listing.parquet").is_file():
+    config_path, listing_path = path / "config.yaml", path / "listing.parquet"
+    if listing_path.is_file():
         run = RunFolder(path)
         if run.images != place:
             raise AnnotationError(f"{path} is a run of {run.images}; give another folder for {place}")
@@ -48,15 +50,19 @@ def prepare(images: str, path: Path, config: Config) -> RunFolder:
                 f"{path} was begun with another config. Edit {config_path} to change it, or give another folder"
             )
         return run
-    if path.exists() and any(entry for entry in os.listdir(path) if entry != config_path.name):
+    ours = {config_path.name, LOCK, *(beside_of(one).name for one in (config_path, listing_path))}
+    if path.exists() and not ours.issuperset(os.listdir(path)):  # of an ``init`` that was killed
         raise AnnotationError(f"{path} is not empty and no run; give another folder")
     listed = [asdict(one) for one in open_source(place, config.intake).listing()]
     if not listed:
         raise AnnotationError(f"{images} holds no file or row")
     path.mkdir(parents=True, exist_ok=True)
-    config_path.write_text(dump_config(config), encoding="utf-8")
-    # Last: a folder with a listing is a run.
-    write_listing(path / "listing.parquet", place, listed, config.images_per_shard)
+    with alone_in(path):
+        if listing_path.is_file():  # of another program, meanwhile
+            return prepare(images, path, config)
+        write_whole(config_path, dump_config(config))
+        # Last: a folder with a listing is a run.
+        write_listing(listing_path, place, listed, config.images_per_shard)
     return RunFolder(path)
 
 
@@ -64,18 +70,19 @@ def intake_rows(run: RunFolder, shard: int) -> list[dict[str, Any]]:
     """A row for every input of the shard, accepted or rejected."""
     inputs = run.inputs(shard)
     source = open_source(run.images, run.config.intake)
+    # Runs that were begun by earlier versions have neither problems nor notes in their listing.
+    raws = source.read([one["locator"] for one in inputs if not one.get("problem")])
     return [
-        _row(listed, raw, run.config)
-        for listed, raw in zip(inputs, source.read([one["locator"] for one in inputs]), strict=True)
+        _row(one, AnnotationError(one["problem"]) if one.get("problem") else next(raws), run.config) for one in inputs
     ]
 
 
 def write_manifest(run: RunFolder) -> None:
     """Look for duplicates over all shards and write what became of every input, a row group a shard.
 
-    Of images with equal pixels the first one is annotated, whatever prompts and generators the others have.
+    Of images with equal pixels the first one with a prompt is annotated, or the first one where none has a prompt.
     """
-    first: dict[str, str] = {}
+    kept = _kept(run)
 
     def groups() -> Iterator[pa.Table]:
         columns = [name for name in INTAKE.names if name != "content"]
@@ -83,21 +90,42 @@ def write_manifest(run: RunFolder) -> None:
             rows = run.read("intake", shard, columns)
             for place, row in enumerate(rows):
                 row |= {"shard": shard, "row": place}
-                if row["state"] != State.DONE:
-                    continue
-                same = first.get(row["pixels_sha256"])
-                if same is None:
-                    first[row["pixels_sha256"]] = row["name"]
-                else:
+                if row["state"] == State.DONE and kept[row["pixels_sha256"]].place != (shard, place):
+                    same = kept[row["pixels_sha256"]].name
                     row |= {"state": str(State.DUPLICATE), "reason": f"the same pixels as {same}"}
             yield pa.Table.from_pylist(rows, schema=_MANIFEST)
 
     shards.write_groups(run.manifest_path, groups(), _MANIFEST, run.recipe("intake"))
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """The one of images with equal pixels that is annotated."""
+
+    place: tuple[int, int]
+    """Shard and row."""
+    name: str
+    has_prompt: bool
+
+
+def _kept(run: RunFolder) -> dict[str, _Kept]:
+    """By digest of the pixels."""
+    kept: dict[str, _Kept] = {}
+    for shard in run.shard_numbers:
+        for place, row in enumerate(run.read("intake", shard, ["name", "state", "pixels_sha256", "prompt"])):
+            if row["state"] != State.DONE:
+                continue
+            one = _Kept((shard, place), row["name"], bool(normalised_prompt(row["prompt"])))
+            before = kept.setdefault(row["pixels_sha256"], one)
+            if one.has_prompt and not before.has_prompt:
+                kept[row["pixels_sha256"]] = one
+    return kept
+
+
 def _row(listed: dict[str, Any], raw: bytes | AnnotationError, config: Config) -> dict[str, Any]:
+    note = listed.get("note") or ""
     row: dict[str, Any] = dict.fromkeys(INTAKE.names)
-    row |= {"name": listed["name"], "prompt": listed["prompt"], "generator": listed["generator"], "note": ""}
+    row |= {"name": listed["name"], "prompt": listed["prompt"], "generator": listed["generator"], "note": note}
     try:
         if isinstance(raw, AnnotationError):
             raise raw
@@ -105,10 +133,11 @@ def _row(listed: dict[str, Any], raw: bytes | AnnotationError, config: Config) -
     except AnnotationError as error:
         return row | {"state": str(State.REJECTED), "reason": str(error)}
     prompt_id = listed["prompt_id"] or _prompt_id(listed["prompt"], checked.image_id)
-    return row | {"state": str(State.DONE), "reason": "", "prompt_id": prompt_id, **asdict(checked)}
+    notes = "; ".join(filter(None, (note, checked.note)))
+    return row | {"state": str(State.DONE), "reason": "", "prompt_id": prompt_id, **asdict(checked), "note": notes}
 
 
 def _prompt_id(prompt: str, image_id: str) -> str:
     """Of the words alone. Images without a prompt do not share one: a split by prompt must not tie them together."""
-    words = " ".join(prompt.split()).casefold()
+    words = normalised_prompt(prompt)
     return hashlib.sha256(words.encode()).hexdigest()[:16] if words else f"none-{image_id}"

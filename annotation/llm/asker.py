@@ -12,7 +12,7 @@ from typing import Any
 from annotation.config import Config
 from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
-from annotation.llm.outcome import Outcome, outcome_of
+from annotation.llm.outcome import Outcome, given_up, outcome_of
 from annotation.llm.request import Request
 from annotation.schemas import State
 from qreal_tasks.models.openai_chat import DEFAULT_BASE_URL, Asking, ChatClient
@@ -143,7 +143,7 @@ class OpenAsker:
             try:
                 outcome, cost = await self._ask(request)
             except StoppedRun as error:
-                self._stop(error)
+                self.stop(error)
                 return None
             finally:
                 self._budget.settle(reserved, cost)
@@ -159,7 +159,7 @@ class OpenAsker:
         async with self._settled:
             while self._asker.stopped is None and not self._budget.reserve(reserved_usd):
                 if not self._budget.calls_under_way:
-                    self._stop(StoppedRun(self._budget.stop_message()))
+                    self.stop(StoppedRun(self._budget.stop_message()))
                     return False
                 await self._settled.wait()
             return self._asker.stopped is None
@@ -177,6 +177,10 @@ class OpenAsker:
             found = outcome_of(completion, request.form)
             assert isinstance(completion, dict)  # outcome_of would have raised
             usage.add(completion)
+            if prices is not None and not usage.prompt_tokens:
+                # The server does not count. A limit on cost must hold all the same: the most that it can have been.
+                most = request.estimate(self._config.expected.characters_a_token, request.form.max_tokens)
+                usage.prompt_tokens, usage.completion_tokens = round(most.prompt), round(most.completion)
             self._calls.put(request.key, request.form.stage, request.item_id, found, usage, prices)
             return found
 
@@ -184,7 +188,7 @@ class OpenAsker:
         said = await asking.ask(body, read)
         if isinstance(said, Verdict):
             if said.reason != CONTENT_FILTER:
-                return Outcome(State.FAILED, said.message), 0.0
+                return given_up(said), 0.0
             filtered = Outcome(State.FILTERED, CONTENT_FILTER)
             self._calls.put(request.key, request.form.stage, request.item_id, filtered, usage, prices)
             return filtered, 0.0
@@ -196,6 +200,7 @@ class OpenAsker:
                 self._asking = await self._stack.enter_async_context(self._asker.client().open())
         return self._asking
 
-    def _stop(self, error: StoppedRun) -> None:
+    def stop(self, error: StoppedRun) -> None:
+        """Ask nothing more; the first error is what the user is told."""
         self._asker.stopped = self._asker.stopped or error
         self.stopping.set()

@@ -12,21 +12,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import openai
-
 from annotation.llm.asker import check_dialect, dialect_of
 from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
-from annotation.llm.outcome import Outcome, outcome_of
+from annotation.llm.outcome import Outcome, given_up, outcome_of
 from annotation.llm.pipeline import Plan
 from annotation.llm.replies import Form
 from annotation.run_folder import RunFolder
 from annotation.schemas import State
-from qreal_tasks.models.batch_api import Batch, BatchApi, status_error
+from qreal_tasks.models.batch_api import Batch, BatchApi
 from qreal_tasks.models.batch_runner import MAX_BYTES, MAX_REQUESTS, PRICE_FACTOR, Batches, Line, Standing, batch_prices
 from qreal_tasks.models.batch_state import Shard, opened
 from qreal_tasks.models.openai_chat import DEFAULT_BASE_URL, api_key_for
-from qreal_tasks.models.openai_http import MalformedAnswer, StatusError
+from qreal_tasks.models.openai_client import openai_client
+from qreal_tasks.models.openai_errors import MalformedAnswer, StatusError, error_of
 from qreal_tasks.models.openai_retry import CONTENT_FILTER, Action, StoppedRun, judge
 from qreal_tasks.models.openai_usage import Usage
 
@@ -79,7 +78,7 @@ class BatchAsker:
         model = run.config.language_model
         self._run, self._calls, self._budget, self._limits, self._watch = run, calls, budget, limits, watch
         self._url = model.base_url or DEFAULT_BASE_URL
-        client = openai.OpenAI(base_url=self._url, api_key=api_key_for(api_key, self._url))
+        client = openai_client(self._url, api_key_for(api_key, self._url))
         self._api = BatchApi(client, model.model, limits.poll_s)
         self._owner = hashlib.sha256(json.dumps([model.model, self._url]).encode()).hexdigest()
         self._prices = model.prices and batch_prices(model.prices)
@@ -158,10 +157,12 @@ class BatchAsker:
             return False
         status, body = response.get("status_code"), response.get("body")
         if isinstance(status, int) and status != 200:
-            return self._refused(key, item, status_error(status, body), found)
+            return self._refused(key, item, error_of(status, body), found)
         form = Form(item["stage"], item["max_tokens"])
         try:
             outcome = outcome_of(body, form)
+        except StatusError as error:
+            return self._refused(key, item, error, found)
         except MalformedAnswer as error:
             log.warning("%s: malformed answer in batch (%s)", item["item"], error)
             return False
@@ -188,6 +189,6 @@ class BatchAsker:
         elif verdict.action is Action.STOP:
             found.stops[verdict.reason] = verdict.message.rstrip(".")
         elif verdict.action is Action.GIVE_UP:
-            found.failed[key] = Outcome(State.FAILED, verdict.message)
+            found.failed[key] = given_up(verdict)
             return True
         return False

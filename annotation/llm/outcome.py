@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
+from annotation.errors import first_fault
 from annotation.llm.replies import Form
+from annotation.reasons import told
 from annotation.schemas import State
-from qreal_tasks.models.openai_http import short
-from qreal_tasks.models.openai_reading import REFUSED, read
-from qreal_tasks.models.openai_retry import CONTENT_FILTER
+from qreal_tasks.answers.only_json import only_json
+from qreal_tasks.answers.spoken import Reason, spoken
+from qreal_tasks.models.openai_errors import short
+from qreal_tasks.models.openai_reading import OUT_OF_TOKENS, REFUSED, is_cut_off, read
+from qreal_tasks.models.openai_retry import CONTENT_FILTER, Verdict
+from qreal_tasks.models.requests import Response
+from qreal_tasks.private import without_private
 
 KEPT = frozenset({State.DONE, State.REFUSED, State.FILTERED})
 """Answers for good. What failed is asked again by the next run that is told to."""
-
-_FENCED = re.compile(r"\s*```(?:json)?\s*(\{.*\})\s*```\s*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ def outcome_of(completion: object, form: Form) -> Outcome:
     """Read a chat completion.
 
     Raises:
-        MalformedAnswer: it is no chat completion.
+        MalformedAnswer: it is no chat completion, or one that did not end.
+        StatusError: it holds an error.
     """
     response = read(completion, form.choices)
     assert isinstance(completion, dict)  # read would have raised
@@ -46,37 +50,60 @@ def outcome_of(completion: object, form: Form) -> Outcome:
     if response.unanswered == CONTENT_FILTER:
         return Outcome(State.FILTERED, CONTENT_FILTER, None, *by)
     if response.unanswered == REFUSED:
-        return Outcome(State.REFUSED, short(response.text), None, *by)
+        return Outcome(State.REFUSED, without_private(short(response.text)), None, *by)
+    if (unfinished := _unfinished(response, form, is_cut_off(completion))) is not None:
+        return Outcome(State.FAILED, unfinished, None, *by)
     if form.choices:
-        return _scored(response.p, response.text, form, by)
-    if completion["choices"][0].get("finish_reason") == "length":
-        return Outcome(State.FAILED, f"cut off at {form.max_tokens} tokens; raise max_tokens", None, *by)
+        return _scored(response, form, by)
     if response.unanswered is not None:
         return Outcome(State.FAILED, response.unanswered, None, *by)
     return _formed(response.text, form, by)
 
 
+def given_up(verdict: Verdict) -> Outcome:
+    """What becomes of a request that no repeating could save."""
+    said = verdict.message
+    for repeated in (verdict.reason, f"{verdict.reason.removeprefix('status ')}: "):
+        said = said.removeprefix(repeated)
+    return Outcome(State.FAILED, told(verdict.reason, said.strip(" ()")))
+
+
+def _unfinished(response: Response, form: Form, is_cut: bool) -> str | None:
+    """Why the answer ends before its end; None for a whole one, and for a choice, which its first token tells."""
+    if response.p is not None:
+        return None
+    reasons = response.unanswered == OUT_OF_TOKENS or spoken(response.text).reason is Reason.UNFINISHED_REASONING
+    if reasons and not is_cut:
+        return told("ends inside its reasoning", response.text)
+    if reasons:
+        return f"cut off at {form.max_tokens} tokens inside its reasoning; raise max_tokens, or turn reasoning off"
+    return f"cut off at {form.max_tokens} tokens; raise max_tokens" if is_cut and not form.choices else None
+
+
 def _formed(text: str, form: Form, by: tuple[str | None, str | None]) -> Outcome:
-    """A server without structured output may fence its JSON; anything else around it is not guessed at."""
+    """Reasoning before the JSON and a fence around it are taken away, as the evaluation and the judge do; anything else
+    beside it is not guessed at."""
     assert form.reply is not None
-    fenced = _FENCED.fullmatch(text)
     try:
-        said = form.reply.model_validate_json(fenced[1] if fenced else text)
+        # By pydantic's own reader, which refuses half a surrogate pair: no file could hold it.
+        said = form.reply.model_validate_json(json.dumps(only_json(spoken(text).text)))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        where = f"{field}: " if field else ""
-        return Outcome(State.FAILED, f"reply not as asked ({where}{first['msg']}): {short(text)}", None, *by)
-    return Outcome(State.DONE, "", said.model_dump(mode="json"), *by)
+        why = first_fault(error)
+    except (ValueError, RecursionError) as error:
+        why = f"no JSON: {error}"
+    else:
+        return Outcome(State.DONE, "", said.model_dump(mode="json"), *by)
+    return Outcome(State.FAILED, told(f"reply not as asked ({why})", text), None, *by)
 
 
-def _scored(p: tuple[float, ...] | None, text: str, form: Form, by: tuple[str | None, str | None]) -> Outcome:
+def _scored(response: Response, form: Form, by: tuple[str | None, str | None]) -> Outcome:
     """Probabilities where the server gives them, else all of it for the word that was said."""
+    p = response.p
     if p is None:
-        word = text.strip().strip(".").casefold()
+        word = spoken(response.text).text.strip().strip(".").casefold()
         p = tuple(float(choice.casefold() == word) for choice in form.choices)
     if not any(p):
-        return Outcome(State.FAILED, f"none of {', '.join(form.choices)}: {short(text)}", None, *by)
+        return Outcome(State.FAILED, told(f"none of {', '.join(form.choices)}", response.text), None, *by)
     return Outcome(State.DONE, "", list(p), *by)
 
 

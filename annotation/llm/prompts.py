@@ -11,21 +11,20 @@ import json
 import re
 from functools import lru_cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from annotation.errors import AnnotationError
+from qreal_tasks.settings import Settings
+from qreal_tasks.yaml_files import YamlError, explained, read, validated
 
 _PLACE = re.compile(r"\{([a-z_]+)\}")
 
 
-class Prompt(BaseModel):
+class Prompt(Settings):
     """What the model is told. ``{name}`` in ``user`` is filled in; what comes from outside is quoted as data."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[a-z0-9_-]+$")
     version: int = Field(ge=1)
@@ -68,23 +67,16 @@ def load_prompt(name_or_path: str) -> Prompt:
     Raises:
         AnnotationError: there is none, or it is not as expected.
     """
+    file: Path | Traversable = resources.files("annotation") / "prompts" / f"{name_or_path}.yaml"
     if re.search(r"[/\\]|\.ya?ml$", name_or_path):
-        text = _text(Path(name_or_path).expanduser(), name_or_path)
-    else:
-        packaged = resources.files("annotation") / "prompts" / f"{name_or_path}.yaml"
-        text = _text(packaged, name_or_path)
+        file = Path(name_or_path).expanduser()
     try:
-        return Prompt.model_validate(yaml.safe_load(text))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise AnnotationError(f"prompt {name_or_path}: {error}") from error
-
-
-def _text(file: Any, name: str) -> str:
-    try:
-        found: str = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        document = read(file)
+        return validated(Prompt.model_validate, document.content, document.written)
+    except YamlError as error:
         raise AnnotationError(
-            f"prompt {name} cannot be read ({error}); expected entities, quality, judgment, parts, merge, combine or "
+            f"prompt {name_or_path} {error}; expected entities, quality, judgment, parts, merge, combine or "
             "the path of a .yaml file"
         ) from error
-    return found
+    except ValidationError as error:
+        raise AnnotationError(f"prompt {name_or_path}: {explained(error, Prompt, document.written)}") from error

@@ -1,7 +1,8 @@
 """The forms of the model's replies.
 
 Every field is required and nothing else is allowed, so that each form is a schema that strict structured output takes.
-What such a schema cannot say is checked after reading.
+What such a schema cannot say is checked after reading. Servers that enforce no schema let other spellings of Yes and No
+through; they are read as the evaluation reads them.
 """
 
 from __future__ import annotations
@@ -10,13 +11,39 @@ import json
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, create_model, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, create_model, model_validator
+from pydantic.fields import FieldInfo
 
+from annotation.saying_nothing import says_nothing
+from qreal_tasks.answers.judgment import parse_judgment
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension, is_flawed
 
-YesNo = Literal["Yes", "No"]
+
+def _verdict(said: object) -> object:
+    """Yes or No where the evaluation reads one from the same value; else the value as it is.
+
+    >>> _verdict("YES."), _verdict(" no"), _verdict(True), _verdict("Yes or no")
+    ('Yes', 'No', 'Yes', 'Yes or no')
+    """
+    if not isinstance(said, str | bool):
+        return said
+    # With a label, as it stands in the reply: "true" is a verdict only behind one.
+    return parse_judgment(json.dumps({"answer": said}, ensure_ascii=False)).answer or said
+
+
+def _truth(said: object) -> object:
+    """A verdict as a boolean; else the value as it is."""
+    return {"Yes": True, "No": False}.get(str(_verdict(said)), said)
+
+
+def _flaw(said: str | None) -> str | None:
+    """None for a text that describes no flaw."""
+    return None if said is None or says_nothing(said) else said
+
+
+YesNo = Annotated[Literal["Yes", "No"], BeforeValidator(_verdict)]
 
 
 class _Reply(BaseModel):
@@ -25,7 +52,7 @@ class _Reply(BaseModel):
 
 class NamedEntity(_Reply):
     name: str
-    is_person: bool
+    is_person: Annotated[bool, BeforeValidator(_truth)]
 
 
 class EntitiesReply(_Reply):
@@ -40,13 +67,15 @@ class _Judged(_Reply):
         """The dataset takes no flawed entity without a description."""
         said = self.model_dump()
         for dimension in Dimension:
-            if is_flawed(dimension, said) and not said[f"{dimension}_description"].strip():
-                raise ValueError(f"flawed in {dimension} but {dimension}_description is empty")
+            text = said[f"{dimension}_description"]
+            if is_flawed(dimension, said) and says_nothing(text):
+                found = f"says nothing ({text.strip()})" if text.strip() else "is empty"
+                raise ValueError(f"flawed in {dimension} but {dimension}_description {found}")
         return self
 
 
 _QUESTIONS: dict[str, Any] = dict.fromkeys(QUESTION_NAMES, (YesNo, ...))
-_PARTS: dict[str, Any] = dict.fromkeys(BODY_PARTS, (str | None, ...))
+_PARTS: dict[str, Any] = dict.fromkeys(BODY_PARTS, (Annotated[str | None, AfterValidator(_flaw)], ...))
 
 JudgmentReply = create_model(
     "JudgmentReply",
@@ -68,8 +97,8 @@ class MergeReply(_Reply):
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if not self.plausibility_description.strip():
-            raise ValueError("plausibility_description is empty")
+        if says_nothing(self.plausibility_description):
+            raise ValueError("plausibility_description is empty or says nothing")
         return self
 
 
@@ -80,8 +109,8 @@ class CombineReply(_Reply):
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if not self.description.strip():
-            raise ValueError("description is empty")
+        if says_nothing(self.description):
+            raise ValueError("description is empty or says nothing")
         return self
 
 
@@ -112,6 +141,18 @@ class Form:
     @property
     def choices(self) -> tuple[str, ...]:
         return LEVELS if self.stage == "quality" else ()
+
+    @property
+    def expected(self) -> str:
+        """What an answer must be, as a person is told."""
+        if self.reply is None:
+            return f"one of the words {', '.join(self.choices)}"
+        return f"JSON with {', '.join(_said_of(*one) for one in self.reply.model_fields.items())}, and nothing else"
+
+
+def _said_of(name: str, field: FieldInfo) -> str:
+    inner = [one for one in get_args(field.annotation) if isinstance(one, type) and issubclass(one, BaseModel)]
+    return f"{name} (a list, each with {' and '.join(inner[0].model_fields)})" if inner else name
 
 
 @lru_cache

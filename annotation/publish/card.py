@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,28 @@ from annotation.publish.config import NOT_STATED, PublishConfig
 from annotation.publish.evidence import CONFIG as ANNOTATIONS
 from annotation.publish.split import Split
 from annotation.publish.tally import Provenance, SplitTally
+from annotation.verification import parts, texts
 from annotation.verification.agreement import DROP, AgreementReport
 from qreal_tasks.benchmark import PROMPT_VERSION, QUESTIONS, Dimension
 from qreal_tasks.dataset import CONFIGS, SPLITS
 from qreal_tasks.metrics.bootstrap import LEVEL, Estimate
+from qreal_tasks.mini.origin import CARD_KEY, CARD_VALUE
+from qreal_tasks.mini.prompts import GENERATORS
+from qreal_tasks.plain_files import read_text
 
 _SIZES = (("n<1K", 1_000), ("1K<n<10K", 10_000), ("10K<n<100K", 100_000), ("100K<n<1M", 1_000_000))
-
+_ALWAYS_COUNTED = (texts.UNCHANGED, texts.ONE_EDIT, texts.COMBINED_BY_RULE, texts.COMBINED_BY_MODEL)
+_RULES = (
+    *_ALWAYS_COUNTED,
+    parts.INTEGRATED_BY_RULE,
+    parts.INTEGRATED_BY_MODEL,
+    texts.EMPTIED,
+    texts.TAKEN_AWAY,
+    texts.ADJUDICATED,
+)
+"""How a description is made, in the order of the card."""
+_DRAWING = frozenset(generator.name for generator in GENERATORS)
+"""Pretend generators of ``qreal mini``: a set with their pictures says that it was drawn, so that no board takes it."""
 
 _NOWHERE = "DIR"
 """Stands in the card for where the set is, until it is pushed."""
@@ -45,8 +61,15 @@ class Facts:
     least_votes: int | None
     """``--min-votes`` of the merge."""
     combined: str | None
-    """Prompt with which several edits were combined."""
+    """The model, with its prompts, that combined several edits and integrated body parts."""
     repository: str | None
+
+    @property
+    def rules(self) -> list[tuple[str, dict[str, int]]]:
+        """How descriptions were made: rule, and dimension to entities; also 0 of the usual ones."""
+        counted = sum((tally.rules for tally in self.splits.values()), Counter[tuple[str, str]]())
+        rows = [(rule, {str(one): counted[rule, str(one)] for one in Dimension}) for rule in _RULES]
+        return [(rule, row) for rule, row in rows if rule in _ALWAYS_COUNTED or any(row.values())]
 
     @property
     def entities(self) -> int:
@@ -55,7 +78,7 @@ class Facts:
 
 def name_in_card(path: Path, repository: str) -> bool:
     """Say in a card that was written for no place in particular where the set is; whether anything was changed."""
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path)
     named = text.replace(f'load_dataset("{_NOWHERE}",', f'load_dataset("{repository}",')
     named = named.replace(f"QREAL_DATA={_NOWHERE} ", f"QREAL_DATA={repository} ")
     if named == text:
@@ -97,6 +120,9 @@ def _front_matter(facts: Facts) -> str:
         "size_categories": [_size(facts.entities)],
         "task_categories": ["visual-question-answering", "object-detection", "image-text-to-text"],
         "tags": ["qreal-bench", "generated-images", "image-quality", "realism", "plausibility"],
+        **(
+            {CARD_KEY: CARD_VALUE} if any(_DRAWING & tally.generators.keys() for tally in facts.splits.values()) else {}
+        ),
         "configs": [
             {
                 "config_name": name,

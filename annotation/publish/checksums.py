@@ -6,6 +6,8 @@ import hashlib
 from pathlib import Path
 
 from annotation.errors import AnnotationError
+from qreal_tasks.plain_files import open_file, read_text
+from qreal_tasks.system_errors import reason_of
 
 NAME = "SHA256SUMS"
 
@@ -23,10 +25,10 @@ def check_checksums(folder: Path) -> None:
         AnnotationError: something is; the message names the first.
     """
     try:
-        lines = (folder / NAME).read_text(encoding="utf-8").splitlines()
+        lines = read_text(folder / NAME).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise AnnotationError(
-            f"{folder / NAME} cannot be read ({error}); `qreal annotate publish` writes such a folder"
+            f"{folder / NAME} cannot be read ({reason_of(error)}); `qreal annotate publish` writes such a folder"
         ) from None
     expected = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     found = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
@@ -45,5 +47,5 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

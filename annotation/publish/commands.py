@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from annotation.explained import explained, fail
+from qreal_tasks.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
     from annotation.publish.publish import Published
@@ -53,7 +54,7 @@ def publish_command(
         _show(publish(RunFolder(run), folder, options))
         if push is not None:
             _upload(folder, push, tag, private, gated)
-    typer.echo(f"{folder}: check it with `qreal data check {folder}`, use it with QREAL_DATA={folder}")
+    echo(f"{folder}: check it with `qreal data check {folder}`, use it with QREAL_DATA={folder}")
 
 
 def push_command(
@@ -72,10 +73,10 @@ def _upload(folder: Path, repository: str, tag: str | None, private: bool, gated
     from annotation.publish.hub import push
 
     done = push(folder, repository, tag, private, gated)
-    typer.echo(f"Uploaded: {done.address}")
+    echo(f"Uploaded: {done.address}")
     if done.eval_refused is not None:
         said = f"Warning: all but eval.yaml is there; the hub does not take that one: {done.eval_refused}"
-        typer.secho(said, fg="yellow", err=True)
+        echo(said, colour="yellow", err=True)
 
 
 def _check(push: str | None, tag: str | None, private: bool, gated: bool) -> None:
@@ -91,33 +92,27 @@ def _check(push: str | None, tag: str | None, private: bool, gated: bool) -> Non
 
 def _show(done: Published) -> None:
     for name, tally in done.splits.items():
-        typer.echo(
+        echo(
             f"{name}: {tally.images:,} images, {tally.entities:,} entities, {tally.annotations:,} annotations, "
             f"{tally.portraits:,} portraits"
         )
     split = done.split
     smaller = ", the paper's 13 % of a smaller set" if done.shrunk else ""
     if split.test_images != split.wanted_images or smaller:
-        typer.echo(
-            f"test images: {split.test_images} of {split.wanted_images} wanted{smaller}; prompts are not divided"
-        )
+        echo(f"test images: {split.test_images} of {split.wanted_images} wanted{smaller}; prompts are not divided")
     without = [name for name, tally in done.splits.items() if not tally.portraits]
     if len(without) == 1:
-        typer.secho(
-            f"Warning: no portrait is in {without[0]}; another --seed may bring one there", fg="yellow", err=True
-        )
+        echo(f"Warning: no portrait is in {without[0]}; another --seed may bring one there", colour="yellow", err=True)
     if done.left_out:
-        typer.echo(
-            f"{done.images_left_out} images are left out, for {len(done.left_out)} entities that are not decided:"
-        )
+        echo(f"{done.images_left_out} images are left out, for {len(done.left_out)} entities that are not decided:")
         for entity, why in done.left_out[:_SHOWN]:
-            typer.echo(f"  {entity}: {why}")
+            echo(f"  {entity}: {why}")
         if len(done.left_out) > _SHOWN:
-            typer.echo(f"  … and {len(done.left_out) - _SHOWN} more; all are in the config `annotations`")
+            echo(f"  … and {len(done.left_out) - _SHOWN} more; all are in the config `annotations`")
     if done.unlicensed:
-        typer.secho(
+        echo(
             f"Warning: no licence stated for the images of {', '.join(done.unlicensed)}; name it under `generators` in "
             "the config",
-            fg="yellow",
+            colour="yellow",
             err=True,
         )

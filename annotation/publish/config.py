@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from annotation.errors import AnnotationError
+from qreal_tasks.settings import Settings
+from qreal_tasks.yaml_files import YamlError, explained, read, validated
 
 NOT_STATED = "not stated"
 
 
-class PublishConfig(BaseModel):
+class PublishConfig(Settings):
     """All of it; every field may be left out."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     title: str = Field(default="Q-Real", pattern=r"\S")
-    license: str = Field(default="other", pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    license: str = "other"
     """Of the annotations, as the hub spells it; ``other`` says that none is stated."""
     license_name: str | None = None
     """With ``license: other``: what it is called."""
-    language: list[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]] = Field(default=["en"], min_length=1)
+    language: list[str] = Field(default=["en"], min_length=1)
     """Of prompts and descriptions."""
-    generators: dict[str, Annotated[str, Field(pattern=r"\S")]] = {}
+    generators: dict[str, Annotated[str, Field(pattern=r"\S")]] = Field(default={})
     """Generator to the licence of its images."""
     description: str = ""
     """A paragraph at the head of the card."""
@@ -35,6 +35,26 @@ class PublishConfig(BaseModel):
     citation: str = ""
     """BibTeX of the dataset itself; the paper's is always there."""
 
+    @field_validator("license")
+    @classmethod
+    def _as_the_hub_spells_it(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
+            meant = re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")
+            like = f", perhaps {meant}" if meant else ""
+            raise ValueError(
+                f"found {name!r}, expected a licence as the hub spells it, in small letters and without blanks{like}; "
+                "or license: other, and its name under license_name"
+            )
+        return name
+
+    @field_validator("language")
+    @classmethod
+    def _are_codes(cls, languages: list[str]) -> list[str]:
+        for language in languages:
+            if not re.fullmatch(r"[a-z]{2,3}", language):
+                raise ValueError(f"found {language!r}, expected codes of two or three small letters, such as en or de")
+        return languages
+
 
 def load_publish_config(path: Path) -> PublishConfig:
     """Read and check the file.
@@ -43,10 +63,12 @@ def load_publish_config(path: Path) -> PublishConfig:
         AnnotationError: it cannot be read, or a field is not as expected.
     """
     try:
-        said = yaml.safe_load(path.expanduser().read_text(encoding="utf-8"))
-        return PublishConfig.model_validate({} if said is None else said)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        if isinstance(error, ValidationError):
-            wrong = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg']}" for one in error.errors())
-            raise AnnotationError(f"config {path}: {wrong}. configs/annotation/publish.yaml is an example.") from None
-        raise AnnotationError(f"config {path} cannot be read: {error}") from error
+        document = read(path.expanduser())
+    except YamlError as error:
+        raise AnnotationError(f"config {path} {error}") from error
+    said = {} if document.content is None else document.content
+    try:
+        return validated(PublishConfig.model_validate, said, document.written)
+    except ValidationError as error:
+        wrong = explained(error, PublishConfig, document.written)
+        raise AnnotationError(f"config {path}: {wrong}. configs/annotation/publish.yaml is an example.") from None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from pathlib import PurePath
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from datasets import Features, List, Value
@@ -14,6 +15,7 @@ from annotation.publish.material import FINAL, Material
 from annotation.schemas import DRAFTS
 from annotation.verification.merged_rows import MERGED
 from qreal_tasks.benchmark import BODY_PARTS
+from qreal_tasks.private import without_private
 
 CONFIG = "annotations"
 _TEXT, _FLOAT = Value("string"), Value("float32")
@@ -25,6 +27,10 @@ _NAMES_OF_FILES = (
     *(f"{stage}_model" for stage in ("entities", "quality", "judgment", "parts", "merge")),
 )
 """Servers say of a model where it lay when they were started."""
+_FROM_HERE = re.compile(r"^(\.{1,2}[\\/]+)+")
+"""How a path may begin that is told from where the table lies."""
+_SAID = ("reason", "notes")
+"""What servers and programs said of a draft."""
 _CALL_KEYS = ("judgment_call_key", "parts_call_key", "merge_call_key")
 _VOTE = MERGED.field("votes").type.value_type
 Row = dict[str, Any]
@@ -112,6 +118,7 @@ def _row(draft: Row, merged: Row | None, names: Pseudonyms) -> Row:
     return {
         **draft,
         **{name: _shareable(draft[name]) for name in draft if name in _NAMES_OF_FILES and draft[name] is not None},
+        **{name: without_private(draft[name]) for name in _SAID if draft[name] is not None},
         "verification_state": said["state"],
         "conflicts": said["conflicts"] or [],
         "drop_reason": said["drop"],
@@ -119,7 +126,7 @@ def _row(draft: Row, merged: Row | None, names: Pseudonyms) -> Row:
         "adjudicated_by": names.of(said["adjudicated_by"]),
         "votes": names.within(said["votes"] or []),
         "sources": names.within(said["sources"] or []),
-        "verification_notes": said["notes"],
+        "verification_notes": said["notes"] and without_private(said["notes"]),
     }
 
 
@@ -135,7 +142,7 @@ def _keys(draft: Row, merged: Row | None, quality_keys: Mapping[str, str]) -> li
     found = [draft[name] for name in _CALL_KEYS]
     found.append(quality_keys.get(draft["entity_id"]))
     found += (merged or {}).get("combine_call_keys") or []
-    return [key for key in found if key is not None]
+    return list(dict.fromkeys(key for key in found if key is not None))  # parts may be integrated as they were drafted
 
 
 def _cost(keys: Sequence[str], costs: Mapping[str, float]) -> float | None:
@@ -144,8 +151,14 @@ def _cost(keys: Sequence[str], costs: Mapping[str, float]) -> float | None:
 
 
 def _shareable(name: str) -> str:
-    """A table may name files by where they lay; that says nothing to others."""
-    return PurePath(name).name if PurePath(name).is_absolute() else name
+    """A table may name files by where they lay; that says nothing to others. What tells one file from another stays.
+
+    >>> [_shareable(name) for name in ("/data/me/1.png", "./cats/1.png", "../cats/1.png", "cats/1.png")]
+    ['1.png', 'cats/1.png', 'cats/1.png', 'cats/1.png']
+    """
+    if name.startswith("~") or PurePosixPath(name).is_absolute() or PureWindowsPath(name).is_absolute():
+        return without_private(PureWindowsPath(name).name)  # knows both kinds of slashes
+    return without_private(_FROM_HERE.sub("", name))
 
 
 def _by_field_and_name(row: Row) -> tuple[str, str]:

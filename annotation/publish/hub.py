@@ -11,6 +11,7 @@ from typing import Any
 from annotation.errors import AnnotationError
 from annotation.publish.card import name_in_card
 from annotation.publish.checksums import check_checksums, write_checksums
+from qreal_tasks.hub_errors import told_by_hub
 
 _EVAL = "eval.yaml"
 _REFUSALS = (400, 403, 422)
@@ -74,14 +75,14 @@ def push(folder: Path, repository: str, tag: str | None, private: bool, gated: b
             except HfHubHTTPError as error:
                 if error.response.status_code not in _REFUSALS:
                     raise
-                refused = _short(error)
+                refused = told_by_hub(error)
         if tag:
             step = f"tagging it {tag}"
             api.create_tag(**about, tag=tag, revision=last)
     except (HfHubHTTPError, HFValidationError, httpx2.HTTPError, OSError) as error:
         options = "".join([f" --tag {shlex.quote(tag)}" if tag else "", " --private" * private, " --gated" * gated])
         raise AnnotationError(
-            f"{repository}: {step} failed: {_short(error)}. {folder} is whole; push it again with "
+            f"{repository}: {step} failed: {told_by_hub(error)}. {folder} is whole; push it again with "
             f"`qreal annotate push {shlex.quote(str(folder))} {shlex.quote(repository)}{options}`"
         ) from None
     return Pushed(str(address), refused)
@@ -97,7 +98,3 @@ def check_names(repository: str, tag: str | None) -> None:
         raise AnnotationError(f"{repository!r} is not a name of a repository, expected org/name")
     if tag is not None and not _TAG.fullmatch(tag):
         raise AnnotationError(f"{tag!r} is not a name of a tag, expected letters, digits, ., - and _, such as v1.0")
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

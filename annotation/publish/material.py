@@ -48,13 +48,22 @@ class Material:
             yield draft, self.merged.get(draft["entity_id"])
 
     def finals(self, shard: int) -> dict[str, list[Row]]:
-        """Image to its final entities: rows of drafts with what people decided in the place of what was drafted."""
+        """Image to its final entities: rows of drafts with what people decided in the place of what was drafted, and
+        the sources of every text."""
         found: dict[str, list[Row]] = {}
         for draft, merged in self.drafts(shard):
             whole = draft["image_id"] not in self.open_images
             if whole and merged is not None and merged["state"] == Conclusion.FINAL:
-                found.setdefault(draft["image_id"], []).append({**draft, **{name: merged[name] for name in FINAL}})
+                final = {name: merged[name] for name in (*FINAL, "sources")}
+                found.setdefault(draft["image_id"], []).append({**draft, **final})
         return found
+
+    def prompts(self) -> set[tuple[str, str]]:
+        """Id and text of every drafted image's prompt, also where nothing of the image is published."""
+        rows = (
+            row for shard in self.run.shard_numbers for row in self.run.read("drafts", shard, ["prompt_id", "prompt"])
+        )
+        return {(row["prompt_id"], row["prompt"]) for row in rows}
 
     def facts(self) -> list[ImageFacts]:
         """Of every image with a final entity."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +25,8 @@ from annotation.verification.agreement import agreement_of
 from annotation.verification.merged import settings_of_merged
 from qreal_tasks.dataset import CONFIGS, FEATURES, SPLITS
 from qreal_tasks.leaderboard.eval_yaml import write_eval_yaml
+from qreal_tasks.private import own_keys, without_key, without_private
+from qreal_tasks.whole_files import new_folder
 
 _Writers = dict[tuple[str, str], SplitWriter]
 """By config and split."""
@@ -72,18 +73,33 @@ def publish(run: RunFolder, folder: Path, options: Options) -> Published:
         AnnotationError: ``folder`` holds something, the run is not decided or not merged, or the disk is full; nothing
             is left at ``folder`` then.
     """
-    folder = folder.absolute()
-    _check_free(folder)
+    if folder.is_symlink():
+        raise AnnotationError(f"{folder} is a link; give the folder that it leads to")
+    try:
+        with new_folder(folder) as beside:
+            return _published(run, folder.absolute(), beside, options)
+    except FileExistsError as error:
+        raise AnnotationError(str(error)) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise AnnotationError(
+            f"the disk of {folder} is full: nothing was kept there, and the run is as it was. Needed is about the "
+            "size of all images again, and that of their crops"
+        ) from error
+
+
+def _published(run: RunFolder, folder: Path, beside: Path, options: Options) -> Published:
+    """What is written, into ``beside``, and will be at ``folder``."""
     material = material_of(run, options.partial)
     facts = material.facts()
     wanted = wanted_test_images(len(facts)) if options.test_images is None else options.test_images
-    split = split_of(facts, wanted, options.seed)
-    with _partial(folder) as partial:
-        tallies = _write_records(material, split, partial, options.most_file_bytes)
-        provenance = _write_annotations(material, split, partial, options)
-        _write_card(material, split, tallies, provenance, partial, options)
-        write_eval_yaml(partial / "eval.yaml")
-        write_checksums(partial)
+    split = split_of(facts, wanted, options.seed, sorted(material.prompts()))
+    tallies = _write_records(material, split, beside, options.most_file_bytes)
+    provenance = _write_annotations(material, split, beside, options)
+    _write_card(material, split, tallies, provenance, beside, options)
+    write_eval_yaml(beside / "eval.yaml")
+    write_checksums(beside)
     return Published(
         folder,
         tallies,
@@ -156,10 +172,11 @@ def _write_card(
         states=material.states,
         adjudicated=sum(row["adjudicated_by"] is not None for row in material.merged.values()),
         least_votes=settings.min_votes,
-        combined=settings.combine,
+        combined=settings.combine and without_private(settings.combine),
         repository=options.repository,
     )
-    (folder / "README.md").write_text(card(facts), encoding="utf-8", errors="replace", newline="\n")
+    text = without_key(card(facts), *own_keys())
+    (folder / "README.md").write_text(text, encoding="utf-8", errors="replace", newline="\n")
 
 
 @contextmanager
@@ -178,43 +195,3 @@ def _writers(folder: Path, schemas: Mapping[str, object], most_file_bytes: int) 
         for writer in found.values():
             writer.abandon()
         raise
-
-
-def _check_free(folder: Path) -> None:
-    if folder.is_symlink():
-        raise AnnotationError(f"{folder} is a link; give the folder that it leads to")
-    if _mark(folder).parent.exists() and not _mark(folder).is_file():
-        raise AnnotationError(f"{_mark(folder).parent} is in the way and was not made by this program; move it")
-    if folder.is_dir() and any(folder.iterdir()):
-        raise AnnotationError(f"{folder} is not empty; give a folder that is empty or does not exist yet")
-    if folder.exists() and not folder.is_dir():
-        raise AnnotationError(f"{folder} is a file; give a folder that is empty or does not exist yet")
-
-
-@contextmanager
-def _partial(folder: Path) -> Iterator[Path]:
-    """A folder beside that takes the place of ``folder`` when the block ends well, and is gone when it does not."""
-    mark = _mark(folder)
-    beside, partial = mark.parent, mark.parent / "dataset"
-    shutil.rmtree(beside, ignore_errors=True)  # of a program that was killed
-    try:
-        partial.mkdir(parents=True)
-        mark.touch()
-        yield partial
-        if folder.is_dir():
-            folder.rmdir()
-        partial.rename(folder)
-        shutil.rmtree(beside)
-    except BaseException as error:
-        shutil.rmtree(beside, ignore_errors=True)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise AnnotationError(
-                f"the disk of {folder} is full: nothing was kept there, and the run is as it was. Needed is about the "
-                "size of all images again, and that of their crops"
-            ) from error
-        raise
-
-
-def _mark(folder: Path) -> Path:
-    """Tells the folder in which a dataset is made from one that a user has."""
-    return folder.with_name(f".{folder.name}.qreal-partial") / "made-by-qreal"

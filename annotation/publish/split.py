@@ -8,13 +8,14 @@ first and the balance second.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from annotation.errors import AnnotationError
+from qreal_tasks.prompt_text import normalised_prompt
 
 PAPER_TEST_IMAGES = 400
 PAPER_IMAGES = 3_088
@@ -44,6 +45,7 @@ class Split:
     """The test prompts; all others are for training."""
 
     test_prompts: frozenset[str]
+    """By ``prompt_id``."""
     wanted_images: int
     test_images: int
     """As near to ``wanted_images`` as was found; prompts are not divided."""
@@ -62,27 +64,67 @@ def wanted_test_images(images: int) -> int:
     return min(PAPER_TEST_IMAGES, max(1, round(images * PAPER_TEST_IMAGES / PAPER_IMAGES)))
 
 
-def split_of(images: Sequence[ImageFacts], test_images: int, seed: int) -> Split:
+def split_of(
+    images: Sequence[ImageFacts], test_images: int, seed: int, prompts: Iterable[tuple[str, str]] = ()
+) -> Split:
     """The split; the same images and seed give the same, whatever the order of the images.
+
+    Args:
+        images: those that are published.
+        test_images: how many of them to test on.
+        seed: draws the prompts.
+        prompts: ids and texts, also of images that are not published: ids with one text go into one split.
 
     Raises:
         AnnotationError: there are fewer than two prompts, or not fewer test images than images.
     """
-    prompts = sorted({image.prompt_id for image in images}, key=lambda prompt: _drawn(seed, prompt))
-    if len(prompts) < 2:
+    group_of = groups_of([*((image.prompt_id, "") for image in images), *prompts])
+    groups = sorted({group_of[image.prompt_id] for image in images}, key=lambda group: _drawn(seed, group))
+    if len(groups) < 2:
         raise AnnotationError(
-            f"{len(images)} images have {len(prompts)} prompt between them; a dataset is split by prompt, so it needs "
+            f"{len(images)} images have {len(groups)} prompt between them; a dataset is split by prompt, so it needs "
             "two at least. Give every image its prompt or prompt_id and make the run anew."
         )
     if not 0 < test_images < len(images):
-        raise AnnotationError(f"{test_images} test images of {len(images)}: expected some and not all")
-    features = _features(images, prompts)
+        raise AnnotationError(
+            f"{test_images} test images of {len(images)}: expected some and not all; give another --test-images"
+        )
+    features = _features(images, group_of, groups)
     chosen = _chosen(features, test_images)
+    tested = {group for group, taken in zip(groups, chosen, strict=True) if taken}
     return Split(
-        frozenset(prompt for prompt, taken in zip(prompts, chosen, strict=True) if taken),
+        frozenset(prompt_id for prompt_id, group in group_of.items() if group in tested),
         test_images,
         int(features[chosen, 0].sum()),
     )
+
+
+def groups_of(prompts: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Every ``prompt_id`` to the one that stands for its prompt: the first in order of those that share a text.
+
+    A table may bring several ids of one prompt, and so did earlier versions of ``init``.
+
+    Args:
+        prompts: id and text of every image; an empty text is that of no prompt.
+
+    >>> groups_of([("b", "A dog"), ("a", "a  dog"), ("c", "A cat")])
+    {'b': 'a', 'a': 'a', 'c': 'c'}
+    """
+    texts = dict.fromkeys(prompts)
+    parent = {prompt_id: prompt_id for prompt_id, _ in texts}
+
+    def root(prompt_id: str) -> str:
+        while parent[prompt_id] != prompt_id:
+            parent[prompt_id] = parent[parent[prompt_id]]
+            prompt_id = parent[prompt_id]
+        return prompt_id
+
+    first: dict[str, str] = {}
+    for prompt_id, prompt in texts:
+        if text := normalised_prompt(prompt):
+            one, other = sorted((root(first.setdefault(text, prompt_id)), root(prompt_id)))
+            parent[other] = one
+    return {prompt_id: root(prompt_id) for prompt_id in parent}
 
 
 def quality_thirds(images: Sequence[ImageFacts]) -> list[int | None]:
@@ -94,13 +136,13 @@ def quality_thirds(images: Sequence[ImageFacts]) -> list[int | None]:
     return [None if image.quality is None else int(image.quality > low) + int(image.quality > high) for image in images]
 
 
-def _features(images: Sequence[ImageFacts], prompts: Sequence[str]) -> FloatArray:
-    """(prompts, features): images, portraits, images by generator, images by third of quality."""
+def _features(images: Sequence[ImageFacts], group_of: Mapping[str, str], groups: Sequence[str]) -> FloatArray:
+    """(groups, features): images, portraits, images by generator, images by third of quality."""
     generators = sorted({image.generator for image in images})
-    place = {prompt: row for row, prompt in enumerate(prompts)}
-    found = np.zeros((len(prompts), 2 + len(generators) + 3))
+    place = {group: row for row, group in enumerate(groups)}
+    found = np.zeros((len(groups), 2 + len(generators) + 3))
     for image, third in zip(images, quality_thirds(images), strict=True):
-        row = found[place[image.prompt_id]]
+        row = found[place[group_of[image.prompt_id]]]
         row[0] += 1
         row[1] += image.is_portrait
         row[2 + generators.index(image.generator)] += 1

@@ -35,11 +35,13 @@ class SplitTally:
     """Question to entities."""
     flawed: Counter[str] = field(default_factory=Counter)
     """Dimension to entities."""
+    rules: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How the description of a dimension was made: (rule, dimension) to entities."""
     scored: int = 0
     quality_sum: float = 0.0
 
     def add(self, image: Row, entities: list[Row]) -> None:
-        """A row of ``imageqa``, and its entities as drafts with final answers."""
+        """A row of ``imageqa``, and its entities as ``Material.finals`` gives them."""
         self.images += 1
         self.portraits += image["is_portrait"]
         self.with_parts += image["is_portrait"] and any(any((one["parts"] or {}).values()) for one in entities)
@@ -49,6 +51,8 @@ class SplitTally:
             self.entities += 1
             self.yes.update(name for name in QUESTION_NAMES if one[name] == ANSWERS[1])
             self.flawed.update(str(dimension) for dimension in Dimension if is_flawed(dimension, one))
+            made = {source["field"]: source["rule"] for source in one["sources"]}
+            self.rules.update((made[f"{dimension}_description"], str(dimension)) for dimension in Dimension)
             if one["quality_score"] is not None:
                 self.scored += 1
                 self.quality_sum += one["quality_score"]

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from annotation.config import Quality
-from annotation.devices import named_content, torch_device
+from annotation.devices import loading, named_content, torch_device
 from annotation.errors import AnnotationError
 from annotation.llm.prompts import load_prompt
 from annotation.llm.replies import LEVELS
@@ -27,24 +27,25 @@ class QEvalScore:
     """The model in evaluation mode.
 
     Raises:
-        AnnotationError: a level is not one token of the model's vocabulary.
-        OSError: there is no such checkpoint.
+        AnnotationError: there is no such checkpoint, it is of another kind, or a level is not one token of its
+            vocabulary.
     """
 
     def __init__(self, settings: Quality) -> None:
         self._batch_size = settings.batch_size
-        loaded = load(
-            settings.model,
-            adapter=None,
-            merge_adapter=False,
-            revision=settings.revision,
-            dtype=settings.dtype,
-            device=str(torch_device(settings.device)),
-            device_map=None,
-            attn_implementation=None,
-        )
+        with loading("quality.model", settings.model, Quality().model, "an image-text-to-text model"):
+            loaded = load(
+                settings.model,
+                adapter=None,
+                merge_adapter=False,
+                revision=settings.revision,
+                dtype=settings.dtype,
+                device=str(torch_device(settings.device)),
+                device_map=None,
+                attn_implementation=None,
+            )
+            limit_pictures(loaded.processor, max_pixels=settings.max_pixels)
         self._model, self._processor, self._device = loaded.model, loaded.processor, loaded.device
-        limit_pictures(self._processor, max_pixels=settings.max_pixels)
         self._processor.tokenizer.padding_side = "left"  # the next token of every row is then at the same place
         self._level_ids = level_tokens(self._processor.tokenizer, settings.model)
         self._prompt = load_prompt(settings.prompt)

@@ -46,7 +46,7 @@ def settings_of(stage: str, config: Config) -> dict[str, Any]:
     them: after a change of batch size, device, price or concurrency nothing is made again.
 
     Raises:
-        AnnotationError: a prompt cannot be read.
+        AnnotationError: a prompt or the list of portraits cannot be read.
     """
     if stage == "intake":
         return config.intake.model_dump(mode="json")
@@ -62,7 +62,9 @@ def settings_of(stage: str, config: Config) -> dict[str, Any]:
         portraits = config.portraits
         prompt = portraits.parts_prompt if stage == "parts" else portraits.merge_prompt
         asked = _asked(config, prompt) if portraits.enabled else {}
-        return {**asked, "enabled": portraits.enabled, "max_tokens": portraits.max_tokens}
+        names = portraits.names()
+        listed = {} if names is None else {"list": sorted(names)}
+        return {**asked, **listed, "enabled": portraits.enabled, "max_tokens": portraits.max_tokens}
     return {}
 
 

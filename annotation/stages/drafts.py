@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from annotation.portrait_list import portrait_ids
 from annotation.run_folder import Picture, RunFolder
 from annotation.schemas import DRAFTS, State
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES
@@ -24,6 +25,7 @@ def rows(run: RunFolder, shard: int) -> list[Row]:
         stage: {row["entity_id"]: row for row in run.read(stage, shard)}
         for stage in ("quality", "judgment", "parts", "merge")
     }
+    listed = portrait_ids(run)
     by_image: dict[str, list[Row]] = {}
     for row in run.read("detection", shard):
         by_image.setdefault(row["image_id"], []).append(row)
@@ -31,6 +33,8 @@ def rows(run: RunFolder, shard: int) -> list[Row]:
     for picture in run.pictures(shard):
         entities = by_image.get(picture.image_id, [])
         portrait = any(row["is_person"] and row["state"] == State.DONE for row in entities)
+        if listed is not None:
+            portrait = picture.image_id in listed
         shared = {**_of_image(picture, named[picture.image_id]), "is_portrait": portrait}
         found += [
             shared | _of_entity(row, {s: by_stage[s].get(row["entity_id"], {}) for s in by_stage}) for row in entities

@@ -1,6 +1,6 @@
 """Stages ``parts`` and ``merge``: the portrait protocol. What is wrong with seven body parts, then one description.
 
-A row a detected person.
+A row a detected person. With ``portraits.list`` only the people of its images are asked about.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from annotation.llm.prompts import load_prompt, quoted
 from annotation.llm.replies import Form, language_note
 from annotation.llm.request import Request
 from annotation.llm.tasks import NO_SOURCE, Row, Task, fixed, source_of
+from annotation.portrait_list import portrait_ids
 from annotation.run_folder import RunFolder
 from annotation.schemas import State
 from annotation.stages.crops import Entity, detected, views
@@ -22,14 +23,18 @@ from qreal_tasks.benchmark import BODY_PARTS
 
 def parts_tasks(run: RunFolder, shard: int) -> list[Task]:
     """One request a person."""
-    found = detected(run, shard)
+    found, listed = detected(run, shard), portrait_ids(run)
     people = [entity for entity in found.entities if entity.is_person]
-    if not run.config.portraits.enabled:
-        nothing = {**dict.fromkeys(BODY_PARTS), "notes": "", **NO_SOURCE}
-        return [
-            fixed({"entity_id": one.entity_id, **_skipped("portraits.enabled is false"), **nothing}) for one in people
-        ]
-    return [_parts(run, entity, found.gallery) for entity in people]
+    nothing = {**dict.fromkeys(BODY_PARTS), "notes": "", **NO_SOURCE}
+
+    def task(person: Entity) -> Task:
+        if not run.config.portraits.enabled:
+            return fixed({"entity_id": person.entity_id, **_skipped("portraits.enabled is false"), **nothing})
+        if listed is not None and person.picture.image_id not in listed:
+            return fixed({"entity_id": person.entity_id, **_skipped("the image is not in portraits.list"), **nothing})
+        return _parts(run, person, found.gallery)
+
+    return [task(person) for person in people]
 
 
 def merge_tasks(run: RunFolder, shard: int) -> list[Task]:

@@ -5,6 +5,7 @@ A row a detected entity.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ def rows(run: RunFolder, shard: int) -> list[dict[str, Any]]:
     crops = [found.gallery.crop(one.picture.image_id, one.box_px) for one in found.entities]
     title = load_prompt(quality.prompt).title
     return [
-        _row(one.entity_id, State.DONE, "", levels, scorer.name, None, title)
+        _scored(one.entity_id, levels, scorer.name, title)
         for one, levels in zip(found.entities, scorer.levels(crops), strict=True)
     ]
 
@@ -60,6 +61,13 @@ def _scorer(settings: Quality) -> QEvalScore:
     from annotation.quality.q_eval import QEvalScore
 
     return QEvalScore(settings)
+
+
+def _scored(entity_id: str, levels: list[float], model: str, prompt: str) -> Row:
+    if all(map(math.isfinite, levels)):
+        return _row(entity_id, State.DONE, "", levels, model, None, prompt)
+    reason = "the scorer's levels are no numbers; try another quality.dtype, such as float32"
+    return _row(entity_id, State.FAILED, reason, None, model, None, prompt)
 
 
 def _task(run: RunFolder, entity: Entity, gallery: Gallery) -> Task:

@@ -10,7 +10,7 @@ import numpy as np
 
 from annotation.verification.alpha import Agreement, FloatArray, Share, Votes
 from annotation.verification.forms import Form
-from annotation.verification.merging import LIKE_DRAFT_IOU
+from annotation.verification.majority import LIKE_DRAFT_IOU
 from annotation.verification.texts import plain, plain_label
 from annotation.verification.votes import Vote
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 
-from annotation.verification.merging import LIKE_OTHER_IOU
+from annotation.verification.majority import LIKE_OTHER_IOU
 from annotation.verification.texts import plain_label
 from annotation.verification.votes import Vote
 from qreal_tasks.boxes import iou_matrix

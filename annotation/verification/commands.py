@@ -9,6 +9,7 @@ import typer
 
 from annotation.explained import explained, fail
 from annotation.verification.commands_merge import merge_command, report_command
+from qreal_tasks.terminal import echo
 
 if TYPE_CHECKING:
     from annotation.run_folder import RunFolder
@@ -79,25 +80,25 @@ def start_command(
         team = _team(names, adjudicator, url, token, media_url)
         with alone(folder, "start it again"):
             workplace = set_up(folder, Wanted(names, adjudicator, port, team, adaptive))
-            typer.echo(f"{len(forms)} entities to verify; writing their pictures …")
+            echo(f"{len(forms)} entities to verify; writing their pictures …")
             write_pictures(folder, media_folder(folder) / FOLDER, folder.shard_numbers)
             with VoteRecord(votes_path(folder)) as record:
                 if not workplace.own:
                     show_seats(_ready(folder, workplace, record), host)
                     return
                 program = label_studio()
-                typer.echo("Starting Label Studio; the first start takes about half a minute …")
+                echo("Starting Label Studio; the first start takes about half a minute …")
                 with serving(program, workplace.seats, verification_folder(folder), media_folder(folder), host):
                     workplace = _ready(folder, workplace, record)
                     show_seats(workplace, host)
-                    typer.echo(f"Pulling every {pull_every:g} s. Ctrl-C stops the servers; the same command goes on.")
+                    echo(f"Pulling every {pull_every:g} s. Ctrl-C stops the servers; the same command goes on.")
                     complete = _pull_until_stopped(folder, workplace, record, pull_every)
     if not complete:
         fail(
             "verify start",
             "stopped, but the last pull failed: start it again before you merge, some votes are not here",
         )
-    typer.echo(f"Stopped; everything is pulled and kept. Next: qreal annotate verify merge {run}")
+    echo(f"Stopped; everything is pulled and kept. Next: qreal annotate verify merge {run}")
 
 
 @verify_app.command("push")
@@ -116,7 +117,7 @@ def push_command(run: Annotated[Path, _RUN]) -> None:
 
 @verify_app.command("pull")
 def pull_command(run: Annotated[Path, _RUN]) -> None:
-    """Bring home every vote, while people work; as often as you like."""
+    """Bring home every vote, while people work; as often as you like. Every task is read."""
     with explained("verify pull"):
         from annotation.run_folder import RunFolder
         from annotation.verification.votes import VoteRecord
@@ -125,7 +126,7 @@ def pull_command(run: Annotated[Path, _RUN]) -> None:
         folder = RunFolder(run)
         workplace = load_workplace(folder)
         with VoteRecord(votes_path(folder)) as record:
-            _pull(workplace, record)
+            _pull(folder, workplace, record, everything=True)
 
 
 @verify_app.command("status")
@@ -184,7 +185,7 @@ def _ready(folder: RunFolder, workplace: Workplace, record: VoteRecord) -> Workp
     _push(folder, workplace, record)
     for one, other in who_sees_whom(workplace):
         said = f"{one} can open {other}'s project"
-        typer.secho(f"Warning: {said} with the token given. Independence rests on their word.", fg="yellow", err=True)
+        echo(f"Warning: {said} with the token given. Independence rests on their word.", colour="yellow", err=True)
     return workplace
 
 
@@ -197,35 +198,38 @@ def _pull_until_stopped(folder: RunFolder, workplace: Workplace, record: VoteRec
     old = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         while not stop.wait(every_s):
-            _pull_and_push(folder, workplace, record)
-        return _pull_and_push(folder, workplace, record)
+            _pull_and_push(folder, workplace, record, everything=False)
+        return _pull_and_push(folder, workplace, record, everything=True)
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
 
 
-def _pull_and_push(folder: RunFolder, workplace: Workplace, record: VoteRecord) -> bool:
-    """Whether it went well. A failure is said and stops nothing: people are at work."""
-    from annotation.errors import AnnotationError
-    from qreal_tasks.models.sqlite_file import StoreError
-
+def _pull_and_push(folder: RunFolder, workplace: Workplace, record: VoteRecord, everything: bool) -> bool:
+    """Whether it went well. A failure, of whatever kind, is said and stops nothing: people are at work."""
     try:
-        _pull(workplace, record)
+        _pull(folder, workplace, record, everything)
         _push(folder, workplace, record)
-    except (AnnotationError, StoreError, OSError) as error:
-        typer.secho(f"qreal annotate verify start: {error}", fg="yellow", err=True)
+    except Exception as error:
+        from annotation.errors import AnnotationError
+
+        said = str(error) if isinstance(error, AnnotationError) else f"{type(error).__name__}: {error}"
+        echo(f"qreal annotate verify start: {said}", colour="yellow", err=True)
         return False
     return True
 
 
-def _pull(workplace: Workplace, record: VoteRecord) -> None:
+def _pull(folder: RunFolder, workplace: Workplace, record: VoteRecord, everything: bool) -> None:
     from annotation.verification.pull import pull
+    from annotation.verification.tasks import sizes_of
 
-    for one in pull(workplace, record):
+    for one in pull(workplace, record, sizes_of(folder), everything):
         gone = f", {one.withdrawn} withdrawn" if one.withdrawn else ""
-        typer.echo(f"{one.name}: {one.answered} answered, {one.new} new{gone}")
+        echo(f"{one.name}: {one.answered} answered, {one.new} new{gone}")
         for wrong in one.unusable:
-            typer.echo(f"  task {wrong.task_id}, {wrong.entity_id}: {wrong.reason}; not counted until it is mended")
+            echo(f"  {wrong.name}: {wrong.reason}; not counted until it is mended")
+        for noted in one.noted:
+            echo(f"  {noted.name}: counted; {noted.note}")
 
 
 def _push(folder: RunFolder, workplace: Workplace, record: VoteRecord) -> None:
@@ -233,4 +237,4 @@ def _push(folder: RunFolder, workplace: Workplace, record: VoteRecord) -> None:
 
     for one in push_all(folder, workplace, record):
         if one.new:
-            typer.echo(f"{one.name}: {one.new} new entities, {one.total} in all")
+            echo(f"{one.name}: {one.new} new entities, {one.total} in all")

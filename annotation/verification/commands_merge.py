@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from annotation.explained import explained, fail
+from qreal_tasks.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
     from annotation.run_folder import RunFolder
+    from annotation.verification.combine import Combined
     from annotation.verification.merged import Ballot
+    from annotation.verification.merging import Merged
 
 _RUN = typer.Argument(help="Folder of the run.", show_default=False)
 _SHOWN = 20
@@ -23,17 +26,23 @@ def merge_command(
         int | None, typer.Option(min=1, help="So many votes are enough where some are missing. Default: all.")
     ] = None,
     combine: Annotated[
-        bool, typer.Option("--combine", help="Several edits of a description: ask the run's model to combine them.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            help="Several edits of a text, and the parts of portraits, become one text by the run's language model, or "
+            "by rule. Default: by the model where it can be asked.",
+            show_default=False,
+        ),
+    ] = None,
     max_cost: Annotated[
-        float | None, typer.Option(min=0, help="With --combine: dollars of the whole run; stop before more.")
+        float | None, typer.Option(min=0, help="Dollars of the whole run for the model; stop before more.")
     ] = None,
 ) -> None:
     """Make one record of all votes on each entity, and list what somebody must decide.
 
-    Answers, label, box and drop go by majority. Pull first; merge as often as you like.
+    Answers, label, box and drop go by majority; what several people wrote is combined. Pull first; merge as often as
+    you like: the model is paid once for each text.
     """
-    if max_cost is not None and not combine:
+    if max_cost is not None and combine is False:
         fail("verify merge", "--max-cost goes with --combine: nothing else is paid for")
     with explained("verify merge"):
         from annotation.run_folder import RunFolder
@@ -49,31 +58,50 @@ def merge_command(
 
         folder = RunFolder(run)
         ballot = ballot_of(folder)
-        merged, notes, title = merge_all(ballot, min_votes), None, None
-        if combine:
-            from annotation.llm.prompts import load_prompt
-            from annotation.verification.combine import PROMPT
-            from annotation.verification.combine import combine as combine_edits
+        merged, notes, by = merge_all(ballot, min_votes), None, None
+        if combine is not False and (done := _by_model(folder, merged, max_cost, combine)) is not None:
+            from annotation.verification.combine import made_by
 
-            done = combine_edits(folder, merged, max_cost)
-            merged, notes, title = done.merged, done.notes, load_prompt(PROMPT).title
-            typer.echo(f"{done.combined} descriptions combined, {done.failed} left to the rule")
-        path = write_merged(folder, ballot, merged, Settings(min_votes, title), notes)
+            merged, notes, by = done.merged, done.notes, made_by(folder)
+        path = write_merged(folder, ballot, merged, Settings(min_votes, by), notes)
         rows = [{"entity_id": one.entity_id, "state": one.state, "conflicts": list(one.conflicts)} for one in merged]
         for entity_id, conflicts in adjudication_queue(rows)[:_SHOWN]:
-            typer.echo(f"{entity_id}: {'; '.join(conflicts)}")
+            echo(f"{entity_id}: {'; '.join(conflicts)}")
         if len(queue := adjudication_queue(rows)) > _SHOWN:
-            typer.echo(f"… and {len(queue) - _SHOWN} more in conflict")
+            echo(f"… and {len(queue) - _SHOWN} more in conflict")
         if silent := sum(bool(unexplained(ballot.forms[one.entity_id], one)) for one in merged):
-            typer.echo(
+            echo(
                 f"{silent} entities have a flaw that the machine had not seen, and the text that it had drafted: the "
                 "column `notes` says which"
             )
         if saved := _saved(ballot):
-            typer.echo(f"{saved} votes saved: nobody else was asked where the first two agree")
+            echo(f"{saved} votes saved: nobody else was asked where the first two agree")
         if ballot.stale:
-            typer.echo(f"{ballot.stale} votes are on drafts that were made anew since, and do not count")
-        typer.echo(f"{', '.join(f'{count} {state}' for state, count in counts(rows).items())}: {path}")
+            echo(f"{ballot.stale} votes are on drafts that were made anew since, and do not count")
+        echo(f"{', '.join(f'{count} {state}' for state, count in counts(rows).items())}: {path}")
+
+
+def _by_model(folder: RunFolder, merged: list[Merged], max_cost: float | None, combine: bool | None) -> Combined | None:
+    """What the language model has made of it; None where there is nothing for it to do, or it cannot be asked and
+    nobody insists on it."""
+    from annotation.verification.combine import combine as combine_texts
+    from annotation.verification.combine import to_combine
+    from qreal_tasks.models.openai_retry import StoppedRun
+
+    count, model = to_combine(merged), folder.config.language_model.model
+    if not count:
+        return None
+    echo(f"{count} texts of several people or parts: {model} combines them (--no-combine: a rule does) …")
+    try:
+        done = combine_texts(folder, merged, max_cost)
+    except StoppedRun as error:
+        if combine or max_cost is not None:
+            raise
+        why = f"{str(error).rstrip('.')}. They are combined by rule; merge again when {model} can be asked"
+        echo(f"Warning: {why}", colour="yellow", err=True)
+        return None
+    echo(f"{done.combined} texts combined by {model}, {done.failed} left to the rule")
+    return done
 
 
 def report_command(run: Annotated[Path, _RUN]) -> None:
@@ -92,7 +120,7 @@ def report_command(run: Annotated[Path, _RUN]) -> None:
             fail("verify report", f"no vote counts yet; `qreal annotate verify pull {run}` brings them")
         states = counts([{"state": one.state} for one in merge_all(ballot, _min_votes(folder))])
         page, data = write_agreement(report, states, run.resolve().name, verification_folder(folder))
-    typer.echo(f"{report.votes} votes on {report.entities} entities: {page}, {data.name}")
+    echo(f"{report.votes} votes on {report.entities} entities: {page}, {data.name}")
 
 
 def _min_votes(folder: RunFolder) -> int | None:

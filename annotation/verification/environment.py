@@ -13,6 +13,9 @@ from importlib import resources
 from pathlib import Path
 
 from annotation.errors import AnnotationError
+from qreal_tasks.terminal import echo
+from qreal_tasks.user_cache import cache_path
+from qreal_tasks.whole_files import new_folder
 
 VERSION = "1.23.2"
 ENVIRONMENT = "QREAL_LABEL_STUDIO"
@@ -20,7 +23,7 @@ ENVIRONMENT = "QREAL_LABEL_STUDIO"
 
 def default_folder() -> Path:
     """Where it is installed unless told otherwise; 800 MB."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qreal" / f"label-studio-{VERSION}"
+    return cache_path(f"label-studio-{VERSION}", ENVIRONMENT)
 
 
 def label_studio(folder: Path | None = None) -> Path:
@@ -41,19 +44,11 @@ def label_studio(folder: Path | None = None) -> Path:
 
 
 def _install(folder: Path) -> None:
-    """Beside, and renamed when complete: half an installation is never found. uv's environments may be moved only
-    when they are made for it."""
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    """There whole or not at all. uv's environments may be moved only when they are made for it."""
     pinned = resources.files("annotation.verification") / "label-studio.txt"
-    try:
+    with new_folder(folder) as beside, resources.as_file(pinned) as requirements:
         _uv("venv", "--quiet", "--relocatable", "--python", sys.executable, str(beside))
-        with resources.as_file(pinned) as requirements:
-            _uv("pip", "install", "--quiet", "--python", str(beside / "bin" / "python"), "-r", str(requirements))
-        os.replace(beside, folder)
-    except OSError as error:
-        raise AnnotationError(f"Label Studio cannot be installed in {folder}: {error}") from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        _uv("pip", "install", "--quiet", "--python", str(beside / "bin" / "python"), "-r", str(requirements))
 
 
 def _uv(*arguments: str) -> None:
@@ -70,4 +65,4 @@ def _uv(*arguments: str) -> None:
 
 
 if __name__ == "__main__":  # the tests' Makefile target
-    print(label_studio(Path(sys.argv[1]) if len(sys.argv) > 1 else None))
+    echo(label_studio(Path(sys.argv[1]) if len(sys.argv) > 1 else None))

@@ -35,6 +35,8 @@ class Form:
     """Drafts of the portrait protocol; None where it was not applied."""
     answers: Mapping[str, str]
     """Question to the machine's answer. People never see it before they have answered."""
+    integrated: bool = False
+    """The drafted description of plausibility was made of the drafted parts."""
 
     @property
     def shown(self) -> dict[str, Any]:
@@ -56,15 +58,15 @@ def forms_of_shard(run: RunFolder, shard: int) -> Iterator[Form]:
     """The forms of a shard, in the order of its drafts."""
     for rows in complete_drafts(run, shard).values():
         for row in rows:
+            drafted = drafted_descriptions(row)
             yield Form(
                 **{name: row[name] for name in ("entity_id", "image_id", "prompt_id", "generator", "is_portrait")},
                 label=row["label"],
                 bbox_px=tuple(row["bbox"]),
-                descriptions={
-                    name.removesuffix("_description"): text for name, text in drafted_descriptions(row).items()
-                },
+                descriptions={name.removesuffix("_description"): text for name, text in drafted.items()},
                 parts=row["parts"],
                 answers={name: row[name] for name in QUESTION_NAMES},
+                integrated=drafted["plausibility_description"] == row["merged_description"],
             )
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from PIL import Image
 
-from annotation.errors import AnnotationError
 from annotation.gallery import Gallery
 from annotation.run_folder import Picture, RunFolder
 from annotation.verification.forms import Form, forms_of_shard
+from qreal_tasks.whole_files import write_whole
 
 FOLDER = "pictures"
 """Within RUN/verification/media. A folder below it, because Label Studio registers none that is its own root."""
@@ -42,12 +41,12 @@ def write_pictures(run: RunFolder, folder: Path, shards: Iterable[int]) -> None:
         gallery = Gallery(pictures)
         for picture in pictures:
             if not (path := folder / image_name(picture.image_id)).exists():
-                _write(path, as_shown(picture, gallery))
+                write_whole(path, as_shown(picture, gallery))
         for form in forms:
             if not (path := folder / crop_name(form)).exists():
                 out = io.BytesIO()
                 gallery.crop(form.image_id, form.bbox_px).save(out, "PNG")
-                _write(path, out.getvalue())
+                write_whole(path, out.getvalue())
 
 
 def as_shown(picture: Picture, gallery: Gallery) -> bytes:
@@ -59,14 +58,3 @@ def as_shown(picture: Picture, gallery: Gallery) -> bytes:
     out = io.BytesIO()
     gallery.whole(picture.image_id).save(out, "PNG")
     return out.getvalue()
-
-
-def _write(path: Path, content: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    except OSError as error:
-        raise AnnotationError(f"{path} cannot be written ({error.strerror}); make room and start again") from None
-    finally:
-        beside.unlink(missing_ok=True)

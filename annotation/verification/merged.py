@@ -20,7 +20,7 @@ from annotation.verification.merging import Conclusion, Merged, merge, unexplain
 from annotation.verification.votes import People, Vote, VoteRecord, is_current
 from annotation.verification.workplace import run_id_of, verification_folder, votes_path
 
-_FORM = 2
+_FORM = 3
 """Changes when the same votes merge into other rows."""
 
 Row = dict[str, Any]
@@ -33,7 +33,7 @@ class Settings:
     min_votes: int | None = None
     """How many are enough where some are missing."""
     combine: str | None = None
-    """Title of the prompt with which a model combined several edits; None for the rule."""
+    """The model that combined several edits and integrated body parts, with its prompts; None for the rule."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,9 @@ class Ballot:
             "form": _FORM,
             "run": run_id_of(run),
             "settings": asdict(settings),
-            "forms": _digest({entity: [form.digest, dict(form.answers)] for entity, form in self.forms.items()}),
+            "forms": _digest(
+                {entity: [form.digest, dict(form.answers), form.integrated] for entity, form in self.forms.items()}
+            ),
             "votes": _digest(
                 [[asdict(vote) for vote in self.votes[entity]] for entity in sorted(self.votes)]
                 + [asdict(self.adjudicated[entity]) for entity in sorted(self.adjudicated)]

@@ -9,7 +9,9 @@
   coordinate-wise median of the largest group of boxes of which each agrees with each other (IoU >= .8), when that is
   more than half; else conflict.
 - Descriptions and parts: ``annotation.verification.texts``. Flawed without any text is a conflict.
-- A text that the machine drafted for a flaw, and that nobody touched, goes when the majority sees no flaw.
+- A text that the machine drafted for a flaw, and that nobody touched, goes when the majority sees no flaw; body parts
+  stay as people left them.
+- The plausibility of a portrait is described by its verified parts: ``annotation.verification.parts``.
 - An adjudicator's vote settles everything.
 """
 
@@ -19,21 +21,21 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import combinations
-
-import numpy as np
 
 from annotation.verification.forms import Form, Parts
-from annotation.verification.texts import TAKEN_AWAY, UNCHANGED, Chosen, chosen_text, plain, plain_label, said_anything
+from annotation.verification.majority import Box, area, majority, majority_box, majority_label
+from annotation.verification.parts import integrated, texts_of
+from annotation.verification.texts import (
+    ADJUDICATED,
+    TAKEN_AWAY,
+    UNCHANGED,
+    Chosen,
+    chosen_text,
+    plain,
+    said_anything,
+)
 from annotation.verification.votes import DROP_REASONS, Vote
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension, is_flawed, questions_of
-from qreal_tasks.boxes import iou_matrix
-
-LIKE_DRAFT_IOU = 0.9
-LIKE_OTHER_IOU = 0.8
-ADJUDICATED = "adjudicated"
-
-Box = tuple[float, float, float, float]
 
 
 class Conclusion(StrEnum):
@@ -67,7 +69,7 @@ class Merged:
     @property
     def part_texts(self) -> Parts | None:
         """What is wrong with each body part, or None."""
-        return None if self.parts is None else {part: self.parts[part].text or None for part in BODY_PARTS}
+        return None if self.parts is None else texts_of(self.parts)
 
 
 def merge(
@@ -113,7 +115,7 @@ def _kept(form: Form, votes: Sequence[Vote], dropping: int) -> Merged:
     conflicts = []
     if 2 * dropping == len(votes):
         conflicts.append(f"drop: {dropping} of {len(votes)} votes drop it")
-    answers = {name: _majority([_answers(vote)[name] for vote in keepers]) for name in QUESTION_NAMES}
+    answers = {name: majority([_answers(vote)[name] for vote in keepers]) for name in QUESTION_NAMES}
     conflicts += [f"{name}: {_tally(keepers, name)}" for name in QUESTION_NAMES if answers[name] is None]
     label = majority_label(form, keepers)
     if label is None:
@@ -121,23 +123,34 @@ def _kept(form: Form, votes: Sequence[Vote], dropping: int) -> Merged:
     box = majority_box(form, keepers)
     if box is None:
         conflicts.append("box: no majority of boxes agrees")
+    parts = _parts(form, keepers, answers)
     descriptions: dict[str, Chosen | None] = {}
     for dimension in Dimension:
         flawed = _verdict(dimension, answers)
-        authors = deciding(dimension, keepers, flawed)
         if flawed is not None and not any(is_flawed(dimension, _answers(vote)) == flawed for vote in keepers):
             conflicts.append(f"{dimension}: the majorities say it is {'' if flawed else 'not '}flawed, and nobody does")
-        drafted = form.descriptions[dimension]
-        texts = {vote.annotator: vote.descriptions[dimension] for vote in authors}
-        found = chosen_text(drafted, texts, agreement(dimension, authors, answers), needed=bool(flawed))
-        if flawed is False and found.rule == UNCHANGED and is_flawed(dimension, form.answers):
-            found = Chosen("", TAKEN_AWAY, found.sources)
+        found = _description(form, dimension, keepers, answers)
+        if dimension is Dimension.PLAUSIBILITY and parts is not None:
+            found = integrated(form, parts, found)
         descriptions[str(dimension)] = found
         if flawed and not said_anything(found.text):
             conflicts.append(f"{dimension}_description: flawed in {dimension}, and nobody says why")
     state = Conclusion.CONFLICT if conflicts else Conclusion.FINAL
-    parts = _parts(form, keepers, answers)
     return Merged(form.entity_id, state, tuple(conflicts), None, label, box, answers, descriptions, parts)
+
+
+def _description(
+    form: Form, dimension: Dimension, keepers: Sequence[Vote], answers: Mapping[str, str | None]
+) -> Chosen:
+    """The description of a dimension as people left it, not looking at body parts."""
+    flawed = _verdict(dimension, answers)
+    authors = deciding(dimension, keepers, flawed)
+    texts = {vote.annotator: vote.descriptions[dimension] for vote in authors}
+    agreed = agreement(dimension, authors, answers)
+    found = chosen_text(form.descriptions[dimension], texts, agreed, needed=bool(flawed))
+    if flawed is False and found.rule == UNCHANGED and is_flawed(dimension, form.answers):
+        return Chosen("", TAKEN_AWAY, found.sources)
+    return found
 
 
 def _settled(form: Form, vote: Vote) -> Merged:
@@ -145,16 +158,19 @@ def _settled(form: Form, vote: Vote) -> Merged:
     if vote.drop is not None:
         return _nothing(form, Conclusion.DROPPED, drop=vote.drop, by=by)
     answers = dict(_answers(vote))
+    chosen = {str(d): Chosen(vote.descriptions[d], ADJUDICATED, {by: vote.descriptions[d]}) for d in Dimension}
+    parts = None
+    if form.parts is not None:
+        said = vote.parts or {}
+        parts = {part: Chosen(text := said.get(part) or "", ADJUDICATED, {by: text}) for part in BODY_PARTS}
+        chosen[Dimension.PLAUSIBILITY] = integrated(form, parts, chosen[Dimension.PLAUSIBILITY])
     conflicts = tuple(
         f"{dimension}_description: flawed in {dimension}, and the adjudicator does not say why"
         for dimension in Dimension
-        if is_flawed(dimension, answers) and not said_anything(vote.descriptions[dimension])
+        if is_flawed(dimension, answers) and not said_anything(chosen[dimension].text)
     )
-    conflicts += () if _area(vote.bbox_px) > 0 else ("box: the adjudicator's has no area",)
+    conflicts += () if area(vote.bbox_px) > 0 else ("box: the adjudicator's has no area",)
     conflicts += () if vote.label.strip() else ("label: the adjudicator's is empty",)
-    chosen = {str(d): Chosen(vote.descriptions[d], ADJUDICATED, {by: vote.descriptions[d]}) for d in Dimension}
-    said = vote.parts or {}
-    parts = {part: Chosen(text := said.get(part) or "", ADJUDICATED, {by: text}) for part in BODY_PARTS}
     return Merged(
         form.entity_id,
         Conclusion.CONFLICT if conflicts else Conclusion.FINAL,
@@ -164,7 +180,7 @@ def _settled(form: Form, vote: Vote) -> Merged:
         vote.bbox_px,
         answers,
         chosen,
-        None if form.parts is None else parts,
+        parts,
         by,
     )
 
@@ -174,39 +190,6 @@ def _nothing(form: Form, state: Conclusion, drop: str | None = None, by: str | N
     return Merged(
         form.entity_id, state, (), drop, None, None, answers, {str(d): None for d in Dimension}, None, adjudicated_by=by
     )
-
-
-def majority_label(form: Form, votes: Sequence[Vote]) -> str | None:
-    """The draft as it stands when the majority means it, else the majority's most frequent spelling."""
-    label = _majority([plain_label(vote.label) for vote in votes])
-    if not label:
-        return None
-    if label == plain_label(form.label):
-        return form.label
-    spelt = Counter(plain(vote.label) for vote in votes if plain_label(vote.label) == label)
-    return spelt.most_common(1)[0][0]
-
-
-def majority_box(form: Form, votes: Sequence[Vote]) -> Box | None:
-    """The draft's, a median, or None; as the module says."""
-    boxes = [vote.bbox_px for vote in votes if _area(vote.bbox_px) > 0]
-    if not boxes:
-        return None
-    like_draft = (iou_matrix(boxes, [form.bbox_px])[:, 0] >= LIKE_DRAFT_IOU).sum()
-    if 2 * like_draft > len(votes):
-        return form.bbox_px
-    agree = iou_matrix(boxes, boxes)
-    for size in range(len(boxes), len(votes) // 2, -1):
-        groups = [
-            group
-            for group in combinations(range(len(boxes)), size)
-            if all(agree[i, j] >= LIKE_OTHER_IOU for i, j in combinations(group, 2))
-        ]
-        if groups:
-            closest = max(groups, key=lambda group: sum(agree[i, j] for i, j in combinations(group, 2)))
-            x1, y1, x2, y2 = np.median([boxes[i] for i in closest], axis=0).tolist()
-            return x1, y1, x2, y2
-    return None
 
 
 def deciding(dimension: Dimension, votes: Sequence[Vote], flawed: bool | None) -> list[Vote]:
@@ -226,13 +209,15 @@ def _parts(form: Form, votes: Sequence[Vote], answers: Mapping[str, str | None])
         return None
     authors = deciding(Dimension.PLAUSIBILITY, votes, _verdict(Dimension.PLAUSIBILITY, answers))
     agreed = agreement(Dimension.PLAUSIBILITY, authors, answers)
-    found = {}
-    for part in BODY_PARTS:
-        texts = {vote.annotator: (vote.parts or {}).get(part) or "" for vote in authors}
-        empty = 2 * sum(not said_anything(text) for text in texts.values()) > len(texts)
-        chosen = chosen_text(form.parts[part] or "", texts, agreed, needed=not empty)
-        found[part] = Chosen("", "left empty by the majority", texts) if empty else chosen
-    return found
+    return {
+        part: chosen_text(
+            form.parts[part] or "",
+            {vote.annotator: (vote.parts or {}).get(part) or "" for vote in authors},
+            agreed,
+            needed=False,
+        )
+        for part in BODY_PARTS
+    }
 
 
 def _verdict(dimension: Dimension, answers: Mapping[str, str | None]) -> bool | None:
@@ -240,11 +225,6 @@ def _verdict(dimension: Dimension, answers: Mapping[str, str | None]) -> bool | 
     if any(answers[question.name] is None for question in questions_of(dimension)):
         return None
     return is_flawed(dimension, {name: answer for name, answer in answers.items() if answer is not None})
-
-
-def _majority(said: Sequence[str]) -> str | None:
-    counted = Counter(said).most_common(1)
-    return counted[0][0] if counted and 2 * counted[0][1] > len(said) else None
 
 
 def _tally(votes: Sequence[Vote], name: str) -> str:
@@ -255,7 +235,3 @@ def _tally(votes: Sequence[Vote], name: str) -> str:
 def _answers(vote: Vote) -> Mapping[str, str]:
     assert vote.answers is not None  # it keeps the entity
     return vote.answers
-
-
-def _area(box: Box) -> float:
-    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])

@@ -17,6 +17,8 @@ DROP_KEYS = dict(zip(DROP_REASONS, "zxc", strict=True))
 
 KEYS = "Tab leads to the texts, Shift+Enter leaves one (Tab an empty one); then Ctrl+Enter submits, also just a drop."
 
+ASKED_OF = "All six ask about the entity: \u201cthe picture\u201d and \u201cthe image\u201d are the crop on the left."
+
 IMAGE, CROP, BOX, LABEL, DROP = "image", "crop", "box", "label", "drop"
 """Names of the page's elements; a question has its own name, a description ``<dimension>_description``."""
 PART = "part_"
@@ -69,6 +71,7 @@ def label_config(adjudicating: bool = False) -> str:
     message = {"required": "true", "requiredMessage": "The entity is … what?"}
     _text(say, LABEL, "The entity is", f"${LABEL}", rows="1", **message)
     questions = _add(say, "View", visibleWhen="choice-unselected", whenTagName=DROP)
+    _add(_add(questions, "View", className="qreal-hint"), "Header", size="5", value=ASKED_OF)
     for question in QUESTIONS:
         row = _add(questions, "View", className="qreal-row qreal-question")
         _add(row, "Header", size="5", value=question.text)

@@ -12,7 +12,8 @@ from annotation.verification.assignment import asked_first, third_needed
 from annotation.verification.forms import Form, all_forms
 from annotation.verification.merged import ballot_of, merge_all
 from annotation.verification.merging import Conclusion
-from annotation.verification.tasks import Size, check_run, task_of
+from annotation.verification.submissions import FOREIGN, form_of, is_of_run
+from annotation.verification.tasks import Size, sizes_of, task_of
 from annotation.verification.votes import People, Vote, VoteRecord, is_current
 from annotation.verification.workplace import Seat, Workplace
 from qreal_tasks.benchmark import QUESTION_NAMES
@@ -131,14 +132,15 @@ def lay_before(
     if seat.project_id is None:
         raise AnnotationError(f"{seat.name} has no project yet; `qreal annotate verify start RUN` makes one")
     with seat.client() as client:
-        if client.project(seat.project_id)["task_number"] != record.tasks_of(seat.name):
+        if client.project(seat.project_id).get("task_number") != record.tasks_of(seat.name):
             # A push was cut off before it was noted, or a task was deleted by hand.
             there = list(client.tasks(seat.project_id))
-            for task in there:
-                check_run(task, seat.name, workplace.run_id)
-            forms_there = [(task["data"]["entity_id"], task["data"]["form"]) for task in there]
+            mine = [task for task in there if is_of_run(task, workplace.run_id)]
+            if there and not mine:
+                raise AnnotationError(f"{seat.name}'s project holds tasks of another run or something else, {FOREIGN}")
             record.take_back(seat.name)
-            record.lay_before(seat.name, seat.project_id, forms_there)
+            # One that cannot be read, which a pull names, is laid before them once more.
+            record.lay_before(seat.name, seat.project_id, [form for form in map(form_of, mine) if form is not None])
         known = record.laid_before().get(seat.name, {})
         new = [form for form in forms if known.get(form.entity_id) != form.digest]
         for at in range(0, len(new), _PORTION):
@@ -150,13 +152,3 @@ def lay_before(
             client.put_in(seat.project_id, tasks)
             record.lay_before(seat.name, seat.project_id, [(form.entity_id, form.digest) for form in some])
     return Pushed(seat.name, len(new), len(known.keys() | {form.entity_id for form in new}))
-
-
-def sizes_of(run: RunFolder) -> dict[str, Size]:
-    """Of every stored image, in pixels."""
-    return {
-        row["image_id"]: Size(row["width"], row["height"])
-        for shard in run.shard_numbers
-        for row in run.read("intake", shard, ["image_id", "width", "height"])
-        if row["image_id"] is not None
-    }

@@ -21,6 +21,9 @@ from typing import IO
 
 from annotation.errors import AnnotationError
 from annotation.verification.workplace import Seat
+from qreal_tasks.plain_files import read_text
+from qreal_tasks.private import own_keys, without_key
+from qreal_tasks.whole_files import replaced, write_whole
 
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = ("0.0.0.0", "::")
@@ -97,11 +100,11 @@ def _make_databases(program: Path, folders: Sequence[Path], blank: Path) -> None
             command, env=_environment(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, check=False
         )
     if done.returncode or not (blank / _DATABASE).is_file():
-        raise AnnotationError(f"Label Studio cannot make its database: {_last_words(blank)}")
+        raise AnnotationError(f"Label Studio cannot make its database: {_last_words(blank, [])}")
     for folder in new:
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(blank / _DATABASE, folder / f"{_DATABASE}.new")
-        os.replace(folder / f"{_DATABASE}.new", folder / _DATABASE)
+        with replaced(folder / _DATABASE) as beside:
+            shutil.copyfile(blank / _DATABASE, beside)
     shutil.rmtree(blank)
 
 
@@ -132,7 +135,11 @@ def _start(program: Path, seat: Seat, folder: Path, media: Path, host: str) -> s
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
-    (folder / _PID).write_text(str(process.pid), encoding="ascii")
+    try:
+        write_whole(folder / _PID, str(process.pid))
+    except BaseException:  # a server that nobody could end
+        _stop([process])
+        raise
     return process
 
 
@@ -140,7 +147,7 @@ def _end_leftover(folder: Path) -> None:
     """A server on this folder whose program was killed. Its process id may have gone to another program since, so
     its command is looked at."""
     try:
-        number = int((folder / _PID).read_text(encoding="ascii"))
+        number = int(read_text(folder / _PID, encoding="ascii"))
         command = subprocess.run(
             ["ps", "-ww", "-o", "command=", "-p", str(number)], capture_output=True, text=True, check=False
         ).stdout
@@ -176,14 +183,15 @@ def _wait(seat: Seat, process: subprocess.Popen[bytes], folder: Path, end: float
     while not _is_up(seat):
         if process.poll() is not None or time.monotonic() > end:
             state = "ended" if process.poll() is not None else f"does not answer after {_WAIT_S:.0f} s"
-            raise AnnotationError(f"Label Studio of {seat.name} {state}: {_last_words(folder)}")
+            secrets_of_seat = [seat.token, seat.password or ""]
+            raise AnnotationError(f"Label Studio of {seat.name} {state}: {_last_words(folder, secrets_of_seat)}")
         time.sleep(0.3)
 
 
-def _last_words(folder: Path) -> str:
+def _last_words(folder: Path, keys: Sequence[str]) -> str:
     log = folder / "server.log"
-    said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
-    return f"{log} ends with: " + " | ".join(said)
+    said = read_text(log, errors="replace").strip().splitlines()[-5:]
+    return f"{log} ends with: " + " | ".join(without_key(said, *own_keys(*keys)))
 
 
 def _is_up(seat: Seat) -> bool:

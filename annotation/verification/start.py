@@ -160,7 +160,7 @@ def make_projects(run: RunFolder, workplace: Workplace, record: VoteRecord) -> W
                 title = f"{seat.name}: {run.path.resolve().name}"[:_LONGEST_TITLE]
                 project = client.create_project(title, page, "Q-Real: a task an entity.")
                 record.take_back(seat.name)
-            elif client.project(project)["label_config"] != page:
+            elif client.project(project).get("label_config") != page:
                 client.change_page(project, page)
             if workplace.own:  # again where the run was moved
                 client.serve_folder(project, str(media_folder(run) / FOLDER))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 
-import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -13,6 +12,7 @@ from annotation.verification.page import KEYS
 from annotation.verification.progress import TYPICAL_S, Standing
 from annotation.verification.server import EVERYWHERE, LOOPBACK
 from annotation.verification.workplace import Workplace
+from qreal_tasks.terminal import console, echo
 
 
 def show_seats(workplace: Workplace, host: str) -> None:
@@ -22,13 +22,13 @@ def show_seats(workplace: Workplace, host: str) -> None:
         host: that own servers listen on; where it is not this machine alone, links name the machine.
     """
     machine = host if host not in EVERYWHERE else socket.getfqdn()
-    typer.echo("\nSend each person their own lines:")
+    echo("\nSend each person their own lines:")
     for seat in workplace.seats:
         link = seat.link.replace(LOOPBACK, machine, 1) if workplace.own else seat.link
-        typer.echo(f"\n{seat.name}{' (adjudicates)' if seat.adjudicates else ''}\n  {link}")
+        echo(f"\n{seat.name}{' (adjudicates)' if seat.adjudicates else ''}\n  {link}")
         if seat.email:
-            typer.echo(f"  e-mail    {seat.email}\n  password  {seat.password}")
-    typer.echo(f"\nKeys: 1 to 6 say Yes to the six questions, a s d f g h say No, z x c drop the entity. {KEYS}\n")
+            echo(f"  e-mail    {seat.email}\n  password  {seat.password}")
+    echo(f"\nKeys: 1 to 6 say Yes to the six questions, a s d f g h say No, z x c drop the entity. {KEYS}\n")
 
 
 def print_standings(standings: Sequence[Standing]) -> None:
@@ -47,5 +47,4 @@ def print_standings(standings: Sequence[Standing]) -> None:
 
 def _console() -> Console:
     """As wide as the terminal; where there is none, wide enough for a link not to be folded."""
-    console = Console()
-    return console if console.is_terminal else Console(width=140)
+    return console(width=140)

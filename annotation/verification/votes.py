@@ -1,4 +1,4 @@
-"""What people said, as it was pulled: nothing is changed or deleted, the newest of a person and an entity counts."""
+"""What people said, as it was pulled: what a server held last of a person and an entity counts, the rest is kept."""
 
 from __future__ import annotations
 
@@ -89,28 +89,41 @@ class VoteRecord:
         self._file.close()
 
     def add(self, votes: Iterable[Vote]) -> int:
-        """Keep what is new; returns how much was. Adding the same again changes nothing."""
+        """Keep what servers hold now; returns how much did not count before. Adding the same again changes nothing.
+
+        What was added last counts, whatever the times of the votes say: a server's clock may have been put back. Only
+        where two votes on one form are added together, the one with the later time counts.
+        """
+        together: dict[_Place, dict[_Version, Vote]] = {}
+        for vote in sorted(votes, key=lambda one: (one.updated_at, one.annotation_id)):
+            together.setdefault(_place_of(vote), {})[_version_of(vote)] = vote
+        people = {annotator for _, annotator, _ in together}
+        counted = {_place_of(vote): _version_of(vote) for who in people for vote in self._last(who)}
         added = 0
         with self._file.use() as db:
-            for vote in votes:
-                key = (vote.annotator, vote.entity_id, vote.annotation_id, vote.updated_at)
-                row = (*key, json.dumps(asdict(vote), sort_keys=True), time.time())
-                added += db.execute("INSERT OR IGNORE INTO votes VALUES (?, ?, ?, ?, ?, ?)", row).rowcount
+            for place, versions in together.items():
+                *older, newest = versions.values()
+                kept = sum(db.execute(f"INSERT OR IGNORE {_ROW}", _row(vote)).rowcount for vote in older)
+                if kept or counted.get(place) != _version_of(newest):
+                    kept += db.execute(f"INSERT OR REPLACE {_ROW}", _row(newest)).rowcount
+                added += kept
         return added
 
     def latest(self, annotator: str | None = None) -> list[Vote]:
-        """The newest vote of every person on every form of every entity, by entity and then by person; none that was
-        withdrawn. An entity has several forms when it was drafted anew after it was laid before people.
+        """The vote that counts of every person on every form of every entity, by entity and then by person; none that
+        was withdrawn. An entity has several forms when it was drafted anew after it was laid before people.
 
         Args:
             annotator: only this person's; None for everybody's.
         """
+        return [vote for vote in self._last(annotator) if not vote.withdrawn]
+
+    def _last(self, annotator: str | None) -> list[Vote]:
         query = """SELECT content FROM votes WHERE annotator = coalesce(?, annotator)
-                   ORDER BY entity_id, annotator, updated_at, annotation_id, rowid"""
+                   ORDER BY entity_id, annotator, rowid"""
         with self._file.use() as db:
-            rows = [json.loads(content) for (content,) in db.execute(query, (annotator,))]
-        newest = {(row["entity_id"], row["annotator"], json.dumps(row["shown"])): _vote(row) for row in rows}
-        return [vote for vote in newest.values() if not vote.withdrawn]
+            votes = [_vote(json.loads(content)) for (content,) in db.execute(query, (annotator,))]
+        return list({_place_of(vote): vote for vote in votes}.values())
 
     def count(self) -> int:
         """Votes in all versions."""
@@ -176,10 +189,36 @@ class VoteRecord:
         return found
 
 
+def key_of(shown: Mapping[str, Any] | None) -> str:
+    """Equal for two forms that showed the same."""
+    return json.dumps(shown, sort_keys=True)
+
+
 def is_current(vote: Vote, forms: Mapping[str, Form]) -> bool:
     """Whether the vote is on the entity as it is drafted now."""
     form = forms.get(vote.entity_id)
     return form is not None and vote.shown == form.shown
+
+
+_Place = tuple[str, str, str]
+_Version = tuple[int, str, bool]
+
+
+def _place_of(vote: Vote) -> _Place:
+    """Where only one vote of a person counts."""
+    return vote.entity_id, vote.annotator, key_of(vote.shown)
+
+
+def _version_of(vote: Vote) -> _Version:
+    return vote.annotation_id, vote.updated_at, vote.withdrawn
+
+
+_ROW = "INTO votes VALUES (?, ?, ?, ?, ?, ?)"
+
+
+def _row(vote: Vote) -> tuple[object, ...]:
+    key = (vote.annotator, vote.entity_id, vote.annotation_id, vote.updated_at)
+    return (*key, json.dumps(asdict(vote), sort_keys=True), time.time())
 
 
 def _vote(row: Mapping[str, Any]) -> Vote:

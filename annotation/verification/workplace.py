@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from annotation.errors import AnnotationError
 from annotation.run_folder import RunFolder
 from annotation.verification.client import LabelStudio
 from annotation.verification.media import FOLDER
+from qreal_tasks.locks import locked
 from qreal_tasks.models.addresses import is_plain_address
+from qreal_tasks.plain_files import read_text
+from qreal_tasks.system_errors import reason_of
+from qreal_tasks.whole_files import write_whole
 
 _FORM = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
@@ -123,7 +124,7 @@ def load_workplace(run: RunFolder) -> Workplace:
     """
     path = _path(run)
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        said = json.loads(read_text(path))
         if said["form"] != _FORM:
             raise ValueError(f"form {said['form']}, expected {_FORM}")
         seats = tuple(Seat(**seat) for seat in said["seats"])
@@ -133,7 +134,7 @@ def load_workplace(run: RunFolder) -> Workplace:
             f"{run.path}: nobody verifies it yet; `qreal annotate verify start {run.path}` sets that up"
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AnnotationError(f"{path} cannot be read ({error}); put back a copy of it") from None
+        raise AnnotationError(f"{path} cannot be read ({reason_of(error)}); put back a copy of it") from None
     if found.run_id != run_id_of(run):
         raise AnnotationError(f"{path} belongs to a run of other inputs; give each run a folder of its own")
     return found
@@ -148,12 +149,7 @@ def save_workplace(run: RunFolder, workplace: Workplace) -> None:
     path = _path(run)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.parent.chmod(0o700)  # databases and votes are in it too
-    said = {"form": _FORM, **asdict(workplace)}
-    beside = path.with_name(".workplace.json.new")
-    beside.unlink(missing_ok=True)
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump(said, file, indent=2)
-    os.replace(beside, path)
+    write_whole(path, json.dumps({"form": _FORM, **asdict(workplace)}, indent=2), private=True, sync=True)
 
 
 def checked_url(url: str) -> str:
@@ -162,11 +158,7 @@ def checked_url(url: str) -> str:
     Raises:
         AnnotationError: it is none.
     """
-    try:
-        plain = is_plain_address(url) and urlsplit(url).port != 0
-    except ValueError:  # no port, or half an IPv6 address
-        plain = False
-    if not plain:
+    if not is_plain_address(url):
         raise AnnotationError(f"address {url!r}: expected http(s)://host[:port]")
     return url.rstrip("/")
 
@@ -191,14 +183,11 @@ def alone(run: RunFolder, what: str) -> Iterator[None]:
     """
     folder = verification_folder(run)
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise AnnotationError(
-                f"`qreal annotate verify start` is at work on {run.path}, and pushes by itself what is new; end it "
-                f"before you {what}"
-            ) from None
+    taken = AnnotationError(
+        f"`qreal annotate verify start` is at work on {run.path}, and pushes by itself what is new; end it before you "
+        f"{what}"
+    )
+    with locked(folder / "lock", taken):
         yield
 
 

@@ -12,10 +12,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from qreal_tasks.answers.fields import FIELD_OF_KEY, NUMBER, Draft, Found, key_form, numbers_in
-from qreal_tasks.answers.spoken import ascii_forms
+from qreal_tasks.answers.fields import FIELD_OF_KEY, Draft, Found, named_or_numbers
+from qreal_tasks.answers.plain import ascii_forms
+from qreal_tasks.answers.sides import NUMBER, SIDE_NAME, key_form
 
-_NAMED = r"(?:[xXyY]_?(?:1|2|min|max)\s{0,2}[=:]\s{0,2})?"
+_NAME = rf"(?:{SIDE_NAME})[\"']?\s{{0,2}}[=:]\s{{0,2}}"
+_NAMED = rf"(?:{_NAME})?"
 _BETWEEN = r"(?:\s{0,4}[,;]\s{0,4}|\s{1,4})"
 _N = rf"{_NAMED}{NUMBER}(?:px)?"
 _POINT = rf"[\[(]\s{{0,4}}{_N}{_BETWEEN}{_N}\s{{0,4}}[\])]"
@@ -24,13 +26,17 @@ _BOX = re.compile(
     # In square brackets another count than four is a broken box, and counted as one.
     rf"|\[\s{{0,4}}{_N}(?:{_BETWEEN}{_N}){{2,15}}\s{{0,4}}\]"
     rf"|\(\s{{0,4}}{_N}(?:{_BETWEEN}{_N}){{3}}\s{{0,4}}\)"
-    rf"|(?<!\w)[xX]_?(?:1|min)\s{{0,2}}[=:]\s{{0,2}}{NUMBER}(?:{_BETWEEN}{_N}){{3}}"
+    rf"|(?<!\w){_NAME}{NUMBER}(?:px)?(?:{_BETWEEN}{_N}){{3}}"
     rf"|\b(?:bbox(?:_2d)?|box|coordinates?)[\s*:]{{1,6}}{NUMBER}(?:{_BETWEEN}{NUMBER}){{3}}(?![\d.])",
     re.ASCII | re.IGNORECASE,
 )
-_TAG = re.compile(r"</?\|?[A-Za-z][\w-]{0,30}\|?>")
+_QUAD = re.compile(
+    r"(?<=box>)\s{0,9}<quad>[^<>]{0,200}</quad>|(?<=box_end\|>)\s{0,9}<\|quad_start\|>[^<>]{0,200}<\|quad_end\|>"
+)
+"""Behind a box the same thing again."""
+_TAG = re.compile(r"<\|?/?\|?[A-Za-z][\w-]{0,30}\|?>")
 _MARKER = re.compile(r"(?P<indent>[ \t]*)(?:[-*•+]\s+|\d{1,3}[.)]\s*|\(\d{1,3}\)\s*|#{1,6}\s+|(?=\*\*))")
-_KEYS = "|".join(re.escape(key.replace("_", " ")) for key in sorted(FIELD_OF_KEY, key=len, reverse=True))
+_KEYS = "|".join(re.escape(key).replace("_", "[ _]") for key in sorted(FIELD_OF_KEY, key=len, reverse=True))
 _FIELD = re.compile(
     rf"[\s\W\d]{{0,10}}?(?P<key>{_KEYS})"
     r"(?:\s\([^)\n]{0,30}\))?[*_\"]{0,3}\s{0,2}:[*_\"\s]{0,4}",
@@ -69,6 +75,7 @@ def read(text: str) -> Found:
     """The boxes of ``text``, each with the label and the description that its list item or sentence gives
     it."""
     # Blank, not gone: a position stays a position.
+    text = _QUAD.sub(lambda quad: " " * len(quad[0]), text)
     text = _TAG.sub(lambda tag: " " * len(tag[0]), text)
     plain = ascii_forms(text)
     boxes = list(_BOX.finditer(plain))
@@ -98,7 +105,7 @@ def _items(plain: str, boxes: list[re.Match[str]]) -> Iterator[_Item]:
         if marker and not name and base is None:
             base = indent
         if name:
-            begins = name in item.has or (name == "label" and "box" in item.has)
+            begins = name in item.has or (name == "label" and "box" in item.has and "box" not in item.spans)
         elif indent is not None:
             begins = indent <= (base or 0)
         else:
@@ -142,7 +149,7 @@ def _item_drafts(text: str, plain: str, item: _Item, boxes: list[re.Match[str]])
         yield Draft(
             label or _label(head),
             description or _description(head, tail, sentence),
-            [numbers_in(box[0])],
+            [named_or_numbers(box[0])],
         )
         previous = box.end()
 

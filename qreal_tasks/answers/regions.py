@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from qreal_tasks.answers.entities import Entities
-from qreal_tasks.answers.fields import Dropped
+from qreal_tasks.answers.fields import Box, Dropped, ParsedEntity
 from qreal_tasks.boxes import Space, clip_to_image, to_pixels
 from qreal_tasks.records import Region
 
@@ -40,7 +40,8 @@ def regions_in_pixels(
     >>> regions_in_pixels(answer, Space.NORM1000, width=800, height=400).regions[0].bbox_px
     (400.0, 0.0, 800.0, 100.0)
     """
-    boxes_px = to_pixels([entity.box for entity in entities.entities], space, width, height, input_size)
+    boxes = [box_in_order(entity, space) for entity in entities.entities]
+    boxes_px = to_pixels(boxes, space, width, height, input_size)
     clipped = clip_to_image(boxes_px, width, height)
     regions = []
     for entity, (x1, y1, x2, y2), kept in zip(
@@ -52,3 +53,13 @@ def regions_in_pixels(
     if len(regions) < len(entities.entities):
         dropped[Dropped.ZERO_AREA.value] += len(entities.entities) - len(regions)
     return Located(tuple(regions), dict(dropped), int((clipped.was_outside & clipped.has_area).sum()))
+
+
+def box_in_order(entity: ParsedEntity, space: Space) -> Box:
+    """The entity's box with its corners in the order of ``space``: a box whose sides were named is x first as read.
+
+    >>> box_in_order(ParsedEntity("dog", (1.0, 2.0, 3.0, 4.0), "", named=True), Space.NORM1000_YX)
+    (2.0, 1.0, 4.0, 3.0)
+    """
+    x1, y1, x2, y2 = entity.box
+    return (y1, x1, y2, x2) if entity.named and space is Space.NORM1000_YX else entity.box

@@ -14,9 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from qreal_tasks.benchmark import Answer
+from qreal_tasks.one_line import one_line
+from qreal_tasks.private import without_private
 
+MOST_MASS = 1.01
+"""A probability that was rounded several times may pass 1 by a little."""
 MOST_OF_A_REASON = 300
 """Characters of why there is no answer."""
+_MOST_READ = 4_000
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ def parse_scores(text: str | None) -> Scores | None:
 
     Returns:
         None when there is no such object, a probability is missing, negative or not finite, or both are 0. A
-        ``mass`` that is no number of 0 or more is left out, the rest is kept.
+        ``mass`` that is no number from 0 to ``MOST_MASS`` is left out, the rest is kept.
     """
     said = _object(text)
     choices, p = said.get("choices"), said.get("p")
@@ -51,7 +56,8 @@ def parse_scores(text: str | None) -> Scores | None:
     if largest == 0:
         return None
     yes, no = yes / largest, no / largest
-    return Scores(p_yes=yes / (yes + no), mass=_amount(said.get("mass")))
+    mass = _amount(said.get("mass"))
+    return Scores(p_yes=yes / (yes + no), mass=None if mass is None or mass > MOST_MASS else mass)
 
 
 def parse_input_size(text: str | None) -> tuple[int, int] | None:
@@ -69,8 +75,8 @@ def parse_input_size(text: str | None) -> tuple[int, int] | None:
 def parse_unanswered(text: str | None) -> str | None:
     """Why there is no answer, from ``{"unanswered": "refused"}``; None when there is one.
 
-    One line of at most ``MOST_OF_A_REASON`` characters: a server's message may hold line breaks and invisible
-    characters, and reasons are shown in tables and counted.
+    One line of at most ``MOST_OF_A_REASON`` characters, without what looks like a key, an address or a path: a server's
+    message may hold line breaks and more, and reasons are shown in tables, counted, and published.
 
     >>> parse_unanswered('{"unanswered": "bad\\\\nrequest\\\\u202e"}')
     'bad request'
@@ -78,8 +84,7 @@ def parse_unanswered(text: str | None) -> str | None:
     reason = _object(text).get("unanswered")
     if not isinstance(reason, str):
         return None
-    shown = "".join(character if character.isprintable() else " " for character in reason)
-    return " ".join(shown.split())[:MOST_OF_A_REASON].strip() or None
+    return one_line(without_private(reason[:_MOST_READ]))[:MOST_OF_A_REASON].strip() or None
 
 
 def _object(text: str | None) -> dict[str, Any]:

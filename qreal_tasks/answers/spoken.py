@@ -1,4 +1,4 @@
-"""What a text answers with: past the reasoning, past failures of the request; and its punctuation in ASCII.
+"""What a text answers with: past the reasoning, past failures of the request.
 
 >>> spoken("<think>Two thumbs?</think>Yes").text
 'Yes'
@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
+
+from qreal_tasks.answers.plain import is_visible
+from qreal_tasks.answers.reasoning import Marks, after_reasoning
 
 REQUEST_FAILED_MARKER = "[LMMS_EVAL_REQUEST_FAILED"
 """How the harness hands over an answer that never came."""
@@ -41,38 +43,11 @@ class Spoken:
     reason: Reason | None
 
 
-_REASONING = re.compile(r"<(?P<close>/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
-_VISIBLE = re.compile(r"[^\s\x00\u200b\u200c\u200d\u2060\ufeff]")
-
-# One character for one, so that a position in the ASCII form is a position in the original.
-_ASCII = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
-    ord(wide): ascii_ for wide, ascii_ in zip("\u3000\u00a0，、。：；【】〔〕〈〉−", "  ,,.:;[][]<>-", strict=True)
-}
-# Full-width quotation marks stay: a reader of strings must see which mark closes which.
-_ASCII.pop(ord("＂"))
-_ASCII.pop(ord("＇"))
-
-
-def ascii_forms(text: str) -> str:
-    """The text with full-width letters, digits and punctuation as ASCII; same length, same positions.
-
-    >>> ascii_forms("【１２，３０】：Ｙｅｓ。")
-    '[12,30]:Yes.'
-    """
-    return text.translate(_ASCII)
-
-
-def spoken(text: str) -> Spoken:
-    """The part after the reasoning. A template may open the reasoning in the prompt, so a closing tag is
-    enough."""
+def spoken(text: str, reasoning_marks: Marks = ()) -> Spoken:
+    """The part after the reasoning; ``reasoning_marks`` as ``reasoning.after_reasoning``."""
     if text.lstrip().startswith(REQUEST_FAILED_MARKER):
         return Spoken("", Reason.REQUEST_FAILED)
-    start, open_end = 0, False
-    for tag in _REASONING.finditer(text):
-        open_end = not tag["close"]
-        if tag["close"]:
-            start = tag.end()
-    if open_end:
+    answer = after_reasoning(text, reasoning_marks)
+    if answer is None:
         return Spoken("", Reason.UNFINISHED_REASONING)
-    answer = text[start:]
-    return Spoken(answer, None) if _VISIBLE.search(answer) else Spoken("", Reason.EMPTY)
+    return Spoken(answer, None) if is_visible(answer) else Spoken("", Reason.EMPTY)

@@ -6,10 +6,9 @@ from typing import Any
 
 from loguru import logger
 
-from qreal_tasks.harness.backend_arguments import AGENT_ARGUMENTS, checked, on_this_process
+from qreal_tasks.harness.backend_arguments import ARGUMENTS, checked, on_this_process
 from qreal_tasks.harness.backends import EngineBackend, opened_store
 from qreal_tasks.models.agent_engine import AgentEngine
-from qreal_tasks.subtasks import SUBTASKS
 
 
 class QRealAgent(EngineBackend):
@@ -21,7 +20,7 @@ class QRealAgent(EngineBackend):
     """
 
     def __init__(self, **given: Any) -> None:
-        options = checked(given, AGENT_ARGUMENTS, needed=SUBTASKS)
+        options = checked(given, *ARGUMENTS["qreal_agent"])
         store = opened_store(options.pop("store", None))
         super().__init__(AgentEngine(store=store, say=_say, **on_this_process(options)), store)
 

@@ -1,14 +1,19 @@
-"""``--model_args`` of the backends: their names, their types, and the values in those types."""
+"""``--model_args`` of the backends: their names, types and meanings, and the values in those types."""
 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from pathlib import Path
+from typing import Any, Literal, get_args
 
-from accelerate import PartialState
-
+from qreal_tasks.answers.reasoning import read_marks
 from qreal_tasks.subtasks import SUBTASKS
+from qreal_tasks.suggestions import did_you_mean
+from qreal_tasks.user_cache import cache_path
+
+STORE_ENVIRONMENT = "QREAL_ANSWERS"
 
 HARNESS_ARGUMENTS: dict[str, Any] = {"batch_size": str | None, "max_batch_size": int | None, "device": str | None}
 """What the harness adds to every backend's arguments; a server has no use for it."""
@@ -23,11 +28,16 @@ OPENAI_ARGUMENTS: dict[str, Any] = {
     "max_retries": int,
     "image_detail": str,
     "image_format": str,
+    "family": str | None,
+    "min_pixels": int | None,
+    "max_pixels": int | None,
     "prices": str | None,
     "seed": int | None,
     "temperature": float | None,
     "first_wait_s": float,
+    "outage_s": float,
     "store": str | None,
+    "reasoning_marks": str | None,
 }
 """``--model_args`` of ``qreal_openai`` and their types; ``None`` can be written where it is one of them."""
 
@@ -43,15 +53,57 @@ HF_ARGUMENTS: dict[str, Any] = {
     "max_pixels": int | None,
     "max_patches": int | None,
     "store": str | None,
+    "reasoning_marks": str | None,
 }
 """``--model_args`` of ``qreal_hf``."""
 
 AGENT_ARGUMENTS: dict[str, Any] = {
     **dict.fromkeys(SUBTASKS, str),
-    **{name: type_ for name, type_ in HF_ARGUMENTS.items() if name != "adapter"},
+    **{name: type_ for name, type_ in HF_ARGUMENTS.items() if name not in ("adapter", "reasoning_marks")},
     "pretrained": str | None,
 }
 """``--model_args`` of ``qreal_agent``: any of the three models may be an adapter itself."""
+
+ARGUMENTS: Mapping[str, tuple[Mapping[str, Any], Sequence[str]]] = {
+    "qreal_hf": (HF_ARGUMENTS, ("pretrained",)),
+    "qreal_openai": (OPENAI_ARGUMENTS, ("model",)),
+    "qreal_agent": (AGENT_ARGUMENTS, SUBTASKS),
+}
+"""Backend to its arguments, and to those that must be given."""
+
+ABOUT: Mapping[str, str] = {
+    "adapter": "folder or hub id of a PEFT adapter over pretrained",
+    "attn_implementation": "sdpa (default), eager or flash_attention_2",
+    "base_url": "of the server, with /v1; default $OPENAI_BASE_URL, then OpenAI itself",
+    "concurrency": "requests at a time (32)",
+    "describe": "model of the third stage: folder of a model or an adapter, or hub id",
+    "detect": "model of the first stage: folder of a model or an adapter, or hub id",
+    "device_map": "as transformers takes it, for a model on several devices",
+    "dtype": "auto (default), bfloat16, float16 or float32",
+    "family": "of a model whose name does not tell it, such as qwen2_5_vl: decides how boxes are written",
+    "filter": "model of the second stage: folder of a model or an adapter, or hub id",
+    "first_wait_s": "seconds before the first retry (.1)",
+    "image_detail": "high (default), low or auto; OpenAI's own models take it",
+    "image_format": "png (default, the pixels as they are) or jpeg (smaller, changes them)",
+    "logprobs": "False asks for no probabilities; AUC of ObjectQA is then N/A",
+    "max_patches": "most tiles a picture is cut into (InternVL)",
+    "max_pixels": "largest picture in pixels (Qwen)",
+    "max_retries": "of one request (6)",
+    "merge_adapter": "False leaves the adapter beside the weights",
+    "min_pixels": "smallest picture in pixels (Qwen)",
+    "model": "name that the server knows the model by",
+    "outage_s": "seconds to wait for a server that answered before and is gone (900)",
+    "pretrained": "folder or hub id of the model; of qreal_agent's adapters, their base",
+    "prices": "YAML file with dollars per million tokens by model",
+    "reasoning_marks": "of a model whose reasoning is not known: '◁think▷ ◁/think▷', several pairs separated by ;",
+    "revision": "of a hub id",
+    "seed": "sent with every request",
+    "store": "file that keeps the answers; default $QREAL_ANSWERS, then ~/.cache/qreal/answers.sqlite",
+    "temperature": "0 (default), or None to send none",
+    "timeout_s": "seconds of one attempt (120)",
+    "top_logprobs": "tokens listed at the first place, 1 to 20 (20)",
+}
+"""Argument to what it means, one line each, for ``qreal eval --help``."""
 
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "True or False"}
 
@@ -60,19 +112,26 @@ def checked(given: Mapping[str, Any], allowed: Mapping[str, Any], needed: Sequen
     """The arguments in their types: the harness's parser makes of ``revision=12`` a number, of ``seed=None`` a text.
 
     Raises:
-        ValueError: a name is unknown or wanting, or a value has another type.
+        ValueError: a name is unknown or wanting, a value has another type, or ``reasoning_marks`` are no pairs.
     """
     if "api_key" in given:
         raise ValueError("api_key: set OPENAI_API_KEY instead: the harness prints and stores --model_args")
     names = ", ".join(allowed)
     for name in given:
         if name not in allowed and name not in HARNESS_ARGUMENTS:
-            raise ValueError(f"--model_args: unknown name {name!r}, expected some of {names}")
+            raise ValueError(
+                f"--model_args: unknown name {name!r}{did_you_mean(name, allowed)} Expected some of {names}"
+            )
     for name in needed:
         if name not in given:
             raise ValueError(f"--model_args: {name} is missing, expected {name}=…; the others are {names}")
+    for name, value in given.items():
+        if isinstance(value, str) and (not value.strip() or value[0] in "\"'"):
+            raise ValueError(f"--model_args: {name}={value}: expected a value as it is, not empty and without quotes")
     types = {**HARNESS_ARGUMENTS, **allowed}
-    return {name: converted(name, value, types[name]) for name, value in given.items()}
+    options = {name: converted(name, value, types[name]) for name, value in given.items()}
+    read_marks(options.get("reasoning_marks") or "")
+    return options
 
 
 def converted(name: str, value: Any, type_: Any) -> Any:
@@ -83,8 +142,8 @@ def converted(name: str, value: Any, type_: Any) -> Any:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if wanted is str and isinstance(value, str | int | float):
         return str(value)
-    if wanted is bool and isinstance(value, bool):
-        return value
+    if wanted is bool and str(value).lower() in ("true", "false"):
+        return str(value).lower() == "true"
     if wanted in (int, float):
         try:
             number = value if is_number else float(value) if isinstance(value, str) else math.nan
@@ -95,15 +154,37 @@ def converted(name: str, value: Any, type_: Any) -> Any:
     raise ValueError(f"{name} is {value!r}, expected {_WORDS[wanted]}{' or None' if none else ''}")
 
 
+def store_path(given: str | None) -> Path:
+    """The file for the answers of all runs; they are kept by model, prompt, settings and pixels, so they never mix.
+
+    Raises:
+        NoHomeError: it lies in the home folder, and there is none.
+    """
+    named = given or os.environ.get(STORE_ENVIRONMENT)
+    return Path(named).expanduser() if named else cache_path("answers.sqlite", f"store= or {STORE_ENVIRONMENT}")
+
+
+def batch_size(given: str | None) -> int | Literal["auto"]:
+    """Pictures at a time; the harness's default of 1 stands for ``auto``, which fills the memory.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    size: int | Literal["auto"] = "auto" if given in (None, "1", "auto") else converted("batch_size", given, int)
+    if size != "auto" and size < 1:
+        raise ValueError(f"batch_size is {given}, expected auto or a whole number of 1 or more")
+    return size
+
+
 def on_this_process(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a backend that loads a model, as the engines take them.
 
-    ``--batch_size`` counts pictures; the harness's default of 1 stands for ``auto``, which fills the memory. Without a
-    device, each process has its own GPU.
+    Without a device, each process has its own GPU.
     """
+    from accelerate import PartialState  # takes seconds, and arguments are checked without it
+
     taken = {name: value for name, value in options.items() if name != "max_batch_size"}
-    size = taken.get("batch_size")
-    taken["batch_size"] = "auto" if size in (None, "1", "auto") else converted("batch_size", size, int)
+    taken["batch_size"] = batch_size(taken.get("batch_size"))
     if taken.get("device") is None and taken.get("device_map") is None:
         taken["device"] = str(PartialState().device)
     return taken

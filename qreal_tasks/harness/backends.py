@@ -6,36 +6,29 @@ They turn the harness's requests into questions about pictures, keep every answe
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
 from accelerate import PartialState
 from lmms_eval.api.model import lmms
 from loguru import logger
 from PIL import ImageFile
 from tqdm import tqdm
 
-from qreal_tasks.harness.backend_arguments import (
-    HARNESS_ARGUMENTS,
-    HF_ARGUMENTS,
-    OPENAI_ARGUMENTS,
-    checked,
-    on_this_process,
-)
+from qreal_tasks.answers.reasoning import declare_marks
+from qreal_tasks.boxes import Space
+from qreal_tasks.harness.backend_arguments import ARGUMENTS, HARNESS_ARGUMENTS, checked, on_this_process, store_path
+from qreal_tasks.harness.box_space import declared_space
+from qreal_tasks.models.adapter_base import check_base
 from qreal_tasks.models.batching import reason_of
 from qreal_tasks.models.openai_engine import OpenAIEngine
 from qreal_tasks.models.openai_usage import Prices, Usage, load_prices
 from qreal_tasks.models.requests import Request, Response
+from qreal_tasks.models.served_model import served_family
 from qreal_tasks.models.store import AnswerStore, Engine, answered_with_store
 from qreal_tasks.models.transformers_engine import TransformersEngine
-
-STORE_ENVIRONMENT = "QREAL_ANSWERS"
-DEFAULT_STORE = Path("~/.cache/qreal/answers.sqlite")
-"""Answers of earlier runs, for all models: keyed by model, prompt, settings and pixels, so they never mix."""
 
 
 class EngineBackend(lmms):  # type: ignore[misc]
@@ -122,17 +115,23 @@ class EngineBackend(lmms):  # type: ignore[misc]
 class QRealOpenAI(EngineBackend):
     """``qreal_openai``: any OpenAI-compatible server, with P over the choices where it gives log-probabilities.
 
-    Args: those of ``OpenAIEngine``; ``store`` is the file for answers, ``prices`` a YAML file with dollars per million
-        tokens by model.
+    Args: those of ``OpenAIEngine``; ``family`` is asked of the server where it is not given, ``store`` is the file for
+        answers, ``prices`` a YAML file with dollars per million tokens by model, ``reasoning_marks`` as
+        ``answers.reasoning.read_marks``. Boxes are in the space of the run.
     """
 
     def __init__(self, **given: Any) -> None:
-        options = checked(given, OPENAI_ARGUMENTS, needed=("model",))
+        options = checked(given, *ARGUMENTS["qreal_openai"])
         for unused in HARNESS_ARGUMENTS:
             options.pop(unused, None)
+        declare_marks(options.pop("reasoning_marks", None))
         store = opened_store(options.pop("store", None))
         prices = _prices(options.pop("prices", None), options["model"])
-        self.openai = OpenAIEngine(prices=prices, **options)
+        space = declared_space()
+        if space is Space.RESIZED_PIXELS:
+            served = served_family(options["model"], options.get("base_url"), options.get("family"))
+            options["family"] = served.family and served.family.name
+        self.openai = OpenAIEngine(prices=prices, box_space=space, **options)
         super().__init__(self.openai, store)
 
     def _show(self, bar: Any) -> None:
@@ -147,18 +146,22 @@ class QRealOpenAI(EngineBackend):
 class QRealHF(EngineBackend):
     """``qreal_hf``: any image-text-to-text model of transformers; the questions about a crop share its vision pass.
 
-    Args: those of ``TransformersEngine``; ``store`` is the file for answers. ``--batch_size`` counts pictures; the
-        harness's default of 1 stands for ``auto``, which fills the memory.
+    Args: those of ``TransformersEngine``; ``store`` is the file for answers, ``reasoning_marks`` as
+        ``answers.reasoning.read_marks``. ``--batch_size`` counts pictures; the harness's default of 1 stands for
+        ``auto``, which fills the memory.
     """
 
     def __init__(self, **given: Any) -> None:
-        options = checked(given, HF_ARGUMENTS, needed=("pretrained",))
+        options = checked(given, *ARGUMENTS["qreal_hf"])
+        declare_marks(options.pop("reasoning_marks", None))
+        if options.get("adapter"):
+            check_base(options["adapter"], options["pretrained"], options.get("revision"))
         store = opened_store(options.pop("store", None))  # before the model, whose loading takes minutes
         super().__init__(TransformersEngine(**on_this_process(options)), store)
 
 
 def opened_store(store: str | None) -> AnswerStore:
-    path = Path(store or os.environ.get(STORE_ENVIRONMENT) or DEFAULT_STORE).expanduser()
+    path = store_path(store)
     opened = AnswerStore(path)
     logger.info(f"qreal: answers are kept in {path}; a run that died goes on from there")
     return opened
@@ -170,8 +173,8 @@ def _prices(path: str | None, model: str) -> Prices | None:
         return None
     try:
         prices = load_prices(Path(path).expanduser(), model)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"prices={path}: cannot be read: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"prices={error}") from None
     if prices is None:
         logger.warning(f"qreal: no price listed for {model} in {path}: tokens are counted, no cost")
     return prices
@@ -185,12 +188,14 @@ def _spent(usage: Usage, cost_usd: float | None) -> str:
     """
     failures = ", ".join(f"{count} {reason}" for reason, count in usage.failures.most_common())
     served_by = ", ".join(f"{count} by {name}" for name, count in usage.served_by.most_common())
+    without_p = ", ".join(f"{count} {reason}" for reason, count in usage.without_p.most_common())
     parts = [
         f"{usage.requests} requests answered" + (f" ({served_by})" if served_by else ""),
         f"{usage.prompt_tokens} prompt tokens ({usage.cached_tokens} cached)",
         f"{usage.completion_tokens} completion tokens",
         f"{usage.retries} retries",
         f"{usage.failures.total()} failures ({failures})" if failures else "no failures",
+        *([f"{usage.without_p.total()} answers without P ({without_p})"] if without_p else []),
         *([] if cost_usd is None else [f"${cost_usd:.4f}"]),
     ]
     return ", ".join(parts)

@@ -5,16 +5,21 @@ The prompt's sentence, the parser and the conversion to pixels all take it from 
 
 from __future__ import annotations
 
-import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from qreal_tasks.boxes import Space
-from qreal_tasks.models.families import BOX_SPACE_OF_MODEL_TYPE, DEFAULT_BOX_SPACE
+from qreal_tasks.harness.backend_arguments import converted
+from qreal_tasks.harness.named_models import box_writer
+from qreal_tasks.models.families import DEFAULT_BOX_SPACE, family_of_name, family_of_type
+from qreal_tasks.models.openai_sizes import PictureSizes
+from qreal_tasks.models.served_model import FoundFamily, config_type, family_of_model, served_family
 
 ENVIRONMENT = "QREAL_BOX_SPACE"
-BACKENDS_REPORTING_INPUT_SIZE = frozenset({"qreal_agent", "qreal_hf"})
+SERVER = "qreal_openai"
+BACKENDS_REPORTING_INPUT_SIZE = frozenset({"qreal_agent", "qreal_hf", SERVER})
 """Backends that say which size they fed the model; without it boxes in resized pixels cannot be read."""
 
 
@@ -24,6 +29,8 @@ class Choice:
 
     space: Space
     reason: str
+    assumed: bool = False
+    """Nobody declared it, neither a user nor the model's family."""
 
 
 def declared_space() -> Space:
@@ -41,46 +48,80 @@ def declared_space() -> Space:
         raise ValueError(f"{ENVIRONMENT}={value}: expected one of {', '.join(Space)}") from None
 
 
-def choose_space(backend: str, pretrained: str | None) -> Choice:
+def is_assumed() -> bool:
+    """Whether the space of this run is nobody's declaration but the default."""
+    return not os.environ.get(ENVIRONMENT, "").strip()
+
+
+ASSUMED_NOTICE = (
+    f"boxes are ASSUMED to be written in {DEFAULT_BOX_SPACE}: nobody declared the space that this model writes in. If "
+    f"it writes in another one, every ImageQA number is wrong; set {ENVIRONMENT} to one of {', '.join(Space)}"
+)
+"""Said at the start of a run whose space is nobody's declaration."""
+
+
+def choose_space(backend: str, model_args: Mapping[str, str]) -> Choice:
     """The space for a model before the tasks load.
 
     Args:
         backend: the harness's ``--model``.
-        pretrained: the model's folder or hub id, when the arguments name one.
+        model_args: of that backend.
 
     Raises:
-        ValueError: ``QREAL_BOX_SPACE`` holds no space, or one that this backend cannot serve.
+        ValueError: ``QREAL_BOX_SPACE`` holds no space, or one that this backend cannot serve, ``family=`` is not
+            known, or limits of pictures are given that would not hold.
     """
     reports = backend in BACKENDS_REPORTING_INPUT_SIZE
-    if os.environ.get(ENVIRONMENT, "").strip():
+    if not is_assumed():
         space = declared_space()
         if space is Space.RESIZED_PIXELS and not reports:
             raise ValueError(
                 f"{ENVIRONMENT}={space}: the backend {backend} does not report the size of the image it fed the model, "
                 f"so such boxes cannot be read. Use another space, for instance {ENVIRONMENT}={DEFAULT_BOX_SPACE}."
             )
+        if backend == SERVER and (space is Space.RESIZED_PIXELS or _limits(model_args)):
+            PictureSizes.of(space, _family(backend, model_args).family, **_limits(model_args))
         return Choice(space, f"{ENVIRONMENT} is set")
-    model_type = _model_type(pretrained) or backend
-    space = BOX_SPACE_OF_MODEL_TYPE.get(model_type, DEFAULT_BOX_SPACE)
-    if space is Space.RESIZED_PIXELS and not reports:
-        return Choice(
-            DEFAULT_BOX_SPACE, f"{model_type} writes {space}, but the backend {backend} does not report the input size"
-        )
-    known = model_type in BOX_SPACE_OF_MODEL_TYPE
-    return Choice(space, f"what {model_type} was trained to write" if known else f"default; {model_type} is not known")
+    found = _family(backend, model_args)
+    family = found.family
+    if backend == SERVER:
+        PictureSizes.of(family.box_space if family else DEFAULT_BOX_SPACE, family, **_limits(model_args))
+    if family is None:
+        return Choice(DEFAULT_BOX_SPACE, f"default; the family of {found.told_by} is not known", assumed=True)
+    if family.box_space is Space.RESIZED_PIXELS and not reports:
+        reason = f"{family.name} writes {family.box_space}, but the backend {backend} does not report the input size"
+        return Choice(DEFAULT_BOX_SPACE, reason, assumed=True)
+    return Choice(family.box_space, f"what {family.name} was trained to write; {found.told_by}")
 
 
-def _model_type(pretrained: str | None) -> str | None:
-    """``model_type`` of a model folder or of a hub id; None where it cannot be had."""
+def _limits(model_args: Mapping[str, str]) -> dict[str, int]:
+    """The sizes of pictures that a server takes, as far as they are given."""
+    found = {name: converted(name, model_args.get(name), int | None) for name in ("min_pixels", "max_pixels")}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _family(backend: str, model_args: Mapping[str, str]) -> FoundFamily:
+    """The family of the model that writes the boxes."""
+    writer = box_writer(backend, model_args)
+    if backend == SERVER and writer:
+        return served_family(writer, model_args.get("base_url"), model_args.get("family"))
+    if writer and (found := family_of_model(writer)):
+        return found
+    family = family_of_type(backend) or family_of_name(backend)
+    if family is not None:
+        return FoundFamily(family, backend)
+    model_type = _type_on_hub(writer) if writer else None
+    return FoundFamily(None if model_type is None else family_of_type(model_type), model_type or writer or backend)
+
+
+def _type_on_hub(model: str) -> str | None:
+    """``model_type`` of a hub id; None where it cannot be had."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    if not pretrained:
+    if model.count("/") != 1:
         return None
-    config = Path(pretrained).expanduser() / "config.json"
     try:
-        if not config.parent.is_dir():
-            config = Path(hf_hub_download(pretrained, "config.json"))
-        return str(json.loads(config.read_text(encoding="utf-8"))["model_type"])
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError, ValueError, KeyError, TypeError):
+        return config_type(Path(hf_hub_download(model, "config.json")))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError, ValueError):
         return None

@@ -1,8 +1,8 @@
 """Task hooks: adapt the harness's documents and responses to parsers, records and metrics. They decide nothing.
 
 A hook never raises on what a model wrote: an exception here costs the whole run. The YAML refers to them by name, for
-each question or set: ``text_<name>``, ``target_<name>``, ``process_<name>``; for each metric:
-``objectqa_<metric>``, ``imageqa_<metric>``.
+each question or set: ``text_<name>``, ``target_<name>``, ``process_<name>``, for the tasks ``qreal_paper_…``
+``paper_text_<name>`` and ``paper_process_<name>``; for each metric: ``objectqa_<metric>``, ``imageqa_<metric>``.
 """
 
 from __future__ import annotations
@@ -16,15 +16,19 @@ from typing import Any
 from datasets import Dataset
 from loguru import logger
 
+from qreal_tasks.answers.reasoning import declared_marks
 from qreal_tasks.benchmark import (
     ANSWERS,
     IMAGEQA_SETS,
     QUESTION_NAMES,
+    Frame,
+    Style,
+    frame_of,
     imageqa_prompt,
     objectqa_prompt,
 )
 from qreal_tasks.dataset import ENVIRONMENT, DatasetError, locate
-from qreal_tasks.harness.box_space import declared_space
+from qreal_tasks.harness.box_space import declared_space, is_assumed
 from qreal_tasks.harness.judge import with_scores
 from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.grounding import grounding_sums
@@ -35,6 +39,10 @@ from qreal_tasks.records import GroundingRecord, JudgmentRecord, to_json
 from qreal_tasks.samples import NO_INPUT_SIZE, grounding_record, in_human_set, judgment_record, reference_regions
 
 Doc = Mapping[str, Any]
+
+_asked_in: dict[tuple[Style, str], Frame] = {}
+"""Style and question or set to the frame that this run asks it in. The harness hands ``lmms_eval_specific_kwargs`` to
+the text hook alone; every process builds its requests before it processes their answers."""
 
 
 def visual(doc: Doc) -> list[Any]:
@@ -83,15 +91,29 @@ def _say_once(text: str) -> None:
     logger.error(text)
 
 
-def _judgment_record(doc: Doc, results: Sequence[Any], question: str) -> JudgmentRecord:
-    text, beside = _responses(results)
-    return judgment_record(doc, question, text, beside, _data_name(os.environ.get(ENVIRONMENT, "")))
+def _frame(style: Style, name: str, given: Mapping[str, Any] | None) -> Frame:
+    """What ``lmms_eval_specific_kwargs`` says for this backend; what it leaves out is the style's own."""
+    own, said = frame_of(style, name), given or {}
+    frame = Frame(str(said.get("pre_prompt", own.pre)), str(said.get("post_prompt", own.post)))
+    _asked_in[style, name] = frame
+    return frame
 
 
-def _grounding_record(doc: Doc, results: Sequence[Any], set_name: str) -> GroundingRecord:
+def _judgment_record(doc: Doc, results: Sequence[Any], style: Style, question: str) -> JudgmentRecord:
     text, beside = _responses(results)
+    frame = _asked_in.get((style, question)) or frame_of(style, question)
+    data = _data_name(os.environ.get(ENVIRONMENT, ""))
+    return judgment_record(doc, question, text, beside, data, frame, reasoning_marks=declared_marks())
+
+
+def _grounding_record(doc: Doc, results: Sequence[Any], style: Style, set_name: str) -> GroundingRecord:
+    text, beside = _responses(results)
+    frame = _asked_in.get((style, set_name)) or frame_of(style, set_name)
+    data = _data_name(os.environ.get(ENVIRONMENT, ""))
     record = grounding_record(
-        doc, set_name, text, beside, declared_space(), _data_name(os.environ.get(ENVIRONMENT, ""))
+        *(doc, set_name, text, beside, declared_space(), data, frame),
+        space_assumed=is_assumed(),
+        reasoning_marks=declared_marks(),
     )
     if record.reason == NO_INPUT_SIZE:
         _say_once(
@@ -155,6 +177,8 @@ def _scored_records(items: Sequence[Sequence[Any]]) -> list[JudgmentRecord]:
             p_yes=p_yes,
             mass=None,
             prompt_version="",
+            pre_prompt="",
+            post_prompt="",
             data="",
         )
         for question, image_id, entity_id, reference, answer, p_yes in items
@@ -176,36 +200,44 @@ def _define_aggregation(task: str, metric: str) -> None:
     globals()[f"{task}_{metric}"] = aggregation
 
 
-def _define_objectqa(question: str) -> None:
-    def text(doc: Doc) -> str:
-        return objectqa_prompt(question, doc["label"])
+def _define_objectqa(style: Style, question: str) -> None:
+    def text(doc: Doc, lmms_eval_specific_kwargs: Mapping[str, Any] | None = None) -> str:
+        return objectqa_prompt(question, _frame(style, question, lmms_eval_specific_kwargs))
 
     def target(doc: Doc) -> str:
         return ANSWERS[doc[question]]
 
     def process(doc: Doc, results: Sequence[Any]) -> dict[str, Any]:
-        return _objectqa_items(_judgment_record(doc, results, question))
+        return _objectqa_items(_judgment_record(doc, results, style, question))
 
-    globals().update({f"text_{question}": text, f"target_{question}": target, f"process_{question}": process})
+    _name_hooks(style, question, text, target, process)
 
 
-def _define_imageqa(set_name: str) -> None:
-    def text(doc: Doc) -> str:
-        return imageqa_prompt(set_name, declared_space(), doc["width"], doc["height"])
+def _define_imageqa(style: Style, set_name: str) -> None:
+    def text(doc: Doc, lmms_eval_specific_kwargs: Mapping[str, Any] | None = None) -> str:
+        frame = _frame(style, set_name, lmms_eval_specific_kwargs)
+        return imageqa_prompt(set_name, declared_space(), doc["width"], doc["height"], frame)
 
     def target(doc: Doc) -> str:
         return json.dumps([region.bbox_px for region in reference_regions(doc, set_name)])
 
     def process(doc: Doc, results: Sequence[Any]) -> dict[str, Any]:
-        return _imageqa_items(with_scores(_grounding_record(doc, results, set_name)))
+        return _imageqa_items(with_scores(_grounding_record(doc, results, style, set_name)))
 
-    globals().update({f"text_{set_name}": text, f"target_{set_name}": target, f"process_{set_name}": process})
+    _name_hooks(style, set_name, text, target, process)
 
 
-for _name in QUESTION_NAMES:
-    _define_objectqa(_name)
-for _name in IMAGEQA_SETS:
-    _define_imageqa(_name)
+def _name_hooks(style: Style, name: str, text: Any, target: Any, process: Any) -> None:
+    before = "paper_" if style is Style.PAPER else ""
+    named = {f"{before}text_{name}": text, f"target_{name}": target, f"{before}process_{name}": process}
+    globals().update(named)
+
+
+for _style in Style:
+    for _name in QUESTION_NAMES:
+        _define_objectqa(_style, _name)
+    for _name in IMAGEQA_SETS:
+        _define_imageqa(_style, _name)
 for _name in (*OBJECTQA_RATIOS, *OBJECTQA_OTHERS):
     _define_aggregation("objectqa", _name)
 for _name in IMAGEQA_LIVE:

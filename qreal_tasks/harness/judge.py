@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from qreal_tasks.judge.records import judged, unscored
-from qreal_tasks.records import GroundingRecord
-
-if TYPE_CHECKING:  # runs without a judge need no client
+if TYPE_CHECKING:  # runs without a judge need no client, and what only asks for ENVIRONMENT needs no metrics
     from qreal_tasks.judge.judge import Judge
+    from qreal_tasks.records import GroundingRecord
 
 ENVIRONMENT = "QREAL_JUDGE"
 """Name or file of a judge's manifest; without it nothing is judged, and `qreal judge` can do it afterwards."""
+
+STOPPED = "judge stopped"
+"""Why a pair is unjudged when its judge could not go on."""
 
 _lock = threading.Lock()
 
@@ -40,8 +41,10 @@ class _Live:
     judge: Judge
     name: str
     _stopped: threading.Event = field(default_factory=threading.Event)
+    _why: str = ""
 
     def scored(self, record: GroundingRecord) -> GroundingRecord:
+        from qreal_tasks.judge.records import judged, unscored
         from qreal_tasks.models.openai_retry import StoppedRun
         from qreal_tasks.models.sqlite_file import StoreError
 
@@ -50,6 +53,7 @@ class _Live:
                 return judged([record], self.judge.judge, self.name)[0]
             except (StoppedRun, StoreError) as error:
                 if not self._stopped.is_set():
+                    self._why = str(error)
                     logger.error(
                         f"qreal: the judge cannot go on: {error} What is left is unjudged; `qreal judge` fills it in."
                     )
@@ -57,7 +61,7 @@ class _Live:
             except ValueError as error:  # only a reference that `qreal data check` refuses
                 logger.error(f"qreal: image {record.image_id} is not judged: {error}")
                 return record
-        return unscored(record, "judge stopped", self.name)
+        return unscored(record, STOPPED, self._why, self.name)
 
 
 @functools.cache

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from qreal_tasks.benchmark import QUESTION_NAMES
-from qreal_tasks.models.sources import model_source
+from qreal_tasks.benchmark import IMAGEQA_SETS, TASK_NAMES, Style, task_of
+from qreal_tasks.models.sources import ADAPTER_SETTINGS, local_folder, model_source
 from qreal_tasks.subtasks import SUBTASKS
 
 AGENT = "qreal_agent"
 
-_WITH_OBJECTQA = ("qreal", "qreal_objectqa", *(f"qreal_objectqa_{name}" for name in QUESTION_NAMES))
+_OF_THE_AGENT = frozenset({"qreal_imageqa", *(task_of(Style.BENCHMARK, name) for name in IMAGEQA_SETS)})
+"""Its three models are asked prompts of their own, so the paper's bare queries mean nothing to it."""
 
 
 def check_models(backend: str, model_args: Mapping[str, str], tasks: Sequence[str]) -> None:
@@ -24,7 +24,8 @@ def check_models(backend: str, model_args: Mapping[str, str], tasks: Sequence[st
     Raises:
         ValueError: one is missing or holds no model; or the agent is given no model for a stage, or asked ObjectQA.
     """
-    _check_folder(model_args.get("pretrained", ""))
+    for name in ("pretrained", "adapter"):
+        _check_folder(name, model_args.get(name, ""))
     if backend != AGENT:
         return
     wanting = [name for name in SUBTASKS if not model_args.get(name)]
@@ -39,8 +40,11 @@ def check_models(backend: str, model_args: Mapping[str, str], tasks: Sequence[st
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
     for task in tasks:
-        if any(fnmatch.fnmatch(name, task) for name in _WITH_OBJECTQA):
-            raise ValueError(f"{AGENT} answers ImageQA only, not {task}; name the tasks: --tasks qreal_imageqa")
+        if any(fnmatch.fnmatch(name, task) for name in TASK_NAMES if name not in _OF_THE_AGENT):
+            raise ValueError(
+                f"{AGENT} answers ImageQA only, not {task}, and not with the paper's bare queries; name the tasks: "
+                "--tasks qreal_imageqa"
+            )
 
 
 def box_writer(backend: str, model_args: Mapping[str, str]) -> str | None:
@@ -51,14 +55,19 @@ def box_writer(backend: str, model_args: Mapping[str, str]) -> str | None:
     """
     if backend == AGENT and model_args.get("detect"):
         return model_source(model_args["detect"], model_args.get("pretrained")).pretrained
-    return model_args.get("pretrained") or model_args.get("model")
+    return next((model_args[name] for name in ("pretrained", "model", "model_version") if model_args.get(name)), None)
 
 
-def _check_folder(pretrained: str) -> None:
-    if not pretrained.startswith(("/", ".", "~")):
+def _check_folder(name: str, value: str) -> None:
+    if not value or "://" in value:
         return
-    folder = Path(pretrained).expanduser()
-    if not folder.is_dir():
-        raise ValueError(f"model folder {pretrained} does not exist (looked for {folder.absolute()})")
-    if not (folder / "config.json").is_file():
-        raise ValueError(f"model folder {pretrained} has no config.json; expected a folder written by save_pretrained")
+    settings = ADAPTER_SETTINGS if name == "adapter" else "config.json"
+    try:
+        folder = local_folder(value, settings)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    if folder is None or (folder / settings).is_file():
+        return
+    if (folder / ADAPTER_SETTINGS).is_file():
+        raise ValueError(f"{name}: {value} holds an adapter; expected pretrained=BASE,adapter={value}")
+    raise ValueError(f"{name}: model folder {value} has no {settings}; expected a folder written by save_pretrained")

@@ -14,6 +14,7 @@ from typing import Any
 from loguru import logger
 
 from qreal_tasks.harness import TASKS_FOLDER
+from qreal_tasks.one_line import printable
 
 BACKENDS = {
     "qreal_hf": "qreal_tasks.harness.backends.QRealHF",
@@ -27,6 +28,7 @@ _MARK = "_qreal_tasks_added"
 
 def manifests() -> list[Any]:
     """The payload of the entry point: our backends; the task folder is added on the way."""
+    logger.configure(patcher=_spell_out)
     try:
         from lmms_eval.models.registry_v2 import ModelManifest
 
@@ -38,6 +40,12 @@ def manifests() -> list[Any]:
             'add them with --include_path "$(qreal tasks-path)"'
         )
     return []
+
+
+def _spell_out(record: Any) -> None:
+    """Messages of this project hold a server's words, ids and file names; as on any terminal they are spelled out."""
+    if (record["name"] or "").startswith(__package__.partition(".")[0]):
+        record["message"] = printable(record["message"])
 
 
 def add_task_folder() -> None:

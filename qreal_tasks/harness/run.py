@@ -7,38 +7,34 @@ checked before it starts, its log is kept, and a run counts as done only when it
 from __future__ import annotations
 
 import fnmatch
+import glob
+import json
 import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
-import yaml
-
-from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
-from qreal_tasks.dataset import Source, locate
-from qreal_tasks.dataset_check import check, info
-from qreal_tasks.harness.box_space import ENVIRONMENT as BOX_SPACE
-from qreal_tasks.harness.box_space import choose_space
+from qreal_tasks.benchmark import GROUPS, task_of
+from qreal_tasks.harness.argument_checks import check_arguments, check_options, sendable_key
+from qreal_tasks.harness.arguments import Arguments, RunError, read_arguments, refused, value_of, without
+from qreal_tasks.harness.cleaning import KeyFilter, clean_files
 from qreal_tasks.harness.judge import ENVIRONMENT as JUDGE
-from qreal_tasks.harness.named_models import box_writer, check_models
+from qreal_tasks.judge.judge import cache_path
 from qreal_tasks.judge.manifest import Manifest, ManifestError, load_manifest
+from qreal_tasks.locks import locked
 from qreal_tasks.mini import MINI_NOTICE
-from qreal_tasks.report.rejudge import record_judge
+from qreal_tasks.plain_files import read_bytes, read_text
+from qreal_tasks.report.run_folder import RESULTS_SUFFIX
+from qreal_tasks.system_errors import words_of
+from qreal_tasks.terminal import PassedOn, echo
+from qreal_tasks.user_cache import NoHomeError, require_hub_cache
 
-TASK_NAMES = (
-    "qreal",
-    "qreal_objectqa",
-    *(f"qreal_objectqa_{name}" for name in QUESTION_NAMES),
-    "qreal_imageqa",
-    *(f"qreal_imageqa_{name}" for name in IMAGEQA_SETS),
-)
+if TYPE_CHECKING:  # its library takes seconds, and what is wrong with the arguments is said before
+    from qreal_tasks.dataset import Source
 
 LOG_NAME = "harness.log"
 
@@ -48,126 +44,85 @@ _EXCEPTION = re.compile(r"^(?P<type>[A-Za-z_][\w.]*(Error|Exception|Interrupt|Ex
 _CHAINED = ("The above exception was the direct cause", "During handling of the above exception")
 
 
-class RunError(Exception):
-    """A run that cannot start or did not finish; the message leads with the reason."""
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What a disk or a folder refuses, as the reason for a run that failed."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(words_of(error)) from error
 
 
-@dataclass(frozen=True)
-class Arguments:
-    """The harness's arguments as far as this module must know them, from the command line and from ``--config``."""
-
-    given: tuple[str, ...]
-    """As typed."""
-    model: str | None
-    model_args: Mapping[str, str]
-    tasks: tuple[str, ...]
-    output_path: Path
-    judge: str | None = None
-    """Of ``--judge``, which is ours and not the harness's, or of ``QREAL_JUDGE``."""
-
-
+@_explained()
 def evaluate(given: Sequence[str]) -> Path:
-    """Run lmms-eval with ``given`` arguments passed through, and return the folder that holds the results.
+    """Run lmms-eval with ``given`` arguments passed through, and return its file of results; samples lie beside it.
 
     Raises:
-        RunError: before anything is loaded, when the arguments or the data are wrong; afterwards, when the harness
-            left no results.
-        DatasetError: the dataset is missing or not what the schema says.
+        RunError: before anything is loaded, when the arguments or the data are wrong, or nothing can be written;
+            afterwards, when the harness left no results.
     """
+    check_options(given)
     arguments = read_arguments(given)
-    _check_tasks(arguments.tasks)
-    _check_no_secret(arguments.model_args)
-    backend = arguments.model or ""
-    with _refused():
-        check_models(backend, arguments.model_args, arguments.tasks)
-    manifest = _manifest(arguments.judge)
-    source = locate()
-    _check_data(source, arguments.tasks)
-    with _refused():
-        choice = choose_space(backend, box_writer(backend, arguments.model_args))
+    check_arguments(arguments)
+    from qreal_tasks.harness.box_space import ASSUMED_NOTICE, choose_space  # imports a client, half a second
+    from qreal_tasks.harness.box_space import ENVIRONMENT as BOX_SPACE
+
+    manifest, key = _manifest(arguments.judge), sendable_key()
+    _require_caches(judged=manifest is not None)
+    source = _checked_data(arguments.tasks)
+    with refused():
+        choice = choose_space(arguments.model, arguments.model_args)
     _say(f"dataset {source.name}; boxes are asked for in {choice.space} ({choice.reason})")
-    if source.is_mini:
+    if choice.assumed and any("objectqa" not in task for task in arguments.tasks):
+        _say(ASSUMED_NOTICE)
+    if source.is_drawn:
         _say(MINI_NOTICE)
     try:
         arguments.output_path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"--output_path {arguments.output_path}: cannot be made: {error}") from None
-    log = arguments.output_path / LOG_NAME
-    environment = {**os.environ, BOX_SPACE: str(choice.space)}
+    except FileExistsError:
+        raise RunError(f"--output_path {arguments.output_path}: cannot be made: there is a file of that name") from None
+    # An assumed space is left to the default, which is how the run knows that it is one.
+    environment = {**os.environ, **key, **({} if choice.assumed else {BOX_SPACE: str(choice.space)})}
     if manifest is not None:
         environment[JUDGE] = arguments.judge or ""
-    started = time.time()
-    status = _run(_command(arguments), environment, log)
-    results = _check_results(arguments.output_path, started, status, log)
-    if manifest is not None:
-        record_judge(results, manifest.model_dump(mode="json"))
-    return arguments.output_path
-
-
-def read_arguments(given: Sequence[str]) -> Arguments:
-    """Pick out what must be known of the harness's arguments and fill in the defaults.
-
-    Raises:
-        RunError: no model is named, or the config file cannot be read.
-    """
-    config = _read_config(_value_of(given, "--config"))
-    model = _value_of(given, "--model") or config.get("model")
-    if not model:
-        raise RunError(
-            "no model named. Expected --model BACKEND --model_args pretrained=…; "
-            "`lmms-eval models` lists the backends, for instance qwen2_5_vl or openai."
-        )
-    tasks = _value_of(given, "--tasks") or config.get("tasks") or "qreal"
-    default_output = Path("runs") / f"{model}-{datetime.now():%Y%m%d-%H%M%S}"
-    return Arguments(
-        given=tuple(given),
-        model=str(model),
-        model_args=_pairs(_value_of(given, "--model_args") or config.get("model_args") or ""),
-        tasks=tuple(t for t in (tasks if isinstance(tasks, list) else str(tasks).split(",")) if t),
-        output_path=Path(_value_of(given, "--output_path") or config.get("output_path") or default_output),
-        judge=_value_of(given, "--judge") or os.environ.get(JUDGE) or None,
+    folder = arguments.output_path
+    taken = RunError(
+        f"another program writes its results into {folder}; let it end first, or give another --output_path"
     )
+    with locked(folder / ".lock", taken):
+        before = _states(folder)
+        _say("loading lmms-eval, which takes about 15 seconds")
+        try:
+            status = _run(_command(arguments), environment, folder / LOG_NAME)
+        finally:
+            clean_files(_changed(folder, before))
+        results = _check_results(folder, before, status)
+        if manifest is not None:
+            from qreal_tasks.report.rejudge import record_judge
+
+            record_judge(results, manifest.model_dump(mode="json"))
+    return results
 
 
-@contextmanager
-def _refused() -> Iterator[None]:
-    """What is wrong with a value, as the reason for a run that cannot start."""
+def _require_caches(judged: bool = False) -> None:
+    """Whether the harness has places to keep things in, before it is loaded."""
     try:
-        yield
-    except ValueError as error:
+        require_hub_cache()
+        if judged:
+            cache_path()
+    except NoHomeError as error:
         raise RunError(str(error)) from None
 
 
 def _command(arguments: Arguments) -> list[str]:
-    command = [sys.executable, "-m", "lmms_eval", *_without(arguments.given, "--judge")]
-    if not _value_of(arguments.given, "--tasks"):
+    command = [sys.executable, "-m", "lmms_eval", *without(arguments.given, "--judge")]
+    if not value_of(arguments.given, "--tasks"):
         command += ["--tasks", ",".join(arguments.tasks)]
-    if not _value_of(arguments.given, "--output_path"):
+    if not value_of(arguments.given, "--output_path"):
         command += ["--output_path", str(arguments.output_path)]
     if "--log_samples" not in arguments.given:
         command += ["--log_samples"]
     return command
-
-
-def _value_of(given: Sequence[str], option: str) -> str | None:
-    """The value of ``option`` in ``--option value`` or ``--option=value`` form; the last one counts."""
-    value = None
-    for position, word in enumerate(given):
-        if word == option and position + 1 < len(given):
-            value = given[position + 1]
-        elif word.startswith(f"{option}="):
-            value = word.partition("=")[2]
-    return value
-
-
-def _without(given: Sequence[str], option: str) -> list[str]:
-    """The arguments without ``option`` and its value."""
-    kept, after_option = [], False
-    for word in given:
-        if not after_option and word != option and not word.startswith(f"{option}="):
-            kept.append(word)
-        after_option = word == option
-    return kept
 
 
 def _manifest(judge: str | None) -> Manifest | None:
@@ -180,45 +135,21 @@ def _manifest(judge: str | None) -> Manifest | None:
         raise RunError(f"--judge {judge}: {error}") from None
 
 
-def _pairs(given: object) -> dict[str, str]:
-    if isinstance(given, Mapping):
-        return {str(name): str(value) for name, value in given.items()}
-    return dict(part.strip().split("=", 1) for part in str(given).split(",") if "=" in part)
+def _checked_data(tasks: Sequence[str]) -> Source:
+    """The dataset, when it has what the tasks need."""
+    from qreal_tasks.dataset import DatasetError, locate
 
-
-def _read_config(path: str | None) -> Mapping[str, Any]:
-    if path is None:
-        return {}
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise RunError(f"--config {path}: cannot be read: {error}") from None
-    if not isinstance(content, dict):
-        raise RunError(
-            f"--config {path}: holds {type(content).__name__}, expected one mapping of lmms-eval's arguments "
-            "(start a list of several runs with lmms-eval itself)"
-        )
-    # The harness applies `env` before it starts; what is checked here must be what it will see.
-    os.environ.update({str(key): os.path.expandvars(str(value)) for key, value in (content.get("env") or {}).items()})
-    return content
-
-
-def _check_tasks(tasks: Sequence[str]) -> None:
-    """Only our own names are checked here: the index of all others takes the harness seconds to read."""
-    for task in tasks:
-        if task.startswith("qreal") and "*" not in task and task not in TASK_NAMES:
-            raise RunError(f"unknown task {task}, expected one of {', '.join(TASK_NAMES)}")
-
-
-def _check_no_secret(model_args: Mapping[str, str]) -> None:
-    """Placeholders for a server without keys are no secret."""
-    if model_args.get("api_key", "").strip("'\"").lower() not in ("", "none", "empty"):
-        raise RunError(
-            "--model_args has an api_key: set OPENAI_API_KEY instead; the harness prints and stores --model_args"
-        )
+        source = locate()
+        _check_data(source, tasks)
+    except DatasetError as error:
+        raise RunError(str(error)) from None
+    return source
 
 
 def _check_data(source: Source, tasks: Sequence[str]) -> None:
+    from qreal_tasks.dataset_check import check, info
+
     problems = check(source, splits=("test",))
     if problems:
         shown = "\n".join(f"  {problem}" for problem in problems[:5])
@@ -227,42 +158,94 @@ def _check_data(source: Source, tasks: Sequence[str]) -> None:
             f"dataset {source.name} has {len(problems)} problems in its test split; "
             f"`qreal data check {source.name}` lists all:\n{shown}{more}"
         )
-    portraits = ("qreal", "qreal_imageqa", "qreal_imageqa_human_plausibility")
-    wanting = [task for task in tasks if any(fnmatch.fnmatch(name, task) for name in portraits)]
-    if wanting and not info(source, "test").with_parts:
-        raise RunError(
-            f"dataset {source.name} has no portrait with body-part descriptions in its test split, which {wanting[0]} "
-            "needs for qreal_imageqa_human_plausibility. Name the other tasks: --tasks "
-            "qreal_objectqa,qreal_imageqa_realism,qreal_imageqa_plausibility"
-        )
+    for style, group in GROUPS.items():
+        portraits = task_of(style, "human_plausibility")
+        needing = (group, f"{group}_imageqa", portraits)
+        wanting = [task for task in tasks if any(fnmatch.fnmatch(name, task) for name in needing)]
+        if wanting and not info(source, "test").with_parts:
+            others = f"{group}_objectqa,{task_of(style, 'realism')},{task_of(style, 'plausibility')}"
+            raise RunError(
+                f"dataset {source.name} has no portrait with body-part descriptions in its test split, which "
+                f"{wanting[0]} needs for {portraits}. Name the other tasks: --tasks {others}"
+            )
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
-    """Run the harness, its output both shown as it comes and kept."""
+    """Run the harness, its output both shown as it comes and kept, for nobody else to read: a server's words are in it.
+
+    A log that cannot be written ends the run: the results would go to the same place, hours later.
+    """
+    log.unlink(missing_ok=True)
+    spelling = {
+        "PYTHONIOENCODING": "utf-8:backslashreplace"
+    }  # a locale of ASCII would end it at the first other letter
     with (
-        log.open("wb") as file,
-        subprocess.Popen(command, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process,
+        os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0) as file,
+        subprocess.Popen(
+            command, env={**environment, **spelling}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as process,
     ):
         assert process.stdout is not None
-        _tee(process.stdout, file)
+        try:
+            _tee(process.stdout, file, log)
+        except OSError:
+            process.terminate()
+            raise
         return process.wait()
 
 
-def _tee(source: IO[bytes], file: IO[bytes]) -> None:
-    while chunk := os.read(source.fileno(), 65536):
-        file.write(chunk)
-        sys.stdout.buffer.write(chunk)
-        sys.stdout.buffer.flush()
+def _tee(source: IO[bytes], file: IO[bytes], log: Path) -> None:
+    without_keys, shown = KeyFilter(), PassedOn(sys.stdout)
+    while True:
+        chunk = os.read(source.fileno(), 65536)
+        clean = without_keys(chunk)
+        try:
+            file.write(clean)
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror}; the run was stopped", str(log)) from error
+        shown.write(clean, final=not chunk)
+        if not chunk:
+            return
 
 
-def _check_results(folder: Path, started: float, status: int, log: Path) -> Path:
-    """The results file: a run is done when it left one newer than its start."""
-    left = [path for path in folder.rglob("*_results.json") if path.stat().st_mtime >= started - 1]
+def _states(folder: Path) -> dict[Path, tuple[int, int, int]]:
+    """The files of results and samples, and what tells whether they are still the same; no order of times does, since a
+    clock may be set back."""
+    return {
+        path: (state.st_ino, state.st_size, state.st_mtime_ns)
+        for path in (*folder.rglob(f"*{RESULTS_SUFFIX}"), *folder.rglob("*.jsonl"))
+        if path.is_file() and (state := path.stat())
+    }
+
+
+def _changed(folder: Path, before: Mapping[Path, object]) -> list[Path]:
+    return sorted(path for path, state in _states(folder).items() if before.get(path) != state)
+
+
+def _check_results(folder: Path, before: Mapping[Path, object], status: int) -> Path:
+    """The results file: a run is done when it left one that was not there before, and all of it."""
+    log = folder / LOG_NAME
+    left = [path for path in _changed(folder, before) if path.name.endswith(RESULTS_SUFFIX)]
     if status == 0 and left:
-        return max(left, key=lambda path: path.stat().st_mtime)
-    reason = failure_reason(log.read_text(encoding="utf-8", errors="replace"))
+        results = max(left, key=lambda path: path.stat().st_mtime)
+        _require_whole(results)
+        return results
+    reason = failure_reason(read_text(log, errors="replace"))
     what = f"left results in {left[0]}" if left else "left no results"
     raise RunError(f"{reason}\n  the harness ended with status {status} and {what}; its log: {log}")
+
+
+def _require_whole(results: Path) -> None:
+    """The harness ends with status 0 on a full disk too."""
+    prefix = results.name.removesuffix(RESULTS_SUFFIX)
+    samples = sorted(results.parent.glob(f"{glob.escape(prefix)}_samples_*.jsonl"))
+    cut = [path for path in samples if not read_bytes(path).endswith(b"\n")]
+    try:
+        json.loads(read_bytes(results))
+    except ValueError:
+        cut = [results, *cut]
+    if cut:
+        raise RunError(f"{cut[0]} is cut off: the disk may be full. Free some space and run the same command again")
 
 
 def failure_reason(log: str) -> str:
@@ -287,4 +270,4 @@ def failure_reason(log: str) -> str:
 
 
 def _say(text: str) -> None:
-    print(f"qreal eval: {text}", flush=True)
+    echo(f"qreal eval: {text}")

@@ -12,32 +12,58 @@ from typing import Any
 
 from loguru import logger
 
-from qreal_tasks.dataset import DatasetError, Source, locate
-from qreal_tasks.harness.box_space import declared_space
+from qreal_tasks.answers.reasoning import declared_marks
+from qreal_tasks.dataset import DatasetError, Source, load, locate
+from qreal_tasks.harness.box_space import ASSUMED_NOTICE, declared_space, is_assumed
 from qreal_tasks.mini import MINI_NOTICE
 
 
 @functools.cache
-def _warn_of_mini() -> None:
-    logger.warning(MINI_NOTICE)
+def _is_drawn(source: Source) -> bool:
+    """Whether ``qreal mini`` drew it; looked up, and said, once."""
+    if source.is_drawn:
+        logger.warning(MINI_NOTICE)
+    return source.is_drawn
+
+
+@functools.cache
+def _warn_of_assumed_space() -> None:
+    logger.warning(f"qreal: {ASSUMED_NOTICE}")
+
+
+@functools.cache
+def _the_first(source: Source) -> Source:
+    """One source for all tasks of a run: of a branch of the hub it holds which commit the first of them was given."""
+    return source
 
 
 def _source() -> Source:
-    source = locate()
-    if source.is_mini:
-        _warn_of_mini()
+    source = _the_first(locate())
+    _is_drawn(source)
     return source
 
 
 def _alias(task: str) -> str:
-    return f"{task} (mini)" if _source().is_mini else task
+    return f"{task} (mini)" if _is_drawn(locate()) else task
+
+
+@functools.cache
+def _check_loadable(source: Source, config: str) -> None:
+    """The harness would load other columns too, and open whatever files a set names as its pictures."""
+    load(source, config, "test")
+
+
+def _arguments(config: str) -> dict[str, Any]:
+    source = _source()
+    _check_loadable(source, config)
+    return source.load_arguments(config)
 
 
 _VALUES: dict[str, Callable[[], Any]] = {
-    "objectqa_path": lambda: _source().load_arguments("objectqa")["path"],
-    "objectqa_name": lambda: _source().load_arguments("objectqa")["name"],
-    "imageqa_path": lambda: _source().load_arguments("imageqa")["path"],
-    "imageqa_name": lambda: _source().load_arguments("imageqa")["name"],
+    "objectqa_path": lambda: _arguments("objectqa")["path"],
+    "objectqa_name": lambda: _arguments("objectqa")["name"],
+    "imageqa_path": lambda: _arguments("imageqa")["path"],
+    "imageqa_name": lambda: _arguments("imageqa")["name"],
     # One keyword set serves both configs.
     "dataset_kwargs": lambda: _source().load_arguments("objectqa")["kwargs"],
 }
@@ -51,7 +77,11 @@ def __getattr__(name: str) -> Any:
     """
     try:
         if name.startswith("alias_"):
-            declared_space()  # a wrong QREAL_BOX_SPACE is said before the model is loaded, not once per answer
+            # What is wrong with them is said before the model is loaded, not once per answer.
+            declared_space()
+            declared_marks()
+            if is_assumed() and "imageqa" in name:
+                _warn_of_assumed_space()
             return _alias(name.removeprefix("alias_"))
         if name in _VALUES:
             return _VALUES[name]()

@@ -9,7 +9,6 @@ A program that is stopped or killed is started again with the same pairs and goe
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ import openai
 from qreal_tasks.judge.cache import Call
 from qreal_tasks.judge.judge import Judge
 from qreal_tasks.judge.manifest import Manifest
-from qreal_tasks.judge.pairs import Judgement, Pair
+from qreal_tasks.judge.pairs import Judgement, Pair, unjudged
 from qreal_tasks.judge.prompt import messages
-from qreal_tasks.models.batch_api import Batch, BatchApi, status_error
+from qreal_tasks.models.batch_api import Batch, BatchApi
 from qreal_tasks.models.batch_runner import (
     MAX_BYTES,
     MAX_REQUESTS,
@@ -33,8 +32,9 @@ from qreal_tasks.models.batch_runner import (
     reason_without_line,
 )
 from qreal_tasks.models.batch_state import Shard, opened
-from qreal_tasks.models.openai_chat import DEFAULT_BASE_URL
-from qreal_tasks.models.openai_http import MalformedAnswer, StatusError, short
+from qreal_tasks.models.openai_chat import DEFAULT_BASE_URL, api_key_for
+from qreal_tasks.models.openai_client import openai_client
+from qreal_tasks.models.openai_errors import MalformedAnswer, StatusError, error_of, short
 from qreal_tasks.models.openai_retry import CONTENT_FILTER, Action, StoppedRun
 from qreal_tasks.models.openai_retry import judge as verdict_on
 from qreal_tasks.models.openai_usage import Usage
@@ -87,7 +87,7 @@ class BatchJudge(Judge):
 
     @property
     def usage(self) -> Usage:
-        """Of every batch collected, also for pairs that an earlier program had submitted."""
+        """Tokens and money of every batch collected, also for pairs that an earlier program had submitted."""
         return self._spent
 
     def _ask(self, missing: Mapping[str, Pair]) -> Iterator[tuple[str, Judgement]]:
@@ -125,10 +125,8 @@ class BatchJudge(Judge):
     def _client_of_batches(self) -> openai.OpenAI:
         if self._openai is not None:
             return self._openai
-        key = self._api_key or os.environ.get("OPENAI_API_KEY")
-        if not key and self.manifest.base_url is None:
-            raise StoppedRun("no API key: set OPENAI_API_KEY")
-        return openai.OpenAI(base_url=self.manifest.base_url or DEFAULT_BASE_URL, api_key=key or "none")
+        url = self.manifest.base_url or DEFAULT_BASE_URL
+        return openai_client(url, api_key_for(self._api_key, url))
 
     def _lines(self, pairs: Mapping[str, Pair]) -> list[Line]:
         """All of them, checked before any is submitted."""
@@ -153,38 +151,40 @@ class BatchJudge(Judge):
             if key not in found:
                 found[key] = self._judgement(Pair(**shard.items[key]), said)
         reason = reason_without_line(batch)
-        left = {key: Judgement(None, reason) for key in shard.items if key not in found}
+        left = {key: unjudged(reason) for key in shard.items if key not in found}
         self._spent.failures.update({reason: len(left)} if left else {})
         return found | left
 
     def _judgement(self, pair: Pair, said: Mapping[str, Any]) -> Judgement:
-        """Of one line; a decision about the pair or an answer is kept, a failure is not."""
+        """The judgement in one line of a batch; a decision about the pair or an answer is kept, a failure is not."""
         response = said.get("response")
         if not isinstance(response, Mapping):
-            code = status_error(0, said).kind  # "batch_expired"
-            return self._unanswered(short(code.replace("_", " ")) or "error without code")
+            error = error_of(0, said)  # its kind is "batch_expired"
+            return self._unanswered(short(error.kind.replace("_", " ")) or "error without code", error.message)
         status, body = response.get("status_code"), response.get("body")
         if isinstance(status, int) and status != 200:
-            return self._refused(pair, status_error(status, body))
+            return self._refused(pair, error_of(status, body))
         try:
             call = self._call(body)
-        except MalformedAnswer:
-            return self._unanswered("malformed answer")
+        except StatusError as error:
+            return self._refused(pair, error)
+        except MalformedAnswer as error:
+            return self._unanswered("malformed answer", str(error))
         assert isinstance(body, dict)  # _call would have raised
         self._spent.add(body)
-        return self._cache.put(self._hash, pair, call)
+        return self._noted(pair, call)
 
     def _refused(self, pair: Pair, error: StatusError) -> Judgement:
         learned = self._dialect.after(error)
         verdict = verdict_on(error, self.manifest.model, self.manifest.base_url or DEFAULT_BASE_URL, True)
         if verdict.reason == CONTENT_FILTER:
-            return self._cache.put(self._hash, pair, Call(self._unanswered(CONTENT_FILTER)))
+            return self._noted(pair, Call(self._unanswered(CONTENT_FILTER)))
         if learned is not None:
             self._stops[verdict.reason] = _NEEDS_DIALECT.format(error)
         elif verdict.action is Action.STOP:
             self._stops[verdict.reason] = verdict.message.rstrip(".")
-        return self._unanswered(verdict.reason)
+        return self._unanswered(verdict.reason, error.message)
 
-    def _unanswered(self, reason: str) -> Judgement:
+    def _unanswered(self, reason: str, said: str = "") -> Judgement:
         self._spent.failures[reason] += 1
-        return Judgement(None, reason)
+        return unjudged(reason, said)

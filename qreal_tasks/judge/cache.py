@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from qreal_tasks.judge.pairs import Judgement, Pair
+from qreal_tasks.judge.pairs import Judgement, Pair, unjudged
 from qreal_tasks.models.openai_reading import REFUSED
 from qreal_tasks.models.openai_retry import CONTENT_FILTER
 from qreal_tasks.models.openai_usage import Prices, Usage
@@ -22,8 +22,8 @@ from qreal_tasks.models.sqlite_file import Kind, SqliteFile, select
 
 KEPT_REASONS = frozenset({REFUSED, CONTENT_FILTER})
 """Decisions about the pair itself. An answer that is cut off, no JSON or out of range is another matter: the same
-prompt at temperature 0 would most likely bring it again, so it is not repeated within a run; but it is a fault of the
-server or its settings, which a person mends, so the next run asks again."""
+prompt at temperature 0 would most likely bring it again, so a ``Judge`` remembers it and asks no second time; but it is
+a fault of the server or its settings, which a person mends, so the next run asks again."""
 
 _KIND = Kind(
     name="judge cache",
@@ -104,9 +104,10 @@ class JudgeCache:
         """The kept ones among ``keys``."""
         found: dict[str, Judgement] = {}
         with self._file.use() as db:
-            query = "SELECT key, score, reason FROM calls WHERE kept AND key IN (?) ORDER BY id"
-            for key, score, reason in select(db, query, keys):
-                found.setdefault(key, Judgement(score, reason))  # the first, also when two processes asked at once
+            query = "SELECT key, score, reason, answer FROM calls WHERE kept AND key IN (?) ORDER BY id"
+            for key, score, reason, answer in select(db, query, keys):
+                said = Judgement(score) if reason is None else unjudged(reason, _said(answer))
+                found.setdefault(key, said)  # the first, also when two processes asked at once
         return found
 
     def put(self, manifest_hash: str, pair: Pair, call: Call) -> Judgement:
@@ -156,3 +157,10 @@ class JudgeCache:
 def _text_or_none(said: object) -> str | None:
     """As a string SQLite can hold, since a server may send anything."""
     return None if said is None else str(said).encode(errors="replace").decode()
+
+
+def _said(answer: str | None) -> str:
+    """What a message says instead of a score: its refusal, else its text."""
+    message = json.loads(answer or "null")
+    said = (message.get("refusal") or message.get("content")) if isinstance(message, dict) else None
+    return said if isinstance(said, str) else ""

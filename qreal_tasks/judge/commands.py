@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from qreal_tasks.command_line import fail
+from qreal_tasks.command_line import PROMPTS, fail
+from qreal_tasks.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
+    from qreal_tasks.benchmark import Style
     from qreal_tasks.judge.judge import Judge
     from qreal_tasks.judge.manifest import Manifest
     from qreal_tasks.judge.pairs import Judgement, Pair
+    from qreal_tasks.judge.ranking_changes import RankingChange
     from qreal_tasks.records import GroundingRecord
     from qreal_tasks.report.run_folder import Run
 
@@ -44,6 +47,7 @@ def run_command(
     cache: Annotated[Path | None, _CACHE] = None,
     batch: Annotated[bool, typer.Option("--batch", help="Over the Batch API: half the price, within a day.")] = False,
     poll: Annotated[float, typer.Option(min=1, help="With --batch: seconds between two looks at the batches.")] = 30,
+    prompts: Annotated[Any, PROMPTS] = None,
 ) -> None:
     """Fill in or replace the LLM-Scores of a run, from its logged samples alone.
 
@@ -54,15 +58,18 @@ def run_command(
     from qreal_tasks.judge.records import judged
     from qreal_tasks.models.openai_retry import StoppedRun
     from qreal_tasks.models.sqlite_file import StoreError
-    from qreal_tasks.report.rejudge import rejudge
+    from qreal_tasks.report.rejudge import rejudge, scores_of_others
     from qreal_tasks.report.run_folder import RunFolderError
 
     try:
         manifest = load_manifest(judge)
+        read = _read(run, prompts)
+        for other, n in scores_of_others(read, manifest.title).items():
+            echo(f"{n} scores of {other} in this run are replaced by those of {manifest.title}")
         shown = _shown_in_batches if batch else _shown
         with _open_batches(manifest, cache, poll) if batch else _open(manifest, cache, concurrency) as asked:
             count = rejudge(
-                _read(run),
+                read,
                 lambda records: judged(records, shown(asked), manifest.title),
                 manifest.model_dump(mode="json"),
             )
@@ -70,11 +77,11 @@ def run_command(
         fail("judge run", error)
     except KeyboardInterrupt:
         if batch:
-            typer.echo("Stopped; submitted batches go on. Start the same command again to go on.", err=True)
+            echo("Stopped; submitted batches go on. Start the same command again to go on.", err=True)
         raise typer.Exit(130) from None
-    typer.echo(f"{count} answers judged by {manifest.title}: {_outcome(asked)}")
-    for line in _llm_scores(_read(run)):
-        typer.echo(line)
+    echo(f"{count} answers judged by {manifest.title}: {_outcome(asked)}")
+    for line in _llm_scores(_read(read.results_path, prompts)):
+        echo(line)
 
 
 @judge_app.command("probe")
@@ -100,7 +107,7 @@ def probe_command(
             report = probe(_shown(asked))
     except (ManifestError, StoppedRun, StoreError, ValueError, OSError) as error:
         fail("judge probe", error)
-    typer.echo(f"judge {manifest.title} ({manifest.model}): {_outcome(asked)}")
+    echo(f"judge {manifest.title} ({manifest.model}): {_outcome(asked)}")
     print_probe(report)
     if not report.trusted:
         fail("judge probe", f"{manifest.title} did not pass every check")
@@ -112,14 +119,14 @@ def agree_command(
     judges: Annotated[list[str], typer.Option("--judges", help=f"Two or more, with commas between. {_MANIFEST}")],
     concurrency: Annotated[int, _CONCURRENCY] = 64,
     cache: Annotated[Path | None, _CACHE] = None,
+    prompts: Annotated[Any, PROMPTS] = None,
 ) -> None:
     """How far judges agree on the pairs of these runs, and whether they rank the runs alike.
 
-    The runs themselves stay as they are.
+    The runs themselves stay as they are. Only runs with the same prompts are ranked with each other.
     """
     from qreal_tasks.judge.agreement import agreement, pair_scores
     from qreal_tasks.judge.manifest import ManifestError, load_manifest
-    from qreal_tasks.judge.ranking_changes import ranking_changes
     from qreal_tasks.judge.records import judged
     from qreal_tasks.models.openai_retry import StoppedRun
     from qreal_tasks.models.sqlite_file import StoreError
@@ -132,21 +139,22 @@ def agree_command(
         manifests = [load_manifest(name.strip()) for given in judges for name in given.split(",") if name.strip()]
         if len({manifest.hash for manifest in manifests}) < max(2, len(manifests)):
             raise ValueError("--judges: expected two or more judges, no two of them with the same hash")
-        read = {str(path): _groundings(_read(path)) for path in runs}
+        found = {str(path): _read(path, prompts) for path in runs}
+        read = {name: _groundings(run) for name, run in found.items()}
         if not any(read.values()):
             raise ValueError(f"no ImageQA samples in {', '.join(read)}, so there is no description to judge")
         for manifest in manifests:
             with _open(manifest, cache, concurrency) as asked:
                 scored = {run: judged(records, _shown(asked), manifest.title) for run, records in read.items()}
-            typer.echo(f"{manifest.title}: {_outcome(asked)}")
+            echo(f"{manifest.title}: {_outcome(asked)}")
             pairs[manifest.title] = {
                 key: score for run, records in scored.items() for key, score in pair_scores(records, run).items()
             }
             means[manifest.title] = {run: _mean_llm_score(records) for run, records in scored.items()}
-        found = agreement(pairs), ranking_changes(means) if len(read) > 1 else []
+        agreements, changes = agreement(pairs), _changes(found, means)
     except (ManifestError, RunFolderError, StoppedRun, StoreError, ValueError, OSError) as error:
         fail("judge agree", error)
-    print_agreement(*found)
+    print_agreement(agreements, changes)
 
 
 @judge_app.command("similarity")
@@ -155,6 +163,7 @@ def similarity_command(
     encoder: Annotated[
         str | None, typer.Option(help="Folder or hub id of a sentence-transformers model. Default: all-MiniLM-L6-v2.")
     ] = None,
+    prompts: Annotated[Any, PROMPTS] = None,
 ) -> None:
     """Text similarity of the matched descriptions, without a language model: a companion to LLM-Score, not one.
 
@@ -165,14 +174,14 @@ def similarity_command(
     from qreal_tasks.report.run_folder import RunFolderError
 
     try:
-        records = _groundings(_read(run))
+        records = _groundings(_read(run, prompts))
         encode = load_encoder(encoder or DEFAULT_ENCODER)
         for name in sorted({record.set_name for record in records}):
             found = score_similarity([record for record in records if record.set_name == name], encode)
             beside = (
                 f"{found['n_pairs']} pairs of {found['n_images']} images, {found['n_undefined']} without a reference"
             )
-            typer.echo(f"{name}: text_similarity {decimals(found['text_similarity'])} ({beside})")
+            echo(f"{name}: text_similarity {decimals(found['text_similarity'])} ({beside})")
     except (RunFolderError, ImportError, ValueError) as error:
         fail("judge similarity", error)
 
@@ -195,25 +204,25 @@ def _open_batches(manifest: Manifest, cache: Path | None, poll_s: float) -> Judg
 
 def _shown_in_batches(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement]]:
     """The judge with a line for what it submits, and one bar for what the server has answered."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
+    from qreal_tasks.bars import Bar, progress
     from qreal_tasks.judge.batch import BatchJudge
     from qreal_tasks.models.batch_runner import Standing
 
     assert isinstance(judge, BatchJudge)
 
     def ask(pairs: Sequence[Pair]) -> list[Judgement]:
-        columns = (TextColumn("Pairs"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[beside]}"))
-        with Progress(*columns) as bar:
-            task, told = bar.add_task("Pairs", total=None, beside="none to wait for"), 0
+        with progress() as shown:
+            bar, told = Bar(shown, "Pairs", "pairs", None), 0
+            bar.beside("none to wait for")
 
             def tell(now: Standing) -> None:
                 nonlocal told
                 if now.submitted_batches > told:
                     told, size_mb = now.submitted_batches, now.submitted_bytes / 1e6
-                    bar.console.print(f"submitted {now.submitted_requests} pairs in {told} batches ({size_mb:.1f} MB)")
-                beside = f"{now.open_batches} batches under way; Ctrl-C stops, the same command goes on"
-                bar.update(task, total=now.requests or None, completed=now.answered, beside=beside)
+                    line = f"submitted {now.submitted_requests} pairs in {told} batches ({size_mb:.1f} MB)"
+                    shown.console.print(line)
+                bar.foresee(now.answered, now.requests or None)
+                bar.beside(f"{now.open_batches} batches under way; Ctrl-C stops, the same command goes on")
 
             judge.watch = tell
             return judge.judge(pairs)
@@ -223,34 +232,40 @@ def _shown_in_batches(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement
 
 def _shown(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement]]:
     """The judge with one bar: rate, remaining time, and the cost so far."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from qreal_tasks.bars import Bar, progress
 
     def ask(pairs: Sequence[Pair]) -> list[Judgement]:
-        columns = (TextColumn("Pairs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         found = {}
-        with Progress(*columns, TextColumn("{task.fields[beside]}")) as bar:
-            task = bar.add_task("Pairs", total=len(pairs), beside="")
+        with progress() as shown:
+            bar = Bar(shown, "Pairs", "pairs", len(pairs))
             for index, judgement in judge.iterate(pairs):
                 found[index] = judgement
-                rate, cost = bar.tasks[task].speed, judge.cost()
-                beside = f"{rate or 0:.0f}/s" + ("" if cost is None else f" ${cost:.2f}")
-                bar.update(task, advance=1, beside=beside)
+                bar.add(anew=judge.usage.requests > 0)
+                cost = judge.cost()
+                bar.beside(f"{bar.rate:.0f}/s" + ("" if cost is None else f" ${cost:.2f}"))
         return [found[index] for index in range(len(pairs))]
 
     return ask
 
 
 def _outcome(judge: Judge) -> str:
-    """Counts of what came of the pairs, calls, and money."""
-    counts = ", ".join(f"{n} {what}" for what, n in judge.counts.most_common()) or "no pair to judge"
+    """Counts of what came of the pairs, calls, and money; then why pairs have no score."""
+    from qreal_tasks.judge.judge import EMPTY_PREDICTION, FROM_CACHE, SCORED
+    from qreal_tasks.report.reasons import of_pairs
+
+    found = dict(judge.counts.most_common())
+    known = {what: found.pop(what) for what in (SCORED, FROM_CACHE, EMPTY_PREDICTION) if what in found}
+    counts = ", ".join(f"{n} {what}" for what, n in known.items())
+    counts = counts or ("no pair scored" if found else "no pair to judge")
     cost = judge.cost()
-    return f"{counts}; {judge.usage.requests} calls" + ("" if cost is None else f", ${cost:.4f}")
+    said = f"{counts}; {judge.usage.requests} calls" + ("" if cost is None else f", ${cost:.4f}")
+    return f"{said}\n  {of_pairs(found, judge.said)}" if found else said
 
 
-def _read(path: Path) -> Run:
-    from qreal_tasks.report.run_folder import find_results, read_run
+def _read(path: Path, style: Style | None) -> Run:
+    from qreal_tasks.report.run_folder import newest_results, read_run
 
-    return read_run(find_results(path)[-1])
+    return read_run(newest_results(path), style)
 
 
 def _groundings(run: Run) -> list[GroundingRecord]:
@@ -267,6 +282,20 @@ def _mean_llm_score(records: Sequence[GroundingRecord]) -> float | None:
     found = [score_grounding([r for r in records if r.set_name == name])["llm_score"] for name in sets]
     scores = [score for score in found if score is not None]
     return sum(scores) / len(scores) if scores else None
+
+
+def _changes(runs: Mapping[str, Run], means: Mapping[str, Mapping[str, float | None]]) -> list[RankingChange]:
+    """How ranks change from judge to judge among runs that were asked with one style; a single one has no rank."""
+    from qreal_tasks.benchmark import Style
+    from qreal_tasks.judge.ranking_changes import ranking_changes
+
+    alike = [[name for name, run in runs.items() if run.style is style] for style in Style]
+    return [
+        change
+        for names in alike
+        if len(names) > 1
+        for change in ranking_changes({judge: {name: of[name] for name in names} for judge, of in means.items()})
+    ]
 
 
 def _llm_scores(run: Run) -> list[str]:

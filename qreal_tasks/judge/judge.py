@@ -16,16 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from qreal_tasks import user_cache
 from qreal_tasks.judge.background import Background
 from qreal_tasks.judge.cache import Call, JudgeCache
 from qreal_tasks.judge.manifest import Manifest
-from qreal_tasks.judge.pairs import Judgement, Pair
+from qreal_tasks.judge.pairs import Judgement, Pair, unjudged
 from qreal_tasks.judge.prompt import messages, response_format
 from qreal_tasks.judge.reading import judgement_of
 from qreal_tasks.models.openai_chat import DEFAULT_BASE_URL, Asking, ChatClient
 from qreal_tasks.models.openai_dialect import Dialect
 from qreal_tasks.models.openai_retry import CONTENT_FILTER, StoppedRun, Verdict
 from qreal_tasks.models.openai_usage import Usage
+from qreal_tasks.records import NO_REASON
 
 CACHE_ENVIRONMENT = "QREAL_JUDGE_CACHE"
 SCORED = "scored"
@@ -37,8 +39,9 @@ EMPTY_REFERENCE = "empty reference"
 def cache_path() -> Path:
     """Where judgements are kept: ``QREAL_JUDGE_CACHE``, else one file of the user for all runs."""
     chosen = os.environ.get(CACHE_ENVIRONMENT)
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "qreal"
-    return Path(chosen or folder / "judgements.sqlite").expanduser()
+    if chosen:
+        return Path(chosen).expanduser()
+    return user_cache.cache_path("judgements.sqlite", f"--cache or {CACHE_ENVIRONMENT}")
 
 
 def without_asking(pair: Pair) -> Judgement | None:
@@ -103,6 +106,8 @@ class Judge:
         self._dialect = Dialect("max_tokens", None, manifest.temperature, manifest.seed, "json_schema")
         self.counts: Counter[str] = Counter()
         """Pairs by what came of them: "scored", "from cache", "empty prediction", or the reason for no score."""
+        self.said: dict[str, str] = {}
+        """For a reason for no score, what came instead once."""
         self._settings: dict[str, Any] = {
             "concurrency": concurrency,
             "timeout_s": timeout_s,
@@ -115,6 +120,8 @@ class Judge:
         self._client: ChatClient | None = None
         self._background: Background[Asking] | None = None
         self._under_way: dict[str, _UnderWay] = {}
+        self._unusable: dict[str, Judgement] = {}
+        """By the cache's key: pairs whose answer gave no score and is not kept. This judge asks them no second time."""
 
     @property
     def usage(self) -> Usage:
@@ -138,8 +145,10 @@ class Judge:
     def iterate(self, pairs: Sequence[Pair]) -> Iterator[tuple[int, Judgement]]:
         """Yield (index, judgement) for every pair: those that need no request first, the others as they come.
 
-        Equal pairs are asked once, also when several threads ask them at once. Every answer is in the cache before it
-        is yielded. Closing the iterator ends what is under way, but for what other threads wait for.
+        Equal pairs are asked once, also when several threads ask them at once, and also when the answer cannot be used:
+        the same question would most likely bring it again, so only a later judge asks it again. A request that failed
+        brought no answer and may be repeated. Every answer is in the cache before it is yielded. Closing the iterator
+        ends what is under way, but for what other threads wait for.
 
         Raises:
             StoppedRun, StoreError: as ``judge``.
@@ -154,7 +163,10 @@ class Judge:
         stored = self._cache.get_many(places)
         for key, judgement in stored.items():
             yield from self._counted(places[key], judgement, FROM_CACHE, FROM_CACHE)
-        missing = {key: pairs[places[key][0]] for key in places if key not in stored}
+        unusable = {key: self._unusable[key] for key in places if key in self._unusable and key not in stored}
+        for key, judgement in unusable.items():
+            yield from self._counted(places[key], judgement, SCORED)
+        missing = {key: pairs[at[0]] for key, at in places.items() if key not in stored and key not in unusable}
         if missing:
             for key, judgement in self._ask(missing):
                 yield from self._counted(places[key], judgement, SCORED)
@@ -175,9 +187,11 @@ class Judge:
     def _counted(
         self, places: Sequence[int], judgement: Judgement, scored: str, unscored: str | None = None
     ) -> Iterator[tuple[int, Judgement]]:
-        outcome = scored if judgement.score is not None else unscored or judgement.reason or "no reason given"
+        outcome = scored if judgement.score is not None else unscored or judgement.reason or NO_REASON
         with self._lock:
             self.counts[outcome] += len(places)
+            if judgement.said:
+                self.said.setdefault(outcome, judgement.said)
         return ((at, judgement) for at in places)
 
     def _ask(self, missing: Mapping[str, Pair]) -> Iterator[tuple[str, Judgement]]:
@@ -220,16 +234,24 @@ class Judge:
                 request.end()
 
     async def _asked(self, asking: Asking, key: str, pair: Pair) -> Judgement:
-        stored = self._cache.get_many([key])  # another thread or process may have been quicker
-        if stored:
-            return stored[key]
+        # Another thread or process may have been quicker.
+        known = self._cache.get_many([key]).get(key) or self._unusable.get(key)
+        if known is not None:
+            return known
         said = messages(self.manifest, pair)
         outcome = await asking.ask(lambda dialect: self._body(said, dialect), lambda found, _: self._call(found))
         if isinstance(outcome, Verdict):
             if outcome.reason != CONTENT_FILTER:
-                return Judgement(None, outcome.reason)
+                return unjudged(outcome.reason, outcome.message)
             outcome = Call(Judgement(None, CONTENT_FILTER))
-        return self._cache.put(self._hash, pair, outcome)
+        return self._noted(pair, outcome)
+
+    def _noted(self, pair: Pair, call: Call) -> Judgement:
+        """The judgement that counts, logged; one that the cache does not keep for later judges this one remembers."""
+        judgement = self._cache.put(self._hash, pair, call)
+        if not call.kept:
+            self._unusable[self._cache.key(self._hash, pair)] = judgement
+        return judgement
 
     def _body(self, said: list[dict[str, str]], dialect: Dialect) -> dict[str, Any]:
         """The request; a setting that a score depends on is never dropped: the hash says that it was sent."""

@@ -14,27 +14,28 @@ from collections.abc import Iterator, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
-from qreal_tasks.models.addresses import is_path, is_plain_address, last_name
+from qreal_tasks.models.addresses import is_path, is_plain_address, is_public_address, last_name
 from qreal_tasks.models.openai_usage import Prices
+from qreal_tasks.settings import Settings
+from qreal_tasks.yaml_files import YamlError, explained, field_names, read, validated
 
-_FORM = 1
+_FORM = 2
 """Changes when this package renders the same manifest differently or reads the same answer differently."""
+
+OWN_SERVER = "http://own-server.invalid/v1"
+"""What is published in place of the address of a server that not everybody knows."""
 
 
 class ManifestError(ValueError):
     """The manifest cannot be used; the message names file and field, what was found and what was expected."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Prompt(_Strict):
+class Prompt(Settings):
     """What the judge is told."""
 
     version: int = Field(ge=1)
@@ -59,7 +60,7 @@ class Prompt(_Strict):
         return pair.strip()
 
 
-class Manifest(_Strict):
+class Manifest(Settings):
     """Everything a score depends on, beside the two descriptions."""
 
     name: str = Field(pattern=r"^\S+$")
@@ -102,19 +103,22 @@ class Manifest(_Strict):
     def hash(self) -> str:
         """SHA-256, in hexadecimal, of all that a score depends on: not the name, not the prices.
 
-        Of a model that is a path it takes the last name, so that it is the same in ``without_path``.
+        It is that of ``published``, so that it is the same on the user's machine and on a board.
         """
-        return self.without_path().exact_hash
+        return self.published().exact_hash
 
     @property
     def exact_hash(self) -> str:
-        """As ``hash``, with the model's whole path: for what is kept on one machine, where two paths are two models."""
+        """As ``hash``, with the model's whole path and the server's address: for what is kept on one machine, where two
+        paths are two models."""
         said = self.model_dump(mode="json", exclude={"name", "prices"}) | {"form": _FORM}
         return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
-    def without_path(self) -> Self:
-        """For publishing: where the model's weights lie says nothing to others."""
-        return self.model_copy(update={"model": last_name(self.model)}) if is_path(self.model) else self
+    def published(self) -> Self:
+        """For others: where the model's weights lie, and where a server of one's own is, says nothing to them."""
+        is_own = self.base_url is not None and not is_public_address(self.base_url)
+        model = last_name(self.model) if is_path(self.model) else self.model
+        return self.model_copy(update={"model": model, "base_url": OWN_SERVER if is_own else self.base_url})
 
     @property
     def title(self) -> str:
@@ -161,15 +165,15 @@ def _packaged() -> Iterator[Traversable]:
 
 def _parsed(file: Path | Traversable, source: str) -> Manifest:
     try:
-        said = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise ManifestError(f"{source}: cannot be read: {error}") from error
-    if not isinstance(said, dict):
-        raise ManifestError(f"{source}: holds {type(said).__name__}, expected the fields {_fields()}")
+        document = read(file)
+    except YamlError as error:
+        raise ManifestError(f"{source}: {error}") from error
+    if not isinstance(document.content, dict):
+        raise ManifestError(f"{source}: holds {type(document.content).__name__}, expected the fields {_fields()}")
     try:
-        return Manifest.model_validate(said)
+        return validated(Manifest.model_validate, document.content, document.written)
     except ValidationError as error:
-        raise ManifestError(f"{source}: {'; '.join(map(_explained, error.errors()))}") from None
+        raise ManifestError(f"{source}: {explained(error, Manifest, document.written, _unknown)}") from None
 
 
 def _require_once(template: str, name: str) -> None:
@@ -178,18 +182,10 @@ def _require_once(template: str, name: str) -> None:
         raise ValueError(f"holds {{{name}}} {found} times, expected once")
 
 
-def _explained(error: Mapping[str, Any]) -> str:
+def _unknown(error: ErrorDetails) -> str | None:
     field = ".".join(map(str, error["loc"]))
-    if error["type"] == "missing":
-        return f"{field} is missing"
-    if error["type"] == "extra_forbidden":
-        return f"{field} is no field of a judge; the fields are {_fields()}"
-    said = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "value_error":
-        return f"{field}: {said}" if field else said  # says itself what was found, and a base_url may hold a key
-    return f"{field} is {error['input']!r}: {said}"
+    return f"{field} is no field of a judge; the fields are {_fields()}" if error["type"] == "extra_forbidden" else None
 
 
 def _fields() -> str:
-    nested = [f"prompt.{name}" for name in Prompt.model_fields]
-    return ", ".join([*(name for name in Manifest.model_fields if name != "prompt"), *nested])
+    return ", ".join(name for name in field_names(Manifest) if name != "prompt")

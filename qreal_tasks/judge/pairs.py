@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from qreal_tasks.one_line import one_line
+from qreal_tasks.private import without_private
+
+MOST_SAID = 100
+"""Characters of what came instead of a score, as records keep it."""
+_MOST_READ = 4_000
 
 
 @dataclass(frozen=True)
@@ -21,3 +28,18 @@ class Judgement:
     """0 to 1."""
     reason: str | None = None
     """Why there is no score, in few words that are the same for every pair of the kind."""
+    said: str = field(default="", compare=False, repr=False)
+    """What came instead of a score, on one short line: what the judge wrote, or its server's message."""
+
+
+def unjudged(reason: str, said: str = "") -> Judgement:
+    """A pair without a score.
+
+    Args:
+        reason: in words that are the same for every pair of the kind.
+        said: what came instead, as long as it is.
+
+    >>> unjudged("no score", '{"grade":\\n 7}').said
+    '{"grade": 7}'
+    """
+    return Judgement(None, without_private(reason), one_line(without_private(said[:_MOST_READ]), MOST_SAID))

@@ -21,6 +21,7 @@ from qreal_tasks.judge.probe_texts import Kind, ProbePair, ProbeTexts, load_text
 from qreal_tasks.metrics.bootstrap import RESAMPLES, intervals
 from qreal_tasks.metrics.ranking import Ranking
 from qreal_tasks.metrics.sums import FloatArray, Ratio, aggregate, divide, none_if_nan
+from qreal_tasks.records import NO_REASON
 
 MIN_IDENTICAL = 0.9
 MIN_AUC = 0.9
@@ -140,7 +141,7 @@ def _ask(judge: Callable[[Sequence[Pair]], Sequence[Judgement]], asked: Sequence
         if judgement.score is not None and not 0 <= judgement.score <= 1:
             where = f"{item.text_id}, {item.form or item.kind}"
             raise ValueError(f"{where}: score is {judgement.score!r}, expected a number from 0 to 1 or None")
-        reason = judgement.reason or "no reason given"
+        reason = judgement.reason or NO_REASON
         answers.append(_Answer(item.text_id, item.kind, item.form, judgement.score, reason))
     return answers
 

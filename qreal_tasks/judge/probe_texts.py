@@ -27,10 +27,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from qreal_tasks.judge.pairs import Pair
+from qreal_tasks.yaml_files import YamlError, read, validated
 
 TEXTS = Path(__file__).with_name("probes.yaml")
 LONG_WORDS = 2000
@@ -85,7 +85,10 @@ def load_texts(path: Path = TEXTS) -> ProbeTexts:
         ValueError: the file has another form; names file and field.
     """
     try:
-        found: ProbeTexts = TypeAdapter(ProbeTexts).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+        document = read(path)
+        found: ProbeTexts = validated(TypeAdapter(ProbeTexts).validate_python, document.content, document.written)
+    except YamlError as error:
+        raise ValueError(f"{path}: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "file"

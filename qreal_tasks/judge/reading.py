@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
-from qreal_tasks.judge.pairs import Judgement
-from qreal_tasks.models.openai_reading import read
+from qreal_tasks.answers.only_json import only_json
+from qreal_tasks.answers.spoken import spoken
+from qreal_tasks.judge.pairs import Judgement, unjudged
+from qreal_tasks.models.openai_reading import is_cut_off, read
 
 TRUNCATED = "truncated"
 MALFORMED = "malformed JSON"
@@ -14,43 +16,44 @@ OUT_OF_RANGE = "out of range"
 
 
 def judgement_of(completion: object) -> Judgement:
-    """The score, or the reason why there is none.
+    """The score, or the reason why there is none, with what was said instead.
 
-    Nothing is guessed: a number in prose, in a code fence or in a string is no score. ``openai_reading`` names the
-    reasons that are not of JSON: "refused", "content filter", "empty answer".
+    Nothing is guessed: a number in prose or in a string is no score, nor is an object with text around it.
+    ``openai_reading`` names the reasons that are not of JSON: "refused", "content filter", "empty answer".
 
     Raises:
-        MalformedAnswer: it is no chat completion.
+        MalformedAnswer: it is no chat completion, or one that did not end.
+        StatusError: it holds an error.
     """
     response = read(completion, ())
-    assert isinstance(completion, dict)  # read would have raised
     # An answer that was cut off may end before its first letter, or look whole: 0.7 of 0.75.
-    if completion["choices"][0].get("finish_reason") == "length":
-        return Judgement(None, TRUNCATED)
+    if is_cut_off(completion):
+        return unjudged(TRUNCATED, response.text)
     if response.unanswered is not None:
-        return Judgement(None, response.unanswered)
-    return _score(response.text)
+        return unjudged(response.unanswered, response.text)
+    score = _score(response.text)
+    return unjudged(score, response.text) if isinstance(score, str) else Judgement(score)
 
 
-def _score(text: str) -> Judgement:
-    """
-    >>> _score('{"score": 0.75}')
-    Judgement(score=0.75, reason=None)
-    >>> _score('{"score": true}'), _score('{"score": 75}')
-    (Judgement(score=None, reason='no score'), Judgement(score=None, reason='out of range'))
+def _score(text: str) -> float | str:
+    """The number, or the reason why there is none.
+
+    >>> _score('{"score": 0.75}'), _score('{"score": true}'), _score('{"score": 75}')
+    (0.75, 'no score', 'out of range')
     """
     try:
-        said = json.loads(text, parse_constant=_refuse)
+        said = only_json(spoken(text).text, _with_one_score)
     except (ValueError, RecursionError):
-        return Judgement(None, MALFORMED)
+        return MALFORMED
     score = said.get("score") if isinstance(said, dict) else None
     if isinstance(score, bool) or not isinstance(score, int | float):
-        return Judgement(None, NO_SCORE)
-    if not 0 <= score <= 1:
-        return Judgement(None, OUT_OF_RANGE)
-    return Judgement(float(score))
+        return NO_SCORE
+    return float(score) if 0 <= score <= 1 else OUT_OF_RANGE
 
 
-def _refuse(constant: str) -> float:
-    """Python reads NaN and Infinity, which JSON does not have."""
-    raise ValueError(constant)
+def _with_one_score(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; one that gives several scores gives none."""
+    found = dict(pairs)
+    if sum(key == "score" for key, _ in pairs) > 1:
+        del found["score"]
+    return found

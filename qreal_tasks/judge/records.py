@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from qreal_tasks.judge.pairs import Judgement, Pair
+from qreal_tasks.judge.pairs import Judgement, Pair, unjudged
 from qreal_tasks.metrics.matching import match
-from qreal_tasks.records import GroundingRecord
+from qreal_tasks.records import NO_REASON, GroundingRecord
 
 AskAll = Callable[[Sequence[Pair]], Sequence[Judgement]]
 """A judge: one judgement for every pair, in their order."""
@@ -37,12 +37,18 @@ def judged(records: Sequence[GroundingRecord], judge: AskAll, name: str) -> list
     return [_with_scores(r, [next(answers) for _ in some], name) for r, some in zip(records, pairs, strict=True)]
 
 
-def unscored(record: GroundingRecord, reason: str, name: str) -> GroundingRecord:
+def unscored(record: GroundingRecord, reason: str, said: str, name: str) -> GroundingRecord:
     """The record when its judge cannot be asked at all."""
-    return _with_scores(record, [Judgement(None, reason)] * len(pairs_of(record)), name)
+    return _with_scores(record, [unjudged(reason, said)] * len(pairs_of(record)), name)
 
 
 def _with_scores(record: GroundingRecord, answers: Sequence[Judgement], name: str) -> GroundingRecord:
-    reasons = Counter(answer.reason or "no reason given" for answer in answers if answer.score is None)
-    scores = tuple(answer.score for answer in answers)
-    return replace(record, scores=scores, judge=name, unjudged=dict(sorted(reasons.items())))
+    missing = [(answer.reason or NO_REASON, answer.said) for answer in answers if answer.score is None]
+    reasons = Counter(reason for reason, _ in missing)
+    return replace(
+        record,
+        scores=tuple(answer.score for answer in answers),
+        judge=name,
+        unjudged=dict(sorted(reasons.items())),
+        judge_said={reason: said for reason, said in sorted(missing, reverse=True) if said},
+    )

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from qreal_tasks.benchmark import Style
 from qreal_tasks.judge.manifest import Manifest as JudgeManifest
 from qreal_tasks.judge.manifest import packaged_manifests
 from qreal_tasks.leaderboard.cache import CheckCache
+from qreal_tasks.leaderboard.lints import TOO_WELL
 from qreal_tasks.leaderboard.manifest import Manifest
+from qreal_tasks.leaderboard.names import reading
 from qreal_tasks.leaderboard.paper import PaperModel, paper_models
 from qreal_tasks.leaderboard.problems import Kind, Problem
 from qreal_tasks.leaderboard.ranks import Rank, rank_ranges
@@ -20,6 +23,9 @@ from qreal_tasks.leaderboard.reading import MANIFEST, read_folder
 from qreal_tasks.leaderboard.references import References
 from qreal_tasks.leaderboard.result import HEADLINES, IMAGEQA_JOINT, Result, headline, refusal
 from qreal_tasks.leaderboard.tasks import Half
+
+_MOST_NAMED = 10
+"""Of submissions with the same answers."""
 
 
 class BoardError(ValueError):
@@ -32,12 +38,34 @@ class Entry:
 
     result: Result
     ranks: Mapping[str, Rank]
-    """Headline to its range of ranks; a headline that the submission has not, or that does not rank, is missing."""
+    """Headline to its range of ranks among submissions of its style; a headline that the submission has not, or that
+    does not rank, is missing."""
+    namesakes: tuple[str, ...] = ()
+    """Ids of other submissions whose names read the same (``names.reading``)."""
 
     @property
     def manifest(self) -> Manifest:
         assert self.result.manifest is not None  # an accepted submission has one
         return self.result.manifest
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know about it."""
+        if not self.namesakes:
+            return self.result.notes
+        others = f"{', '.join(self.namesakes):.300}"
+        said = f"name: reads like that of {others}; ids tell them apart, and nothing in them proves whose name it is"
+        return (said, *self.result.notes)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a note puts its rank in doubt."""
+        return any(TOO_WELL in note for note in self.notes)
+
+    @property
+    def style(self) -> Style:
+        """What stood around the questions: submissions of two styles share no table and no rank."""
+        return self.manifest.prompts
 
 
 @dataclass(frozen=True)
@@ -45,17 +73,24 @@ class Board:
     """Everything that the site shows."""
 
     data: str
+    is_drawn: bool
+    """Whether ``qreal mini`` drew the dataset, all or a part: then every submission is refused."""
     fingerprints: Mapping[str, str]
     images: int
     entities: int
     judge: str | None
     """Whose joint scores are ranked. Scores of different judges are not comparable."""
     entries: tuple[Entry, ...]
-    """Best macro AUC first, then best F1 at .5, then by name."""
+    """Those with the benchmark's prompts first; within a style best macro AUC, then best F1 at .5, then by name."""
     refused: tuple[Result, ...]
     paper: tuple[PaperModel, ...]
+    """None beside drawn pictures, of which the paper knows nothing."""
     recomputed: int
     from_cache: int
+
+    def asked_with(self, style: Style) -> tuple[Entry, ...]:
+        """The submissions of a style, in order."""
+        return tuple(entry for entry in self.entries if entry.style is style)
 
 
 def build_board(
@@ -79,13 +114,14 @@ def build_board(
     ranked_judge = _title(judge) if judge is not None else _judge_by_default(accepted)
     return Board(
         data=references.name,
+        is_drawn=references.is_drawn,
         fingerprints={half.value: references.fingerprint(half) for half in Half},
         images=len(references.images),
         entities=len(references.entities),
         judge=ranked_judge,
         entries=_ranked([_under(ranked_judge, result) for result in accepted]),
         refused=tuple(refused),
-        paper=paper_models(),
+        paper=() if references.is_drawn else paper_models(),
         recomputed=cache.misses,
         from_cache=cache.hits,
     )
@@ -102,7 +138,7 @@ def _checked(path: Path, references: References, cache: CheckCache) -> Result:
 
 def _without_copies(results: Sequence[Result]) -> tuple[list[Result], list[Result]]:
     """Accepted and refused: of submissions with the same answers in a half none stays, because nothing in them proves
-    which was first."""
+    which was first. Another style is no excuse: a model that is asked otherwise does not give every answer again."""
     sharing: dict[tuple[str, str], list[str]] = defaultdict(list)
     for result in results:
         for half in result.answers.items():
@@ -112,8 +148,8 @@ def _without_copies(results: Sequence[Result]) -> tuple[list[Result], list[Resul
     for result in results:
         copies = tuple(
             Problem(Kind.COPY, f"{half}: the answers are those of {_others(names, result.folder)}; remove all but one")
-            for (half, _), names in sharing.items()
-            if len(names) > 1 and result.folder in names
+            for half, digest in result.answers.items()
+            if len(names := sharing[half, digest]) > 1
         )
         if result.problems or copies:
             refused.append(replace(result, problems=(*result.problems, *copies)))
@@ -123,7 +159,9 @@ def _without_copies(results: Sequence[Result]) -> tuple[list[Result], list[Resul
 
 
 def _others(names: Sequence[str], mine: str) -> str:
-    return f"{', '.join(name for name in names if name != mine):.300}"
+    first = [name for name in names[:_MOST_NAMED] if name != mine]
+    more = len(names) - 1 - len(first)
+    return f"{', '.join(first):.300}{f' and {more} more' if more else ''}"
 
 
 def judge_of(result: Result) -> str | None:
@@ -161,11 +199,25 @@ def _under(judge: str | None, result: Result) -> Result:
 
 
 def _ranked(results: Sequence[Result]) -> tuple[Entry, ...]:
+    by_style = ([r for r in results if r.manifest is not None and r.manifest.prompts is style] for style in Style)
+    entries = [entry for alike in by_style for entry in _ranked_alike(alike)]
+    called: dict[str, list[str]] = defaultdict(list)
+    for entry in entries:
+        called[reading(entry.manifest.name)].append(entry.manifest.id)
+    return tuple(replace(entry, namesakes=_namesakes(entry, called)) for entry in entries)
+
+
+def _namesakes(entry: Entry, called: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    return tuple(one for one in called[reading(entry.manifest.name)] if one != entry.manifest.id)
+
+
+def _ranked_alike(results: Sequence[Result]) -> tuple[Entry, ...]:
+    """Entries of results of one style, ranked and in the order of the board."""
     ranks: dict[str, dict[str, Rank]] = {result.folder: {} for result in results}
     for name in HEADLINES:
         ranking = [result for result in results if headline(result, name) and name not in result.unranked]
         values = [_value(result, name) for result in ranking]
-        draws = np.array([result.draws[name] for result in ranking], dtype=np.float64)
+        draws = np.array([result.draws[name] for result in ranking])
         for result, rank in zip(ranking, rank_ranges(values, draws), strict=True):
             ranks[result.folder][name] = rank
     entries = [Entry(result, ranks[result.folder]) for result in results]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import asdict
 from typing import Any
 
 from qreal_tasks import __version__
-from qreal_tasks.benchmark import IMAGEQA_SETS, PROMPT_VERSION, QUESTION_NAMES, Dimension
+from qreal_tasks.benchmark import IMAGEQA_SETS, PROMPT_VERSION, QUESTION_NAMES, Dimension, Style
 from qreal_tasks.leaderboard.board import Board, Entry, judge_of
 from qreal_tasks.leaderboard.paper import SOURCE, PaperModel, contradictions
-from qreal_tasks.leaderboard.result import HEADLINES, MEAN
-from qreal_tasks.leaderboard.tasks import task_versions
+from qreal_tasks.leaderboard.result import HEADLINES
+from qreal_tasks.leaderboard.tasks import MEAN, task_versions
 from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
 
 _GROUPS = (
@@ -21,13 +22,17 @@ _GROUPS = (
 )
 """What the CSV has columns for."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_SIGNS = "=+@-" + "\uff1d\uff0b\uff20\uff0d" + "\ufe66\ufe62\ufe6b\ufe63" + "\u207c\u207a\u207b\u2212\u2010\u2011"
+"""What a formula begins with, also as full-width, small and raised signs, minus and hyphens."""
+_FORMULA = re.compile(rf"""(^|[;,|\t\r\n])([\s"\ufeff]*)(?=[{re.escape(_SIGNS)}])""")
+"""Where a spreadsheet would begin a formula: some countries' spreadsheets split cells at ";", and blanks, quotation
+marks and a byte order mark before the sign change nothing."""
 
 
 def board_json(board: Board) -> dict[str, Any]:
-    """Everything on the board as plain JSON values."""
+    """Everything on the board as plain JSON values; ranks are among entries with the same ``prompts``."""
     return {
-        "format": 1,
+        "format": 2,
         "project": __version__,
         "prompt_version": PROMPT_VERSION,
         "task_versions": dict(task_versions()),
@@ -45,6 +50,7 @@ def board_json(board: Board) -> dict[str, Any]:
         ],
         "paper": {
             "source": SOURCE,
+            "prompts": Style.PAPER,
             "contradictions": list(contradictions()),
             "models": [asdict(model) for model in board.paper],
         },
@@ -56,6 +62,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
     return {
         "id": manifest.id,
         "name": manifest.name,
+        "prompts": manifest.prompts,
         "model": manifest.model.model_dump(mode="json"),
         "halves": [half.value for half in manifest.halves],
         "created": manifest.created,
@@ -64,27 +71,29 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "unranked": dict(entry.result.unranked),
         "groups": entry.result.groups,
         "generators": entry.result.generators,
-        "notes": list(entry.result.notes),
+        "notes": list(entry.notes),
         "page": f"s/{manifest.id}.html",
     }
 
 
 def board_csv(board: Board) -> str:
-    """A row a model, submissions first; best and worst rank, then each group and metric with its interval."""
+    """A row a model, submissions first; best and worst rank among rows with the same prompts, then each group and
+    metric with its interval."""
     columns = [f"{group}.{metric}" for group, metrics in _GROUPS for metric in metrics]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     ranks = [f"rank.{name}.{end}" for name in HEADLINES for end in ("best", "worst")]
     ends = [name for column in columns for name in (column, f"{column}.low", f"{column}.high")]
-    writer.writerow(["id", "name", "model", "source", "created", *ranks, *ends])
+    writer.writerow(["id", "name", "model", "prompts", "source", "created", *ranks, *ends])
     for entry in board.entries:
-        texts = [entry.manifest.id, entry.manifest.name, entry.manifest.model.name, "submitted", entry.manifest.created]
+        said = entry.manifest
+        texts = [said.id, said.name, said.model.name, said.prompts, "submitted", said.created]
         found = [entry.ranks.get(name) for name in HEADLINES]
         places = [str(end) for rank in found for end in ((rank.best, rank.worst) if rank else ("", ""))]
         writer.writerow([*map(_text, texts), *places, *_numbers(entry)])
     for model in board.paper:
         values = [("" if (v := _of_paper(model, column)) is None else repr(v), "", "") for column in columns]
-        texts = ["", model.name, model.kind, SOURCE, ""]
+        texts = ["", model.name, model.kind, Style.PAPER, SOURCE, ""]
         writer.writerow([*map(_text, texts), *([""] * len(ranks)), *(cell for three in values for cell in three)])
     return out.getvalue()
 
@@ -104,8 +113,12 @@ def _of_paper(model: PaperModel, column: str) -> float | None:
 
 
 def _text(text: str) -> str:
-    """A name that a spreadsheet would take for a formula gets an apostrophe in front, which it takes for text."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """The text with an apostrophe before what a spreadsheet would take for a formula, so that it takes it for text.
+
+    >>> _text("=1+1"), _text("x;=1+1"), _text("a-b")
+    ("'=1+1", "x;'=1+1", 'a-b')
+    """
+    return _FORMULA.sub(r"\1\2'", text)
 
 
 def space_card(title: str) -> str:

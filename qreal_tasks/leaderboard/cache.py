@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -24,8 +23,10 @@ from qreal_tasks.leaderboard.result import Result, refusal, result_of
 from qreal_tasks.leaderboard.tasks import Half, task_versions
 from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.records import RECORD_VERSION
+from qreal_tasks.user_cache import cache_path
+from qreal_tasks.whole_files import write_whole
 
-FORM = 4
+FORM = 6
 """Changes when the same submission gives another result: a new check, or a new number on the board."""
 
 _SAID = "result"
@@ -33,7 +34,7 @@ _SAID = "result"
 
 def default_folder() -> Path:
     """One folder of the user for all boards."""
-    return (Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "qreal" / "leaderboard").expanduser()
+    return cache_path("leaderboard", "--cache")
 
 
 class CheckCache:
@@ -60,7 +61,9 @@ class CheckCache:
         self.misses += 1
         try:
             made = result_of(check_folder(name, folder, references, resamples=self._resamples), self._resamples)
-            _write(path, made)
+            of_manifest = any(problem.kind is Kind.MANIFEST for problem in made.problems)
+            if not of_manifest:  # which is found at once again, and may be a matter of the clock
+                _write(path, made)
         except OSError:
             raise
         except Exception as error:  # one stranger ends no board
@@ -70,7 +73,12 @@ class CheckCache:
     def _key(self, name: str, folder: Folder, references: References) -> str:
         depends = [
             *(FORM, __version__, PROMPT_VERSION, RECORD_VERSION, self._resamples, name, folder.digest),
-            *(references.name, references.commit, references.is_mini, *(references.fingerprint(half) for half in Half)),
+            *(
+                references.name,
+                references.commit,
+                references.is_drawn,
+                *(references.fingerprint(half) for half in Half),
+            ),
             sorted(task_versions().items()),
         ]
         return hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:40]
@@ -84,12 +92,7 @@ def _write(path: Path, result: Result) -> None:
     text = np.frombuffer(json.dumps(said).encode("ascii"), dtype=np.uint8)
     np.savez(buffer, **{_SAID: text}, **dict(result.draws))  # type: ignore[arg-type]
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        beside.write_bytes(buffer.getvalue())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_whole(path, buffer.getvalue())
 
 
 def _read(path: Path) -> Result | None:

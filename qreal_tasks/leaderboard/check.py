@@ -11,21 +11,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qreal_tasks.benchmark import PROMPT_VERSION
+from qreal_tasks.benchmark import LEAVES, PROMPT_VERSION
 from qreal_tasks.judge.manifest import Manifest as JudgeManifest
 from qreal_tasks.leaderboard.claims import SEED, scores_json, wrong_claims, wrong_live
 from qreal_tasks.leaderboard.manifest import Manifest
-from qreal_tasks.leaderboard.private import private_part
 from qreal_tasks.leaderboard.problems import Kind, Problem, shortened
 from qreal_tasks.leaderboard.reading import Folder, Opened, open_folder, read_folder, samples_path
 from qreal_tasks.leaderboard.record_checks import check_record
-from qreal_tasks.leaderboard.references import References, mini_fingerprints
+from qreal_tasks.leaderboard.references import References
 from qreal_tasks.leaderboard.samples_file import read_records, sample_id, samples_digest, to_lines
-from qreal_tasks.leaderboard.tasks import TASKS, Half, task_versions
+from qreal_tasks.leaderboard.tasks import TASKS, Half, group_of, task_versions
 from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.metrics.feasibility import Verdict
-from qreal_tasks.models.addresses import is_path
+from qreal_tasks.private import private_part
 from qreal_tasks.records import RECORD_VERSION, GroundingRecord, JudgmentRecord, Record
+from qreal_tasks.report.asked import other_words
 from qreal_tasks.report.run_folder import Run, TaskRun
 from qreal_tasks.report.score import RunScores, score_run
 
@@ -67,8 +67,11 @@ def check_folder(name: str, folder: Folder, references: References, *, resamples
     for task, some in records.items():
         problems += _about_task(task, some, references)
     problems += _about_boxes(r for some in records.values() for r in some if isinstance(r, GroundingRecord))
+    problems += _about_marks(record for some in records.values() for record in some)
     problems += _about_judge(opened.manifest, records)
     run = _run(opened, records)
+    problems += _about_origin(opened.manifest, run, references)
+    problems += _about_words(run)
     scores, wrong = _recomputed(opened, run, resamples)
     return Checked(name, opened.manifest, run, scores, tuple(shortened([*problems, *wrong])))
 
@@ -96,18 +99,25 @@ def _about_manifest(
         yield Problem(Kind.VERSION, f"record version {manifest.record_version}, expected {RECORD_VERSION}")
     if len(set(manifest.halves)) < len(manifest.halves):
         yield Problem(Kind.MANIFEST, "halves names one twice")
-    due = {task for half in set(manifest.halves) for task in references.tasks(half)}
-    for task in TASKS:
+    due = {task for half in set(manifest.halves) for task in references.tasks(half, manifest.prompts)}
+    for task, (half, _) in TASKS.items():
         if task in due and task not in opened.lines:
-            half = TASKS[task][0]
-            said = f"{task}: no samples, but {half} is said to be complete; run the group qreal_{half} whole"
+            group = group_of(half, manifest.prompts)
+            said = f"{task}: no samples, but {half} is said to be complete; run the group {group} whole"
             yield Problem(Kind.INCOMPLETE, said)
-        elif task in opened.lines and task not in due:
+        elif task in opened.lines and task not in due and LEAVES[task][0] is manifest.prompts:
             yield Problem(Kind.INCOMPLETE, f"{task}: samples of a task that is in no half of the manifest")
     yield from _about_versions(manifest, opened)
     names = {record.data for some in records.values() for record in some}
     for name in sorted(names - {manifest.data.name}):
         yield Problem(Kind.DATA, f"samples on {name!r:.80}, the manifest says {manifest.data.name!r:.80}")
+
+
+def _about_origin(manifest: Manifest | None, run: Run | None, references: References) -> Iterator[Problem]:
+    named = manifest is not None and manifest.data.name == "mini"
+    if named or references.is_drawn or (run is not None and run.is_drawn):
+        said = "made on pictures that `qreal mini` drew, all or some, for trying the software; run it on Q-Real"
+        yield Problem(Kind.DRAWN, said)
 
 
 def _about_versions(manifest: Manifest, opened: Opened) -> Iterator[Problem]:
@@ -125,9 +135,6 @@ def _about_versions(manifest: Manifest, opened: Opened) -> Iterator[Problem]:
 
 def _about_data(manifest: Manifest, references: References) -> Iterator[Problem]:
     theirs = manifest.data.fingerprints
-    is_mini = references.is_mini or manifest.data.name == "mini"
-    if is_mini or any(mini_fingerprints()[half] == value for half, value in theirs.items()):
-        yield Problem(Kind.MINI, "made on mini, the set for trying the software; run it on Q-Real")
     if set(theirs) != set(manifest.halves):
         yield Problem(Kind.MANIFEST, f"data.fingerprints are of {_names(theirs)}, halves {_names(manifest.halves)}")
     if manifest.data.revision and references.commit and manifest.data.revision != references.commit:
@@ -168,6 +175,12 @@ def _about_task(task: str, records: Sequence[Record], references: References) ->
             yield from check_record(record, task, references)
 
 
+def _about_words(run: Run | None) -> Iterator[Problem]:
+    """What was asked, and not only what the manifest says was asked."""
+    for one in other_words(run.tasks if run else ()):
+        yield Problem(Kind.PROMPTS, f"{one}; {one.verdict}, run it with the prompts of the tasks")
+
+
 def _about_boxes(records: Iterable[GroundingRecord]) -> Iterator[Problem]:
     """One declared space, and one input size for images of one size: else each image could have what suits it best."""
     spaces: dict[str, str] = {}
@@ -186,6 +199,16 @@ def _about_boxes(records: Iterable[GroundingRecord]) -> Iterator[Problem]:
                 Kind.IMPOSSIBLE,
                 f"images of {width}x{height} have input_size {said}; expected one size of equal images, run all again",
             )
+
+
+def _about_marks(records: Iterable[Record]) -> Iterator[Problem]:
+    """One set of reasoning marks: else each text could be cut where it suits."""
+    named: dict[tuple[tuple[str, str], ...], str] = {}
+    for record in records:
+        named.setdefault(record.reasoning_marks, sample_id(record))
+    if len(named) > 1:
+        said = ", ".join(f"{marks!r:.80} (sample {sample:.80})" for marks, sample in sorted(named.items())[:3])
+        yield Problem(Kind.RECORD, f"reasoning_marks are {said}; one run has one model, run all tasks with the same")
 
 
 def _about_judge(manifest: Manifest | None, records: Mapping[str, Sequence[Record]]) -> Iterator[Problem]:
@@ -210,8 +233,11 @@ def _about_judge(manifest: Manifest | None, records: Mapping[str, Sequence[Recor
         yield Problem(Kind.JUDGE, f"the manifest's judge is none: {' '.join(str(error).split()):.300}")
         return
     title = judge.title
-    if is_path(judge.model) or private_part(judge.model):
+    public = judge.published()
+    if public.model != judge.model or private_part(judge.model):
         yield Problem(Kind.JUDGE, "the judge's model says where it lies, expected its last name; pack the run again")
+    if public.base_url != judge.base_url:
+        yield Problem(Kind.JUDGE, "the judge's base_url says where a server of one's own is; pack the run again")
     if not named:
         yield Problem(Kind.JUDGE, f"the manifest names the judge {title}, but nothing was judged; leave it out")
     for name in sorted(named - {title}):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from qreal_tasks.benchmark import QUESTION_NAMES
 from qreal_tasks.leaderboard.problems import Kind, Problem
 from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.bootstrap import RESAMPLES
@@ -64,7 +65,7 @@ def wrong_live(claimed: object, run: Run, scores: RunScores) -> list[Problem]:
         if not isinstance(numbers, Mapping):
             lines.append(f"live {task.task} is {_short(numbers)}, expected the live run's numbers")
             continue
-        names = OBJECTQA_LIVE if task.task.startswith("qreal_objectqa") else IMAGEQA_LIVE
+        names = OBJECTQA_LIVE if task.name in QUESTION_NAMES else IMAGEQA_LIVE
         metrics = scores.rows[task.name].metrics if task.name in scores.rows else {}
         expected = {"records": len(task.records), **{name: metrics.get(name) for name in names}}
         for name in sorted(expected.keys() | numbers.keys()):

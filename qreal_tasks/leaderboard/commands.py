@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qreal_tasks.command_line import as_folder, fail
+from qreal_tasks.command_line import PROMPTS, as_folder, fail
+from qreal_tasks.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` needs none of them
     from qreal_tasks.leaderboard.references import References
@@ -45,33 +46,38 @@ def pack_command(
     hardware: Annotated[str | None, typer.Option(help="What it ran on, such as 1x H100.")] = None,
     usd: Annotated[float | None, typer.Option(min=0, help="What it cost, in US dollars.")] = None,
     data: Annotated[str | None, _DATA_OF_RUN] = None,
+    prompts: Annotated[Any, PROMPTS] = None,
 ) -> None:
     """Write a run as a submission: manifest, samples and scores in one folder.
 
-    Of the backend's arguments only known ones are in it, of paths the last name, no keys; the judge's server is named.
+    Of the backend's arguments only known ones are in it, of paths the last name; no keys, and no address of a server
+    that not everybody knows.
 
-    A submission is complete in ObjectQA, in ImageQA or in both. Refused: runs on mini, with --limit, or whose numbers
-    are not those of their samples. Ends with the check that a leaderboard makes, when the dataset can be loaded.
+    A run that was asked with other words around the questions than those of its tasks is refused.
+
+    A submission is complete in ObjectQA, in ImageQA or in both. Refused: runs on pictures of `qreal mini`, with
+    --limit, or whose numbers are not those of their samples. Ends with the check that a leaderboard makes, when the
+    dataset can be loaded.
     """
     from qreal_tasks.dataset import DatasetError
     from qreal_tasks.leaderboard.pack import PackError, Said, pack_run
-    from qreal_tasks.report.run_folder import RunFolderError, find_results, read_run
+    from qreal_tasks.report.run_folder import RunFolderError, newest_results, read_run
 
     try:
-        results = find_results(run)[-1]
+        results = newest_results(run)
         try:
-            references, unreachable = _references(data or read_run(results).data), ""
+            references, unreachable = _references(data or read_run(results, prompts).data), ""
         except DatasetError as error:
             references, unreachable = None, str(error)
         said = Said(name, description, contact, hardware, usd)
         commit = references.commit if references else None
-        target, manifest = pack_run(results, out, said, commit=commit)
+        target, manifest = pack_run(results, out, said, style=prompts, commit=commit)
     except (PackError, RunFolderError, ValueError, OSError) as error:
         fail("submit pack", error)
     halves = " and ".join(half.value for half in manifest.halves)
-    typer.echo(f"{target}: {manifest.name}, complete in {halves}, id {manifest.id}")
+    echo(f"{target}: {manifest.name}, complete in {halves}, prompts {manifest.prompts}, id {manifest.id}")
     if references is None:
-        typer.echo(f"Not checked against the dataset: {unreachable}\nCheck it with `qreal submit check`.", err=True)
+        echo(f"Not checked against the dataset: {unreachable}\nCheck it with `qreal submit check`.", err=True)
     else:
         _check("submit pack", target, references)
 
@@ -101,31 +107,28 @@ def export_command(
     model_card: Annotated[Path | None, typer.Option(help="File for a section of a model card.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Hub id, where the run was on a folder.")] = None,
     url: Annotated[str | None, typer.Option(help="Where samples or a report can be seen; for the hub.")] = None,
+    prompts: Annotated[Any, PROMPTS] = None,
 ) -> None:
     """Write the numbers of a run for others: the hub's evaluation file, Every Eval Ever, a model card."""
     from qreal_tasks.leaderboard.every_eval_ever import write_every_eval_ever
     from qreal_tasks.leaderboard.export_source import ExportError, load_source
     from qreal_tasks.leaderboard.exports import model_card_section, write_hub_results
     from qreal_tasks.report.run_folder import RunFolderError
+    from qreal_tasks.whole_files import write_whole
 
     if not (hub_results or every_eval_ever or model_card):
         fail("submit export", "nothing to write: pass --hub-results DIR, --every-eval-ever DIR or --model-card FILE")
     try:
-        source = load_source(path)
+        source = load_source(path, style=prompts)
         if hub_results:
-            typer.echo(write_hub_results(source, hub_results, dataset, url))
+            echo(write_hub_results(source, hub_results, dataset, url))
         if every_eval_ever:
-            typer.echo(write_every_eval_ever(source, every_eval_ever, dataset))
+            echo(write_every_eval_ever(source, every_eval_ever, dataset))
         if model_card:
-            model_card.write_text(model_card_section(source), encoding="utf-8")
-            typer.echo(model_card)
+            write_whole(model_card, model_card_section(source))
+            echo(model_card)
     except (ExportError, RunFolderError, ValueError, OSError) as error:
         fail("submit export", error)
-
-
-def _printable(text: str) -> str:
-    """Half surrogate pairs, and bytes of file names that are no UTF-8, as question marks."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _check(command: str, folder: Path, references: References) -> None:
@@ -135,11 +138,11 @@ def _check(command: str, folder: Path, references: References) -> None:
     checked = check_submission(folder, references)
     if checked.problems:
         lines = "\n".join(f"  {problem}" for problem in checked.problems)
-        fail(command, _printable(f"{folder}: refused:\n{lines}"))
+        fail(command, f"{folder}: refused:\n{lines}")
     assert checked.scores is not None
     for line in lints(checked.scores):
-        typer.echo(f"note: {line}")
-    typer.echo(f"{folder}: accepted; every number recomputed on {references.name}")
+        echo(f"note: {line}")
+    echo(f"{folder}: accepted; every number recomputed on {references.name}")
 
 
 @leaderboard_app.command("build")
@@ -179,10 +182,10 @@ def build_command(
     except (DatasetError, ManifestError, BoardError, SiteError, OSError) as error:
         fail("leaderboard build", error)
     for refused in board.refused:
-        typer.echo(_printable(f"refused: {refused.folder}"), err=True)
+        echo(f"refused: {' '.join(refused.folder.splitlines())}", err=True)
         for problem in refused.problems:
-            typer.echo(_printable(f"  {problem}"), err=True)
-    typer.echo(
+            echo(f"  {problem}", err=True)
+    echo(
         f"{out / 'index.html'}: {len(board.entries)} submissions, {len(board.refused)} refused "
         f"({board.recomputed} checked anew, {board.from_cache} from the cache)"
     )

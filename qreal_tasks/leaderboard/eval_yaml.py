@@ -1,6 +1,8 @@
 """``eval.yaml`` of the dataset's repository on the hub: which numbers a model repository may report for it.
 
-The hub takes one number for each task id. So every headline, question and set is a task of its own.
+The hub takes one number for each task id. So every headline, question and set is a task of its own. They stand for the
+benchmark's prompts: a run that asked the paper's bare queries has no number there, because the hub would rank the two
+together.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
-from qreal_tasks.leaderboard.result import MEAN
+from qreal_tasks.leaderboard.tasks import MEAN
 from qreal_tasks.metrics.objectqa import OVERALL
 
 FRAMEWORK = "lmms-eval"

@@ -14,17 +14,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from qreal_tasks.benchmark import Dimension
+from qreal_tasks.benchmark import GROUPS, Dimension, Style
 from qreal_tasks.leaderboard.every_eval_ever_samples import sample_lines
 from qreal_tasks.leaderboard.export_source import ExportError, ExportSource
-from qreal_tasks.leaderboard.model_info import shown
-from qreal_tasks.leaderboard.result import MEAN, Number
+from qreal_tasks.leaderboard.exports import require_own_words
+from qreal_tasks.leaderboard.result import Number
+from qreal_tasks.leaderboard.tasks import MEAN
 from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.bootstrap import LEVEL
 from qreal_tasks.metrics.objectqa import OVERALL
+from qreal_tasks.models.addresses import shown
+from qreal_tasks.report.asked import WORDS, asked_with
+from qreal_tasks.whole_files import write_whole
 
 SCHEMA_VERSION = "0.3.0"
-COLLECTION = "qreal-bench"
+COLLECTIONS = {Style.BENCHMARK: "qreal-bench", Style.PAPER: "qreal-bench-paper"}
+"""A benchmark of its own for each style, so that nobody ranks the two together."""
 _PROJECT_URL = "https://arxiv.org/abs/2511.16908"
 
 _SOURCE = {
@@ -44,23 +49,25 @@ _JUDGED = {"llm_score", "joint_score"}
 
 
 def write_every_eval_ever(source: ExportSource, folder: Path, dataset: str | None = None) -> Path:
-    """Write ``data/qreal-bench/<developer>/<model>/<uuid>.json`` and ``…_samples.jsonl`` below ``folder``.
+    """Write ``data/<collection>/<developer>/<model>/<uuid>.json`` and ``…_samples.jsonl`` below ``folder``.
 
     The same run gives the same bytes under the same name. Returns the path of the JSON.
 
     Raises:
-        ExportError: a run that is partial or on ``mini``.
+        ExportError: a run that is partial or on drawn pictures, or was asked with other words around the questions.
         OSError: a file cannot be written.
     """
-    if source.run.is_mini or source.run.limit is not None:
-        raise ExportError("the run is on mini, or was cut by --limit, so its numbers are no benchmark result")
+    if source.run.is_drawn or source.run.limit is not None:
+        raise ExportError("the run is on `mini`, or was cut by --limit, so its numbers are no benchmark result")
+    require_own_words(source.run)
+    collection = COLLECTIONS[source.run.style]
     model_id = _model_id(source)
     created = f"{datetime.fromisoformat(source.created).replace(tzinfo=UTC).timestamp():.0f}"
-    evaluation_id = f"{COLLECTION}/{model_id}/{created}"
+    evaluation_id = f"{collection}/{model_id}/{created}"
     lines = list(sample_lines(source.run, evaluation_id, model_id, SCHEMA_VERSION))
     text = "".join(f"{json.dumps(line)}\n" for line in lines).encode("ascii")
     name = uuid.UUID(bytes=hashlib.sha256(evaluation_id.encode() + text).digest()[:16], version=4)
-    place = Path("data") / COLLECTION / Path(*(_safe(part) for part in model_id.split("/", 1)))
+    place = Path("data") / collection / Path(*(_safe(part) for part in model_id.split("/", 1)))
     samples = place / f"{name}_samples.jsonl"
     said = {
         "schema_version": SCHEMA_VERSION,
@@ -74,9 +81,9 @@ def write_every_eval_ever(source: ExportSource, folder: Path, dataset: str | Non
         "detailed_evaluation_results": _details(samples, text, len(lines)),
     }
     (folder / place).mkdir(parents=True, exist_ok=True)
-    (folder / samples).write_bytes(text)
+    write_whole(folder / samples, text)
     path = folder / place / f"{name}.json"
-    path.write_text(json.dumps(said, indent=1, allow_nan=False) + "\n", encoding="ascii")
+    write_whole(path, json.dumps(said, indent=1, allow_nan=False) + "\n")
     return path
 
 
@@ -108,7 +115,11 @@ def _library(source: ExportSource) -> dict[str, Any]:
     return {
         "name": "lmms-eval",
         "version": source.backend.harness or "unknown",
-        "additional_details": {"tasks": "qreal-bench", "qreal_bench_version": source.backend.project},
+        "additional_details": {
+            "tasks": GROUPS[source.run.style],
+            "prompts": asked_with(source.run),
+            "qreal_bench_version": source.backend.project,
+        },
     }
 
 
@@ -148,7 +159,7 @@ def _results(source: ExportSource, dataset: str | None) -> list[dict[str, Any]]:
 
 def _result(source: ExportSource, dataset: str | None, group: str, metric: str, number: Number) -> dict[str, Any]:
     half, _, name = group.partition(".")
-    config = _metric(half, name, metric)
+    config = _metric(source.run.style, half, name, metric)
     if metric in _JUDGED and source.judge:
         config["llm_scoring"] = _judge(source)
     details: dict[str, Any] = {"score": number["value"]}
@@ -164,20 +175,21 @@ def _result(source: ExportSource, dataset: str | None, group: str, metric: str, 
         }
     return {
         "evaluation_result_id": result_id(group, metric),
-        "evaluation_name": f"qreal_{group.replace('.', '_')}",
+        "evaluation_name": f"{GROUPS[source.run.style]}_{group.replace('.', '_')}",
         "source_data": _data(source, dataset),
         "metric_config": config,
         "score_details": details,
     }
 
 
-def _metric(half: str, name: str, metric: str) -> dict[str, Any]:
+def _metric(style: Style, half: str, name: str, metric: str) -> dict[str, Any]:
     low, high = _RANGES.get(metric, (0.0, 1.0))
     kinds = {**_KINDS, **(_IMAGEQA_KINDS if half == "imageqa" else {})}
     of_parts = name in (MEAN, OVERALL) or (half == "objectqa" and name in tuple(Dimension))
     return {
-        "evaluation_description": f"Q-Real Bench, {half}, {name}{' (mean of its parts)' if of_parts else ''}: {metric}",
-        "metric_id": f"qreal.{half}.{metric}",
+        "evaluation_description": f"Q-Real Bench with {WORDS[style]}, {half}, {name}"
+        f"{' (mean of its parts)' if of_parts else ''}: {metric}",
+        "metric_id": f"{GROUPS[style]}.{half}.{metric}",
         "metric_name": metric,
         "metric_kind": kinds.get(metric, metric),
         "metric_unit": "proportion",

@@ -7,11 +7,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from qreal_tasks.benchmark import imageqa_prompt, objectqa_prompt
-from qreal_tasks.boxes import Space
 from qreal_tasks.leaderboard.samples_file import sample_id
 from qreal_tasks.metrics.grounding import grounding_sums
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
+from qreal_tasks.report.asked import prompt_of
 from qreal_tasks.report.run_folder import Run
 
 
@@ -26,7 +25,7 @@ def sample_lines(run: Run, evaluation_id: str, model_id: str, schema_version: st
             if score is None:
                 continue
             group, metric = _measured(record)
-            asked = {"raw": _prompt(record), "reference": _reference(record)}
+            asked = {"raw": prompt_of(record), "reference": _reference(record)}
             yield {
                 "schema_version": schema_version,
                 "evaluation_id": evaluation_id,
@@ -64,13 +63,6 @@ def _score(record: Record) -> float | None:
         return float(record.answer == record.reference)
     num, den = grounding_sums(record)["f1_at_50"]
     return num / den if den else None
-
-
-def _prompt(record: Record) -> str:
-    """The text that went with the picture; every backend gets the same one."""
-    if isinstance(record, JudgmentRecord):
-        return objectqa_prompt(record.question, record.label)
-    return imageqa_prompt(record.set_name, Space(record.space), record.width, record.height)
 
 
 def _reference(record: Record) -> list[str]:

@@ -10,15 +10,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from qreal_tasks.benchmark import Style
+from qreal_tasks.judge.manifest import Manifest as JudgeManifest
 from qreal_tasks.leaderboard.claims import SEED
 from qreal_tasks.leaderboard.manifest import Backend, ModelInfo, reasons
-from qreal_tasks.leaderboard.model_info import backend_info, made_at, model_info, read_results, shown
+from qreal_tasks.leaderboard.model_info import backend_info, made_at, model_info, read_results
 from qreal_tasks.leaderboard.reading import MANIFEST, SAMPLES, open_folder, read_folder, samples_path
-from qreal_tasks.leaderboard.result import MEAN, Number, image_means, numbers
+from qreal_tasks.leaderboard.result import Number, image_means, numbers
 from qreal_tasks.leaderboard.samples_file import read_records
+from qreal_tasks.leaderboard.tasks import MEAN
 from qreal_tasks.metrics.bootstrap import RESAMPLES
+from qreal_tasks.models.addresses import shown
 from qreal_tasks.report.rejudge import MANIFEST_KEY
-from qreal_tasks.report.run_folder import Run, TaskRun, find_results, read_run
+from qreal_tasks.report.run_folder import Run, TaskRun, newest_results, read_run
 from qreal_tasks.report.score import score_run, to_json
 
 _HUB_ID = re.compile(r"(?P<id>[\w.-]+/[\w.-]+?)(@(?P<revision>[\w./-]+))?")
@@ -50,10 +54,12 @@ class ExportSource:
         A revision in ``given`` wins; what the run knows of its revision holds for the run's own dataset only.
 
         Raises:
-            ExportError: the run was on a folder, and no id is given.
+            ExportError: the run was on a folder, and no id is given; or on drawn pictures.
         """
+        if self.run.is_drawn:
+            raise ExportError("the run is on pictures that `qreal mini` drew, so its numbers are no benchmark result")
         match = _HUB_ID.fullmatch(given or self.data)
-        if match is None or self.run.is_mini:
+        if match is None:
             raise ExportError(
                 f"the run is on {self.data}, which is no dataset of the hub; name it with --dataset org/name"
             )
@@ -63,20 +69,23 @@ class ExportSource:
         return match["id"], self.commit or own["revision"]
 
 
-def load_source(path: Path, resamples: int = RESAMPLES) -> ExportSource:
+def load_source(path: Path, resamples: int = RESAMPLES, style: Style | None = None) -> ExportSource:
     """Read and score a run or a submission.
 
+    Args:
+        style: as ``read_run``; a submission has one style, and no other can be named.
+
     Raises:
-        ExportError: a submission that cannot be read, or a model whose name cannot be published.
+        ExportError: a submission that cannot be read or is of another style, or a model whose name cannot be published.
         RunFolderError: a run that cannot be read.
         ValueError: records that contradict each other.
     """
-    return _submission(path, resamples) if (path / MANIFEST).is_file() else _run(path, resamples)
+    return _submission(path, resamples, style) if (path / MANIFEST).is_file() else _run(path, resamples, style)
 
 
-def _run(path: Path, resamples: int) -> ExportSource:
-    results_path = find_results(path)[-1]
-    results, run = read_results(results_path), read_run(results_path)
+def _run(path: Path, resamples: int, style: Style | None) -> ExportSource:
+    results_path = newest_results(path)
+    results, run = read_results(results_path), read_run(results_path, style)
     try:
         model, backend = model_info(results), backend_info(results)
     except ValidationError as error:
@@ -89,12 +98,22 @@ def _run(path: Path, resamples: int) -> ExportSource:
         created=made_at(results, results_path),
         data=shown(run.data),
         commit=None,
-        judge=results.get(MANIFEST_KEY) if run.judges else None,
+        judge=_judge(results.get(MANIFEST_KEY), run),
         resamples=resamples,
     )
 
 
-def _submission(path: Path, resamples: int) -> ExportSource:
+def _judge(said: object, run: Run) -> Mapping[str, Any] | None:
+    """The manifest in the results, when it is that of a judge of this run: tasks of the other style may have had
+    another judge after it."""
+    try:
+        judge = JudgeManifest.model_validate(said)
+    except ValidationError:
+        return None
+    return judge.published().model_dump(mode="json") if judge.title in run.judges else None
+
+
+def _submission(path: Path, resamples: int, style: Style | None) -> ExportSource:
     opened = open_folder(read_folder(path))
     problems = list(opened.problems)
     versions = opened.manifest.task_versions if opened.manifest else {}
@@ -107,6 +126,8 @@ def _submission(path: Path, resamples: int) -> ExportSource:
         said = "; ".join(map(str, problems[:3])) or f"no samples under {SAMPLES}/"
         raise ExportError(f"{path}: {said}. Check it with `qreal submit check`.")
     manifest = opened.manifest
+    if style is not None and style is not manifest.prompts:
+        raise ExportError(f"{path}: a submission with the prompts {manifest.prompts}, --prompts says {style}")
     run = Run(path / MANIFEST, manifest.model.name, "", None, tuple(tasks))
     return ExportSource(
         run=run,

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, Dimension
+from qreal_tasks.benchmark import GROUPS, IMAGEQA_SETS, QUESTION_NAMES, Dimension, Style
 from qreal_tasks.leaderboard.eval_yaml import HUB_TASKS, HubTask
 from qreal_tasks.leaderboard.export_source import ExportError, ExportSource
-from qreal_tasks.leaderboard.result import MEAN, Ends, Number
+from qreal_tasks.leaderboard.result import Ends, Number
+from qreal_tasks.leaderboard.tasks import MEAN
 from qreal_tasks.pages.numbers import decimals, interval
+from qreal_tasks.report.asked import WORDS, asked_with, other_words
 from qreal_tasks.report.run_folder import Run
+from qreal_tasks.whole_files import write_whole
 
 if TYPE_CHECKING:  # only the writer needs the hub's library
     from huggingface_hub import EvalResultEntry
@@ -27,12 +30,14 @@ def hub_entries(source: ExportSource, dataset: str | None = None, url: str | Non
         url: where the samples or the report can be seen.
 
     Raises:
-        ExportError: no dataset of the hub, a partial run, or no number at all.
+        ExportError: no dataset of the hub, a partial run, one with other prompts than the benchmark's, or no number at
+            all.
     """
     from huggingface_hub import EvalResultEntry
 
     dataset_id, revision = source.dataset(dataset)
     _require_whole(source.run)
+    _require_prompts_of_the_hub(source.run)
     entries = [
         EvalResultEntry(
             dataset_id=dataset_id,
@@ -65,7 +70,7 @@ def write_hub_results(source: ExportSource, folder: Path, dataset: str | None = 
     said = eval_result_entries_to_yaml(hub_entries(source, dataset, url))
     path = folder / _FOLDER / _FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=1000), encoding="utf-8")
+    write_whole(path, yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=1000))
     return path
 
 
@@ -74,8 +79,7 @@ def _notes(source: ExportSource, task: HubTask, number: Number) -> str:
     if number["low"] is not None:
         parts.append(f"95% interval {number['low']:.4f} to {number['high']:.4f} (bootstrap over images)")
     versions = sorted({one.version for one in source.run.tasks})
-    prompts = sorted({record.prompt_version for one in source.run.tasks for record in one.records})
-    parts.append(f"task version {', '.join(versions)}, prompts {', '.join(prompts)}")
+    parts.append(f"task version {', '.join(versions)}, asked with {asked_with(source.run)}")
     parts.append(f"{source.backend.name}, qreal-bench {source.backend.project}")
     if task.metric == "joint_score" and source.run.judges:
         parts.append(f"judge {', '.join(source.run.judges)}")
@@ -85,6 +89,25 @@ def _notes(source: ExportSource, task: HubTask, number: Number) -> str:
 def _require_whole(run: Run) -> None:
     if run.limit is not None:
         raise ExportError(f"the run was cut to --limit {run.limit:g}, so its numbers are no benchmark result")
+
+
+def _require_prompts_of_the_hub(run: Run) -> None:
+    if run.style is not Style.BENCHMARK:
+        raise ExportError(
+            f"the run asked {WORDS[run.style]}, and the hub's tasks stand for {WORDS[Style.BENCHMARK]}: numbers of the "
+            f"two are never ranked together. Run --tasks {GROUPS[Style.BENCHMARK]}, or write the other exports"
+        )
+    require_own_words(run)
+
+
+def require_own_words(run: Run) -> None:
+    """Whether everything was asked with the prompts of its tasks.
+
+    Raises:
+        ExportError: it was not.
+    """
+    if other := other_words(run.tasks):
+        raise ExportError(f"{other[0]}; {other[0].verdict}. Run it again with the prompts of the tasks")
 
 
 _OBJECTQA = {"AUC": "auc", "Accuracy": "acc", "Precision": "precision", "F1": "f1", "Balanced": "balanced"}
@@ -101,18 +124,24 @@ _IMAGEQA = {
 def model_card_section(source: ExportSource) -> str:
     """Markdown with both tables, 95 % intervals, and what they rest on; ends with a line break.
 
-    A partial run, or one on ``mini``, is called that.
+    A partial run, one on drawn pictures, or one that was asked with other words around the questions, is called that.
     """
     lines = [
         "## Q-Real Bench",
         "",
-        f"Recomputed from the samples of a run on `{_code(source.data)}` with `{_code(source.backend.name)}`; 95 % "
-        "intervals from a bootstrap over images.",
+        f"Recomputed from the samples of a run on `{_code(source.data)}` with `{_code(source.backend.name)}`, asked "
+        f"with {_code(asked_with(source.run))}; 95 % intervals from a bootstrap over images. Only numbers of runs that "
+        "were asked alike can be compared.",
     ]
-    if source.run.is_mini:
-        lines += ["", "**On `mini`, a set drawn for trying the software: no benchmark result.**"]
+    if source.run.is_drawn:
+        lines += ["", "**On pictures that `qreal mini` drew, for trying the software: no benchmark result.**"]
     if source.run.limit is not None:
         lines += ["", f"**Cut to {source.run.limit:g} samples a task: no benchmark result.**"]
+    lines += [
+        line
+        for one in other_words(source.run.tasks)
+        for line in ("", f"**Asked with other words:** `{_code(str(one))}`")
+    ]
     objectqa = [f"objectqa.{name}" for name in (*QUESTION_NAMES, *Dimension, "overall")]
     imageqa = [f"imageqa.{name}" for name in (*IMAGEQA_SETS, MEAN)]
     lines += _table(source, "ObjectQA", objectqa, _OBJECTQA)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qreal_tasks.metrics.feasibility import Verdict
+from qreal_tasks.metrics.objectqa import split_by_question
+from qreal_tasks.metrics.reversal import reversal
 from qreal_tasks.pages.numbers import percent
+from qreal_tasks.private import private_part
+from qreal_tasks.records import JudgmentRecord
+from qreal_tasks.report import reasons
+from qreal_tasks.report.box_lints import box_lints
 from qreal_tasks.report.score import GroupScores, RunScores
 
 WORTH_SAYING = 0.01
@@ -17,13 +23,37 @@ score, above which the metric does not rank: it is a mean over what is left, and
 answer that cannot be read is out of the check that P(Yes) and answers belong together."""
 
 
+TOO_WELL = "P(Yes) fits the references better than the answers beside it allow"
+"""Of all notes the one that puts a rank in doubt."""
+
+
 def lints(scores: RunScores) -> list[str]:
     """One sentence each, the worst first within a row of the tables."""
-    found = [line for name, group in scores.objectqa.items() for line in _of_question(name, group)]
-    return found + [line for name, group in scores.imageqa.items() for line in _of_set(name, group)]
+    found = [*_about_order(scores)]
+    found += [line for name, group in scores.objectqa.items() for line in _of_question(scores, name, group)]
+    found += [line for name, group in scores.imageqa.items() for line in _of_set(scores, name, group)]
+    return found + [f"{lint.title} {lint.text}" for lint in box_lints(scores.run.groundings)]
 
 
-def _of_question(name: str, group: GroupScores) -> Iterator[str]:
+def _about_order(scores: RunScores) -> Iterator[str]:
+    records = [r for task in scores.run.tasks for r in task.records if isinstance(r, JudgmentRecord)]
+    for name, some in split_by_question(records).items():
+        if (found := reversal(some)) is not None:
+            disagree = scores.objectqa[name].metrics.get("disagree") or 0
+            meaning = (
+                f"Here {percent(disagree)} of the answers are against their own P(Yes): answers that were sampled, "
+                "at a temperature above 0, or that come after a reasoning look like this too"
+                if disagree > WORTH_SAYING
+                else "The P(Yes) that answers come from hardly ever does that"
+            )
+            yield (
+                f"{name}: {TOO_WELL}: of the items answered No with the highest P(Yes), the reference is Yes for "
+                f"{percent(found.no)}, and of those answered Yes with the lowest for {percent(found.yes)}, while among "
+                f"items with the same answer P(Yes) has an AUC of {found.within:.3f}. {meaning}"
+            )
+
+
+def _of_question(scores: RunScores, name: str, group: GroupScores) -> Iterator[str]:
     if group.verdict is None and "n" not in group.metrics:
         return
     if group.verdict is Verdict.BELOW_HARD_LABEL:
@@ -35,23 +65,25 @@ def _of_question(name: str, group: GroupScores) -> Iterator[str]:
     if (share := group.metrics.get("disagree") or 0) > WORTH_SAYING:
         yield f"{name}: answer and P(Yes) > .5 disagree on {percent(share)} of the items"
     if (share := group.metrics.get("unparsed") or 0) > WORTH_SAYING:
-        yield f"{name}: {percent(share)} of the answers could not be read ({_reasons(group.unread)}) and count as wrong"
+        said = _unread(scores, name)
+        yield f"{name}: {percent(share)} of the answers could not be read and count as wrong: {said}"
 
 
-def _of_set(name: str, group: GroupScores) -> Iterator[str]:
+def _of_set(scores: RunScores, name: str, group: GroupScores) -> Iterator[str]:
     metrics = group.metrics
     if (share := metrics.get("unparsed") or 0) > WORTH_SAYING:
-        yield f"{name}: {percent(share)} of the answers could not be read ({_reasons(group.unread)})"
+        yield f"{name}: {percent(share)} of the answers could not be read: {_unread(scores, name)}"
     if metrics.get("unjudged") is None:
-        yield f"{name}: descriptions were not judged, so LLM-Score and joint score are N/A"
+        why = "nothing to judge" if scores.run.judges else "descriptions were not judged"
+        yield f"{name}: {why}, so LLM-Score and joint score are N/A"
     elif (share := metrics.get("unjudged") or 0) > WORTH_SAYING:
-        yield f"{name}: the judge could not answer {percent(share)} of the pairs ({_reasons(group.unjudged)})"
+        yield f"{name}: {percent(share)} of the pairs have no score: {reasons.unjudged(scores, name)}"
     boxes = (metrics.get("n_predicted") or 0) + (metrics.get("n_dropped") or 0)
     for count, words in (("n_dropped", "left out as invalid"), ("n_clipped", "clipped to the image")):
         if boxes and (metrics.get(count) or 0) / boxes > WORTH_SAYING:
             yield f"{name}: {metrics[count]:.0f} boxes {words}"
 
 
-def _reasons(reasons: object) -> str:
-    items = dict(reasons).items() if isinstance(reasons, dict) else ()
-    return ", ".join(f"{count} × {reason}" for reason, count in items)
+def _unread(scores: RunScores, name: str) -> str:
+    """Why answers could not be read; a text that looks private is no example."""
+    return reasons.unread(scores, name, lambda text: private_part(text) is None)

@@ -14,33 +14,26 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from qreal_tasks.leaderboard.private import ARGUMENTS, private_part
+from qreal_tasks.benchmark import Style
+from qreal_tasks.leaderboard.names import board_name, shown_name
+from qreal_tasks.leaderboard.published_arguments import ARGUMENTS
 from qreal_tasks.leaderboard.tasks import Half
+from qreal_tasks.one_line import first_unseen
+from qreal_tasks.private import Private, private_part, without_private
 
-FORMAT = 1
+FORMAT = 2
 """Layout of a submission; a reader refuses any other."""
-
-UNSEEN = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
-"""Unicode categories that change how other text is shown, or are no text: controls, overrides, half surrogates."""
-
 
 _PRIVATE = "private"
 """Type of the error for text that must not be published."""
-
-
-def first_unseen(text: str) -> str | None:
-    """The first character that is a control, changes how other text is shown, or is no text.
-
-    >>> first_unseen("déjà vu"), first_unseen("a\\u202eb")
-    (None, '\\u202e')
-    """
-    return next((character for character in text if unicodedata.category(character) in UNSEEN), None)
 
 
 def _is_plain(text: str) -> str:
     unseen = first_unseen(text.replace("\n", ""))
     if unseen is not None:
         raise ValueError(f"holds U+{ord(unseen):04X}, a control or invisible character; leave it out")
+    if without_private(text, [Private.KEY]) != text:
+        raise PydanticCustomError(_PRIVATE, "{found}", {"found": str(Private.KEY)})
     return text
 
 
@@ -54,6 +47,13 @@ def _is_public(text: str) -> str:
     if found := private_part(text):
         raise PydanticCustomError(_PRIVATE, "{found}", {"found": found})
     return text
+
+
+def _is_as_shown(name: str) -> str:
+    """The samples repeat the name, or a hash is over it, so it is not changed here."""
+    if (shown := shown_name(name)) != name:
+        raise ValueError(f"has characters that only look like {shown!r}; rename it to that and run it again")
+    return name
 
 
 def _is_known(argument: str) -> str:
@@ -70,9 +70,13 @@ Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_is_pl
 """Text of one line that may be shown anywhere, as text."""
 Public = Annotated[Line, AfterValidator(_is_public)]
 """A line without a path, an address or a key (``private``)."""
+Identity = Annotated[Public, AfterValidator(shown_name)]
+"""What something or somebody is called, as a board shows it (``names``)."""
 Argument = Annotated[Line, AfterValidator(_is_known)]
-"""Name of an argument of a backend (``private.ARGUMENTS``)."""
+"""Name of an argument of a backend (``published_arguments.ARGUMENTS``)."""
 Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_is_plain), AfterValidator(_is_one_line)]
+BoardName = Annotated[Name, AfterValidator(board_name)]
+"""A submission's own name, which no row of the paper is mistaken for (``names``)."""
 Words = Annotated[str, Field(max_length=4000), AfterValidator(_is_plain)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 in hexadecimal."""
@@ -81,6 +85,7 @@ Id = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?-[0-9a-f]
 
 
 AnyHalf = Annotated[Half, Field(strict=False)]
+AnyStyle = Annotated[Style, Field(strict=False)]
 """JSON has no enumerations."""
 
 
@@ -89,8 +94,11 @@ def _is_past(created: str) -> str:
         time = datetime.fromisoformat(created)
     except ValueError as error:
         raise ValueError(f"is no date and time ({error}); expected when the run was started") from None
-    if time > datetime.now() + timedelta(days=1):  # the clock of the run has no zone; a day covers all
-        raise ValueError("lies in the future; expected when the run was started")
+    now = datetime.now()
+    if time > now + timedelta(days=1):  # the clock of the run has no zone; a day covers all
+        raise ValueError(
+            f"lies in the future; expected when the run was started; by the clock here it is {now:%Y-%m-%d}"
+        )
     return created
 
 
@@ -103,8 +111,8 @@ class ShownJudge(BaseModel):
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    name: Name
-    model: Line
+    name: Annotated[Name, AfterValidator(_is_as_shown)]
+    model: Annotated[Line, AfterValidator(_is_as_shown)]
 
 
 def _may_be_shown(judge: dict[str, Any]) -> dict[str, Any]:
@@ -118,7 +126,7 @@ def _may_be_shown(judge: dict[str, Any]) -> dict[str, Any]:
 class Adapter(_Strict):
     """Weights on top of a model."""
 
-    name: Public
+    name: Identity
     sha256: Digest | None = None
     """Of the adapter's files, when they were there to be read (``model_info.folder_digest``)."""
 
@@ -126,28 +134,28 @@ class Adapter(_Strict):
 class ModelInfo(_Strict):
     """What answered."""
 
-    name: Public
+    name: Identity
     """Hub id, or the name that a server gives the model; of a folder its last name."""
-    revision: Public | None = None
+    revision: Identity | None = None
     adapter: Adapter | None = None
     arguments: dict[Argument, Public] = Field(default_factory=dict, max_length=60)
-    """Arguments of the backend that a result may depend on (``private.ARGUMENTS``)."""
+    """Arguments of the backend that a result may depend on (``published_arguments.ARGUMENTS``)."""
 
 
 class Backend(_Strict):
     """What ran the model."""
 
-    name: Public
-    harness: Public | None = None
+    name: Identity
+    harness: Identity | None = None
     """Version of lmms-eval: what the results say, else the one beside which the run was packed."""
-    project: Public
+    project: Identity
     """Version of this project."""
 
 
 class DataInfo(_Strict):
     """What was asked."""
 
-    name: Public
+    name: Annotated[Public, AfterValidator(_is_as_shown)]
     """``org/name`` or ``org/name@revision`` on the hub; of a folder its last name."""
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
     """The hub's commit, when it is known."""
@@ -173,12 +181,12 @@ class FileInfo(_Strict):
 class Manifest(_Strict):
     """All that a submission says about itself, beside its samples and scores."""
 
-    format: Literal[1]
+    format: Literal[2]
     id: Id
-    name: Name
+    name: BoardName
     """For the board."""
     description: Words = ""
-    contact: Line | None = None
+    contact: Annotated[Line, AfterValidator(shown_name)] | None = None
     created: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$"), AfterValidator(_is_past)]
     """When the run was started, by the clock of the harness, which has no zone."""
     halves: Annotated[list[AnyHalf], Field(min_length=1, max_length=2)]
@@ -186,6 +194,8 @@ class Manifest(_Strict):
     model: ModelInfo
     backend: Backend
     data: DataInfo
+    prompts: AnyStyle
+    """What stood around the questions: numbers of two styles are never ranked together."""
     task_versions: dict[Line, Line]
     prompt_version: Line
     record_version: int
@@ -202,7 +212,8 @@ def read_manifest(said: object) -> Manifest | list[str]:
     if not isinstance(said, Mapping):
         return [f"holds {type(said).__name__}, expected an object"]
     if said.get("format") != FORMAT:
-        return [f"format is {said.get('format')!r:.40}, expected {FORMAT}: written by another release"]
+        found = f"format is {said.get('format')!r:.40}, expected {FORMAT}"
+        return [f"{found}: written by another release; run and pack it with this one"]
     try:
         return Manifest.model_validate(said)
     except ValidationError as error:

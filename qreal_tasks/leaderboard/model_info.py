@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -16,31 +17,19 @@ from pathlib import Path
 from typing import Any
 
 from qreal_tasks import __version__
-from qreal_tasks.leaderboard.manifest import UNSEEN, Adapter, Backend, Cost, ModelInfo
-from qreal_tasks.leaderboard.private import ARGUMENTS, private_part
-from qreal_tasks.models.addresses import is_path, last_name
+from qreal_tasks.leaderboard.manifest import Adapter, Backend, Cost, ModelInfo
+from qreal_tasks.leaderboard.published_arguments import ARGUMENTS
+from qreal_tasks.models.addresses import shown
+from qreal_tasks.one_line import UNSEEN
+from qreal_tasks.plain_files import open_file, read_text
+from qreal_tasks.private import private_part
 
 _MODEL_KEYS = ("pretrained", "model_version", "model", "model_name", "model_id", "path")
 
 
-def shown(value: str) -> str:
-    """A hub id or plain value as it is; of a path its last name, since where it lay says nothing to others.
-
-    >>> shown("org/name"), shown("/data/mine/model"), shown("./runs/adapter/"), shown("bfloat16")
-    ('org/name', 'model', 'adapter', 'bfloat16')
-    """
-    return last_name(value) if is_path(value) or _is_here(value) else value
-
-
-def _is_here(value: str) -> bool:
-    try:
-        return Path(value).exists()
-    except (OSError, ValueError):  # too long for a file's name, or no name at all
-        return False
-
-
 def model_info(results: Mapping[str, Any]) -> ModelInfo:
-    """Of a parsed results file: name, and those of ``private.ARGUMENTS`` that hold nothing private."""
+    """What answered, from a parsed results file: its name, and those of
+    ``published_arguments.ARGUMENTS`` that hold nothing private."""
     config = results["config"]
     arguments = _arguments(config.get("model_args"))
     name = next((arguments[key] for key in _MODEL_KEYS if arguments.get(key)), str(config.get("model")))
@@ -81,7 +70,7 @@ def folder_digest(folder: Path) -> str | None:
         return None
     state = hashlib.sha256()
     for path in files:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             state.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return state.hexdigest()
 
@@ -117,12 +106,12 @@ def cost_info(results: Mapping[str, Any], hardware: str | None, usd: float | Non
     """What the run took: seconds from the harness, the rest from the submitter."""
     seconds = results.get("total_evaluation_time_seconds")
     try:
-        taken = float(seconds) if seconds is not None else None
-    except (TypeError, ValueError):
-        taken = None
-    return Cost(hardware=hardware, seconds=taken if taken is not None and taken >= 0 else None, usd=usd)
+        taken = math.nan if seconds is None or isinstance(seconds, bool) else float(seconds)
+    except (TypeError, ValueError, OverflowError):
+        taken = math.nan
+    return Cost(hardware=hardware, seconds=taken if 0 <= taken < math.inf else None, usd=usd)
 
 
 def read_results(path: Path) -> dict[str, Any]:
     """The results file as parsed JSON."""
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    return dict(json.loads(read_text(path)))

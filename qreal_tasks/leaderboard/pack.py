@@ -1,14 +1,12 @@
 """A run of the harness to a submission: one folder that holds all that anyone needs to recompute it.
 
-pack_run(find_results(Path("runs/mine"))[-1], Path("submission"), Said(name="My model"))
+pack_run(newest_results(Path("runs/mine")), Path("submission"), Said(name="My model"))
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,22 +14,25 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from qreal_tasks.benchmark import PROMPT_VERSION
+from qreal_tasks.benchmark import LEAVES, PROMPT_VERSION, Style
 from qreal_tasks.judge.manifest import Manifest as JudgeManifest
 from qreal_tasks.judge.manifest import ManifestError, load_manifest
 from qreal_tasks.leaderboard.claims import SEED, scores_json
-from qreal_tasks.leaderboard.manifest import DataInfo, FileInfo, Manifest, read_manifest, reasons, slug
-from qreal_tasks.leaderboard.model_info import backend_info, cost_info, made_at, model_info, read_results, shown
+from qreal_tasks.leaderboard.manifest import FORMAT, DataInfo, FileInfo, Manifest, read_manifest, reasons, slug
+from qreal_tasks.leaderboard.model_info import backend_info, cost_info, made_at, model_info, read_results
 from qreal_tasks.leaderboard.reading import MANIFEST, SAMPLES, SCORES, samples_path
 from qreal_tasks.leaderboard.references import fingerprint
 from qreal_tasks.leaderboard.samples_file import compressed, samples_digest, to_lines
-from qreal_tasks.leaderboard.tasks import TASKS, Half, task_versions, tasks_of
+from qreal_tasks.leaderboard.tasks import TASKS, Half, group_of, task_versions, tasks_of
 from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.mini import MINI_NOTICE
-from qreal_tasks.records import RECORD_VERSION, Record
+from qreal_tasks.models.addresses import shown
+from qreal_tasks.records import RECORD_VERSION, JudgmentRecord, Record
+from qreal_tasks.report.asked import other_words
 from qreal_tasks.report.rejudge import MANIFEST_KEY
 from qreal_tasks.report.run_folder import Run, read_run
 from qreal_tasks.report.score import differences, score_run
+from qreal_tasks.whole_files import new_folder
 
 
 class PackError(ValueError):
@@ -58,31 +59,38 @@ class Packed(NamedTuple):
 
 
 def pack_run(
-    results_path: Path, target: Path | None, said: Said, *, commit: str | None = None, resamples: int = RESAMPLES
+    results_path: Path,
+    target: Path | None,
+    said: Said,
+    *,
+    style: Style | None = None,
+    commit: str | None = None,
+    resamples: int = RESAMPLES,
 ) -> Packed:
     """Write the submission of a run; equal input gives equal bytes.
 
     Args:
         target: a folder that is empty or does not exist, by default ``submissions/<id>``; appears whole, or not at all.
+        style: as ``read_run``.
         commit: of the dataset on the hub, when it is known.
 
     Raises:
-        PackError: the run is on mini, cut by ``--limit``, incomplete, of other versions, or its live numbers are not
-            those of its samples.
+        PackError: the run is on drawn pictures, cut by ``--limit``, incomplete, of other versions, was asked with
+            other words around the questions, or its live numbers are not those of its samples.
         RunFolderError: the run cannot be read.
         OSError: the target cannot be written.
     """
     _require_free(target)
     results = read_results(results_path)
-    run = read_run(results_path)
+    run = read_run(results_path, style)
     halves = _complete_halves(run)
     _require_submittable(run)
+    run = _published(run)
     scores = score_run(run, resamples=resamples, seed=SEED)
     if wrong := differences(run, scores):
         shown_lines = "\n  ".join(wrong[:10])
         raise PackError(f"the samples or the results were changed after the run:\n  {shown_lines}")
-    name = shown(run.data)
-    lines = {task.task: to_lines(replace(r, data=name) for r in task.records) for task in run.tasks}
+    lines = {task.task: to_lines(task.records) for task in run.tasks}
     files = {samples_path(task): compressed(text) for task, text in lines.items()}
     files[SCORES] = _pretty(scores_json(run, scores, resamples))
     try:
@@ -95,6 +103,20 @@ def pack_run(
     return Packed(folder, manifest)
 
 
+def _published(run: Run) -> Run:
+    """The run without what no number depends on and nobody else may see: folders, and what a judge's server wrote where
+    a score was expected. Reasons hold nothing private since the run was read."""
+    tasks = (replace(task, records=tuple(map(_without_folder, task.records))) for task in run.tasks)
+    return replace(run, tasks=tuple(tasks))
+
+
+def _without_folder(record: Record) -> Record:
+    data = shown(record.data)
+    if isinstance(record, JudgmentRecord):
+        return replace(record, data=data)
+    return replace(record, data=data, judge_said={})
+
+
 def _require_free(target: Path | None) -> None:
     if target is not None and target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise PackError(f"{target} is there already and not empty; name another folder")
@@ -105,21 +127,21 @@ def _complete_halves(run: Run) -> list[Half]:
     ran = {task.task for task in run.tasks}
     halves = []
     for half in Half:
-        due = [task for task in tasks_of(half) if task != "qreal_imageqa_human_plausibility"]
-        if not ran & set(tasks_of(half)):
+        due = [task for task in tasks_of(half, run.style) if LEAVES[task][1] != "human_plausibility"]
+        if not ran & set(tasks_of(half, run.style)):
             continue
         if missing := [task for task in due if task not in ran]:
             raise PackError(
                 f"{half} is incomplete: {', '.join(missing)} did not run. A submission is complete in ObjectQA, in "
-                f"ImageQA or in both; run --tasks qreal_{half}"
+                f"ImageQA or in both; run --tasks {group_of(half, run.style)}"
             )
         halves.append(half)
     return halves
 
 
 def _require_submittable(run: Run) -> None:
-    if run.is_mini:
-        raise PackError(f"{MINI_NOTICE} Set QREAL_DATA and run again.")
+    if run.is_drawn:
+        raise PackError(f"{MINI_NOTICE} Then run again.")
     if run.limit is not None:
         raise PackError(f"the run was started with --limit {run.limit:g}, so it is partial; run it without")
     names = {record.data for task in run.tasks for record in task.records}
@@ -137,6 +159,8 @@ def _require_submittable(run: Run) -> None:
             raise PackError(
                 f"{task.task}: prompt version {', '.join(sorted(prompts))}, this release asks {PROMPT_VERSION}"
             )
+    if other := other_words(run.tasks):
+        raise PackError(f"{other[0]}; {other[0].verdict}. Run it again with the prompts of the tasks")
 
 
 def _manifest(
@@ -151,7 +175,7 @@ def _manifest(
 ) -> Manifest:
     fingerprints = {half: fingerprint(_records(run, half)) for half in halves}
     value = {
-        "format": 1,
+        "format": FORMAT,
         "id": f"{slug(said.name)}-{samples_digest(lines)[:12]}",
         "name": said.name,
         "description": said.description,
@@ -160,7 +184,8 @@ def _manifest(
         "halves": [half.value for half in halves],
         "model": model_info(results).model_dump(mode="json"),
         "backend": backend_info(results).model_dump(mode="json"),
-        "data": DataInfo(name=shown(run.data), revision=commit, fingerprints=fingerprints).model_dump(mode="json"),
+        "data": DataInfo(name=run.data, revision=commit, fingerprints=fingerprints).model_dump(mode="json"),
+        "prompts": run.style,
         "task_versions": {task.task: task.version for task in run.tasks},
         "prompt_version": PROMPT_VERSION,
         "record_version": RECORD_VERSION,
@@ -178,14 +203,16 @@ def _manifest(
 
 
 def _judge_manifest(results: Mapping[str, Any], run: Run) -> object:
-    """Of the one judge that scored the run; plain lmms-eval leaves only its name and hash."""
+    """The manifest of the one judge that scored the run. Plain lmms-eval leaves only its name and hash; where the tasks
+    of the two styles were judged one after the other, the results hold the last judge's."""
     if not run.judges:
         return None
     if len(run.judges) > 1:
         raise PackError(f"descriptions were judged by {', '.join(run.judges)}; judge all by one with `qreal judge RUN`")
-    if results.get(MANIFEST_KEY) is not None:
-        return _published_judge(results[MANIFEST_KEY])
     title = run.judges[0]
+    published = _published_judge(results.get(MANIFEST_KEY))
+    if published is not None and published.title == title:
+        return published.model_dump(mode="json")
     try:
         packaged = load_manifest(title.rpartition("@")[0])
     except ManifestError:
@@ -198,9 +225,11 @@ def _judge_manifest(results: Mapping[str, Any], run: Run) -> object:
     return packaged.model_dump(mode="json")
 
 
-def _published_judge(said: object) -> object:
+def _published_judge(said: object) -> JudgeManifest | None:
+    if said is None:
+        return None
     try:
-        return JudgeManifest.model_validate(said).without_path().model_dump(mode="json")
+        return JudgeManifest.model_validate(said).published()
     except ValidationError as error:
         raise PackError(f"{MANIFEST_KEY} in the results is no judge: {' '.join(str(error).split()):.300}") from None
 
@@ -214,14 +243,8 @@ def _pretty(value: object) -> bytes:
 
 
 def _write(target: Path, files: Mapping[str, bytes]) -> None:
-    """All files, or none: the folder is made beside its place and moved there in one step."""
-    beside = target.with_name(f".{target.name}.{os.getpid()}.new")
-    try:
-        (beside / SAMPLES).mkdir(parents=True)
+    """All files, or none."""
+    with new_folder(target) as beside:
+        (beside / SAMPLES).mkdir()
         for path, data in files.items():
             (beside / path).write_bytes(data)
-        if target.exists():
-            target.rmdir()
-        os.replace(beside, target)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)

@@ -22,6 +22,9 @@ LEVEL = 0.05
 _ROUNDING = 1e-7
 """Below it a standard error is rounding of the sums: the two models gave the same answers."""
 
+_DRAWS_AT_A_TIME = 1_000
+"""More of a thousand models at once would take gigabytes."""
+
 
 @dataclass(frozen=True)
 class Rank:
@@ -71,14 +74,20 @@ def p_values(difference: FloatArray, draws: FloatArray) -> FloatArray:
 def standard_errors(draws: FloatArray) -> FloatArray:
     """(k, k) standard deviation of the difference of every two rows, over the draws in which both are defined."""
     defined = ~np.isnan(draws)
-    middle = np.nanmean(np.where(defined.any(axis=1, keepdims=True), draws, 0.0), axis=1, keepdims=True)
-    centred = np.where(defined, draws - middle, 0.0).astype(np.float64)
-    mask = defined.astype(np.float64)
-    n = mask @ mask.T
+    middle = np.nanmean(
+        np.where(defined.any(axis=1, keepdims=True), draws, 0.0), axis=1, keepdims=True, dtype=np.float64
+    )
+    n, mean, square, product = np.zeros((4, len(draws), len(draws)))
+    for first in range(0, draws.shape[1], _DRAWS_AT_A_TIME):
+        part = slice(first, first + _DRAWS_AT_A_TIME)
+        centred = np.where(defined[:, part], draws[:, part].astype(np.float64) - middle, 0.0)
+        mask = defined[:, part].astype(np.float64)
+        n += mask @ mask.T
+        mean += centred @ mask.T
+        square += centred**2 @ mask.T
+        product += centred @ centred.T
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = (centred @ mask.T) / n
-        square = (centred**2 @ mask.T) / n
-        product = (centred @ centred.T) / n
+        mean, square, product = mean / n, square / n, product / n
         variance = square + square.T - 2 * product - (mean - mean.T) ** 2
     found: FloatArray = np.sqrt(np.clip(np.where(n > 1, variance, np.inf), 0.0, None))
     return np.where(found < _ROUNDING, 0.0, found)

@@ -6,15 +6,17 @@ import hashlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qreal_tasks.benchmark import LEAVES
 from qreal_tasks.leaderboard.manifest import Manifest, read_manifest
 from qreal_tasks.leaderboard.problems import Kind, Problem
 from qreal_tasks.leaderboard.samples_file import decompressed, parse_json
 from qreal_tasks.leaderboard.tasks import TASKS
+from qreal_tasks.plain_files import read_bytes
 
 MANIFEST = "manifest.json"
 SCORES = "scores.json"
@@ -72,7 +74,7 @@ def read_folder(folder: Path) -> Folder:
     for path in found:
         refused = _refused(folder, path)
         if refused is None:
-            files[path] = (folder / path).read_bytes()
+            files[path] = read_bytes(folder / path)
         else:
             problems.append(refused)
     for path in (MANIFEST, SCORES):
@@ -153,6 +155,8 @@ def open_folder(folder: Folder) -> Opened:
                 problems.append(unpacked)
             else:
                 lines[task] = unpacked
+    if manifest is not None:
+        problems += _of_the_other_style(manifest, lines)
     return Opened(manifest, scores, lines, tuple(problems))
 
 
@@ -164,6 +168,18 @@ def _json(folder: Folder, path: str, problems: list[Problem]) -> Any:
     except (ValueError, RecursionError) as error:
         problems.append(Problem(Kind.DAMAGED, f"{path}: no JSON: {error or 'nested too deep'}"))
         return None
+
+
+def _of_the_other_style(manifest: Manifest, tasks: Iterable[str]) -> list[Problem]:
+    other = [task for task in tasks if LEAVES[task][0] is not manifest.prompts]
+    if not other:
+        return []
+    more = f" and of {len(other) - 1} other tasks" if len(other) > 1 else ""
+    said = (
+        f"{MANIFEST}: prompts is {manifest.prompts}, but there are samples of {other[0]}{more}, which ask in the other "
+        "style; a submission is of one style, pack the run again"
+    )
+    return [Problem(Kind.PROMPTS, said)]
 
 
 def _unlisted(manifest: Manifest, files: Mapping[str, bytes]) -> list[Problem]:

@@ -6,26 +6,31 @@ from collections.abc import Iterator
 from typing import Any
 
 from qreal_tasks.answers import MOST_OF_A_REASON
+from qreal_tasks.answers.scores import MOST_MASS
 from qreal_tasks.benchmark import PROMPT_VERSION
 from qreal_tasks.boxes import Space
 from qreal_tasks.judge.records import pairs_of
-from qreal_tasks.leaderboard.manifest import first_unseen
 from qreal_tasks.leaderboard.problems import Kind, Problem
 from qreal_tasks.leaderboard.references import References
 from qreal_tasks.leaderboard.samples_file import sample_id
+from qreal_tasks.one_line import first_unseen
+from qreal_tasks.private import private_part
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, Region
 from qreal_tasks.samples import NO_INPUT_SIZE
 
 _OF_THE_DATASET = ("image_id", "generator", "is_portrait", "label", "width", "height")
 _FROM_THE_TEXT = ("answer", "reason", "predicted", "dropped", "clipped")
 
-MOST_MASS = 1.01
-"""A probability that was rounded several times may pass 1 by a little."""
+MOST_RAW = 2**20
+"""Characters of one answer: some hundred thousand tokens."""
 
 
 def check_record(record: Record, task: str, references: References) -> list[Problem]:
     """Every reason why the record cannot be what a run on this dataset left behind."""
     where = f"{task} {sample_id(record)}"
+    if len(record.raw) > MOST_RAW:
+        said = f"raw has {len(record.raw):,} characters, expected at most {MOST_RAW:,}; no model writes that many"
+        return [Problem(Kind.TOO_LARGE, f"{where}: {said}")]
     found = [Problem(kind, f"{where}: {said}") for kind, said in _impossible(record)]
     if isinstance(record, GroundingRecord) and record.space not in tuple(Space):
         return found
@@ -81,9 +86,13 @@ def _impossible_reasons(record: Record) -> Iterator[tuple[Kind, str]]:
             elif (unseen := first_unseen(reason)) is not None:
                 found = f"{field} has a reason with U+{ord(unseen):04X}, a control or invisible character"
                 yield Kind.IMPOSSIBLE, f"{found}; a run writes none, pack it again"
+            elif private := private_part(reason):  # not repeated: the reasons of a refusal are published too
+                yield Kind.PRIVATE, f"{field} has a reason with what looks like {private}; pack it again"
 
 
 def _impossible_scores(record: GroundingRecord) -> Iterator[tuple[Kind, str]]:
+    if record.judge_said:
+        yield Kind.JUDGE, "holds what the judge's server wrote, which no submission holds; pack it again"
     if record.scores is None:
         if record.judge is not None or record.unjudged:
             yield Kind.JUDGE, "names a judge, but has no scores; judge it again"

@@ -16,11 +16,12 @@ from qreal_tasks.leaderboard.claims import SEED
 from qreal_tasks.leaderboard.lints import MOST_LEFT_OUT, lints
 from qreal_tasks.leaderboard.manifest import Manifest
 from qreal_tasks.leaderboard.problems import Problem
-from qreal_tasks.leaderboard.tasks import Half
+from qreal_tasks.leaderboard.tasks import MEAN, MEAN_SETS, Half
 from qreal_tasks.metrics.bootstrap import RESAMPLES, percentiles, resample_weights
 from qreal_tasks.metrics.grounding import GroundingTable, score_grounding
 from qreal_tasks.metrics.objectqa import OVERALL, ObjectQATable
 from qreal_tasks.metrics.sums import FloatArray, none_if_nan
+from qreal_tasks.private import without_private
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
 from qreal_tasks.report.score import to_json
 
@@ -29,9 +30,6 @@ HEADLINES = (OBJECTQA_AUC, IMAGEQA_F1, IMAGEQA_JOINT)
 """What ranks are made of: mean AUC of the six questions; F1 at .5 and joint score, means over realism and
 plausibility."""
 
-MEAN = "mean"
-"""Of the sets ``realism`` and ``plausibility``. Portraits are shown beside: their images are among the others."""
-MEAN_SETS = ("realism", "plausibility")
 MEAN_METRICS = (
     "f1_at_50",
     "joint_score",
@@ -84,8 +82,9 @@ class Result:
 
 
 def refusal(folder: str, *problems: Problem, manifest: Manifest | None = None) -> Result:
-    """What is kept of a refused submission: only its reasons."""
-    return Result(folder, problems, manifest, {}, {}, {}, (), {}, {}, {})
+    """What is kept of a refused submission: only its reasons, which are published, and quote it."""
+    told = tuple(Problem(problem.kind, without_private(problem.message)) for problem in problems)
+    return Result(folder, told, manifest, {}, {}, {}, (), {}, {}, {})
 
 
 def result_of(checked: Checked, resamples: int = RESAMPLES) -> Result:
@@ -192,8 +191,10 @@ def image_means(records: Sequence[Record], resamples: int) -> tuple[dict[str, Nu
 
 def _by_generator(records: Sequence[Record]) -> dict[str, Number]:
     found: dict[str, Number] = {}
-    for generator in sorted({record.generator for record in records}):
-        mine = [record for record in records if record.generator == generator]
+    by_generator: dict[str, list[Record]] = {}
+    for record in records:
+        by_generator.setdefault(record.generator, []).append(record)
+    for generator, mine in sorted(by_generator.items()):
         judgments = [record for record in mine if isinstance(record, JudgmentRecord)]
         row: dict[str, float | None] = {"images": len({record.image_id for record in mine})}
         if judgments:

@@ -20,6 +20,9 @@ MOST_BYTES = 128 * 2**20
 
 MOST_LINES = 200_000
 
+MOST_KEYS = 10_000
+"""Of one JSON object; the largest that the project writes has some hundred."""
+
 _CHUNK = 2**20
 
 
@@ -83,7 +86,7 @@ def read_records(lines: bytes, path: str) -> tuple[list[Record], list[Problem]]:
 
 
 def parse_json(text: bytes) -> Any:
-    """JSON as its standard has it: no NaN, no key twice.
+    """JSON as its standard has it: no NaN, no key twice, at most ``MOST_KEYS`` keys in one object.
 
     Raises:
         ValueError: it is not; the message says where.
@@ -92,10 +95,13 @@ def parse_json(text: bytes) -> Any:
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"key {next(key for key in keys if keys.count(key) > 1)!r} occurs twice")
+    if len(pairs) > MOST_KEYS:
+        raise ValueError(f"an object has {len(pairs):,} keys, expected at most {MOST_KEYS:,}")
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"key {key!r:.80} occurs twice")
+        found[key] = value
     return found
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from qreal_tasks import __version__
-from qreal_tasks.benchmark import PROMPT_VERSION
+from qreal_tasks.benchmark import GROUPS, OBJECTQA_POST_PROMPT, PROMPT_VERSION, Style
 from qreal_tasks.leaderboard.board import Board, Entry, judge_of
 from qreal_tasks.leaderboard.board_files import board_csv, board_json, space_card
 from qreal_tasks.leaderboard.paper import SOURCE, contradictions
@@ -18,17 +17,53 @@ from qreal_tasks.leaderboard.ranks import LEVEL
 from qreal_tasks.leaderboard.site_rows import Table, group_rows
 from qreal_tasks.leaderboard.site_tables import generator_tables, index_tables, question_tables, set_tables
 from qreal_tasks.leaderboard.tasks import task_versions
+from qreal_tasks.locks import locked
 from qreal_tasks.metrics.bootstrap import RESAMPLES
+from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.pages.environment import page_environment, write_page
+from qreal_tasks.plain_files import read_bytes
+from qreal_tasks.report.asked import WORDS
 
+
+@dataclass(frozen=True)
+class TablePage:
+    """A page of tables; there is one of each for every style of prompts (``path_of``)."""
+
+    path: str
+    link: str
+    heading: str
+    """Empty where the site's own title stands."""
+    tables: Callable[[Board, Style], list[Table]]
+    lead: str = ""
+    choose: bool = False
+    """Whether one table is shown at a time."""
+
+
+TABLE_PAGES = (
+    TablePage("index.html", "Leaderboard", "", index_tables),
+    TablePage(
+        *("questions.html", "By question", "ObjectQA by question", question_tables, "Six questions, never pooled."),
+        choose=True,
+    ),
+    TablePage(
+        *("sets.html", "By set", "ImageQA by set", set_tables, "Realism, plausibility and portraits, each by itself."),
+        choose=True,
+    ),
+    TablePage("generators.html", "By generator", "By generator", generator_tables),
+)
 PAGES = (
-    ("index.html", "Leaderboard"),
-    ("questions.html", "By question"),
-    ("sets.html", "By set"),
-    ("generators.html", "By generator"),
+    *((page.path, page.link) for page in TABLE_PAGES),
     ("refused.html", "Refused"),
     ("about.html", "How to read it"),
 )
+UNKNOWABLE = (
+    "What no check can know: whether the model that is named gave the answers and P(Yes), or a person or another model "
+    "did; whether they were changed after somebody looked at the references, which are public; whether the model was "
+    "trained on the test images; whether it was run many times and the best run sent in; whether a judge gave the "
+    "scores that are said to be its own. A check shows that the numbers follow from what was submitted, and that this "
+    "is whole and of this dataset."
+)
+"""Beside the ranking, since a rank says no more."""
 _SUBMISSIONS = "s"
 _BOARD = "board.json"
 
@@ -60,35 +95,61 @@ def require_own_folder(out: Path, submissions: Path) -> None:
 
 def _is_board(path: Path) -> bool:
     try:
-        said = json.loads(path.read_bytes())
+        said = json.loads(read_bytes(path))
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(said, dict) and {"format", "project", "prompt_version", "entries", "refused"} <= said.keys()
 
 
 def write_site(board: Board, out: Path, title: str = "Q-Real Bench leaderboard") -> None:
-    """Write all pages, ``board.json``, ``board.csv`` and the card of a Space; pages of submissions that are gone go.
+    """Write all pages, ``board.json``, ``board.csv`` and the card of a Space; pages of what is gone go.
+
+    Every link holds at every moment, also when the build is killed: pages of submissions are written before the tables
+    that link to them, and pages of earlier builds are removed at the end. A second program waits for the first.
 
     Raises:
         OSError: a file cannot be written.
     """
     out.mkdir(parents=True, exist_ok=True)
-    _write(out / _BOARD, json.dumps(board_json(board), indent=1))  # first: it says whose folder this is
-    shutil.rmtree(out / _SUBMISSIONS, ignore_errors=True)
-    (out / _SUBMISSIONS).mkdir()
-    common = {"site": title, "board": board, "resamples": RESAMPLES, "source": SOURCE, "project": __version__}
+    with locked(out / ".lock"):
+        if not (out / _BOARD).exists():
+            _write(out / _BOARD, json.dumps(board_json(board), indent=1))  # first: it says whose folder this is
+        (out / _SUBMISSIONS).mkdir(exist_ok=True)
+        written = set()
+        for path, text in _files(board, title):
+            _write(out / path, text)
+            written.add(path)
+        possible = [path_of(page.path, style) for style in Style for page in TABLE_PAGES]
+        held = [f"{_SUBMISSIONS}/{path.name}" for path in (out / _SUBMISSIONS).iterdir()]
+        for path in sorted({*possible, *held} - written):  # a page before the JSON that it links to
+            (out / path).unlink(missing_ok=True)
+
+
+def _files(board: Board, title: str) -> Iterator[tuple[str, str]]:
+    """Path and text of every file, those that others link to first."""
+    common = {
+        "site": title,
+        "board": board,
+        "resamples": RESAMPLES,
+        "source": SOURCE,
+        "drawn_notice": MINI_NOTICE,
+        "project": __version__,
+        "unknowable": UNKNOWABLE,
+    }
     environment = page_environment("qreal_tasks.leaderboard")
 
-    def page(template: str, path: str, heading: str, **given: Any) -> None:
+    def page(template: str, path: str, heading: str, style: Style = Style.BENCHMARK, **given: Any) -> tuple[str, str]:
         top = "../" if "/" in path else ""
-        links = [(top + address, text) for address, text in _navigation(board)]
+        links = [(top + address, text) for address, text in _navigation(board, style)]
         values = {**common, "title": heading, "links": links, "here": top + path, "top": top, **given}
-        write_page(out / path, environment.get_template(template).render(values))
+        return path, environment.get_template(template).render(values)
 
-    for path, heading, tables, lead in _table_pages(board, title):
-        page("tables.html.j2", path, heading, tables=tables, lead=lead, choose=path in ("questions.html", "sets.html"))
-    page("refused.html.j2", "refused.html", "Refused submissions")
-    page(
+    for entry in board.entries:
+        path = f"{_SUBMISSIONS}/{entry.manifest.id}"
+        yield f"{path}.json", json.dumps(_numbers(entry), indent=1)
+        yield page("submission.html.j2", f"{path}.html", entry.manifest.name, entry.style, **_about(entry))
+    yield page("refused.html.j2", "refused.html", "Refused submissions")
+    yield page(
         "about.html.j2",
         "about.html",
         "How to read the board",
@@ -96,28 +157,50 @@ def write_site(board: Board, out: Path, title: str = "Q-Real Bench leaderboard")
         contradictions=contradictions(),
         versions=task_versions(),
         prompt_version=PROMPT_VERSION,
+        groups=GROUPS,
+        words=WORDS,
+        answer_words=OBJECTQA_POST_PROMPT.strip(),
     )
-    for entry in board.entries:
-        path = f"{_SUBMISSIONS}/{entry.manifest.id}.html"
-        page("submission.html.j2", path, entry.manifest.name, **_about(entry))
-        _write(out / f"{_SUBMISSIONS}/{entry.manifest.id}.json", json.dumps(_numbers(entry), indent=1))
-    _write(out / "board.csv", board_csv(board))
-    _write(out / "README.md", space_card(title))
+    for style in reversed(_styles(board)):  # index.html last
+        for one in reversed(TABLE_PAGES):
+            heading = (one.heading or title) + (f", {WORDS[style]}" if style is not Style.BENCHMARK else "")
+            yield page("tables.html.j2", path_of(one.path, style), heading, style, **_about_tables(board, one, style))
+    yield "board.csv", board_csv(board)
+    yield "README.md", space_card(title)
+    yield _BOARD, json.dumps(board_json(board), indent=1)
 
 
-def _navigation(board: Board) -> list[tuple[str, str]]:
-    """The pages, with how many submissions were refused."""
+def path_of(page: str, style: Style) -> str:
+    """Where a page lies; pages without tables are the same for both styles.
+
+    >>> path_of("sets.html", Style.BENCHMARK), path_of("sets.html", Style.PAPER), path_of("about.html", Style.PAPER)
+    ('sets.html', 'paper-sets.html', 'about.html')
+    """
+    return f"paper-{page}" if style is Style.PAPER and page in {one.path for one in TABLE_PAGES} else page
+
+
+def _styles(board: Board) -> list[Style]:
+    """The styles that have pages: the paper's only once somebody has asked its bare queries."""
+    return [style for style in Style if style is Style.BENCHMARK or board.asked_with(style)]
+
+
+def _navigation(board: Board, style: Style) -> list[tuple[str, str]]:
+    """The pages, with how many submissions were refused; who looks at one style stays with it."""
     count = f" ({len(board.refused)})" if board.refused else ""
-    return [(path, text + count if path == "refused.html" else text) for path, text in PAGES]
+    return [(path_of(path, style), text + count if path == "refused.html" else text) for path, text in PAGES]
 
 
-def _table_pages(board: Board, title: str) -> list[tuple[str, str, list[Table], str]]:
-    return [
-        ("index.html", title, index_tables(board), ""),
-        ("questions.html", "ObjectQA by question", question_tables(board), "Six questions, never pooled."),
-        ("sets.html", "ImageQA by set", set_tables(board), "Realism, plausibility and portraits, each by itself."),
-        ("generators.html", "By generator", generator_tables(board), ""),
-    ]
+def _about_tables(board: Board, page: TablePage, style: Style) -> dict[str, Any]:
+    """What a page of tables shows."""
+    otherwise = "" if style is Style.PAPER else f". They were asked otherwise, with {WORDS[Style.PAPER]}"
+    return {
+        "page": page,
+        "tables": page.tables(board, style),
+        "entries": board.asked_with(style),
+        "asked": WORDS[style],
+        "switch": [(path_of(page.path, one), WORDS[one], len(board.asked_with(one))) for one in _styles(board)],
+        "of_paper": f"Rows marked “paper” are {SOURCE}{otherwise}.",
+    }
 
 
 def _about(entry: Entry) -> dict[str, Any]:
@@ -127,7 +210,13 @@ def _about(entry: Entry) -> dict[str, Any]:
         names, rows = group_rows(entry.result.groups, half)
         if names:
             tables[words] = (names, rows)
-    return {"entry": entry, "manifest": entry.manifest, "tables": tables, "facts": _facts(entry)}
+    return {
+        "entry": entry,
+        "manifest": entry.manifest,
+        "tables": tables,
+        "facts": _facts(entry),
+        "asked": WORDS[entry.style],
+    }
 
 
 def _facts(entry: Entry) -> dict[str, str]:
@@ -143,6 +232,7 @@ def _facts(entry: Entry) -> dict[str, str]:
         "Backend": manifest.backend.name,
         "Harness": manifest.backend.harness and f"lmms-eval {manifest.backend.harness}",
         "Project": manifest.backend.project,
+        "Prompts": f"{WORDS[entry.style]} ({GROUPS[entry.style]}), version {manifest.prompt_version}",
         "Complete in": " and ".join({"objectqa": "ObjectQA", "imageqa": "ImageQA"}[h] for h in manifest.halves),
         "Data": f"{manifest.data.name}{f' at {manifest.data.revision[:12]}' if manifest.data.revision else ''}",
         "Judge": judge and f"{judge_of(entry.result)}, {judge.get('model')}",
@@ -173,7 +263,7 @@ def _numbers(entry: Entry) -> Mapping[str, Any]:
         "ranks": {name: asdict(rank) for name, rank in entry.ranks.items()},
         "groups": entry.result.groups,
         "generators": entry.result.generators,
-        "notes": entry.result.notes,
+        "notes": entry.notes,
     }
 
 

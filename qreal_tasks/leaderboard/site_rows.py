@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from qreal_tasks.benchmark import Style
 from qreal_tasks.leaderboard.board import Board, Entry
 from qreal_tasks.leaderboard.paper import PaperModel
 from qreal_tasks.leaderboard.ranks import Rank
@@ -45,6 +46,8 @@ class Row:
     about: str
     """Small print under the name."""
     cells: tuple[Cell, ...]
+    badge: str = ""
+    """Beside the name."""
 
 
 @dataclass(frozen=True)
@@ -64,21 +67,22 @@ class Table:
 
 def board_table(
     board: Board,
+    style: Style,
     table_id: str,
     title: str,
     about: str,
     columns: tuple[Column, ...],
     ranks: Mapping[str, str] | None = None,
 ) -> Table:
-    """Submissions by the first rank or column, then the paper's rows, then what needs no model.
+    """Submissions of one style by the first rank or column, then the paper's rows, then what needs no model.
 
     Args:
         ranks: heading to headline, of the columns before the others.
     """
     ranks = ranks or {}
-    order = sorted(board.entries, key=lambda entry: _order(entry, columns[0], ranks))
+    order = sorted(board.asked_with(style), key=lambda entry: _order(entry, columns[0], ranks))
     rows = [_entry_row(entry, columns, ranks.values()) for entry in order if _has_any(entry, columns)]
-    rows += [_paper_row(model, columns, len(ranks)) for model in board.paper if _in_paper(model, columns)]
+    rows += [_paper_row(model, style, columns, len(ranks)) for model in board.paper if _in_paper(model, columns)]
     if not ranks and rows:
         rows += _baseline_rows(board, columns)
     return Table(table_id, title, about, columns, tuple(ranks), tuple(rows), sorted_by_first=not ranks)
@@ -101,7 +105,8 @@ def _has_any(entry: Entry, columns: Sequence[Column]) -> bool:
 def _entry_row(entry: Entry, columns: Sequence[Column], headlines: Iterable[str]) -> Row:
     places = [_place(entry.ranks.get(name)) for name in headlines]
     numbers = [cell(entry.result.groups.get(c.group, {}).get(c.metric, {})) for c in columns]
-    return Row("entry", entry.manifest.name, page_of(entry), what_ran(entry), (*places, *numbers))
+    badge = "see its notes" if entry.is_doubtful else ""
+    return Row("entry", entry.manifest.name, page_of(entry), what_ran(entry), (*places, *numbers), badge)
 
 
 def _place(rank: Rank | None) -> Cell:
@@ -114,9 +119,10 @@ def page_of(entry: Entry) -> str:
 
 
 def what_ran(entry: Entry) -> str:
-    """Model and adapter in one line."""
+    """Model and adapter in one line; the id too where another submission's name reads the same."""
     model = entry.manifest.model
-    return f"{model.name} + {model.adapter.name}" if model.adapter else model.name
+    ran = f"{model.name} + {model.adapter.name}" if model.adapter else model.name
+    return f"{ran}; id {entry.manifest.id}" if entry.namesakes else ran
 
 
 def cell(number: Number) -> Cell:
@@ -130,10 +136,11 @@ def _in_paper(model: PaperModel, columns: Sequence[Column]) -> bool:
     return any(_paper_value(model, column) is not None for column in columns)
 
 
-def _paper_row(model: PaperModel, columns: Sequence[Column], ranks: int) -> Row:
+def _paper_row(model: PaperModel, style: Style, columns: Sequence[Column], ranks: int) -> Row:
+    about = model.kind if style is Style.PAPER else f"{model.kind}; asked otherwise"
     unranked = [Cell("–", None, missing=True)] * ranks
     cells = [cell({"value": _paper_value(model, column)}) for column in columns]
-    return Row("paper", model.name, None, model.kind, (*unranked, *cells))
+    return Row("paper", model.name, None, about, (*unranked, *cells), "paper")
 
 
 def _paper_value(model: PaperModel, column: Column) -> float | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qreal_tasks.benchmark import QUESTIONS
+from qreal_tasks.benchmark import QUESTIONS, Style
 from qreal_tasks.leaderboard.board import Board, Entry
-from qreal_tasks.leaderboard.result import IMAGEQA_F1, IMAGEQA_JOINT, MEAN, OBJECTQA_AUC
+from qreal_tasks.leaderboard.result import IMAGEQA_F1, IMAGEQA_JOINT, OBJECTQA_AUC
 from qreal_tasks.leaderboard.site_rows import Column, Row, Table, board_table, cell, page_of, what_ran
+from qreal_tasks.leaderboard.tasks import MEAN
 
 _MEANS = (
     ("Macro AUC", "Mean AUC of P(Yes) over the six questions: the headline", "overall", "auc"),
@@ -42,13 +43,14 @@ _IMAGEQA = (
 _FALSE_ALARM = ("False alarm", "Share of clean images with a predicted box; lower is better", "false_alarm")
 
 
-def index_tables(board: Board) -> list[Table]:
+def index_tables(board: Board, style: Style) -> list[Table]:
     """The two tables of the first page."""
     objectqa = tuple(Column(label, about, f"objectqa.{group}", metric) for label, about, group, metric in _MEANS)
     imageqa = tuple(Column(*one[:2], f"imageqa.{MEAN}", one[2]) for one in _IMAGEQA[:7])
     return [
         board_table(
             board,
+            style,
             "objectqa",
             "ObjectQA: one question about one entity",
             "Ranked by macro AUC, the mean over the six questions.",
@@ -57,6 +59,7 @@ def index_tables(board: Board) -> list[Table]:
         ),
         board_table(
             board,
+            style,
             "imageqa",
             "ImageQA: where the flawed entities are, and why",
             "Ranked by F1 at .5 and, beside it, by joint score; means over realism and plausibility. "
@@ -68,11 +71,12 @@ def index_tables(board: Board) -> list[Table]:
     ]
 
 
-def question_tables(board: Board) -> list[Table]:
+def question_tables(board: Board, style: Style) -> list[Table]:
     """One table a question, always-Yes and always-No beside the models."""
     return [
         board_table(
             board,
+            style,
             question.name,
             f"{question.name}: {question.about}",
             f"{question.text} “{question.defect}” reports a defect.",
@@ -82,7 +86,7 @@ def question_tables(board: Board) -> list[Table]:
     ]
 
 
-def set_tables(board: Board) -> list[Table]:
+def set_tables(board: Board, style: Style) -> list[Table]:
     """One table a set of ImageQA, the box around the whole image beside the models."""
     words = {
         "realism": "Realism: entities that do not look real",
@@ -92,6 +96,7 @@ def set_tables(board: Board) -> list[Table]:
     return [
         board_table(
             board,
+            style,
             name,
             title,
             "The judge's scores are as submitted.",
@@ -104,9 +109,10 @@ def set_tables(board: Board) -> list[Table]:
     ]
 
 
-def generator_tables(board: Board) -> list[Table]:
+def generator_tables(board: Board, style: Style) -> list[Table]:
     """Two tables with a column a generator."""
-    names = sorted({name for entry in board.entries for name in entry.result.generators})
+    entries = board.asked_with(style)
+    names = sorted({name for entry in entries for name in entry.result.generators})
     shown = (
         ("generator-auc", "ObjectQA: macro AUC by generator", "objectqa", "auc"),
         ("generator-f1", "ImageQA: F1 at .5 by generator", "imageqa", "f1_at_50"),
@@ -118,7 +124,7 @@ def generator_tables(board: Board) -> list[Table]:
     tables = []
     for table_id, title, half, metric in shown:
         columns = tuple(Column(name, f"On the images of {name}", name, metric) for name in names)
-        rows = tuple(_generator_row(entry, columns) for entry in board.entries if half in entry.manifest.halves)
+        rows = tuple(_generator_row(entry, columns) for entry in entries if half in entry.manifest.halves)
         tables.append(Table(table_id, title, about, columns, (), rows))
     return tables
 

@@ -1,4 +1,4 @@
-"""The leaf tasks, by halves of the benchmark, and the versions that this release computes."""
+"""The leaf tasks, by halves of the benchmark and prompt style, and the versions that this release computes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import Any
 
 import yaml
 
-from qreal_tasks.benchmark import QUESTION_NAMES
+from qreal_tasks.benchmark import GROUPS, LEAVES, QUESTION_NAMES, Style
 from qreal_tasks.harness import TASKS_FOLDER
-from qreal_tasks.report.run_folder import LEAVES
+
+MEAN = "mean"
+"""Of the sets ``realism`` and ``plausibility``. Portraits are shown beside: their images are among the others."""
+MEAN_SETS = ("realism", "plausibility")
 
 
 class Half(StrEnum):
@@ -22,14 +25,23 @@ class Half(StrEnum):
 
 
 TASKS: Mapping[str, tuple[Half, str]] = {
-    task: (Half.OBJECTQA if name in QUESTION_NAMES else Half.IMAGEQA, name) for task, name in LEAVES.items()
+    task: (Half.OBJECTQA if name in QUESTION_NAMES else Half.IMAGEQA, name) for task, (_, name) in LEAVES.items()
 }
-"""Leaf task to its half and its question or set."""
+"""Leaf task, of either style, to its half and its question or set."""
 
 
-def tasks_of(half: Half) -> tuple[str, ...]:
-    """The leaf tasks of a half, in order."""
-    return tuple(task for task, (its, _) in TASKS.items() if its is half)
+def tasks_of(half: Half, style: Style) -> tuple[str, ...]:
+    """The leaf tasks that ask a half in a style, in order."""
+    return tuple(task for task, (its, _) in TASKS.items() if its is half and LEAVES[task][0] is style)
+
+
+def group_of(half: Half, style: Style) -> str:
+    """What ``--tasks`` calls all of them.
+
+    >>> group_of(Half.IMAGEQA, Style.PAPER)
+    'qreal_paper_imageqa'
+    """
+    return f"{GROUPS[style]}_{half}"
 
 
 @functools.cache

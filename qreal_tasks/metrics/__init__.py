@@ -17,7 +17,7 @@
 An undefined value is ``None`` (``nan`` inside arrays), never 0, and counts say how much was left out.
 """
 
-OBJECTQA_LIVE = ("acc", "precision", "recall", "f1", "auc", "mcc", "balanced", "unparsed")
+OBJECTQA_LIVE = ("acc", "precision", "recall", "f1", "auc", "mcc", "balanced", "unparsed", "mass", "off_choice")
 """What a run of the harness reports for each ObjectQA question."""
 
 IMAGEQA_LIVE = (

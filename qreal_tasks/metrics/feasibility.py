@@ -11,7 +11,8 @@ those of the other class. An AUC inside but below ``(1 + TPR - FPR) / 2``, which
 is possible and worth a warning.
 
 The bounds need a decision that follows the score. An answer that could not be read is counted as wrong
-whatever its P(Yes), so ``check_records`` leaves such items out, as well as those without P(Yes).
+whatever its P(Yes), so ``check_records`` leaves such items out, as well as those without P(Yes). In a small run
+an AUC is below the decision's by chance; it is called so only where the bootstrap over images excludes that.
 """
 
 from __future__ import annotations
@@ -21,8 +22,13 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from qreal_tasks.metrics.judgment import score_judgment
+import numpy as np
+
+from qreal_tasks.metrics.bootstrap import percentiles, resample_weights
+from qreal_tasks.metrics.judgment import JudgmentTable, score_judgment
 from qreal_tasks.records import JudgmentRecord
+
+_RESAMPLES = 2000
 
 
 class Verdict(StrEnum):
@@ -30,7 +36,7 @@ class Verdict(StrEnum):
 
     OK = "ok"
     BELOW_HARD_LABEL = "below hard label"
-    """Possible, but the score ranks worse than the bare decision: a warning."""
+    """Possible, but the score ranks worse than the bare decision, and not by chance: a warning."""
     INFEASIBLE = "infeasible"
     """Not from the scores that the decision follows: an error."""
 
@@ -124,6 +130,8 @@ def check_row(acc: float, precision: float, f1: float, auc: float, rounding: flo
 def check_records(records: Sequence[JudgmentRecord]) -> Verdict | None:
     """The verdict on one question's items with both an answer and P(Yes); None when the AUC is undefined.
 
+    ``BELOW_HARD_LABEL`` where the interval of AUC minus the decision's AUC, over resampled images, lies below 0.
+
     Raises:
         ValueError: as ``score_judgment``.
     """
@@ -133,4 +141,16 @@ def check_records(records: Sequence[JudgmentRecord]) -> Verdict | None:
     if auc is None or tpr is None or tnr is None:
         return None
     fpr = 1 - tnr
-    return check(auc, Range(tpr, tpr), Range(fpr, fpr))
+    verdict = check(auc, Range(tpr, tpr), Range(fpr, fpr))
+    return Verdict.OK if verdict is Verdict.BELOW_HARD_LABEL and not _clearly_below(both) else verdict
+
+
+def _clearly_below(records: Sequence[JudgmentRecord]) -> bool:
+    table = JudgmentTable.of(records)
+    if len(table.image_ids) < 2:
+        return False
+    draws = (table.resampled(w) for w in resample_weights(len(table.image_ids), resamples=_RESAMPLES))
+    # The AUC of a decision is the mean of its two rates.
+    drawn = np.concatenate([draw["auc"] - draw["balanced"] for draw in draws])
+    _, high, _ = percentiles(0.0, drawn)
+    return high is not None and high < 0

@@ -144,7 +144,7 @@ class GroundingTable:
 
 def _metric_names() -> tuple[str, ...]:
     """The metrics that ``grounding_sums`` gives, also when there is no record to ask."""
-    nothing = GroundingRecord("", "", "", False, 1, 1, "", None, "", None, (), {}, 0, (), "", "")
+    nothing = GroundingRecord("", "", "", False, 1, 1, "", None, "", None, (), {}, 0, (), *("",) * 4)
     return tuple(grounding_sums(nothing))
 
 

@@ -25,6 +25,10 @@ positive. The paper leaves this open. So ``precision`` counts unread No items ag
 ``yes_share``                 share of Yes among the references
 ``yes_answers``               share of Yes among the answers that could be read
 ``without_p``                 share of items without P(Yes)
+``mass``                      mean of the probability that the spellings of Yes and No cover together at the
+                              answer's token; over the items that have it
+``off_choice``                share of them whose mass is below .5: P(Yes) compares tokens that the model would
+                              hardly say
 ============================  =============================================================================
 
 Each is None when its denominator is 0; scikit-learn gives 0 there.
@@ -32,6 +36,7 @@ Each is None when its denominator is 0; scikit-learn gives 0 there.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,10 +47,16 @@ from qreal_tasks.benchmark import ANSWERS, Answer, question
 from qreal_tasks.metrics.bootstrap import Estimate, intervals
 from qreal_tasks.metrics.ranking import Ranking
 from qreal_tasks.metrics.sums import FloatArray, Ratio, Scores, divide, none_if_nan, require_same
-from qreal_tasks.records import JudgmentRecord
+from qreal_tasks.records import NO_REASON, JudgmentRecord
 
-COUNTS = ("n", "tp", "fp", "fn", "tn", "unparsed", "parsed", "said_yes", "without_p", "with_both", "disagree")
-"""What is counted per image."""
+COUNTS = (
+    *("n", "tp", "fp", "fn", "tn", "unparsed", "parsed", "said_yes", "without_p", "with_both", "disagree"),
+    *("with_mass", "mass", "off_choice"),
+)
+"""What is counted per image; ``mass`` is a sum of probabilities."""
+
+LOW_MASS = 0.5
+"""Below it another token than a choice is likelier than all of them."""
 
 CALIBRATION_BINS = 10
 """Of equal width over [0, 1]; the last one is closed on both sides."""
@@ -62,6 +73,8 @@ _RATIOS: dict[str, tuple[_Terms, _Terms]] = {
     "yes_share": (("tp", "fn"), ("n",)),
     "yes_answers": (("said_yes",), ("parsed",)),
     "without_p": (("without_p",), ("n",)),
+    "mass": (("mass",), ("with_mass",)),
+    "off_choice": (("off_choice",), ("with_mass",)),
 }
 """Metric: counts whose sum is the numerator, counts whose sum is the denominator."""
 
@@ -91,14 +104,18 @@ def _check(record: JudgmentRecord) -> None:
             raise ValueError(f"{record.entity_id}: {field} is {value!r}, expected one of {allowed}")
     if record.p_yes is not None and not 0 <= record.p_yes <= 1:
         raise ValueError(f"{record.entity_id}: p_yes is {record.p_yes!r}, expected a number from 0 to 1 or None")
+    if record.mass is not None and not 0 <= record.mass < math.inf:
+        raise ValueError(f"{record.entity_id}: mass is {record.mass!r}, expected a number of 0 or more or None")
 
 
-def _counts(record: JudgmentRecord) -> dict[str, int]:
+def _counts(record: JudgmentRecord) -> dict[str, float]:
     """``COUNTS`` of one item."""
     is_yes, right = record.reference == Answer.YES, record.answer == record.reference
     parsed, scored = record.answer is not None, record.p_yes is not None
     said_yes = record.answer == Answer.YES
     both = parsed and record.p_yes is not None
+    # More than 1 is the rounding of a server that sums it.
+    mass = min(record.mass, 1.0) if scored and record.mass is not None else None
     return {
         "n": 1,
         "tp": int(is_yes and right),
@@ -111,15 +128,18 @@ def _counts(record: JudgmentRecord) -> dict[str, int]:
         "without_p": int(not scored),
         "with_both": int(both),
         "disagree": int(both and said_yes != (record.p_yes is not None and record.p_yes > 0.5)),
+        "with_mass": int(mass is not None),
+        "mass": mass or 0.0,
+        "off_choice": int(mass is not None and mass < LOW_MASS),
     }
 
 
 def judgment_sums(record: JudgmentRecord) -> dict[str, Ratio]:
     """What one item adds to every metric that is a ratio of sums, for an aggregation while a run is going on.
 
-    ``aggregate`` over the items of a run gives exactly what ``score_judgment`` gives. The metrics that are no
-    such ratio (``balanced``, ``mcc``, ``auc``, ``average_precision``, ``calibration_error``) need the records
-    themselves.
+    ``aggregate`` over the items of a run gives exactly what ``score_judgment`` gives, ``mass`` up to rounding. Metrics
+    that are no such ratio (``balanced``, ``mcc``, ``auc``, ``average_precision``, ``calibration_error``) need the
+    records themselves.
 
     Raises:
         ValueError: a field of the record has an impossible value.
@@ -236,5 +256,5 @@ def judgment_intervals(
 
 def unparsed_reasons(records: Sequence[JudgmentRecord]) -> dict[str, int]:
     """How many answers could not be read, by reason, most frequent first; ties by name."""
-    found = Counter(r.reason or "no reason given" for r in records if r.answer is None)
+    found = Counter(r.reason or NO_REASON for r in records if r.answer is None)
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))

@@ -33,6 +33,8 @@ POLARITY_FREE = (
     "disagree",
     "unparsed",
     "without_p",
+    "mass",
+    "off_choice",
 )
 """Metrics that may be averaged over realism and plausibility questions."""
 

@@ -12,6 +12,7 @@ MINI_IMAGES = 150
 MINI_SEED = 0
 
 MINI_NOTICE = (
-    "These numbers are on `mini`, a small set that this project draws itself for trying the software. "
+    "These numbers are on `mini`: all or some of the pictures were drawn by this project, for trying the software. "
     "They say nothing about Q-Real: set QREAL_DATA to the real dataset."
 )
+"""For the embedded set, and for every other that holds pictures of ``qreal mini``."""

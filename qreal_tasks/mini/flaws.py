@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-R2, P1, P2, P3, P4 = "realism_q2", "plausibility_q1", "plausibility_q2", "plausibility_q3", "plausibility_q4"
+R1, R2 = "realism_q1", "realism_q2"
+P1, P2, P3, P4 = "plausibility_q1", "plausibility_q2", "plausibility_q3", "plausibility_q4"
 
-MADE = ("mug", "car", "sign", "chair")
-GROWN = ("person", "animal", "plant", "fruit")
-EVERYTHING = GROWN + MADE
-MATERIALS = ("checkerboard tiles", "diagonal stripes", "brickwork")
+LIVING = ("person", "animal", "plant")
+"""What has a face or limbs that can be abnormal."""
+THINGS = ("fruit", "mug", "car", "sign", "chair")
+EVERYTHING = LIVING + THINGS
 SIDES = ("left", "right")
+
+TILES, STRIPES, BRICKS, CHEESE = "chequered tiles", "striped plastic", "brickwork", "cheese with holes"
+METAL, BOARDS, WOOL, BLOCKS = "riveted metal", "wooden boards", "knitted wool", "toy blocks"
 
 
 @dataclass(frozen=True)
@@ -18,8 +22,10 @@ class FlawKind:
     """One way in which an entity can be wrong.
 
     Attributes:
+        question: the question that it is planted for; ``answers`` says which answers follow.
         region: what it changes; two flaws of one entity never share a region, or one would hide the other.
         say: sentences with ``{label}``, ``{it}``, ``{its}``, ``{choice}``, ``{colour}``, ``{text}``.
+        look: the same for the realism description, materials only: there a material is a matter of looks.
         choices: of which the plan draws one for ``{choice}``: a side as the viewer sees it, a material.
         part: the body part of the portrait protocol, persons only.
         framing: ``full`` needs the whole figure in the picture, ``half`` a portrait cut at the waist.
@@ -33,6 +39,7 @@ class FlawKind:
     choices: tuple[str, ...] = ("",)
     part: str = ""
     framing: str = "any"
+    look: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,8 @@ def flaw(
     choices: tuple[str, ...] = ("",),
     part: str = "",
     framing: str = "any",
+    look: tuple[str, ...] = (),
 ) -> FlawKind:
     """A row of the catalogue."""
     kinds = (figures,) if isinstance(figures, str) else figures
-    return FlawKind(name, question, kinds, region, say, choices, part, framing)
+    return FlawKind(name, question, kinds, region, say, choices, part, framing, look)

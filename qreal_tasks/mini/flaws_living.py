@@ -1,8 +1,12 @@
-"""Flaws of what grows: people, animals, plants, fruit."""
+"""Flaws of what lives: people, animals, plants."""
 
 from __future__ import annotations
 
-from qreal_tasks.mini.flaws import MATERIALS, P1, P2, P3, SIDES, flaw
+from qreal_tasks.mini.flaws import BLOCKS, BRICKS, CHEESE, METAL, P1, P2, P3, SIDES, STRIPES, TILES, flaw
+
+# No wood: it may be as brown as skin. A sleeve may have stripes, checks or dots as well.
+_SKIN = (TILES, STRIPES, BRICKS, CHEESE, METAL, BLOCKS)
+_ARMS = (BRICKS, CHEESE, BLOCKS)
 
 PERSON = (
     flaw(P1, "extra_arm", "person", "arm", "A third arm grows out of the {choice} shoulder.",
@@ -15,6 +19,10 @@ PERSON = (
     flaw(P1, "missing_leg", "person", "leg", "The leg on the {choice} is missing.",
           "Only one leg is there, the {choice} one is missing.", choices=SIDES, part="limbs",
          framing="full"),
+    flaw(P1, "wavy_legs", "person", "leg", "The legs wave like noodles.",
+          "Both legs are bent in several places, as if they had no bones.", part="limbs", framing="full"),
+    flaw(P1, "giant_foot", "person", "leg", "The foot on the {choice} is as big as the head.",
+          "The {choice} foot is swollen to a giant size.", choices=SIDES, part="feet", framing="full"),
     flaw(P1, "two_heads", "person", "head", "The {label} has two heads.",
          "Two heads sit side by side on the neck.",
           part="head_face"),
@@ -22,32 +30,30 @@ PERSON = (
           "The face has three eyes, one of them on the forehead.", part="head_face", framing="half"),
     flaw(P1, "no_face", "person", "head", "The face is blank, without eyes, nose or mouth.",
           "Eyes, nose and mouth are missing.", part="head_face"),
+    flaw(P1, "big_head", "person", "head", "The head is far too big for the body.",
+          "A giant head sits on a normal body.", part="head_face"),
+    flaw(P1, "melted_face", "person", "head", "The face sags to the {choice} as if it had melted.",
+          "The face is distorted, eyes and mouth slide down on the {choice}.",
+         choices=SIDES, part="head_face"),
     flaw(P1, "seven_fingers", "person", "arm", "The hand on the {choice} has seven fingers.",
           "There are seven fingers on the {choice} hand.", choices=SIDES, part="hands", framing="half"),
     flaw(P1, "three_fingers", "person", "arm", "The hand on the {choice} has only three fingers.",
           "Two fingers of the {choice} hand are missing.", choices=SIDES, part="hands", framing="half"),
-    flaw(P2, "big_head", "person", "head", "The head is far too big for the body.",
-          "A giant head sits on a normal body.", part="head_face"),
-    flaw(P2, "tiny_head", "person", "head", "The head is far too small for the body.",
-          "The head is no bigger than a fist.", part="head_face"),
-    flaw(P2, "melted_face", "person", "head", "The face sags to the {choice} as if it had melted.",
-          "The face is distorted, eyes and mouth slide down on the {choice}.",
-         choices=SIDES, part="head_face"),
-    flaw(P2, "long_neck", "person", "neck", "The neck is as long as a forearm.",
-          "The neck is stretched to several times its length.", part="torso"),
-    flaw(P2, "long_arm", "person", "arm", "The arm on the {choice} is stretched and bends like a noodle.",
+    flaw(P1, "long_arm", "person", "arm", "The arm on the {choice} is stretched and bends like a noodle.",
           "The {choice} arm is far too long and has no elbow.", choices=SIDES, part="limbs"),
-    flaw(P2, "giant_hand", "person", "arm", "The hand on the {choice} is larger than the head.",
+    flaw(P1, "giant_hand", "person", "arm", "The hand on the {choice} is larger than the head.",
           "The {choice} hand is swollen to a giant size.", choices=SIDES, part="hands"),
-    flaw(P2, "wavy_legs", "person", "leg", "The legs wave like noodles.",
-          "Both legs are bent in several places, as if they had no bones.", part="limbs", framing="full"),
-    flaw(P3, "material_head", "person", "skin", "The head is made of {choice}.",
-          "The skin of the face consists of {choice}.", choices=MATERIALS, part="head_face"),
-    flaw(P3, "material_arms", "person", "arm", "Both arms are made of {choice}.",
-          "The arms consist of {choice} instead of skin and cloth.", choices=MATERIALS, part="limbs"),
-    flaw(P3, "hovering_cup", "person", "arm", "A cup hovers in the air on the {choice} without being held.",
+    flaw(P2, "hovering_hat", "person", "above", "A hat hovers in the air above the head.",
+          "The hat floats over the head without touching it.", part="clothing"),
+    flaw(P2, "hovering_cup", "person", "arm", "A cup hovers in the air on the {choice} without being held.",
           "The cup on the {choice} floats, nothing holds it up.", choices=SIDES,
           part="environment_interaction", framing="half"),
+    flaw(P3, "material_head", "person", "skin", "The head is made of {choice}.",
+          "The skin of the face consists of {choice}.", choices=_SKIN, part="head_face",
+         look=("The face looks like {choice}, not like skin.", "Instead of skin the face shows {choice}.")),
+    flaw(P3, "material_arms", "person", "arm", "Both arms are made of {choice}.",
+          "The arms consist of {choice} instead of skin and cloth.", choices=_ARMS, part="limbs", framing="half",
+         look=("The arms look like {choice}, not like skin and cloth.", "The arms show {choice} all over.")),
 )  # fmt: skip
 
 ANIMAL = (
@@ -55,22 +61,20 @@ ANIMAL = (
          "A fifth leg grows out of {its} belly."),
     flaw(P1, "missing_leg", "animal", "leg", "Both {choice} legs of the {label} are missing.",
           "The {label} has only two legs, the {choice} ones are missing.", choices=("front", "hind")),
+    flaw(P1, "wavy_legs", "animal", "leg", "{Its} legs wave like noodles.",
+         "All legs are bent as if they were rubber."),
     flaw(P1, "extra_tail", "animal", "tail", "The {label} has three tails.",
          "Three tails grow out of {its} back."),
     flaw(P1, "extra_head", "animal", "tail", "There is a second head where the tail should be.",
           "The {label} has a head at both ends."),
     flaw(P1, "no_head", "animal", "head", "The {label} has no head.",
          "The neck of the {label} ends without a head."),
-    flaw(P2, "giant_head", "animal", "head", "{Its} head is as big as the rest of the body.",
+    flaw(P1, "giant_head", "animal", "head", "{Its} head is as big as the rest of the body.",
           "The head is far too large for the {label}."),
-    flaw(P2, "long_neck", "animal", "head", "{Its} neck is stretched like that of a giraffe.",
-          "The {label} has a neck several times too long."),
-    flaw(P2, "long_body", "animal", "body", "{Its} body is stretched to about twice its length.",
-          "The body of the {label} is far too long."),
-    flaw(P2, "wavy_legs", "animal", "leg", "{Its} legs wave like noodles.",
-         "All legs are bent as if they were rubber."),
-    flaw(P2, "sagging_back", "animal", "body", "{Its} body sags in the middle like a hammock.",
-          "The back of the {label} is bent down like a banana."),
+    flaw(P2, "key", "animal", "back", "A wind-up key as of a toy sticks in {its} back.",
+          "A big metal key grows out of the back of the {label}."),
+    flaw(P2, "hole", "animal", "body", "A round hole goes right through {its} body.",
+          "One can see through a round hole in the {label}."),
 )  # fmt: skip
 
 PLANT = (
@@ -78,30 +82,14 @@ PLANT = (
           "The top of the {label} is missing."),
     flaw(P1, "second_pot", "plant", "crown", "A second pot sits where the top of the plant should be.",
           "There is a pot at both ends of the stem."),
-    flaw(P1, "sprout_from_pot", "plant", "pot",
-         "A flower grows sideways out of the wall of the pot on the {choice}.",
-          "On the {choice}, a second flower pierces the pot.", choices=SIDES),
-    flaw(P2, "zigzag_stem", "plant", "stem", "The stem is folded into a sharp zigzag.",
-          "The stem of the {label} is bent like a folding ruler."),
-    flaw(P2, "broken_pot", "plant", "pot", "The pot is broken, a large piece is gone on the {choice}.",
-          "The {choice} wall of the pot is broken out.", choices=SIDES),
-    flaw(P2, "giant_crown", "plant", "crown", "The top is far too big for the thin stem and the small pot.",
+    flaw(P1, "giant_crown", "plant", "crown", "The top is far too big for the thin stem and the small pot.",
           "The top of the {label} is blown up out of proportion."),
-    flaw(P3, "gap", "plant", "crown", "The top of the plant hovers above the stem with a gap between them.",
+    flaw(P1, "gap", "plant", "crown", "The top of the plant hovers above the stem with a gap between them.",
           "Stem and top of the {label} do not touch, the top hangs in the air."),
-)  # fmt: skip
-
-FRUIT = (
-    flaw(P1, "three_stalks", "fruit", "top", "Three stalks grow out of it.",
-         "The {label} has three stalks."),
-    flaw(P1, "eye", "fruit", "face", "A large human eye sits on the peel.", "The {label} has an eye."),
-    flaw(P1, "twin", "fruit", "side", "A second, smaller {label} grows out of {its} side on the {choice}.",
-          "Two fruits are fused into one, the smaller on the {choice}.", choices=SIDES),
-    flaw(P2, "stretched", "fruit", "shape", "It is stretched upwards to twice its height.",
-          "The {label} is as tall and thin as a bottle."),
-    flaw(P2, "shifted_halves", "fruit", "shape",
-         "It is cut across and the upper half is shifted to the {choice}.",
-          "The upper half is broken off and sits too far {choice}.", choices=SIDES),
-    flaw(P2, "dented", "fruit", "shape", "It is crushed, with a deep dent on the {choice}.",
-          "The {choice} side of the {label} is caved in.", choices=SIDES),
+    flaw(P1, "zigzag_stem", "plant", "stem", "The stem is folded into a sharp zigzag.",
+          "The stem of the {label} is bent like a folding ruler."),
+    flaw(P2, "melted_pot", "plant", "pot", "The pot has melted, {its} lower part spreads out like a puddle.",
+          "The bottom of the pot flows apart."),
+    flaw(P2, "key", "plant", "side", "A wind-up key as of a toy sticks in the pot on the {choice}.",
+          "On the {choice}, a big metal key grows out of the pot.", choices=SIDES),
 )  # fmt: skip

@@ -6,7 +6,6 @@ they are filled, so that the same plan gives the same bytes wherever the same Pi
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from qreal_tasks.mini.figures.colours import INK
 from qreal_tasks.mini.figures.lettering import CAPITAL, FONT
 from qreal_tasks.mini.plan import EntityPlan
-from qreal_tasks.mini.shapes import Piece, Rgb, Shape, Text, points_of
+from qreal_tasks.mini.shapes import HOLE, Piece, Shape, Text, points_of
+from qreal_tasks.mini.surface import Pixels, surface
 
 SIZE = 224
 """Width and height of a stored image, px."""
@@ -25,8 +25,6 @@ OVERSAMPLE = 2
 _MARGIN = 64
 """Drawn beyond each edge, so that light on a figure cut by the edge looks as if it went on."""
 _SPAN = SIZE * OVERSAMPLE + 2 * _MARGIN
-
-Pixels = NDArray[np.int32]
 
 
 @dataclass
@@ -36,8 +34,6 @@ class Layer:
     colour: Pixels
     """Shape (_SPAN, _SPAN, 3)."""
     mask: NDArray[np.bool_]
-    panel: NDArray[np.bool_]
-    """Behind lettering, which stains must leave readable."""
 
     def inner(self) -> tuple[Pixels, NDArray[np.bool_]]:
         """Colour and mask without the margin."""
@@ -56,7 +52,7 @@ class Placement:
 
 def paint(pieces: list[Piece], at: Placement, plan: EntityPlan) -> Layer:
     """Draw one entity, back to front."""
-    layer = Layer(np.zeros((_SPAN, _SPAN, 3), np.int32), *(np.zeros((_SPAN, _SPAN), np.bool_) for _ in range(2)))
+    layer = Layer(np.zeros((_SPAN, _SPAN, 3), np.int32), np.zeros((_SPAN, _SPAN), np.bool_))
     for piece in pieces:
         if isinstance(piece, Text):
             _write(layer, piece, at)
@@ -106,13 +102,13 @@ def _fill(layer: Layer, shape: Shape, at: Placement, plan: EntityPlan) -> None:
     inside = np.asarray(area) > 0
     colour = np.broadcast_to(np.array(shape.colour, np.int32), (*inside.shape, 3))
     if shape.material is not None and shape.shaded:
-        colour = _material(shape.material, shape.colour, window, at)
+        y, x = np.mgrid[window.slices]
+        colour = surface(shape.material, shape.colour, x, y, max(int(at.scale * OVERSAMPLE * 0.075), 9))
     if shape.shaded and not plan.has("flat"):
         colour = _lit(colour, area, rendered=plan.rendered)
     rows, columns = window.slices
     layer.colour[rows, columns][inside] = colour[inside]
-    layer.mask[rows, columns] |= inside
-    layer.panel[rows, columns] |= inside & (shape.tag == "panel")
+    layer.mask[rows, columns][inside] = shape.tag != HOLE
     if shape.outlined and not plan.rendered:
         contour = Image.new("L", (window.width, window.height))
         ImageDraw.Draw(contour).line([*local, local[0], local[1]], fill=255, width=thickness, joint="curve")
@@ -143,25 +139,6 @@ def _lit(colour: Pixels, area: Image.Image, *, rendered: bool) -> Pixels:
     return np.asarray(np.clip(colour * (factor // 6 * 6)[..., None] // 256 + shine // 4 * 2, 0, 255))
 
 
-def _material(name: str, base: Rgb, window: _Window, at: Placement) -> Pixels:
-    """Tiles, stripes or bricks across the whole entity, in steps of the same size for all its parts."""
-    cell = max(int(at.scale * OVERSAMPLE * 0.075), 9)
-    y, x = np.mgrid[window.y : window.y + window.height, window.x : window.x + window.width]
-    own = np.array(base, np.int32)
-    bright = int(own @ [77, 150, 29]) // 256
-    other = own * 64 // 256 if bright > 110 else own * 90 // 256 + 150
-    if name == "checkerboard tiles":
-        second = (x // cell + y // cell) % 2 == 1
-    elif name == "diagonal stripes":
-        second = ((x + y) // cell) % 2 == 1
-    else:
-        mortar = max(cell // 5, 3)
-        row = y // cell
-        second = (y % cell < mortar) | ((x + row % 2 * cell) % (2 * cell) < mortar)
-        own, other = np.array((168, 76, 56)) // 2 + own // 2, np.array((232, 226, 212))
-    return np.where(second[..., None], other, own).astype(np.int32)
-
-
 def _write(layer: Layer, piece: Text, at: Placement) -> None:
     """A line of text, turned if need be; edges blend with what is below."""
     capital = piece.height * at.scale * OVERSAMPLE
@@ -182,9 +159,8 @@ def _write(layer: Layer, piece: Text, at: Placement) -> None:
 
 
 def _light_flaw(layer: Layer, plan: EntityPlan) -> None:
-    """Change the finished entity's colours when its light or texture is to be unnatural."""
-    stained = layer.mask & ~layer.panel if plan.has("blotches") else layer.mask
-    where: tuple[NDArray[Any], ...] = np.nonzero(stained)
+    """Change the finished entity's colours when its light is to be unnatural."""
+    where: tuple[NDArray[Any], ...] = np.nonzero(layer.mask)
     if not len(where[0]):
         return
     colour = layer.colour[where]
@@ -197,19 +173,3 @@ def _light_flaw(layer: Layer, plan: EntityPlan) -> None:
         across = np.clip((across - 128) * 2 + 128, 0, 256)
         tint = (np.array([255, 32, 208]) * (256 - across) + np.array([24, 232, 255]) * across) // 256
         layer.colour[where] = np.clip((tint * (grey + 70) // 256 * 3 + colour) // 4, 0, 255)
-    elif plan.has("blotches"):
-        layer.colour[where] = _blotched(colour, grey, where, random.Random(f"{plan.seed}/blotches"))
-
-
-def _blotched(colour: Pixels, grey: Pixels, where: tuple[NDArray[Any], ...], rng: random.Random) -> NDArray[np.int32]:
-    """Round stains of two lurid colours, spread over the entity."""
-    y1, y2 = int(where[0].min()), int(where[0].max())
-    x1, x2 = int(where[1].min()), int(where[1].max())
-    size = max(y2 - y1, x2 - x1)
-    for k in range(26):
-        at = rng.randrange(len(where[0]))
-        radius = rng.randint(size * 3 // 100, size * 6 // 100)
-        near = (where[0] - where[0][at]) ** 2 + (where[1] - where[1][at]) ** 2 < radius**2
-        lurid = np.array([(168, 255, 24), (255, 32, 200)][k % 2])
-        colour = np.where(near[:, None], np.clip(lurid * (grey + 110) // 256, 0, 255), colour)
-    return np.asarray(colour, np.int32)

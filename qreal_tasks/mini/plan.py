@@ -7,36 +7,34 @@ share asks for. So a set of any size has the paper's prevalence, and generators 
 
 from __future__ import annotations
 
-import hashlib
-import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from qreal_tasks.benchmark import Answer
+from qreal_tasks.mini.answers import answers_of
 from qreal_tasks.mini.catalogue import TEXT_CARRIERS, kinds_for
-from qreal_tasks.mini.flaws import P1, P2, P3, P4, R2, Flaw, FlawKind
+from qreal_tasks.mini.flaws import LIVING, P1, P2, P3, P4, R1, R2, THINGS, Flaw, FlawKind
+from qreal_tasks.mini.origin import image_id
 from qreal_tasks.mini.prompts import GENERATORS, WORDS, Generator, Prompt, write_prompts
 
 YES_SHARES: Mapping[str, float] = {
-    "realism_q1": 0.404,
-    "realism_q2": 0.417,
-    "plausibility_q1": 0.43,
-    "plausibility_q2": 0.62,
-    "plausibility_q3": 0.60,
-    "plausibility_q4": 0.112,
+    R1: 0.402,
+    R2: 0.388,
+    P1: 0.433,
+    P2: 0.631,
+    P3: 0.585,
+    P4: 0.112,
 }
-"""Near what the paper's tables imply."""
+"""What the paper's tables imply, but for ``R2`` and ``P3``, which are .404 and .600 there: an impossible material
+fails both, so their shares of Yes add up to less than 1, and what is missing is the share of wrong colour or light
+alone."""
+_SECOND = {P2: 0.25, R2: 0.2}
+"""Of the entities whose answer another flaw decides already, the share that gets one of this question's own as well."""
+_THING = 0.5
+"""How much more inclined a thing is to be inconsistent with reality than what lives and has no flaw of its build."""
 ODD_HUES = ("bright blue", "vivid green", "deep purple", "hot pink")
 """Of skin and fur; what grows may be green, so plants and fruit leave that out."""
-_RARE = {
-    "floating": 0.5,
-    "grey": 0.6,
-    "material_arms": 0.6,
-    "balloons": 0.8,
-    "neon_light": 0.7,
-    "blotches": 0.7,
-}
+_OFTEN = {"floating": 0.4, "balloons": 0.7, "grey": 0.6, "neon_light": 0.7, "odd_hue": 3.0}
 """Weights against 1. Floating is the one flaw that a crop shows only by its tilt."""
 
 
@@ -65,16 +63,7 @@ class EntityPlan:
     @property
     def answers(self) -> dict[str, str]:
         """The six answers, known from what is planted."""
-        asked = {flaw.kind.question for flaw in self.flaws}
-
-        def yes(condition: bool) -> str:
-            return str(Answer.YES if condition else Answer.NO)
-
-        return {
-            "realism_q1": yes(self.rendered),
-            R2: yes(R2 not in asked),
-            **{name: yes(name in asked) for name in (P1, P2, P3, P4)},
-        }
+        return answers_of((flaw.kind.question for flaw in self.flaws), rendered=self.rendered)
 
 
 @dataclass(frozen=True)
@@ -123,53 +112,68 @@ def _assign_generators(prompts: Sequence[Prompt], split: str, seed: int) -> list
             generator = next((g for g in deck if g not in taken), deck[0])
             deck.remove(generator)
             own = f"{seed}/{prompt.prompt_id}/{generator.name}"
-            image_id = f"mini-{hashlib.sha256(own.encode()).hexdigest()[:12]}"
-            plans.append(ImagePlan(image_id, split, generator, prompt, own))
+            plans.append(ImagePlan(image_id(own), split, generator, prompt, own))
     return plans
 
 
 def _plant(blank: Sequence[ImagePlan], rng: random.Random) -> list[ImagePlan]:
     """Fill images with entities and the entities with flaws."""
     owners = [(i, j) for i, plan in enumerate(blank) for j in range(len(plan.prompt.cast))]
-    wanted = _answers_by_quota(blank, owners, rng)
+    rendered, planted = _flaws_by_quota(blank, owners, rng)
     entities: dict[int, list[EntityPlan]] = {i: [] for i in range(len(blank))}
     for at, (i, j) in enumerate(owners):
         plan = blank[i]
         figure, label = plan.prompt.cast[j]
         own = random.Random(f"{plan.seed}/{j}")
         framing = "half" if plan.prompt.framing == "half" else "full"
-        entity = EntityPlan(figure, label, framing, f"{plan.seed}/{j}/figure", at in wanted["realism_q1"])
-        asked = {name for name in (R2, P1, P2, P3, P4) if (at in wanted[name]) != (name == R2)}
+        entity = EntityPlan(figure, label, framing, f"{plan.seed}/{j}/figure", at in rendered)
+        asked = {name for name, chosen in planted.items() if at in chosen}
         entity = replace(entity, word=_choose_word(figure, plan.is_portrait, P4 in asked, own))
         entities[i].append(_with_flaws(entity, asked, own))
     return [replace(plan, entities=tuple(entities[i])) for i, plan in enumerate(blank)]
 
 
-def _answers_by_quota(
+def _flaws_by_quota(
     blank: Sequence[ImagePlan], owners: Sequence[tuple[int, int]], rng: random.Random
-) -> dict[str, set[int]]:
-    """For each question, the positions of the entities whose answer is Yes."""
-    mood = [(rng.gauss(0, 1.1), rng.gauss(0, 0.5)) for _ in blank]
-    wanted: dict[str, set[int]] = {}
-    for name, share in YES_SHARES.items():
-        scores = []
-        for at, (i, j) in enumerate(owners):
-            generator = blank[i].generator
-            if name == R2:
-                # Drawn entities more often have unnatural light, but the two answers must not be the same.
-                score = 0.6 * generator.realism + rng.gauss(0, 1.0) + (at in wanted["realism_q1"])
-            elif name == "realism_q1":
-                # A scene has one style mostly.
-                score = 1.3 * generator.realism + mood[i][0] + rng.gauss(0, 0.6)
-            else:
-                score = -1.3 * generator.plausibility + mood[i][1] + rng.gauss(0, 1.0)
-            if name == P4 and not carries_text(blank[i].prompt.cast[j][0], blank[i].is_portrait):
-                score = -math.inf
-            scores.append(score)
-        eligible = sum(score > -math.inf for score in scores)
-        count = min(round(share * len(owners)), eligible)
-        wanted[name] = set(sorted(range(len(owners)), key=lambda at: -scores[at])[:count])
-    return wanted
+) -> tuple[set[int], dict[str, set[int]]]:
+    """Positions of the entities that are rendered, and by question of those that get a flaw planted for it.
+
+    ``answers`` lets one flaw decide several questions, so what is planted for a question is what its share still
+    lacks after the flaws that decide it as well.
+    """
+    everyone = set(range(len(owners)))
+    figures = [blank[i].prompt.cast[j][0] for i, j in owners]
+    generators = [blank[i].generator for i, _ in owners]
+    style, odd = ([rng.gauss(0, deviation) for _ in blank] for deviation in (1.1, 0.5))
+
+    def most(share: float, among: set[int], lean: Callable[[int], float]) -> set[int]:
+        """As many of ``among`` as ``share`` asks for of all entities, the most inclined first."""
+        scores = {at: lean(at) for at in sorted(among)}
+        return set(sorted(scores, key=lambda at: -scores[at])[: max(round(share * len(owners)), 0)])
+
+    def clumsy(at: int) -> float:
+        return -1.3 * generators[at].plausibility + odd[owners[at][0]] + rng.gauss(0, 1.0)
+
+    # A scene has one style mostly.
+    rendered = most(
+        YES_SHARES[R1], everyone, lambda at: 1.3 * generators[at].realism + style[owners[at][0]] + rng.gauss(0, 0.6)
+    )
+    build = most(YES_SHARES[P1], {at for at in everyone if figures[at] in LIVING}, clumsy)
+    # Drawn entities more often have unnatural surfaces, but the two answers must not be the same.
+    material = most(YES_SHARES[P3], everyone, lambda at: clumsy(at) - 0.6 * generators[at].realism - (at in rendered))
+    carriers = {at for at, (i, _) in enumerate(owners) if carries_text(figures[at], blank[i].is_portrait)}
+
+    def beside(share: float, deciding: set[int], question: str, lean: Callable[[int], float]) -> set[int]:
+        rest = most(share - len(deciding) / len(owners), everyone - deciding, lean)
+        return rest | most(_SECOND[question] * len(deciding) / len(owners), deciding, lean)
+
+    return rendered, {
+        P1: build,
+        P2: beside(YES_SHARES[P2], build, P2, lambda at: clumsy(at) + _THING * (figures[at] in THINGS)),
+        P3: material,
+        P4: most(YES_SHARES[P4], carriers, clumsy),
+        R2: beside(1 - YES_SHARES[R2], material, R2, lambda at: rng.gauss(0, 1.0) - 0.6 * generators[at].realism),
+    }
 
 
 def carries_text(figure: str, is_portrait: bool) -> bool:
@@ -187,7 +191,7 @@ def _choose_word(figure: str, is_portrait: bool, garbled: bool, rng: random.Rand
 def _with_flaws(entity: EntityPlan, questions: set[str], rng: random.Random) -> EntityPlan:
     """Plant one flaw for each question, no two in the same region."""
     flaws: list[Flaw] = []
-    for name in (R2, P1, P2, P3, P4):
+    for name in (P1, P2, P3, P4, R2):
         if name not in questions:
             continue
         used = {flaw.kind.region for flaw in flaws}
@@ -195,7 +199,7 @@ def _with_flaws(entity: EntityPlan, questions: set[str], rng: random.Random) -> 
         if entity.rendered:
             # A shaded render without shading would be a drawing.
             kinds = [k for k in kinds if k.name != "flat"]
-        kind = rng.choices(kinds, [_RARE.get(k.name, 1.0) for k in kinds])[0]
+        kind = rng.choices(kinds, [_OFTEN.get(k.name, 1.0) for k in kinds])[0]
         flaws.append(plant(kind, entity.figure, rng))
     text = garble(entity.word, rng) if P4 in questions else entity.word
     return replace(entity, flaws=tuple(flaws), text=text)

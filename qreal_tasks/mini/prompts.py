@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from qreal_tasks.mini.origin import prompt_id
+
 IMAGES_PER_PROMPT = 5
 MIN_IMAGES = 20
 """Four prompts: a portrait and another one for each split."""
@@ -77,13 +79,15 @@ class _Company:
 
 _OUTDOORS = ("meadow", "street", "beach", "desert", "snow")
 _COMPANIES = (
-    _Company(("person", "animal", "plant", "sign", "chair"), _OUTDOORS, 3, 5),
+    _Company(("person", "animal", "plant", "sign", "chair"), _OUTDOORS, 3, 7),
     _Company(("person", "animal", "plant", "chair"), ("room",), 3, 2),
     # A car is wide: among three, its lettering would be too small.
     _Company(("car", "animal", "plant", "sign"), _OUTDOORS, 2, 4),
-    _Company(("mug", "fruit", "plant"), ("table", "table", "meadow", "beach"), 3, 5),
+    _Company(("mug", "fruit", "plant"), ("table", "table", "meadow", "beach"), 3, 4),
 )
 """A mug beside a man would look giant, a car in a room out of place."""
+_OFTEN = {"person": 2.0, "animal": 3.2, "plant": 2.8}
+"""Weights against 1, in scenes: the first plausibility question is about what lives."""
 _INDOOR_ANIMALS = ("dog", "cat")
 _MANNERS = ("", "A photo of ", "A picture of ", "A close view of ")
 _TIMES = (
@@ -127,7 +131,7 @@ def write_prompts(images: int, seed: int, portrait_share: float, test_share: flo
     written = []
     for at, framing in enumerate(framings):
         left = images - IMAGES_PER_PROMPT * (count - 1) if at == count - 1 else IMAGES_PER_PROMPT
-        written.append(author.write(f"p{at:04d}", framing, left))
+        written.append(author.write(prompt_id(seed, at), framing, left))
     test = {
         prompt.prompt_id
         for group in (written[:portraits], written[portraits:])
@@ -171,7 +175,7 @@ class _Author:
         company = self.deck.pop()
         place = self.rng.choice(company.places)
         count = min(self.rng.choices((1, 2, 3), (2, 5, 4))[0], company.most)
-        first = min(company.figures, key=lambda figure: self.used[figure])
+        first = min(company.figures, key=lambda figure: self.used[figure] / _OFTEN.get(figure, 1.0))
         others = self.rng.sample([figure for figure in company.figures if figure != first], count - 1)
         chosen = self.rng.sample([first, *others], count)
         self.used.update(chosen)

@@ -13,9 +13,10 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from qreal_tasks.mini.backdrop import draw_backdrop
 from qreal_tasks.mini.figures import draw_figure
-from qreal_tasks.mini.paint import OVERSAMPLE, SIZE, Layer, Pixels, Placement, paint
+from qreal_tasks.mini.paint import OVERSAMPLE, SIZE, Layer, Placement, paint
 from qreal_tasks.mini.plan import EntityPlan, ImagePlan
 from qreal_tasks.mini.shapes import Piece, extent
+from qreal_tasks.mini.surface import Pixels
 
 Box = tuple[int, int, int, int]
 """x1, y1, x2, y2 in px of the stored image; x2 and y2 are exclusive."""
@@ -115,7 +116,7 @@ def _composed(
         rows, columns = np.nonzero(cover.any(axis=1))[0], np.nonzero(cover.any(axis=0))[0]
         boxes.append((int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))
         if entity.rendered:
-            noise = grain.integers(0, 12, (SIZE, SIZE, 1))
+            noise = grain.integers(0, 20, (SIZE, SIZE, 1))
             speckle = np.where(noise == 0, -10, np.where(noise == 1, 10, 0))
             pixels = np.where((cover == OVERSAMPLE**2)[..., None], pixels + speckle, pixels)
     # Sixty-four steps a channel look the same and make the file a third smaller.

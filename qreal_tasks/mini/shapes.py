@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 Points = NDArray[np.float64]
 """Shape (N, 2)."""
 Rgb = tuple[int, int, int]
+HOLE = "hole"
+"""Tag of a shape that is cut out of what lies below it, so that the backdrop shows."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,35 @@ def arching(size: float, half_width: float) -> Callable[[Points], Points]:
     return lambda p: np.stack([p[:, 0], p[:, 1] - size * (p[:, 0] / half_width) ** 2], axis=1)
 
 
+def spreading(y: float, factor: float) -> Callable[[Points], Points]:
+    """Flow apart below the height ``y``, like wax."""
+    return lambda p: np.stack([p[:, 0] * (1 + factor * np.clip(1 - p[:, 1] / y, 0, 1) ** 2), p[:, 1]], axis=1)
+
+
+def dripping(x: float, top: float, bottom: float, drops: Sequence[tuple[float, float]]) -> Points:
+    """A bar from ``-x`` to ``x`` whose lower edge hangs down in drops; each has a place and a length."""
+    along = np.linspace(-x, x, 60)
+    edge = np.full(60, bottom)
+    for at, length in drops:
+        edge += length * np.exp(-(np.abs((along - at) / 0.034) ** 3))
+    lower, upper = np.stack([along, edge], axis=1), np.stack([along[::-1], np.full(60, top)], axis=1)
+    return np.concatenate([lower, upper])
+
+
 def extent(pieces: Iterable[Piece]) -> NDArray[Any]:
     """x1, y1, x2, y2 of all polygons, figure units."""
     every = np.concatenate([piece.points for piece in pieces if isinstance(piece, Shape)])
     return np.concatenate([every.min(axis=0), every.max(axis=0)])
+
+
+def top_at(pieces: Sequence[Piece], x: float) -> float:
+    """The highest y of all polygons in the column ``x``; their highest of all where none reaches that column."""
+    crossings = []
+    for piece in pieces:
+        if isinstance(piece, Shape):
+            here, there = piece.points, np.roll(piece.points, -1, axis=0)
+            across = (here[:, 0] - x) * (there[:, 0] - x) < 0
+            a, b = here[across], there[across]
+            crossings.append(a[:, 1] + (x - a[:, 0]) / (b[:, 0] - a[:, 0]) * (b[:, 1] - a[:, 1]))
+    found = np.concatenate(crossings)
+    return float(found.min()) if len(found) else float(extent(pieces)[1])

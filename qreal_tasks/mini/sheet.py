@@ -21,10 +21,10 @@ _COLOURS = {
 """By whether the entity is flawed in realism and in plausibility."""
 _SHORT = {
     "realism_q1": "drawn",
-    "realism_q2": "colour",
-    "plausibility_q1": "parts",
-    "plausibility_q2": "shape",
-    "plausibility_q3": "physics",
+    "realism_q2": "look",
+    "plausibility_q1": "limbs",
+    "plausibility_q2": "odd",
+    "plausibility_q3": "material",
     "plausibility_q4": "text",
 }
 _TILE, _CAPTION, _GAP, _SCALE = 224, 46, 8, 2

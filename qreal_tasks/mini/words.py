@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
-from qreal_tasks.benchmark import BODY_PARTS, Dimension
-from qreal_tasks.mini.flaws import R2, Flaw
+from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, Dimension, is_flawed
+from qreal_tasks.mini.answers import answers_of
+from qreal_tasks.mini.flaws import Flaw
 from qreal_tasks.mini.plan import EntityPlan
 
 _PRONOUNS = {
@@ -27,8 +28,8 @@ _DRAWN = (
     "The {label} looks like a drawing, every part has a black outline.",
 )
 _SOLID = (
-    "The {label} has depth and grain like a photograph, but the colours give it away.",
-    "The shape of the {label} looks solid, the surface does not look right.",
+    "The {label} has depth and grain like a photograph, but one thing gives it away.",
+    "Light and shadow give the {label} a solid shape, yet a real one looks otherwise.",
 )
 _PLAUSIBLE = (
     "No issue: all parts of the {label} are there and in proportion.",
@@ -70,8 +71,8 @@ _PART_FINE_HALF: Mapping[str, Sequence[str]] = {
 }
 
 
-def flaw_sentence(flaw: Flaw, entity: EntityPlan) -> str:
-    """The flaw in words; the same each time it is asked for."""
+def flaw_sentence(flaw: Flaw, entity: EntityPlan, dimension: Dimension) -> str:
+    """The flaw in words, for one of the two descriptions; the same each time it is asked for."""
     he, him, his = _PRONOUNS.get(entity.label, ("it", "it", "its"))
     words = {
         "label": entity.label,
@@ -83,13 +84,15 @@ def flaw_sentence(flaw: Flaw, entity: EntityPlan) -> str:
         "colour": flaw.colour,
         "text": entity.text,
     }
-    return _pick(flaw.kind.say, entity, flaw.kind.name).format(**words)
+    is_look = dimension is Dimension.REALISM and flaw.kind.look
+    return _pick(flaw.kind.look if is_look else flaw.kind.say, entity, flaw.kind.name).format(**words)
 
 
 def describe(entity: EntityPlan, dimension: Dimension) -> str:
     """The entity's description in one dimension, beginning with ``No issue`` when there is none."""
     realism = dimension is Dimension.REALISM
-    found = [flaw_sentence(flaw, entity) for flaw in entity.flaws if flaw.kind.question.startswith(dimension.value)]
+    shown = [flaw for flaw in entity.flaws if is_flawed(dimension, answers_of([flaw.kind.question], rendered=True))]
+    found = [flaw_sentence(flaw, entity, dimension) for flaw in shown]
     if realism and not entity.rendered:
         found.insert(0, _pick(_DRAWN, entity, "drawn").format(label=entity.label))
     elif realism and found:
@@ -102,9 +105,8 @@ def describe_parts(entity: EntityPlan) -> dict[str, str]:
     """The seven body part descriptions of a portrait; they say what the plausibility description says."""
     texts = {}
     for part in BODY_PARTS:
-        found = [
-            flaw_sentence(flaw, entity) for flaw in entity.flaws if flaw.kind.part == part and flaw.kind.question != R2
-        ]
+        shown = [flaw for flaw in entity.flaws if flaw.kind.part == part]
+        found = [flaw_sentence(flaw, entity, Dimension.PLAUSIBILITY) for flaw in shown]
         fine = _PART_FINE[part] if entity.framing != "half" else _PART_FINE_HALF.get(part, _PART_FINE[part])
         texts[part] = " ".join(found) or _pick(fine, entity, part).format(label=entity.label)
     return texts
@@ -112,7 +114,7 @@ def describe_parts(entity: EntityPlan) -> dict[str, str]:
 
 def quality(entity: EntityPlan) -> float:
     """A made-up quality score between 0 and 1: lower with every defect, plus noise."""
-    defects = len(entity.flaws) + (not entity.rendered)
+    defects = sum(entity.answers[q.name] == q.defect for q in QUESTIONS)
     noise = random.Random(f"{entity.seed}/quality").gauss(0, 0.05)
     return round(min(max(0.92 - 0.13 * defects + noise, 0.0), 1.0), 3)
 

@@ -22,6 +22,7 @@ from qreal_tasks.mini.card import card
 from qreal_tasks.mini.plan import ImagePlan, plan_images
 from qreal_tasks.mini.prompts import MIN_IMAGES
 from qreal_tasks.mini.rows import DrawnRows, Row, draw_rows
+from qreal_tasks.whole_files import new_folder
 
 _ROWS_PER_GROUP = 200
 """A group is read as a whole; small enough for the hub's viewer."""
@@ -58,7 +59,7 @@ def draw_mini(
     """Draw a set of that many images and write it as a dataset in hub layout.
 
     Args:
-        folder: made if need be; must be empty.
+        folder: empty or not there; appears whole, or not at all.
         images: at least ``MIN_IMAGES``; an image has about two entities.
         seed: of everything random.
         portrait_share: of the prompts, those that ask for a portrait, between 0 and 1.
@@ -68,22 +69,23 @@ def draw_mini(
 
     Raises:
         ValueError: an argument is out of range.
-        FileExistsError: ``folder`` holds something already.
+        OSError: ``folder`` holds something already, or cannot be written.
     """
-    _check(folder, images, {"portrait_share": portrait_share, "test_share": test_share}, workers)
+    _check(images, {"portrait_share": portrait_share, "test_share": test_share}, workers)
     plans = plan_images(images, seed, portrait_share, test_share)
-    drawn = _draw_all(plans, workers)
-    splits = {split: [rows for rows in drawn if rows.split == split] for split in SPLITS}
-    summaries = {split: _summary(rows) for split, rows in splits.items()}
-    for split, rows in splits.items():
-        by_config = {
-            "objectqa": [row for image in rows for row in image.objectqa],
-            "imageqa": [image.imageqa for image in rows],
-        }
-        for config in CONFIGS:
-            _write(by_config[config], config, folder / parquet_name(config, split))
-    counts = {split: (s.images, s.entities, s.yes_shares) for split, s in summaries.items()}
-    (folder / "README.md").write_text(card(images, seed, counts), encoding="utf-8", newline="\n")
+    with new_folder(folder) as made:
+        drawn = _draw_all(plans, workers)
+        splits = {split: [rows for rows in drawn if rows.split == split] for split in SPLITS}
+        summaries = {split: _summary(rows) for split, rows in splits.items()}
+        for split, rows in splits.items():
+            by_config = {
+                "objectqa": [row for image in rows for row in image.objectqa],
+                "imageqa": [image.imageqa for image in rows],
+            }
+            for config in CONFIGS:
+                _write(by_config[config], config, made / parquet_name(config, split))
+        counts = {split: (s.images, s.entities, s.yes_shares) for split, s in summaries.items()}
+        (made / "README.md").write_text(card(images, seed, counts), encoding="utf-8", newline="\n")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return MiniSummary(folder, summaries, size)
 
@@ -93,7 +95,7 @@ def parquet_name(config: str, split: str) -> str:
     return f"data/{config}/{split}-00000-of-00001.parquet"
 
 
-def _check(folder: Path, images: int, shares: Mapping[str, float], workers: int) -> None:
+def _check(images: int, shares: Mapping[str, float], workers: int) -> None:
     """Refuse what cannot work before anything is drawn."""
     if images < MIN_IMAGES:
         raise ValueError(
@@ -104,10 +106,6 @@ def _check(folder: Path, images: int, shares: Mapping[str, float], workers: int)
             raise ValueError(f"{name} is {share}, expected a number between 0 and 1, both excluded")
     if workers < 1:
         raise ValueError(f"workers is {workers}, expected at least 1")
-    if folder.exists() and not folder.is_dir():
-        raise FileExistsError(f"{folder} is a file; give a folder that is empty or does not exist yet")
-    if folder.is_dir() and any(folder.iterdir()):
-        raise FileExistsError(f"{folder} is not empty; give an empty folder, or remove what is in it first")
 
 
 def _draw_all(plans: Sequence[ImagePlan], workers: int) -> list[DrawnRows]:

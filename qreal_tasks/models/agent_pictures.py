@@ -11,6 +11,7 @@ from PIL import Image
 
 from qreal_tasks.answers import parse_entities
 from qreal_tasks.answers.fields import Box
+from qreal_tasks.answers.regions import box_in_order
 from qreal_tasks.benchmark import Answer
 from qreal_tasks.boxes import Space, clip_to_image, to_pixels
 from qreal_tasks.models.batching import reason_of
@@ -55,7 +56,7 @@ class Entity:
     """An entity that was detected."""
 
     box: Box
-    """As the model wrote it, in the space it was asked for."""
+    """As the model wrote it, in the space it was asked for and its order of corners."""
     label: str
     crop: Image.Image
 
@@ -154,12 +155,13 @@ def entities_in(picture: Picture, response: Response) -> Detected:
     if said.reason is not None:
         raise ValueError(str(said.reason))
     image = as_rgb(picture.image)
-    boxes_px = to_pixels([e.box for e in said.entities], picture.space, *image.size, response.input_size)
+    boxes = [box_in_order(entity, picture.space) for entity in said.entities]
+    boxes_px = to_pixels(boxes, picture.space, *image.size, response.input_size)
     clipped = clip_to_image(boxes_px, *image.size)
     entities = [
-        Entity(entity.box, entity.label, image.crop((math.floor(x1), math.floor(y1), math.ceil(x2), math.ceil(y2))))
-        for entity, (x1, y1, x2, y2), inside in zip(
-            said.entities, clipped.boxes_px.tolist(), clipped.has_area.tolist(), strict=True
+        Entity(box, entity.label, image.crop((math.floor(x1), math.floor(y1), math.ceil(x2), math.ceil(y2))))
+        for entity, box, (x1, y1, x2, y2), inside in zip(
+            said.entities, boxes, clipped.boxes_px.tolist(), clipped.has_area.tolist(), strict=True
         )
         if inside
     ]
@@ -171,7 +173,7 @@ def as_json(described: Sequence[tuple[Entity, str]]) -> str:
     """Entities and their descriptions as ``imageqa_prompt`` asks for them.
 
     >>> as_json([(Entity((1.0, 2.0, 3.5, 4.0), "dog", Image.new("RGB", (3, 2))), "It has <five> legs.")])
-    '[{"bbox_2d": [1, 2, 3.5, 4], "label": "dog", "description": "It has \\\\u003cfive> legs."}]'
+    '[{"bbox_2d": [1, 2, 3.5, 4], "label": "dog", "description": "It has <five> legs."}]'
     """
     rows = [
         {
@@ -181,8 +183,7 @@ def as_json(described: Sequence[tuple[Entity, str]]) -> str:
         }
         for entity, description in described
     ]
-    # The reader of the answer drops what lies before a closing tag of reasoning, also inside a text.
-    return json.dumps(rows).replace("<", "\\u003c")
+    return json.dumps(rows)
 
 
 def _question(request: Request) -> tuple[str, Space]:

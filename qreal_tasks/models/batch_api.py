@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import httpx2
 import openai
 
-from qreal_tasks.models.openai_http import StatusError, short
+from qreal_tasks.models.openai_errors import MalformedAnswer, error_of, redirected, short
+from qreal_tasks.models.openai_http import at_most
 from qreal_tasks.models.openai_retry import Action, StoppedRun, judge
+from qreal_tasks.private import own_keys, without_key
 
 ENDPOINT: Final = "/v1/chat/completions"
 PATIENCE = 20
 """Attempts at one step, a polling interval between them, before the program stops. The batches do not."""
+MOST_BYTES = 2**31
+"""Of a file of answers: 50,000 requests of a batch with 40 kB for each."""
 _ENDED = ("completed", "failed", "expired", "cancelled")
 _METADATA = "qreal"
 
@@ -51,6 +55,7 @@ class BatchApi:
     def __init__(self, client: openai.OpenAI, model: str, wait_s: float) -> None:
         self._client, self._model, self._wait_s = client, model, wait_s
         self._url = str(client.base_url).rstrip("/")
+        self._keys = own_keys(client.api_key)
         self._reached = False
 
     def upload(self, name: str, lines: bytes) -> str:
@@ -97,24 +102,34 @@ class BatchApi:
         )
         found = self._insist(lambda: self._client.batches.retrieve(batch_id), unknown)
         counts, errors = found.request_counts, (found.errors and found.errors.data) or []
+        refused = (self._told(f"{error.code or ''} {error.message or ''}".strip()) for error in errors)
         return Batch(
             str(found.status),
             counts.completed + counts.failed if counts else 0,
             tuple(str(file) for file in (found.output_file_id, found.error_file_id) if file),
-            "; ".join(dict.fromkeys(short(f"{error.code or ''} {error.message or ''}".strip()) for error in errors)),
+            "; ".join(dict.fromkeys(refused)),
         )
 
     def lines(self, file_id: str) -> list[bytes]:
-        """The lines of a file; none when the server has deleted it, which it does after a month."""
+        """The lines of a file as they are; none when the server has deleted it, which it does after a month."""
 
         def step() -> bytes:
             try:
-                return bytes(self._client.files.content(file_id).content)
+                with self._client.files.with_streaming_response.content(file_id) as answer:
+                    return at_most(answer.iter_bytes(), MOST_BYTES)
             except openai.NotFoundError:
                 log.warning("%s no longer has file %s", self._url, file_id)
                 return b""
+            except httpx2.HTTPError as error:  # in the middle of the file, where the client does not look
+                raise openai.APIConnectionError(message=str(error), request=error.request) from error
+            except MalformedAnswer as error:
+                raise StoppedRun(f"file {file_id} of {self._url}: {error}; no batch has so many answers") from error
 
         return [line for line in self._insist(step, "").splitlines() if line.strip()]
+
+    def clean(self, said: Any) -> Any:
+        """A JSON value or text of the server, without the user's keys."""
+        return without_key(said, *self._keys)
 
     def _no_batches(self) -> str:
         return f"{self._url} has no Batch API; go on without --batch"
@@ -144,7 +159,8 @@ class BatchApi:
             StoppedRun: it will not.
         """
         if isinstance(error, openai.APIStatusError):
-            refused = status_error(error.status_code, error.body)
+            location = error.response.headers.get("location", "") if error.response.is_redirect else ""
+            refused = error_of(error.status_code, self.clean(redirected(location) if location else error.body))
             if refused.status == 404:
                 raise StoppedRun(f"{unknown} ({refused})") from error
             verdict = judge(refused, self._model, self._url, self._reached)
@@ -153,23 +169,13 @@ class BatchApi:
             self._reached = True
             return verdict.message
         if isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError):
-            cause = short(str(error.__cause__ or error))
+            cause = self._told(str(error.__cause__ or error))
             if isinstance(error.__cause__, httpx2.ConnectError) and not self._reached:
                 raise StoppedRun(
                     f"no connection to {self._url} ({cause}). Start the server, or correct base_url."
                 ) from error
             return f"connection lost ({cause})"
-        return short(error.message)
+        return self._told(error.message)
 
-
-def status_error(status: int, body: object) -> StatusError:
-    """From the body of an error, ``{"error": {...}}`` or what is in it, as far as the server follows OpenAI."""
-    said = body.get("error", body) if isinstance(body, Mapping) else body
-    fields: Mapping[str, Any] = said if isinstance(said, Mapping) else {"message": said}
-    param = fields.get("param")
-    return StatusError(
-        status,
-        short(str(fields.get("message") or "no message")),
-        f"{fields.get('code') or ''} {fields.get('type') or ''}".strip(),
-        None if param is None else str(param),
-    )
+    def _told(self, text: str) -> str:
+        return short(self.clean(text))

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 from qreal_tasks.models.batch_api import ENDPOINT, Batch, BatchApi
 from qreal_tasks.models.batch_state import BatchState, Shard
 from qreal_tasks.models.openai_chat import check
-from qreal_tasks.models.openai_http import short
+from qreal_tasks.models.openai_errors import short
 from qreal_tasks.models.openai_usage import Prices
 
 PRICE_FACTOR = 0.5
@@ -161,7 +161,22 @@ class Batches:
     def lines(self, shard: Shard, batch: Batch) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Key and line of everything that a batch brought for what was asked; any other line is told in the log."""
         for file_id in batch.files:
-            yield from _lines(self._api.lines(file_id), file_id, shard.items)
+            yield from self._lines(file_id, shard.items)
+
+    def _lines(self, file_id: str, asked: Collection[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        for number, line in enumerate(self._api.lines(file_id), start=1):
+            try:
+                said = self._api.clean(json.loads(line))
+            except (ValueError, RecursionError):
+                said = None
+            key = said.get("custom_id") if isinstance(said, dict) else None
+            if not isinstance(key, str):
+                shown = short(self._api.clean(repr(line)))
+                log.warning("file %s, line %d cannot be read: %s", file_id, number, shown)
+            elif key not in asked:
+                log.warning("file %s, line %d answers %s, which was not asked", file_id, number, short(key))
+            else:
+                yield key, said
 
     def _submit(self, items: dict[str, Any], content: bytes) -> None:
         state = self._state
@@ -200,18 +215,3 @@ def batch_prices(prices: Prices) -> Prices:
     return Prices(
         prices.input * PRICE_FACTOR, prices.output * PRICE_FACTOR, None if cached is None else cached * PRICE_FACTOR
     )
-
-
-def _lines(lines: Iterable[bytes], file_id: str, asked: Collection[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for number, line in enumerate(lines, start=1):
-        try:
-            said = json.loads(line)
-        except (ValueError, RecursionError):
-            said = None
-        key = said.get("custom_id") if isinstance(said, dict) else None
-        if not isinstance(key, str):
-            log.warning("file %s, line %d cannot be read: %s", file_id, number, short(repr(line)))
-        elif key not in asked:
-            log.warning("file %s, line %d answers %s, which was not asked", file_id, number, short(key))
-        else:
-            yield key, said

@@ -12,17 +12,18 @@ asks.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from qreal_tasks.locks import locked
 from qreal_tasks.models.openai_retry import StoppedRun
 from qreal_tasks.models.sqlite_file import StoreError
+from qreal_tasks.plain_files import read_bytes
+from qreal_tasks.whole_files import write_whole
 
 
 @dataclass
@@ -61,16 +62,12 @@ class BatchState:
         if not self.shards:
             self._path.unlink(missing_ok=True)
             return
-        beside = self._path.with_name(f"{self._path.name}.new")
-        with beside.open("w", encoding="ascii") as file:
-            json.dump({"owner": self._owner, "shards": [asdict(shard) for shard in self.shards]}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, self._path)
+        said = {"owner": self._owner, "shards": [asdict(shard) for shard in self.shards]}
+        write_whole(self._path, json.dumps(said), sync=True)
 
     def _read(self) -> list[Shard]:
         try:
-            said = json.loads(self._path.read_bytes())
+            said = json.loads(read_bytes(self._path))
             if said["owner"] != self._owner:
                 raise ValueError(f"it belongs to {said['owner']}, expected {self._owner}")
             return [Shard.of(shard) for shard in said["shards"]]
@@ -90,9 +87,6 @@ def opened(path: Path, owner: str) -> Iterator[BatchState]:
         StoreError: the file is damaged or of another owner.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f"{path.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoppedRun(f"another program waits for these batches ({path}); let it end first") from None
+    taken = StoppedRun(f"another program waits for these batches ({path}); let it end first")
+    with locked(path.with_name(f"{path.name}.lock"), taken):
         yield BatchState(path, owner)

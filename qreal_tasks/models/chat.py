@@ -9,6 +9,10 @@ from typing import Any
 import torch
 from PIL import Image
 
+from qreal_tasks.answers.spoken import Reason, spoken
+
+_MARK_CHARACTERS = 64
+"""At the end of a prompt, among which a mark that opens reasoning is looked for."""
 _SEQUENCE_KEYS = frozenset({"input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids"})
 
 
@@ -84,6 +88,14 @@ class Chat:
     def rendered(self, text: str) -> str:
         """The prompt as text, placeholders not expanded."""
         return str(self.processor.apply_chat_template(_messages(text), tokenize=False, add_generation_prompt=True))
+
+    def opened_reasoning(self, text: str) -> str:
+        """The end of the prompt from the mark that opens reasoning; empty when it opens none, or closes it again."""
+        rendered = self.rendered(text)
+        for start in range(len(rendered) - 1, max(0, len(rendered) - _MARK_CHARACTERS) - 1, -1):
+            if spoken(rendered[start:]).reason is Reason.UNFINISHED_REASONING:
+                return rendered[start:]
+        return ""
 
     def answer_ids(self, text: str, answer: str) -> list[int]:
         """Token ids of ``answer`` as they follow the prompt of ``text``: what a model is to write there.

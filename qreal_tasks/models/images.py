@@ -8,11 +8,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import numpy as np
 from PIL import Image
 
 LARGEST_RATIO = 200
-"""Qwen's processors refuse a picture whose sides differ by more than this factor."""
+"""Qwen's processors, and servers with such a model, refuse a picture whose sides differ by more than this factor."""
+
+Size = tuple[int, int]
+"""Width and height in pixels."""
 
 SMALLEST_SIDE = 4
 """An array with a side of 1 or 3 pixels can be taken for one whose colours come first."""
@@ -39,17 +45,38 @@ def as_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def pixels_digest(rgb: Image.Image) -> str:
+    """SHA-256 over size and pixels: the same for copies in another lossless format."""
+    digest = hashlib.sha256(json.dumps(rgb.size).encode())
+    digest.update(rgb.tobytes())
+    return digest.hexdigest()
+
+
 def with_sides_in_range(image: Image.Image) -> Image.Image:
     """The picture, stretched where a processor could not take it: a side too thin, or too small.
 
     It is stretched and not padded so that boxes relative to width and height stay what they are.
     """
-    width, height = image.size
+    size = sides_in_range(image.size)
+    return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
+
+
+def sides_in_range(size: Size) -> Size:
+    """The size that ``with_sides_in_range`` gives a picture of this one.
+
+    >>> sides_in_range((4, 900)), sides_in_range((640, 480))
+    ((5, 900), (640, 480))
+    """
+    width, height = size
     thinnest = -(-max(width, height) // LARGEST_RATIO)
     width, height = max(width, thinnest), max(height, thinnest)
     times = -(-SMALLEST_SIDE // min(width, height))
-    size = (width * times, height * times)
-    return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
+    return width * times, height * times
+
+
+def ratio_in_range(size: Size) -> bool:
+    """Whether no side is longer than ``LARGEST_RATIO`` times the other."""
+    return max(size) <= LARGEST_RATIO * min(size)
 
 
 def _from_numbers(image: Image.Image) -> Image.Image:

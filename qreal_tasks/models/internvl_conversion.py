@@ -25,6 +25,8 @@ from transformers import (
 )
 
 from qreal_tasks.models.internvl_weights import check_weights, weight_files, write_weights
+from qreal_tasks.plain_files import read_text
+from qreal_tasks.whole_files import new_folder
 
 _MODEL_TYPES = {"InternLM2ForCausalLM": "llama", "Qwen2ForCausalLM": "qwen2"}
 
@@ -70,7 +72,7 @@ def convert(source: Path, target: Path) -> None:
 
     Args:
         source: folder with ``config.json``, ``*.safetensors`` and the tokenizer's files, as on the hub.
-        target: folder that is empty or does not exist.
+        target: folder that is empty or does not exist; appears whole, or not at all.
 
     Raises:
         ValueError: what is in ``source`` is no such checkpoint, not whole, or of a kind that the native model does not
@@ -84,14 +86,14 @@ def convert(source: Path, target: Path) -> None:
     config = _native_config(original, tokenizer)
     files = weight_files(source)
     check_weights(files, config)
-    target.mkdir(parents=True, exist_ok=True)
-    _processor(original, tokenizer, config).save_pretrained(target)
-    ends = {tokenizer.convert_tokens_to_ids("<|im_end|>"), tokenizer.eos_token_id}
-    GenerationConfig(
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=sorted(ends), pad_token_id=tokenizer.pad_token_id
-    ).save_pretrained(target)
-    write_weights(files, config, target)
-    config.save_pretrained(target)  # last: what was interrupted does not load
+    with new_folder(target) as beside:
+        _processor(original, tokenizer, config).save_pretrained(beside)
+        ends = {tokenizer.convert_tokens_to_ids("<|im_end|>"), tokenizer.eos_token_id}
+        GenerationConfig(
+            bos_token_id=tokenizer.bos_token_id, eos_token_id=sorted(ends), pad_token_id=tokenizer.pad_token_id
+        ).save_pretrained(beside)
+        write_weights(files, config, beside)
+        config.save_pretrained(beside)
 
 
 def _read_config(source: Path) -> dict[str, Any]:
@@ -123,7 +125,7 @@ def _read_config(source: Path) -> dict[str, Any]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(read_text(path))
     except ValueError as error:
         raise ValueError(f"{path} is not JSON ({error}); download it again") from error
     return content

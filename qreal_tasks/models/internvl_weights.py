@@ -16,6 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from transformers import InternVLForConditionalGeneration
 
+from qreal_tasks.plain_files import read_text, require_file
+
 _PREFIXES = {
     "vision_model.": "model.vision_tower.",
     "mlp1.": "model.multi_modal_projector.",
@@ -61,7 +63,7 @@ def weight_files(source: Path) -> list[Path]:
     index = source / "model.safetensors.index.json"
     names = {"model.safetensors"}
     if index.is_file():
-        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        names = set(json.loads(read_text(index))["weight_map"].values())
     if missing := sorted(name for name in names if not (source / name).is_file()):
         raise ValueError(f"{source} lacks the weights {', '.join(missing)}; download the checkpoint again")
     return [source / name for name in sorted(names)]
@@ -83,7 +85,7 @@ def check_weights(files: Sequence[Path], config: Any) -> None:
     unexpected: list[str] = []
     for file in files:
         try:
-            with safe_open(file, "pt") as weights:
+            with safe_open(require_file(file), "pt") as weights:
                 for name in weights.keys():  # noqa: SIM118, it is no mapping
                     parts = _native_parts(name, torch.empty(weights.get_slice(name).get_shape(), device="meta"), config)
                     found |= {native: tuple(part.shape) for native, part in parts.items()}
@@ -108,7 +110,7 @@ def write_weights(files: Sequence[Path], config: Any, target: Path) -> None:
     size = 0
     for at, file in enumerate(files, start=1):
         parts: dict[str, torch.Tensor] = {}
-        with safe_open(file, "pt") as weights:
+        with safe_open(require_file(file), "pt") as weights:
             for name in weights.keys():  # noqa: SIM118
                 parts |= _native_parts(name, weights.get_tensor(name), config)
         written = f"model-{at:05}-of-{len(files):05}.safetensors"

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from qreal_tasks.models.patches import use_patch_products
+from qreal_tasks.plain_files import open_file, read_text
 
 _WEIGHTS = ("*.safetensors", "*.bin")
 _SETTINGS = ("*.json", "*.txt", "*.jinja", "*.model")
@@ -121,14 +122,14 @@ def model_content(pretrained: str, revision: str | None, model: Any) -> dict[str
     """What names a model wherever it lies: the hub's commit, or the content of a folder."""
     folder = Path(pretrained)
     if folder.is_dir():
-        return {"model": folder.resolve().name, "content": _folder_content(folder)}
+        return {"model": folder.resolve().name, "content": folder_content(folder)}
     return {"model": pretrained, "revision": getattr(model.config, "_commit_hash", None) or revision}
 
 
 def adapter_content(adapter: str) -> str:
     """SHA-256 over an adapter's weights and settings, without where its base model was when it was trained."""
-    folder = _adapter_folder(adapter)
-    settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    folder = adapter_folder(adapter)
+    settings = json.loads(read_text(folder / "adapter_config.json"))
     for place in ("base_model_name_or_path", "revision"):
         settings.pop(place, None)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
@@ -151,7 +152,7 @@ def with_adapter(model: Any, adapter: str, trainable: bool = False) -> Any:
     from peft import PeftModel
     from peft.tuners.tuners_utils import BaseTuner
 
-    folder = _adapter_folder(adapter)
+    folder = adapter_folder(adapter)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -173,13 +174,18 @@ def _processor_beside(adapter: str) -> Any:
     """The processor in an adapter's folder, None where it holds none."""
     from transformers import AutoProcessor
 
-    folder = _adapter_folder(adapter)
+    folder = adapter_folder(adapter)
     if not any((folder / name).is_file() for name in ("processor_config.json", "preprocessor_config.json")):
         return None
     return AutoProcessor.from_pretrained(folder)
 
 
-def _adapter_folder(adapter: str) -> Path:
+def adapter_folder(adapter: str) -> Path:
+    """The folder of an adapter.
+
+    Raises:
+        OSError: no adapter is there.
+    """
     folder = Path(adapter).expanduser()
     if not (folder / "adapter_config.json").is_file():
         raise OSError(f"adapter={adapter}: no adapter_config.json there, expected a folder that PEFT saved")
@@ -195,7 +201,7 @@ def _device(device: str | None) -> torch.device:
     return torch.device(device or "cpu")
 
 
-def _folder_content(folder: Path) -> str:
+def folder_content(folder: Path) -> str:
     """SHA-256 over the files that make a model, read whole: tuning may have changed any one tensor.
 
     That takes about a second per gigabyte and core, of files that loading has just read.
@@ -209,5 +215,5 @@ def _folder_content(folder: Path) -> str:
 
 
 def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import torch
 
 from qreal_tasks.boxes import Space
-from qreal_tasks.models.families import BOX_SPACE_OF_MODEL_TYPE, DEFAULT_BOX_SPACE
+from qreal_tasks.models.adapter_base import check_base
+from qreal_tasks.models.families import box_space_of_type
 from qreal_tasks.models.loading import adapter_content, limit_pictures, model_content, picture_limits, processor_of
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.sources import ModelSource
@@ -89,6 +90,8 @@ class OnDemand:
         from transformers import AutoConfig
 
         self.source, self._memory = source, memory
+        if source.adapter is not None:
+            check_base(source.adapter, source.pretrained, source.revision, refuse=False)
         opened = _Opened(
             AutoConfig.from_pretrained(source.pretrained, revision=source.revision),
             processor_of(source.pretrained, source.adapter, source.revision),
@@ -105,7 +108,7 @@ class OnDemand:
     @property
     def box_space(self) -> Space:
         """As ``TransformersEngine.box_space``."""
-        return BOX_SPACE_OF_MODEL_TYPE.get(self._model_type, DEFAULT_BOX_SPACE)
+        return box_space_of_type(self._model_type)
 
     def identity(self) -> dict[str, Any]:
         """As ``TransformersEngine.identity``, of what is known without the weights in memory."""

@@ -14,19 +14,24 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from qreal_tasks.models.addresses import is_plain_address
 from qreal_tasks.models.openai_bridge import iterate
 from qreal_tasks.models.openai_dialect import Dialect
-from qreal_tasks.models.openai_http import ChatServer, StatusError
-from qreal_tasks.models.openai_retry import CONTENT_FILTER, Action, StoppedRun, Verdict, judge, wait_s
+from qreal_tasks.models.openai_errors import StatusError
+from qreal_tasks.models.openai_http import ChatServer
+from qreal_tasks.models.openai_outage import OUTAGE_S, Outage
+from qreal_tasks.models.openai_reading import choice_in
+from qreal_tasks.models.openai_retry import CONTENT_FILTER, Action, StoppedRun, Verdict, judge
 from qreal_tasks.models.openai_usage import Prices, Usage
+from qreal_tasks.models.openai_waits import wait_s
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 FAILURES_IN_A_ROW = 50
 """Requests given up one after the other, none answered between them, before the run stops: the server is gone."""
 
+_PROBE_S = 30.0
+"""For a request that only asks whether the server is there."""
 _BUSY_STEPS = 5
 """Waits grow so often while the server answers others: 8 s by default, or the last ones wait long after it is free."""
 
@@ -45,6 +50,8 @@ class Standing:
     """It has sent something, if only an error."""
     answers: int = 0
     failed_in_a_row: int = 0
+    answered_body: Mapping[str, Any] | None = None
+    """The last request that was answered: asked again, it tells whether the server is there."""
 
 
 class ChatClient:
@@ -63,6 +70,7 @@ class ChatClient:
         first_wait_s: before the first retry; three times as long before each next one, a minute at most, and never
             shorter than the server asks for.
         prices: of the model.
+        outage_s: how long a server is waited for that has answered and then is gone; no retries are spent meanwhile.
 
     Raises:
         StoppedRun: there is no key and OpenAI itself is asked.
@@ -81,11 +89,13 @@ class ChatClient:
         max_retries: int,
         first_wait_s: float,
         prices: Prices | None,
+        outage_s: float = OUTAGE_S,
     ) -> None:
         check(is_whole(concurrency) and concurrency >= 1, "concurrency", concurrency, "a whole number of 1 or more")
         check(is_whole(max_retries) and max_retries >= 0, "max_retries", max_retries, "a whole number of 0 or more")
         check(is_number(timeout_s) and timeout_s > 0, "timeout_s", timeout_s, "a number of more than 0")
         check(is_number(first_wait_s) and first_wait_s >= 0, "first_wait_s", first_wait_s, "a number of 0 or more")
+        check(is_number(outage_s) and outage_s >= 0, "outage_s", outage_s, "a number of 0 or more")
         self.model = model
         self.base_url = _address(base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL)
         self.concurrency = concurrency
@@ -93,7 +103,7 @@ class ChatClient:
         self.asked_dialect = dialect
         """What was asked for, whatever the server then turned out to take."""
         self.standing = Standing(dialect)
-        self.max_retries, self.first_wait_s = max_retries, first_wait_s
+        self.max_retries, self.first_wait_s, self.outage_s = max_retries, first_wait_s, outage_s
         self._api_key = api_key_for(api_key, self.base_url)
         self._timeout_s = timeout_s
         self._prices = prices
@@ -172,8 +182,10 @@ class Asking:
     """Requests through open connections; the client's ``concurrency`` bounds all of them together."""
 
     def __init__(self, client: ChatClient, server: ChatServer) -> None:
-        self._client, self._server = client, server
+        self.server, self.alone = server, asyncio.Lock()
+        self._client = client
         self._places = asyncio.Semaphore(client.concurrency)
+        self._outage = Outage(self._is_there, client.base_url, client.first_wait_s, client.outage_s)
 
     async def each(
         self,
@@ -216,11 +228,16 @@ class Asking:
         attempt, failures, answers = 0, 0, standing.answers
         while True:
             attempt += 1
-            dialect = standing.dialect
+            dialect, outages = standing.dialect, self._outage.count
             try:
+                await self._outage.over()
+                outages = self._outage.count
                 async with self._places:
                     dialect = standing.dialect  # it may have changed while this one waited
-                    return self._read(await self._server.ask(body(dialect)), dialect, read)
+                    sent = body(dialect)
+                    return self._read(sent, await self.server.ask(sent), dialect, read)
+            except StoppedRun:
+                raise
             except Exception as error:
                 if client.learn(error, dialect):
                     attempt -= 1
@@ -232,16 +249,44 @@ class Asking:
                 # A limit on requests per minute is no failure: whoever waits has a turn as long as others have theirs.
                 failures += not (verdict.busy and standing.answers > answers)
                 answers = standing.answers
+                pause_s = wait_s(error, max(failures, min(attempt, _BUSY_STEPS)), client.first_wait_s)
+                may_be_gone = verdict.gone and answers > 0
+                if may_be_gone:
+                    await asyncio.sleep(pause_s)
+                    if standing.answers == answers:
+                        await self._outage.look(verdict.message)
+                    if self._outage.count > outages:
+                        attempt, failures = attempt - 1, failures - 1  # the server's failure and not this request's
+                        continue
                 if verdict.action is Action.GIVE_UP or failures > client.max_retries:
                     return client.given_up(verdict)
                 client.usage.retries += 1
-                step = max(failures, min(attempt, _BUSY_STEPS))
-                await asyncio.sleep(wait_s(error, step, client.first_wait_s))
+                if not may_be_gone:
+                    await asyncio.sleep(pause_s)
 
-    def _read(self, completion: object, dialect: Dialect, read: Callable[[object, Dialect], Answer]) -> Answer:
+    async def _is_there(self) -> bool:
+        """Whether the server answers, with whatever, what it has answered before."""
+        client, standing = self._client, self._client.standing
+        assert standing.answered_body is not None  # nobody is waited for who never answered
+        try:
+            completion = await self.server.ask(standing.answered_body, _PROBE_S)
+            choice_in(completion)
+        except Exception as error:
+            return not judge(error, client.model, client.base_url, True).gone
+        assert isinstance(completion, dict)  # it has a choice
+        client.usage.add(completion)
+        return True
+
+    def _read(
+        self,
+        sent: Mapping[str, Any],
+        completion: object,
+        dialect: Dialect,
+        read: Callable[[object, Dialect], Answer],
+    ) -> Answer:
         answer = read(completion, dialect)
         standing = self._client.standing
-        standing.reached, standing.failed_in_a_row = True, 0
+        standing.reached, standing.failed_in_a_row, standing.answered_body = True, 0, sent
         standing.answers += 1
         assert isinstance(completion, dict)  # read would have raised
         self._client.usage.add(completion)
@@ -268,12 +313,14 @@ def api_key_for(api_key: str | None, base_url: str) -> str:
     """The key, else ``OPENAI_API_KEY``, without the blanks that a copied line or a file brings along.
 
     Raises:
-        StoppedRun: there is none and OpenAI itself is asked.
-        ValueError: it cannot be sent.
+        StoppedRun: there is none and OpenAI itself is asked, or it cannot be sent; its text never holds the key.
     """
     key = ((api_key or "").strip() or os.environ.get("OPENAI_API_KEY", "")).strip()
-    if not key.isprintable():  # the key itself is never shown
-        raise ValueError("the API key holds a line break or another control character, expected one line")
+    if not (key.isascii() and key.isprintable()):  # a client that tried to send it would show it in its error
+        raise StoppedRun(
+            "the API key holds a line break, or another character that no key has; expected one line of letters, "
+            "digits and signs. Set OPENAI_API_KEY anew"
+        )
     if key:
         return key
     if base_url == DEFAULT_BASE_URL:
@@ -285,7 +332,7 @@ def _address(base_url: str) -> str:
     """Checked, because it is printed and stored: a user name, password or query may hold a key."""
     if not is_plain_address(base_url):
         raise ValueError(
-            f"base_url at host {urlsplit(base_url).hostname!r} is no plain address, expected http(s)://host[:port]/v1; "
-            "a key goes into api_key"
+            "base_url is no plain address (not shown: it may hold a key), expected http(s)://host[:port]/v1 "
+            "without user, password or query; set OPENAI_API_KEY for a key"
         )
     return base_url.rstrip("/")

@@ -6,11 +6,12 @@ import asyncio
 import base64
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from PIL import Image
 
+from qreal_tasks.models.images import Size
 from qreal_tasks.models.requests import Request
 
 ImageFormat = Literal["png", "jpeg"]
@@ -23,11 +24,14 @@ class UnsendableImage(ValueError):  # noqa: N818
     """The picture cannot be encoded; the message says why."""
 
 
-def data_url(image: Image.Image, image_format: ImageFormat = "png") -> str:
+def data_url(image: Image.Image, image_format: ImageFormat = "png", size: Size | None = None) -> str:
     """``data:image/png;base64,…`` of the pixels alone: no profile, text or orientation of the file goes along.
 
     PNG keeps every 8-bit pixel. 16-bit grey is brought to 8 bits, and CMYK, YCbCr, LAB and HSV to RGB, which
     servers do not take. JPEG is quality 95 without chroma subsampling, its alpha dropped.
+
+    Args:
+        size: width and height to send it in; default its own.
 
     Raises:
         UnsendableImage: a mode with no defined range (``F``), or a file that Pillow cannot read to its end.
@@ -35,6 +39,8 @@ def data_url(image: Image.Image, image_format: ImageFormat = "png") -> str:
     out = io.BytesIO()
     try:
         plain = eight_bits(image)
+        if size is not None and size != plain.size:
+            plain = plain.convert("L" if plain.mode == "1" else plain.mode).resize(size, Image.Resampling.BICUBIC)
         if image_format == "jpeg":
             plain.convert("RGB").save(out, "JPEG", quality=JPEG_QUALITY, subsampling=0)
         else:
@@ -66,18 +72,27 @@ def eight_bits(image: Image.Image) -> Image.Image:
 
 
 class Pictures:
-    """Data URLs of the pictures of a run, kept only while questions about them are left."""
+    """Data URLs of the pictures of a run, kept only while questions about them are left.
 
-    def __init__(self, requests: Sequence[Request], image_format: ImageFormat) -> None:
-        self._format = image_format
+    Args:
+        sent: the size to send a picture of a size in.
+    """
+
+    def __init__(
+        self, requests: Sequence[Request], image_format: ImageFormat, sent: Callable[[Size], Size] = lambda size: size
+    ) -> None:
+        self._format, self._sent = image_format, sent
         self._left = Counter(id(request.image) for request in requests)
         self._urls: dict[int, asyncio.Task[str]] = {}
 
     async def url(self, image: Image.Image) -> str:
         """The data URL, encoded in a worker thread the first time."""
         if id(image) not in self._urls:
-            self._urls[id(image)] = asyncio.create_task(asyncio.to_thread(data_url, image, self._format))
+            self._urls[id(image)] = asyncio.create_task(asyncio.to_thread(self._encoded, image))
         return await self._urls[id(image)]
+
+    def _encoded(self, image: Image.Image) -> str:
+        return data_url(image, self._format, self._sent(image.size))
 
     def done(self, image: Image.Image) -> None:
         """One question about ``image`` is answered."""

@@ -1,13 +1,13 @@
-"""A chat completion as a ``Response``."""
+"""A chat completion as a ``Response``: only what ended as an answer is one."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
 from typing import Any
 
-from qreal_tasks.models.openai_http import MalformedAnswer, writable
+from qreal_tasks.models.openai_errors import MalformedAnswer, error_in, short, writable
+from qreal_tasks.models.openai_logprobs import scored
 from qreal_tasks.models.openai_retry import CONTENT_FILTER
 from qreal_tasks.models.requests import Response
 
@@ -16,90 +16,104 @@ EMPTY = "empty answer"
 OUT_OF_TOKENS = "used up its tokens before answering"
 """A model that reasons first spent the whole limit on that: a matter of settings and no decision of the model."""
 
-
-@dataclass(frozen=True)
-class Covered:
-    """Probabilities of the choices at one token."""
-
-    p: tuple[float, ...] | None
-    """Normalised over the choices; None when none of them is among the listed tokens."""
-    mass: float
-    """What the listed spellings of all choices cover together, before normalising."""
-
-
-def covered(tokens: Iterable[tuple[str, float]], choices: tuple[str, ...]) -> Covered:
-    """Sum the probabilities of every spelling of each choice: blanks around a token and its case do not count.
-
-    A choice that is not listed has probability 0: with twenty tokens listed, it is less likely than all of them.
-
-    Args:
-        tokens: text and natural log-probability, as ``top_logprobs`` lists them.
-
-    >>> import math
-    >>> listed = [(" yes", math.log(0.5)), ("YES", math.log(0.1)), ("No", math.log(0.2)), ("The", math.log(0.1))]
-    >>> p, mass = covered(listed, ("Yes", "No")).p, covered(listed, ("Yes", "No")).mass
-    >>> [round(x, 6) for x in p], round(mass, 6)
-    ([0.75, 0.25], 0.8)
-    """
-    place = {choice.strip().casefold(): at for at, choice in enumerate(choices)}
-    sums = [0.0] * len(choices)
-    for token, logprob in tokens:
-        at = place.get(token.strip().casefold())
-        if at is not None and not math.isnan(logprob):
-            sums[at] += math.exp(min(logprob, 0.0))
-    mass = math.fsum(sums)
-    return Covered(tuple(x / mass for x in sums) if mass > 0 else None, mass)
+_ENDED = re.compile(
+    r"stop(ped|_sequence|_token)?|end(_turn|_of_turn)?|eos(_token)?|eot|complete(d)?|finish(ed)?|normal|refusal"
+)
+_CUT_OFF = re.compile(r"length|max(_output|_completion)?_(tokens|length)|model_length|(model_)?context_window_exceeded")
+_FILTERED = re.compile(
+    r"content_?filter|sensitive|(image_)?safety|moderation|prohibited_content|blocklist|spii|recitation|guardrail"
+)
+_PUNCTUATION = " \t\r\n.,;:!。"
 
 
 def read(completion: object, choices: tuple[str, ...]) -> Response:
     """The answer, its probabilities when ``choices`` are scored and the server gives them, or why there is none.
 
-    An answer cut off at the token limit keeps its text. Log-probabilities of another form than OpenAI's count as none.
+    An answer cut off at the token limit keeps its text. One that is a choice and nothing else but punctuation is kept
+    as that word, "Yes" for "Yes.": with a limit of one token the same answer comes without it.
 
     Args:
         completion: the JSON value that the server sent.
 
     Raises:
-        MalformedAnswer: it is no chat completion.
+        MalformedAnswer: it is no chat completion, or the server ended it before the model did.
+        StatusError: it holds an error, of the whole or of the answer.
     """
-    choice = _only_choice(completion)
-    message, finished = choice.get("message"), choice.get("finish_reason")
-    if isinstance(finished, str) and finished.startswith("content_filter"):
-        said = message.get("content") if isinstance(message, dict) else None  # a filter may take the whole message out
+    choice = choice_in(completion)
+    message, ended = choice.get("message"), _ended(choice)
+    if _FILTERED.match(ended):
+        said = message.get("content") if isinstance(message, Mapping) else None  # a filter may take all of it out
         return Response(writable(said) if isinstance(said, str) else "", choices, unanswered=CONTENT_FILTER)
-    if not isinstance(message, dict):
-        raise MalformedAnswer(f"no choices[0].message in {str(completion)[:80]!r}")
+    if not isinstance(message, Mapping):
+        raise MalformedAnswer(f"no choices[0].message in {short(str(completion))[:80]!r}")
+    is_cut = _CUT_OFF.fullmatch(ended) is not None
+    if ended and not is_cut and not _ENDED.fullmatch(ended):
+        raise MalformedAnswer(f"the answer did not end: finish_reason {short(ended)!r}")
     text = _text_of(message.get("content"))
-    if message.get("refusal"):
-        return Response(_text_of(message["refusal"]), choices, unanswered=REFUSED)
-    if finished == "length" and not text:
-        return Response("", choices, unanswered=OUT_OF_TOKENS)
-    listed = first_token(completion) if choices else None
-    if listed is not None:
-        found = covered(listed, choices)
-        if text or found.p is not None:
-            return Response(text, choices, p=found.p, mass=found.mass)
-    return Response(text, choices, unanswered=None if text else EMPTY)
+    if message.get("refusal") or ended == "refusal":
+        return Response(_text_of(message.get("refusal")) or text, choices, unanswered=REFUSED)
+    if not text.strip():
+        if is_cut:
+            return Response(text, choices, unanswered=OUT_OF_TOKENS)
+        if not _has_tokens(completion, choice):
+            raise MalformedAnswer("an empty answer without a token")
+        return Response(text, choices, unanswered=EMPTY)
+    if not choices:
+        return Response(text)
+    found = scored(choice, text, choices)
+    bare = text.strip(_PUNCTUATION)
+    kept = bare if found.p is not None and is_choice(bare, choices) else text
+    return Response(kept, choices, p=found.p, mass=found.mass, no_p=found.why_not)
 
 
-def first_token(completion: object) -> list[tuple[str, float]] | None:
-    """Tokens and log-probabilities listed for the first place of the answer; None when there are none to be read."""
-    logprobs = _only_choice(completion).get("logprobs")
-    if not isinstance(logprobs, dict) or not logprobs.get("content"):
-        return None
-    try:
-        listed = logprobs["content"][0].get("top_logprobs") or ()
-        return [(str(token["token"]), float(token["logprob"])) for token in listed] or None
-    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
-        return None
+def choice_in(completion: object) -> Mapping[str, Any]:
+    """The one choice of a chat completion.
 
-
-def _only_choice(completion: object) -> dict[str, Any]:
-    choices = completion.get("choices") if isinstance(completion, dict) else None
+    Raises:
+        MalformedAnswer: there is none.
+        StatusError: there is an error in its place.
+    """
+    error = error_in(completion)
+    if error is not None:
+        raise error
+    choices = completion.get("choices") if isinstance(completion, Mapping) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
-    if not isinstance(choice, dict):
-        raise MalformedAnswer(f"no choices[0] in {str(completion)[:80]!r}")
+    if not isinstance(choice, Mapping):
+        raise MalformedAnswer(f"no choices[0] in {short(str(completion))[:80]!r}")
+    if choice.get("error"):
+        error = error_in({"error": choice["error"]})
+        assert error is not None  # there is one
+        raise error
     return choice
+
+
+def is_cut_off(completion: object) -> bool:
+    """Whether the answer ended at the limit on its tokens."""
+    return _CUT_OFF.fullmatch(_ended(choice_in(completion))) is not None
+
+
+def is_choice(text: str, choices: tuple[str, ...]) -> bool:
+    """Whether a text is one of the choices, in whatever case."""
+    return text.casefold() in {choice.casefold() for choice in choices}
+
+
+def _ended(choice: Mapping[str, Any]) -> str:
+    """Why the answer ended, in lower case; empty when the server does not say."""
+    reason = choice.get("finish_reason")
+    if isinstance(reason, Mapping):  # SGLang's own form
+        reason = reason.get("type")
+    told = re.sub(r"[\s-]+", "_", str(reason or "").strip()).lower()
+    return "" if told in ("null", "none") else told
+
+
+def _has_tokens(completion: object, choice: Mapping[str, Any]) -> bool:
+    """Whether the model wrote anything, if only what is not shown: its reasoning, or the end at once."""
+    assert isinstance(completion, Mapping)  # choice_in would have raised
+    usage = completion.get("usage")
+    counted = usage.get("completion_tokens") if isinstance(usage, Mapping) else None
+    message, logprobs = choice["message"], choice.get("logprobs")
+    listed = isinstance(logprobs, Mapping) and bool(logprobs.get("content"))
+    return bool(counted) or listed or bool(message.get("reasoning_content") or message.get("reasoning"))
 
 
 def _text_of(content: object) -> str:

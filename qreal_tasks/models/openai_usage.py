@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+from qreal_tasks.yaml_files import YamlError, read
+
+_HIGHEST_PRICE = 10**6
+"""A dollar a token: what is above it was meant otherwise, and may fit no float."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +34,16 @@ class Prices:
         """From ``{"input": 2.5, "cached_input": 1.25, "output": 10}``.
 
         Raises:
-            ValueError: a name is missing or unknown, or a price is no number of 0 or more.
+            ValueError: a name is missing or unknown, or a price is no number from 0 to ``_HIGHEST_PRICE``.
         """
         names = set(prices)
         if not {"input", "output"} <= names <= {"input", "output", "cached_input"}:
             raise ValueError(f"prices of {model or 'the model'}: {sorted(names)}, expected input, output, cached_input")
         for name, price in prices.items():
-            if isinstance(price, bool) or not isinstance(price, int | float) or not price >= 0:
+            if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price <= _HIGHEST_PRICE:
                 raise ValueError(
-                    f"prices of {model or 'the model'}: {name} is {price!r}, expected a number of 0 or more"
+                    f"prices of {model or 'the model'}: {name} is {price!r:.80}, expected a number from 0 to "
+                    f"{_HIGHEST_PRICE:,}"
                 )
         return cls(**prices)
 
@@ -50,13 +54,18 @@ def load_prices(path: Path, model: str) -> Prices | None:
     A dated snapshot (``gpt-4o-2024-11-20``) that is not listed costs what its family does.
 
     Raises:
-        ValueError: the file has another form.
+        ValueError: the file cannot be read, or has another form.
     """
-    listed = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        listed = read(path).content
+    except YamlError as error:
+        raise ValueError(f"{path}: {error}") from None
     models = listed.get("models") if isinstance(listed, dict) else None
     if not isinstance(models, dict):
         raise ValueError(f"{path}: expected `models:` with one entry per model")
     found = models.get(model) or models.get(re.sub(r"-\d{4}-\d{2}-\d{2}$", "", model))
+    if found and not isinstance(found, dict):
+        raise ValueError(f"{path}: {model} is {found!r:.80}, expected input, output and perhaps cached_input")
     return Prices.of(found, model) if found else None
 
 
@@ -73,6 +82,8 @@ class Usage:
     retries: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     """Requests left unanswered, by reason."""
+    without_p: Counter[str] = field(default_factory=Counter)
+    """Answers whose choices have no probabilities although they were asked for, by reason."""
     served_by: Counter[str] = field(default_factory=Counter)
     """Answers by the model and fingerprint that the server names: an alias can move during a run."""
 
@@ -97,4 +108,4 @@ class Usage:
 
 def _tokens(counted: object, name: str) -> int:
     found = counted.get(name) if isinstance(counted, Mapping) else None
-    return found if isinstance(found, int) and 0 <= found < 2**63 else 0
+    return found if type(found) is int and 0 <= found < 2**63 else 0

@@ -8,6 +8,9 @@ from typing import Any
 
 from PIL import Image
 
+REQUEST_FAILED = "request failed"
+"""``Response.unanswered`` begins with it when no answer came, so that the same question is to be asked again."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -30,6 +33,8 @@ class Response:
     """Probability of each choice, normalised over the choices; None when the model gives none."""
     mass: float | None = None
     """What the spellings of all choices cover together, before normalising."""
+    no_p: str | None = None
+    """Why there is an answer and no ``p``, where it was to be had."""
     input_size: tuple[int, int] | None = None
     """Width and height that the model was fed, when the engine resized the picture."""
     unanswered: str | None = None
@@ -42,6 +47,8 @@ class Response:
             said |= {"choices": list(self.choices), "p": list(self.p)}
             if self.mass is not None:
                 said["mass"] = self.mass
+        if self.no_p is not None:
+            said["no_p"] = self.no_p
         if self.input_size is not None:
             said["input_size"] = list(self.input_size)
         if self.unanswered is not None:

@@ -9,6 +9,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from qreal_tasks.models.addresses import is_path
+from qreal_tasks.plain_files import read_text
+from qreal_tasks.system_errors import reason_of
+
 ADAPTER_SETTINGS = "adapter_config.json"
 """What tells the folder of a PEFT adapter from that of a whole model."""
 
@@ -41,10 +45,8 @@ def model_source(given: str, base: str | None = None, revision: str | None = Non
     """
     if not given:
         raise ValueError("no model is named, expected a folder or a hub id")
-    folder = Path(given).expanduser()
-    if not folder.is_dir():
-        if given.startswith(("/", ".", "~")):
-            raise ValueError(f"model folder {given!r} does not exist (looked for {folder.absolute()})")
+    folder = local_folder(given)
+    if folder is None:
         name, _, at = given.partition("@")
         return ModelSource(name, revision=at or None)
     if (folder / ADAPTER_SETTINGS).is_file():
@@ -56,13 +58,53 @@ def model_source(given: str, base: str | None = None, revision: str | None = Non
     )
 
 
+def local_folder(given: str, settings: str = "config.json") -> Path | None:
+    """The folder that ``given`` names, None for a hub id.
+
+    Both may be written with one slash. Where the first part is a folder here and the whole is not, the hub is asked.
+
+    Args:
+        settings: a file that every model of the kind has.
+
+    Raises:
+        ValueError: a folder is meant that is not there.
+    """
+    folder = Path(given).expanduser()
+    if folder.is_dir():
+        return folder
+    begins_here = "/" in given and Path(given.partition("/")[0]).is_dir()
+    if folder.is_file():
+        raise ValueError(f"{given!r} is a file, expected the folder of a model or a hub id")
+    if is_path(given):
+        raise ValueError(f"model folder {given!r} does not exist (looked for {folder.absolute()})")
+    if begins_here and not _is_on_hub(given, settings):
+        raise ValueError(
+            f"model folder {given!r} does not exist (looked for {folder.absolute()}), and no model of that name can be "
+            "had from the hub"
+        )
+    return None
+
+
+def _is_on_hub(given: str, settings: str) -> bool:
+    """Whether the settings of a hub id can be had, from the hub or from what was loaded before."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    name, _, revision = given.partition("@")
+    try:
+        hf_hub_download(name, settings, revision=revision or None)
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError, ValueError):
+        return False
+    return True
+
+
 def _base_of(adapter: Path) -> str:
     """The base that an adapter's settings name."""
     path = adapter / ADAPTER_SETTINGS
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
+        settings = json.loads(read_text(path))
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: cannot be read: {error}") from None
+        raise ValueError(f"{path}: cannot be read: {reason_of(error)}") from None
     base = settings.get("base_model_name_or_path") if isinstance(settings, dict) else None
     if not isinstance(base, str) or not base:
         raise ValueError(f"{path} names no base_model_name_or_path; expected pretrained=BASE beside the adapter")

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from qreal_tasks.models.token_text import BLANK_MARKS, cases
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -86,8 +88,9 @@ def _single_tokens(tokenizer: Any, choice: str, rendered: str) -> list[int]:
     vocabulary: dict[str, int] = tokenizer.get_vocab()
     before = ids_of(rendered)
     found: set[int] = set()
-    for spelling in dict.fromkeys([choice, choice.lower(), choice.upper(), choice.capitalize()]):
-        found.update(vocabulary[entry] for entry in (spelling, "▁" + spelling, "Ġ" + spelling) if entry in vocabulary)
+    for spelling in cases(choice):
+        entries = (mark + spelling for mark in ("", *BLANK_MARKS))
+        found.update(vocabulary[entry] for entry in entries if entry in vocabulary)
         for written in (spelling, " " + spelling):
             alone, behind = ids_of(written), ids_of(rendered + written)
             if len(alone) == 1:

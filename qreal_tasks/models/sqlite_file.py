@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qreal_tasks.plain_files import require_file
+from qreal_tasks.system_errors import told
+
 _BUSY_S = 60.0
 _KEYS_A_QUERY = 500
 
@@ -49,6 +52,8 @@ class SqliteFile:
         self._lock = threading.Lock()
         with self._explained():
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.exists():
+                require_file(self.path)
             self._db = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         try:
             with self._explained():
@@ -97,8 +102,8 @@ class SqliteFile:
             try:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 return
-            except sqlite3.OperationalError:
-                if time.monotonic() > deadline:
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.01)
 
@@ -113,21 +118,30 @@ class SqliteFile:
         except sqlite3.Error as error:
             raise StoreError(self._what_to_do(error)) from None
         except OSError as error:
-            raise StoreError(f"{self.path} cannot be used: {error}") from None
+            raise StoreError(told(error) or f"{self.path} cannot be used: {error}") from None
         except UnicodeEncodeError:  # of what was to be written: the file is as good as before
             raise
         except (TypeError, ValueError) as error:
             raise StoreError(f"{self.path} holds a row that cannot be read ({error}); move the file away") from None
 
     def _what_to_do(self, error: sqlite3.Error) -> str:
-        if "locked" in str(error) or "busy" in str(error):
-            return f"{self.path} has been locked by another process for {_BUSY_S:.0f} s"
+        if said := told(error, self.path):
+            return said
+        if _is_busy(error):
+            return (
+                f"{self.path} has been locked by another process for {_BUSY_S:.0f} s: end that one, or give another "
+                f"path for the {self._kind.name}, on a disk of this machine: some network disks cannot lock"
+            )
         if isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError):
             return f"{self.path} cannot be used: {error}"
         return (
             f"{self.path} is no {self._kind.name} or is damaged ({error}). Move it away to start a new one, or keep "
             "what is readable with `sqlite3 FILE .recover`"
         )
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return "lock" in str(error) or "busy" in str(error)
 
 
 def select(db: sqlite3.Connection, query: str, keys: Iterable[str]) -> Iterator[tuple[Any, ...]]:

@@ -11,15 +11,17 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 
+from qreal_tasks.answers.spoken import Reason, spoken
 from qreal_tasks.boxes import Space
 from qreal_tasks.models import alone
 from qreal_tasks.models.batching import GIVE_UP_AFTER, Batches, BatchSize, Failed, cuda_memory_used
 from qreal_tasks.models.chat import Chat
-from qreal_tasks.models.families import BOX_SPACE_OF_MODEL_TYPE, DEFAULT_BOX_SPACE, takes_shared_prefix
+from qreal_tasks.models.families import box_space_of_type, takes_shared_prefix
 from qreal_tasks.models.generation import decoded, greedy_answers, stop_ids
 from qreal_tasks.models.jobs import WINDOW, Ready, in_windows, plan, prepared, unanswered
 from qreal_tasks.models.loading import Loaded, adapter_content, limit_pictures, load, model_content, picture_limits
@@ -29,8 +31,11 @@ from qreal_tasks.models.spellings import Spellings
 
 logger = logging.getLogger(__name__)
 
-_ENGINE_VERSION = 1
+_ENGINE_VERSION = 2
 """Changes when the same model may answer otherwise; part of every cache key."""
+
+REASONING_OPEN = "the chat template opens reasoning, so the first token is no answer"
+REASONS_FIRST = "the first token opens reasoning"
 
 
 class TransformersEngine:
@@ -39,7 +44,9 @@ class TransformersEngine:
     Scored: the questions about one picture share its vision pass and their common prefix (``prefix.py``); ``p`` and
     ``mass`` are those of the choices' spellings at the first answer token (``spellings.py``). ``text`` is what greedy
     decoding writes as that first token, as the choice where the token spells one, and as it is where it does not; it
-    can differ from the choice of larger ``p``, since a choice has several spellings.
+    can differ from the choice of larger ``p``, since a choice has several spellings. Where the chat template opens
+    reasoning, or the first token does, that token is no answer: there is no ``p`` then but ``no_p``, the reason, and
+    with such a template the answers are generated.
 
     Args:
         pretrained: folder or hub id.
@@ -123,7 +130,7 @@ class TransformersEngine:
     @property
     def box_space(self) -> Space:
         """The space that this family was trained to write boxes in."""
-        return BOX_SPACE_OF_MODEL_TYPE.get(self.model.config.model_type, DEFAULT_BOX_SPACE)
+        return box_space_of_type(self.model.config.model_type)
 
     def identity(self) -> dict[str, Any]:
         """What an answer depends on beside the request: the engine's part of a cache key; JSON types only.
@@ -152,6 +159,14 @@ class TransformersEngine:
             ValueError: a choice cannot be scored with this tokenizer.
             Exception: what the model raised, when it fails on everything.
         """
+        opened = requests and self._chat.opened_reasoning(requests[0].text)
+        if opened and any(request.choices for request in requests):
+            logger.warning("its chat template opens reasoning (%r): answers are generated, without P", opened)
+            generated = [replace(request, choices=()) for request in requests]
+            for at, response in self.run(generated, known):
+                choices = requests[at].choices
+                yield at, replace(response, choices=choices, no_p=REASONING_OPEN) if choices else response
+            return
         work = plan(requests)
         yield from work.unreadable
         for job in work.scored:
@@ -196,7 +211,10 @@ class TransformersEngine:
                     continue
                 text = spellings.choice_of(scored.greedy_id) or decoded(self._tokenizer, [scored.greedy_id])
                 size = asked[row][0].asked.input_size
-                responses[row] = Response(text, choices, scored.p, scored.mass, input_size=size)
+                if spoken(text).reason is Reason.UNFINISHED_REASONING:
+                    responses[row] = Response(text, choices, no_p=REASONS_FIRST, input_size=size)
+                else:
+                    responses[row] = Response(text, choices, scored.p, scored.mass, input_size=size)
         remaining = iter(responses)
         return [[next(remaining) for _ in ready.job.requests] for ready in batch]
 
@@ -204,8 +222,10 @@ class TransformersEngine:
     def _generate(self, batch: Sequence[Ready]) -> list[list[Response]]:
         most = batch[0].job.requests[0].max_new_tokens
         answers = greedy_answers(self.model, [ready.asked for ready in batch], most, self._stops, self._pad)
+        # The mark that opens the reasoning goes in front of it, or it would be read as the answer.
+        opened = self._chat.opened_reasoning(batch[0].job.requests[0].text)
         return [
-            [Response(decoded(self._tokenizer, ids), input_size=ready.asked.input_size)]
+            [Response(opened + decoded(self._tokenizer, ids), input_size=ready.asked.input_size)]
             for ready, ids in zip(batch, answers, strict=True)
         ]
 

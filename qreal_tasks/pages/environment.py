@@ -7,12 +7,16 @@ write_page(Path("report.html"), text)
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import escape
 
+from qreal_tasks.models.addresses import shown, shown_arguments
 from qreal_tasks.pages.numbers import decimals, interval, p_value, percent, whole
+from qreal_tasks.private import own_keys, without_key
+from qreal_tasks.whole_files import write_whole
 
 _FOLDER = "templates"
 
@@ -21,8 +25,9 @@ def page_environment(package: str, folder: str = _FOLDER) -> Environment:
     """Templates of a folder in ``package``, and behind them those that all pages share.
 
     Everything is escaped, whatever a template is called, and a name that is not given is an error. Filters:
-    ``decimals``, ``interval``, ``p_value``, ``percent``, ``whole``. Data for scripts goes through ``tojson``,
-    which writes ASCII that cannot end a script element::
+    ``decimals``, ``interval``, ``p_value``, ``percent``, ``whole``; ``name`` and ``arguments`` show a model or a set,
+    and the arguments of a backend, without where they lie. Data for scripts goes through ``tojson``, which writes ASCII
+    that cannot end a script element::
 
         <script type="application/json" id="data">{{ rows | tojson }}</script>
     """
@@ -36,23 +41,21 @@ def page_environment(package: str, folder: str = _FOLDER) -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(decimals=decimals, interval=interval, p_value=p_value, percent=percent, whole=whole)
+    environment.filters.update(name=shown, arguments=shown_arguments)
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False}
     return environment
 
 
 def write_page(path: Path, text: str) -> int:
-    """Write a page in one step, so that a reader never sees half of it; returns its bytes.
+    """Write a page in one step, so that a reader never sees half of it, and without the user's keys; returns its bytes.
 
     Half a surrogate pair, which a model may write, has no UTF-8 and becomes a question mark.
 
     Raises:
         OSError: it cannot be written; an older page is left as it was.
     """
-    content = text.encode("utf-8", errors="replace")
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    keys = own_keys()
+    as_written = (form for key in keys for form in (str(escape(key)), htmlsafe_json_dumps(key)[1:-1]))
+    content = str(without_key(text, *keys, *as_written)).encode("utf-8", errors="replace")
+    write_whole(path, content)
     return len(content)

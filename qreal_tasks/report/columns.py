@@ -26,6 +26,7 @@ OBJECTQA_OURS = (
     Column("Balanced", "balanced", "mean of the recall of Yes and of No"),
     Column("MCC", "mcc", "Matthews correlation"),
     Column("Unread", "unparsed", "share of answers that could not be read; they count as wrong"),
+    Column("Mass", "mass", "probability of all spellings of Yes and No together, on which AUC rests"),
 )
 ALIGNED = (
     Column("Precision", "precision_defect", "of the answer that reports a defect"),

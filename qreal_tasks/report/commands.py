@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qreal_tasks.command_line import as_folder, fail
+from qreal_tasks.command_line import PROMPTS, as_folder, fail
+from qreal_tasks.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
+    from qreal_tasks.benchmark import Style
+    from qreal_tasks.report.run_folder import Run
     from qreal_tasks.report.score import RunScores
 
 _RUN = typer.Argument(help="Output folder of a run, or its *_results.json.", show_default=False)
@@ -27,12 +30,13 @@ def score_command(
     html: Annotated[Path | None, typer.Option(help="Write a report with figures and pictures to this file.")] = None,
     gallery: Annotated[int, _GALLERY] = 24,
     data: Annotated[str | None, _DATA] = None,
+    prompts: Annotated[Any, PROMPTS] = None,
 ) -> None:
     """Recompute every number of a run from its logged samples, with 95 % intervals.
 
     A difference from the numbers of the live run is an error.
     """
-    print_score(run, resamples, as_json, html, gallery, data)
+    print_score(run, resamples, as_json, html, gallery, data, prompts)
 
 
 def print_score(
@@ -42,26 +46,27 @@ def print_score(
     html: Path | None = None,
     gallery: int = 0,
     data: str | None = None,
+    style: Style | None = None,
 ) -> None:
     """Print the newest run at or below ``path``, and write its report when ``html`` is given.
+
+    Args:
+        style: as ``read_run``.
 
     Raises:
         typer.Exit: with status 1, after a message, when the run cannot be read or its numbers are not the live run's.
     """
-    from qreal_tasks.report.run_folder import RunFolderError, find_results, read_run
+    from qreal_tasks.report.run_folder import RunFolderError, newest_results, read_run
     from qreal_tasks.report.score import differences, score_run, to_json
     from qreal_tasks.report.tables import print_scores
 
     try:
-        found = find_results(path)
-        if len(found) > 1:
-            typer.echo(f"qreal score: {len(found)} runs in {path}, taking the newest: {found[-1]}", err=True)
-        run = read_run(found[-1])
+        run = read_run(newest_results(path), style)
         scores = score_run(run, resamples=resamples)
     except (RunFolderError, ValueError) as error:  # ValueError: records that contradict each other
         fail("score", error)
     if as_json:
-        typer.echo(json.dumps(to_json(scores), indent=2, ensure_ascii=False, allow_nan=False))
+        echo(json.dumps(to_json(scores), indent=2, allow_nan=False))
     else:
         print_scores(scores)
     wrong = differences(run, scores)
@@ -83,10 +88,10 @@ def _write_report(
     try:
         written = write_report(scores, html, wrong=wrong, gallery=gallery, data=as_folder(data), resamples=resamples)
     except OSError as error:
-        fail("score", f"{html}: {error.strerror}")
-    typer.echo(f"Report: {html} ({written.pictures} pictures, {written.bytes / 1e6:.1f} MB)", err=True)
+        fail("score", error)
+    echo(f"Report: {html} ({written.pictures} pictures, {written.bytes / 1e6:.1f} MB)", err=True)
     if written.problem:
-        typer.echo(f"qreal score: pictures are missing: {written.problem}", err=True)
+        echo(f"qreal score: pictures are missing: {written.problem}", err=True)
 
 
 def compare_command(
@@ -96,25 +101,27 @@ def compare_command(
     any_judge: Annotated[bool, typer.Option(help="Compare LLM-Scores of different judges.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: all pairs of runs, all metrics.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write the comparison as a page to this file.")] = None,
+    prompts: Annotated[Any, PROMPTS] = None,
 ) -> None:
     """Runs side by side, paired by sample and image: every run minus the baseline.
 
     With 95 % intervals, p-values corrected for the number of tests, the samples that flipped, and how many images it
     would take to show a difference. Runs whose samples, references, versions, prompts or judges differ are refused.
+    Of a run with tasks of both prompt styles those are read that the first run has.
     """
     from qreal_tasks.report.compare import compare_runs
     from qreal_tasks.report.compare_tables import comparison_json, print_comparison
-    from qreal_tasks.report.run_folder import RunFolderError, find_results, read_run
+    from qreal_tasks.report.run_folder import RunFolderError
 
     if baseline > len(runs):
         fail("compare", f"--baseline is {baseline}, expected a position among the {len(runs)} runs")
     try:
-        found = [read_run(find_results(path)[-1]) for path in runs]
+        found = _read_alike(runs, prompts)
         comparison = compare_runs(found, baseline=baseline - 1, resamples=resamples, any_judge=any_judge)
     except (RunFolderError, ValueError) as error:
         fail("compare", error)
     if as_json:
-        typer.echo(json.dumps(comparison_json(comparison), indent=2, ensure_ascii=False, allow_nan=False))
+        echo(json.dumps(comparison_json(comparison), indent=2, allow_nan=False))
     else:
         print_comparison(comparison)
     if html:
@@ -123,5 +130,21 @@ def compare_command(
         try:
             size = write_comparison(comparison, html)
         except OSError as error:
-            fail("compare", f"{html}: {error.strerror}")
-        typer.echo(f"Comparison: {html} ({size / 1e6:.1f} MB)", err=True)
+            fail("compare", error)
+        echo(f"Comparison: {html} ({size / 1e6:.1f} MB)", err=True)
+
+
+def _read_alike(paths: list[Path], style: Style | None) -> list[Run]:
+    """The runs; where one has tasks of both styles, those of the first run's style."""
+    from qreal_tasks.report.run_folder import BothStylesError, newest_results, read_run
+
+    found: list[Run] = []
+    for path in paths:
+        results = newest_results(path)
+        try:
+            found.append(read_run(results, style))
+        except BothStylesError:
+            if not found:
+                raise
+            found.append(read_run(results, found[0].style))
+    return found

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qreal_tasks.benchmark import GROUPS
 from qreal_tasks.records import JudgmentRecord, Record
+from qreal_tasks.report.asked import quoted
 from qreal_tasks.report.run_folder import Run, TaskRun
 
 _OF_THE_DATASET = ("image_id", "generator", "is_portrait", "label", "width", "height", "reference")
@@ -29,6 +31,12 @@ def require_comparable(
     """
     if len(runs) < 2:
         raise CompareError(f"{len(runs)} run given, expected at least two")
+    for run, name in zip(runs[1:], names[1:], strict=True):
+        if run.style is not runs[0].style:
+            raise CompareError(
+                f"run {names[0]} is of {GROUPS[runs[0].style]}, run {name} of {GROUPS[run.style]}: other words around "
+                "the questions, so their numbers are not comparable"
+            )
     has = [{task.task for task in run.tasks} for run in runs]
     shared = tuple(task.task for task in runs[0].tasks if task.task in set.intersection(*has))
     if not shared:
@@ -37,6 +45,7 @@ def require_comparable(
         labels = (names[0], name)
         _require_same_data((runs[0], run), labels, shared)
         _require_same_versions((runs[0], run), labels, shared)
+        _require_same_frames((runs[0], run), labels, shared)
     if not any_judge:
         _require_same_judge(runs, names, shared)
     return shared, tuple(sorted(set.union(*has) - set(shared)))
@@ -77,6 +86,18 @@ def _require_same_versions(runs: tuple[Run, Run], names: tuple[str, str], tasks:
 def _version(task: TaskRun) -> str:
     prompts = sorted({record.prompt_version for record in task.records})
     return f"{task.version} / {', '.join(prompts)}"
+
+
+def _require_same_frames(runs: tuple[Run, Run], names: tuple[str, str], tasks: Sequence[str]) -> None:
+    """What stands before and after a question changes what a model answers, whatever the version says."""
+    for task in tasks:
+        for field in ("pre_prompt", "post_prompt"):
+            a, b = (" / ".join(sorted({getattr(r, field) for r in _records(run, task)})) for run in runs)
+            if a != b:
+                raise CompareError(
+                    f"{task}: {field} is {quoted(a, b)} in run {names[0]}, {quoted(b, a)} in run {names[1]}; only runs "
+                    "that were asked alike can be compared, run one of them again"
+                )
 
 
 def _require_same_judge(runs: Sequence[Run], names: Sequence[str], tasks: Sequence[str]) -> None:

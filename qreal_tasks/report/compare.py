@@ -91,8 +91,8 @@ class Comparison:
         return ", ".join(f"{name}: {place}" for name, place in zip(self.names, places, strict=True))
 
     @property
-    def is_mini(self) -> bool:
-        return any(one.run.is_mini for one in self.runs)
+    def is_drawn(self) -> bool:
+        return any(one.run.is_drawn for one in self.runs)
 
     @property
     def shown(self) -> tuple[Pair, ...]:

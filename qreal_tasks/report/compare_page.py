@@ -8,6 +8,7 @@ from qreal_tasks import __version__
 from qreal_tasks.benchmark import Dimension
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.pages.environment import page_environment, write_page
+from qreal_tasks.report.asked import asked_with
 from qreal_tasks.report.compare import IMAGEQA_METRICS, OBJECTQA_METRICS, Comparison, Pair
 from qreal_tasks.report.compare_tables import notes
 
@@ -31,7 +32,8 @@ def write_comparison(comparison: Comparison, path: Path) -> int:
             version=__version__,
             comparison=comparison,
             notes=notes(comparison),
-            mini_notice=MINI_NOTICE if comparison.is_mini else None,
+            prompts=asked_with(comparison.runs[comparison.baseline].run),
+            drawn_notice=MINI_NOTICE if comparison.is_drawn else None,
             tables=(("objectqa", "ObjectQA", OBJECTQA_METRICS), ("imageqa", "ImageQA", IMAGEQA_METRICS)),
             means=(*(str(dimension) for dimension in Dimension), "overall"),
             strip=strip,

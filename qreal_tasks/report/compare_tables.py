@@ -10,6 +10,8 @@ from rich.table import Table
 
 from qreal_tasks.benchmark import Dimension
 from qreal_tasks.pages.numbers import UNDEFINED, decimals, interval, p_value, whole
+from qreal_tasks.report.asked import asked_with, other_words
+from qreal_tasks.report.box_lints import box_lints
 from qreal_tasks.report.compare import (
     IMAGEQA_METRICS,
     OBJECTQA_METRICS,
@@ -29,8 +31,9 @@ def print_comparison(comparison: Comparison) -> None:
     out = new_console()
     for name, scores in zip(comparison.names, comparison.runs, strict=True):
         mark = " (baseline)" if name == comparison.names[comparison.baseline] else ""
-        out.print(f"{name}{mark}: {scores.run.model} {scores.run.model_args}", highlight=False, markup=False)
-    out.print(f"data: {comparison.data}", highlight=False, markup=False)
+        out.print(f"{name}{mark}: {scores.run.model} {scores.run.model_args}")
+    asked = asked_with(comparison.runs[comparison.baseline].run)
+    out.print(f"data: {comparison.data}\nprompts: {asked}")
     for pair in comparison.shown:
         run, against = comparison.runs[pair.run], comparison.runs[pair.against]
         for task, findings, metrics, ours, theirs in (
@@ -41,7 +44,7 @@ def print_comparison(comparison: Comparison) -> None:
                 out.print(_table(task, comparison, pair, findings, metrics, ours, theirs))
         out.print(_flip_table(comparison, pair))
     for note in notes(comparison):
-        out.print(note, style="yellow", highlight=False, markup=False)
+        out.print(note, style="yellow")
 
 
 def notes(comparison: Comparison) -> list[str]:
@@ -70,8 +73,12 @@ def notes(comparison: Comparison) -> list[str]:
             f"LLM-Score and Joint leave out images that a judged run lacks a score of: {counts}. `qreal judge RUN` "
             "asks for what is missing."
         )
+    for one in other_words(comparison.runs[comparison.baseline].run.tasks):
+        said.append(f"All runs were asked with other words: {one}; {one.verdict}.")
     if comparison.left_out:
         said.append(f"Not in all runs, so left out: {', '.join(comparison.left_out)}.")
+    for name, scores in zip(comparison.names, comparison.runs, strict=True):
+        said += [f"Run {name}: {title} {text}" for title, text in box_lints(scores.run.groundings)]
     return said
 
 
@@ -143,7 +150,8 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         },
         "baseline": names[comparison.baseline],
         "data": comparison.data,
-        "mini": comparison.is_mini,
+        "prompts": comparison.runs[comparison.baseline].run.style,
+        "drawn": comparison.is_drawn,
         "resamples": comparison.resamples,
         "family": {
             "tests": comparison.family,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.markup import escape
 from rich.table import Table
 
 from qreal_tasks.judge.agreement import Agreement
@@ -13,6 +12,7 @@ from qreal_tasks.judge.probe_texts import Kind
 from qreal_tasks.judge.ranking_changes import RankingChange
 from qreal_tasks.metrics.bootstrap import Estimate
 from qreal_tasks.pages.numbers import decimals, interval
+from qreal_tasks.report.reasons import of_pairs
 from qreal_tasks.report.tables import new_console, new_table
 
 _EXPECTED = {
@@ -37,8 +37,8 @@ def print_probe(report: ProbeReport) -> None:
     console.print(_verdicts_table(report.verdicts))
     for scores in report.kinds:
         if scores.unjudged:
-            reasons = ", ".join(f"{n} × {reason}" for reason, n in scores.unjudged.items())
-            console.print(f"{scores.kind}: not judged: {reasons}", style="yellow", highlight=False, markup=False)
+            text = f"{scores.kind}: {of_pairs(scores.unjudged)}"
+            console.print(text, style="yellow")
 
 
 def _kinds_table(kinds: Sequence[KindScores]) -> Table:
@@ -67,7 +67,7 @@ def _forms_table(forms: Sequence[FormShift]) -> Table:
         ["n", "Mean", "Max", "Silenced"],
     )
     for form in forms:
-        table.add_row(escape(form.form), str(form.n), *map(decimals, (form.mean, form.maximum, form.silenced)))
+        table.add_row(form.form, str(form.n), *map(decimals, (form.mean, form.maximum, form.silenced)))
     return table
 
 
@@ -90,7 +90,7 @@ def print_agreement(agreements: Sequence[Agreement], changes: Sequence[RankingCh
     )
     for found in agreements:
         table.add_row(
-            escape(f"{found.first}\n{found.second}"),
+            f"{found.first}\n{found.second}",
             *map(str, (found.bias.n, found.n_pairs, found.n_unjudged)),
             *map(_cell, (found.spearman, found.kappa, found.bias)),
         )
@@ -100,17 +100,17 @@ def print_agreement(agreements: Sequence[Agreement], changes: Sequence[RankingCh
         console.print(_ranking_table(change))
         for better, worse in change.swapped:
             text = f"{change.first} prefers {better} to {worse}, {change.second} the reverse"
-            console.print(text, style="yellow", highlight=False, markup=False)
+            console.print(text, style="yellow")
         if change.left_out:
             text = f"without a score from both: {', '.join(change.left_out)}"
-            console.print(text, style="yellow", highlight=False, markup=False)
+            console.print(text, style="yellow")
 
 
 def _ranking_table(change: RankingChange) -> Table:
-    title = escape(f"Rank by LLM-Score: {change.first}, {change.second}") + f" (Kendall's tau {decimals(change.tau)})"
-    table = new_table(title, ["Run"], [escape(change.first), escape(change.second)])
+    title = f"Rank by LLM-Score: {change.first}, {change.second} (Kendall's tau {decimals(change.tau)})"
+    table = new_table(title, ["Run"], [change.first, change.second])
     for run, rank in change.first_rank.items():
-        table.add_row(escape(run), f"{rank:g}", f"{change.second_rank[run]:g}")
+        table.add_row(run, f"{rank:g}", f"{change.second_rank[run]:g}")
     return table
 
 

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from qreal_tasks import __version__
-from qreal_tasks.benchmark import FLAW, IMAGEQA_SETS, QUESTION_NAMES, QUESTIONS, Dimension
+from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, QUESTIONS, Dimension
+from qreal_tasks.models.addresses import shown
 from qreal_tasks.pages.environment import page_environment, write_page
 from qreal_tasks.report import columns
+from qreal_tasks.report.asked import asked_with, other_words, prompt_of
 from qreal_tasks.report.figures import calibration_figures, detection_figure, roc_figures
 from qreal_tasks.report.gallery import Miss, SureAndWrong, surest_wrong, worst_misses
 from qreal_tasks.report.lints import lints
 from qreal_tasks.report.pictures import Pictures, load_pictures
+from qreal_tasks.report.reasons import answer_phrase
 from qreal_tasks.report.score import GroupScores, RunScores
 from qreal_tasks.report.slices import Heatmap, generator_heatmap, groundings_of, judgments_of, portraits_apart
 
@@ -89,7 +92,8 @@ def render_report(
         lints=lints(scores),
         facts=_facts(scores),
         questions=QUESTIONS,
-        sets={name: FLAW[name] for name in IMAGEQA_SETS if name in scores.imageqa},
+        queries={task.name: prompt_of(task.records[0]) for task in run.tasks if task.records},
+        sets=[name for name in IMAGEQA_SETS if name in scores.imageqa],
         heatmap=_shaded(generator_heatmap(scores)),
         portraits=portraits_apart(run, resamples),
         roc=roc_figures(scores),
@@ -99,6 +103,7 @@ def render_report(
         sure=sure,
         pictures=pictures,
         dimensions=[str(dimension) for dimension in Dimension],
+        answer_phrase=answer_phrase,
         all_metrics=_all_metrics(scores.objectqa),
         all_set_metrics=_all_metrics(scores.imageqa),
     )
@@ -109,13 +114,15 @@ def _facts(scores: RunScores) -> dict[str, str]:
     records = [record for task in run.tasks for record in task.records]
     images = {record.image_id for record in records}
     versions = {"unknown" if task.version == "None" else task.version for task in run.tasks}
+    other = "; ".join(f"{one.field} {one.found!r} ({one.samples:,} samples)" for one in other_words(run.tasks))
     return {
-        "Data": run.data,
+        "Data": shown(run.data),
         "Images": f"{len(images):,}",
         "Samples": f"{len(records):,}",
         "Judge": ", ".join(run.judges) or "none asked",
         "Task versions": ", ".join(sorted(versions)),
-        "Prompt version": ", ".join(sorted({record.prompt_version for record in records})),
+        "Prompts": asked_with(run),
+        **({"Other words": other} if other else {}),
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from qreal_tasks.models.images import as_rgb
 from qreal_tasks.pages.pictures import data_address
+from qreal_tasks.private import without_private
 
 IMAGE_SIDE_PX, CROP_SIDE_PX = 720, 260
 _QUALITY = 80
@@ -58,7 +59,7 @@ def load_pictures(data: str, sizes: Mapping[str, tuple[int, int]], entities: Col
                 rows = load(source, config, "test")
                 _read(rows, column, wanted, sizes, side, into, trouble)
     except DatasetError as error:
-        return Pictures(images, crops, f"the dataset cannot be read: {error}", trouble)
+        return Pictures(images, crops, without_private(f"the dataset cannot be read: {error}"), trouble)
     return Pictures(images, crops, None, trouble)
 
 
@@ -79,7 +80,7 @@ def _read(
         try:
             image = as_rgb(rows[place[name]]["image"])
         except (OSError, ValueError, SyntaxError) as error:  # SyntaxError: Pillow, on damaged PNG files
-            trouble[name] = f"cannot be decoded: {error}"
+            trouble[name] = without_private(f"cannot be decoded: {error}")
             continue
         expected = sizes.get(name, image.size)
         if image.size != expected:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from qreal_tasks.metrics.grounding import grounding_sums, score_grounding
 from qreal_tasks.metrics.sums import require_same
+from qreal_tasks.one_line import one_line
+from qreal_tasks.plain_files import read_bytes, read_text
 from qreal_tasks.records import GroundingRecord, to_json
+from qreal_tasks.report.reasons import of_pairs, replies
 from qreal_tasks.report.run_folder import Run, samples_path
+from qreal_tasks.whole_files import replaced
 
 Judging = Callable[[Sequence[GroundingRecord]], Sequence[GroundingRecord]]
 """Records in, the same records with a judge's scores out."""
@@ -37,7 +41,8 @@ def rejudge(run: Run, judging: Judging, manifest: Mapping[str, Any]) -> int:
         How many records were judged.
 
     Raises:
-        ValueError: there is no ImageQA record to judge, an image twice, or the judge scored no pair at all.
+        ValueError: there is no ImageQA record to judge, an image twice, or the judge scored no pair at all. The run
+            then keeps the scores that it had; one that had none says what the judge answered instead.
         OSError: a file cannot be written.
     """
     old = {task.task: [record for record in task.records if isinstance(record, GroundingRecord)] for task in run.tasks}
@@ -48,22 +53,34 @@ def rejudge(run: Run, judging: Judging, manifest: Mapping[str, Any]) -> int:
         require_same(records, "set_name", "image_id")
     scored = iter(judging([record for records in old.values() for record in records]))
     new = {task: [next(scored) for _ in records] for task, records in old.items()}
-    _require_a_score([record for records in new.values() for record in records])
-    results = json.loads(run.results_path.read_text(encoding="utf-8"))
+    nothing = _nothing_scored([record for records in new.values() for record in records])
+    if nothing and any(_scored(record) for records in old.values() for record in records):
+        raise ValueError(f"{nothing}. The run keeps the scores that it had")
+    results = json.loads(read_text(run.results_path))
     written: dict[Path, str] = {}
     for task, records in new.items():
         path = samples_path(run.results_path, task)
-        written[path] = _samples(path.read_bytes(), records)
+        written[path] = _samples(read_bytes(path), records)
         results["results"][task] |= _numbers(records)
     results[MANIFEST_KEY] = dict(manifest)
     written[run.results_path] = json.dumps(results, indent=2)
     _replace_all(written)
+    if nothing:
+        raise ValueError(nothing)
     return sum(map(len, new.values()))
+
+
+def scores_of_others(run: Run, judge: str) -> dict[str, int]:
+    """How many scores a run holds of each other judge; they are lost when ``judge`` scores it."""
+    found: Counter[str] = Counter()
+    for record in (r for task in run.tasks for r in task.records if isinstance(r, GroundingRecord)):
+        found[one_line(record.judge or "an unnamed judge", 80)] += _scored(record)
+    return {name: n for name, n in found.items() if n and name != judge}
 
 
 def record_judge(results_path: Path, manifest: Mapping[str, Any]) -> None:
     """Write the manifest of a judge that was asked during the run into its results."""
-    results = json.loads(results_path.read_text(encoding="utf-8"))
+    results = json.loads(read_text(results_path))
     results[MANIFEST_KEY] = dict(manifest)
     _replace_all({results_path: json.dumps(results, indent=2)})
 
@@ -83,22 +100,21 @@ def _numbers(records: Sequence[GroundingRecord]) -> dict[str, float | None]:
     return {f"{metric},none": scores[metric] for metric in JUDGED_METRICS}
 
 
-def _require_a_score(records: Sequence[GroundingRecord]) -> None:
-    """A judge that answers nothing must not take the place of one that did."""
+def _nothing_scored(records: Sequence[GroundingRecord]) -> str:
+    """What a judge that answers nothing must not hide; empty when there is a score, or no pair."""
     reasons = sum((Counter(record.unjudged) for record in records), Counter[str]())
-    if reasons and all(score is None for record in records for score in record.scores or ()):
-        said = ", ".join(f"{n} × {reason}" for reason, n in reasons.most_common())
-        raise ValueError(f"the judge scored none of the {reasons.total()} pairs ({said}); the run stays as it was")
+    if not reasons or any(map(_scored, records)):
+        return ""
+    said = of_pairs(reasons, replies(records))
+    return f"the judge scored none of the {reasons.total()} pairs: {said}"
 
 
-def _replace_all(written: Mapping[Path, str]) -> None:
-    """All new files exist before the first takes its place."""
-    beside = {path: path.with_name(f"{path.name}.{os.getpid()}.new") for path in written}
-    try:
-        for path, text in written.items():
-            beside[path].write_text(text, encoding="utf-8")
-        for path in written:
-            os.replace(beside[path], path)
-    finally:
-        for path in beside.values():
-            path.unlink(missing_ok=True)
+def _scored(record: GroundingRecord) -> int:
+    return sum(score is not None for score in record.scores or ())
+
+
+def _replace_all(written: dict[Path, str]) -> None:
+    """All new files exist before the first takes its place; they do so in their order."""
+    with ExitStack() as stack:
+        for path in reversed(list(written)):  # what was entered last ends first
+            stack.enter_context(replaced(path)).write_text(written[path], encoding="utf-8")

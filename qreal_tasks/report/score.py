@@ -104,12 +104,12 @@ def _score_objectqa(records: Sequence[JudgmentRecord], resamples: int, seed: int
 
 
 def _score_imageqa(records: Sequence[GroundingRecord], resamples: int, seed: int) -> GroupScores:
-    reasons = [r.reason for r in records if r.reason is not None]
+    reasons = Counter(r.reason for r in records if r.reason is not None)
     return GroupScores(
         metrics=score_grounding(records),
         intervals=grounding_intervals(records, resamples=resamples, seed=seed) if resamples else {},
         baselines={"whole image": score_grounding(whole_image(records))},
-        unread={reason: reasons.count(reason) for reason in sorted(set(reasons))},
+        unread=dict(sorted(reasons.items())),
         unjudged=dict(sorted(sum((Counter(r.unjudged) for r in records), Counter[str]()).items())),
     )
 
@@ -135,11 +135,11 @@ def differences(run: Run, scores: RunScores) -> list[str]:
 def _misread(record: Record) -> str | None:
     """How the parsed value of a record contradicts its own raw text, or None."""
     if isinstance(record, JudgmentRecord):
-        read = parse_judgment(record.raw).answer
+        read = parse_judgment(record.raw, reasoning_marks=record.reasoning_marks).answer
         return None if read == record.answer else f"{record.entity_id}: answer {record.answer}, its text reads {read}"
     if record.reason is not None:
         return None if not record.predicted else f"{record.image_id}: boxes in an answer that could not be read"
-    entities = parse_entities(record.raw)
+    entities = parse_entities(record.raw, reasoning_marks=record.reasoning_marks)
     located = regions_in_pixels(entities, Space(record.space), record.width, record.height, record.input_size)
     if entities.reason is None and located.regions == record.predicted:
         return None
@@ -167,7 +167,8 @@ def to_json(scores: RunScores) -> dict[str, Any]:
         "model": run.model,
         "model_args": run.model_args,
         "data": run.data,
-        "mini": run.is_mini,
+        "prompts": run.style,
+        "drawn": run.is_drawn,
         "limit": run.limit,
         "judges": list(run.judges),
         "task_versions": {task.task: task.version for task in run.tasks},

@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from qreal_tasks import terminal
 from qreal_tasks.benchmark import QUESTION_NAMES, Dimension, question
 from qreal_tasks.metrics.feasibility import Verdict
 from qreal_tasks.mini import MINI_NOTICE
-from qreal_tasks.pages.numbers import decimals, interval
+from qreal_tasks.pages.numbers import decimals, interval, percent
+from qreal_tasks.report import reasons
+from qreal_tasks.report.asked import WORDS, asked_with, other_words
+from qreal_tasks.report.box_lints import box_lints
+from qreal_tasks.report.lints import THIN_LIMIT
 from qreal_tasks.report.score import GroupScores, RunScores
+from qreal_tasks.report.unanswered import incomplete
 
 if TYPE_CHECKING:  # a table of scores needs no dataset library
     from qreal_tasks.dataset import Source
@@ -24,7 +29,7 @@ _PIPE_WIDTH = 130
 """Columns when the output is no terminal, so that a log is not folded at 80."""
 
 _OBJECTQA_COLUMNS = {"Acc": "acc", "Precision": "precision", "Recall": "recall", "F1": "f1", "AUC": "auc"}
-_OBJECTQA_PLAIN = {"Bal.\nacc": "balanced", "MCC": "mcc", "Un-\nparsed": "unparsed"}
+_OBJECTQA_PLAIN = {"Mass": "mass", "Bal.\nacc": "balanced", "MCC": "mcc", "Un-\nparsed": "unparsed"}
 _IMAGEQA_COLUMNS = {
     "IoU": "iou",
     "Detection\nrate": "detection_rate",
@@ -39,8 +44,8 @@ _IMAGEQA_PLAIN = {"Recall\nat .5": "recall_at_50", "False\nalarm": "false_alarm"
 
 
 def new_console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=_PIPE_WIDTH)
+    """The terminal; where there is none, as wide as the tables need."""
+    return terminal.console(width=_PIPE_WIDTH)
 
 
 def new_table(title: str, first: Sequence[str], numbers: Sequence[str]) -> Table:
@@ -56,18 +61,19 @@ def print_scores(scores: RunScores) -> None:
     """Both tables, with 95 % intervals under the values, and what must be known to read them."""
     console = new_console()
     run = scores.run
-    console.print(f"{run.model} {run.model_args}\ndata: {run.data}", highlight=False, markup=False)
+    head = f"{run.model} {run.model_args}\ndata: {run.data}\nprompts: {asked_with(run)}"
+    console.print(head)
     if scores.objectqa:
-        console.print(_objectqa_table(scores.objectqa))
+        console.print(_objectqa_table(scores.objectqa, WORDS[run.style]))
     if scores.imageqa:
-        console.print(_imageqa_table(scores.imageqa))
+        console.print(_imageqa_table(scores.imageqa, WORDS[run.style]))
     for note in _notes(scores):
-        console.print(note, style="yellow", highlight=False, markup=False)
+        console.print(note, style="yellow")
 
 
-def _objectqa_table(groups: Mapping[str, GroupScores]) -> Table:
+def _objectqa_table(groups: Mapping[str, GroupScores], prompts: str) -> Table:
     table = new_table(
-        "ObjectQA: one question about one entity (95 % interval: bootstrap over images)",
+        f"ObjectQA with {prompts}: one question about one entity (95 % interval: bootstrap over images)",
         ["Question"],
         ["n", *_OBJECTQA_COLUMNS, *_OBJECTQA_PLAIN, "Trivial\nacc, F1"],
     )
@@ -95,9 +101,9 @@ def _objectqa_row(name: str, group: GroupScores) -> list[str]:
     ]
 
 
-def _imageqa_table(groups: Mapping[str, GroupScores]) -> Table:
+def _imageqa_table(groups: Mapping[str, GroupScores], prompts: str) -> Table:
     table = new_table(
-        "ImageQA: where the flawed entities are (95 % interval: bootstrap over images)",
+        f"ImageQA with {prompts}: where the flawed entities are (95 % interval: bootstrap over images)",
         ["Set"],
         ["Flawed,\nclean", *_IMAGEQA_COLUMNS, *_IMAGEQA_PLAIN],
     )
@@ -115,32 +121,39 @@ def _imageqa_table(groups: Mapping[str, GroupScores]) -> Table:
 
 def _notes(scores: RunScores) -> list[str]:
     notes = []
-    if scores.run.is_mini:
+    if scores.run.is_drawn:
         notes.append(MINI_NOTICE)
     if scores.run.limit is not None:
         notes.append(f"Partial: started with --limit {scores.run.limit:g}. No benchmark result.")
+    notes += [f"Asked with other words: {one}; {one.verdict}." for one in other_words(scores.run.tasks)]
     if scores.objectqa and all(g.metrics.get("auc") is None for g in scores.objectqa.values()):
         notes.append("ObjectQA AUC is N/A: the backend gave no P(Yes), or the references are of one class.")
+    missing = incomplete(scores.run)
+    if missing is not None:
+        notes.append(f"Incomplete: {missing}")
     for name, group in scores.objectqa.items():
+        share = group.metrics.get("off_choice")
+        if name in QUESTION_NAMES and share is not None and share > THIN_LIMIT:
+            notes.append(f"Warning: {name}: AUC rests on little mass in {percent(share)} of the answers.")
         if group.verdict is Verdict.INFEASIBLE:
             notes.append(f"Error: {name}: this AUC cannot come from the scores that the answers follow; check P(Yes).")
         elif group.verdict is Verdict.BELOW_HARD_LABEL:
             notes.append(f"Warning: {name}: P(Yes) ranks worse than the bare answers; check P(Yes).")
     for name, group in scores.rows.items():
         if group.unread:
-            reasons = ", ".join(f"{n} × {reason}" for reason, n in group.unread.items())
-            notes.append(f"{name}: answers that could not be read: {reasons}")
+            notes.append(f"{name}: {reasons.unread(scores, name)}")
     for name, group in scores.imageqa.items():
         if group.metrics["n_dropped"] or group.metrics["n_clipped"]:
             dropped, clipped = (_whole(group.metrics[count]) for count in ("n_dropped", "n_clipped"))
             notes.append(f"{name}: boxes left out as invalid: {dropped}, clipped to the image: {clipped}")
-    if any(g.metrics.get("unjudged") is None for g in scores.imageqa.values()):
-        notes.append("LLM-Score and Joint are N/A: no judge was asked. `qreal judge RUN` asks one.")
+    notes += [f"Warning: {title} {text}" for title, text in box_lints(scores.run.groundings)]
+    silent, why = reasons.without_llm_score(scores)
+    if silent:
+        notes.append(f"LLM-Score and Joint are N/A for {', '.join(silent)}: {why}.")
     notes += [f"Descriptions were judged by {judge}." for judge in scores.run.judges]
     for name, group in scores.imageqa.items():
         if group.unjudged:
-            reasons = ", ".join(f"{n} × {reason}" for reason, n in group.unjudged.items())
-            notes.append(f"{name}: pairs that the judge could not answer: {reasons}")
+            notes.append(f"{name}: {reasons.unjudged(scores, name)}. Such pairs are in no LLM-Score.")
     return notes
 
 
@@ -156,7 +169,7 @@ def _whole(value: float | None) -> str:
 def print_info(source: Source, splits: Sequence[Info]) -> None:
     """What a dataset holds, a column a split."""
     console = new_console()
-    table = new_table(escape(f"{source.name} ({source.kind})"), [""], [*(info.split for info in splits), "total"])
+    table = new_table(f"{source.name} ({source.kind})", [""], [*(info.split for info in splits), "total"])
 
     def add(label: str, counts: Sequence[int]) -> None:
         table.add_row(label, *map(str, counts), str(sum(counts)))
@@ -177,7 +190,7 @@ def print_info(source: Source, splits: Sequence[Info]) -> None:
         table.add_row(f"share of Yes, {name} ({question(name).about})", *map(decimals, shares), decimals(whole))
     table.add_section()
     for generator in sorted({g for i in splits for g in i.generators}):
-        add(f"images of {escape(generator)}", [i.generators.get(generator, 0) for i in splits])
+        add(f"images of {generator}", [i.generators.get(generator, 0) for i in splits])
     console.print(table)
-    if source.is_mini:
-        console.print(MINI_NOTICE, style="yellow", highlight=False)
+    if source.is_drawn:
+        console.print(MINI_NOTICE, style="yellow")

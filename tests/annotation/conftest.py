@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from annotating import answer, config_for, write_pictures
-from scripted_openai import Asked, ScriptedServer
 from tiny_annotators import write_tiny_grounding_dino, write_tiny_q_eval
 
+from annotation.demo.server import Asked, ScriptedServer
 from annotation.execution.driver import Options, Watcher, Where, init, run_stages
 from annotation.run_folder import RunFolder
 

@@ -11,17 +11,18 @@ import pytest
 from annotating import answer, config_for, stage_of
 from datasets import Dataset, concatenate_datasets
 from PIL import Image, ImageChops
-from scripted_openai import Asked, Reply, ScriptedServer, completion, error
 from small_set import write_hub_layout
 
 from annotation.config import dump_config
+from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from annotation.execution.driver import Options, Watcher, Where, discard_failed, init, run_stages
 from annotation.run_folder import RunFolder
 from annotation.schemas import State
 from annotation.stages.chain import STAGES, stages_after
 from qreal_tasks.benchmark import BODY_PARTS
-from qreal_tasks.dataset import FEATURES, locate, schema_problem
+from qreal_tasks.dataset import FEATURES, locate
 from qreal_tasks.dataset_check import check
+from qreal_tasks.dataset_columns import wrong_columns
 
 
 def rows_of(run: RunFolder, stage: str) -> list[dict[str, Any]]:
@@ -32,7 +33,7 @@ def test_records_are_rows_of_the_dataset(chain: Any) -> None:
     for config, features in FEATURES.items():
         paths = [str(chain.run.shard_path(config, shard)) for shard in chain.run.shard_numbers]
         dataset = concatenate_datasets([Dataset.from_parquet(path, keep_in_memory=True) for path in paths])
-        assert schema_problem(dataset.features, config) is None
+        assert wrong_columns(dataset.features, features) is None
         assert dataset.features == features
         assert len(dataset) >= 64
 
@@ -75,7 +76,7 @@ def test_drafts_say_who_said_what(chain: Any) -> None:
     for row in done:
         assert row["judgment_model"] == row["entities_model"] == "scripted-1"
         assert row["judgment_system_fingerprint"] == "fp_1"
-        assert row["judgment_prompt_version"].startswith("judgment@1:")
+        assert row["judgment_prompt_version"].startswith("judgment@2:")
         assert row["detector"].startswith("dino@sha256:")
         assert row["quality_model"].startswith("q_eval@sha256:")
         assert row["quality_prompt"].startswith("quality@1:")

@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 from annotating import answer, config_for, write_pictures
-from scripted_openai import ScriptedServer, error
 from typer.testing import CliRunner
 
 from annotation import shards
 from annotation.commands import annotate_app
 from annotation.config import dump_config, load_config
+from annotation.demo.server import ScriptedServer, error
 from annotation.errors import AnnotationError
-from annotation.progress import ProgressLog, paces
+from annotation.items import images_by_shard
+from annotation.progress import Pace, ProgressLog, paces
+from annotation.run_folder import RunFolder
 from annotation.status import status_of
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "annotation"
@@ -58,8 +60,8 @@ def test_init_pilot_dry_run_rest_status_preview(tmp_path: Path, models: Path, co
         status = call("status", run)
         assert status.exit_code == 0, status.output
         assert "11 inputs: 10 accepted, 1 rejected" in status.output
-        assert "entities  │ 1/3" in status.output
-        assert "intake: 1 rejected: the file is empty (0 bytes)" in status.output
+        assert f"entities  │ {images_by_shard(RunFolder(run))[0]}/10 images" in status.output  # the first shard
+        assert "intake: 1 image rejected: the file is empty (0 bytes)" in status.output
         assert "Cost so far: $" in status.output
         page = call("preview", run, "--images", 2)
         assert page.exit_code == 0, page.output
@@ -70,7 +72,32 @@ def test_init_pilot_dry_run_rest_status_preview(tmp_path: Path, models: Path, co
         again = call("run", run, "--retry-failed")
         assert again.exit_code == 0
         assert len(server.asked) == asked
-        assert "0 shards with failed items" in again.output
+        assert "0 failed images and entities are done again" in again.output
+
+
+@pytest.mark.parametrize(
+    ("scorer", "arguments", "said"),
+    [
+        pytest.param("q-eval-score", ["--dry-run"], 1, id="before the cost is shown"),
+        pytest.param("q-eval-score", ["--stage", "entities"], 0, id="not where nothing is scored"),
+        pytest.param("none", ["--dry-run"], 0, id="without a score"),
+        pytest.param("api", ["--dry-run"], 0, id="graded by the language model"),
+    ],
+)
+def test_the_licence_of_the_scorer_is_said_once(
+    tmp_path: Path, config: Any, scorer: str, arguments: list[str], said: int
+) -> None:
+    images, run = write_pictures(tmp_path / "images", 3), tmp_path / "run"
+    with ScriptedServer(answer) as server:
+        call("init", images, run, "--config", config(server.url, quality={"scorer": scorer}))
+        found = call("run", run, *arguments)
+    assert found.exit_code == 0, found.output
+    assert found.output.count("weights AGI-Eval-Official/Q-Eval-Score, licence not seen") == said
+
+
+def test_gpt_4o_is_grounded_on_the_papers_scorer() -> None:
+    quality = load_config(CONFIGS / "gpt-4o.yaml").quality
+    assert (quality.scorer, quality.model) == ("q-eval-score", "AGI-Eval-Official/Q-Eval-Score")
 
 
 def test_a_stop_is_one_message_and_a_status(tmp_path: Path, config: Any) -> None:
@@ -110,7 +137,7 @@ def test_a_stage_whose_inputs_are_missing_is_told(tmp_path: Path, config: Any) -
     call("init", images, run, "--config", config("http://127.0.0.1:9/v1"))
     found = call("run", run, "--stage", "judgment")
     assert found.exit_code == 1
-    assert "judgment needs quality, of which 1 of 1 shards are missing" in found.output
+    assert "judgment needs quality, which is missing or out of date for 3 of 3 images" in found.output
 
 
 def test_nothing_usable_is_an_error(tmp_path: Path, config: Any) -> None:
@@ -132,7 +159,9 @@ def test_example_configs_are_valid(path: Path, tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("language_model: {}", "language_model.model is missing"),
-        ("language_model: {model: m}\ndetecton: {}", "detecton is no field"),
+        ("language_model: {model: m}\ndetecton: {}", "detecton is no field; did you mean detection?"),
+        ("language_model: {model: no}", 'YAML reads no as false; write "no" in quotes'),
+        ("language_model: {model: m}\nimages_per_shard: 1e2", "YAML reads 1e2 as text; write 100"),
         ("language_model: {model: m, base_url: 'http://u:p@h/v1'}", "language_model.base_url: expected http"),
         ("language_model: {model: m}\ndetection: {threshold: 2}", "detection.threshold is 2"),
         ("language_model: {model: m, prices: {input: 1}}", "expected input, output, cached_input"),
@@ -166,22 +195,53 @@ def test_help_and_language_model_stages_need_neither_torch_nor_ray() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_status_counts_and_paces(chain: Any, tmp_path: Path) -> None:
+def test_status_counts_and_paces(chain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     status = status_of(chain.run)
     by_stage = {stage.stage: stage for stage in status.stages}
-    assert all(stage.done == stage.total == 8 for stage in status.stages)
+    for stage in status.stages:
+        assert stage.is_total
+        assert stage.done == stage.total
+    for name in ("intake", "entities", "detection", "drafts", "imageqa"):
+        assert by_stage[name].total == 64
+    for name in ("quality", "judgment", "parts", "merge"):
+        assert by_stage[name].total == shard_rows(chain.run, name)
     assert by_stage["entities"].states == {"done": 64}
-    assert by_stage["objectqa"].items == shard_rows(chain.run, "objectqa")
+    assert by_stage["objectqa"].rows == shard_rows(chain.run, "objectqa")
     assert by_stage["judgment"].spent is not None
     assert status.spent_usd == pytest.approx(sum(s.spent.cost_usd for s in status.stages if s.spent))
     assert by_stage["detection"].seconds_left == 0
+    clock = iter([4e9, 0.0, 2e9, 1e9])
+    monkeypatch.setattr("time.time", lambda: next(clock))
     log = ProgressLog(tmp_path / "progress.jsonl")
     log.begin("detection")
-    log.done("detection", 0)
+    log.done("detection", 0, 6)
+    log.done("detection", 1, 2)
     with (tmp_path / "progress.jsonl").open("a") as file:
         file.write('{"stage": "detec')  # a crash in the middle of a line
-    assert paces(tmp_path / "progress.jsonl")["detection"].shards == 1
+        file.write('\n{"stage": "detection", "shard": 2, "at": 9e9}\n')  # as earlier versions wrote it
+    found = paces(tmp_path / "progress.jsonl")["detection"]
+    assert found.items == 8
+    assert 0 <= found.seconds < 60, "set back or ahead, the clock of the machine does not count"
+    assert Pace(8, 4.0).seconds_for(10) == 5.0
+    assert Pace(0, 4.0).seconds_for(10) is None
 
 
-def shard_rows(run: Any, stage: str) -> int:
-    return sum(shards.row_count(run.shard_path(stage, shard)) for shard in run.shard_numbers)
+def test_status_knows_how_many_entities_there_are_as_far_as_they_are_found(
+    tmp_path: Path, models: Path, config: Any
+) -> None:
+    images, run = write_pictures(tmp_path / "images", 6), tmp_path / "run"
+    with ScriptedServer(answer) as server:
+        call("init", images, run, "--config", config(server.url, models=models, images_per_shard=3))
+        assert call("run", run, "--images", 3).exit_code == 0
+        by_stage = {stage.stage: stage for stage in status_of(RunFolder(run)).stages}
+        n_found = shard_rows(RunFolder(run), "judgment", 1)
+        judged = by_stage["judgment"]
+        assert (judged.done, judged.total, judged.is_total) == (n_found, n_found, False)
+        assert judged.seconds_left is None
+        assert (by_stage["detection"].done, by_stage["detection"].total) == (3, 6)
+        assert by_stage["detection"].seconds_left is not None
+        assert f"{n_found}/{n_found}+ entities" in call("status", run).output
+
+
+def shard_rows(run: Any, stage: str, most: int | None = None) -> int:
+    return sum(shards.row_count(run.shard_path(stage, shard)) for shard in run.shard_numbers[:most])

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from annotating import PRICES, answer, config_for, stage_of, write_pictures
-from scripted_openai import Asked, Reply, ScriptedServer
 
+from annotation.demo.server import Asked, Reply, ScriptedServer
 from annotation.estimate import Forecast, forecast
 from annotation.execution.driver import Options, Watcher, Where, init, run_stages
 from annotation.llm.tokens import image_tokens

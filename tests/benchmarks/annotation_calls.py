@@ -39,8 +39,8 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from annotating import config_for
-from scripted_openai import Asked, Reply, ScriptedServer, completion, error
 
+from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from annotation.execution.driver import Options, Watcher, Where, init, run_stages
 from annotation.llm.asker import dialect_of
 from annotation.run_folder import RunFolder

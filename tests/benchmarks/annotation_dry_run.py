@@ -25,9 +25,9 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from annotating import answer, config_for, mini_pictures
-from scripted_openai import Asked, Reply, ScriptedServer
 from tiny_annotators import write_tiny_grounding_dino
 
+from annotation.demo.server import Asked, Reply, ScriptedServer
 from annotation.estimate import Forecast, forecast
 from annotation.execution.driver import Options, Watcher, Where, init, run_stages
 from annotation.llm.calls import CallRecord

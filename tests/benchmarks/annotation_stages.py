@@ -21,9 +21,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from annotating import answer, config_for, write_pictures
-from scripted_openai import ScriptedServer
 from tiny_annotators import write_tiny_grounding_dino, write_tiny_q_eval
 
+from annotation.demo.server import ScriptedServer
 from annotation.execution.driver import Executor, Options, Watcher, Where, init, run_stages
 from annotation.gallery import Gallery
 from annotation.run_folder import RunFolder

@@ -68,7 +68,7 @@ def judgments(found: Entities) -> list[JudgmentRecord]:
         JudgmentRecord(
             *("plausibility_q1", f"i{image}#{number}", f"i{image}", "g", False, "dog", "Yes" if is_yes else "No"),
             *("", ("Yes" if p_yes > 0.5 else "No") if read else None, None if read else "empty", p_yes, None),
-            *("1", "simulated"),
+            *("1", "", "", "simulated"),
         )
         for number, (image, is_yes, p_yes, read) in enumerate(
             zip(found.image.tolist(), found.is_yes.tolist(), found.p_yes.tolist(), found.read.tolist(), strict=True)
@@ -103,7 +103,7 @@ def _grounding(rng: np.random.Generator, image_id: str) -> GroundingRecord:
     invented = np.concatenate([invented, invented + rng.uniform(60, 320, invented.shape)], axis=1)
     return GroundingRecord(
         *("realism", image_id, "g", False, _SIDE_PX, _SIDE_PX, "pixels", None, "", None),
-        *(_regions(np.concatenate([seen, invented])), {}, 0, _regions(reference), "1", "simulated"),
+        *(_regions(np.concatenate([seen, invented])), {}, 0, _regions(reference), "1", "", "", "simulated"),
     )
 
 

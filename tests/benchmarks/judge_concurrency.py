@@ -39,8 +39,8 @@ import aiohttp
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from judging import manifest_for, scored
-from scripted_openai import Reply, ScriptedServer
 
+from annotation.demo.server import Reply, ScriptedServer
 from qreal_tasks.judge.judge import Judge
 from qreal_tasks.judge.pairs import Pair
 from qreal_tasks.judge.prompt import messages, response_format

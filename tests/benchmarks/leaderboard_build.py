@@ -31,7 +31,6 @@ from qreal_tasks.leaderboard.check import check_submission
 from qreal_tasks.leaderboard.pack import Said, pack_run
 from qreal_tasks.leaderboard.ranks import rank_ranges
 from qreal_tasks.leaderboard.reading import read_folder
-from qreal_tasks.leaderboard.references import mini_fingerprints
 from qreal_tasks.leaderboard.result import HEADLINES, headline, result_of
 from qreal_tasks.leaderboard.site import write_site
 from qreal_tasks.report.score import RunScores, score_run
@@ -72,7 +71,6 @@ def fill(folder: Path, submissions: int, workers: int) -> float:
 def check_anew(folders: Sequence[Path]) -> list[float]:
     """Seconds to check each without a cache, draws for the ranks included."""
     references = drawn_references()
-    mini_fingerprints()
     taken = []
     for folder in folders:
         start = time.perf_counter()

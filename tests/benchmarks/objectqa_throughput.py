@@ -86,7 +86,7 @@ def crops(count: int) -> list[Image.Image]:
 
 def requests_about(pictures: list[Image.Image]) -> list[Request]:
     """In the order of the harness: a task after the other."""
-    return [Request(p, objectqa_prompt(name, "dog"), ANSWERS) for name in QUESTION_NAMES for p in pictures]
+    return [Request(p, objectqa_prompt(name), ANSWERS) for name in QUESTION_NAMES for p in pictures]
 
 
 def stock_backend(folder: Path, batch_size: int, dtype: torch.dtype, device: str) -> Any:
@@ -112,7 +112,7 @@ def asked_of_stock(backend: Any, pictures: list[Image.Image]) -> Callable[[], in
     from lmms_eval.api.instance import Instance
 
     def messages(name: str) -> Callable[[Any], list[dict[str, Any]]]:
-        text = {"type": "text", "text": objectqa_prompt(name, "dog")}
+        text = {"type": "text", "text": objectqa_prompt(name)}
         return lambda doc: [{"role": "user", "content": [{"type": "image", "url": doc}, text]}]
 
     settings = {"until": [], "max_new_tokens": 16, "temperature": 0, "do_sample": False}
@@ -183,7 +183,7 @@ def operations(
         text = {**text, "num_hidden_layers": 0}
     shared_form = separate = 0.0
     for picture in pictures:
-        asked = engine._chat.ask(picture, [objectqa_prompt(q, "dog") for q in QUESTION_NAMES])
+        asked = engine._chat.ask(picture, [objectqa_prompt(q) for q in QUESTION_NAMES])
         patches = asked.picture["pixel_values"].shape[0]
         shared, suffixes = asked.shared_length, [len(p.ids) - asked.shared_length for p in asked.prompts]
         tower = _vision(vision, patches, asked.picture["pixel_values"].shape[1])

@@ -35,8 +35,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
-from scripted_openai import Asked, Reply, ScriptedServer, completion, error
-
+from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.models.openai_engine import OpenAIEngine
 from qreal_tasks.models.openai_pictures import data_url
 from qreal_tasks.models.requests import Request

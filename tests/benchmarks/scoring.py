@@ -54,6 +54,8 @@ def judgments(rng: np.random.Generator) -> list[JudgmentRecord]:
                     p_yes=p_yes,
                     mass=0.98,
                     prompt_version="1",
+                    pre_prompt="",
+                    post_prompt="",
                     data="synthetic",
                 )
             )
@@ -85,6 +87,8 @@ def groundings(rng: np.random.Generator, set_name: str) -> list[GroundingRecord]
                 clipped=0,
                 reference=reference,
                 prompt_version="1",
+                pre_prompt="",
+                post_prompt="",
                 data="synthetic",
                 scores=tuple(float(s) for s in rng.random(min(len(predicted), len(reference)))),
             )

@@ -79,7 +79,7 @@ def trl_rows(folder: Path, pictures: list[PillowImage.Image], options: argparse.
             "prompt": [
                 {
                     "role": "user",
-                    "content": [{"type": "image", "text": ""}, {"type": "text", "text": objectqa_prompt(name, "dog")}],
+                    "content": [{"type": "image", "text": ""}, {"type": "text", "text": objectqa_prompt(name)}],
                 }
             ],
             "completion": [{"role": "assistant", "content": [{"type": "text", "text": answer_to(at, n)}]}],
@@ -113,7 +113,7 @@ def ours(
             {
                 "row": at,
                 "names": [QUESTION_NAMES[n] for n in group],
-                "prompts": [objectqa_prompt(QUESTION_NAMES[n], "dog") for n in group],
+                "prompts": [objectqa_prompt(QUESTION_NAMES[n]) for n in group],
                 "answers": [FAMILY.answer(answer_to(at, n)) for n in group],
                 LENGTH: 1,
             }

@@ -48,7 +48,7 @@ def test_a_missing_answer_is_no_sound_entity() -> None:
 
 def test_unknown_question_is_named() -> None:
     with pytest.raises(KeyError, match="unknown question 'realism_q3', expected one of realism_q1"):
-        objectqa_prompt("realism_q3", "dog")
+        objectqa_prompt("realism_q3")
 
 
 def test_body_parts_are_told_in_their_order_and_empty_ones_left_out() -> None:

@@ -27,6 +27,8 @@ def valid_boxes(limit: int = 1000):
         pytest.param(Space.PIXELS, [1.5, 2, 3, 4], [1.5, 2, 3, 4], id="pixels are kept"),
         pytest.param(Space.RESIZED_PIXELS, [0, 0, 400, 150], [0, 0, 800, 300], id="resized: both axes by their own"),
         pytest.param(Space.NORM1000, [0, 500, 1000, 1000], [0, 300, 800, 600], id="1000 is the far edge"),
+        pytest.param(Space.NORM1000_YX, [0, 500, 1000, 750], [400, 0, 600, 600], id="y first"),
+        pytest.param(Space.NORM1000_YX, [-100, 0, 10, 2000], [0, -60, 1600, 6], id="y first, beyond the image"),
         pytest.param(Space.UNIT, [0.5, 0, 1, 0.25], [400, 0, 800, 150], id="1 is the far edge"),
         pytest.param(Space.NORM1000, [-100, 0, 2000, 10], [-80, 0, 1600, 6], id="beyond the image is not clipped"),
     ],
@@ -109,6 +111,9 @@ def test_clip(box_px, inside_px, was_outside, has_area):
     [
         pytest.param(Space.PIXELS, [10.4, 10.6, 99.5, 50], [10, 11, 100, 50], id="nearest, ties to even"),
         pytest.param(Space.NORM1000, [80, 60, 400, 300], [100, 100, 500, 500], id="per mille"),
+        pytest.param(Space.NORM1000_YX, [80, 60, 400, 330], [100, 100, 550, 500], id="y first"),
+        pytest.param(Space.NORM1000_YX, [10.1, 0, 10.3, 600], [0, 12, 1000, 13], id="y first, a thin box stays open"),
+        pytest.param(Space.NORM1000_YX, [799.9, 0, 800, 900], [0, 999, 1000, 1000], id="y first, at the far edge"),
         pytest.param(Space.UNIT, [80, 60, 400, 301], [0.1, 0.1, 0.5, 0.502], id="three decimals"),
         pytest.param(Space.RESIZED_PIXELS, [80, 60, 400, 300], [40, 30, 200, 150], id="pixels of the input"),
         pytest.param(Space.PIXELS, [10.1, 0, 10.3, 9], [10, 0, 11, 9], id="a thin box stays open"),

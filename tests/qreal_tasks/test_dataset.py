@@ -1,23 +1,25 @@
-"""Where a dataset is, and what is wrong with it."""
+"""Where a dataset is, and which files it is read from."""
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from datasets import Dataset, DatasetDict, load_from_disk
-from small_set import Rows, small_rows, write_hub_layout
+from small_set import small_rows, write_hub_layout
 
 from qreal_tasks.dataset import FEATURES, DatasetError, Kind, load, locate
-from qreal_tasks.dataset_check import check, info
+from qreal_tasks.dataset_check import check
+from qreal_tasks.dataset_files import data_files, state_of
 
 
 def test_unset_is_mini(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert locate().is_mini
+    assert locate().is_drawn
     monkeypatch.setenv("QREAL_DATA", "  ")
-    assert locate().is_mini
+    assert locate().is_drawn
 
 
 @pytest.mark.parametrize(
@@ -31,7 +33,6 @@ def test_unset_is_mini(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_hub_ids(value: str, path: str, revision: str | None) -> None:
     source = locate(value)
     assert (source.kind, source.path, source.revision, source.name) == (Kind.HUB, path, revision, value)
-    assert source.load_arguments("imageqa")["kwargs"] == ({"revision": revision} if revision else {})
 
 
 @pytest.mark.parametrize("value", ["/no/such/folder", "./nothing", "word", "a/b/c"])
@@ -73,6 +74,140 @@ def test_folders_of_one_name_and_later_states_are_not_mixed_up(
     assert len(load(locate(str(second)), "imageqa", "test")) == 1
 
 
+def _through_a_link(folder: Path, elsewhere: Path) -> Path:
+    """One data file is a link, as in the cache of the hub."""
+    path = folder / "data" / "imageqa" / "test-00000-of-00001.parquet"
+    path.rename(elsewhere / "blob")
+    path.symlink_to(elsewhere / "blob")
+    return elsewhere / "blob"
+
+
+def _through_two_links(folder: Path, elsewhere: Path) -> Path:
+    blob = _through_a_link(folder, elsewhere)
+    blob.rename(elsewhere / "last")
+    blob.symlink_to("last")
+    return elsewhere / "last"
+
+
+def _through_a_linked_folder(folder: Path, elsewhere: Path) -> Path:
+    (folder / "data").rename(elsewhere / "data")
+    (folder / "data").symlink_to(elsewhere / "data")
+    return elsewhere / "data" / "imageqa" / "test-00000-of-00001.parquet"
+
+
+def _rewrite(target: Path, content: bytes) -> None:
+    target.write_bytes(content)
+
+
+def _replace_keeping_times(target: Path, content: bytes) -> None:
+    """As a copy that keeps size and time does it."""
+    status = target.stat()
+    target.with_name("new").write_bytes(content.ljust(status.st_size, b"\0")[: status.st_size])
+    target.with_name("new").replace(target)
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.mark.parametrize("change", [_rewrite, _replace_keeping_times])
+@pytest.mark.parametrize("link", [_through_a_link, _through_two_links, _through_a_linked_folder])
+def test_what_a_link_leads_to_is_read_anew_when_it_changes(
+    link: Callable[[Path, Path], Path],
+    change: Callable[[Path, bytes], None],
+    tmp_path: Path,
+    small_dataset: Callable[..., Path],
+) -> None:
+    folder = small_dataset()
+    (tmp_path / "elsewhere").mkdir()
+    target = link(folder, tmp_path / "elsewhere")
+    assert len(load(locate(str(folder)), "imageqa", "test")) == 3
+    before = state_of(folder)
+    if change is _rewrite:
+        one = small_rows()
+        one["imageqa"]["test"] = one["imageqa"]["test"][:1]
+        written = write_hub_layout(tmp_path / "other", one) / "data" / "imageqa" / "test-00000-of-00001.parquet"
+        change(target, written.read_bytes())
+        assert len(load(locate(str(folder)), "imageqa", "test")) == 1
+    else:
+        change(target, b"of the same size")
+        assert state_of(folder) != before
+        with pytest.raises(DatasetError, match="cannot be loaded"):
+            load(locate(str(folder)), "imageqa", "test")
+
+
+def test_a_link_that_is_changed_to_lead_elsewhere_is_another_set(
+    tmp_path: Path, small_dataset: Callable[..., Path]
+) -> None:
+    folder = small_dataset()
+    blob = _through_a_link(folder, tmp_path)
+    before = state_of(folder)
+    (tmp_path / "copy").write_bytes(blob.read_bytes())
+    path = folder / "data" / "imageqa" / "test-00000-of-00001.parquet"
+    path.unlink()
+    path.symlink_to(tmp_path / "copy")
+    assert state_of(folder) != before
+
+
+def test_data_files_are_those_that_the_card_names(small_dataset: Callable[..., Path]) -> None:
+    folder = small_dataset()
+    (folder / "data" / "imageqa" / "old.parquet").write_bytes(b"left over")
+    names = [str(path.relative_to(folder)) for path in data_files(folder)]
+    assert names == [
+        f"data/{config}/{split}-00000-of-00001.parquet"
+        for config in ("imageqa", "objectqa")
+        for split in ("test", "train")
+    ]
+    before = state_of(folder)
+    (folder / ".huggingface.yaml").write_text("pretty_name: the same set\n", encoding="utf-8")
+    assert state_of(folder) != before
+    assert [str(path.relative_to(folder)) for path in data_files(folder)] == names
+
+
+CARDS = {
+    "address": "path: http://127.0.0.1:9/test.parquet",
+    "address of the hub": "path: hf://datasets/org/name/test.parquet",
+    "file above": "path: ../../other/*.parquet",
+    "folder above in the middle": "path: data/../../other/*.parquet",
+    "absolute path": "path: /etc/*.parquet",
+    "file in an archive": "path: zip://test.parquet::archive.zip",
+    "one of a list": "path: [data/imageqa/test-*.parquet, 'https://example.org/test.parquet']",
+}
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["README.md", ".huggingface.yaml"])
+@pytest.mark.parametrize("case", CARDS)
+def test_a_card_that_names_files_outside_of_its_folder_is_refused(
+    case: str, beside: bool, small_dataset: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("a connection was made"))
+    folder = small_dataset()
+    configs = f"configs:\n- config_name: imageqa\n  data_files:\n  - split: test\n    {CARDS[case]}\n"
+    if beside:
+        (folder / ".huggingface.yaml").write_text(configs, encoding="utf-8")
+    else:
+        (folder / "README.md").write_text(f"---\n{configs}---\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"names its data as .*, expected a path inside the folder"):
+        locate(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("configs", "message"),
+    [
+        ("configs: [{config_name: imageqa, data_dir: ../other}]", "names its data as '../other'"),
+        ("configs: [{config_name: imageqa, data_files: 5}]", "cannot be read"),
+        ("configs: imageqa", "cannot be read"),
+        ("configs: [: {", "cannot be read"),
+        ("pretty_name: a set", "no dataset in it"),
+        ("configs: [{config_name: imageqa, data_files: none/*.parquet}]", "no dataset in it"),
+    ],
+)
+def test_a_card_that_names_nothing_that_is_there_is_refused(
+    configs: str, message: str, small_dataset: Callable[..., Path]
+) -> None:
+    folder = small_dataset()
+    (folder / "README.md").write_text(f"---\n{configs}\n---\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match=re.escape(message)):
+        locate(str(folder))
+
+
 def test_save_to_disk_folder_loads(tmp_path: Path) -> None:
     for config, splits in small_rows().items():
         sets = {split: Dataset.from_list(rows, features=FEATURES[config]) for split, rows in splits.items()}
@@ -84,122 +219,6 @@ def test_save_to_disk_folder_loads(tmp_path: Path) -> None:
     assert arguments["name"] is None
     assert arguments["kwargs"] == {"load_from_disk": True}
     assert set(load_from_disk(arguments["path"])) == {"train", "test"}
-
-
-def test_info_counts_as_the_paper_does(small_dataset: Callable[..., Path]) -> None:
-    found = info(locate(str(small_dataset())), "test")
-    assert (found.images, found.entities, found.portraits, found.with_parts) == (3, 6, 1, 1)
-    assert found.yes_share["plausibility_q1"] == pytest.approx(1 / 2)
-    assert found.yes_share["plausibility_q4"] == pytest.approx(2 / 6)
-    assert found.generators == {"gen0": 2, "gen1": 1}
-
-
-def _entity(rows: Rows, split: str = "test", number: int = 0) -> dict[str, Any]:
-    return rows["objectqa"][split][number]
-
-
-def _listed(rows: Rows, split: str = "test", image: int = 0, index: int = 0) -> dict[str, Any]:
-    entity: dict[str, Any] = rows["imageqa"][split][image]["entities"][index]
-    return entity
-
-
-def _both(rows: Rows, **values: Any) -> None:
-    """Change the first test entity in both configs alike."""
-    _entity(rows).update(values)
-    _listed(rows).update(values)
-
-
-def _repeat_image(rows: Rows) -> None:
-    rows["imageqa"]["test"].append(dict(rows["imageqa"]["test"][0]))
-
-
-def _move_to_train(rows: Rows) -> None:
-    rows["objectqa"]["train"].append(rows["objectqa"]["test"].pop(0))
-
-
-CHANGES: dict[str, tuple[Callable[[Rows], object], str, str]] = {
-    "reversed box": (lambda r: _both(r, bbox=[40.0, 10.0, 10.0, 50.0]), "box", "no area"),
-    "box without area": (lambda r: _both(r, bbox=[10.0, 10.0, 10.0, 50.0]), "box", "no area"),
-    "box outside the image": (
-        lambda r: _both(r, bbox=[10.0, 10.0, 400.0, 50.0]),
-        "box",
-        "outside its image of 100 x 80",
-    ),
-    "not a number in a box": (
-        lambda r: _both(r, bbox=[float("nan"), 10.0, 40.0, 50.0]),
-        "box",
-        "four finite numbers",
-    ),
-    "no answer": (lambda r: _both(r, realism_q1=None), "null", "realism_q1 is null"),
-    "no generator": (lambda r: r["imageqa"]["test"][0].update(generator=None), "null", "generator is null"),
-    "no flaw": (lambda r: _listed(r).update(realism_flawed=None), "null", "realism_flawed is null"),
-    "no id": (lambda r: _entity(r).update(entity_id=None), "null", "entity_id is null"),
-    "no width": (lambda r: r["imageqa"]["test"][0].update(width=None), "null", "width is null"),
-    "no entities": (lambda r: r["imageqa"]["test"][0].update(entities=None), "null", "entities is null"),
-    "null entity": (lambda r: r["imageqa"]["test"][0]["entities"].append(None), "null", "null"),
-    "quality above 1": (lambda r: _both(r, quality_score=7.0), "quality_score", "expected 0 to 1"),
-    "empty label": (lambda r: _both(r, label=" "), "label", "label is empty"),
-    "undecodable image": (
-        lambda r: _entity(r).update(image={"bytes": b"no picture", "path": None}),
-        "image",
-        "cannot be decoded",
-    ),
-    "no image": (lambda r: _entity(r).update(image=None), "image", "image is null"),
-    "wrong size": (
-        lambda r: r["imageqa"]["test"][0].update(width=99),
-        "size",
-        "100 x 80 px but width and height say 99",
-    ),
-    "id twice": (lambda r: r["objectqa"]["test"].append(dict(_entity(r))), "duplicate id", "appears twice"),
-    "image id twice": (_repeat_image, "duplicate id", "appears twice"),
-    "entity listed under another image": (
-        lambda r: _listed(r).update(entity_id="img4#9"),
-        "entity of another image",
-        "listed under image img2",
-    ),
-    "entity without image": (
-        lambda r: _entity(r).update(image_id="img9"),
-        "unknown image",
-        "img9 is not in imageqa",
-    ),
-    "entity that imageqa lacks": (
-        lambda r: _entity(r).update(entity_id="img2#7"),
-        "unknown entity",
-        "not among",
-    ),
-    "crop and image in different splits": (_move_to_train, "split", "is in train but its image is in test"),
-    "answers that disagree": (
-        lambda r: _entity(r).update(plausibility_q3=1),
-        "disagreement",
-        "plausibility_q3 is 1 here",
-    ),
-    "prompt in both splits": (
-        lambda r: r["imageqa"]["train"][0].update(prompt_id="prompt-test-2"),
-        "prompt in both splits",
-        "split by prompt",
-    ),
-    "flaw without description": (
-        lambda r: _listed(r, index=1).update(plausibility_description=""),
-        "description",
-        "plausibility_description is empty",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", CHANGES)
-def test_every_kind_of_damage_is_named(case: str, small_dataset: Callable[..., Path]) -> None:
-    change, kind, message = CHANGES[case]
-    problems = check(locate(str(small_dataset(change))))
-    fitting = [p for p in problems if p.kind == kind and message in p.message]
-    assert fitting, f"expected a {kind} problem with {message!r}, found {[str(p) for p in problems]}"
-    assert fitting[0].item
-    assert fitting[0].split in str(fitting[0])
-
-
-def test_info_names_a_null_instead_of_failing_on_it(small_dataset: Callable[..., Path]) -> None:
-    folder = small_dataset(lambda rows: rows["imageqa"]["test"][0].update(generator=None))
-    with pytest.raises(DatasetError, match="imageqa/test row 0, img2: generator is null"):
-        info(locate(str(folder)), "test")
 
 
 def test_a_folder_called_mini_is_not_taken_for_the_embedded_set(
@@ -217,21 +236,34 @@ def test_a_folder_name_that_reads_as_a_pattern_is_refused(tmp_path: Path) -> Non
         locate(str(folder))
 
 
-def test_missing_column_is_named(tmp_path: Path) -> None:
-    rows = small_rows()
-    folder = write_hub_layout(tmp_path / "set", rows)
-    path = folder / "data" / "objectqa" / "test-00000-of-00001.parquet"
-    for split in ("train", "test"):
-        path = folder / "data" / "objectqa" / f"{split}-00000-of-00001.parquet"
-        Dataset.from_list(rows["objectqa"][split], features=FEATURES["objectqa"]).remove_columns("label").to_parquet(
-            str(path)
-        )
-    with pytest.raises(DatasetError, match="column label missing"):
-        load(locate(str(folder)), "objectqa", "test")
-
-
 def test_damaged_parquet_is_named(small_dataset: Callable[..., Path]) -> None:
     folder = small_dataset()
     (folder / "data" / "imageqa" / "test-00000-of-00001.parquet").write_bytes(b"PAR1 nothing")
     with pytest.raises(DatasetError, match="config imageqa: cannot be loaded"):
         load(locate(str(folder)), "imageqa", "test")
+
+
+def test_asking_for_what_is_not_there_leaves_the_cache_alone(
+    small_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Making it anew takes minutes for a set of many gigabytes, and another program may be reading it."""
+    source = locate(str(small_dataset()))
+    load(source, "objectqa", "test")
+    before = {path: path.stat().st_ino for path in tmp_path.rglob("*.arrow")}
+    assert before
+    for config, split in (("objectqa", "validation"), ("others", "test")):
+        with pytest.raises(DatasetError, match="cannot be loaded"):
+            load(source, config, split)
+    assert {path: path.stat().st_ino for path in tmp_path.rglob("*.arrow")} == before
+
+
+@pytest.mark.parametrize("share", [0, 0.5])
+@pytest.mark.parametrize("cut", ["dataset_info.json", "*test.arrow"])
+def test_a_cache_that_a_full_disk_cut_off_is_made_anew(
+    cut: str, share: float, small_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    source = locate(str(small_dataset()))
+    rows = list(load(source, "objectqa", "test").remove_columns("image"))
+    (path,) = (one for one in (tmp_path / "cache").rglob(cut) if "objectqa" in str(one))
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    assert list(load(source, "objectqa", "test").remove_columns("image")) == rows

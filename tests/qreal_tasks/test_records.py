@@ -10,7 +10,7 @@ import pytest
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, RecordError, Region, from_json, to_json
 
 JUDGMENT = JudgmentRecord(
-    *("realism_q1", "i#0", "i", "g", False, "dog", "Yes", "Yes!", "Yes", None, 0.75, 0.9, "1", "mini")
+    *("realism_q1", "i#0", "i", "g", False, "dog", "Yes", "Yes!", "Yes", None, 0.75, 0.9, "1", "", "", "mini")
 )
 GROUNDING = GroundingRecord(
     set_name="realism",
@@ -28,6 +28,8 @@ GROUNDING = GroundingRecord(
     clipped=1,
     reference=(Region("dog", (1, 2, 30, 40), "painted", "i#0"),),
     prompt_version="1",
+    pre_prompt="",
+    post_prompt="",
     data="mini",
     scores=(0.5,),
 )
@@ -41,7 +43,7 @@ def test_round_trip_through_json(record: Record) -> None:
 @pytest.mark.parametrize(
     ("record", "change", "message"),
     [
-        (JUDGMENT, {"version": 99}, "record version 99, expected 1"),
+        (JUDGMENT, {"version": 99}, "record version 99, expected 2"),
         (JUDGMENT, {"p_yes": "high"}, "p_yes: .*found 'high'"),
         (JUDGMENT, {"p_yes": float("nan")}, "p_yes: "),
         (JUDGMENT, {"score": 1}, "score: Unexpected"),

@@ -15,14 +15,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-from scripted_openai import Asked, Reply, completion
-
 from annotation.config import Config
+from annotation.demo import scenes
+from annotation.demo.scenes import mini_rows
+from annotation.demo.server import Asked, Reply, completion
 from annotation.run_folder import RunFolder
 from annotation.stages.chain import STAGES
 from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, is_flawed, questions_of
-from qreal_tasks.mini import MINI_FOLDER
 
 PRICES = {"input": 2.5, "output": 10.0}
 _PEOPLE = (["man"], ["woman"], ["person"], ["child"])
@@ -30,22 +29,14 @@ _PEOPLE = (["man"], ["woman"], ["person"], ["child"])
 
 def mini_pictures(count: int) -> list[tuple[bytes, str, str]]:
     """Encoded picture, prompt and generator of scenes that the project has drawn."""
-    rows = []
-    for split in ("train", "test"):
-        path = MINI_FOLDER / "data" / "imageqa" / f"{split}-00000-of-00001.parquet"
-        rows += pq.read_table(path, columns=["image", "prompt", "generator"]).to_pylist()
+    rows = mini_rows()
     assert len(rows) >= count
     return [(row["image"]["bytes"], row["prompt"], row["generator"]) for row in rows[:count]]
 
 
 def write_pictures(folder: Path, count: int) -> Path:
-    """A folder as ``qreal annotate init`` takes it: generator/name.png, with the prompt beside it."""
-    for number, (content, prompt, generator) in enumerate(mini_pictures(count)):
-        path = folder / generator / f"{number:04d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        path.with_suffix(".txt").write_text(prompt, encoding="utf-8")
-    return folder
+    """So many of them, as ``qreal annotate init`` takes them."""
+    return scenes.write_pictures(folder, mini_pictures(count))
 
 
 def config_for(url: str, models: Path | None = None, **changes: Any) -> Config:

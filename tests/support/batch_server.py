@@ -10,16 +10,15 @@ submission. Live requests are answered by the same script.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import web
-from scripted_openai import Asked, Reply
+
+from annotation.demo.server import Asked, LoopbackServer, Reply
 
 
 @dataclass
@@ -42,8 +41,8 @@ class _Batch:
     polls_left: int
 
 
-class BatchServer:
-    """Serves in a thread of its own until the block is left.
+class BatchServer(LoopbackServer):
+    """Answers batches by a script.
 
     Args:
         fault: sees every "METHOD /path" before it is done; a Reply is sent in its place.
@@ -68,31 +67,9 @@ class BatchServer:
         self._script, self._polls = script, polls
         self._files: dict[str, bytes] = {}
         self._batches: dict[str, _Batch] = {}
-        self._ready = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._port = 0
+        super().__init__(self._routes)
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}/v1"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        if not self._ready.wait(timeout=20):
-            raise RuntimeError("the batch server did not start")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(timeout=20)
-
-    def _serve(self) -> None:
-        self._loop.run_until_complete(self._main())
-        self._loop.close()
-
-    async def _main(self) -> None:
-        self._stop = asyncio.Event()
+    def _routes(self) -> web.Application:
         app = web.Application(client_max_size=2**28, middlewares=[self._with_faults])
         app.router.add_post("/v1/chat/completions", self._live)
         app.router.add_post("/v1/files", self._upload)
@@ -100,13 +77,7 @@ class BatchServer:
         app.router.add_post("/v1/batches", self._create)
         app.router.add_get("/v1/batches", self._list)
         app.router.add_get("/v1/batches/{id}", self._retrieve)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self._port = runner.addresses[0][1]
-        self._ready.set()
-        await self._stop.wait()
-        await runner.cleanup()
+        return app
 
     @web.middleware
     async def _with_faults(self, request: web.Request, handler: Any) -> web.StreamResponse:

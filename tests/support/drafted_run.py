@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from annotating import config_for
 
+from annotation.demo.scenes import write_pictures
 from annotation.execution.driver import Watcher, Where, init
 from annotation.run_folder import RunFolder
 from annotation.schemas import DRAFTS
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES
 from qreal_tasks.mini import MINI_FOLDER
+from qreal_tasks.mini.read import read_rows
 
 Row = dict[str, Any]
 _SAID = ("realism_description", "plausibility_description")
@@ -25,11 +26,9 @@ def write_drafted_run(folder: Path, images: int, **changes: Any) -> RunFolder:
         changes: of the config, as ``config_for`` takes them.
     """
     scenes = mini_scenes(images)
-    for number, scene in enumerate(scenes):
-        path = folder / "images" / scene["generator"] / f"{number:04d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(scene["image"]["bytes"])
-        path.with_suffix(".txt").write_text(scene["prompt"], encoding="utf-8")
+    write_pictures(
+        folder / "images", [(scene["image"]["bytes"], scene["prompt"], scene["generator"]) for scene in scenes]
+    )
     config = config_for("http://127.0.0.1:9/v1", **changes)
     run = init(str(folder / "images"), folder / "run", config, Where(), Watcher())
     by_content = {scene["image"]["bytes"]: scene for scene in scenes}
@@ -41,9 +40,7 @@ def write_drafted_run(folder: Path, images: int, **changes: Any) -> RunFolder:
 
 def mini_scenes(count: int) -> list[Row]:
     """Rows of the embedded set's ``imageqa``, both splits."""
-    rows: list[Row] = []
-    for split in ("test", "train"):
-        rows += pq.read_table(MINI_FOLDER / "data" / "imageqa" / f"{split}-00000-of-00001.parquet").to_pylist()
+    rows = [row for split in ("test", "train") for row in read_rows(MINI_FOLDER, "imageqa", split)]
     assert len(rows) >= count
     return rows[:count]
 
@@ -70,6 +67,7 @@ def _draft(picture: Any, scene: Row, index: int, entity: Row) -> Row:
         "reason": "",
         "notes": "",
         "parts": {part: parts[part] for part in BODY_PARTS} if has_parts else None,
+        "merged_description": entity["plausibility_description"] if has_parts else None,
         **{name: ANSWERS[entity[name]] for name in QUESTION_NAMES},
         **{name: entity[name] for name in ("label", "bbox", "quality_score", *_SAID)},
         **{f"{stage}_model": "scripted-1" for stage in ("entities", "judgment")},

@@ -25,6 +25,8 @@ def write_few(folder: Path, images: int, entities: int | None = None) -> Path:
     chosen = [*portraits[:1], *[row for row in whole if not row["is_portrait"]]][:images]
     names = {row["image_id"] for row in chosen}
     crops = [_short(row) for row in read["objectqa"] if row["image_id"] in names][:entities]
+    kept = {row["entity_id"] for row in crops}
+    chosen = [row | {"entities": [e for e in row["entities"] if e["entity_id"] in kept]} for row in chosen]
     rows: Rows = {
         "objectqa": {"train": crops, "test": [_renamed(row) for row in crops]},
         "imageqa": {"train": chosen, "test": [_renamed(row) for row in chosen]},
@@ -50,4 +52,5 @@ def _renamed(row: dict[str, Any]) -> dict[str, Any]:
     changed = {key: f"test-{value}" if key.endswith("_id") else value for key, value in row.items()}
     if "entities" in row:
         changed["entities"] = [_renamed(entity) for entity in row["entities"]]
+        changed["prompt"] = f"Another: {row['prompt']}"
     return changed

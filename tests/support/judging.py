@@ -6,8 +6,7 @@ import json
 import re
 from typing import Any
 
-from scripted_openai import Asked, Reply, completion
-
+from annotation.demo.server import Asked, Reply, completion
 from qreal_tasks.judge.manifest import Manifest, load_manifest
 from qreal_tasks.judge.pairs import Pair
 

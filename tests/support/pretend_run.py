@@ -80,7 +80,9 @@ def _hostile(value: Any) -> Any:
     if isinstance(value, dict):
         free = ("label", "description", "generator", "judge", "prompt_version")
         changed = {key: HOSTILE if key in free and item is not None else _hostile(item) for key, item in value.items()}
-        return {**changed, "unjudged": {HOSTILE: 1}} if "unjudged" in value and value["scores"] else changed
+        is_judged = "unjudged" in value and value["scores"]
+        said = {"unjudged": {HOSTILE: 1}, "judge_said": {HOSTILE: HOSTILE}} if is_judged else {}
+        return {**changed, **said}
     return value
 
 

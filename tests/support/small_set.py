@@ -6,7 +6,9 @@ import io
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image
 
 from qreal_tasks.benchmark import BODY_PARTS, Dimension, is_flawed
@@ -17,10 +19,23 @@ Rows = dict[str, dict[str, list[dict[str, Any]]]]
 """Config, split, rows."""
 
 
-def png(width: int, height: int, color: str = "teal") -> bytes:
+def scene(number: int) -> Image.Image:
+    """A picture of its own for every number: squares in random colours."""
+    squares = np.random.default_rng(number).integers(0, 256, (8, 10, 3), dtype=np.uint8)
+    return Image.fromarray(squares).resize(IMAGE_SIZE, Image.Resampling.NEAREST)
+
+
+def encoded(picture: Image.Image) -> dict[str, Any]:
+    """A picture as the datasets library embeds it."""
     buffer = io.BytesIO()
-    Image.new("RGB", (width, height), color).save(buffer, "PNG")
-    return buffer.getvalue()
+    picture.save(buffer, "PNG")
+    return {"bytes": buffer.getvalue(), "path": None}
+
+
+def png(width: int, height: int) -> bytes:
+    """A file of one colour."""
+    content: bytes = encoded(Image.new("RGB", (width, height), "teal"))["bytes"]
+    return content
 
 
 def small_rows() -> Rows:
@@ -28,7 +43,7 @@ def small_rows() -> Rows:
     rows: Rows = {config: {"train": [], "test": []} for config in FEATURES}
     for number in range(5):
         split = "train" if number < 2 else "test"
-        image_id, portrait = f"img{number}", number == 3
+        image_id, portrait, picture = f"img{number}", number == 3, scene(number)
         shared = {
             "generator": f"gen{number % 2}",
             "prompt_id": f"prompt-{split}-{number}",
@@ -54,19 +69,15 @@ def small_rows() -> Rows:
                 "realism_description": "The fur looks painted.",
                 "plausibility_description": "It has five legs.",
             }
-            width, height = int(box[2] - box[0]), int(box[3] - box[1])
-            crop = {"image": {"bytes": png(width, height), "path": None}, "width": width, "height": height}
+            cut = picture.crop((int(box[0]), int(box[1]), int(box[2]), int(box[3])))
+            crop = {"image": encoded(cut), "width": cut.width, "height": cut.height}
             rows["objectqa"][split].append({**entity, **shared, "image_id": image_id, **crop})
             entity |= {f"{d}_flawed": is_flawed(d, said) for d in Dimension}
             entity["parts"] = {part: f"The {part} is wrong." for part in BODY_PARTS} if portrait else None
             entities.append(entity)
-        whole = {
-            "image": {"bytes": png(*IMAGE_SIZE), "path": None},
-            "width": IMAGE_SIZE[0],
-            "height": IMAGE_SIZE[1],
-        }
+        whole = {"image": encoded(picture), "width": picture.width, "height": picture.height}
         rows["imageqa"][split].append(
-            {"image_id": image_id, **whole, **shared, "prompt": "A dog.", "entities": entities}
+            {"image_id": image_id, **whole, **shared, "prompt": f"A dog and a mug, {number}.", "entities": entities}
         )
     return rows
 
@@ -79,7 +90,7 @@ def write_hub_layout(folder: Path, rows: Rows) -> Path:
         for split, split_rows in splits.items():
             path = folder / "data" / config / f"{split}-00000-of-00001.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
-            Dataset.from_list(split_rows, features=FEATURES[config]).to_parquet(str(path))
+            pq.write_table(pa.Table.from_pylist(split_rows, schema=FEATURES[config].arrow_schema), path)
             configs += f"  - split: {split}\n    path: data/{config}/{split}-*.parquet\n"
     (folder / "README.md").write_text(f"---\nconfigs:\n{configs}---\n# A small set for tests\n", encoding="utf-8")
     return folder

@@ -10,7 +10,18 @@ from typing import Any
 import numpy as np
 from small_set import small_rows
 
-from qreal_tasks.benchmark import ANSWERS, IMAGEQA_SETS, QUESTION_NAMES, Dimension, is_flawed
+from qreal_tasks.benchmark import (
+    ANSWERS,
+    IMAGEQA_SETS,
+    LEAVES,
+    QUESTION_NAMES,
+    Dimension,
+    Frame,
+    Style,
+    frame_of,
+    is_flawed,
+    task_of,
+)
 from qreal_tasks.boxes import Space
 from qreal_tasks.judge.manifest import Manifest, load_manifest
 from qreal_tasks.judge.pairs import Judgement, Pair
@@ -53,7 +64,12 @@ def _renamed(entity: dict[str, Any], answers: dict[str, int], copy: int) -> dict
 
 
 def simulated(
-    references: References, skill: float = 0.7, seed: int = 0, judge: bool = True, unread: float = 0.0
+    references: References,
+    skill: float = 0.7,
+    seed: int = 0,
+    judge: bool = True,
+    unread: float = 0.0,
+    style: Style = Style.BENCHMARK,
 ) -> list[Record]:
     """What a model of that skill leaves behind on every task: answers, P(Yes), boxes, descriptions, scores.
 
@@ -70,16 +86,17 @@ def simulated(
             p = float(np.round(rng.uniform(0.5, 1.0) if yes else rng.uniform(0.0, 0.5), 4))
             beside = json.dumps({"choices": ["Yes", "No"], "p": [p, 1 - p], "mass": 0.97})
             text = "I cannot say." if rng.random() < unread else ("Yes" if yes else "No")
-            found.append(judgment_record(row, name, text, beside, references.name))
+            found.append(judgment_record(row, name, text, beside, references.name, frame_of(style, name)))
     for set_name in IMAGEQA_SETS:
-        ids = sorted(references.ids(f"qreal_imageqa_{set_name}"))
-        records = [_grounded(references, references.images[image_id], set_name, skill, rng) for image_id in ids]
+        ids = sorted(references.ids(task_of(style, set_name)))
+        rows, frame = [references.images[image_id] for image_id in ids], frame_of(style, set_name)
+        records = [_grounded(references, row, set_name, skill, rng, frame) for row in rows]
         found += judged(records, _Pretended(rng), JUDGE.title) if judge else records
     return found
 
 
 def _grounded(
-    references: References, row: dict[str, Any], set_name: str, skill: float, rng: np.random.Generator
+    references: References, row: Any, set_name: str, skill: float, rng: np.random.Generator, frame: Frame
 ) -> GroundingRecord:
     said = []
     for region in reference_regions(row, set_name):
@@ -89,7 +106,7 @@ def _grounded(
             said.append({"bbox_2d": box, "label": region.label, "description": f"seen: {region.description[:40]}"})
     if rng.random() > skill:
         said.append({"bbox_2d": [1.0, 1.0, 20.0, 20.0], "label": "thing", "description": "odd"})
-    return grounding_record(row, set_name, json.dumps(said), None, Space.PIXELS, references.name)
+    return grounding_record(row, set_name, json.dumps(said), None, Space.PIXELS, references.name, frame)
 
 
 def _sides(row: dict[str, Any]) -> tuple[int, ...]:
@@ -114,8 +131,12 @@ def write_run(
     limit: float | None = None,
     judge: Manifest | None = JUDGE,
     only: str = "",
+    style: Style = Style.BENCHMARK,
 ) -> Path:
-    """A results file of the harness with the samples beside it; returns the results' path."""
+    """A results file of the harness with the samples beside it; returns the results' path.
+
+    Written into the folder of another run, it becomes one run with the tasks of both.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = {
         "config": {"model": "qreal_hf", "model_args": model_args, "limit": limit},
@@ -127,7 +148,12 @@ def write_run(
     }
     if judge is not None and any(getattr(record, "judge", None) for record in records):
         results["qreal_judge"] = judge.model_dump(mode="json")
+    path = folder / f"{PREFIX}_results.json"
+    if path.exists():
+        results |= {key: json.loads(path.read_text(encoding="utf-8"))[key] for key in ("results", "versions")}
     for task, (half, name) in TASKS.items():
+        if LEAVES[task][0] is not style:
+            continue
         some = [record for record in records if _about(record) == name]
         if not some or only not in task:
             continue
@@ -138,7 +164,6 @@ def write_run(
         results["versions"][task] = task_versions()[task]
         lines = [json.dumps({"doc_id": n, "records": to_json(record)}) for n, record in enumerate(some)]
         (folder / f"{PREFIX}_samples_{task}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    path = folder / f"{PREFIX}_results.json"
     path.write_text(json.dumps(results), encoding="utf-8")
     return path
 

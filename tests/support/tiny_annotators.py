@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from annotation.demo.tiny_detector import bert_tokenizer
+
 _WORDS = """
 red blue green old young small large wooden dog cat horse bird man woman person child car bus boat chair table mug tree
 flower sign house lamp book ball hat coat in a the with two
 """
 WORDS = _WORDS.split()
-_DOT, _QUESTION_MARK = 1012, 1029  # where BERT's vocabulary has them; Grounding DINO's code counts on it
 
 
 def write_tiny_grounding_dino(folder: Path, seed: int = 0, queries: int = 20) -> Path:
@@ -66,7 +67,7 @@ def _write_detector(folder: Path, config_class: Any, model_class: Any, seed: int
     import torch
     from transformers import GroundingDinoImageProcessor, GroundingDinoProcessor
 
-    tokenizer = _bert_tokenizer(folder)
+    tokenizer = bert_tokenizer(folder, WORDS)
     config = config_class(
         backbone_config=_swin(),
         text_config=_bert(len(tokenizer)),
@@ -92,23 +93,6 @@ def _write_detector(folder: Path, config_class: Any, model_class: Any, seed: int
     images = GroundingDinoImageProcessor(size={"shortest_edge": 64, "longest_edge": 96})
     GroundingDinoProcessor(images, tokenizer).save_pretrained(folder)
     return folder
-
-
-def _bert_tokenizer(folder: Path) -> Any:
-    """Real BERT tokenizer over a small vocabulary with the special tokens at BERT's own places."""
-    from transformers import BertTokenizer
-
-    folder.mkdir(parents=True, exist_ok=True)
-    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
-    words = [*WORDS, *letters, *(f"##{letter}" for letter in letters)]
-    vocabulary = [f"[unused{number}]" for number in range(_QUESTION_MARK + 1)]
-    vocabulary[0], vocabulary[_DOT], vocabulary[_QUESTION_MARK] = "[PAD]", ".", "?"
-    vocabulary[100:104] = ["[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    free = [place for place in range(104, _QUESTION_MARK) if place != _DOT]
-    for place, word in zip(free, dict.fromkeys(words), strict=False):
-        vocabulary[place] = word
-    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
-    return BertTokenizer(str(folder / "vocab.txt"), do_lower_case=True, model_max_length=256)
 
 
 def _swin() -> Any:

@@ -9,11 +9,11 @@ from typing import Any
 from drafted_run import write_drafted_run
 from voting import vote
 
+from annotation.demo.people import keep_votes
 from annotation.run_folder import RunFolder
 from annotation.verification.forms import Form, all_forms
 from annotation.verification.merged import Settings, ballot_of, merge_all, write_merged
-from annotation.verification.votes import Vote, VoteRecord
-from annotation.verification.workplace import votes_path
+from annotation.verification.votes import Vote
 
 PEOPLE = ("anna", "ben", "cara")
 Said = Callable[[int, Form, str], dict[str, Any] | None]
@@ -54,12 +54,8 @@ def cast(
             if answers is not None:
                 about = {"seconds": 20.0 + 10 * number, "annotation_id": place, "updated_at": updated_at}
                 votes.append(vote(drafted, who, **{**about, **answers}))
-    votes_path(run).parent.mkdir(parents=True, exist_ok=True)
-    with VoteRecord(votes_path(run)) as record:
-        record.add(votes)
-        for number, who in enumerate(people):
-            before = [drafted for drafted in forms if laid is None or drafted.entity_id in laid]
-            record.lay_before(who, number, [(drafted.entity_id, drafted.digest) for drafted in before])
+    before = [drafted for drafted in forms if laid is None or drafted.entity_id in laid]
+    keep_votes(run, votes, people, before)
 
 
 def write_verified_run(folder: Path, images: int, said: Said = as_drafted, **changes: Any) -> RunFolder:

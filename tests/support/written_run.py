@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from qreal_tasks.benchmark import IMAGEQA_POST_PROMPT, OBJECTQA_POST_PROMPT
 from qreal_tasks.harness import hooks
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Region
 
@@ -31,7 +32,7 @@ def judgments() -> list[JudgmentRecord]:
                 p,
                 0.9,
             ),
-            *("1", "mini"),
+            *("1", "", OBJECTQA_POST_PROMPT, "mini"),
         )
         for n, (reference, answer, p) in enumerate(rows)
     ]
@@ -47,7 +48,7 @@ def groundings() -> list[GroundingRecord]:
     return [
         GroundingRecord(
             *("realism", image_id, "g", False, 20, 20, "pixels", None, written(regions), None, tuple(regions), {}, 0),
-            *((Region("dog", box, "painted", f"{image_id}#0"),), "1", "mini"),
+            *((Region("dog", box, "painted", f"{image_id}#0"),), "1", "", IMAGEQA_POST_PROMPT, "mini"),
         )
         for image_id, regions in found.items()
     ]

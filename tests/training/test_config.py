@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from training.config import ConfigError, TrainConfig, checked, load_config, parse_overrides
+from qreal_tasks.benchmark import IMAGEQA_SETS, TASK_NAMES, Style
+from training.config import ConfigError, Lora, TrainConfig, checked, load_config, parse_overrides
 
 RECIPES = sorted((Path(__file__).parents[2] / "configs" / "training").glob("*.yaml"))
 
@@ -44,6 +45,16 @@ def test_keys_on_the_command_line(given: list[str], read: dict[str, object]) -> 
         ({"questions": []}, "questions is [], expected some of realism_q1"),
         ({"sets": ["realism", "realism"]}, "each once"),
         ({"task": "chat"}, "task is 'chat'"),
+        ({"prompts": "papr"}, "prompts is 'papr': Input should be 'benchmark' or 'paper'"),
+        ({"prompts": None}, "prompts is None: Input should be 'benchmark' or 'paper'"),
+        ({"promts": "paper"}, "unknown key promts, did you mean prompts?"),
+        ({"prompts": "paper", "task": "detect"}, "prompts is paper and task detect, but the paper prints no query"),
+        ({"prompts": "paper", "task": "filter"}, "leave prompts out, or train objectqa or imageqa"),
+        ({"prompts": "paper", "task": "describe"}, "the agent's subtasks (detect, filter, describe)"),
+        (
+            {"prompts": "paper", "task": "imageqa", "sets": ["human_plausibility", "plausibility"]},
+            "a portrait would have two answers to one question",
+        ),
         ({"freeze": {"vision": False}}, "freeze is for method: full"),
         ({"method": "full", "freeze": {"language": True}}, "nothing would be trained"),
         ({"method": "full", "adapter": "x"}, "merge it into the model first"),
@@ -51,6 +62,8 @@ def test_keys_on_the_command_line(given: list[str], read: dict[str, object]) -> 
         ({"lora": {"r": True}}, "lora.r is True: expected a number"),
         ({"learning_rate": float("inf")}, "learning_rate is inf"),
         ({"betas": [0.9, 5]}, "betas.1 is 5"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**32}, "seed is 4294967296"),
         ({"schedule": "cosine_with_min_lr"}, "schedule is 'cosine_with_min_lr'"),
         ({"held_out": {"best": "f1"}}, "held_out.best is f1, expected one of loss, acc, auc, acc_realism_q1"),
         ({"held_out": {"best": "eval_loss"}}, "held_out.best is eval_loss"),
@@ -79,6 +92,9 @@ def test_a_missing_key_and_an_unreadable_file(tmp_path: Path) -> None:
     (tmp_path / "list.yaml").write_text("- a\n")
     with pytest.raises(ConfigError, match=r"holds .*, expected keys and values"):
         load_config(tmp_path / "list.yaml")
+    (tmp_path / "empty.yaml").write_text("# task: objectqa\n")
+    with pytest.raises(ConfigError, match=r"is empty, expected keys and values"):
+        load_config(tmp_path / "empty.yaml")
 
 
 def test_extends_is_below_the_file_and_the_command_line_above_it(tmp_path: Path) -> None:
@@ -93,10 +109,12 @@ def test_files_that_extend_each_other_and_keys_that_are_no_names(tmp_path: Path)
     (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
     (tmp_path / "c.yaml").write_text("extends: 5\n")
     (tmp_path / "d.yaml").write_text("1: 5\n")
+    (tmp_path / "e.yaml").write_text("? [a, b]\n: 5\n")
     for name, said in (
         ("a", "extends itself"),
         ("c", "expected the name of a file"),
-        ("d", "expected keys and values"),
+        ("d", "unknown key 1"),
+        ("e", "cannot be read"),
     ):
         with pytest.raises(ConfigError, match=said):
             load_config(tmp_path / f"{name}.yaml")
@@ -108,10 +126,80 @@ def test_numbers_given_as_text_and_text_that_looks_like_a_number() -> None:
 
 
 @pytest.mark.parametrize(
+    ("file", "given", "key", "value"),
+    [
+        ("name: 1.10", [], "name", "1.10"),
+        ("name: 2024-01-01", [], "name", "2024-01-01"),
+        ("revision: 0012", [], "revision", "0012"),
+        ("revision: 1:30", [], "revision", "1:30"),
+        ("name: 1.10", ["name=1.50"], "name", "1.50"),
+        ("extends: below.yaml", [], "name", "7.70"),
+        ("extends: below.yaml\nname: 8.80", [], "name", "8.80"),
+        ("name: x", ["revision=2024-01-01"], "revision", "2024-01-01"),
+        ("lora: {targets: 1.10}", [], "lora", Lora(targets="1.10")),
+        ("lora: {targets: [q, 1.10]}", ["lora.r=4"], "lora", Lora(targets=["q", "1.10"], r=4)),
+        ("learning_rate: 1e-3", [], "learning_rate", 1e-3),
+    ],
+)
+def test_text_is_taken_as_it_is_written(file: str, given: list[str], key: str, value: object, tmp_path: Path) -> None:
+    (tmp_path / "below.yaml").write_text("name: 7.70\n")
+    (tmp_path / "recipe.yaml").write_text(f"{file}\ntask: objectqa\nmodel: m\n")
+    assert getattr(load_config(tmp_path / "recipe.yaml", given), key) == value
+
+
+@pytest.mark.parametrize(
+    ("file", "given", "said"),
+    [
+        ("name: no", [], 'name is False: Input should be a valid string. YAML reads no as false; write "no" in quotes'),
+        ("name: x", ["name=on"], 'YAML reads on as true; write "on" in quotes'),
+        ("extends: below.yaml", [], 'YAML reads Off as false; write "Off" in quotes'),
+        ("lora: {targets: [q, yes]}", [], 'YAML reads yes as true; write "yes" in quotes'),
+        ("model: ~", [], 'YAML reads ~ as no value; write "~" in quotes'),
+        ("no: 3", [], 'line 1: YAML reads the key no as false; write "no" in quotes'),
+        ("batch_size: 1e3", [], "YAML reads 1e3 as text; write 1000"),
+        ("x: y", ["batch_size=1,024"], "YAML reads 1,024 as text; write 1024"),
+        ("learning_rate: 0,5", [], "YAML reads 0,5 as text; write 0.5"),
+        ("seed: 2024-01-01", [], "YAML reads 2024-01-01 as a date"),
+        ("questions: realism_q1", [], "Write it in brackets: [realism_q1]"),
+    ],
+)
+def test_errors_say_what_yaml_reads_otherwise(file: str, given: list[str], said: str, tmp_path: Path) -> None:
+    (tmp_path / "below.yaml").write_text("name: Off\n")
+    (tmp_path / "recipe.yaml").write_text(f"{file}\ntask: objectqa\n" + ("" if "model:" in file else "model: m\n"))
+    with pytest.raises(ConfigError) as error:
+        load_config(tmp_path / "recipe.yaml", given)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
     ("best", "lowest"), [("loss", True), ("false_alarm", True), ("unparsed_realism", True), ("iou_plausibility", False)]
 )
 def test_the_best_metric_may_be_the_lowest(best: str, lowest: bool) -> None:
     assert TrainConfig(task="imageqa", model="m", held_out={"best": best}).best_is_lowest is lowest
+
+
+@pytest.mark.parametrize(
+    ("given", "sets", "tasks"),
+    [
+        (["task=objectqa"], [*IMAGEQA_SETS], "qreal_objectqa"),
+        (["task=imageqa"], [*IMAGEQA_SETS], "qreal_imageqa"),
+        (["task=detect", "prompts=benchmark"], [*IMAGEQA_SETS], "qreal_imageqa"),
+        (["task=objectqa", "prompts=paper"], ["realism", "plausibility"], "qreal_paper_objectqa"),
+        (["task=imageqa", "prompts=paper"], ["realism", "plausibility"], "qreal_paper_imageqa"),
+        (["task=imageqa", "prompts=paper", "sets=[human_plausibility]"], ["human_plausibility"], "qreal_paper_imageqa"),
+    ],
+)
+def test_sets_and_tasks_of_evaluation_follow_the_prompts(given: list[str], sets: list[str], tasks: str) -> None:
+    config = checked({"model": "m", **parse_overrides(given)}, "x")
+    assert (config.sets, config.eval_tasks) == (sets, tasks)
+    assert config.eval_tasks in TASK_NAMES
+    assert checked(config.model_dump(mode="json"), "a run's own") == config
+
+
+def test_a_recipe_takes_the_papers_prompts_on_the_command_line() -> None:
+    for recipe in RECIPES:
+        if recipe.name.startswith(("objectqa-", "imageqa-", "mini-objectqa", "mini-imageqa")):
+            assert load_config(recipe, ["prompts=paper"]).prompts is Style.PAPER, recipe.name
 
 
 def test_packing_and_the_best_metric_follow_the_task() -> None:

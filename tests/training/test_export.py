@@ -9,19 +9,24 @@ from typing import Any
 
 import pytest
 import yaml
+from few_rows import write_few
 from huggingface_hub import ModelCard
+from small_set import small_rows, write_hub_layout
 from straightforward import picture
 from transformers import AutoProcessor
 from typer.testing import CliRunner
 from written_run import write_run
 
-from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, objectqa_prompt
+from qreal_tasks.benchmark import ANSWERS, LEAVES, QUESTION_NAMES, objectqa_prompt
 from qreal_tasks.cli import app
+from qreal_tasks.dataset import load, locate
 from qreal_tasks.models.requests import Request
 from qreal_tasks.models.transformers_engine import TransformersEngine
 from qreal_tasks.report.run_folder import RunFolderError
+from training.card import model_card
 from training.config import ConfigError, TrainConfig
 from training.export import export, push
+from training.run_folder import DRAWN, data_facts
 from training.sft import train
 
 
@@ -33,7 +38,7 @@ def run(config: Callable[..., TrainConfig]) -> Path:
 def answers(**given: Any) -> list[float]:
     engine = TransformersEngine(**given, dtype="float32")
     image = picture(150, 110, seed=2)
-    asked = [Request(image, objectqa_prompt(name, "dog"), ANSWERS) for name in QUESTION_NAMES]
+    asked = [Request(image, objectqa_prompt(name), ANSWERS) for name in QUESTION_NAMES]
     found = dict(engine.run(asked))
     width, height = found[0].input_size or (0, 0)
     assert 0 < width * height <= 28 * 28 * 9
@@ -52,7 +57,7 @@ def test_merged_and_adapter_give_the_same_answers_with_the_pixels_of_training(ru
         expected, abs=1e-5
     )
     untuned = TransformersEngine(base, dtype="float32", max_pixels=28 * 28 * 9)
-    request = Request(picture(150, 110, seed=2), objectqa_prompt(QUESTION_NAMES[0], "dog"), ANSWERS)
+    request = Request(picture(150, 110, seed=2), objectqa_prompt(QUESTION_NAMES[0]), ANSWERS)
     assert abs(dict(untuned.run([request]))[0].p[1] - expected[0]) > 1e-3, "nothing was learnt, this proves nothing"
     assert AutoProcessor.from_pretrained(merged.folder).image_processor.size["longest_edge"] == 28 * 28 * 9
 
@@ -74,6 +79,46 @@ def test_the_card_says_what_it_is_and_not_where_it_lay(run: Path, tmp_path: Path
     assert (folder / "training_curves.png").is_file()
 
 
+CARDS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "benchmark": (
+        {},
+        "qreal eval --model qreal_hf --model_args pretrained=FOLDER --tasks qreal_objectqa",
+        "prompts of the tasks `qreal`: the paper's queries, and behind them how to answer",
+    ),
+    "paper": (
+        {"task": "imageqa", "prompts": "paper"},
+        "qreal eval --model qreal_hf --model_args pretrained=FOLDER --tasks qreal_paper_imageqa",
+        "prompts of the tasks `qreal_paper`: the paper's bare queries",
+    ),
+    "a third of the agent": (
+        {"task": "filter"},
+        "qreal eval --model qreal_agent --model_args detect=DETECT,filter=FOLDER,describe=DESCRIBE "
+        "--tasks qreal_imageqa",
+        "prompts of the agent's subtasks",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CARDS)
+def test_the_card_and_the_command_say_how_to_ask(case: str, config: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    keys, command, prompts = CARDS[case]
+    run = train(config(**keys, max_steps=1, batch_size=2, held_out={"share": 0}))
+    exported = export(run, tmp_path / "model")
+    card = ModelCard.load(exported.folder / "README.md")
+    assert command in card.text.splitlines()
+    assert exported.command == command.replace("FOLDER", str(tmp_path / "model"))
+    assert prompts in " ".join(card.text.split())
+    assert f"prompts: {keys.get('prompts', 'benchmark')}" in card.text
+    assert "this project's" not in card.text
+
+
+def test_scores_of_other_prompts_are_refused(config: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    run = train(config(prompts="paper", max_steps=1, batch_size=24, held_out={"share": 0}))
+    with pytest.raises(RunFolderError, match="no task of qreal_paper in it; found qreal_"):
+        export(run, tmp_path / "model", results=write_run(tmp_path / "results"))
+    assert not (tmp_path / "model").exists()
+
+
 def test_scores_come_into_the_card_without_writing_the_model_again(run: Path, tmp_path: Path) -> None:
     folder = export(run, tmp_path / "model").folder
     before = (folder / "model.safetensors").stat().st_mtime_ns
@@ -85,6 +130,7 @@ def test_scores_come_into_the_card_without_writing_the_model_again(run: Path, tm
         export(run, folder, merge=False)
     assert card.data.eval_results
     assert {result.metric_type for result in card.data.eval_results} >= {"acc", "f1"}
+    assert {result.task_name for result in card.data.eval_results} <= {*LEAVES}
 
 
 def test_what_cannot_be_exported_is_refused_and_nothing_is_written(run: Path, tmp_path: Path) -> None:
@@ -99,7 +145,7 @@ def test_what_cannot_be_exported_is_refused_and_nothing_is_written(run: Path, tm
     (run / "config.yaml").write_text(yaml.safe_dump(settings | {"model": str(tmp_path / "gone")}))
     with pytest.raises(ConfigError, match=r"the base model .*gone cannot be loaded"):
         export(run, tmp_path / "model")
-    assert not (tmp_path / "model.partial").exists()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith((".model", "model"))]
     (run / "final").rename(run / "finale")
     with pytest.raises(ConfigError, match=r"the run has not finished; go on with `qreal train --resume"):
         export(run, tmp_path / "model")
@@ -114,3 +160,19 @@ def test_push_without_a_hub_says_so_and_keeps_the_folder(run: Path, tmp_path: Pa
     assert (tmp_path / "model" / "model.safetensors").is_file()
     with pytest.raises(ConfigError, match="push it again when mended"):
         push(tmp_path / "model", "not a name", private=True)
+
+
+def test_drawn_data_is_called_that_under_any_name(
+    run: Path, config: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    drawn, others = write_few(tmp_path / "drawn", 3), write_hub_layout(tmp_path / "others", small_rows())
+    facts = {
+        path: data_facts(locate(str(path)), load(locate(str(path)), "objectqa", "train")) for path in (drawn, others)
+    }
+    assert facts[drawn]["origin"] == DRAWN
+    assert "origin" not in facts[others]
+    environment = json.loads((run / "environment.json").read_text())
+    for path, warned in ((drawn, True), (others, False)):
+        (run / "environment.json").write_text(json.dumps({**environment, "data": facts[path]}))
+        text = model_card(run, config(max_steps=3), merged=False, results=None)
+        assert ("Trained on `mini`" in text) is warned

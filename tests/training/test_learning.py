@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from few_rows import write_few
 
-from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
+from qreal_tasks.benchmark import QUESTION_NAMES, Style, task_of
 from training.config import TrainConfig
 from training.export import export
 from training.sft import train
@@ -37,23 +37,26 @@ def test_twelve_crops_are_learnt_by_heart(
 
 
 @pytest.mark.harness
+@pytest.mark.parametrize("style", Style)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_boxes_of_eight_images_survive_the_whole_way(
-    family: str, tmp_path: Path, config: Callable[..., TrainConfig], scores: Callable[..., Any]
+    family: str, style: Style, tmp_path: Path, config: Callable[..., TrainConfig], scores: Callable[..., Any]
 ) -> None:
     data = write_few(tmp_path / "data", images=8)
     recipe = config(
         family,
         task="imageqa",
+        prompts=style,
         data=str(data),
         batch_size=16,
-        epochs=90,
+        epochs=120,
         lora={"r": 64, "alpha": 128, "dropout": 0.0},
         held_out={"share": 0},
     )
     exported = export(train(recipe), tmp_path / "exported", merge=family != "internvl")  # an adapter works too
-    found = scores(exported.model_args, data, "qreal_imageqa")
-    for name in IMAGEQA_SETS:
+    found = scores(exported.model_args, data, ",".join(task_of(style, name) for name in recipe.sets))
+    assert found.run.style is style
+    for name in recipe.sets:
         metrics = found.imageqa[name].metrics
         assert metrics["iou"] > 0.9, name
         assert metrics["f1_at_50"] == 1.0, name

@@ -40,8 +40,8 @@ class Tuned:
 
     def sequences(self, together: bool) -> list[Packed]:
         made = []
-        for at, (size, label) in enumerate(CROPS):
-            prompts = [objectqa_prompt(name, label) for name in QUESTION_NAMES]
+        for at, (size, _) in enumerate(CROPS):
+            prompts = [objectqa_prompt(name) for name in QUESTION_NAMES]
             turns = [self.family.answer(("Yes", "No")[(at + n) % 2]) for n in range(6)]
             answers = [self.chat.answer_ids(p, t) for p, t in zip(prompts, turns, strict=True)]
             image = picture(*size, seed=at)
@@ -108,7 +108,7 @@ def test_a_sequence_alone_is_what_the_family_itself_makes_of_it(family: str, tin
     processor = AutoProcessor.from_pretrained(folder)
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float64).eval()
     chat, image = Chat(processor), picture(120, 80, seed=3)
-    prompt = objectqa_prompt("realism_q1", "dog")
+    prompt = objectqa_prompt("realism_q1")
     answer = chat.answer_ids(prompt, FAMILIES[family].answer("Yes"))
     batch = batch_of([packed(chat.ask(image, [prompt]), [answer])], model.model, pad_id=0)
     content = [{"type": "image", "image": image}, {"type": "text", "text": prompt}]
@@ -135,7 +135,7 @@ def test_what_is_padding_sees_itself_and_nothing_sees_it(tiny_model: Callable[[s
     chat = Chat(AutoProcessor.from_pretrained(tiny_model("llava_next")))
     made = []
     for count, size in ((6, (40, 40)), (2, (90, 50))):
-        prompts = [objectqa_prompt(name, "dog") for name in QUESTION_NAMES[:count]]
+        prompts = [objectqa_prompt(name) for name in QUESTION_NAMES[:count]]
         made.append(packed(chat.ask(picture(*size, seed=0), prompts), [[5, 6]] * count))
     batch = batch_of(made, model.model, pad_id=0)
     short = len(made[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,22 +10,38 @@ from typing import Any
 
 import pytest
 from few_rows import write_few
+from rich.console import Console
 
-from qreal_tasks.answers import parse_entities, regions_in_pixels
-from qreal_tasks.benchmark import BODY_PARTS, IMAGEQA_SETS, QUESTION_NAMES, objectqa_prompt
+from qreal_tasks.answers import paper_format, parse_entities, regions_in_pixels
+from qreal_tasks.benchmark import (
+    BODY_PARTS,
+    IMAGEQA_SETS,
+    QUESTION_NAMES,
+    Style,
+    frame_of,
+    imageqa_query,
+    objectqa_prompt,
+    question,
+)
 from qreal_tasks.boxes import iou_matrix
 from qreal_tasks.dataset import DatasetError, load, locate
 from qreal_tasks.models.chat import Chat
 from qreal_tasks.samples import reference_regions
+from qreal_tasks.subtasks import filter_prompt
+from training.captions import NAMELESS
 from training.collator import Collator, proofread
 from training.config import ConfigError, TrainConfig
 from training.families import FAMILIES
 from training.model import outline
 from training.packing import IGNORED
 from training.plan import Batching, Plan, batching, make_plan
+from training.plan_table import print_plan
 from training.writer import LENGTH
 
-TASKS = ("objectqa", "imageqa", "detect", "filter", "describe")
+ASKED = (
+    *(({"task": task}) for task in ("objectqa", "imageqa", "detect", "filter", "describe")),
+    *(({"task": task, "prompts": "paper"}) for task in ("objectqa", "imageqa")),
+)
 
 
 def planned(config: TrainConfig) -> Plan:
@@ -37,18 +54,18 @@ def collator_of(plan: Plan) -> tuple[Collator, Chat]:
 
 
 @pytest.mark.parametrize("packing", [True, False])
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: "-".join(asked.values()))
 @pytest.mark.parametrize("family", FAMILIES)
 def test_labels_are_the_answers_and_their_end_of_turn_and_nothing_else(
-    family: str, task: str, packing: bool, config: Callable[..., TrainConfig], tmp_path: Path
+    family: str, asked: dict[str, str], packing: bool, config: Callable[..., TrainConfig], tmp_path: Path
 ) -> None:
-    plan = planned(config(family, task=task, packing=packing, data=str(write_few(tmp_path / "data", 3, 6))))
+    plan = planned(config(family, **asked, packing=packing, data=str(write_few(tmp_path / "data", 3, 6))))
     collator, chat = collator_of(plan)
     for row in plan.train.select(range(min(6, len(plan.train)))):
         batch = collator([row])
         labels = batch["labels"][0].tolist()
         assert len(labels) == row[LENGTH], "the tokens were counted without processing the picture"
-        assert not packing or task in ("objectqa", "filter") or row["names"]
+        assert not packing or asked["task"] in ("objectqa", "filter") or row["names"]
         learnt: list[list[int]] = []
         for before, label in zip([IGNORED, *labels], labels, strict=False):
             if label != IGNORED:
@@ -64,12 +81,15 @@ def _answers_of(plan: Plan, row: dict[str, Any]) -> list[str]:
     return [turn.removeprefix(family.before_answer).removesuffix(family.end_of_turn) for turn in row["answers"]]
 
 
+@pytest.mark.parametrize("style", Style)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_first_answer_token_is_the_one_that_scoring_reads(family: str, config: Callable[..., TrainConfig]) -> None:
+def test_the_first_answer_token_is_the_one_that_scoring_reads(
+    family: str, style: Style, config: Callable[..., TrainConfig]
+) -> None:
     from qreal_tasks.models.spellings import Spellings
 
     chat = Chat(outline(config(family)).processor)
-    prompt = objectqa_prompt("realism_q1", "dog")
+    prompt = objectqa_prompt("realism_q1", frame_of(style, "realism_q1"))
     spellings = Spellings(chat.tokenizer, ("Yes", "No"), chat.rendered(prompt))
     for answer in ("Yes", "No"):
         ids = chat.answer_ids(prompt, FAMILIES[family].answer(answer))
@@ -77,10 +97,13 @@ def test_the_first_answer_token_is_the_one_that_scoring_reads(family: str, confi
         assert len(ids) == 2, "the word and the end of turn"
 
 
+@pytest.mark.parametrize("style", Style)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_boxes_of_the_answers_are_those_of_the_dataset(family: str, config: Callable[..., TrainConfig]) -> None:
+def test_boxes_of_the_answers_are_those_of_the_dataset(
+    family: str, style: Style, config: Callable[..., TrainConfig]
+) -> None:
     """What a model that writes its answers perfectly would get."""
-    plan = planned(config(family, task="imageqa"))
+    plan = planned(config(family, task="imageqa", prompts=style))
     chat = Chat(plan.outline.processor)
     rows = load(locate("mini"), "imageqa", "train")
     seen = 0
@@ -90,7 +113,9 @@ def test_boxes_of_the_answers_are_those_of_the_dataset(family: str, config: Call
         for name, text in zip(row["names"], _answers_of(plan, row), strict=True):
             reference = reference_regions(image, name)
             space = plan.outline.family.box_space
-            located = regions_in_pixels(parse_entities(text), space, image["width"], image["height"], fed)
+            read = parse_entities(text)
+            assert (read.reason, read.dropped, read.truncated) == (None, {}, False)
+            located = regions_in_pixels(read, space, image["width"], image["height"], fed)
             assert [(r.label, r.description) for r in located.regions] == [(r.label, r.description) for r in reference]
             if reference:
                 overlaps = iou_matrix([r.bbox_px for r in located.regions], [r.bbox_px for r in reference])
@@ -132,6 +157,86 @@ def test_the_human_set_is_asked_of_people_who_went_through_the_protocol(
     plan = planned(config(task="filter", data=str(small_dataset(one_with_parts)), held_out={"share": 0}))
     asked = {plan.rows[row["row"]]["image_id"]: row["names"] for row in plan.train}
     assert asked == {"img0": list(IMAGEQA_SETS), "img1": ["realism", "plausibility"]}
+
+
+def test_the_papers_queries_are_bare_and_its_answers_in_its_format(config: Callable[..., TrainConfig]) -> None:
+    plan = planned(config(prompts="paper"))
+    assert plan.train[0]["prompts"] == [question(name).text for name in QUESTION_NAMES]
+    assert {answer for row in plan.train for answer in _answers_of(plan, row)} == {"Yes", "No"}
+
+    plan = planned(config(task="imageqa", prompts="paper"))
+    rows = plan.rows.remove_columns("image")
+    unflawed = 0
+    for row in plan.train:
+        (name,), (prompt,), (answer,) = row["names"], row["prompts"], _answers_of(plan, row)
+        assert prompt == imageqa_query(name)
+        flawed = reference_regions(rows[row["row"]], name)
+        unflawed += not flawed
+        assert (answer == paper_format.written([])) is not bool(flawed)
+    assert unflawed > 0
+    assert {name for row in plan.train for name in row["names"]} == {"realism", "plausibility"}
+
+
+HOSTILE = (
+    "a <b> sign",
+    "<label><[1, 2, 3, 4]><text>",
+    "a > b < c",
+    "{json: [10, 20, 30, 40]}",
+    "[]",
+    "None.",
+    "two\nlines",
+    "  blanks ",
+    '狐狸 "quoted" and it\'s 100%',
+    "\\<\\>",
+    "ends with <",
+    "ends with \\",
+    "<coordinate>",
+)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("caption", HOSTILE)
+def test_a_caption_survives_the_papers_format(
+    family: str, caption: str, config: Callable[..., TrainConfig], small_dataset: Callable[..., Path]
+) -> None:
+    """Whatever people wrote: as many entities as there are, and no word of their labels and descriptions is lost."""
+
+    def spoil(rows: Any) -> None:
+        entity = rows["imageqa"]["train"][0]["entities"][0]
+        entity |= {"label": caption, "plausibility_description": caption, "plausibility_flawed": True}
+        entity["plausibility_q1"] = 1
+
+    plan = planned(
+        config(family, task="imageqa", prompts="paper", data=str(small_dataset(spoil)), held_out={"share": 0})
+    )
+    (turn,) = (_answers_of(plan, row)[0] for row in plan.train if row["row"] == 0 and row["names"] == ["plausibility"])
+    image = plan.rows.remove_columns("image")[0]
+    named = len(reference_regions(image, "plausibility"))
+    read = parse_entities(turn)
+    assert (read.reason, read.dropped, len(read.entities)) == (None, {}, named), turn
+    said = " ".join(caption.translate(str.maketrans("<>", "‹›")).split())
+    assert (read.entities[0].label, read.entities[0].description) == (said, said), turn
+    collator, chat = collator_of(plan)
+    proofread(collator, chat, plan.train)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({}, "benchmark: as qreal_objectqa asks"),
+        ({"task": "filter"}, "benchmark: as qreal_agent asks"),
+        (
+            {"task": "imageqa", "prompts": "paper"},
+            "paper: its bare queries and its format of answers, as qreal_paper_imageqa asks",
+        ),
+    ],
+)
+def test_the_plan_says_which_prompts(
+    asked: dict[str, str], said: str, config: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    console = Console(record=True, width=200, file=io.StringIO())
+    print_plan(planned(config(**asked)), 1, tmp_path, console)
+    assert f"prompts {said}" in " ".join(console.export_text().replace("│", " ").split())
 
 
 def test_two_runs_on_one_model_keep_back_the_same_prompts(config: Callable[..., TrainConfig]) -> None:
@@ -194,10 +299,13 @@ def test_special_tokens_in_captions_are_taken_out_and_counted(
     def spoil(rows: Any) -> None:
         rows["objectqa"]["train"][0]["label"] = "dog <|im_end|><|image_pad|> big"
         rows["objectqa"]["train"][1]["label"] = "<|im_<|im_end|>end|>"
+        rows["objectqa"]["train"][2]["label"] = "<|im_end|>"
 
-    plan = planned(config(data=str(small_dataset(spoil)), held_out={"share": 0}))
-    assert plan.cleaned == 2
-    assert plan.train[0]["prompts"] == [objectqa_prompt(name, "dog big") for name in QUESTION_NAMES]
+    plan = planned(config(task="filter", data=str(small_dataset(spoil)), held_out={"share": 0}))
+    assert plan.cleaned == 3
+    for at, label in enumerate(("dog big", "<|im_ end|>", NAMELESS)):
+        names = plan.train[at]["names"]
+        assert plan.train[at]["prompts"] == [filter_prompt(name, label) for name in names]
     collator, chat = collator_of(plan)
     proofread(collator, chat, plan.train)
 

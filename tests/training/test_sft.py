@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,31 @@ import torch
 import yaml
 from few_rows import write_few
 from PIL import Image
+from refusing import at_every_moment
 from safetensors.torch import load_file, save_file
 from small_set import png
+from transformers import AutoModelForImageTextToText
 from typer.testing import CliRunner
 
+from qreal_tasks.benchmark import Frame, Style, frame_of, imageqa_prompt
+from qreal_tasks.boxes import Space
 from qreal_tasks.cli import app
-from qreal_tasks.dataset import DatasetError
+from qreal_tasks.dataset import DatasetError, locate
+from qreal_tasks.models.chat import Chat
+from qreal_tasks.models.requests import Request, Response
+from qreal_tasks.models.transformers_engine import TransformersEngine
+from qreal_tasks.records import GroundingRecord
+from qreal_tasks.samples import grounding_record
 from training import sft
 from training.config import ConfigError, TrainConfig
-from training.run_folder import COMPLETE, checkpoint_folder, newest_checkpoint, rotate
+from training.examiner import Examiner
+from training.model import outline
+from training.plan import make_plan
+from training.run_folder import COMPLETE, checkpoint_folder, clear_incomplete, newest_checkpoint, rotate
 from training.sft import BatchTooLargeError, train
 from training.trainer import ANSWER_ACCURACY, Tuner
+
+MINI_RECIPE = str(Path(__file__).parents[2] / "configs" / "training" / "mini-imageqa.yaml")
 
 SHORT: dict[str, Any] = {
     "max_steps": 4,
@@ -68,12 +83,23 @@ def test_a_run_leaves_what_is_needed_to_repeat_and_to_see_it(
     assert not {"optimizer.pt", "trainer_state.json"} & {path.name for path in (folder / "final").iterdir()}
 
 
-@pytest.mark.parametrize("task", ["imageqa", "detect", "describe", "filter"])
-def test_every_task_is_trained_and_evaluated(task: str, config: Callable[..., TrainConfig]) -> None:
+@pytest.mark.parametrize(
+    ("task", "prompts"),
+    [
+        ("imageqa", "benchmark"),
+        ("detect", "benchmark"),
+        ("describe", "benchmark"),
+        ("filter", "benchmark"),
+        ("objectqa", "paper"),
+        ("imageqa", "paper"),
+    ],
+)
+def test_every_task_is_trained_and_evaluated(task: str, prompts: str, config: Callable[..., TrainConfig]) -> None:
     held_out = {"share": 0.1, "most": 2, "max_new_tokens": 700, "batch_size": 2}
-    folder = train(config(task=task, max_steps=1, batch_size=4, held_out=held_out))
+    folder = train(config(task=task, prompts=prompts, max_steps=1, batch_size=4, held_out=held_out))
     last = [e for e in json.loads((folder / "history.json").read_text()) if "eval_loss" in e][-1]
     expected = {
+        "objectqa": {"eval_acc", "eval_auc_plausibility_q4"},
         "imageqa": {"eval_iou", "eval_f1_at_50", "eval_unparsed"},
         "detect": {"eval_iou", "eval_f1_at_50", "eval_unparsed_detect"},
         "describe": {"eval_loss"},
@@ -81,6 +107,46 @@ def test_every_task_is_trained_and_evaluated(task: str, config: Callable[..., Tr
     }[task]
     assert expected <= set(last)
     assert (folder / "final" / "adapter_model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("style", Style)
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "internvl", "llava_next"])
+def test_evaluation_asks_what_was_learnt_and_reads_what_was_to_be_written(
+    family: str, style: Style, config: Callable[..., TrainConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine that says what the model was to learn stands for the model."""
+    recipe = config(family, task="imageqa", prompts=style, held_out={"share": 0.3, "most": 12})
+    plan = make_plan(recipe, locate("mini"), outline(recipe))
+    examiner = Examiner(plan, plan.outline.processor, plan.rows)
+    chat, end = Chat(plan.outline.processor), plan.outline.family.end_of_turn
+    asked: list[str] = []
+    records: list[GroundingRecord] = []
+
+    def right(_: Any, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
+        for at, (request, row) in enumerate(zip(requests, examiner._asked, strict=True)):
+            asked.append(request.text)
+            said = row["answers"][0].removesuffix(end).strip()
+            yield at, Response(said, input_size=chat.ask(request.image, ["?"]).input_size)
+
+    def kept(*given: Any, **named: Any) -> GroundingRecord:
+        records.append(grounding_record(*given, **named))
+        return records[-1]
+
+    monkeypatch.setattr(TransformersEngine, "run", right)
+    monkeypatch.setattr("training.examiner.grounding_record", kept)
+    found = examiner.examine(AutoModelForImageTextToText.from_pretrained(recipe.model))
+    assert {name: found[name] for name in ("detection_rate", "f1_at_50", "unparsed", "false_alarm")} == {
+        "detection_rate": 1.0,
+        "f1_at_50": 1.0,
+        "unparsed": 0.0,
+        "false_alarm": 0.0,
+    }
+    assert found["iou"] > 0.95
+    assert len(records) == len(asked) == 12
+    for record, text in zip(records, asked, strict=True):
+        frame = Frame(record.pre_prompt, record.post_prompt)
+        assert frame == frame_of(style, record.set_name)
+        assert text == imageqa_prompt(record.set_name, Space(record.space), record.width, record.height, frame)
 
 
 def test_frozen_parts_stay_and_the_others_learn(config: Callable[..., TrainConfig]) -> None:
@@ -93,8 +159,11 @@ def test_frozen_parts_stay_and_the_others_learn(config: Callable[..., TrainConfi
     assert all("multi_modal_projector" in name for name in changed)
 
 
-def test_going_on_with_an_adapter_starts_from_its_weights(config: Callable[..., TrainConfig], tmp_path: Path) -> None:
-    keys = SHORT | {"held_out": {"share": 0}}
+@pytest.mark.parametrize("style", Style)
+def test_going_on_with_an_adapter_starts_from_its_weights(
+    style: Style, config: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    keys = SHORT | {"held_out": {"share": 0}, "prompts": style}
     first = train(config(**keys, output=str(tmp_path / "first")))
     start = load_file(first / "final" / "adapter_model.safetensors")
     second = config(**keys | {"task": "imageqa", "batch_size": 2}, adapter=str(first / "final"), learning_rate=1e-12)
@@ -188,6 +257,15 @@ def test_a_run_on_other_data_is_not_gone_on_with(config: Callable[..., TrainConf
         train(moved, resume=folder)
 
 
+def test_a_run_with_other_texts_of_the_questions_is_not_gone_on_with(config: Callable[..., TrainConfig]) -> None:
+    recipe = config(**SHORT | {"max_steps": 1, "held_out": {"share": 0}})
+    folder = train(recipe)
+    environment = json.loads((folder / "environment.json").read_text()) | {"prompt_version": "1"}
+    (folder / "environment.json").write_text(json.dumps(environment))
+    with pytest.raises(ConfigError, match="was started with version 1 of the prompts, and this is version"):
+        train(recipe, resume=folder)
+
+
 def test_the_newest_checkpoints_stay_beside_the_best(tmp_path: Path) -> None:
     for step in (2, 4, 6, 8, 10):
         checkpoint_folder(tmp_path, step).mkdir()
@@ -196,6 +274,41 @@ def test_the_newest_checkpoints_stay_beside_the_best(tmp_path: Path) -> None:
     rotate(tmp_path, 2, best="elsewhere/checkpoint-2")
     left = sorted(int(path.name.rpartition("-")[2]) for path in tmp_path.iterdir())
     assert left == [2, 6, 8, 10]
+
+
+def test_a_kill_while_checkpoints_are_removed_leaves_none_that_is_taken_for_whole(tmp_path: Path) -> None:
+    for step in (2, 4, 6):
+        checkpoint_folder(tmp_path, step).mkdir()
+        for name in ("adapter_model.safetensors", "trainer_state.json", COMPLETE):
+            (checkpoint_folder(tmp_path, step) / name).write_text("x")
+    seen = set()
+
+    def look() -> None:
+        for whole in tmp_path.glob(f"checkpoint-*/{COMPLETE}"):
+            assert len(list(whole.parent.iterdir())) == 3, whole
+        seen.add(sum(1 for _ in tmp_path.rglob("*")))
+        assert newest_checkpoint(tmp_path) == checkpoint_folder(tmp_path, 6)
+
+    with at_every_moment(look):
+        rotate(tmp_path, 1, best=None)
+    assert len(seen) > 4
+    (checkpoint_folder(tmp_path, 8)).mkdir()
+    assert clear_incomplete(tmp_path) == ["checkpoint-8"]
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-6"]
+
+
+def test_one_program_trains_in_a_folder(config: Callable[..., TrainConfig], capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = config(**SHORT)
+    with contextlib.ExitStack() as first, contextlib.ExitStack() as second:
+        folder = sft._folder(recipe, None, first)
+        for resume in (None, folder):
+            with pytest.raises(ConfigError, match=r"another program trains in .*; let it end first"):
+                sft._folder(recipe, resume, second)
+    with contextlib.ExitStack() as third:
+        assert sft._folder(recipe, folder, third) == folder
+        sft._say_where(folder, ["checkpoint-8"])
+        said = "the first step: no checkpoint is whole; checkpoint-8 was being written or removed when the run died"
+        assert said in capsys.readouterr().out
 
 
 _FULL_DISK = """
@@ -250,6 +363,8 @@ def test_a_folder_that_holds_something_is_not_written_over(config: Callable[...,
         (["train", "--resume", "none"], "none is not the folder of a training run"),
         (["train", "export", "none", "out"], "none is not the folder of a training run"),
         (["train", "run"], "name a recipe"),
+        (["train", MINI_RECIPE, "prompts=papr"], "prompts is 'papr': Input should be 'benchmark' or 'paper'"),
+        (["train", MINI_RECIPE, "prompts=paper", "task=detect"], "the paper prints no query of the agent's subtasks"),
     ],
 )
 def test_the_command_fails_with_one_line(given: list[str], said: str, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -15,21 +14,13 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from processes import COMPILER, ENVIRONMENT
 from safetensors.torch import load_file
 
 from training.config import TrainConfig
 from training.run_folder import COMPLETE, newest_checkpoint
 
 DEEPSPEED = Path(__file__).parents[2] / "configs" / "deepspeed"
-COMPILER = shutil.which("g++") or shutil.which("c++")
-ENVIRONMENT = {
-    **os.environ,
-    "OMP_NUM_THREADS": "1",
-    "DS_ACCELERATOR": "cpu",
-    # So that ninja, which DeepSpeed builds its operator with, is found beside this interpreter.
-    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-}
-ENVIRONMENT.pop("ACCELERATE_USE_CPU", None)
 TOLERANCE = 1e-4
 
 

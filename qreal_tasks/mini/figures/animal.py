@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from qreal_tasks.mini.figures.colours import FUR, INK, WHITE, darker, hue_or
+from qreal_tasks.mini.figures.foreign import hole, wind_up_key
 from qreal_tasks.mini.plan import EntityPlan
 from qreal_tasks.mini.shapes import (
     Piece,
-    Points,
     Rgb,
     Shape,
     ellipse,
@@ -58,28 +55,15 @@ def draw_animal(plan: EntityPlan) -> list[Piece]:
     rng = random.Random(plan.seed)
     build, coat = _BUILDS[plan.label], hue_or(rng.choice(FUR[plan.label]), plan)
     direction = rng.choice((-1.0, 1.0))
-    body = _body(plan, build, coat)
-    if plan.has("long_body"):
-        body = warped(body, scaling(0, 0, 1.75, 1.0), ["body", "neck", "fleece"])
-    reach = build.half_length * (0.75 if plan.has("long_body") else 0.0)
-    front = warped(_front(plan, build, coat), lambda p: p + points_of((reach, 0.0)))
-    back = warped(_back(plan, build, coat), lambda p: p - points_of((reach, 0.0)))
-    far, near = _legs(plan, build, coat, 1.75 if plan.has("long_body") else 1.0)
-    pieces: list[Piece] = [*far, *back, *body, *near, *front]
-    if plan.has("sagging_back"):
-        deep = min(0.24, 0.85 * build.leg)
-        pieces = warped(pieces, _sagging(deep, build.half_length * 1.05), ["body", "fleece"])
+    far, near = _legs(plan, build, coat)
+    back = _back(plan, build, coat)
+    pieces: list[Piece] = [*far, *back, *_body(plan, build, coat), *near, *_front(plan, build, coat)]
+    middle = -build.leg - build.half_height * 0.85
+    if plan.has("key"):
+        pieces = [*wind_up_key(0.0, middle - build.half_height * 0.9, 0.0, 1.3), *pieces]
+    if plan.has("hole"):
+        pieces += hole(0.0, middle, build.half_height * 0.62, coat)
     return warped(pieces, scaling(0, 0, direction, 1.0))
-
-
-def _sagging(deep: float, half_length: float) -> Callable[[Points], Points]:
-    """The middle of the trunk hangs down, its ends stay."""
-
-    def bend(p: Points) -> Points:
-        middle = np.clip(1 - (p[:, 0] / half_length) ** 2, 0.0, 1.0) ** 1.5
-        return np.stack([p[:, 0], p[:, 1] + deep * middle], axis=1)
-
-    return bend
 
 
 def _shoulder(build: _Build) -> tuple[float, float]:
@@ -102,8 +86,6 @@ def _front(plan: EntityPlan, build: _Build, coat: Rgb) -> list[Piece]:
     """Neck and head."""
     x, y = _shoulder(build)
     dx, dy = build.neck
-    if plan.has("long_neck"):
-        dx, dy = dx * 1.1, dy * 1.2 - 0.36
     wide = build.half_height * (1.15 if plan.label != "cat" else 1.2)
     if plan.has("no_head"):
         stump = limb((x - 0.02, y + 0.05), (x + dx * 0.75, y + dy * 0.75), width=wide, end_width=wide * 0.8)
@@ -176,7 +158,7 @@ def _back(plan: EntityPlan, build: _Build, coat: Rgb) -> list[Piece]:
     return [Shape("tail", line, shade) for line in lines]
 
 
-def _legs(plan: EntityPlan, build: _Build, coat: Rgb, stretch: float) -> tuple[list[Piece], list[Piece]]:
+def _legs(plan: EntityPlan, build: _Build, coat: Rgb) -> tuple[list[Piece], list[Piece]]:
     """The far and the near legs."""
     hind = [-0.72, -0.48]
     front = [0.5, 0.76]
@@ -185,7 +167,7 @@ def _legs(plan: EntityPlan, build: _Build, coat: Rgb, stretch: float) -> tuple[l
     places = [*hind, *front, *([0.02] if plan.has("extra_leg") else [])]
     groups: tuple[list[Piece], list[Piece]] = ([], [])
     for at in places:
-        x = at * build.half_length * stretch
+        x = at * build.half_length
         is_far = at in (-0.48, 0.5)
         skin = darker(coat, 0.45) if plan.label == "sheep" else coat
         colour = darker(skin, 0.72) if is_far else skin

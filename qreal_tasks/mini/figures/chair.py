@@ -14,6 +14,7 @@ from qreal_tasks.mini.shapes import (
     Rgb,
     Shape,
     box,
+    dripping,
     points_of,
     ribbon,
     shearing,
@@ -77,10 +78,6 @@ def _seat(wood: Rgb) -> list[Piece]:
 
 def _molten_seat(wood: Rgb) -> list[Piece]:
     """The seat hangs down between the legs in four drips of different length."""
-    x = np.linspace(-0.235, 0.235, 60)
-    drips = np.full(60, _SEAT_Y + 0.06)
-    for at, length in ((-0.17, 0.13), (-0.05, 0.27), (0.07, 0.17), (0.18, 0.23)):
-        drips += length * np.exp(-(np.abs((x - at) / 0.034) ** 3))
-    upper = np.stack([x[::-1], np.full(60, _SEAT_Y - 0.01)], axis=1)
-    front = np.concatenate([np.stack([x, drips], axis=1), upper])
+    drops = ((-0.17, 0.13), (-0.05, 0.27), (0.07, 0.17), (0.18, 0.23))
+    front = dripping(0.235, _SEAT_Y - 0.01, _SEAT_Y + 0.06, drops)
     return [Shape("seat", _TOP, darker(wood, 1.1)), Shape("seat", front, darker(wood, 0.95))]

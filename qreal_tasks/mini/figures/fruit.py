@@ -6,9 +6,10 @@ import random
 
 import numpy as np
 
-from qreal_tasks.mini.figures.colours import FRUIT, INK, LEAF, WHITE, darker, hue_or
+from qreal_tasks.mini.figures.colours import FRUIT, LEAF, hue_or
+from qreal_tasks.mini.figures.foreign import hole, wind_up_key
 from qreal_tasks.mini.plan import EntityPlan
-from qreal_tasks.mini.shapes import Piece, Points, Rgb, Shape, ellipse, limb, moving, scaling, warped
+from qreal_tasks.mini.shapes import Piece, Points, Rgb, Shape, box, ellipse, limb, moving, scaling, warped
 
 _R = 0.25
 """Radius, figure units."""
@@ -19,13 +20,12 @@ def draw_fruit(plan: EntityPlan) -> list[Piece]:
     rng = random.Random(plan.seed)
     peel, leaf = hue_or(rng.choice(FRUIT[plan.label]), plan), rng.choice(LEAF)
     pieces: list[Piece] = [*_stalks(plan, leaf), *_body(plan, peel)]
-    if plan.has("eye"):
-        pieces += _eye()
-    twin = plan.flaw("twin")
-    if twin is not None:
-        sign = -1.0 if twin.choice == "left" else 1.0
-        small = warped(warped(pieces, scaling(0, 0, 0.58, 0.58)), moving(sign * 0.33, -0.14))
-        pieces = [*small, *pieces]
+    if plan.has("hole"):
+        pieces += hole(0.0, -_R, 0.085, peel)
+    key = plan.flaw("key")
+    if key is not None:
+        sign = -1.0 if key.choice == "left" else 1.0
+        pieces = [*wind_up_key(sign * _R * 0.75, -_R * 0.9, sign * 90, 0.9), *pieces]
     if plan.has("stretched"):
         pieces = warped(pieces, scaling(0, 0, 0.72, 1.9))
     return pieces
@@ -47,11 +47,8 @@ def _outline(label: str) -> Points:
 
 
 def _body(plan: EntityPlan, peel: Rgb) -> list[Piece]:
-    """The fruit itself, whole, dented or in two shifted halves."""
-    outline = _outline(plan.label)
-    dent = plan.flaw("dented")
-    if dent is not None:
-        return _dented(outline, -1.0 if dent.choice == "left" else 1.0, peel)
+    """The fruit itself, round, square or in two shifted halves."""
+    outline = box(0, -_R, 1.9 * _R, 1.9 * _R, 0.02) if plan.has("square") else _outline(plan.label)
     halves = plan.flaw("shifted_halves")
     if halves is None:
         return [Shape("fruit", outline, peel)]
@@ -66,36 +63,13 @@ def _body(plan: EntityPlan, peel: Rgb) -> list[Piece]:
     return [Shape("fruit", lower, peel), Shape("fruit", flesh, (248, 232, 184), shaded=False), *top]
 
 
-def _dented(outline: Points, sign: float, peel: Rgb) -> list[Piece]:
-    """A deep hollow in one side, with the crushed peel inside it in shadow."""
-    y = outline[:, 1].min() / 2
-    push = 0.62 * np.exp(-(((outline[:, 1] - y) / 0.085) ** 2)) * (sign * outline[:, 0] > 0)
-    dented = outline.copy()
-    dented[:, 0] *= 1 - push
-    fold = ellipse(sign * 0.11, y, 0.06, 0.1)
-    return [Shape("fruit", dented, peel), Shape("fruit", fold, darker(peel, 0.55), outlined=False)]
-
-
 def _stalks(plan: EntityPlan, leaf: Rgb) -> list[Piece]:
-    """A stalk with a leaf; three when planned."""
+    """A stalk with a leaf."""
     top = float(_outline(plan.label)[:, 1].min()) + (0.05 if plan.label == "apple" else 0.02)
+    if plan.has("square"):
+        top = -1.93 * _R
     shift = plan.flaw("shifted_halves")
     x = 0.0 if shift is None else (-0.17 if shift.choice == "left" else 0.17)
-    tips = [(-0.17, -0.1), (0.0, -0.15), (0.17, -0.1)] if plan.has("three_stalks") else [(0.02, -0.12)]
-    pieces: list[Piece] = []
-    for dx, dy in tips:
-        stalk = limb((x + dx * 0.4, top + 0.05), (x + dx, top + dy), width=0.03, end_width=0.036)
-        pieces.append(Shape("stalk", stalk, (104, 72, 44)))
+    stalk = limb((x + 0.008, top + 0.05), (x + 0.02, top - 0.12), width=0.03, end_width=0.036)
     blade = limb((x + 0.015, top - 0.05), (x + 0.08, top - 0.11), (x + 0.17, top - 0.08), width=0.05, end_width=0.02)
-    return pieces if plan.has("three_stalks") else [*pieces, Shape("leaf", blade, leaf)]
-
-
-def _eye() -> list[Piece]:
-    """A human eye on the peel."""
-    y = -0.25
-    return [
-        Shape("eye", ellipse(0, y, 0.115, 0.072), INK, shaded=False),
-        Shape("eye", ellipse(0, y, 0.104, 0.062), WHITE, outlined=False, shaded=False),
-        Shape("eye", ellipse(0, y, 0.055, 0.057), (76, 120, 172), outlined=False, shaded=False),
-        Shape("eye", ellipse(0, y, 0.027, 0.028), INK, outlined=False, shaded=False),
-    ]
+    return [Shape("stalk", stalk, (104, 72, 44)), Shape("leaf", blade, leaf)]

@@ -17,17 +17,23 @@ from qreal_tasks.mini.shapes import (
     points_of,
     ribbon,
     rotating,
+    top_at,
     warped,
 )
 
 _RUBBER = ((216, 56, 64), (64, 132, 212), (244, 196, 56))
+
+_OWN_MATERIAL = ("coffee", "key")
+"""Tags of what is not of the entity's material."""
 
 
 def with_support(pieces: list[Piece], plan: EntityPlan) -> list[Piece]:
     """The pieces lifted, tilted, hung or balanced as planned, and with an impossible material put on."""
     material = plan.flaw("material")
     if material is not None:
-        pieces = [p if isinstance(p, Text) else replace(p, material=material.choice) for p in pieces]
+        pieces = [
+            p if isinstance(p, Text) or p.tag in _OWN_MATERIAL else replace(p, material=material.choice) for p in pieces
+        ]
     if plan.has("floating"):
         return _tumbling(pieces, plan)
     if plan.has("balloons"):
@@ -52,6 +58,8 @@ def _hung(pieces: list[Piece]) -> list[Piece]:
     x1, y1, x2, y2 = extent(pieces)
     size = 0.13 * max(y2 - y1, 0.8 * (x2 - x1))
     middle = (x1 + x2) / 2
+    # Where the strings are tied: the top of what is below them, which of an animal is the back.
+    hook = top_at(pieces, middle) + 0.06 * (y2 - y1)
     tops = [
         (middle - 2.1 * size, y1 - 2.2 * size),
         (middle, y1 - 2.9 * size),
@@ -60,7 +68,7 @@ def _hung(pieces: list[Piece]) -> list[Piece]:
     strings: list[Piece] = []
     balloons: list[Piece] = []
     for (x, y), colour in zip(tops, _RUBBER, strict=True):
-        line = curve((x, y + size), (middle, y1 + 0.06 * (y2 - y1)), count=6)
+        line = curve((x, y + size), (middle, hook), count=6)
         strings.append(Shape("string", ribbon(line, 0.012 * size / 0.13), INK, outlined=False, shaded=False))
         balloons.append(Shape("balloon", ellipse(x, y, 0.82 * size, size), colour))
         knot = points_of((x - 0.2 * size, y + 1.2 * size), (x, y + 0.95 * size), (x + 0.2 * size, y + 1.2 * size))

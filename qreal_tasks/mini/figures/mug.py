@@ -9,7 +9,7 @@ import numpy as np
 from qreal_tasks.mini.figures.colours import PAINT, WHITE, darker
 from qreal_tasks.mini.figures.lettering import lettering
 from qreal_tasks.mini.plan import EntityPlan
-from qreal_tasks.mini.shapes import Piece, Points, Rgb, Shape, box, ellipse, ribbon, shearing, warped
+from qreal_tasks.mini.shapes import Piece, Points, Rgb, Shape, box, ellipse, ribbon, shearing, spreading, warped
 
 _W, _H = 0.36, 0.42
 _COFFEE: Rgb = (96, 60, 36)
@@ -71,15 +71,10 @@ def _deformed(pieces: list[Piece], plan: EntityPlan) -> list[Piece]:
         puddle = ellipse(0, -0.04, 0.4, 0.045)
         puddle[:, 0] += 0.03 * np.sin(puddle[:, 1] * 90)
         wall = next(piece for piece in pieces if isinstance(piece, Shape) and piece.tag == "wall")
-        return [Shape("wall", puddle, wall.colour), *warped(pieces, _melt, ["wall"])]
+        return [Shape("wall", puddle, wall.colour), *warped(pieces, spreading(-0.17, 0.6), ["wall"])]
     return pieces
 
 
 def _pinch(p: Points) -> Points:
     factor = 1 - 0.52 * np.exp(-(((p[:, 1] + 0.21) / 0.085) ** 2))
     return np.stack([p[:, 0] * factor, p[:, 1]], axis=1)
-
-
-def _melt(p: Points) -> Points:
-    low = np.clip((p[:, 1] + 0.17) / 0.17, 0, 1)
-    return np.stack([p[:, 0] * (1 + 0.6 * low**2), p[:, 1]], axis=1)

@@ -9,6 +9,7 @@ import numpy as np
 
 from qreal_tasks.mini.figures import face
 from qreal_tasks.mini.figures.colours import CLOTH, HAIR, SKIN, TROUSERS, WHITE, darker, hue_or
+from qreal_tasks.mini.figures.foreign import hat
 from qreal_tasks.mini.figures.lettering import lettering
 from qreal_tasks.mini.plan import EntityPlan
 from qreal_tasks.mini.shapes import (
@@ -18,6 +19,7 @@ from qreal_tasks.mini.shapes import (
     Text,
     box,
     ellipse,
+    extent,
     limb,
     moving,
     points_of,
@@ -35,10 +37,8 @@ NECK_Y = -0.735
 def draw_person(plan: EntityPlan) -> list[Piece]:
     """A man, woman, boy or girl; a ``half`` plan is meant to be cut at the waist and has larger hands."""
     rng = random.Random(plan.seed)
-    skin, hair = (
-        hue_or(rng.choice(SKIN), plan),
-        rng.choice(HAIR if plan.label in ("man", "woman") else HAIR[:-1]),
-    )
+    natural = rng.choice(SKIN)
+    skin, hair = hue_or(natural, plan), rng.choice(_hair_of(plan.label, natural))
     shirt, trousers = rng.choice(CLOTH), rng.choice(TROUSERS)
     poses = {side: rng.choice(_POSES) for side in ("left", "right")}
     if plan.framing == "half":
@@ -55,6 +55,12 @@ def draw_person(plan: EntityPlan) -> list[Piece]:
     return _with_material(pieces, plan)
 
 
+def _hair_of(label: str, skin: Rgb) -> list[Rgb]:
+    """Colours that stand out from the skin, or a face without features would look like the back of the head."""
+    ages = HAIR if label in ("man", "woman") else HAIR[:-1]
+    return [hair for hair in ages if sum(abs(a - b) for a, b in zip(hair, skin, strict=True)) > 100]
+
+
 def _legs(plan: EntityPlan, trousers: Rgb) -> list[Piece]:
     """Trousers and shoes."""
     columns, width = {"left": -0.065, "right": 0.065}, 0.125
@@ -67,8 +73,11 @@ def _legs(plan: EntityPlan, trousers: Rgb) -> list[Piece]:
             pieces.append(Shape("stump", ellipse(x, -0.35, 0.06, 0.05), trousers))
             continue
         shoe = ellipse(x * 1.35 + np.sign(x) * 0.02, -0.027, 0.062, 0.028)
-        pieces.append(Shape("leg", shoe, darker(trousers, 0.5)))
-        pieces.append(Shape("leg", limb((x * 0.9, -0.37), (x * 1.3, -0.05), width=width, end_width=0.08), trousers))
+        leg = limb((x * 0.9, -0.37), (x * 1.3, -0.05), width=width, end_width=0.08)
+        pair: list[Piece] = [Shape("leg", shoe, darker(trousers, 0.5)), Shape("leg", leg, trousers)]
+        if plan.has("giant_foot", side):
+            pair = [pair[1], Shape("leg", scaling(x * 1.35, 0.0, 2.2, 3.6)(shoe), (148, 84, 60))]
+        pieces += pair
     pieces.append(Shape("hips", box(0, -0.375, 2 * columns["right"] + 0.12, 0.09, 0.04), trousers))
     return warped(pieces, waving(-0.36, 0.06, 0.23), ["leg"]) if plan.has("wavy_legs") else pieces
 
@@ -79,8 +88,7 @@ def _torso(plan: EntityPlan, shirt: Rgb, skin: Rgb) -> list[Piece]:
         (-0.05, -0.725), (-0.135, -0.69), (-0.155, -0.63), (-0.115, -0.52), (-0.12, -0.385),
         (0.12, -0.385), (0.115, -0.52), (0.155, -0.63), (0.135, -0.69), (0.05, -0.725),
     )  # fmt: skip
-    rise = 0.2 if plan.has("long_neck") else 0.0
-    neck = limb((0, -0.68), (0, NECK_Y - 0.03 - rise), width=0.075)
+    neck = limb((0, -0.68), (0, NECK_Y - 0.03), width=0.075)
     pieces: list[Piece] = [
         Shape("neck", neck, darker(skin, 0.9)),
         Shape("torso", outline, shirt),
@@ -198,15 +206,20 @@ def _head(plan: EntityPlan, skin: Rgb, hair: Rgb, rng: random.Random) -> list[Pi
     if plan.has("two_heads"):
         left = warped(pieces, scaling(0, NECK_Y, 0.88, 0.88))
         pieces = warped(left, moving(-0.1, 0.0)) + warped(left, moving(0.1, 0.0))
-    factor = 1.75 if plan.has("big_head") else 0.5 if plan.has("tiny_head") else 1.0
+    factor = 1.75 if plan.has("big_head") else 1.0
     if factor != 1.0:
         pieces = warped(pieces, scaling(0, NECK_Y, factor, factor))
-    return warped(pieces, moving(0, -0.2)) if plan.has("long_neck") else pieces
+    if plan.has("hovering_hat"):
+        pieces += hat(0.0, float(extent(pieces)[1]) - 0.09, factor)
+    return pieces
 
 
 def _with_material(pieces: list[Piece], plan: EntityPlan) -> list[Piece]:
     """Head or arms made of something that no person is made of."""
-    for name, tags in (("material_head", ("head",)), ("material_arms", ("arm",))):
+    for name, tags in (
+        ("material_head", ("head",)),
+        ("material_arms", ("arm",)),
+    ):
         flaw = plan.flaw(name)
         if flaw is not None:
             pieces = [

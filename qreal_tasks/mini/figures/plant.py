@@ -8,6 +8,7 @@ import random
 import numpy as np
 
 from qreal_tasks.mini.figures.colours import LEAF, PETAL, POT, WOOD, darker, hue_or
+from qreal_tasks.mini.figures.foreign import wind_up_key
 from qreal_tasks.mini.plan import EntityPlan
 from qreal_tasks.mini.shapes import (
     Piece,
@@ -19,6 +20,7 @@ from qreal_tasks.mini.shapes import (
     points_of,
     ribbon,
     scaling,
+    spreading,
     warped,
 )
 
@@ -39,7 +41,11 @@ def draw_plant(plan: EntityPlan) -> list[Piece]:
         if plan.has("giant_crown"):
             crown = warped(crown, scaling(0, _STEM_TOP + 0.05, 2.0, 2.0))
         pieces += warped(crown, moving(0, -0.16)) if plan.has("gap") else crown
-    return [*pieces, *_sprout(plan, leaf, petal), *_pot(plan, clay, whole=False)]
+    key = plan.flaw("key")
+    if key is not None:
+        sign = -1.0 if key.choice == "left" else 1.0
+        pieces += wind_up_key(sign * 0.11, -0.13, sign * 90)
+    return [*pieces, *_pot(plan, clay, whole=False)]
 
 
 def _stem(plan: EntityPlan, wood: Rgb, leaf: Rgb) -> list[Piece]:
@@ -104,29 +110,12 @@ def _blossom(x: float, y: float, size: float, petal: Rgb) -> list[Piece]:
 
 
 def _pot(plan: EntityPlan, clay: Rgb, *, whole: bool) -> list[Piece]:
-    """A tapering pot with a rim, or what is left of it."""
-    body = points_of((-0.15, _POT_TOP + 0.04), (0.15, _POT_TOP + 0.04), (0.105, 0.0), (-0.105, 0.0))
+    """A tapering pot with a rim, molten if planned."""
+    side = np.stack([np.linspace(0.15, 0.105, 12), np.linspace(_POT_TOP + 0.04, 0.0, 12)], axis=1)
+    body = np.concatenate([side, (side * [-1, 1])[::-1]])
     rim = points_of((-0.17, _POT_TOP), (0.17, _POT_TOP), (0.17, _POT_TOP + 0.06), (-0.17, _POT_TOP + 0.06))
-    if whole or not plan.has("broken_pot"):
-        return [Shape("pot", body, clay), Shape("pot", rim, darker(clay, 1.1))]
-    # Seen from the side the break is a jagged edge, with earth behind it and the piece on the ground.
-    jagged = points_of((-0.17, _POT_TOP), (0.02, _POT_TOP), (-0.02, -0.2), (0.05, -0.16), (0.0, -0.1),
-                       (0.075, -0.07), (0.06, 0.0), (-0.105, 0.0))  # fmt: skip
-    earth = points_of((-0.1, _POT_TOP + 0.03), (0.06, _POT_TOP + 0.05), (0.12, -0.04), (0.09, 0.0), (-0.05, 0.0))
-    shard = points_of((0.15, 0.0), (0.19, -0.1), (0.24, -0.06), (0.29, -0.075), (0.27, 0.0))
-    pieces: list[Piece] = [
-        Shape("pot", earth, (84, 60, 44)),
-        Shape("pot", jagged, clay),
-        Shape("pot", shard, clay),
-    ]
-    return warped(pieces, scaling(0, 0, -1.0, 1.0)) if plan.has("broken_pot", "left") else pieces
-
-
-def _sprout(plan: EntityPlan, leaf: Rgb, petal: Rgb) -> list[Piece]:
-    """A second flower through the wall of the pot."""
-    flaw = plan.flaw("sprout_from_pot")
-    if flaw is None:
-        return []
-    sign = -1.0 if flaw.choice == "left" else 1.0
-    stalk = limb((sign * 0.06, -0.12), (sign * 0.2, -0.13), (sign * 0.3, -0.2), width=0.035)
-    return [Shape("stem", stalk, leaf), *_blossom(sign * 0.31, -0.23, 0.6, petal)]
+    pieces: list[Piece] = [Shape("pot", body, clay), Shape("pot", rim, darker(clay, 1.1))]
+    if whole or not plan.has("melted_pot"):
+        return pieces
+    puddle = Shape("pot", ellipse(0, -0.03, 0.3, 0.04), clay)
+    return [puddle, *warped(pieces, spreading(-0.13, 1.1))]

@@ -137,9 +137,8 @@ def _descriptions() -> tuple[str, ...]:
 
 
 def _sentences() -> Sequence[str]:
-    """The prompts' lines, without the label of ObjectQA's."""
-    label = "\n"  # in no line
-    objectqa = [part for name in QUESTION_NAMES for part in objectqa_prompt(name, label).split("\n")]
+    """The lines of the prompts."""
+    objectqa = [line for name in QUESTION_NAMES for line in objectqa_prompt(name).split("\n")]
     space, side = Space.RESIZED_PIXELS, _LARGEST_NUMBER
     whole = [imageqa_prompt(name, space, side, side) for name in IMAGEQA_SETS] + [detect_prompt(space, side, side)]
     lines = [*objectqa, *(line for prompt in whole for line in prompt.split("\n"))]

@@ -114,7 +114,7 @@ def answer_yes_or_no(model: Any, yes: int, no: int, stop: int) -> None:
 
 
 def _texts() -> list[str]:
-    prompts = [objectqa_prompt(name, "dog") for name in QUESTION_NAMES]
+    prompts = [objectqa_prompt(name) for name in QUESTION_NAMES]
     prompts += [imageqa_prompt(name, space, 1024, 1024) for name in IMAGEQA_SETS for space in Space]
     return [*prompts, "Yes No yes no"]
 

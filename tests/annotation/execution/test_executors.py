@@ -7,6 +7,7 @@ import shutil
 import signal
 import threading
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,17 @@ WHERES = {
 
 @pytest.mark.parametrize("where", WHERES)
 def test_the_same_bytes_wherever_it_runs(chain: Any, tmp_path: Path, where: str) -> None:
-    """A worker is killed in the middle of detection: nothing is lost."""
+    """A worker is killed in the middle of detection: nothing is lost. What is told counts images and entities."""
     run = without_computed(chain, tmp_path / "run")
     victims: list[int] = []
+    told, before, totals = Counter[str](), dict[str, int](), dict[str, int]()
+
+    def begun(stage: str, done: int, total: int) -> None:
+        before[stage], totals[stage] = done, total
+
+    def counted(stage: str, count: int, anew: bool) -> None:
+        told[stage] += count
+        assert anew != is_asked(stage, run.config)  # the record holds every answer
 
     def kill_one(stage: str, shard: int) -> None:
         if stage == "detection" and not victims:
@@ -52,7 +61,11 @@ def test_the_same_bytes_wherever_it_runs(chain: Any, tmp_path: Path, where: str)
             victims.append(worker.pid)
             worker.send_signal(signal.SIGKILL)
 
-    run_stages(run, Options(where=WHERES[where]), Watcher(shard=kill_one))
+    run_stages(run, Options(where=WHERES[where]), Watcher(begun, counted, kill_one))
+    entities = sum(row["state"] == "done" for n in run.shard_numbers for row in run.read("detection", n))
+    assert totals["detection"] == told["detection"] == totals["entities"] == before["entities"] == 64
+    assert totals["judgment"] == told["judgment"] == totals["quality"] == told["quality"] == entities
+    assert before["judgment"] == before["detection"] == told["entities"] == 0
     assert len(victims) == 1
     assert all_bytes(run) == all_bytes(chain.run)
     assert not is_asked("detection", run.config)

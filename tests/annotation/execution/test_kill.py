@@ -13,8 +13,8 @@ from pathlib import Path
 
 import whole_run
 from annotating import all_bytes, answer, config_for, item_digest, write_pictures
-from scripted_openai import Asked, Reply, ScriptedServer
 
+from annotation.demo.server import Asked, Reply, ScriptedServer
 from annotation.run_folder import RunFolder
 from annotation.stages.chain import AFTER
 

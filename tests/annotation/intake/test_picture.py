@@ -70,6 +70,21 @@ def turned(orientation: int) -> bytes:
             "animated: 2 frames",
             id="animated WebP",
         ),
+        pytest.param(
+            encoded(scene(), "AVIF", save_all=True, append_images=[scene().rotate(90)]),
+            "animated: 2 frames",
+            id="animated AVIF",
+        ),
+        pytest.param(
+            encoded(scene(), "TIFF", save_all=True, append_images=[scene().rotate(90)]),
+            "several pages: 2, expected one picture",
+            id="pages of a TIFF",
+        ),
+        pytest.param(b"\0\0\0\x18ftypheic" + bytes(40), "a format that is not read (HEIC, as phones", id="HEIC"),
+        pytest.param(b"\xff\x0a" + bytes(40), "a format that is not read (JPEG XL); save it as PNG", id="JPEG XL"),
+        pytest.param(b"version https://git-lfs.github.com/spec/v1\n", "`git lfs pull` fetches it", id="Git LFS"),
+        pytest.param(encoded(scene(), "AVIF")[:-400], "damaged: cannot be decoded to its end", id="truncated AVIF"),
+        pytest.param(encoded(scene(size=(20, 40)), "JPEG2000"), "too small: 20 x 40 px", id="too small JPEG 2000"),
         pytest.param(with_exif_text("nothing"), "damaged: cannot be decoded to its end", id="damaged EXIF"),
         pytest.param(png_header(20_000, 20_000), "pixels", id="20,000 px, beyond Pillow's limit"),
         pytest.param(
@@ -153,3 +168,45 @@ def test_the_header_alone_decides_about_size(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(UnusablePicture):
         check_picture(png_header(20_000, 4_000), LIMITS)
     assert not loaded
+
+
+@pytest.mark.parametrize(
+    ("form", "settings", "name"),
+    [
+        ("AVIF", {"quality": 90}, "AVIF"),
+        ("JPEG2000", {}, "JPEG 2000"),
+        pytest.param("JPEG2000", {"no_jp2": True}, "JPEG 2000", id="JPEG 2000 without a container"),
+    ],
+)
+def test_what_not_every_reader_knows_is_stored_as_png(form: str, settings: dict[str, Any], name: str) -> None:
+    raw = encoded(scene(), form, **settings)
+    checked = check_picture(raw, LIMITS)
+    assert (checked.format, checked.note) == (form, f"{name} stored as PNG")
+    stored = Image.open(io.BytesIO(checked.content))
+    assert stored.format == "PNG"
+    assert (np.asarray(stored) == np.asarray(Image.open(io.BytesIO(raw)))).all()
+    assert checked.pixels_sha256 == check_picture(encoded(stored.copy()), LIMITS).pixels_sha256
+
+
+def test_alpha_of_an_avif_is_kept() -> None:
+    checked = check_picture(encoded(Image.new("RGBA", (64, 64), (255, 0, 0, 0)), "AVIF"), LIMITS)
+    assert Image.open(io.BytesIO(checked.content)).mode == "RGBA"
+    assert stored_rgb(checked.content).getpixel((5, 5)) == (255, 255, 255)
+
+
+def test_a_turned_avif_is_stored_as_it_is_seen() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    checked = check_picture(encoded(scene(), "AVIF", exif=exif), LIMITS)
+    assert (checked.width, checked.height) == (48, 64)
+    assert Image.open(io.BytesIO(checked.content)).size == (48, 64)
+
+
+def test_of_a_jpeg_with_a_second_picture_the_first_is_taken() -> None:
+    first, second = scene(), Image.new("RGB", (64, 48), "teal")
+    raw = encoded(first, "MPO", quality=95, save_all=True, append_images=[second])
+    checked = check_picture(raw, LIMITS)
+    assert checked.content == raw
+    assert checked.note == "a JPEG with a second picture in it, the first one is taken"
+    alone = Image.open(io.BytesIO(encoded(first, "JPEG", quality=95))).convert("RGB")
+    assert (np.asarray(stored_rgb(checked.content)) == np.asarray(alone)).all()

@@ -6,36 +6,23 @@ import csv
 import io
 import json
 import os
+import shutil
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 from annotating import config_for
-from datasets import Dataset, Features, Value
+from datasets import ClassLabel, Dataset, Features, Value
 from datasets import Image as ImageFeature
 from PIL import Image
+from refusing import at_every_moment
+from taking_in import begin, manifest, png
 
 from annotation import shards
 from annotation.errors import AnnotationError
 from annotation.execution.driver import Watcher, Where, init
-from annotation.run_folder import RunFolder
-
-
-def png(seed: int) -> bytes:
-    noise = np.random.default_rng(seed).integers(0, 255, (40, 48, 3), dtype=np.uint8)
-    out = io.BytesIO()
-    Image.fromarray(noise).save(out, "PNG")
-    return out.getvalue()
-
-
-def begin(images: Path | str, run: Path, **changes: Any) -> RunFolder:
-    return init(str(images), run, config_for("http://127.0.0.1:9/v1", **changes), Where(), Watcher())
-
-
-def manifest(run: RunFolder) -> dict[str, dict[str, Any]]:
-    return {row["name"]: row for row in shards.read_table(run.manifest_path).to_pylist()}
-
+from annotation.intake.start import prepare
+from annotation.run_folder import LOCK, RunFolder
+from qreal_tasks.locks import locked
 
 ODD_NAMES = [
     "with space.png",
@@ -150,7 +137,7 @@ def test_tables_of_paths(tmp_path: Path, kind: str) -> None:
     assert found["sub dir/3, é.png"]["prompt"] == 'A, "3"'
     assert (found["gone.png"]["state"], found["gone.png"]["reason"]) == (
         "rejected",
-        "the file cannot be read: No such file or directory",
+        f"no such file: looked for {tmp_path.resolve() / 'gone.png'}",
     )
 
 
@@ -184,6 +171,22 @@ def test_parquet_with_pictures_in_it(tmp_path: Path, image: object, monkeypatch:
     assert [row["prompt"] for row in manifest(run).values()] == [f"p {number}" for number in range(5)]
 
 
+def test_generators_that_are_classes_have_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The numbers of classes mean nothing outside of the set. The hub is stood in for by a folder."""
+    from annotation.config import Intake
+    from annotation.intake.table import Hub
+
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.chdir(tmp_path)
+    rows = [{"image": {"bytes": png(n), "path": None}, "generator": n} for n in range(2)]
+    features = Features({"image": ImageFeature(), "generator": ClassLabel(names=["sdxl", "flux"])})
+    path = tmp_path / "org/set/train-00000.parquet"
+    path.parent.mkdir(parents=True)
+    Dataset.from_list(rows, features=features).to_parquet(str(path))
+    assert [row["generator"] for row in manifest(begin(path, tmp_path / "run")).values()] == ["sdxl", "flux"]
+    assert [one.generator for one in Hub("org/set", Intake()).listing()] == ["sdxl", "flux"]
+
+
 def test_a_set_as_the_hub_gives_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loaded by the library itself; the hub is stood in for by a folder, since tests have no network."""
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
@@ -192,7 +195,7 @@ def test_a_set_as_the_hub_gives_it(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "org").mkdir()
     (tmp_path / "set").rename(tmp_path / "org" / "set")
     from annotation.config import Intake
-    from annotation.intake.sources import Hub
+    from annotation.intake.table import Hub
 
     source = Hub("org/set", Intake())
     listed = list(source.listing())
@@ -263,3 +266,47 @@ def test_an_interrupted_init_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
     run = init(str(folder), tmp_path / "run", config, Where(), Watcher(shard=stop))
     assert done == [0, 1, 2, 3, 4]
     assert len(manifest(run)) == 9
+
+
+def test_a_listing_of_an_earlier_version_is_taken_up(tmp_path: Path) -> None:
+    """It has neither notes nor problems."""
+    folder, path = tmp_path / "images", tmp_path / "run"
+    folder.mkdir()
+    (folder / "0.png").write_bytes(png(0))
+    config = config_for("http://127.0.0.1:9/v1")
+    run = prepare(str(folder), path, config)
+    listing = shards.read_table(run.listing_path).drop_columns(["note", "problem"])
+    shards.write_table(run.listing_path, listing, shards.recipe_of(run.listing_path) or "")
+    assert manifest(begin(folder, path))["0.png"]["state"] == "done"
+
+
+def test_an_init_that_was_killed_at_any_moment_is_taken_up(tmp_path: Path) -> None:
+    folder, path, killed = tmp_path / "images", tmp_path / "here" / "run", tmp_path / "killed"
+    folder.mkdir()
+    (folder / "0.png").write_bytes(png(0))
+    config = config_for("http://127.0.0.1:9/v1")
+    moments = 0
+
+    def look() -> None:
+        nonlocal moments
+        moments += 1
+        if path.exists():
+            shutil.copytree(path, killed / str(moments))
+
+    with at_every_moment(look):
+        run = prepare(str(folder), path, config)
+    assert any(one.name.endswith(".new") for one in killed.rglob("*")), "no kill left anything: this proves nothing"
+    for left in killed.iterdir():
+        again = prepare(str(folder), left, config)
+        assert again.inputs_digest == run.inputs_digest
+        assert again.config == config
+
+
+def test_a_second_init_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    folder, path = tmp_path / "images", tmp_path / "run"
+    folder.mkdir()
+    path.mkdir()
+    (folder / "0.png").write_bytes(png(0))
+    with locked(path / LOCK), pytest.raises(AnnotationError, match=r"another program works on .*run; let it end first"):
+        prepare(str(folder), path, config_for("http://127.0.0.1:9/v1"))
+    assert list(path.iterdir()) == []

@@ -7,14 +7,15 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from annotating import answer, config_for, item_digest, stage_of, write_pictures
-from scripted_openai import Asked, Reply, ScriptedServer, completion, error
 
+from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from annotation.errors import AnnotationError
 from annotation.execution.driver import Options, Watcher, Where, init, run_stages
 from annotation.llm.calls import CallRecord
@@ -139,6 +140,23 @@ def test_the_limit_on_cost_is_kept_and_the_run_goes_on_with_a_higher_one(begin: 
         run_stages(run, Options(stages=("entities",), max_cost_usd=1), Watcher())
         assert len(server.asked) == 24
     assert states(run) == {State.DONE: 24}
+
+
+def test_the_limit_on_cost_holds_with_a_server_that_counts_no_tokens(begin: Callable[..., RunFolder]) -> None:
+    """What each call may have cost at most is taken."""
+
+    def uncounted(asked: Asked) -> Reply:
+        said = answer(asked)
+        assert isinstance(said.body, Mapping)
+        return replace(said, body={name: held for name, held in said.body.items() if name != "usage"})
+
+    with ScriptedServer(uncounted) as server:
+        run = begin(server.url, entities={"max_tokens": 300}, language_model={"concurrency": 4})
+        with pytest.raises(StoppedRun, match=r"--max-cost 0.03 is reached: \$0\.0\d+ spent"):
+            run_stages(run, Options(stages=("entities",), max_cost_usd=0.03), Watcher())
+        assert 3 <= kept(run) < 24
+    with CallRecord(run.calls_path) as calls:
+        assert 0.03 - 0.006 < calls.spent()["entities"].cost_usd <= 0.03
 
 
 def test_a_limit_needs_prices(begin: Callable[..., RunFolder]) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from annotating import all_bytes, answer, config_for, item_digest, write_pictures
 from batch_server import BatchServer, Ending
-from scripted_openai import Asked, Reply, completion, error
 
+from annotation.demo.server import Asked, Reply, completion, error
 from annotation.execution.driver import Options, Watcher, Where, init, run_stages
 from annotation.llm.batches import Limits
 from annotation.llm.calls import CallRecord
@@ -46,7 +46,15 @@ def test_every_stage_gives_the_bytes_of_live_calls_at_half_the_price(begin: Call
     with BatchServer(answer) as server:
         live, batched = begin(server.url, "live"), begin(server.url, "batched")
         run_stages(live, Options(), Watcher())
-        run_stages(batched, Options(batch=QUICK), Watcher())
+        told, totals = Counter[str](), dict[str, int]()
+
+        def counted(stage: str, count: int, anew: bool) -> None:
+            told[stage] += count
+
+        watcher = Watcher(stage=lambda stage, done, total: totals.update({stage: total}), items=counted)
+        run_stages(batched, Options(batch=QUICK), watcher)
+        assert told == totals
+        assert totals["entities"] == 16
         assert all_bytes(live) == all_bytes(batched)
         assert Counter(map(item_digest, server.asked)) == Counter(map(item_digest, server.live))
         assert len(server.batch_sizes) == 4  # entities, judgment, parts, merge
@@ -57,7 +65,7 @@ def test_every_stage_gives_the_bytes_of_live_calls_at_half_the_price(begin: Call
     assert not (batched.path / "batches.json").exists()
 
 
-@pytest.mark.parametrize(("limits", "least"), [({"max_requests": 5}, 4), ({"max_bytes": 400_000}, 2)])
+@pytest.mark.parametrize(("limits", "least"), [({"max_requests": 5}, 4), ({"max_bytes": 300_000}, 2)])
 def test_batches_are_cut_by_count_and_by_bytes(
     begin: Callable[..., RunFolder], limits: dict[str, int], least: int
 ) -> None:
@@ -100,7 +108,7 @@ def test_what_a_batch_left_stays_pending_and_is_submitted_again(begin: Callable[
     with BatchServer(answer, ending=lambda number: Ending(status, 5) if number == 0 else Ending()) as server:
         run = begin(server.url)
         options = Options(stages=("entities",), batch=QUICK)
-        with pytest.raises(StoppedRun, match=r"entities: batches left requests of \d shards without an answer"):
+        with pytest.raises(StoppedRun, match=r"entities: batches left 11 requests without an answer"):
             run_stages(run, options, Watcher())
         run_stages(run, options, Watcher())
         assert [count for count, _ in server.batch_sizes] == [16, 11]
@@ -112,6 +120,8 @@ FAULTS = {
     "refused": (completion(None, refusal="No."), State.REFUSED),
     "another form": (completion("{}"), State.FAILED),
     "rejected": (error(400, "odd request"), State.FAILED),
+    "filtered by Zhipu": (completion(None, finish_reason="sensitive"), State.FILTERED),
+    "rejected inside a 200": (Reply({"error": {"code": 400, "message": "odd request"}}), State.FAILED),
 }
 
 
@@ -128,6 +138,16 @@ def test_a_fault_costs_its_item_alone(begin: Callable[..., RunFolder], fault: st
         run = begin(server.url)
         run_stages(run, Options(stages=("entities",), batch=QUICK), Watcher())
     assert states(run) == {State.DONE: 15, state: 1}
+
+
+@pytest.mark.parametrize("reply", [completion("Sure!"), completion(None, refusal="No.")], ids=["nonsense", "refusals"])
+def test_a_stage_of_which_nothing_comes_stops_the_run(begin: Callable[..., RunFolder], reply: Reply) -> None:
+    with BatchServer(lambda _: reply) as server:
+        run = begin(server.url)
+        with pytest.raises(StoppedRun, match="every answer of the language model was unusable: "):
+            run_stages(run, Options(batch=QUICK), Watcher())
+        assert len(server.asked) == 16
+    assert not run.is_done("detection", 0)
 
 
 def test_what_fails_every_request_stops(begin: Callable[..., RunFolder]) -> None:
@@ -150,3 +170,14 @@ def test_the_limit_on_cost_counts_what_is_under_way(begin: Callable[..., RunFold
         assert len(server.asked) == 16
     with sqlite3.connect(run.calls_path) as db:
         assert db.execute("SELECT count(*), count(DISTINCT key) FROM calls").fetchone() == (16, 16)
+
+
+@pytest.mark.parametrize("batch", [None, QUICK])
+def test_a_key_that_cannot_be_sent_is_said_and_never_shown(
+    batch: Limits | None, begin: Callable[..., RunFolder], caplog: pytest.LogCaptureFixture
+) -> None:
+    with BatchServer(answer) as server:
+        run = begin(server.url)
+        with pytest.raises(StoppedRun, match="the API key holds a line break") as raised:
+            run_stages(run, Options(stages=("entities",), batch=batch, api_key="sk-secret1\nsk-secret2"), Watcher())
+    assert "secret" not in str(raised.value) + caplog.text

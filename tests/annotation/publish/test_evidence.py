@@ -11,7 +11,7 @@ import pytest
 from verified_run import as_drafted, cast, merge_run
 
 from annotation.llm.calls import CallRecord
-from annotation.publish.evidence import ANNOTATIONS_FEATURES, Pseudonyms
+from annotation.publish.evidence import ANNOTATIONS_FEATURES, Pseudonyms, _shareable
 from annotation.publish.publish import Options, publish
 from annotation.run_folder import RunFolder
 
@@ -68,3 +68,27 @@ def test_pseudonyms_do_not_follow_the_alphabet_and_stay() -> None:
     names = Pseudonyms(people, ["zoe"], "a", keep=False)
     assert (names.of("zoe"), names.of(None)) == ("adjudicator", None)
     assert Pseudonyms(people, ["zoe"], "a", keep=True).of("ben") == "ben"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("cats/1.png", "cats/1.png"),
+        ("./cats/1.png", "cats/1.png"),
+        ("../../cats/1.png", "cats/1.png"),
+        (".\\cats\\1.png", "cats\\1.png"),
+        ("/data/me/1.png", "1.png"),
+        ("~/pictures/1.png", "1.png"),
+        ("C:\\Users\\me\\1.png", "1.png"),
+        ("C:/Users/me/1.png", "1.png"),
+        ("\\\\server\\share\\1.png", "1.png"),
+        ("~1.png", "~1.png"),
+        ("...png", "...png"),
+        (".hidden/1.png", ".hidden/1.png"),
+        ("row 7", "row 7"),
+        ("org/model", "org/model"),
+        ("http://gpu7:8000/m", "<address>"),
+    ],
+)
+def test_names_of_files_tell_them_apart_and_not_where_they_lay(name: str, shown: str) -> None:
+    assert _shareable(name) == shown

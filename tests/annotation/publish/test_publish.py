@@ -19,8 +19,9 @@ import yaml
 from datasets import Image as ImageFeature
 from datasets import load_dataset
 from PIL import Image
+from refusing import at_every_moment, tree
 from typer.testing import CliRunner
-from verified_run import as_drafted, cast, merge_run, write_verified_run
+from verified_run import as_drafted, cast, merge_run, write_verified_run, write_voted_run
 
 from annotation.commands import annotate_app
 from annotation.errors import AnnotationError
@@ -30,7 +31,7 @@ from annotation.publish.publish import Options, Published, publish
 from annotation.publish.writer import SplitWriter
 from annotation.run_folder import RunFolder
 from annotation.verification.forms import Form, all_forms
-from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES
+from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, QUESTIONS, parts_description
 from qreal_tasks.cli import app
 from qreal_tasks.dataset import FEATURES, SPLITS
 
@@ -115,7 +116,8 @@ def test_what_people_decided_stands_in_both_configs(run: RunFolder, done: Publis
     for rows in (crops, listed):
         row = rows[changed.entity_id]
         assert (row["label"], ANSWERS[row["plausibility_q3"]]) == ("half a thing", "Yes")
-        assert row["plausibility_description"] == "It floats."
+        # A portrait: what people wrote stands beside the parts that they left.
+        assert row["plausibility_description"] == f"{parts_description(changed.parts or {})} It floats."
         assert row["bbox"][2] == pytest.approx((changed.bbox_px[0] + changed.bbox_px[2]) / 2)
     assert listed[changed.entity_id]["plausibility_flawed"]
     width = crops[changed.entity_id]["width"]
@@ -133,6 +135,27 @@ def test_no_prompt_is_in_both_splits_in_any_config(done: Published) -> None:
         assert test
         assert not train & test, config
     assert {row["prompt_id"] for row in rows_of(done.folder, "annotations", "test")} == done.split.test_prompts
+
+
+def test_prompts_that_a_run_holds_under_several_ids_are_in_one_split(tmp_path: Path) -> None:
+    """Earlier versions of ``init`` gave a prompt another id for each way to type it."""
+    run = write_voted_run(tmp_path, 14, images_per_shard=4)
+    typed = ["a caf\u00e9", "A  cafe\u0301", "\ufeffa caf\u00e9", "a caf\u00e9\u200b"]
+    image_ids = list(dict.fromkeys(form.image_id for form in all_forms(run).values()))
+    for shard in run.shard_numbers:
+        for stage in ("intake", "drafts"):
+            rows = run.read(stage, shard)
+            for row in rows:
+                at = image_ids.index(row["image_id"])
+                row |= {"prompt": typed[at % 4] if at < 12 else f"scene {at}", "prompt_id": f"old-{at}"}
+            run.write(stage, shard, rows)
+    merge_run(run)
+    done = publish(run, tmp_path / "set", Options(test_images=1))
+    held = {split: {row["prompt_id"] for row in rows_of(done.folder, "imageqa", split)} for split in SPLITS}
+    assert {f"old-{at}" for at in range(12)} <= held["train"]
+    assert held["test"]
+    checked = CliRunner().invoke(app, ["data", "check", str(done.folder)])
+    assert checked.exit_code == 0, checked.output
 
 
 def test_annotations_hold_every_draft_vote_and_source(run: RunFolder, done: Published) -> None:
@@ -248,6 +271,27 @@ def test_a_full_disk_leaves_nothing(run: RunFolder, tmp_path: Path, monkeypatch:
     publish(run, tmp_path / "set", Options())
 
 
+def test_a_set_is_there_whole_or_not_at_all_at_every_moment_of_a_kill(run: RunFolder, tmp_path: Path) -> None:
+    target, killed = tmp_path / "here" / "set", tmp_path / "killed"
+    target.parent.mkdir()
+    moments = 0
+
+    def look() -> None:
+        nonlocal moments
+        moments += 1
+        if target.exists():
+            check_checksums(target)
+        elif moments % 8 == 0:
+            shutil.copytree(target.parent, killed / str(moments))
+
+    with at_every_moment(look):
+        publish(run, target, Options())
+    left = sorted(killed.iterdir(), key=lambda path: int(path.name))
+    assert any(path.suffix == ".new" for path in left[-1].iterdir()), "no kill left anything: this proves nothing"
+    publish(run, left[-1] / "set", Options())
+    assert tree(left[-1]) == tree(target.parent)
+
+
 def test_large_splits_are_several_files(run: RunFolder, done: Published, tmp_path: Path) -> None:
     small = publish(run, tmp_path / "set", Options(most_file_bytes=200_000))
     names = sorted(path.name for path in (small.folder / "data" / "imageqa").iterdir())
@@ -277,13 +321,29 @@ def test_card(run: RunFolder, tmp_path: Path) -> None:
     assert f"| {entities * 24:,} |" in text
     assert "scripted-1" in text
     assert "judgment@1:00000000" in text
+    assert all(f"- `{question.name}`: {question.text}\n" in text for question in QUESTIONS)
+    assert "own; the paper's was not available" not in text
     assert "pretend-cedar" in found.unlicensed
     assert "pretend-alder" not in found.unlicensed
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("licence: MIT", "licence: Extra inputs"), ("generators: 3", "generators"), ("[", "cannot be read"), ("", None)],
+    [
+        ("licence: MIT", "licence is no field; did you mean license?"),
+        ("generators: 3", "generators is 3"),
+        ("language: [no]", 'YAML reads no as false; write "no" in quotes'),
+        ("language: no", r'Write it in brackets: \["no"\]'),
+        ("language: en", r"Write it in brackets: \[en\]"),
+        ("language: [English]", "found 'English', expected codes of two or three small letters, such as en or de"),
+        ("license: CC-BY-4.0", "expected a licence as the hub spells it, .*, perhaps cc-by-4.0"),
+        ("license: Apache 2.0", "perhaps apache-2.0"),
+        ("generators: {off: MIT}", 'line 1: YAML reads the key off as false; write "off" in quotes'),
+        ("generators: {sdxl: no}", 'generators.sdxl is False.* write "no" in quotes'),
+        ("title: ~", 'YAML reads ~ as no value; write "~" in quotes'),
+        ("[", "cannot be read"),
+        ("", None),
+    ],
 )
 def test_config(tmp_path: Path, text: str, message: str | None) -> None:
     path = tmp_path / "publish.yaml"
@@ -293,6 +353,22 @@ def test_config(tmp_path: Path, text: str, message: str | None) -> None:
     else:
         with pytest.raises(AnnotationError, match=message):
             load_publish_config(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value"),
+    [
+        ("generators: {1.5: mit, 1.10: apache-2.0}", "generators", {"1.5": "mit", "1.10": "apache-2.0"}),
+        ("generators: {2024-01-01: mit, sd: 1.0}", "generators", {"2024-01-01": "mit", "sd": "1.0"}),
+        ("title: 2024-13-45", "title", "2024-13-45"),
+        ("title: 1.10", "title", "1.10"),
+        ('language: ["no"]', "language", ["no"]),
+    ],
+)
+def test_numbers_and_dates_are_taken_as_they_are_written(tmp_path: Path, text: str, field: str, value: object) -> None:
+    path = tmp_path / "publish.yaml"
+    path.write_text(text)
+    assert getattr(load_publish_config(path), field) == value
 
 
 def test_the_example_config_is_one() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from annotation.errors import AnnotationError
-from annotation.publish.split import ImageFacts, Split, quality_thirds, split_of, wanted_test_images
+from annotation.publish.split import ImageFacts, Split, groups_of, quality_thirds, split_of, wanted_test_images
 
 
 def images(prompts: int, sizes: Sequence[int], seed: int = 0, scored: bool = True) -> list[ImageFacts]:
@@ -93,3 +93,43 @@ def test_what_cannot_be_split_is_said(among: list[ImageFacts], wanted: int, mess
 def test_two_prompts_give_one_to_each() -> None:
     found = split_of(images(2, (10,)), 3, 0)
     assert len(found.test_prompts) == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ids_of_one_text_stay_together(seed: int) -> None:
+    """Ids of earlier runs, or of a table: a prompt typed in two ways is one prompt all the same."""
+    among = [ImageFacts(f"i{n}", f"p{n}", "g", False, None) for n in range(40)]
+    texts = ["a caf\u00e9", "a cafe\u0301", "\ufeffA  Caf\u00e9", "a caf\u00e9\u200b"]
+    prompts = [(f"p{n}", f"{texts[n % 4]} {n // 4}") for n in range(40)]
+    found = split_of(among, 12, seed, prompts)
+    for first in range(0, 40, 4):
+        assert len({found.of(f"p{n}") for n in range(first, first + 4)}) == 1
+    assert found.test_images == 12
+    assert split_of(among, 12, seed, prompts[::-1]) == found
+
+
+def test_the_prompts_of_images_that_are_not_published_go_with_their_text() -> None:
+    among = [ImageFacts(f"i{n}", f"p{n}", "g", False, None) for n in range(10)]
+    prompts = [(f"p{n}", f"scene {n}") for n in range(10)] + [(f"q{n}", f"Scene  {n}") for n in range(12)]
+    found = split_of(among, 3, 0, prompts)
+    assert [found.of(f"q{n}") for n in range(10)] == [found.of(f"p{n}") for n in range(10)]
+    assert {found.of("q10"), found.of("q11")} == {"train"}
+
+
+@pytest.mark.parametrize(
+    ("prompts", "groups"),
+    [
+        pytest.param([("b", "x"), ("a", "X "), ("c", "y")], {"b": "a", "a": "a", "c": "c"}, id="one text, two ids"),
+        pytest.param([("b", "x"), ("b", "y"), ("c", "y")], {"b": "b", "c": "b"}, id="one id, two texts"),
+        pytest.param([("a", "x"), ("b", "x"), ("b", "y"), ("c", "y")], dict.fromkeys("abc", "a"), id="a chain"),
+        pytest.param([("a", ""), ("b", "\u200b"), ("c", " ")], {"a": "a", "b": "b", "c": "c"}, id="no texts"),
+    ],
+)
+def test_groups(prompts: list[tuple[str, str]], groups: dict[str, str]) -> None:
+    assert groups_of(prompts) == groups
+
+
+def test_one_prompt_under_many_ids_cannot_be_split() -> None:
+    among = [ImageFacts(f"i{n}", f"p{n}", "g", False, None) for n in range(4)]
+    with pytest.raises(AnnotationError, match="have 1 prompt between them"):
+        split_of(among, 1, 0, [(f"p{n}", "a dog" + "\u200b" * n) for n in range(4)])

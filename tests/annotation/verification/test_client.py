@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import math
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +33,8 @@ def served() -> Iterator[Callable[[Answer], str]]:
                 content = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
+                if content.startswith(b"\x1f\x8b"):
+                    self.send_header("Content-Encoding", "gzip")
                 self.end_headers()
                 self.wfile.write(content)
 
@@ -56,6 +60,12 @@ FAILURES = {
     "gone": (404, {"detail": "no"}, "was the project deleted by hand"),
     "failing": (500, b"Traceback", "status 500: Traceback"),
     "another server": (200, b"<html>", "no JSON: is it Label Studio"),
+    "a bomb": (200, gzip.compress(b" " * (2**27 + 1)), "answers with more than 134,217,728 bytes"),
+    "a bomb with a failure": (500, gzip.compress(b" " * (2**27 + 1)), "answers with more than 134,217,728 bytes"),
+    "nested lists": (200, b"[" * 10**6, "answers with JSON that is nested too deep"),
+    "nested objects": (200, b'{"a":' * 10**6, "answers with JSON that is nested too deep"),
+    "a list that cannot be printed": (200, b"[" * 900 + b"]" * 900, "expected a JSON object|nested too deep"),
+    "a number of 5,000 digits": (200, b"9" * 5000, "no JSON: is it Label Studio"),
 }
 
 
@@ -67,6 +77,29 @@ def test_a_failure_says_who_where_and_what_to_do(served: Callable[[Answer], str]
         client.project(7)
     assert url in str(raised.value)
     assert str(raised.value) != "t"
+
+
+@pytest.mark.parametrize("number", [True, 1.5, "7", None, -1, math.nan, math.inf, 10**4000, 2**63, [], {}])
+def test_what_is_no_number_is_none(number: object, served: Callable[[Answer], str]) -> None:
+    said = json.dumps({"id": number, "tasks": [], "total": number}).encode()
+    with LabelStudio(served(lambda *_: (200, said)), "t", "anna") as client:
+        for ask in (client.account_id, lambda: list(client.tasks(1)), lambda: client.annotate(1, [], 1.0)):
+            with pytest.raises(AnnotationError, match=r"answers with .* as (id|total), expected a number"):
+                ask()
+
+
+@pytest.mark.parametrize("known", [b"5", b"{}", b"[1, null, {}]", b'"path"'])
+def test_a_strange_list_of_folders_is_none(known: bytes, served: Callable[[Answer], str]) -> None:
+    url = served(lambda method, *_: (200, known if method == "GET" else b"{}"))
+    with LabelStudio(url, "t", "anna") as client:
+        client.serve_folder(1, "pictures")
+
+
+def test_tasks_without_end_are_not_read(served: Callable[[Answer], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annotation.verification.client._MOST_TASKS", 30)
+    url = served(lambda *_: (200, {"tasks": [{}] * 10, "total": 2**62}))
+    with LabelStudio(url, "t", "anna") as client, pytest.raises(AnnotationError, match="more than 30 tasks"):
+        list(client.tasks(1))
 
 
 def test_only_a_missing_project_is_gone(served: Callable[[Answer], str]) -> None:
@@ -122,3 +155,11 @@ def test_tasks_that_the_server_leaves_out_are_noticed(served: Callable[[Answer],
     url = served(lambda *_: (201, {"task_count": 1}))
     with LabelStudio(url, "t", "anna") as client, pytest.raises(AnnotationError, match="took 1 of 2 tasks for anna"):
         client.put_in(1, [{}, {}])
+
+
+def test_redirects_are_not_followed(served: Callable[[Answer], str]) -> None:
+    """The token and what was voted would go to another address."""
+    with LabelStudio(served(lambda *_: (302, b"moved")), "0" * 40, "anna") as client:
+        assert not client._http.follow_redirects
+        with pytest.raises(AnnotationError, match="status 302: moved"):
+            client.who_am_i()

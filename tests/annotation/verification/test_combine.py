@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_openai import Asked, Reply, ScriptedServer, completion
 from verified_run import write_voted_run
 
+from annotation.demo.server import Asked, Reply, ScriptedServer, completion
 from annotation.llm.calls import CallRecord
 from annotation.run_folder import RunFolder
-from annotation.verification.combine import COMBINED, combine
+from annotation.verification.combine import combine
 from annotation.verification.forms import Form
 from annotation.verification.merged import Settings, ballot_of, merge_all, read_merged, write_merged
-from annotation.verification.texts import SEVERAL_EDITS
+from annotation.verification.texts import COMBINED_BY_MODEL, COMBINED_BY_RULE
 from qreal_tasks.models.openai_retry import StoppedRun
 
 USAGE = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
@@ -56,7 +56,7 @@ def test_texts_are_combined_kept_and_counted(tmp_path: Path) -> None:
     row = read_merged(run, ballot)[0]
     assert row["realism_description"] == "Both."
     sources = [source for source in row["sources"] if source["field"] == "realism_description"]
-    assert {source["rule"] for source in sources} == {COMBINED}
+    assert {source["rule"] for source in sources} == {COMBINED_BY_MODEL}
     assert [source["text"] for source in sources][:2] == ["anna's text 0.", "ben's text 0."]
     with CallRecord(run.calls_path) as calls:
         assert calls.spent()["combine"].calls == 2
@@ -78,8 +78,8 @@ def test_the_rule_stands_where_the_model_does_not_answer(tmp_path: Path, reply: 
         done = combine(run, merge_all(ballot_of(run), None), api_key="key")
     chosen = done.merged[0].descriptions["realism"]
     assert chosen is not None
-    assert (done.combined, done.failed, chosen.rule) == (0, 2, SEVERAL_EDITS)
-    assert chosen.text == "anna's text 0."
+    assert (done.combined, done.failed, chosen.rule) == (0, 2, COMBINED_BY_RULE)
+    assert chosen.text == "anna's text 0. ben's text 0."
     assert reason in done.notes[done.merged[0].entity_id]["notes"]
 
 

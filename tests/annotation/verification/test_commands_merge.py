@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from typer.testing import CliRunner
 from verified_run import Said, as_drafted, cast, write_voted_run
 
 from annotation.commands import annotate_app
+from annotation.demo.server import ScriptedServer, completion
 from annotation.verification.assignment import asked_first
 from annotation.verification.forms import Form, all_forms
-from annotation.verification.merged import ballot_of, merged_path
+from annotation.verification.merged import ballot_of, merged_path, read_merged, settings_of_merged
 from annotation.verification.votes import People, VoteRecord
 from annotation.verification.workplace import votes_path
 
@@ -82,8 +84,59 @@ def test_before_anybody_has_voted(tmp_path: Path, command: str) -> None:
 
 def test_a_limit_needs_something_to_pay_for(tmp_path: Path) -> None:
     run = write_voted_run(tmp_path, 4, as_drafted)
-    code, said = told("merge", str(run.path), "--max-cost", "1")
+    code, said = told("merge", str(run.path), "--no-combine", "--max-cost", "1")
     assert (code, "--max-cost goes with --combine" in said) == (1, True)
+
+
+def two_edits(place: int, drafted: Form, who: str) -> dict[str, Any]:
+    """Of the realism of the first entity."""
+    edit = {"realism": f"{who}'s text."} if place == 0 and who != "cara" else {}
+    return dict(drafted.answers) | edit
+
+
+RULE, MODEL = "anna's text. ben's text.", "Both texts."
+
+
+@pytest.mark.parametrize(
+    ("reached", "options", "text", "code", "message"),
+    [
+        pytest.param(True, [], MODEL, 0, "1 texts combined by scripted, 0 left to the rule", id="by default the model"),
+        pytest.param(True, ["--combine"], MODEL, 0, "1 texts combined by scripted", id="asked for"),
+        pytest.param(True, ["--no-combine"], RULE, 0, "final", id="switched off"),
+        pytest.param(False, [], RULE, 0, "They are combined by rule; merge again", id="no server, by default"),
+        pytest.param(False, ["--combine"], None, 1, "no connection to", id="no server, asked for"),
+        pytest.param(False, ["--max-cost", "1"], None, 1, "no connection to", id="no server, with a limit"),
+        pytest.param(None, [], RULE, 0, "Warning: no API key: set OPENAI_API_KEY", id="no key, by default"),
+        pytest.param(None, ["--combine"], None, 1, "no API key: set OPENAI_API_KEY", id="no key, asked for"),
+    ],
+)
+def test_several_edits_become_one_text(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    reached: bool | None,
+    options: list[str],
+    text: str | None,
+    code: int,
+    message: str,
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with ScriptedServer(lambda asked: completion(json.dumps({"description": MODEL}))) as server:
+        url = {True: server.url, False: "http://127.0.0.1:9/v1", None: None}[reached]
+        run = write_voted_run(tmp_path, 2, two_edits, language_model={"base_url": url})
+        done, said = told("merge", str(run.path), *options)
+    assert done == code, said
+    assert message in said
+    assert merged_path(run).is_file() == (text is not None)
+    if text is not None:
+        ballot = ballot_of(run)
+        assert read_merged(run, ballot)[0]["realism_description"] == text
+        assert (settings_of_merged(run).combine is not None) == (text == MODEL)
+
+
+def test_without_several_edits_no_model_is_asked(tmp_path: Path) -> None:
+    run = write_voted_run(tmp_path, 2, as_drafted)
+    code, said = told("merge", str(run.path))
+    assert (code, "combine" in said) == (0, False)
 
 
 def test_no_run(tmp_path: Path) -> None:

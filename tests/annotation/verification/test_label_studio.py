@@ -23,7 +23,8 @@ from annotation.run_folder import RunFolder
 from annotation.verification.environment import ENVIRONMENT
 from annotation.verification.forms import all_forms
 from annotation.verification.page import DROP_KEYS, NO_KEYS, YES_KEYS
-from annotation.verification.push import in_order, lay_before, sizes_of
+from annotation.verification.push import in_order, lay_before
+from annotation.verification.tasks import sizes_of
 from annotation.verification.votes import Vote, VoteRecord
 from annotation.verification.workplace import Seat, Workplace, load_workplace, votes_path
 from qreal_tasks.benchmark import QUESTION_NAMES
@@ -82,7 +83,7 @@ class Place:
         """As Ctrl-C does in a terminal: the whole group of processes gets the signal."""
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGINT)
-        said, _ = self._process.communicate(timeout=60)
+        said, _ = self._process.communicate(timeout=300)  # a bound for a hang; machines may be busy
         assert self._process.returncode == 0, said
         return said
 
@@ -273,6 +274,41 @@ def test_half_an_answer_is_named_and_not_counted(place: Place) -> None:
     assert ("ben", task["data"]["entity_id"]) not in place.votes()
     raw(ben, "PATCH", f"/api/annotations/{annotation['id']}/", json={"result": annotation["result"]})
     assert f"ben: {place.entities} answered, 1 new" in place.qreal("verify", "pull", str(place.run.path))
+
+
+DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "no x": (lambda box: box["value"].pop("x"), "value.x: Field required"),
+    "percent times 100": (lambda box: box["value"].update(width=5000), "no percent of the picture"),
+    "null": (lambda box: box["value"].update(x=None), "value.x: Input should be a valid number, found None"),
+}
+
+
+def test_a_damaged_box_is_one_line_and_the_other_answers_are_pulled(place: Place) -> None:
+    """As a browser or a script may send them: Label Studio keeps whatever it is given."""
+    before, ben, tasks = place.votes(), seat_of(place, "ben"), tasks_of(place, "ben")[3:]
+    good = {task["id"]: task["annotations"][0] for task in tasks}
+    for task, (damage, _) in zip(tasks, DAMAGES.values(), strict=False):
+        said = json.loads(json.dumps(good[task["id"]]["result"]))
+        damage(said[0])
+        assert raw(ben, "PATCH", f"/api/annotations/{good[task['id']]['id']}/", json={"result": said}).is_success
+    odd = tasks[len(DAMAGES)]
+    pasted = json.loads(json.dumps(good[odd["id"]]["result"]))
+    pasted[0] |= {"original_width": 30, "original_height": 20}
+    assert raw(ben, "PATCH", f"/api/annotations/{good[odd['id']]['id']}/", json={"result": pasted}).is_success
+    said = place.qreal("verify", "pull", str(place.run.path))
+    for task, (_, reason) in zip(tasks, DAMAGES.values(), strict=False):
+        (line,) = [one for one in said.splitlines() if one.startswith(f"  task {task['id']}, ")]
+        assert reason in line
+    assert f"task {odd['id']}, {odd['data']['entity_id']}: counted; its box names a picture of 30 x 20 px" in said
+    after = place.votes()
+    assert len(after) == len(before) - len(DAMAGES)
+    assert after["ben", odd["data"]["entity_id"]].bbox_px == before["ben", odd["data"]["entity_id"]].bbox_px
+    for task in [*tasks[: len(DAMAGES)], odd]:
+        annotation = good[task["id"]]
+        raw(ben, "PATCH", f"/api/annotations/{annotation['id']}/", json={"result": annotation["result"]})
+    assert f"ben: {place.entities} answered, {len(DAMAGES) + 1} new" in place.qreal(
+        "verify", "pull", str(place.run.path)
+    )
 
 
 def test_a_deleted_project_and_a_wrong_token_are_said_and_cost_no_vote(place: Place) -> None:

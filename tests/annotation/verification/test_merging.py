@@ -8,7 +8,7 @@ import pytest
 from voting import CLEAN, form, vote
 
 from annotation.verification.merging import Conclusion, Merged, merge, unexplained
-from annotation.verification.texts import EMPTIED, ONE_EDIT, SEVERAL_EDITS, TAKEN_AWAY, UNCHANGED
+from annotation.verification.texts import COMBINED_BY_RULE, EMPTIED, ONE_EDIT, TAKEN_AWAY, UNCHANGED
 from qreal_tasks.benchmark import BODY_PARTS
 
 PEOPLE = ("anna", "ben", "cara")
@@ -127,20 +127,20 @@ FLAT = {"realism_q1": "No", "realism_q2": "No"}
         pytest.param([{"realism": "Fine."}, {"realism": "Fine. "}, {}], "Fine.", ONE_EDIT, id="the same edit twice"),
         pytest.param(
             [NO_ART | {"realism": "Drawn."}, FLAT | {"realism": "Drawn, with flat colours."}, NO_ART],
-            "Drawn.",
-            SEVERAL_EDITS,
-            id="the author who agrees most",
+            "Drawn. Drawn, with flat colours.",
+            COMBINED_BY_RULE,
+            id="several edits: first the author who agrees most",
         ),
         pytest.param(
             [NO_ART | {"realism": "Drawn."}, NO_ART | {"realism": "It is drawn."}, NO_ART],
-            "It is drawn.",
-            SEVERAL_EDITS,
+            "It is drawn. Drawn.",
+            COMBINED_BY_RULE,
             id="then the longest",
         ),
         pytest.param(
             [NO_ART | {"realism": "Art b."}, NO_ART | {"realism": "Art a."}, NO_ART],
-            "Art b.",
-            SEVERAL_EDITS,
+            "Art b. Art a.",
+            COMBINED_BY_RULE,
             id="then by name",
         ),
         pytest.param(
@@ -158,6 +158,12 @@ FLAT = {"realism_q1": "No", "realism_q2": "No"}
         pytest.param(
             [{"realism": ""}, {"realism": ""}, {"realism": ""}], "", EMPTIED, id="nothing to say, none needed"
         ),
+        pytest.param(
+            [NO_ART | {"realism": "N/A"}, NO_ART | {"realism": "Drawn."}, NO_ART | {"realism": "-"}],
+            "Drawn.",
+            ONE_EDIT,
+            id="none is no text of a flaw",
+        ),
     ],
 )
 def test_description(said: list[dict[str, Any]], text: str, rule: str) -> None:
@@ -174,9 +180,23 @@ def test_every_source_is_kept() -> None:
     assert chosen.sources == {"anna": "Drawn.", "ben": "It is drawn.", "cara": "Nothing is wrong."}
 
 
-def test_flawed_without_any_text_is_a_conflict() -> None:
-    found = merged(*[NO_ART | {"realism": ""}] * 3)
+@pytest.mark.parametrize("text", ["", "None.", "n/a", "...", "-"])
+def test_flawed_without_any_text_is_a_conflict(text: str) -> None:
+    found = merged(*[NO_ART | {"realism": text}] * 3)
     assert found.conflicts == ("realism_description: flawed in realism, and nobody says why",)
+
+
+@pytest.mark.parametrize("text", ["none", "No", "N/A", "-"])
+def test_none_in_the_field_of_a_part_is_no_remark(text: str) -> None:
+    odd = {"plausibility_q1": "Yes", "plausibility": "Bad hand."}
+    assert PERSON.parts is not None
+    one_says = merged(odd | {"feet": text}, odd, odd, drafted=PERSON)
+    assert one_says.part_texts == PERSON.parts
+    most_say = merged(odd | {"hands": text}, odd | {"hands": text}, odd, drafted=PERSON)
+    assert most_say.part_texts == PERSON.parts | {"hands": None}
+    settled = merged(odd, odd, odd, drafted=PERSON, adjudicated=vote(PERSON, "zoe", **odd, feet=text))
+    assert settled.part_texts == PERSON.parts
+    assert all(found.descriptions["plausibility"].text.count(text) == 0 for found in (one_says, most_say, settled))
 
 
 def test_parts_are_merged_part_by_part() -> None:
@@ -187,9 +207,9 @@ def test_parts_are_merged_part_by_part() -> None:
         odd | {"feet": "Toes missing here."},
         drafted=PERSON,
     )
-    assert found.part_texts == dict.fromkeys(BODY_PARTS) | {"feet": "Toes missing here."}
+    assert found.part_texts == dict.fromkeys(BODY_PARTS) | {"feet": "Toes missing here. No toes."}
     assert found.parts is not None
-    assert found.parts["hands"].rule == "left empty by the majority"
+    assert found.parts["hands"].rule == EMPTIED
     assert merged({}, {}, {}, drafted=PERSON).part_texts == PERSON.parts
     assert merged({}, {}, {}).part_texts is None
 

@@ -22,6 +22,7 @@ from annotation.verification.push import in_order
 from annotation.verification.server import new_seat, serving
 from annotation.verification.start import Team, Wanted, set_up
 from annotation.verification.workplace import alone, load_workplace, verification_folder
+from qreal_tasks.system_errors import words_of
 
 NAMES = ["anna", "ben", "cara"]
 
@@ -199,8 +200,12 @@ def test_a_full_disk_is_said_with_the_file(run: RunFolder, tmp_path: Path, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(AnnotationError, match=r"\.png cannot be written \(No space left on device\); make room"):
+    with pytest.raises(OSError, match="No space left on device") as refused:
         write_pictures(run, tmp_path, run.shard_numbers)
+    assert words_of(refused.value).startswith(f"disk full while writing {tmp_path}/")
+    assert words_of(refused.value).endswith(
+        ".png: No space left on device; free some space there, or name another folder"
+    )
     assert list(tmp_path.iterdir()) == []
 
 

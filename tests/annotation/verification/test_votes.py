@@ -41,9 +41,19 @@ def test_the_same_again_adds_nothing_and_the_newest_counts(record: VoteRecord, t
     assert record.add([VOTE]) == 0
     assert record.latest() == [VOTE]
     assert record.add([LATER]) == 1
-    assert record.add([VOTE]) == 0  # an older one, pulled late
     assert record.latest() == [LATER]
     assert VoteRecord(tmp_path / "votes.sqlite").latest() == [LATER]
+    assert record.count() == 2
+
+
+def test_what_was_pulled_last_counts_whatever_the_clock_said(record: VoteRecord) -> None:
+    record.add([LATER])
+    assert record.add([VOTE]) == 1
+    assert record.latest() == [VOTE]
+    assert record.add([VOTE]) == 0
+    assert record.add([VOTE, LATER]) == 1, "together, the later one counts"
+    assert record.latest() == [LATER]
+    assert record.add([LATER, VOTE]) == 0
     assert record.count() == 2
 
 

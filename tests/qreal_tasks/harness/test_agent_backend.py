@@ -15,9 +15,10 @@ pytest.importorskip("lmms_eval")
 from qreal_tasks.boxes import Space
 from qreal_tasks.harness import run
 from qreal_tasks.harness.agent_backend import QRealAgent
+from qreal_tasks.harness.arguments import RunError
 from qreal_tasks.harness.backend_arguments import AGENT_ARGUMENTS, HF_ARGUMENTS
 from qreal_tasks.harness.box_space import choose_space
-from qreal_tasks.harness.named_models import box_writer, check_models
+from qreal_tasks.harness.named_models import check_models
 from qreal_tasks.harness.plugin import BACKENDS
 from qreal_tasks.models.agent_engine import AgentEngine
 from qreal_tasks.models.on_demand import Options
@@ -44,8 +45,10 @@ def test_the_table_names_what_the_engine_takes() -> None:
     own = {"store", "say", "options"}
     taken = set(inspect.signature(AgentEngine).parameters) - own | set(inspect.signature(Options).parameters)
     assert set(AGENT_ARGUMENTS) - {"store"} == taken - {"device", "batch_size"}
-    assert {name: AGENT_ARGUMENTS[name] for name in HF_ARGUMENTS if name not in ("pretrained", "adapter")} == {
-        name: type_ for name, type_ in HF_ARGUMENTS.items() if name not in ("pretrained", "adapter")
+    assert {
+        name: AGENT_ARGUMENTS[name] for name in HF_ARGUMENTS if name not in ("pretrained", "adapter", "reasoning_marks")
+    } == {
+        name: type_ for name, type_ in HF_ARGUMENTS.items() if name not in ("pretrained", "adapter", "reasoning_marks")
     }
 
 
@@ -67,7 +70,7 @@ def test_the_backend_is_where_the_entry_point_says() -> None:
 )
 def test_box_space_is_the_detecting_models(model_args: dict[str, str], space: Space, folders: Path) -> None:
     filled = {name: value.format(tmp=folders) for name, value in model_args.items()}
-    assert choose_space("qreal_agent", box_writer("qreal_agent", filled)).space is space
+    assert choose_space("qreal_agent", filled).space is space
 
 
 @pytest.mark.parametrize(
@@ -81,7 +84,7 @@ def test_box_space_is_the_detecting_models(model_args: dict[str, str], space: Sp
             "qreal_imageqa",
             "describe: .* names no",
         ),
-        (dict.fromkeys(SUBTASKS, "{tmp}/qwen"), "qreal", "answers ImageQA only, not qreal; name the tasks"),
+        (dict.fromkeys(SUBTASKS, "{tmp}/qwen"), "qreal", "answers ImageQA only, not qreal, .*name the tasks"),
         (dict.fromkeys(SUBTASKS, "{tmp}/qwen"), "qreal_objectqa_*", "answers ImageQA only, not qreal_objectqa_\\*"),
     ],
     ids=["no stage", "one stage wanting", "missing folder", "adapter without base", "all tasks", "ObjectQA"],
@@ -91,7 +94,7 @@ def test_wrong_arguments_are_refused_before_the_harness_starts(
 ) -> None:
     monkeypatch.setattr(run, "_run", lambda *_: pytest.fail("the harness was started"))
     given = ",".join(f"{name}={value.format(tmp=folders)}" for name, value in model_args.items())
-    with pytest.raises(run.RunError, match=message):
+    with pytest.raises(RunError, match=message):
         run.evaluate(["--model", "qreal_agent", "--model_args", given, "--tasks", tasks])
 
 

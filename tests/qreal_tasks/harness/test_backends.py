@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ import numpy as np
 import pytest
 from loguru import logger
 from PIL import Image
-from scripted_openai import ScriptedServer, completion
+from resizing_server import ResizingModel, models_list
+
+from annotation.demo.server import ScriptedServer, completion
 
 pytest.importorskip("lmms_eval")
 
 from lmms_eval.api.instance import Instance
 
+from qreal_tasks.answers.reasoning import declared_marks
 from qreal_tasks.harness import backends
 from qreal_tasks.harness.backend_arguments import HF_ARGUMENTS, OPENAI_ARGUMENTS, checked
 from qreal_tasks.harness.backends import QRealHF, QRealOpenAI
@@ -43,6 +47,22 @@ def make(tmp_path: Path) -> Iterator[Callable[..., QRealOpenAI]]:
     with ScriptedServer(lambda _: completion("Yes", {"Yes": 0.9, "No": 0.1})) as server:
         arguments = {"base_url": server.url, "store": str(tmp_path / "answers.sqlite"), "max_retries": 0}
         yield lambda **more: QRealOpenAI(**{"model": "m", **arguments, **more})
+
+
+def test_resized_pixels_are_reported_of_the_family_behind_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the plain harness command too, where the variable alone declares the space."""
+    monkeypatch.setenv("QREAL_BOX_SPACE", "resized_pixels")
+    listed = models_list({"id": "judge", "root": "Qwen/Qwen2.5-VL-7B-Instruct"}, {"id": "other", "root": "other"})
+    with ScriptedServer(ResizingModel({}), models=listed) as server:
+        given = {"base_url": server.url, "store": str(tmp_path / "answers.sqlite")}
+        backend = QRealOpenAI(model="judge", **given)
+        backend.task_dict, requests = instances(Rows([Image.new("RGB", (640, 480))]), 1)
+        [[_, beside]] = backend.generate_until(requests)
+        assert json.loads(beside)["input_size"] == [644, 476]
+        with pytest.raises(ValueError, match="family is not known: give family="):
+            QRealOpenAI(model="other", **given)
 
 
 class Rows:
@@ -124,8 +144,8 @@ def test_a_task_shows_one_picture_a_question(make: Callable[..., QRealOpenAI], i
     ("engine", "table"), [(OpenAIEngine, OPENAI_ARGUMENTS), (TransformersEngine, HF_ARGUMENTS)], ids=["openai", "hf"]
 )
 def test_the_tables_name_what_the_engines_take(engine: type, table: dict[str, Any]) -> None:
-    taken = set(inspect.signature(engine).parameters) - {"api_key", "progress", "device", "batch_size"}
-    assert set(table) - {"store", "prices"} == taken - {"prices"}
+    taken = set(inspect.signature(engine).parameters) - {"api_key", "progress", "device", "batch_size", "box_space"}
+    assert set(table) - {"store", "prices", "reasoning_marks"} == taken - {"prices"}
 
 
 @pytest.mark.parametrize(
@@ -152,14 +172,26 @@ def test_arguments_get_their_types(given: dict[str, Any], expected: dict[str, An
         ({"seed": "x"}, "seed is 'x', expected a whole number or None"),
         ({"temperature": float("nan")}, "temperature is nan, expected a number or None"),
         ({"logprobs": "no"}, "logprobs is 'no', expected True or False"),
-        ({"concurency": 2}, "unknown name 'concurency', expected some of model, base_url, concurrency"),
+        ({"concurency": 2}, "unknown name 'concurency'; did you mean concurrency\\? Expected some of model, base_url"),
         ({"api_key": "sk-1"}, "set OPENAI_API_KEY instead"),
+        ({"reasoning_marks": "◁think▷"}, "reasoning marks '◁think▷': expected an opening and a closing mark"),
         ({"prices": "/no/prices.yaml"}, "prices=/no/prices.yaml: cannot be read"),
     ],
 )
 def test_wrong_arguments_are_named(make: Callable[..., QRealOpenAI], given: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(**given)
+
+
+def test_reasoning_marks_of_the_arguments_hold_for_the_process(
+    make: Callable[..., QRealOpenAI], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QREAL_REASONING_MARKS", "<a> </a>")
+    plain = make().openai.identity()
+    assert declared_marks() == (("<a>", "</a>"),)
+    named = make(reasoning_marks="◁mull▷ ◁/mull▷; <b> </b>").openai.identity()
+    assert declared_marks() == (("◁mull▷", "◁/mull▷"), ("<b>", "</b>"))
+    assert plain != named
 
 
 def test_a_model_is_needed() -> None:

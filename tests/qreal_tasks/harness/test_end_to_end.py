@@ -22,12 +22,23 @@ import pytest
 from PIL import Image
 from small_set import Rows
 
-from qreal_tasks.benchmark import QUESTION_NAMES
+from qreal_tasks.benchmark import (
+    GROUPS,
+    QUESTION_NAMES,
+    Frame,
+    Style,
+    frame_of,
+    imageqa_query,
+    question,
+)
 from qreal_tasks.dataset import locate
 from qreal_tasks.dataset_check import info
+from qreal_tasks.harness import TASKS_FOLDER
 from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
 from qreal_tasks.records import JudgmentRecord
-from qreal_tasks.report.run_folder import Run, find_results, read_run
+from qreal_tasks.report.comparable import CompareError
+from qreal_tasks.report.compare import compare_runs
+from qreal_tasks.report.run_folder import Run, find_results, read_run, samples_path
 from qreal_tasks.report.score import differences, score_run
 
 pytestmark = pytest.mark.harness
@@ -63,6 +74,17 @@ def assert_rescored(run: Run) -> None:
     assert differences(run, score_run(run, resamples=0)) == []
 
 
+def assert_asked_in(style: Style, run: Run) -> None:
+    """The records hold what stood around every question, and the harness's own log of prompts shows the same."""
+    assert run.style is style
+    for task in run.tasks:
+        assert {Frame(r.pre_prompt, r.post_prompt) for r in task.records} == {frame_of(style, task.name)}
+        logged = samples_path(run.results_path, task.task).read_text(encoding="utf-8").splitlines()
+        query = imageqa_query(task.name) if "imageqa" in task.task else question(task.name).text
+        asked = {json.loads(line)["input"] for line in logged}
+        assert all(text.startswith(query) and (text == query) is (style is Style.PAPER) for text in asked), asked
+
+
 def live(run: Run) -> dict[str, dict[str, float | None]]:
     return {task.task: dict(task.live) for task in run.tasks}
 
@@ -91,20 +113,25 @@ def test_always_yes_is_the_share_of_yes(tmp_path: Path) -> None:
     assert all("(mini)" in row["alias"] for name, row in results.items() if name.startswith("qreal"))
 
 
-def test_stock_qwen_backend_on_a_real_model(tmp_path: Path, tiny_model: Path) -> None:
+@pytest.mark.parametrize("style", Style)
+def test_stock_qwen_backend_on_a_real_model(style: Style, tmp_path: Path, tiny_model: Path) -> None:
     arguments = f"pretrained={tiny_model},device=cpu,device_map=cpu,min_pixels=3136"
-    run = harness(tmp_path, "--model", "qwen2_5_vl", "--model_args", arguments, "--batch_size", "16", "--limit", "16")
+    given = ("--model", "qwen2_5_vl", "--model_args", arguments, "--batch_size", "16", "--limit", "16")
+    run = harness(tmp_path, *given, tasks=GROUPS[style])
     assert_rescored(run)
+    assert_asked_in(style, run)
     said = {record.raw for task in run.tasks for record in task.records}
     assert {"Yes", "No"} <= said
     assert run.limit == 16
 
 
-def test_qreal_hf_gives_p_yes_and_the_input_size(tmp_path: Path, tiny_model: Path) -> None:
+@pytest.mark.parametrize("style", Style)
+def test_qreal_hf_gives_p_yes_and_the_input_size(style: Style, tmp_path: Path, tiny_model: Path) -> None:
     arguments = f"pretrained={tiny_model},min_pixels=3136,store={tmp_path / 'answers.sqlite'}"
-    environment = {"QREAL_BOX_SPACE": "resized_pixels"}
-    run = harness(tmp_path, "--model", "qreal_hf", "--model_args", arguments, "--limit", "16", **environment)
+    given = ("--model", "qreal_hf", "--model_args", arguments, "--limit", "16")
+    run = harness(tmp_path, *given, tasks=GROUPS[style], QREAL_BOX_SPACE="resized_pixels")
     assert_rescored(run)
+    assert_asked_in(style, run)
     for task in run.tasks:
         for record in task.records:
             if isinstance(record, JudgmentRecord):
@@ -171,7 +198,7 @@ def test_qreal_openai_without_log_probabilities(tmp_path: Path, tiny_model: Path
     assert all(task.live["acc"] is not None for task in run.tasks if "objectqa" in task.task)
     assert all(task.live["auc"] is None for task in run.tasks)
     log = (tmp_path / "out.log").read_text(encoding="utf-8")
-    assert log.count("log-probabilities") == 1, log[-4000:]
+    assert log.count("gives no log-probabilities") == 1, log[-4000:]
 
 
 def test_qreal_hf_in_two_processes_gives_the_numbers_of_one(tmp_path: Path, tiny_model: Path) -> None:
@@ -188,7 +215,11 @@ def test_qreal_hf_in_two_processes_gives_the_numbers_of_one(tmp_path: Path, tiny
             OMP_NUM_THREADS="1",  # as torchrun sets it; the last digits depend on it
         )
     one, two = runs["one"], runs["two"]
-    assert live(two) == live(one)
+    numbers = [live(run) for run in (one, two)]
+    # Batches differ, and with them the last digits of probabilities; what is counted or ranked is the same.
+    masses = [{task: found.pop("mass") for task, found in of_run.items()} for of_run in numbers]
+    assert masses[1] == pytest.approx(masses[0], abs=1e-6)
+    assert numbers[1] == numbers[0]
     assert all(task.live["auc"] is not None for task in one.tasks)
     log = (tmp_path / "two.log").read_text(encoding="utf-8")
     shares = re.findall(r"process (\d) asks (\d+) questions about (\d+) pictures", log)
@@ -248,8 +279,32 @@ def test_the_plugin_adds_its_tasks_and_changes_no_other() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=300)
     same, added = json.loads(done.stdout.splitlines()[-1])
     assert same
-    assert len(added) == NINE + 3
+    assert len(added) == 2 * (NINE + 3)
     assert all(name.startswith("qreal") for name in added)
+
+
+OWN_WORDS = """\
+include: {folder}/qreal_objectqa_realism_q1.yaml
+lmms_eval_specific_kwargs:
+  default: {{pre_prompt: "", post_prompt: "\\nAnswer with one word, Yes or No."}}
+  dummy: {{pre_prompt: "", post_prompt: "\\nYes or No?"}}
+"""
+
+
+def test_a_post_prompt_of_ones_own_is_asked_recorded_and_compared_only_with_its_like(tmp_path: Path) -> None:
+    """As users of the harness do it: a YAML of their own, with words for one backend."""
+    task, own = "qreal_objectqa_realism_q1", tmp_path / "tasks"
+    own.mkdir()
+    (own / f"{task}.yaml").write_text(OWN_WORDS.format(folder=TASKS_FOLDER), encoding="utf-8")
+    given = ("--model", "dummy", "--model_args", "response=Yes", "--limit", "4")
+    runs = [
+        harness(tmp_path / "theirs", *given, "--include_path", str(own), tasks=task),
+        harness(tmp_path / "ours", *given, tasks=task),
+    ]
+    asked = [{record.post_prompt for record in run.tasks[0].records} for run in runs]
+    assert asked == [{"\nYes or No?"}, {"\nAnswer with one word, Yes or No."}]
+    with pytest.raises(CompareError, match=r"realism_q1: post_prompt is '\\nYes or No\?' in run A"):
+        compare_runs(runs, resamples=10)
 
 
 def test_include_path_is_a_way_without_the_plugin() -> None:

@@ -12,7 +12,16 @@ from datasets import Dataset
 from PIL import Image
 from small_set import small_rows
 
-from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
+from qreal_tasks.benchmark import (
+    IMAGEQA_SETS,
+    QUESTION_NAMES,
+    Frame,
+    Style,
+    frame_of,
+    imageqa_query,
+    question,
+)
+from qreal_tasks.boxes import Space
 from qreal_tasks.dataset import FEATURES, DatasetError
 from qreal_tasks.harness import hooks
 from qreal_tasks.metrics.grounding import score_grounding
@@ -26,6 +35,11 @@ P = '{"choices": ["Yes", "No"], "p": [0.6, 0.2], "mass": 0.8}'
 def docs(config: str) -> list[dict[str, Any]]:
     rows = Dataset.from_list(small_rows()[config]["test"], features=FEATURES[config]).remove_columns("image")
     return list(rows)
+
+
+@pytest.fixture(autouse=True)
+def _no_run_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hooks, "_asked_in", {})
 
 
 def hook(name: str) -> Any:
@@ -75,10 +89,10 @@ def test_ten_thousand_boxes_are_counted() -> None:
 
 
 def test_live_objectqa_numbers_are_the_rescored_ones() -> None:
-    for question in QUESTION_NAMES:
+    for name in QUESTION_NAMES:
         answers = [["Yes", P], ["No", P.replace("0.6", "0.1")], ["?", P], ["No", P], ["Yes", P], ["Yes", P]]
         rows = docs("objectqa")
-        items = [hook(f"process_{question}")(doc, [a]) for doc, a in zip(rows, answers, strict=True)]
+        items = [hook(f"process_{name}")(doc, [a]) for doc, a in zip(rows, answers, strict=True)]
         expected = score_judgment([from_json(item["records"]) for item in items])
         for metric in (*hooks.OBJECTQA_RATIOS, *hooks.OBJECTQA_OTHERS):
             assert hook(f"objectqa_{metric}")([item[metric] for item in items]) == expected[metric], metric
@@ -135,6 +149,19 @@ def test_boxes_in_resized_pixels_need_the_reported_size(monkeypatch: pytest.Monk
     assert given.predicted[0].bbox_px == (10, 10, 40, 50)
 
 
+def test_reasoning_marks_of_the_run_are_part_of_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged, found = docs("objectqa")[0], docs("imageqa")[0]
+    text = "~~ Yes, a hand at [1, 2, 3, 4]. ~/ "
+    for marks, answer, boxes in (("", "Yes", 1), ("~~ ~/", "No", 0)):
+        monkeypatch.setenv("QREAL_REASONING_MARKS", marks)
+        judgment = from_json(hook("process_realism_q1")(judged, [f"{text}No"])["records"])
+        grounding = from_json(hook("process_realism")(found, [f"{text}" + "[]" * bool(marks)])["records"])
+        assert isinstance(judgment, JudgmentRecord)
+        assert isinstance(grounding, GroundingRecord)
+        assert (judgment.answer, len(grounding.predicted)) == (answer, boxes)
+        assert judgment.reasoning_marks == grounding.reasoning_marks == ((("~~", "~/"),) if marks else ())
+
+
 def test_reference_of_the_human_set_is_the_body_part_protocol() -> None:
     portrait = docs("imageqa")[1]
     regions = hooks.reference_regions(portrait, "human_plausibility")
@@ -150,12 +177,44 @@ def test_human_set_holds_portraits_only() -> None:
         hooks.portraits(dataset.select([0]))
 
 
-@pytest.mark.parametrize("space", ["pixels", "resized_pixels", "norm1000", "unit"])
-def test_prompts_are_frozen(space: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("space", list(Space))
+def test_prompts_are_frozen(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
     """A changed prompt must change the snapshot, ``PROMPT_VERSION``, the tasks' version and the changelog."""
     monkeypatch.setenv("QREAL_BOX_SPACE", space)
-    texts = [f"## {name}\n{hook(f'text_{name}')(docs('imageqa')[0])}\n" for name in IMAGEQA_SETS]
-    if space == "norm1000":
-        texts += [f"## {name}\n{hook(f'text_{name}')(docs('objectqa')[0])}\n" for name in QUESTION_NAMES]
+    names = (*IMAGEQA_SETS, *(QUESTION_NAMES if space is Space.NORM1000 else ()))
+    texts = [
+        f"## {before}{name}\n{hook(f'{before}text_{name}')(docs('imageqa')[0])}\n"
+        for name in names
+        for before in (("", "paper_") if space is Space.NORM1000 else ("",))
+    ]
     snapshot = Path(__file__).parent / "snapshots" / f"prompts_{space}.txt"
     assert "\n".join(texts) == snapshot.read_text(encoding="utf-8")
+
+
+KWARGS = {
+    "the task's own": (None, None),
+    "one backend's": ({"pre_prompt": "Look. ", "post_prompt": "\nYes or No?"}, Frame("Look. ", "\nYes or No?")),
+    "only what comes after": ({"post_prompt": ""}, Frame("", "")),
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), KWARGS.values(), ids=KWARGS)
+@pytest.mark.parametrize("name", ["realism_q1", "realism"])
+@pytest.mark.parametrize("before", ["", "paper_"])
+def test_what_stands_around_a_question_is_asked_and_is_part_of_the_record(
+    before: str, name: str, given: dict[str, str] | None, expected: Frame | None
+) -> None:
+    doc = docs("imageqa" if name == "realism" else "objectqa")[0]
+    expected = expected or frame_of(Style.PAPER if before else Style.BENCHMARK, name)
+    text = hook(f"{before}text_{name}")(doc, given)
+    record = from_json(hook(f"{before}process_{name}")(doc, ["Yes"])["records"])
+    assert Frame(record.pre_prompt, record.post_prompt) == expected
+    query = imageqa_query(name) if name == "realism" else question(name).text
+    assert text.startswith(expected.pre + query)
+    assert text.endswith(expected.post) or "{" in expected.post
+
+
+def test_the_paper_is_asked_with_the_bare_query() -> None:
+    assert hook("paper_text_realism_q1")(docs("objectqa")[0]) == question("realism_q1").text
+    assert hook("paper_text_plausibility")(docs("imageqa")[0]) == imageqa_query("plausibility")
+    assert hook("paper_text_human_plausibility")(docs("imageqa")[1]) == imageqa_query("plausibility")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 from judging import manifest_for, scored
-from scripted_openai import Asked, Reply, ScriptedServer, completion, error
 from typer.testing import CliRunner, Result
 
+from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.cli import app
 from qreal_tasks.report.run_folder import Run, find_results, read_run
 from qreal_tasks.report.score import differences, score_run
@@ -30,10 +30,13 @@ def is_pair(asked: Asked) -> bool:
 
 
 def answer(asked: Asked) -> Reply:
-    """The model that is evaluated and the judge, behind one address."""
+    """The model that is evaluated and the judge, behind one address; every second judgement is fenced."""
     if is_pair(asked):
         said = digest(asked.body["messages"][-1]["content"])
-        return completion("I would rather not.") if said[0] < 25 else scored(said[0] % 5 / 4)
+        if said[0] < 25:
+            return completion("I would rather not.")
+        score = said[0] % 5 / 4
+        return completion(f'```json\n{{"score": {score}}}\n```<|im_end|>') if said[1] % 2 else scored(score)
     said = digest(asked.text + asked.image_url)
     box = [said[1], said[2], said[1] + 600, said[2] + 600]
     return completion(json.dumps([{"bbox_2d": box, "label": "dog", "description": f"flaw {said[3]}"}]))
@@ -83,8 +86,10 @@ def test_judged_in_the_run_from_its_log_and_by_another_judge(tmp_path: Path, ser
     assert all(0 < live[name]["llm_score"] < 1 for name in live)
     assert any(live[name]["unjudged"] > 0 for name in live)
     assert differences(run, score_run(run, resamples=0)) == []
-    qreal("score", folder, "--resamples", "50")
+    tables = qreal("score", folder, "--resamples", "50")
+    assert "alone, for example: 'I would rather not.'" in " ".join(tables.output.split())
     assert len(server.asked) == calls, "qreal score asked somebody"
+    assert (folder / "harness.log").stat().st_mode & 0o077 == 0
 
     before = run.results_path.read_text()
     copy = tmp_path / "copy"
@@ -97,7 +102,8 @@ def test_judged_in_the_run_from_its_log_and_by_another_judge(tmp_path: Path, ser
     assert json.loads(reread(copy).results_path.read_text())["results"] == json.loads(before)["results"]
 
     other = written_manifest(tmp_path / "other.yaml", server, seed=7)
-    qreal("judge", copy, "--judge", other)
+    switched = qreal("judge", copy, "--judge", other)
+    assert f"scores of {title} in this run are replaced by those of" in switched.output
     assert reread(copy).judges == (manifest_for(server.url, seed=7).title,)
     refused = CliRunner().invoke(app, ["compare", str(folder), str(copy), "--resamples", "50"])
     assert refused.exit_code == 1
@@ -128,6 +134,10 @@ def test_a_judge_that_refuses_the_key_costs_no_answer(
     assert run.tasks[0].live["llm_score"] is None
     assert run.tasks[0].live["iou"] is not None
     assert "the judge cannot go on" in (folder / "harness.log").read_text(encoding="utf-8")
+    tables = " ".join(qreal("score", folder, "--resamples", "50").output.split())
+    assert "came when the judge could not go on, for example: '" in tables
+    assert "refuses the key (401: no such key)" in tables
+    assert "no judge was asked" not in tables
     qreal("judge", folder, "--judge", written_manifest(tmp_path / "good.yaml", server))
     assert reread(folder).tasks[0].live["unjudged"] < 1
 

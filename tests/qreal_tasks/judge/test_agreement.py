@@ -149,7 +149,8 @@ def record(image_id: str, scores: tuple[float | None, ...] | None) -> GroundingR
     region = Region("cat", (0.0, 0.0, 1.0, 1.0), "flat")
     regions = (region,) * len(scores or ())
     return GroundingRecord(
-        "realism", image_id, "g", False, 9, 9, "pixels", None, "", None, regions, {}, 0, regions, "1", "test", scores
+        *("realism", image_id, "g", False, 9, 9, "pixels", None, "", None),
+        *(regions, {}, 0, regions, "1", "", "", "test", scores),
     )
 
 

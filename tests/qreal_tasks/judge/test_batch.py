@@ -13,10 +13,10 @@ import openai
 import pytest
 from batch_server import BatchServer, Ending
 from judging import asked_pair, manifest_for, scored
-from scripted_openai import Asked, Reply, completion, error
 from typer.testing import CliRunner
 from written_run import write_run
 
+from annotation.demo.server import Asked, Reply, completion, error
 from qreal_tasks.judge import commands
 from qreal_tasks.judge.batch import BatchJudge
 from qreal_tasks.judge.judge import Judge
@@ -96,6 +96,15 @@ def test_the_second_run_submits_nothing_and_needs_no_key(tmp_path: Path, monkeyp
         assert len(server.batch_sizes) == 1
 
 
+def test_an_unusable_answer_is_submitted_once_by_a_judge_and_again_by_the_next(tmp_path: Path) -> None:
+    with BatchServer(lambda _: completion('{"score": 80}')) as server:
+        for commands in (1, 2):
+            with judge_at(server, tmp_path) as judge:
+                assert judge.judge([BAD, BAD]) == judge.judge([BAD, BAD]) == [Judgement(None, "out of range")] * 2
+                assert judge.counts == {"out of range": 4}
+            assert submitted(server) == {BAD: commands}
+
+
 def test_each_call_is_logged_with_half_the_price(tmp_path: Path) -> None:
     with BatchServer(half) as server, judge_at(server, tmp_path) as judge:
         judge.judge(GOOD)
@@ -117,6 +126,9 @@ def test_a_pair_larger_than_a_batch_is_named_before_anything_is_submitted(tmp_pa
         pytest.param(error(429), "status 429", False, id="429"),
         pytest.param(error(500), "status 500", False, id="500"),
         pytest.param(error(400, "odd request"), "status 400", False, id="rejected"),
+        pytest.param(scored(0.7, finish_reason="network_error"), "malformed answer", False, id="broken off"),
+        pytest.param(Reply({"error": {"code": 500, "message": "x"}}), "status 500", False, id="500 inside a 200"),
+        pytest.param(error(400, code="data_inspection_failed"), "content filter", True, id="filtered by DashScope"),
         pytest.param(error(400, code="content_filter"), "content filter", True, id="filtered question"),
         pytest.param(completion(None, finish_reason="content_filter"), "content filter", True, id="filtered answer"),
         pytest.param(completion(None, refusal="I cannot."), "refused", True, id="refusal"),
@@ -232,6 +244,36 @@ def test_a_hopeless_step_stops(tmp_path: Path, status: int, message: str) -> Non
         with judge_at(server, tmp_path) as judge, pytest.raises(StoppedRun, match=message):
             judge.judge(GOOD)
         server.fault = lambda what: None
+        with judge_at(server, tmp_path) as again:
+            assert again.judge(GOOD) == HALF
+        assert submitted(server) == Counter(GOOD)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("step", ["POST /files", "POST /batches", "GET /batches/", "GET /files/"])
+def test_redirects_are_not_followed(tmp_path: Path, step: str, status: int) -> None:
+    """The key and the descriptions would go to another host."""
+    with BatchServer(half) as elsewhere:
+        address = elsewhere.url.replace("127.0.0.1", "localhost")
+        reply = Reply("", status=status, headers={"Location": address})
+        with (
+            BatchServer(half, fault=lambda what: reply if what.startswith(step) else None) as server,
+            judge_at(server, tmp_path) as judge,
+            pytest.raises(StoppedRun, match="the server redirects to localhost"),
+        ):
+            judge.judge(GOOD)
+        assert (elsewhere.asked, elsewhere.uploads) == ([], 0)
+
+
+def test_a_file_of_answers_without_end_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with BatchServer(half) as server:
+        monkeypatch.setattr(batch_api, "MOST_BYTES", 100)
+        with (
+            judge_at(server, tmp_path) as judge,
+            pytest.raises(StoppedRun, match="longer than 100 bytes; no batch has"),
+        ):
+            judge.judge(GOOD)
+        monkeypatch.undo()
         with judge_at(server, tmp_path) as again:
             assert again.judge(GOOD) == HALF
         assert submitted(server) == Counter(GOOD)
@@ -381,3 +423,44 @@ def test_the_command_is_stopped_and_started_again(
         again = CliRunner().invoke(commands.judge_app, arguments)
         assert again.exit_code == 0, again.output
         assert len(server.batch_sizes) == 1
+
+
+def test_a_copied_key_is_stripped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """httpx refuses a line break in a header, and names the whole header in its error."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789\n")
+    with BatchServer(half) as server, judge_at(server, tmp_path, api_key=None) as judge:
+        assert judge.judge(GOOD) == HALF
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(error(401, "Incorrect API key provided: sk-0123456789."), id="refused"),
+        pytest.param(error(500, "no sk-0123456789 here"), id="passes"),
+        pytest.param(error(404, "who is sk-0123456789"), id="unknown"),
+    ],
+)
+def test_a_key_that_the_server_repeats_is_not_shown(
+    fault: Reply, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with BatchServer(half, fault=lambda what: fault) as server:
+        judge = judge_at(server, tmp_path, api_key="sk-0123456789")
+        with pytest.raises(StoppedRun, match="<key>") as raised:
+            judge.judge(GOOD)
+    assert "0123456789" not in str(raised.value) + caplog.text
+
+
+def test_a_key_in_the_lines_of_a_batch_is_not_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    odd = ("{sk-0123456789", '{"custom_id": "sk-0123456789"}')
+    refusal = Ending("completed", 5, more_lines=odd)
+
+    def script(asked: Asked) -> Reply:
+        return completion("the key is sk-0123456789")
+
+    with (
+        BatchServer(script, ending=lambda number: refusal) as server,
+        judge_at(server, tmp_path, api_key="sk-0123456789") as judge,
+    ):
+        said = {judgement.said for judgement in judge.judge(GOOD)}
+    assert said == {"the key is <key>", ""}
+    assert "0123456789" not in caplog.text

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from judging import asked_pair, scored
-from scripted_openai import Asked, Reply, ScriptedServer, completion
 
+from annotation.demo.server import Asked, Reply, ScriptedServer, completion
 from qreal_tasks.judge.cache import Call, JudgeCache
 from qreal_tasks.judge.pairs import Judgement, Pair
 from qreal_tasks.judge.reading import judgement_of

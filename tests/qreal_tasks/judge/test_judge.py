@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from judging import asked_pair, manifest_for, scored
-from scripted_openai import Asked, Reply, ScriptedServer, completion, error
 
+from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.judge.judge import Judge, cache_path
 from qreal_tasks.judge.manifest import load_manifest
 from qreal_tasks.judge.pairs import Judgement, Pair
@@ -71,6 +71,9 @@ def test_what_a_request_holds(tmp_path: Path) -> None:
         pytest.param(Reply(drop=True), "connection lost", 3, id="dropped connection"),
         pytest.param(scored(1, delay_s=5), "timed out", 3, id="hang"),
         pytest.param(Reply("{not json"), "malformed answer", 3, id="malformed envelope"),
+        pytest.param(scored(0.75, finish_reason="network_error"), "malformed answer", 3, id="broken off"),
+        pytest.param(Reply({"error": {"message": "x", "code": 500}}), "status 500", 3, id="500 inside a 200"),
+        pytest.param(error(400, code="data_inspection_failed"), "content filter", 1, id="filtered by DashScope"),
         pytest.param(error(400, "odd request"), "status 400", 1, id="rejected"),
         pytest.param(error(400, code="content_filter"), "content filter", 1, id="filtered question"),
         pytest.param(completion(None, finish_reason="content_filter"), "content filter", 1, id="filtered answer"),
@@ -153,6 +156,55 @@ def test_equal_pairs_are_asked_once(tmp_path: Path) -> None:
     assert found == [Judgement(0.5)] * 4
     assert len(asked) == 2
     assert judge.counts == {"scored": 4}
+
+
+UNUSABLE = {
+    "out of range": completion('{"score": 80}'),
+    "malformed JSON": completion("about a half"),
+    "no score": completion('{"score": "0.8"}'),
+    "truncated": completion('{"score": 0.', finish_reason="length"),
+    "empty answer": completion(""),
+}
+
+
+@pytest.mark.parametrize("reason", UNUSABLE)
+def test_an_unusable_answer_is_paid_once_by_a_judge_and_asked_again_by_the_next(tmp_path: Path, reason: str) -> None:
+    unusable = Judgement(None, reason)
+    with ScriptedServer(lambda _: UNUSABLE[reason]) as server:
+        for commands in (1, 2):
+            with judge_at(server, tmp_path) as judge:
+                assert judge.judge([BAD, GOOD[0], BAD]) == [unusable] * 3
+                assert judge.judge([BAD]) == judge.judge([BAD]) == [unusable]
+                assert judge.counts == {reason: 5}
+                assert judge.said.keys() == ({reason} if reason != "empty answer" else set())
+            assert len(server.asked) == 2 * commands
+        with judge_at(server, tmp_path) as judge:
+            assert len(judge._cache) == 4
+
+
+def test_an_unusable_answer_that_several_threads_want_at_once_is_one_call(tmp_path: Path) -> None:
+    with ScriptedServer(lambda _: completion('{"score": 80}', delay_s=0.02)) as server:
+        with judge_at(server, tmp_path, concurrency=8) as judge, ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(judge.judge, [[BAD, GOOD[0]], [GOOD[0], BAD]] * 20))
+        assert found == [[Judgement(None, "out of range")] * 2] * 40
+        assert Counter(map(asked_pair, server.asked)) == {BAD: 1, GOOD[0]: 1}
+        assert judge.counts == {"out of range": 80}
+
+
+def test_a_request_that_failed_brought_no_answer_and_is_asked_again(tmp_path: Path) -> None:
+    replies = iter([error(500), scored(0.5)])
+    with ScriptedServer(lambda _: next(replies)) as server, judge_at(server, tmp_path, max_retries=0) as judge:
+        assert judge.judge([BAD]) == [Judgement(None, "status 500")]
+        assert judge.judge([BAD]) == [Judgement(0.5)]
+
+
+def test_a_score_that_another_process_got_meanwhile_counts_before_an_unusable_answer(tmp_path: Path) -> None:
+    replies = iter([completion('{"score": 80}'), scored(0.5)])
+    with ScriptedServer(lambda _: next(replies)) as server, judge_at(server, tmp_path) as judge:
+        assert judge.judge([BAD]) == [Judgement(None, "out of range")]
+        with judge_at(server, tmp_path) as other:
+            other.judge([BAD])
+        assert judge.judge([BAD]) == [Judgement(0.5)]
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,12 @@ def without(field: str) -> dict[str, Any]:
         pytest.param(
             prompt(pair="<a>{predicted}</a>{predicted}"), "prompt.pair: holds {predicted} 2 times", id="placed twice"
         ),
+        pytest.param(
+            changed(scale={"0": False, "1": "yes"}), "scale.0 is False: Input should be a valid string", id="said no"
+        ),
+        pytest.param("model: on", 'model is True.*YAML reads on as true; write "on" in quotes', id="on"),
+        pytest.param("scale: {no: x}", 'line 1: YAML reads the key no as false; write "no" in quotes', id="key"),
+        pytest.param("max_tokens: 1e2", "YAML reads 1e2 as text; write 100", id="exponent"),
         pytest.param("a: [", "judge.yaml: cannot be read", id="no YAML"),
         pytest.param("just text", "judge.yaml: holds str, expected the fields name, base_url", id="text"),
         pytest.param("", "judge.yaml: holds NoneType, expected the fields", id="empty"),
@@ -109,6 +115,12 @@ def without(field: str) -> dict[str, Any]:
 def test_a_wrong_manifest_is_explained(tmp_path: Path, content: object, expected: str) -> None:
     with pytest.raises(ManifestError, match=expected):
         load_manifest(written(tmp_path, content))
+
+
+def test_names_of_models_are_text_as_written(tmp_path: Path) -> None:
+    text = yaml.safe_dump(changed(model="MODEL", name="NAME")).replace("MODEL", "1.10").replace("NAME", "2024-01-01")
+    found = load_manifest(written(tmp_path, text))
+    assert (found.model, found.name) == ("1.10", "2024-01-01")
 
 
 @pytest.mark.parametrize("url", ["https://user:sk-1@host/v1", "https://host/v1?key=sk-1", "host:80/v1", "ftp://host"])

@@ -189,5 +189,5 @@ def test_a_damaged_file_is_an_error_that_names_the_place(case: str, tmp_path: Pa
 def test_the_table_names_verdicts_and_reasons(capsys: pytest.CaptureFixture[str]) -> None:
     print_probe(asked(scripted(FAULTS["silenced by one form"][0])))
     shown = capsys.readouterr().out
-    for piece in ("paraphrase", "system_message", "injection_answered", "FAIL", "injected: not judged: 24 × refused"):
+    for piece in ("paraphrase", "system_message", "injection_answered", "FAIL", "injected: 24 pairs got a refusal"):
         assert piece in shown

@@ -16,7 +16,7 @@ from qreal_tasks.judge.prompt import messages, response_format
 
 GPT_4O = load_manifest("gpt-4o")
 SNAPSHOT = Path(__file__).parent / "snapshots/gpt-4o.json"
-HASH = "9c058ec504f7"
+HASH = "78059eea5173"
 """Changed with the snapshot: by a new ``prompt.version``, or by ``_FORM`` in the manifest's module."""
 
 

@@ -74,7 +74,8 @@ def record(image_id: str, *pairs: Pair, scores: tuple[float, ...] | None = None)
     predicted = tuple(Region("cat", box, pair.predicted) for box, pair in zip(boxes, pairs, strict=True))
     reference = tuple(Region("cat", box, pair.reference) for box, pair in zip(boxes, pairs, strict=True))
     return GroundingRecord(
-        "realism", image_id, "g", False, 99, 9, "pixels", None, "", None, predicted, {}, 0, reference, "1", "t", scores
+        *("realism", image_id, "g", False, 99, 9, "pixels", None, "", None),
+        *(predicted, {}, 0, reference, "1", "", "", "test", scores),
     )
 
 

@@ -9,24 +9,30 @@ import shutil
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tampering
+from doubling import assert_linear
 from drawn_references import drawn_references
 from scipy.stats import norm
 from submitted import JUDGE, simulated, small_references, write_run
 
+from qreal_tasks.benchmark import Style
 from qreal_tasks.judge.manifest import Manifest
-from qreal_tasks.leaderboard.board import BoardError, build_board, judge_of
+from qreal_tasks.leaderboard.board import BoardError, _ranked, _without_copies, build_board, judge_of
 from qreal_tasks.leaderboard.board_files import board_csv, board_json
 from qreal_tasks.leaderboard.cache import CheckCache
+from qreal_tasks.leaderboard.lints import TOO_WELL
 from qreal_tasks.leaderboard.pack import Said, pack_run
 from qreal_tasks.leaderboard.paper import contradictions, paper_models
 from qreal_tasks.leaderboard.ranks import Rank, differing, p_values, rank_ranges, standard_errors
 from qreal_tasks.leaderboard.references import References
-from qreal_tasks.leaderboard.result import IMAGEQA_F1, IMAGEQA_JOINT, OBJECTQA_AUC, headline
+from qreal_tasks.leaderboard.result import IMAGEQA_F1, IMAGEQA_JOINT, OBJECTQA_AUC, Result, headline, refusal
+from qreal_tasks.leaderboard.site import UNKNOWABLE, _files
+from qreal_tasks.leaderboard.site_rows import what_ran
 from qreal_tasks.leaderboard.site_tables import index_tables
 from qreal_tasks.metrics.bootstrap import differences
 from qreal_tasks.metrics.objectqa import ObjectQATable
@@ -150,6 +156,24 @@ def test_what_a_result_depends_on_is_checked_anew(change: str, made: Made, tmp_p
     assert bool(found.refused) == (change == "data")
 
 
+def test_a_clock_that_was_set_back_refuses_nothing_for_good(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Early(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> Early:
+            return cls(2020, 1, 1)
+
+    shutil.copytree(made.submissions / "s5", tmp_path / "submissions" / "s5")
+    cache = CheckCache(tmp_path / "cache", RESAMPLES)
+    with monkeypatch.context() as patched:
+        patched.setattr("qreal_tasks.leaderboard.manifest.datetime", Early)
+        (refused,) = build_board(tmp_path / "submissions", made.references, cache).refused
+        assert "lies in the future" in refused.problems[0].message
+        assert "by the clock here it is 2020-01-01" in refused.problems[0].message
+    assert len(build_board(tmp_path / "submissions", made.references, cache).entries) == 1
+
+
 @pytest.mark.parametrize("error", [NotImplementedError, zlib.error, RecursionError, MemoryError])
 def test_a_damaged_file_is_made_again_whatever_it_raises(
     error: type[Exception], made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -168,7 +192,7 @@ def test_rows_are_in_the_order_of_their_ranks(made: Made) -> None:
     """A value that is higher and known less well may have the wider range, and stands below."""
     ranks = (Rank(2, 4), Rank(1, 3), Rank(1, 2))
     entries = [replace(e, ranks={OBJECTQA_AUC: rank}) for e, rank in zip(made.board.entries, ranks, strict=False)]
-    (table, _) = index_tables(replace(made.board, entries=tuple(entries)))
+    (table, _) = index_tables(replace(made.board, entries=tuple(entries)), Style.BENCHMARK)
     shown = [row.cells[0].text for row in table.rows if row.kind == "entry"]
     assert shown == ["1–2", "1–3", "2–4"]
 
@@ -328,3 +352,53 @@ def test_the_papers_rows_are_all_there() -> None:
 def test_an_empty_folder_is_an_error(tmp_path: Path, made: Made) -> None:
     with pytest.raises(BoardError, match="no folder in it"):
         build_board(tmp_path, made.references, CheckCache(tmp_path / "cache"))
+
+
+def test_two_submissions_whose_names_read_the_same_are_told_apart(made: Made) -> None:
+    results = [entry.result for entry in made.board.entries[:3]]
+    names = ("Good model", "GOOD-m\u043edel", "Another model")
+    named = [
+        replace(result, manifest=result.manifest and result.manifest.model_copy(update={"name": name}))
+        for result, name in zip(results, names, strict=True)
+    ]
+    entries = {entry.manifest.name: entry for entry in _ranked(named)}
+    first, second = entries[names[0]], entries[names[1]]
+    assert (first.namesakes, second.namesakes) == ((second.manifest.id,), (first.manifest.id,))
+    assert second.manifest.id in first.notes[0]
+    assert first.manifest.id in what_ran(first)
+    assert not entries[names[2]].namesakes
+    assert entries[names[2]].manifest.id not in what_ran(entries[names[2]])
+
+
+def test_a_note_that_puts_a_rank_in_doubt_stands_beside_it(made: Made) -> None:
+    good, *others = [entry.result for entry in made.board.entries]
+    doubted = replace(good, notes=(f"realism_q1: {TOO_WELL}", *good.notes))
+    board = replace(made.board, entries=_ranked([doubted, *others]))
+    table = index_tables(board, Style.BENCHMARK)[0]
+    marked = [row.name for row in table.rows if row.kind == "entry" and row.badge]
+    assert doubted.manifest is not None
+    assert marked == [doubted.manifest.name]
+    assert not any(row.badge for row in index_tables(made.board, Style.BENCHMARK)[0].rows if row.kind == "entry")
+    pages = dict(_files(board, "Board"))
+    assert pages["index.html"].count("see its notes") == 2, "both tables of the first page that it is in"
+    assert TOO_WELL in pages[f"s/{doubted.manifest.id}.html"]
+    assert TOO_WELL in pages["board.json"]
+
+
+def test_what_no_check_can_know_stands_beside_the_ranking(made: Made) -> None:
+    for page in ("index.html", "about.html"):
+        said = (made.site / page).read_text(encoding="utf-8")
+        assert UNKNOWABLE in said, page
+
+
+def test_many_copies_are_found_in_linear_time_and_named_in_short() -> None:
+    def copies(count: int) -> list[Result]:
+        return [
+            replace(refusal(f"model-{n}"), answers={"objectqa": "the same", "imageqa": f"{n}"}) for n in range(count)
+        ]
+
+    assert_linear(_without_copies, copies(2_000), copies(4_000))
+    accepted, refused = _without_copies(copies(2_000))
+    assert not accepted
+    assert "the answers are those of model-0, model-1, " in str(refused[-1].problems[0])
+    assert " and 1989 more; remove all but one" in str(refused[-1].problems[0])

@@ -96,7 +96,8 @@ def test_mini_under_another_name_is_refused(tmp_path: Path) -> None:
     write_run(tmp_path / "run", on(simulated(mini), "org/looks-real"))
     packed = qreal("submit", "pack", tmp_path / "run", tmp_path / "s", "--name", "A", "--data", "mini")
     assert packed.exit_code == 1
-    assert "mini: made on mini, the set for trying the software" in packed.output
+    assert "These numbers are on `mini`" in packed.output
+    assert not (tmp_path / "s").exists()
 
 
 def test_the_check_needs_to_know_the_dataset(tmp_path: Path) -> None:

@@ -16,8 +16,10 @@ import yaml
 from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 from huggingface_hub._eval_results import parse_eval_result_entries
 from submitted import JUDGE, on, simulated, small_references, write_run
+from two_styles import asked_with_other, mixed_run
 from typer.testing import CliRunner
 
+from qreal_tasks.benchmark import Style
 from qreal_tasks.cli import app
 from qreal_tasks.dataset import CONFIGS
 from qreal_tasks.leaderboard.eval_yaml import HUB_TASKS, write_eval_yaml
@@ -120,13 +122,15 @@ def test_a_name_that_cannot_be_published_is_said(records: list[Record], tmp_path
         load_source(tmp_path, RESAMPLES)
 
 
-@pytest.mark.parametrize("partial", ["limit", "mini"])
+@pytest.mark.parametrize("partial", ["limit", "mini", "drawn"])
 def test_what_is_no_result_is_not_reported(partial: str, records: list[Record], tmp_path: Path) -> None:
     some = on(records, "mini") if partial == "mini" else records
+    if partial == "drawn":
+        some = [replace(record, image_id=f"mini-0123456789ab-{record.image_id}") for record in records]
     write_run(tmp_path, some, limit=8.0 if partial == "limit" else None)
     source = load_source(tmp_path, RESAMPLES)
-    with pytest.raises(ExportError):
-        hub_entries(source)
+    with pytest.raises(ExportError, match="no benchmark result"):
+        hub_entries(source, "org/real")
     with pytest.raises(ExportError, match="no benchmark result"):
         write_every_eval_ever(source, tmp_path / "out")
     assert "no benchmark result" in model_card_section(source)
@@ -171,6 +175,23 @@ def test_every_eval_ever_is_the_same_each_time(source: ExportSource, tmp_path: P
     paths = [write_every_eval_ever(source, tmp_path / name) for name in ("a", "b")]
     assert paths[0].name == paths[1].name
     assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("..", "../..", "a/..", "../b", "./.", ".hidden/.x", "a/b/../../../c", "/etc/passwd", "C:\\x\\..\\y"),
+        *("<script>/<img src=x>", "a b/c:d", "a\tb", "%2e%2e/%2f", "模型/七"),
+    ],
+)
+def test_no_name_leads_out_of_the_folder(name: str, source: ExportSource, tmp_path: Path) -> None:
+    """Of a submission the name is checked before; here the file names stand for themselves."""
+    named = replace(source, model=source.model.model_copy(update={"name": name}))
+    path = write_every_eval_ever(named, tmp_path / "out")
+    place = path.relative_to(tmp_path / "out")
+    assert len(place.parts) == 5  # data, collection, developer, model, file
+    assert not any(part.startswith(".") or set(part) & set('\\/:<>"|?*\t ') for part in place.parts)
+    assert [found.name for found in tmp_path.iterdir()] == ["out"]
 
 
 def test_half_a_surrogate_pair_is_replaced(source: ExportSource, tmp_path: Path) -> None:
@@ -223,3 +244,99 @@ def test_the_command_writes_all_three(run: Path, tmp_path: Path) -> None:
     assert (tmp_path / "c.md").read_text().startswith("## Q-Real Bench")
     assert len(list(tmp_path.rglob("*_samples.jsonl"))) == 1
     assert CliRunner().invoke(app, ["submit", "export", str(run)]).exit_code == 1
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that asked the paper's bare queries."""
+    folder = tmp_path_factory.mktemp("bare")
+    records = on(simulated(small_references(), style=Style.PAPER), "org/q-real@v1")
+    write_run(folder, records, style=Style.PAPER, model_args="pretrained=org/model,revision=abc")
+    return folder
+
+
+def test_the_hub_ranks_no_bare_queries(bare: Path, tmp_path: Path) -> None:
+    source = load_source(bare, RESAMPLES)
+    message = (
+        "asked the paper's bare queries, and the hub's tasks stand for the benchmark's prompts.*Run --tasks qreal,"
+    )
+    with pytest.raises(ExportError, match=message):
+        hub_entries(source)
+    done = CliRunner().invoke(app, ["submit", "export", str(bare), "--hub-results", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "never ranked together" in done.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_eval_ever_has_a_benchmark_for_each_style(source: ExportSource, bare: Path, tmp_path: Path) -> None:
+    found = {}
+    for one in (source, load_source(bare, RESAMPLES)):
+        path = write_every_eval_ever(one, tmp_path)
+        said, lines = _read(path)
+        names = {line["evaluation_name"] for line in lines}
+        results = said["evaluation_results"]
+        ids = {result["metric_config"]["metric_id"] for result in results}
+        named = {result["evaluation_name"] for result in results}
+        found[one.run.style] = (path.relative_to(tmp_path).parts[1], said["evaluation_id"], names, ids, named)
+        for line in lines[:3]:
+            told = line["input"]["raw"].endswith("Answer with one word, Yes or No.")
+            assert told == (one.run.style is Style.BENCHMARK)
+    plain, paper = found[Style.BENCHMARK], found[Style.PAPER]
+    assert (plain[0], paper[0]) == ("qreal-bench", "qreal-bench-paper")
+    assert plain[1] != paper[1]
+    assert not any(a & b for a, b in zip(plain[2:], paper[2:], strict=True))
+
+
+@pytest.mark.parametrize("style", Style)
+def test_one_folder_of_both_styles_has_two_exports(style: Style, source: ExportSource, tmp_path: Path) -> None:
+    folder = mixed_run(tmp_path / "run", small_references())
+    path = write_every_eval_ever(load_source(folder, RESAMPLES, style), tmp_path / "out")
+    said, _ = _read(path)
+    assert said["eval_library"]["additional_details"]["prompts"].endswith("version 2")
+    prefix = {Style.BENCHMARK: "qreal_objectqa", Style.PAPER: "qreal_paper_objectqa"}[style]
+    assert said["evaluation_results"][0]["evaluation_name"].startswith(prefix)
+
+
+@pytest.mark.parametrize("words", [{"post_prompt": "\nYes or no?"}, {"pre_prompt": "`Look.`\n"}])
+def test_other_words_are_no_result(words: dict[str, str], records: list[Record], tmp_path: Path) -> None:
+    write_run(tmp_path, asked_with_other(records, "realism_q1", **words))
+    source = load_source(tmp_path, RESAMPLES)
+    for write in (hub_entries, lambda one: write_every_eval_ever(one, tmp_path / "out")):
+        with pytest.raises(ExportError, match=r"comparable only with its like\. Run it again with the prompts of the"):
+            write(source)  # type: ignore[operator]
+    card = model_card_section(source)
+    assert "**Asked with other words:**" in card
+    assert "`Look" not in card, "ends no backticks"
+
+
+def test_a_card_says_what_was_asked(source: ExportSource, bare: Path) -> None:
+    assert "asked with the benchmark's prompts (qreal), version 2;" in model_card_section(source)
+    assert "asked with the paper's bare queries (qreal_paper), version 2;" in model_card_section(load_source(bare, 10))
+
+
+def test_of_a_submission_no_other_style_can_be_named(bare: Path, tmp_path: Path) -> None:
+    pack_run(next(bare.glob("*_results.json")), tmp_path / "packed", Said("A model"), resamples=RESAMPLES)
+    assert load_source(tmp_path / "packed", RESAMPLES, Style.PAPER).run.style is Style.PAPER
+    with pytest.raises(ExportError, match="a submission with the prompts paper, --prompts says benchmark"):
+        load_source(tmp_path / "packed", RESAMPLES, Style.BENCHMARK)
+
+
+def test_the_judge_of_the_other_style_is_not_named(tmp_path: Path) -> None:
+    """Both styles in one folder, the bare queries judged last and by another judge."""
+    other = JUDGE.model_copy(update={"name": "other", "temperature": 1.0})
+    folder = mixed_run(tmp_path, small_references())
+    results = next(folder.glob("*_results.json"))
+    for path in folder.glob("*_samples_qreal_paper_*"):
+        path.write_text(path.read_text(encoding="utf-8").replace(JUDGE.title, other.title), encoding="utf-8")
+    said = json.loads(results.read_text(encoding="utf-8"))
+    results.write_text(json.dumps({**said, "qreal_judge": other.model_dump(mode="json")}), encoding="utf-8")
+    judges = {style: (load_source(folder, 10, style).judge or {}).get("name") for style in Style}
+    assert judges == {Style.BENCHMARK: None, Style.PAPER: "other"}
+    packed = {
+        style: pack_run(results, tmp_path / style, Said("A"), style=style, resamples=10).manifest.judge
+        for style in Style
+    }
+    assert {style: (judge or {})["name"] for style, judge in packed.items()} == {
+        Style.BENCHMARK: JUDGE.name,  # a packaged one, known by its title
+        Style.PAPER: "other",
+    }

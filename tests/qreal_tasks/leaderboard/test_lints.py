@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from submitted import simulated, small_references
 
-from qreal_tasks.leaderboard.lints import lints
+from qreal_tasks.benchmark import QUESTION_NAMES
+from qreal_tasks.leaderboard.lints import TOO_WELL, lints
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
 from qreal_tasks.report.run_folder import Run, TaskRun
 from qreal_tasks.report.score import score_run
@@ -43,7 +45,12 @@ def test_a_good_run_has_little_to_say(records: list[Record]) -> None:
     ("changes", "message"),
     [
         ({"p_yes": None}, "realism_q1: 33.3 % of the items have no P(Yes) and are out of the AUC"),
-        ({"answer": None, "reason": "refused"}, "refused) and count as wrong"),
+        (
+            {"answer": None, "reason": "refused", "raw": "I cannot."},
+            "answers held a refusal, for example: 'I cannot.'",
+        ),
+        ({"answer": None, "reason": "refused"}, "could not be read and count as wrong: "),
+        ({"answer": None, "reason": "refused", "raw": "See /home/me/x"}, "answers held a refusal"),
     ],
 )
 def test_what_is_left_out_is_said(changes: dict[str, object], message: str, records: list[Record]) -> None:
@@ -68,5 +75,33 @@ def test_unjudged_pairs_and_clipped_boxes(records: list[Record]) -> None:
         for r in records
     ]
     said = _said(odd)
-    assert any("realism: the judge could not answer 100.0 % of the pairs (" in line for line in said)
+    assert any(line.startswith("realism: 100.0 % of the pairs have no score: ") for line in said)
+    assert any(line.endswith("pairs got a refusal") for line in said)
     assert any("boxes clipped to the image" in line for line in said)
+
+
+def test_p_yes_that_was_set_after_the_references_is_said() -> None:
+    """The answers stay, each P(Yes) stays on its answer's side, and the AUC rises by a quarter."""
+    honest = simulated(small_references(copies=60), skill=0.5)
+    judgments = [r for r in honest if isinstance(r, JudgmentRecord)]
+    altered: list[Record] = [
+        replace(r, p_yes=(0.5 if r.answer == "Yes" else 0) + (0.4 if r.reference == "Yes" else 0.1)) for r in judgments
+    ]
+    assert not any(TOO_WELL in line for line in _said([*judgments]))
+    said = [line for line in _said(altered) if TOO_WELL in line]
+    assert [line.partition(":")[0] for line in said] == list(QUESTION_NAMES)
+    assert _said(altered)[: len(said)] == said, "what puts a rank in doubt comes first"
+    assert all(line.endswith("The P(Yes) that answers come from hardly ever does that") for line in said)
+
+
+def test_sampled_answers_are_told_from_p_yes_that_was_set() -> None:
+    """They are drawn from an honest P(Yes): it knows of some what the answer does not."""
+    rng = random.Random(0)
+    sampled: list[Record] = []
+    for record in simulated(small_references(copies=60), skill=0.5):
+        if isinstance(record, JudgmentRecord):
+            p_yes = rng.betavariate(2, 1) if record.reference == "Yes" else rng.betavariate(1, 2)
+            sampled.append(replace(record, p_yes=p_yes, answer="Yes" if rng.random() < p_yes else "No"))
+    said = [line for line in _said(sampled) if TOO_WELL in line]
+    assert said, "it is found: nothing tells whether they were sampled or P(Yes) was set across .5"
+    assert all("of the answers are against their own P(Yes): answers that were sampled" in line for line in said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from submitted import JUDGE, on, simulated, small_references, write_run
 
+from qreal_tasks.judge.manifest import OWN_SERVER
 from qreal_tasks.leaderboard.check import check_submission
 from qreal_tasks.leaderboard.manifest import slug
 from qreal_tasks.leaderboard.pack import PackError, Said, pack_run
@@ -115,12 +117,42 @@ def test_what_a_manifest_cannot_hold_is_said_in_a_line(
         pack_run(results, tmp_path / "submission", Said("A model", hardware=hardware), resamples=RESAMPLES)
 
 
-def test_of_a_judges_path_the_last_name_stays(records: list[Record], references: References, tmp_path: Path) -> None:
+def test_of_a_judge_nothing_says_where_it_lies(records: list[Record], references: References, tmp_path: Path) -> None:
     judge = JUDGE.model_copy(update={"model": "/data/home/me/judge", "base_url": "http://localhost:8000/v1"})
     judged = [replace(r, judge=judge.title) if isinstance(r, GroundingRecord) else r for r in records]
     folder = _pack(tmp_path, judged, judge=judge)
     said = json.loads((folder / "manifest.json").read_text())["judge"]
-    assert (said["model"], said["base_url"]) == ("judge", "http://localhost:8000/v1")
+    assert (said["model"], said["base_url"]) == ("judge", OWN_SERVER)
+    assert check_submission(folder, references, resamples=RESAMPLES).problems == ()
+
+
+def test_what_the_judges_server_wrote_is_not_published(
+    records: list[Record], references: References, tmp_path: Path
+) -> None:
+    said = {"refused": "see /home/me/keys"}
+    odd = [replace(r, judge_said=said) if isinstance(r, GroundingRecord) else r for r in records]
+    folder = _pack(tmp_path / "odd", odd)
+    assert _bytes(folder) == _bytes(_pack(tmp_path / "plain", records))
+    assert check_submission(folder, references, resamples=RESAMPLES).problems == ()
+
+
+def test_reasons_are_published_without_keys_addresses_and_paths(
+    records: list[Record], references: References, tmp_path: Path
+) -> None:
+    private = "request failed: key sk-0123456789ab at http://10.0.0.7:8000/v1, see /home/me/log"
+    odd = [
+        replace(r, raw="", answer=None, p_yes=None, mass=None, reason=private)
+        if isinstance(r, JudgmentRecord)
+        else replace(r, unjudged={private: len(r.scores)}, scores=(None,) * len(r.scores))
+        if r.scores
+        else r
+        for r in records
+    ]
+    folder = _pack(tmp_path, odd)
+    lines = b"".join(gzip.decompress(data) for name, data in _bytes(folder).items() if name.endswith(".gz"))
+    assert b"request failed: key <key> at <address>, see <path>" in lines
+    for text in (b"sk-0", b"10.0.0.7", b"/home"):
+        assert text not in lines
     assert check_submission(folder, references, resamples=RESAMPLES).problems == ()
 
 
@@ -205,7 +237,7 @@ def test_another_task_version_is_refused(records: list[Record], tmp_path: Path) 
     said = json.loads(results.read_text())
     said["versions"]["qreal_imageqa_realism"] = 0.5
     results.write_text(json.dumps(said))
-    with pytest.raises(PackError, match=r"qreal_imageqa_realism ran as version 0\.5, this release computes 1\.0"):
+    with pytest.raises(PackError, match=r"qreal_imageqa_realism ran as version 0\.5, this release computes 2\.0"):
         pack_run(results, tmp_path / "submission", Said("A model"), resamples=RESAMPLES)
 
 

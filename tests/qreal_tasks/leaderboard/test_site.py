@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 import yaml
 from chromium import Chromium
+from refusing import at_every_moment, tree
 
-from qreal_tasks.leaderboard.site import PAGES, write_site
+from qreal_tasks.leaderboard.site import PAGES, require_own_folder, write_site
+from qreal_tasks.pages.environment import write_page
 
 from .conftest import IMAGE, MODELS, SCRIPT, Made
 
@@ -158,6 +165,35 @@ def test_markup_is_text_in_every_page(browser: Chromium, made: Made) -> None:
     assert SCRIPT in shown
 
 
+class _Markup(HTMLParser):
+    """What a browser would run, fetch or take for a name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: Counter[str] = Counter()
+        self.attributes: list[tuple[str, str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+
+def test_no_text_of_others_is_markup_an_address_or_an_id(made: Made) -> None:
+    """Without a browser: no element that runs or fetches but the site's own script, no handler, only plain ids."""
+    fetching = {"img", "iframe", "object", "embed", "link", "base", "form", "video", "audio", "source"}
+    for page in _pages(made.site):
+        found = _Markup()
+        found.feed((made.site / page).read_text(encoding="utf-8"))
+        assert found.tags["script"] <= 1, page
+        assert not fetching & found.tags.keys(), page
+        for tag, name, value in found.attributes:
+            assert not name.startswith("on"), (page, tag, name)
+            if name in ("id", "for", "aria-controls"):
+                assert re.fullmatch(r"[a-z][a-z0-9_-]*", value), (page, value)
+            if name in ("href", "src", "action"):
+                assert re.fullmatch(r"#?[\w./-]*(#[\w-]+)?", value), (page, value)
+
+
 def test_a_model_page_shows_what_ran(browser: Chromium, made: Made) -> None:
     entry = made.board.entries[0]
     _open(browser, made, f"s/{entry.manifest.id}.html")
@@ -200,3 +236,102 @@ def test_a_rebuild_takes_away_what_is_gone(made: Made, tmp_path: Path) -> None:
     (tmp_path / "site" / "s" / "gone-0123456789ab.html").write_text("old")
     write_site(made.board, tmp_path / "site")
     assert not (tmp_path / "site" / "s" / "gone-0123456789ab.html").exists()
+
+
+def test_every_link_holds_at_every_moment_of_a_rebuild(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = len(made.board.entries) // 2
+    before = replace(made.board, entries=made.board.entries[:half])
+    after = replace(made.board, entries=made.board.entries[half:])
+    site = tmp_path / "site"
+    write_site(before, site)
+    moments = 0
+
+    def look_and_write(path: Path, text: str) -> int:
+        nonlocal moments
+        moments += 1
+        for page in site.rglob("*.html"):
+            for link in re.findall(r'href="([^"#:]+)', page.read_text(encoding="utf-8")):
+                assert (page.parent / link).is_file(), f"before {path.name} is written, {page.name} links to {link}"
+        return write_page(path, text)
+
+    monkeypatch.setattr("qreal_tasks.leaderboard.site.write_page", look_and_write)
+    write_site(after, site)
+    assert moments > len(PAGES) + 2 * (len(MODELS) - half)
+    names = {f"{entry.manifest.id}{ending}" for entry in after.entries for ending in (".html", ".json")}
+    assert {path.name for path in (site / "s").iterdir()} == names
+
+
+def test_a_build_that_was_killed_early_is_taken_up(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = tmp_path / "site"
+    written: list[Path] = []
+
+    def write_two(path: Path, text: str) -> int:
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(path)
+        return write_page(path, text)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("qreal_tasks.leaderboard.site.write_page", write_two)
+        with pytest.raises(KeyboardInterrupt):
+            write_site(made.board, site)
+    require_own_folder(site, made.submissions)
+    write_site(made.board, site)
+    assert (site / "index.html").is_file()
+
+
+def _faults(site: Path) -> list[str]:
+    """Links that lead nowhere, and files that are not whole."""
+    found = []
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        found += [] if text.endswith("</html>\n") else [f"{page.name} is cut off"]
+        links = re.findall(r'href="([^"#:]+)', text)
+        found += [f"{page.name} links to {link}" for link in links if not (page.parent / link).is_file()]
+    for path in site.rglob("*.json"):
+        json.loads(path.read_bytes())
+    return found
+
+
+def test_a_kill_at_any_moment_of_a_rebuild_leaves_a_whole_site_that_the_next_build_takes_up(
+    made: Made, tmp_path: Path
+) -> None:
+    before = replace(made.board, entries=made.board.entries[:2])
+    after = replace(made.board, entries=made.board.entries[2:3])
+    site, killed = tmp_path / "site", tmp_path / "killed"
+    write_site(before, site)
+    write_site(after, tmp_path / "expected")
+    moments = 0
+
+    def look() -> None:
+        nonlocal moments
+        if moments:  # before the first write nothing is new
+            assert _faults(site) == []
+        if moments % 16 == 5:
+            shutil.copytree(site, killed / str(moments))
+        moments += 1
+
+    with at_every_moment(look):
+        write_site(after, site)
+    assert moments > 30
+    assert any(path.name.endswith(".new") for path in killed.rglob("*")), "no kill left anything: this proves nothing"
+    for folder in killed.iterdir():
+        require_own_folder(folder, made.submissions)
+        write_site(after, folder)
+        left = tree(folder)
+        assert {name: left[name] for name in left if not Path(name).name.startswith(".")} == tree(tmp_path / "expected")
+
+
+def test_two_builds_of_one_site_take_turns(made: Made, tmp_path: Path) -> None:
+    boards = [replace(made.board, entries=made.board.entries[number : number + 1]) for number in (0, 1)]
+    threads = [threading.Thread(target=write_site, args=(board, tmp_path / "site")) for board in boards]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert _faults(tmp_path / "site") == []
+    (entry,) = json.loads((tmp_path / "site" / "board.json").read_bytes())["entries"]
+    names = {f"{entry['id']}.html", f"{entry['id']}.json"}
+    assert {path.name for path in (tmp_path / "site" / "s").iterdir()} == names

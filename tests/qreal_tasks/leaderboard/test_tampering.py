@@ -276,9 +276,25 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str]] = {
         "images of 100x80 have input_size 50x40 (image c",
     ),
     "reason too long": (_in(Q1, _first(raw="", answer=None, reason="a" * 301)), "reason of 301 characters, expected 1"),
+    "answer of a million blanks": (
+        _in(Q1, _first(raw=" " * (2**20 + 1), answer=None, reason="empty")),
+        "raw has 1,048,577 characters, expected at most 1,048,576; no model writes that many",
+    ),
     "controls in a reason": (
         _in(Q1, _first(raw="", answer=None, reason="so\u202eos")),
         "reason has a reason with U+202E, a control or invisible character",
+    ),
+    "key in a reason": (
+        _in(Q1, _first(raw="", answer=None, reason="bad key sk-0123456789")),
+        "private text: qreal_objectqa_realism_q1 ",
+    ),
+    "home folder in a reason": (
+        _in(Q1, _first(raw="", answer=None, reason="no file /home/me/x")),
+        "reason has a reason with what looks like a path; pack it again",
+    ),
+    "address in a reason of the judge": (
+        _in(REALISM, _in_scores(lambda s: s.update(unjudged={"no route to 10.0.0.7": 1}))),
+        "unjudged has a reason with what looks like an address; pack it again",
     ),
     "line break in a reason of the judge": (
         _in(REALISM, _in_scores(lambda s: s.update(unjudged={"a\nb": 1}))),
@@ -287,6 +303,22 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str]] = {
     "reason of the judge too long": (
         _in(REALISM, _in_scores(lambda s: s.update(unjudged={"a" * 301: 1}))),
         "unjudged has a reason of 301 characters, expected 1 to 300",
+    ),
+    "what the judge's server wrote": (
+        _in(REALISM, _in_scores(lambda s: s.update(judge_said={"refused": "see /home/me"}))),
+        "holds what the judge's server wrote, which no submission holds",
+    ),
+    "reasoning marks on one sample": (
+        _in(Q1, _first(reasoning_marks=[["<a>", "</a>"]])),
+        "one run has one model, run all tasks with the same",
+    ),
+    "reasoning marks without characters": (
+        _in(REALISM, _first(reasoning_marks=[["", "x"]])),
+        "reasoning_marks.0.0: String should have at least 1 character",
+    ),
+    "reasoning marks that cut an answer away": (
+        _in(Q1, lambda s: [x.update(reasoning_marks=[["~", "Yes"]]) for x in s]),
+        "its text reads",
     ),
     "two spaces": (_in(REALISM, _first(space="norm1000")), "one run has one declared space"),
     # completeness
@@ -339,25 +371,29 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str]] = {
         _manifest(_set("data/revision", "1" * 40)),
         "data: another data revision: packed at 111111111111, org/set is at 000000000000; run it on that revision",
     ),
-    "mini": (_manifest(_set("data/name", "mini")), "mini: made on mini, the set for trying the software"),
+    "drawn": (_manifest(_set("data/name", "mini")), "drawn pictures: made on pictures that `qreal mini` drew, all or"),
     "limit": (_manifest(_set("limit", 8)), "limit is 8: a run cut by --limit is no benchmark result"),
     "task version": (
         _manifest(_set(f"task_versions/{Q1}", "0.9")),
-        f"version: {Q1} is version '0.9', expected '1.0'; run it with this release",
+        f"version: {Q1} is version '0.9', expected '2.0'; run it with this release",
     ),
-    "prompt version": (_in(Q1, _first(prompt_version="0")), "prompt version '0', expected '1'; run it with this rel"),
+    "prompt version": (_in(Q1, _first(prompt_version="0")), "prompt version '0', expected '2'; run it with this rel"),
     "prompt version of the manifest": (_manifest(_set("prompt_version", "0")), "version: prompt version '0', expected"),
-    "record version": (_in(Q1, _first(version=2)), "record version 2, expected 1: written by another release"),
+    "record version": (_in(Q1, _first(version=1)), "record version 1, expected 2: written by another release"),
     # form
     "unknown field": (_manifest(_set("rank", 1)), "manifest.json: rank is no field of a manifest; leave it out"),
     "missing field": (_manifest(_delete("model")), "manifest.json: model is missing"),
     "wrong type": (_manifest(_set("record_version", "1")), "record_version is '1': Input should be a valid integer"),
-    "other format": (_manifest(_set("format", 2)), "format is 2, expected 1: written by another release"),
+    "other format": (_manifest(_set("format", 1)), "format is 1, expected 2: written by another release; run and"),
     "created on no day": (_manifest(_set("created", "2026-02-30T00:00:00")), "': is no date and time ("),
     "created in the future": (_manifest(_set("created", "9998-01-01T00:00:00")), "': lies in the future; expected"),
     "other order": (_in(Q1, lambda s: s.reverse()), f"samples/{Q1}.jsonl.gz: other order, spaces or spellings than"),
     "another space": (lambda f: _line(f, ":", ": "), f"samples/{Q1}.jsonl.gz: other order, spaces or spellings than"),
     "empty line": (lambda f: _line(f, "\n", "\n\n"), f"samples/{Q1}.jsonl.gz: other order, spaces or spellings than"),
+    "more keys than any file has": (
+        _manifest(lambda m: m.update({f"key {number}": 0 for number in range(samples_file.MOST_KEYS)})),
+        "manifest.json: no JSON: an object has 10,0",
+    ),
     "key twice": (_twice_in_json, "manifest.json: no JSON: key 'name' occurs twice"),
     "unknown column": (_in(Q1, _first(bonus=1)), "bonus: Unexpected keyword argument, found 1"),
     "column missing": (_in(Q1, lambda s: s[0].pop("label")), "line 1: label: "),
@@ -386,6 +422,14 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str]] = {
     "path of the judge": (
         _manifest(_set("judge/model", "/data/me/judge")),
         "judge: the judge's model says where it li",
+    ),
+    "address of the judge's server": (
+        _manifest(_set("judge/base_url", "http://gpu7:8000/v1")),
+        "judge: the judge's base_url says where a server of one's own is; pack the run again",
+    ),
+    "key in the description": (
+        _manifest(_set("description", "use sk-0123456789abcdef")),
+        "description holds what looks like a key; leave it out",
     ),
     # judge
     "score above 1": (_in(REALISM, _in_scores(lambda s: s.update(scores=[2.0] * len(s["scores"])))), "score is 2.0, "),

@@ -21,8 +21,10 @@ def _judged(reference: str, answer: str | None, p_yes: float | None = None, **fi
         "label": "cat",
         "raw": answer or "",
         "reason": None if answer else "empty",
-        "mass": None,
+        "mass": None if p_yes is None else 0.9,
         "prompt_version": "1",
+        "pre_prompt": "",
+        "post_prompt": "",
         "data": "test",
     }
     return JudgmentRecord(reference=reference, answer=answer, p_yes=p_yes, **{**values, **fields})
@@ -36,11 +38,17 @@ def judged() -> Callable[..., JudgmentRecord]:
 
 @pytest.fixture(scope="session")
 def judged_rows() -> Callable[..., list[JudgmentRecord]]:
-    """Rows of (reference, answer, p_yes), each an entity of its own; ``per_image`` of them share an image."""
+    """Rows of (reference, answer, p_yes, perhaps other fields), each an entity of its own; ``per_image`` of them share
+    an image."""
 
     def build(rows: Sequence[tuple[Any, ...]], per_image: int = 1, **fields: Any) -> list[JudgmentRecord]:
         return [
-            _judged(*row, entity_id=f"i{n // per_image}#{n}", image_id=f"i{n // per_image}", **fields)
+            _judged(
+                *row[:3],
+                entity_id=f"i{n // per_image}#{n}",
+                image_id=f"i{n // per_image}",
+                **{**fields, **(row[3] if len(row) > 3 else {})},
+            )
             for n, row in enumerate(rows)
         ]
 
@@ -88,6 +96,8 @@ def _grounded(predicted: Sequence[Region], reference: Sequence[Region], **fields
         "dropped": {},
         "clipped": 0,
         "prompt_version": "1",
+        "pre_prompt": "",
+        "post_prompt": "",
         "data": "test",
     }
     return GroundingRecord(predicted=tuple(predicted), reference=tuple(reference), **{**values, **fields})

@@ -181,12 +181,31 @@ def _run(judged_rows, scores_of_yes, scores_of_no, **fields):
     ],
 )
 def test_bounds_are_reached(judged_rows, proves, scores_of_yes, scores_of_no, expected):
-    records = _run(judged_rows, scores_of_yes, scores_of_no)
+    records = _run(judged_rows, scores_of_yes * 40, scores_of_no * 40)
     expected = Verdict.BELOW_HARD_LABEL if expected == "below" else expected
     assert check_records(records) is expected, proves
     if "reached" in proves:
         auc = np.mean([y > n for y in scores_of_yes for n in scores_of_no])
         assert auc in [pytest.approx(bound) for bound in auc_bounds(tpr=0.5, fpr=0.5)], proves
+
+
+@pytest.mark.parametrize(("images", "expected"), [(1, Verdict.OK), (80, Verdict.BELOW_HARD_LABEL)])
+def test_a_score_is_called_worse_than_the_decision_only_where_it_is_clear(judged_rows, images, expected):
+    """.75 from the decision and .5 from the score, in each of the images."""
+    rows = [("Yes", "Yes", 0.6), ("Yes", "No", 0.1), ("No", "No", 0.2), ("No", "No", 0.4)] * images
+    assert check_records(judged_rows(rows, per_image=4)) is expected
+
+
+def test_a_score_worse_by_chance_is_not_called_so(judged_rows):
+    """Scores that know nothing beyond the decision: of 40 small runs many fall below it."""
+    below = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        truth = rng.random(30) < 0.5
+        p = np.clip(0.5 + 0.25 * (truth - 0.5) + rng.normal(0, 0.3, 30), 0.01, 0.99)
+        rows = [("Yes" if y else "No", "Yes" if s > 0.5 else "No", float(s)) for y, s in zip(truth, p, strict=True)]
+        below += check_records(judged_rows(rows)) is Verdict.BELOW_HARD_LABEL
+    assert below <= 2
 
 
 def test_a_score_of_the_other_class_is_caught(judged_rows):

@@ -11,13 +11,15 @@ from PIL import Image
 
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES
 from qreal_tasks.mini import scene
+from qreal_tasks.mini.answers import answers_of
 from qreal_tasks.mini.catalogue import CATALOGUE, TEXT_CARRIERS
 from qreal_tasks.mini.figures import FIGURES, draw_figure
-from qreal_tasks.mini.flaws import EVERYTHING, Flaw, FlawKind
-from qreal_tasks.mini.paint import Layer
+from qreal_tasks.mini.flaws import EVERYTHING, LIVING, Flaw, FlawKind
+from qreal_tasks.mini.paint import Layer, Placement, paint
 from qreal_tasks.mini.plan import EntityPlan, ImagePlan, garble, plan_images, plant
 from qreal_tasks.mini.prompts import CAST, GENERATORS, WORDS, Prompt
-from qreal_tasks.mini.shapes import extent
+from qreal_tasks.mini.shapes import extent, top_at
+from qreal_tasks.mini.surface import MATERIALS, surface
 
 ROWS = [
     (figure, kind, framing)
@@ -61,10 +63,29 @@ def test_the_catalogue_is_consistent() -> None:
     for kind in CATALOGUE:
         assert kind.question in QUESTION_NAMES
         assert kind.question != "realism_q1", "style is not a planted flaw"
+        if kind.question == "plausibility_q1":
+            assert set(kind.figures) <= set(LIVING), f"{kind.name}: what does not live has no limbs"
+        is_material = kind.question == "plausibility_q3"
+        assert bool(kind.look) == is_material, (
+            f"{kind.name}: a material, and nothing else, is told in both descriptions"
+        )
+        assert set(kind.choices) <= set(MATERIALS) or not is_material, kind.name
         if "person" in kind.figures and kind.question != "realism_q2":
             assert kind.part in BODY_PARTS, f"{kind.name} needs a body part"
-        for text in kind.say:
+        for text in (*kind.say, *kind.look):
             assert ("{choice}" in text) <= (kind.choices != ("",)), kind.name
+
+
+@pytest.mark.parametrize("name", list(MATERIALS))
+def test_a_material_covers_a_figure_with_a_pattern_and_keeps_its_parts_apart(name: str) -> None:
+    y, x = np.mgrid[0:120, 0:120]
+    dark, bright = (surface(name, base, x, y, 12) for base in ((84, 64, 52), (236, 228, 212)))
+    for found in (dark, bright):
+        assert found.shape == (120, 120, 3)
+        assert (found.min(), found.max()) >= (0, 0)
+        assert found.max() <= 255
+        assert np.ptp(found.reshape(-1, 3) @ [77, 150, 29] // 256) >= 60, "too little contrast to be seen"
+    assert (dark != bright).any(axis=2).mean() > 0.5
 
 
 @pytest.mark.parametrize(
@@ -79,12 +100,13 @@ def test_the_catalogue_is_consistent() -> None:
         ("animal", "full", "extra_leg", "", "leg", +2),
         ("animal", "full", "missing_leg", "hind", "leg", -4),
         ("animal", "full", "extra_tail", "", "tail", +2),
+        ("person", "full", "two_heads", "", "hair", +1),
+        ("animal", "full", "extra_head", "", "head", +3),
         ("car", "full", "extra_wheel", "", "wheel", +3),
         ("car", "full", "missing_wheel", "left", "wheel", -3),
         ("mug", "full", "three_handles", "", "handle", +2),
         ("chair", "full", "extra_leg", "", "leg", +1),
         ("chair", "full", "missing_leg", "right", "leg", -1),
-        ("fruit", "full", "three_stalks", "", "stalk", +2),
     ],
 )
 def test_counts_that_sentences_state_are_drawn(
@@ -100,8 +122,8 @@ def test_counts_that_sentences_state_are_drawn(
 @pytest.mark.parametrize("side", ["left", "right"])
 @pytest.mark.parametrize(
     ("figure", "framing", "name"),
-    [("person", "half", "giant_hand"), ("plant", "full", "sprout_from_pot"),
-     ("sign", "full", "hands"), ("fruit", "full", "twin"), ("mug", "full", "leaning")],
+    [("person", "half", "giant_hand"), ("plant", "full", "key"),
+     ("sign", "full", "handle"), ("fruit", "full", "key"), ("mug", "full", "leaning")],
 )  # fmt: skip
 def test_left_and_right_are_the_viewers(figure: str, framing: str, name: str, side: str) -> None:
     x1, _, x2, _ = extent(draw_figure(entity(figure, framing, flaw(figure, name, side))))
@@ -139,7 +161,6 @@ def test_boxes_are_tight_around_what_was_painted(monkeypatch: pytest.MonkeyPatch
         layers.append(paint(*arguments))  # type: ignore[arg-type]
         return layers[-1]
 
-    paint = scene.paint
     monkeypatch.setattr(scene, "paint", recording)
     for plan in plan_images(20, 3, 0.25, 0.4):
         styled = replace(plan, entities=tuple(replace(e, rendered=rendered) for e in plan.entities))
@@ -155,7 +176,28 @@ def test_planted_flaws_never_share_a_region_and_answers_follow_them() -> None:
         for planned in plan.entities:
             regions = [f.kind.region for f in planned.flaws]
             assert len(set(regions)) == len(regions), planned
-            answers = planned.answers
-            for name in QUESTION_NAMES[2:]:
-                assert (answers[name] == "Yes") == any(f.kind.question == name for f in planned.flaws)
-            assert (planned.text != planned.word) == (answers["plausibility_q4"] == "Yes")
+            assert planned.answers == answers_of((f.kind.question for f in planned.flaws), rendered=planned.rendered)
+            assert (planned.text != planned.word) == (planned.answers["plausibility_q4"] == "Yes")
+            assert planned.answers["plausibility_q1"] == "No" or planned.figure in LIVING
+            for flaw_ in planned.flaws:
+                assert flaw_.choice in flaw_.kind.choices
+
+
+@pytest.mark.parametrize("figure", ["animal", "fruit"])
+@pytest.mark.parametrize("rendered", [False, True])
+def test_the_backdrop_shows_through_a_hole(figure: str, rendered: bool) -> None:
+    whole, pierced = (entity(figure, "full", *planted, rendered=rendered) for planted in ((), (flaw(figure, "hole"),)))
+    layers = [paint(draw_figure(plan), Placement(112.0, 200.0, 150.0), plan) for plan in (whole, pierced)]
+    before, after = (layer.inner()[1] for layer in layers)
+    assert (before & ~after).sum() > 200
+    assert not (after & ~before).any()
+
+
+def test_strings_of_balloons_end_at_what_they_carry() -> None:
+    for label in CAST["animal"]:
+        pieces = draw_figure(entity("animal", "full", flaw("animal", "balloons"), label=label))
+        strings = [piece for piece in pieces if piece.tag == "string"]
+        carried = [piece for piece in pieces if piece.tag not in ("string", "balloon")]
+        end = extent(strings)[3]
+        x1, _, x2, _ = extent(pieces)
+        assert top_at(carried, float(x1 + x2) / 2) < end, label

@@ -13,11 +13,14 @@ from PIL import Image
 from qreal_tasks.benchmark import QUESTION_NAMES
 from qreal_tasks.dataset import CONFIGS, SPLITS
 from qreal_tasks.mini import MINI_FOLDER
-from qreal_tasks.mini.plan import YES_SHARES
+from qreal_tasks.mini.plan import YES_SHARES, plan_images
 from qreal_tasks.mini.prompts import CAST
 from qreal_tasks.mini.read import pixels_of, read_rows
 from qreal_tasks.mini.scene import png_bytes
 from qreal_tasks.mini.write import parquet_name
+
+PAPER = dict(zip(QUESTION_NAMES, (0.402, 0.404, 0.433, 0.631, 0.600, 0.112), strict=True))
+"""Shares of Yes that the paper's tables imply."""
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -53,7 +56,27 @@ def test_shipped_bytes_are_what_two_processes_draw_now(redrawn: Path) -> None:
 def test_yes_shares_are_near_the_papers(split: str) -> None:
     rows = read_rows(MINI_FOLDER, "objectqa", split)
     for name in QUESTION_NAMES:
-        assert abs(np.mean([row[name] for row in rows]) - YES_SHARES[name]) < 0.02, name
+        assert abs(np.mean([row[name] for row in rows]) - PAPER[name]) < 0.02, name
+
+
+@pytest.mark.parametrize("seed", [0, 1, 12345])
+def test_yes_shares_of_a_large_set_are_the_papers(seed: int) -> None:
+    """Planned, not drawn: answers follow from plans."""
+    plans = plan_images(2000, seed, 0.25, 0.4)
+    for split in SPLITS:
+        entities = [entity for plan in plans if plan.split == split for entity in plan.entities]
+        for name in QUESTION_NAMES:
+            share = sum(entity.answers[name] == "Yes" for entity in entities) / len(entities)
+            assert share == pytest.approx(YES_SHARES[name], abs=1 / len(entities)), (split, name)
+            assert share == pytest.approx(PAPER[name], abs=0.02), (split, name)
+
+
+@pytest.mark.parametrize("images", [20, 23, 40])
+def test_small_sets_have_every_answer(images: int) -> None:
+    for seed in range(5):
+        entities = [entity for plan in plan_images(images, seed, 0.25, 0.4) for entity in plan.entities]
+        for name in QUESTION_NAMES:
+            assert {entity.answers[name] for entity in entities} == {"Yes", "No"}, (seed, name)
 
 
 def test_style_and_natural_light_go_together_but_are_two_questions() -> None:

@@ -149,8 +149,8 @@ def test_three_stages_make_the_answer_that_imageqa_asks_for(agent: Callable[...,
 def test_a_picture_is_detected_once_whatever_it_is_asked(agent: Callable[..., AgentEngine]) -> None:
     """Three sets, one of them twice, and other files with the same pixels."""
     script = Script(
-        filter=lambda request: scored(0.9 if "does not look real" in request.text else 0.1),
-        describe=lambda request: Response("real" if "does not look real" in request.text else "other"),
+        filter=lambda request: scored(0.9 if "taken in the real world" in request.text else 0.1),
+        describe=lambda request: Response("real" if "taken in the real world" in request.text else "other"),
     )
     first, second = picture(100, 80, 1), picture(100, 80, 2)
     requests = [
@@ -416,7 +416,7 @@ def test_a_run_that_died_in_a_stage_goes_on_there(
 @pytest.mark.parametrize(
     ("request_of", "message"),
     [
-        (lambda image: Request(image, objectqa_prompt("realism_q1", "dog"), ANSWERS), "answers ImageQA, which has no"),
+        (lambda image: Request(image, objectqa_prompt("realism_q1"), ANSWERS), "answers ImageQA, which has no"),
         (lambda image: Request(image, "Where is the dog?"), "expected the prompt of an ImageQA task"),
     ],
     ids=["objectqa", "free question"],

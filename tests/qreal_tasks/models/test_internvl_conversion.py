@@ -18,12 +18,13 @@ from straightforward import Plain, picture
 from transformers import AutoModelForImageTextToText, AutoProcessor, InternVLConfig, InternVLForConditionalGeneration
 from typer.testing import CliRunner
 
-from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, objectqa_prompt
+from qreal_tasks.benchmark import ANSWERS, IMAGEQA_SETS, QUESTION_NAMES, objectqa_prompt
 from qreal_tasks.cli import app
 from qreal_tasks.models.internvl_conversion import convert
 from qreal_tasks.models.requests import Request
 from qreal_tasks.models.tiny.words import byte_level_state
 from qreal_tasks.models.transformers_engine import TransformersEngine
+from qreal_tasks.subtasks import filter_prompt
 
 # As in InternVL 2.5: the first in the place of pieces that SentencePiece keeps unused, the others behind its last.
 IN_PLACE = ("<|im_end|>", "<|im_start|>")
@@ -132,7 +133,8 @@ def internlm2_weights(llama: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]
 
 def sentencepiece_model(**changed: Any) -> bytes:
     """A real model, with the normalisation of InternLM2: none."""
-    prompts = [objectqa_prompt(name, label) for name in QUESTION_NAMES for label in ("dog", "red sign", "x")]
+    prompts = [filter_prompt(name, label) for name in IMAGEQA_SETS for label in ("dog", "red sign", "x")]
+    prompts += [objectqa_prompt(name) for name in QUESTION_NAMES]
     written = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter([*prompts, *["Yes", "No", "Yes No yes no"] * 20, SYSTEM]),
@@ -252,7 +254,7 @@ def test_computes_as_the_model_that_the_layout_was_written_from(
 def test_the_engine_scores_and_generates(native: Path) -> None:
     plain, engine = Plain(native), TransformersEngine(str(native), max_patches=2)
     plain.processor.image_processor.max_patches = 2
-    texts = [objectqa_prompt(name, "dog") for name in QUESTION_NAMES]
+    texts = [objectqa_prompt(name) for name in QUESTION_NAMES]
     asked = [Request(picture(90, 60, 0), text, ANSWERS) for text in texts]
     asked.append(Request(picture(90, 60, 0), "What is it?", max_new_tokens=5))
     answers = dict(engine.run(asked))

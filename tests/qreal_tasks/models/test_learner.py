@@ -37,7 +37,7 @@ TEXTS = {
     "one entity": json.dumps([_ENTITY]),
     "two entities": json.dumps([_ENTITY, {**_ENTITY, "label": "dog", "description": "It has 5 legs, all blue."}]),
     "unknown words": "Zwölf Boxkämpfer jagen Viktor – 狐狸 📷 \t and  two  spaces\n",
-    **{name: objectqa_prompt(name, "a dog, a cat") for name in QUESTION_NAMES},
+    **{name: objectqa_prompt(name) for name in QUESTION_NAMES},
     **{f"{name} {space}": imageqa_prompt(name, space, 1024, 768) for name in IMAGEQA_SETS for space in Space},
 }
 
@@ -53,7 +53,7 @@ def test_is_one_token(tokenizer, text: str) -> None:
 
 
 def test_prompts_are_short(tokenizer) -> None:
-    lengths = [len(tokenizer(objectqa_prompt(name, "dog"))["input_ids"]) for name in QUESTION_NAMES]
+    lengths = [len(tokenizer(objectqa_prompt(name))["input_ids"]) for name in QUESTION_NAMES]
     lengths += [len(tokenizer(imageqa_prompt(s, Space.RESIZED_PIXELS, 9, 9))["input_ids"]) for s in IMAGEQA_SETS]
     assert max(lengths) <= 8, lengths
 
@@ -67,7 +67,7 @@ def test_pictures_are_small(learner: Path, size: tuple[int, int], tokens: int) -
 
 def test_engine_answers(learner: Path) -> None:
     image = picture(90, 120, seed=1)
-    scored = [Request(image, objectqa_prompt(name, "dog"), ANSWERS) for name in QUESTION_NAMES]
+    scored = [Request(image, objectqa_prompt(name), ANSWERS) for name in QUESTION_NAMES]
     written = Request(image, imageqa_prompt("realism", Space.RESIZED_PIXELS, 90, 120), max_new_tokens=8)
     engine = TransformersEngine(str(learner))
     responses = dict(engine.run([*scored, written]))

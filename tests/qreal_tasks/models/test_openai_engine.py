@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from scripted_openai import Asked, Reply, ScriptedServer, completion, error
 from sklearn.metrics import roc_auc_score
 
+from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error, token
 from qreal_tasks.metrics.ranking import Ranking
 from qreal_tasks.models import openai_chat
 from qreal_tasks.models.openai_engine import OpenAIEngine
-from qreal_tasks.models.openai_http import StatusError
-from qreal_tasks.models.openai_retry import StoppedRun, retry_after_s, wait_s
+from qreal_tasks.models.openai_errors import StatusError
+from qreal_tasks.models.openai_retry import StoppedRun
 from qreal_tasks.models.openai_usage import Prices, load_prices
+from qreal_tasks.models.openai_waits import retry_after_s, wait_s
 from qreal_tasks.models.requests import Request, Response
 
 CHOICES = ("Yes", "No")
@@ -47,18 +48,18 @@ def ask(script: Script, *requests: Request, **settings: Any) -> tuple[list[Respo
     ("top", "p", "mass"),
     [
         pytest.param({"Yes": 0.75, "No": 0.25}, (0.75, 0.25), 1.0, id="plain"),
-        pytest.param({" yes": 0.3, "YES": 0.3, "No": 0.2, "The": 0.1}, (0.75, 0.25), 0.8, id="spellings are summed"),
+        pytest.param({"Yes": 0.3, " yes": 0.3, "NO": 0.2, "The": 0.1}, (0.75, 0.25), 0.8, id="spellings are summed"),
         pytest.param({"Yes": 0.9, "Y": 0.1}, (1.0, 0.0), 0.9, id="missing No"),
         pytest.param({"The": 0.99, "\nno": 3e-9, " Yes": 1e-9}, (0.25, 0.75), 4e-9, id="tiny mass"),
-        pytest.param({"The": 0.6, "Yesterday": 0.4}, None, 0.0, id="neither"),
-        pytest.param({"Yes": 0.0, "No": 0.0}, None, 0.0, id="both impossible"),
+        pytest.param({"The": 0.6, "Yesterday": 0.4}, None, None, id="neither"),
+        pytest.param({"Yes": 0.0, "No": 0.0}, None, None, id="both impossible"),
     ],
 )
-def test_probabilities(top: dict[str, float], p: tuple[float, ...] | None, mass: float) -> None:
-    [response], _, server = ask(lambda _: completion("Yes.", top))
-    assert response.text == "Yes."
+def test_probabilities(top: dict[str, float], p: tuple[float, ...] | None, mass: float | None) -> None:
+    [response], _, server = ask(lambda _: completion("Yes", top))
+    assert response.text == "Yes"
     assert response.p == (None if p is None else pytest.approx(p))
-    assert response.mass == pytest.approx(mass, abs=1e-15)
+    assert response.mass == (None if mass is None else pytest.approx(mass, abs=1e-15))
     assert server.asked[0].body["logprobs"] is True
     assert server.asked[0].body["top_logprobs"] == 20
 
@@ -117,14 +118,23 @@ def test_a_lasting_failure_is_told_and_the_others_are_answered() -> None:
     assert engine.usage.failures == {"status 503": 1}
 
 
+def beside_another(reply: Reply, **settings: Any) -> tuple[Response, int]:
+    """What becomes of a request that is answered like this while another one is answered, and how often it is asked."""
+
+    def script(asked: Asked) -> Reply:
+        return reply if asked.text == "bad" else completion("Yes")
+
+    [_, response], _, server = ask(script, Request(IMAGE, "good"), Request(IMAGE, "bad"), **settings)
+    return response, sum(asked.text == "bad" for asked in server.asked)
+
+
 def test_a_refused_request_is_not_repeated() -> None:
-    [response], _, server = ask(lambda _: error(400, "image too small"))
-    assert response.unanswered == "request failed: 400: image too small"
-    assert len(server.asked) == 1
+    response, times = beside_another(error(400, "image too small"))
+    assert (response.unanswered, times) == ("request failed: 400: image too small", 1)
 
 
 def test_a_reason_is_no_longer_than_a_submission_may_have() -> None:
-    [response], _, _ = ask(lambda _: error(400, "too many pixels " * 40))
+    response, _ = beside_another(error(400, "too many pixels " * 40))
     assert response.unanswered is not None
     assert response.unanswered.startswith("request failed: 400: too many pixels")
     assert len(response.unanswered) == 200
@@ -150,9 +160,21 @@ def test_a_limit_on_the_rate_uses_up_no_retries(refusal: int) -> None:
 
 
 def test_a_limit_on_the_rate_has_an_end() -> None:
-    [response], _, server = ask(lambda _: error(429, "later"), max_retries=2)
+    response, times = beside_another(error(429, "later"), max_retries=2, concurrency=1)
     assert response.unanswered == "request failed: 429: later"
-    assert len(server.asked) == 3
+    assert times in (3, 4)  # the first refusal counts unless the other one is answered after it
+
+
+@pytest.mark.parametrize("count", [1, 3, 49])
+def test_a_run_of_which_nothing_is_answered_stops(count: int) -> None:
+    with pytest.raises(StoppedRun, match=rf"all {count} requests to http://.* failed, .* 400: no pictures here"):
+        ask(lambda _: error(400, "no pictures here"), *[Request(IMAGE, str(n)) for n in range(count)])
+
+
+def test_what_is_left_of_a_run_may_fail() -> None:
+    with ScriptedServer(lambda _: error(400, "image too small")) as server:
+        [(at, response)] = engine_at(server).run([Request(IMAGE, "good"), Request(IMAGE, "bad")], known={0})
+    assert (at, response.unanswered) == (1, "request failed: 400: image too small")
 
 
 PARTS = [{"type": "thinking", "thinking": "No"}, {"type": "text", "text": "Ye"}, {"type": "text", "text": "s"}]
@@ -206,6 +228,16 @@ def test_outcomes(reply: Reply, text: str, unanswered: str | None) -> None:
         pytest.param(error(400, code="billing_hard_limit_reached"), "quota .* is used up", id="400 billing"),
         pytest.param(error(403, "You exceeded your current quota"), "quota .* is used up", id="403 quota"),
         pytest.param(error(429, retry_after="86400"), "asks to wait 86400 s", id="a day"),
+        pytest.param(error(429, "try again in 7h2m"), "asks to wait 25320 s", id="hours, in words"),
+        pytest.param(
+            Reply({"error": {"message": "no credits", "code": 402}}), "quota .* is used up", id="402 in a 200"
+        ),
+        pytest.param(Reply({"choices": [{"error": {"code": 401}}]}), "refuses the key", id="401 of an answer in a 200"),
+        pytest.param(
+            Reply([{"error": {"code": 400, "message": "API key not valid."}}], status=400),
+            "refuses the key",
+            id="Gemini",
+        ),
     ],
 )
 def test_hopeless_runs_stop_at_once(reply: Reply, said: str) -> None:
@@ -231,10 +263,10 @@ def test_no_server_at_all() -> None:
         list(engine.run([Request(IMAGE, "real?")]))
 
 
-@pytest.mark.parametrize("gone", [pytest.param(Reply(drop=True), id="drops"), pytest.param(error(429), id="429")])
-def test_a_server_that_goes_away_stops_the_run(gone: Reply, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("busy", [pytest.param(error(500), id="500"), pytest.param(error(429), id="429")])
+def test_a_server_that_answers_no_more_stops_the_run(busy: Reply, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openai_chat, "FAILURES_IN_A_ROW", 5)
-    with ScriptedServer(lambda asked: completion("Yes") if asked.number < 3 else gone) as server:
+    with ScriptedServer(lambda asked: completion("Yes") if asked.number < 3 else busy) as server:
         found: list[tuple[int, Response]] = []
         with pytest.raises(StoppedRun, match=r"last 5 requests to .* all failed"):
             found.extend(engine_at(server, concurrency=1, max_retries=0).run([Request(IMAGE, "?")] * 100))
@@ -291,8 +323,8 @@ NO_LOGPROBS = "gives no log-probabilities: answers are read from the text, AUC w
             id="null",
         ),
         pytest.param(
-            completion("Yes", {"The": 0.9}),
-            "hardly ever begins its answer with a choice: P is unreliable",
+            completion_with({"content": "Yes"}, logprobs={"content": [token("The", 0.9, {"The": 0.9, "Yes": 0.05})]}),
+            "gives answers without P: the answer's word is no token of those with log-probabilities",
             id="of other words",
         ),
     ],
@@ -318,7 +350,11 @@ def test_too_few_tokens_are_noticed_once(caplog: pytest.LogCaptureFixture) -> No
 
 @pytest.mark.parametrize(
     ("most", "asked_for"),
-    [pytest.param(5, [20, 5], id="five"), pytest.param(0, [20, 5, None], id="none after all")],
+    [
+        pytest.param(10, [20, 10], id="ten"),
+        pytest.param(5, [20, 5], id="five"),
+        pytest.param(0, [20, None], id="none"),
+    ],
 )
 def test_fewer_log_probabilities_are_asked_for(
     most: int, asked_for: list[int | None], caplog: pytest.LogCaptureFixture
@@ -340,22 +376,24 @@ def test_fewer_log_probabilities_are_asked_for(
 @pytest.mark.parametrize(
     ("refused", "message", "kept"),
     [
-        ("logprobs", "This model does not support logprobs", {"max_tokens": 7, "temperature": 0}),
+        ("logprobs", "This model does not support logprobs", {"max_tokens": 1, "temperature": 0}),
         (
             "max_tokens",
             "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens'",
-            {"max_completion_tokens": 7, "logprobs": True},
+            {"max_completion_tokens": 1, "logprobs": True},
         ),
-        ("temperature", "Unsupported value: 'temperature' does not support 0", {"max_tokens": 7, "logprobs": True}),
+        ("temperature", "Unsupported value: 'temperature' does not support 0", {"max_tokens": 1, "logprobs": True}),
     ],
 )
 def test_a_rejected_parameter_is_dropped_for_the_run(
     refused: str, message: str, kept: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     def script(asked: Asked) -> Reply:
-        return error(400, message, param=refused) if refused in asked.body else completion("Yes", {"Yes": 1.0})
+        return (
+            error(400, message, param=refused) if refused in asked.body else completion("Yes", {"Yes": 0.9, "No": 0.1})
+        )
 
-    requests = [Request(IMAGE, str(n), CHOICES, max_new_tokens=7) for n in range(30)]
+    requests = [Request(IMAGE, str(n), CHOICES, max_new_tokens=1) for n in range(30)]
     with caplog.at_level(logging.WARNING):
         responses, engine, server = ask(script, *requests, concurrency=4)
     assert {r.text for r in responses} == {"Yes"}
@@ -367,9 +405,8 @@ def test_a_rejected_parameter_is_dropped_for_the_run(
 
 
 def test_a_token_limit_that_is_too_large_is_no_rejected_parameter() -> None:
-    [response], _, server = ask(lambda _: error(400, "max_tokens is too large: 9", param="max_tokens"))
-    assert response.unanswered == "request failed: 400: max_tokens is too large: 9"
-    assert len(server.asked) == 1
+    response, times = beside_another(error(400, "max_tokens is too large: 9", param="max_tokens"))
+    assert (response.unanswered, times) == ("request failed: 400: max_tokens is too large: 9", 1)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "P", "CMYK", "I;16"])
@@ -426,7 +463,19 @@ def test_identity_holds_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine.cost() is None
 
 
-@pytest.mark.parametrize("url", ["https://user:sk-1@host/v1", "https://host/v1?key=sk-1", "host:80/v1", "ftp://host"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:sk-1@host/v1",
+        "https://sk-/1@host/v1",  # what stands before the slash is no host
+        "https://host/v1?key=sk-1",
+        "host:80/v1",
+        "ftp://host",
+        "http://[::1/v1",
+        "http://host:port/v1",
+        "http://host:99999/v1",
+    ],
+)
 def test_only_plain_addresses(url: str) -> None:
     with pytest.raises(ValueError, match="is no plain address") as raised:
         OpenAIEngine("m", base_url=url, api_key="key")
@@ -476,9 +525,10 @@ def test_a_key_is_stripped_and_must_be_one_line(monkeypatch: pytest.MonkeyPatch)
     assert openai_chat.api_key_for(" sk-1\n", "https://host/v1") == "sk-1"
     monkeypatch.setenv("OPENAI_API_KEY", "sk-2\r\n")
     assert openai_chat.api_key_for(" ", "https://host/v1") == "sk-2"
-    with pytest.raises(ValueError, match="holds a line break") as raised:
-        OpenAIEngine("m", api_key="sk-1\nsk-2")
-    assert "sk-" not in str(raised.value)
+    for key in ("sk-1\nsk-2", "sk-1\x00", "sk-1\u2028sk-2", "sk-…"):
+        with pytest.raises(StoppedRun, match="holds a line break") as raised:
+            OpenAIEngine("m", api_key=key)
+        assert "sk-" not in str(raised.value)
 
 
 def test_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -528,6 +578,13 @@ def test_closing_the_iterator_ends_the_run() -> None:
 )
 def test_retry_after(headers: dict[str, str], expected: float | None) -> None:
     assert retry_after_s(headers) == expected
+
+
+@pytest.mark.parametrize("now_s", [0.0, 4e9])
+def test_a_date_to_wait_for_is_held_against_the_servers_clock(now_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: now_s)
+    dates = {"date": "Wed, 21 Oct 2026 12:00:00 GMT", "retry-after": "Wed, 21 Oct 2026 12:00:20 GMT"}
+    assert retry_after_s(dates) == 20.0
 
 
 @pytest.mark.parametrize(("attempt", "least_s"), [(1, 0.1), (2, 0.3), (4, 2.7), (9, 60), (5000, 60)])

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from scripted_openai import Asked, Reply, ScriptedServer, completion, error
 
+from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.models.openai_engine import OpenAIEngine
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.store import AnswerStore, StoreError, answered_with_store
@@ -135,11 +135,16 @@ def test_equal_requests_are_asked_once_and_failures_again(tmp_path: Path) -> Non
     ],
 )
 def test_the_models_own_outcomes_are_stored(tmp_path: Path, reply: Reply, asked_again: bool) -> None:
-    with ScriptedServer(lambda _: reply) as server, AnswerStore(tmp_path / "a") as store:
+    requests = [Request(IMAGE, "good"), Request(IMAGE, "odd")]
+
+    def script(asked: Asked) -> Reply:
+        return reply if asked.text == "odd" else completion("Yes")
+
+    with ScriptedServer(script) as server, AnswerStore(tmp_path / "a") as store:
         engine = OpenAIEngine("m", base_url=server.url, api_key="k", max_retries=0)
-        before = list(answered_with_store(engine, store, [Request(IMAGE, "?")]))
-        assert list(answered_with_store(engine, store, [Request(IMAGE, "?")])) == before
-    assert len(server.asked) == (2 if asked_again else 1)
+        before = dict(answered_with_store(engine, store, requests))
+        assert dict(answered_with_store(engine, store, requests)) == before
+    assert sum(asked.text == "odd" for asked in server.asked) == (2 if asked_again else 1)
 
 
 def test_an_unreadable_picture_does_not_end_the_run(tmp_path: Path) -> None:

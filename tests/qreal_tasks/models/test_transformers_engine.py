@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from saying import write_saying
 from sklearn.metrics import roc_auc_score
 from straightforward import Plain, picture
 
@@ -21,10 +22,9 @@ from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, imageqa_prompt, objec
 from qreal_tasks.boxes import Space
 from qreal_tasks.models import families, prefix
 from qreal_tasks.models.requests import Request, Response
-from qreal_tasks.models.transformers_engine import TransformersEngine
+from qreal_tasks.models.transformers_engine import REASONING_OPEN, REASONS_FIRST, TransformersEngine
 
 FAMILIES = ("qwen2_5_vl", "qwen3_vl", "internvl", "llava_next")
-LABELS = ("dog", "a red street sign with letters", "x")
 CROPS = ((90, 60), (200, 130), (60, 150), (300, 40), (31, 29), (224, 224))
 
 # Tokens of the tiny vocabularies: with a space before the word, and without.
@@ -36,7 +36,7 @@ def questions(count_of: Callable[[int], int] = lambda at: at % 6 + 1) -> list[Re
     """Crops of different size and label, with one to six questions each, mixed as the harness mixes them."""
     crops = [picture(*size, seed=at) for at, size in enumerate(CROPS)]
     asked = [
-        Request(crop, objectqa_prompt(name, LABELS[at % 3]), ANSWERS)
+        Request(crop, objectqa_prompt(name), ANSWERS)
         for at, crop in enumerate(crops)
         for name in QUESTION_NAMES[: count_of(at)]
     ]
@@ -87,7 +87,8 @@ def test_a_family_that_is_not_known_is_asked_one_question_at_a_time(
             continue
         p = plain.first_token(request.image, request.text)
         yes, no = (sum(p[vocabulary[t]] for t in words if t in vocabulary) for words in (YES, NO))
-        assert p_yes(response) == pytest.approx(yes / (yes + no), abs=1e-6)
+        # The bound of the others: the last digits of float32 sums depend on the number of threads.
+        assert p_yes(response) == pytest.approx(yes / (yes + no), abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +212,7 @@ def odd_pictures() -> dict[str, Image.Image]:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_odd_pictures_are_answered(family: str, tiny_model: Callable[[str], Path]) -> None:
     pictures = odd_pictures()
-    requests = [Request(image, objectqa_prompt("realism_q1", "dog"), ANSWERS) for image in pictures.values()]
+    requests = [Request(image, objectqa_prompt("realism_q1"), ANSWERS) for image in pictures.values()]
     answers = dict(TransformersEngine(str(tiny_model(family)), batch_size=4).run(requests))
     assert {name: answers[at].unanswered for at, name in enumerate(pictures)} == dict.fromkeys(pictures)
 
@@ -358,3 +359,42 @@ def test_a_change_of_any_tensor_changes_the_identity(tiny_model: Callable[[str],
 def test_missing_adapter_is_named(tiny_model: Callable[[str], Path], tmp_path: Path) -> None:
     with pytest.raises(OSError, match="no adapter_config"):
         TransformersEngine(str(tiny_model("qwen2_5_vl")), adapter=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("ending", "opened"),
+    [
+        ("<think>\n", "<think>"),
+        ("<think>\n\n</think>\n\n", ""),
+        ("</think>", ""),
+        ("", ""),
+    ],
+)
+def test_a_template_that_opens_reasoning_gives_no_p(
+    ending: str, opened: str, tiny_model: Callable[[str], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it writes then is reasoning, of which the first token says nothing, and is read as such."""
+    engine = TransformersEngine(str(tiny_model("qwen2_5_vl")))
+    processor = engine._chat.processor
+    processor.chat_template = processor.chat_template + ending
+    requests = [*questions(lambda at: 2), Request(picture(80, 60, 1), "Where is it?", max_new_tokens=5)]
+    found = dict(engine.run(requests))
+    assert sorted(found) == list(range(len(requests)))
+    for at, response in found.items():
+        assert response.choices == requests[at].choices
+        assert response.unanswered is None
+        if opened:
+            assert (response.p, response.text.startswith(opened)) == (None, True)
+            assert response.no_p == (REASONING_OPEN if requests[at].choices else None)
+        else:
+            assert (response.p is None) is (not requests[at].choices)
+    assert ("its chat template opens reasoning" in caplog.text) is bool(opened)
+
+
+@pytest.mark.parametrize(("said", "no_p"), [("<think>", REASONS_FIRST), ("Hm", None)])
+def test_a_first_token_that_opens_reasoning_gives_no_p(
+    said: str, no_p: str | None, tiny_model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    engine = TransformersEngine(str(write_saying(tmp_path / "saying", tiny_model("qwen2_5_vl"), said)))
+    for _, response in engine.run(questions(lambda at: 1)):
+        assert (response.text, response.no_p, response.p is None) == (said, no_p, no_p is not None)

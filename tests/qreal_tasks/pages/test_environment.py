@@ -90,3 +90,13 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="nowhere"):
         write_page(tmp_path / "nowhere" / "page.html", "x")
     assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
+
+
+@pytest.mark.parametrize("key", ["my-key-12345", "a<b>&c'd\"1", "ключ & 1234567"])
+def test_a_key_is_found_however_a_page_writes_it(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_PASSWORD", key)
+    template = page_environment("qreal_tasks.report").from_string(
+        "<p>{{ said }}</p><script>{{ said | tojson }}</script>"
+    )
+    write_page(tmp_path / "page.html", template.render(said=f"bad {key}!"))
+    assert (tmp_path / "page.html").read_text() == '<p>bad <key>!</p><script>"bad <key>!"</script>'

@@ -80,6 +80,12 @@ def test_a_run_without_a_judge_is_compared_in_the_rest(tmp_path: Path) -> None:
     ("change", "said"),
     [
         (lambda record: replace(record, prompt_version="9"), "9"),
+        (lambda record: replace(record, post_prompt="\nAnswer."), r"post_prompt is '.* in run A, '\\nAnswer.' in run"),
+        (
+            lambda r: replace(r, post_prompt=r.post_prompt + " Now."),
+            r"is '…[^']*\[\]\.' in run A, '…[^']* Now\.' in run",
+        ),
+        (lambda record: replace(record, pre_prompt="Look. "), "pre_prompt is '' in run A, 'Look. ' in run"),
         (lambda record: replace(record, image_id=record.image_id + "x"), "i0 is only in run A"),
         (lambda record: replace(record, generator="h"), "i0: generator is 'g' in run A, 'h' in run"),
         (lambda record: replace(record, is_portrait=True), "i0: is_portrait is False in run A, True in run"),
@@ -118,7 +124,7 @@ def test_a_copy_of_the_dataset_in_another_place_is_the_same_dataset(tmp_path: Pa
     assert "data: A: mini, B: org/copy" in done.output
     comparison = compare_runs([read_run(find_results(folder)[-1]) for folder in reversed(folders)], resamples=50)
     assert comparison.data == "A: org/copy, B: mini"
-    assert comparison.is_mini
+    assert comparison.is_drawn
 
 
 def half_judged(tmp_path: Path, last: tuple[float | None, ...] | None) -> list[Run]:

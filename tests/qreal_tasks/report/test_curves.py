@@ -37,7 +37,7 @@ def test_the_area_below_a_roc_curve_is_the_auc(records: list[JudgmentRecord]) ->
 def test_ties_are_one_point() -> None:
     tied = [
         JudgmentRecord(
-            "realism_q1", f"i{n}#0", f"i{n}", "g", False, "dog", said, "", None, None, 0.5, None, "1", "mini"
+            "realism_q1", f"i{n}#0", f"i{n}", "g", False, "dog", said, "", None, None, 0.5, None, "1", "", "", "mini"
         )
         for n, said in enumerate(("Yes", "No", "No"))
     ]

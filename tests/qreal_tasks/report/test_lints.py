@@ -48,7 +48,12 @@ def _all(**change: object) -> Callable[[Judgments], Judgments]:
 
 
 JUDGED: dict[str, tuple[Callable[[Judgments], Judgments], Level, str]] = {
-    "mini": (_all(data="mini"), Level.WARNING, "Embedded set"),
+    "mini": (_all(data="mini"), Level.WARNING, "Drawn pictures. These numbers are on `mini`"),
+    "one drawn picture": (
+        lambda r: [replace(r[0], image_id="mini-0123456789ab"), *r[1:]],
+        Level.WARNING,
+        "Drawn pictures. These numbers are on `mini`",
+    ),
     "no P(Yes)": (_all(p_yes=None), Level.INFO, "realism_q1 100.0 %"),
     "some without P(Yes)": (lambda r: [replace(r[0], p_yes=None), *r[1:]], Level.WARNING, "realism_q1 25.0 %"),
     "P(Yes) of the other class": (
@@ -58,17 +63,38 @@ JUDGED: dict[str, tuple[Callable[[Judgments], Judgments], Level, str]] = {
     ),
     # One of two found without a false alarm: .75 from the answers alone, .5 from P(Yes).
     "P(Yes) says less than the answers": (
-        lambda r: [replace(r[0], p_yes=0.6), replace(r[1], answer="No", p_yes=0.1), *r[2:]],
+        lambda r: [
+            replace(one, entity_id=f"{one.entity_id}{n}", image_id=f"{one.image_id}{n}")
+            for one in (replace(r[0], p_yes=0.6), replace(r[1], answer="No", raw="No", p_yes=0.1), *r[2:])
+            for n in range(40)
+        ],
         Level.WARNING,
         "realism_q1: weak P(Yes)",
     ),
+    "little mass": (_all(mass=0.49), Level.WARNING, "would hardly say: realism_q1 100.0 % of the answers"),
     "an answer against P(Yes)": (lambda r: [replace(r[0], p_yes=0.1), *r[1:]], Level.WARNING, "realism_q1 25.0 %"),
+    "no answer came": (
+        lambda r: [replace(r[0], answer=None, raw="", reason="request failed: 503: busy"), *r[1:]],
+        Level.ERROR,
+        "Incomplete run. 1 of 7 questions have no answer (for example: request failed: 503: busy)",
+    ),
+    "no answer came to a stock backend": (
+        lambda r: [replace(r[0], answer=None, reason="request_failed"), *r[1:]],
+        Level.ERROR,
+        "1 of 7 questions have no answer",
+    ),
     "unread": (
-        lambda r: [replace(r[0], answer=None, reason="empty"), *r[1:]],
+        lambda r: [replace(r[0], raw="", answer=None, reason="empty"), *r[1:]],
         Level.WARNING,
-        "They count as wrong: realism_q1 1 × empty.",
+        "They count as wrong. realism_q1: 1 answer held nothing to read.",
     ),
 }
+
+
+def test_what_may_be_chance_is_not_said(tmp_path: Path) -> None:
+    few = [*clean_judgments()]
+    few = [replace(few[0], p_yes=0.6), replace(few[1], answer="No", raw="No", p_yes=0.1), *few[2:]]
+    assert not any("weak" in lint.title for lint in found(tmp_path, few, clean_groundings()))
 
 
 @pytest.mark.parametrize("name", JUDGED)
@@ -84,11 +110,16 @@ GROUNDED: dict[str, tuple[dict[str, object], Level, str]] = {
     "boxes clipped": ({"clipped": 2}, Level.INFO, "realism 6"),
     "boxes dropped": ({"dropped": {"no area": 1}}, Level.WARNING, "realism 3"),
     "not judged": ({"scores": None, "judge": None}, Level.INFO, "N/A for realism"),
-    "pairs unjudged": ({"unjudged": {"timeout": 1}}, Level.WARNING, "realism 3 × timeout"),
-    "unread": (
-        {"reason": "no_entity", "predicted": (), "scores": ()},
+    "nothing to judge": ({"predicted": (), "scores": ()}, Level.INFO, "so there was nothing to judge."),
+    "pairs unjudged": (
+        {"unjudged": {"malformed JSON": 1}, "judge_said": {"malformed JSON": "About .5"}},
         Level.WARNING,
-        "no false alarm: realism 3 × no_entity.",
+        "realism: 3 pairs got a reply that is not one JSON object {\"score\": …} alone, for example: 'About .5'.",
+    ),
+    "unread": (
+        {"reason": "no_entity", "predicted": (), "scores": (), "raw": "No"},
+        Level.WARNING,
+        "no false alarm. realism: 3 answers held no list of boxes, for example: 'No'.",
     ),
 }
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from written_run import PREFIX, write_run
 
-from qreal_tasks.judge.pairs import Judgement, Pair
+from qreal_tasks.judge.pairs import Judgement, Pair, unjudged
 from qreal_tasks.judge.records import judged
 from qreal_tasks.records import GroundingRecord, Region
-from qreal_tasks.report.rejudge import rejudge
+from qreal_tasks.report.reasons import unjudged as unjudged_pairs
+from qreal_tasks.report.rejudge import rejudge, scores_of_others
 from qreal_tasks.report.run_folder import Run, find_results, read_run
 from qreal_tasks.report.score import differences, score_run
 
@@ -27,7 +28,7 @@ def record(image_id: str, predicted: list[tuple[tuple[float, ...], str]], refere
     boxes = [BOX, AWAY][:references]
     return GroundingRecord(
         *("realism", image_id, "g", False, 20, 20, "pixels", None, raw, None, tuple(regions), {}, 0),
-        *(tuple(Region("dog", b, "painted", f"{image_id}#{n}") for n, b in enumerate(boxes)), "1", "mini"),
+        *(tuple(Region("dog", b, "painted", f"{image_id}#{n}") for n, b in enumerate(boxes)), "1", "", "", "mini"),
     )
 
 
@@ -107,11 +108,31 @@ def test_a_judge_that_scores_nothing_does_not_take_the_place_of_one_that_did(tmp
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
 
     def mute(records: Sequence[GroundingRecord]) -> list[GroundingRecord]:
-        return judged(records, lambda pairs: [Judgement(None, "malformed JSON")] * len(pairs), "mute")
+        return judged(records, lambda pairs: [unjudged("malformed JSON", "About .5")] * len(pairs), "mute")
 
-    with pytest.raises(ValueError, match=r"none of the 4 pairs \(4 × malformed JSON\)"):
+    with pytest.raises(ValueError, match=r"none of the 4 pairs: 4 pairs got a reply .* 'About .5'. The run keeps"):
         rejudge(reread(folder), mute, {})
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+    fresh = write_run(tmp_path / "fresh", images())
+    with pytest.raises(ValueError, match="none of the 4 pairs: 4 pairs got a reply"):
+        rejudge(reread(fresh), mute, {"name": "mute"})
+    run = reread(fresh)
+    assert run.judges == ("mute",), "a judge was asked, and the run does not say so"
+    assert run.tasks[1].live["unjudged"] == 1
+    assert run.tasks[1].live["llm_score"] is None
+    scores = score_run(run, resamples=0)
+    assert differences(run, scores) == []
+    assert unjudged_pairs(scores, "realism").endswith("for example: 'About .5'")
+    assert rejudge(run, judging, {}) == 5
+
+
+def test_whose_scores_are_replaced(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, images())
+    assert scores_of_others(reread(folder), "new 01") == {}
+    rejudge(reread(folder), judging, {})
+    assert scores_of_others(reread(folder), "new 01") == {"scripted 0123": 3}
+    assert scores_of_others(reread(folder), "scripted 0123") == {}
 
 
 def test_judging_hides_no_changed_sample(tmp_path: Path) -> None:

@@ -33,13 +33,19 @@ def test_numbers_are_those_of_the_live_run(run_folder: Path) -> None:
     assert question["intervals"]["acc"]["low"] < 2 / 5 < question["intervals"]["acc"]["high"]
     assert found["imageqa"]["realism"]["metrics"]["iou"] == 0.75
     assert found["imageqa"]["realism"]["metrics"]["recall_at_50"] == pytest.approx(1 / 3)
-    assert found["mini"] is True
+    assert found["drawn"] is True
 
 
 def test_tables_name_the_reasons_and_the_set(run_folder: Path) -> None:
     done = score(str(run_folder), "--resamples", "200")
     assert done.exit_code == 0, done.output
-    for piece in ("realism_q1", ".400", "1 × empty", "These numbers are on `mini`", "no judge was asked"):
+    for piece in (
+        "realism_q1",
+        ".400",
+        "realism_q1: 1 answer held nothing to read",
+        "These numbers are on `mini`",
+        "no judge was asked",
+    ):
         assert piece in done.output
 
 
@@ -101,6 +107,12 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "text edited": (
         lambda f: _edit_lines(f, lambda lines: [lines[0].replace('"raw": "Yes"', '"raw": "No"'), *lines[1:]]),
         "i0#0: answer Yes, its text reads No",
+    ),
+    "reasoning marks edited": (
+        lambda f: _edit_lines(
+            f, lambda lines: [x.replace('"reasoning_marks": []', '"reasoning_marks": [["Y", "s"]]') for x in lines]
+        ),
+        "i0#0: answer Yes, its text reads None",
     ),
     "boxes edited": (_edit_box, "i0: 1 boxes that are not those of its text"),
     "metric removed": (lambda f: _edit_result(f, "acc,none", None, remove=True), "acc: not in the results, recomputed"),

@@ -1,0 +1,81 @@
+"""What came out of the demonstration, held against what was drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from annotation.demo.people import ERROR_RATES, planted_of
+from annotation.demo.scenes import SAME_IOU, Planted, Scene
+from annotation.run_folder import RunFolder
+from annotation.verification.forms import all_forms
+from annotation.verification.votes import VoteRecord
+from annotation.verification.workplace import votes_path
+from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES
+from qreal_tasks.boxes import iou_matrix
+from qreal_tasks.dataset import SPLITS
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Shares are of answers that equal the planted truth, 0 to 1."""
+
+    drawn: int
+    """Entities in the scenes."""
+    detected: int
+    """Of those, how many a drafted box of their own name overlaps with IoU >= .5."""
+    drafted: int
+    """Entities that were laid before people."""
+    published: int
+    machine_right: float
+    people_right: Mapping[str, float]
+    published_right: float
+
+
+def findings_of(run: RunFolder, dataset: Path, scenes: Sequence[Scene]) -> Findings:
+    """Read from the run and from the published folder."""
+    forms = all_forms(run)
+    planted = planted_of(run, forms.values(), scenes)
+    with VoteRecord(votes_path(run)) as record:
+        votes = [(vote, planted[vote.entity_id]) for vote in record.latest()]
+    records = published_entities(dataset)
+    return Findings(
+        drawn=sum(len(scene.entities) for scene in scenes),
+        detected=sum(
+            meant is not None
+            and forms[entity].label == meant.label
+            and iou_matrix([forms[entity].bbox_px], [meant.box_px])[0, 0] >= SAME_IOU
+            for entity, meant in planted.items()
+        ),
+        drafted=len(forms),
+        published=len(records),
+        machine_right=_right((forms[entity].answers, meant) for entity, meant in planted.items()),
+        people_right={
+            who: _right((v.answers, meant) for v, meant in votes if v.annotator == who) for who in ERROR_RATES
+        },
+        published_right=_right((_answers(record), planted[record["entity_id"]]) for record in records),
+    )
+
+
+def published_entities(dataset: Path) -> list[dict[str, Any]]:
+    """Every entity of both splits, as ``imageqa`` holds it."""
+    files = [path for split in SPLITS for path in sorted((dataset / "data" / "imageqa").glob(f"{split}-*.parquet"))]
+    return [entity for path in files for row in pq.read_table(path).to_pylist() for entity in row["entities"]]
+
+
+def _answers(record: Mapping[str, Any]) -> dict[str, str]:
+    return {name: ANSWERS[record[name]] for name in QUESTION_NAMES}
+
+
+def _right(said: Iterable[tuple[Mapping[str, str] | None, Planted | None]]) -> float:
+    equal = [
+        answers[name] == planted.answers[name]
+        for answers, planted in said
+        if answers is not None and planted is not None
+        for name in QUESTION_NAMES
+    ]
+    return sum(equal) / len(equal) if equal else float("nan")

@@ -1,0 +1,100 @@
+"""Picture files that somebody names: where they are, and their bytes, or one line that says why not."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from annotation.errors import AnnotationError
+from qreal_tasks.one_line import one_line
+from qreal_tasks.parquet_limits import LONGEST_PICTURE as MOST_PICTURE_BYTES
+from qreal_tasks.plain_files import NotAFileError, TooLargeError, read_bytes
+
+NO_NAME = "the row names no picture"
+_ADDRESS = re.compile(r"\s*([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+_DRIVE = re.compile(r"(^|/)[a-z]:[\\/]", re.IGNORECASE)
+_ENCODED = re.compile(r"\s*(iVBORw0K|/9j/|UklGR|R0lGOD)[A-Za-z0-9+/\s]{200,}+=*+\s*+")
+"""PNG, JPEG, WEBP or GIF in base64; no part gives back what it took, which would be quadratic."""
+_MOST = 300
+"""Characters of a path in a message."""
+
+
+def unreadable_name(held: object) -> str | None:
+    """Why a cell cannot name a file, or None."""
+    if held is None or held != held or (isinstance(held, str) and not held.strip()):
+        return NO_NAME
+    if not isinstance(held, str):
+        return f"no path: the cell holds {one_line(str(held), 60)}, expected text; name one file in it"
+    if held.lstrip().lower().startswith("data:") or _ENCODED.fullmatch(held):
+        return "no path: the cell holds the picture itself (as text); save it as a file and name that"
+    if _ADDRESS.match(held):
+        return f"an address: {one_line(held, _MOST)}; addresses are not fetched: download first, then name the file"
+    return None
+
+
+def spellings(held: str) -> list[str]:
+    """The path as it stands, without blanks around it, and with the slashes of Windows turned."""
+    return list(dict.fromkeys((held, held.strip(), held.strip().replace("\\", "/"))))
+
+
+def locate(held: str, folder: Path) -> tuple[bytes, str]:
+    """The path of the file that a cell names, looked for beside the table, and why there is none or ``""``."""
+    names = [_spelt(name) for name in spellings(held)]
+    if len(names) == 1:
+        return names[0], ""
+    paths = [os.path.join(os.fsencode(folder), name) for name in names]
+    for name, path in zip(names, paths, strict=True):
+        if os.path.exists(path):
+            return name, ""
+    return b"", not_there(" and ".join(map(_shown, paths)))
+
+
+def not_there(looked_for: str) -> str:
+    """The message for a file that is not there."""
+    advice = "; the path is of a Windows drive: put the pictures beside the table and name them from there"
+    return f"no such file: looked for {looked_for}{advice if _DRIVE.search(looked_for) else ''}"
+
+
+def read_file(path: bytes, most: int = MOST_PICTURE_BYTES) -> bytes | AnnotationError:
+    """The bytes of a file, at most so many, or why they cannot be had."""
+    try:
+        return read_bytes(path, most)
+    except NotAFileError as error:
+        return AnnotationError(f"the file {error.strerror}: {_shown(path)}")
+    except TooLargeError as error:
+        return AnnotationError(f"the file {error}: {_shown(path)}")
+    except FileNotFoundError:
+        return AnnotationError(not_there(_shown(path)))
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        return AnnotationError(f"the file cannot be read: {said}: {_shown(path)}")
+
+
+def content_of(path: bytes, most: int) -> bytes:
+    """The bytes of a file, at most so many.
+
+    Raises:
+        AnnotationError: they cannot be had.
+    """
+    found = read_file(path, most)
+    if isinstance(found, AnnotationError):
+        raise found
+    return found
+
+
+def readable(path: bytes) -> str:
+    """A name that is no UTF-8 is shown with escapes and still found by its bytes."""
+    return path.decode("utf-8", "backslashreplace")
+
+
+def _spelt(path: str) -> bytes:
+    """As the file system spells it; a path that it cannot spell is the name of no file."""
+    try:
+        return os.fsencode(path)
+    except UnicodeEncodeError:
+        return path.encode(errors="surrogatepass")
+
+
+def _shown(path: bytes) -> str:
+    return one_line(readable(path), _MOST)

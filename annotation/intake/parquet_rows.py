@@ -1,0 +1,141 @@
+"""Parquet files as tables of pictures, or of paths to them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from annotation.config import Columns
+from annotation.errors import AnnotationError
+from annotation.intake.listed import find_columns
+from annotation.intake.table_rows import Row, Rows
+from qreal_tasks.one_line import one_line
+from qreal_tasks.parquet_limits import check_parquet
+from qreal_tasks.plain_files import require_file
+from qreal_tasks.system_errors import reason_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ROWS_AT_A_TIME = 1_000
+"""So few, since each may hold a text of a megabyte."""
+
+
+def parquet_rows(path: Path, columns: Columns) -> Rows:
+    """The rows without embedded pictures; of those only their paths.
+
+    Raises:
+        AnnotationError: the file cannot be read, is over a limit of ``parquet_limits``, or the column of pictures holds
+            neither pictures nor paths.
+    """
+    import pyarrow as pa
+
+    schema = schema_of(path)
+    found = find_columns(schema.names, columns)
+    wanted = [name for name in (found.prompt, found.generator, found.prompt_id) if name]
+    if found.image and not embeds(path, found.image):
+        wanted.append(found.image)
+    elif found.image and "path" in _fields(schema.field(found.image).type):
+        wanted.append(f"{found.image}.path")
+    try:
+        check_parquet(path, [*wanted, *([found.image] if found.image else [])])
+    except (OSError, pa.ArrowException) as error:
+        raise AnnotationError(f"{path} cannot be read: {reason_of(error)}") from error
+    except ValueError as error:
+        raise AnnotationError(f"{path}: {error}; make several tables, and a run of each") from error
+    classes = class_names(schema)
+    return Rows(schema.names, (worded(row, classes) for row in _read(path, wanted)))
+
+
+def class_names(schema: pa.Schema) -> Mapping[str, Sequence[str]]:
+    """The classes of columns that the datasets library has written as ``ClassLabel``: they hold numbers."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return {name: list(one["names"]) for name, one in features.items() if one.get("_type") == "ClassLabel"}
+    except (ValueError, LookupError, TypeError, AttributeError):  # somebody else's metadata
+        return {}
+
+
+def worded(row: Row, classes: Mapping[str, Sequence[str]]) -> Row:
+    """The row with the names of classes in the place of their numbers."""
+    named = {
+        name: names[held]
+        for name, names in classes.items()
+        if isinstance(held := row.get(name), int) and 0 <= held < len(names)
+    }
+    return {**row, **named}
+
+
+def embeds(path: Path, column: str) -> bool:
+    """Whether a column holds pictures; else it holds paths.
+
+    Raises:
+        AnnotationError: it holds neither.
+    """
+    import pyarrow as pa
+
+    kind = schema_of(path).field(column).type
+    if pa.types.is_struct(kind):
+        fields = _fields(kind)
+        content, name = fields.get("bytes", pa.null()), fields.get("path", pa.null())
+        if fields.keys() & {"bytes", "path"} and _is_bytes(content) and _is_text(name):
+            return True
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if _is_text(plain):
+        return False
+    if _is_bytes(plain):
+        return True
+    raise AnnotationError(
+        f"{path}: column {column!r} is {one_line(str(kind), 200)}, expected pictures (binary, or a struct of bytes and "
+        "path) or paths (string); write one picture a row"
+    )
+
+
+def schema_of(path: Path) -> pa.Schema:
+    """The columns of a file.
+
+    Raises:
+        AnnotationError: it cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_schema(require_file(path))
+    except (OSError, pa.ArrowException) as error:
+        raise AnnotationError(f"{path} cannot be read: {reason_of(error)}") from error
+
+
+def _read(path: Path, wanted: list[str]) -> Iterator[Row]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(require_file(path)) as file:
+            for batch in file.iter_batches(_ROWS_AT_A_TIME, columns=wanted):
+                yield from batch.to_pylist() if wanted else [{}] * batch.num_rows
+    except (OSError, pa.ArrowException) as error:
+        raise AnnotationError(f"{path} cannot be read: {reason_of(error)}") from error
+
+
+def _fields(kind: pa.DataType) -> dict[str, Any]:
+    import pyarrow as pa
+
+    return {field.name: field.type for field in kind} if pa.types.is_struct(kind) else {}
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return any(is_kind(kind) for is_kind in (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_null))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    types = pa.types
+    return any(
+        is_kind(kind) for is_kind in (types.is_string, types.is_large_string, types.is_string_view, types.is_null)
+    )

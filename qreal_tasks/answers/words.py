@@ -1,0 +1,68 @@
+"""The words of a text with what lies between them, and which of them can be a verdict."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from qreal_tasks.answers.plain import listed
+
+Verdict = Literal["Yes", "No"]
+
+_VERDICTS: dict[str, Verdict] = {
+    **dict.fromkeys(("yes", "yeah", "yep", "yup", "是", "是的", "对", "对的", "有", "有的"), "Yes"),
+    **dict.fromkeys(("no", "nope", "nah", "否", "不", "不是", "不是的", "不对", "没有"), "No"),
+}
+CHINESE_LABELS = "(?:最终)?(?:答案|回答|结论)(?:是|为)?"
+_CLAUSE_STARTS = frozenset(
+    listed(
+        "it its it's they their the this that there these those he she his her i i'd we you because as since not both "
+        "all however although though but and so based in from given due"
+    )
+)
+"""A bare "no" before one of these opens a clause ("No it does not"); before any other word it is a
+determiner."""
+_WORD = re.compile(rf"{CHINESE_LABELS}|[A-Za-zÀ-ɏ]+(?:['’][A-Za-z]+)*|[^\W_A-Za-zÀ-ɏ]+")
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of a text, lower case, with what lies between them."""
+
+    words: list[str]
+    gaps: list[str]
+    """``gaps[i]`` comes before word i, the last one ends the text."""
+
+    @classmethod
+    def of(cls, plain: str) -> Words:
+        """Split a text in ASCII forms."""
+        words, gaps, end = [], [], 0
+        for match in _WORD.finditer(plain):
+            words.append(match[0].lower().replace("’", "'"))
+            gaps.append(plain[end : match.start()])
+            end = match.end()
+        return cls(words, [*gaps, plain[end:]])
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def kind(self, i: int) -> Verdict | None:
+        """What word i says when it is a verdict."""
+        return _VERDICTS.get(self.words[i]) if 0 <= i < len(self) else None
+
+    def stands_alone(self, i: int) -> bool:
+        """Whether a verdict word is one here, which only a bare "no" can fail to be: "no text", "no-one"."""
+        if self.words[i] != "no":
+            return True
+        last = i + 3  # the longest row of "no no no" that is followed to its end
+        while i < last and self.words[i + 1 : i + 2] == ["no"] and self.gaps[i + 1] == " ":
+            i += 1
+        if i == last or i + 1 == len(self):
+            return True
+        after = self.gaps[i + 1]
+        if not after.strip():
+            return "\n" in after or self.words[i + 1] in _CLAUSE_STARTS
+        if after in ("-", "/", "‑"):
+            return self.kind(i + 1) is not None
+        return not after[0].isspace() or "\n" in after or after.lstrip()[0] in "-–—(<:;,."

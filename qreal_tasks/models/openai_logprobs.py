@@ -1,0 +1,242 @@
+"""How probable each choice was at the token where the answer stands.
+
+``logprobs.content`` lists every token that the model wrote, its reasoning and marks included, and for each the tokens
+that were likely in its place. What counts is the one place where the text says what it commits itself to: reading any
+other gives a number that looks like P and is none.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+from qreal_tasks.answers import parse_judgment
+from qreal_tasks.answers.reasoning import declared_marks
+from qreal_tasks.answers.spoken import spoken
+from qreal_tasks.models.token_text import plain, word_of
+
+NOT_GIVEN = "no log-probabilities came"
+NO_VERDICT = "no choice stands in the text as its answer"
+NOT_FOUND = "the answer's word is no token of those with log-probabilities"
+MALFORMED = "the log-probabilities are malformed"
+
+_ROUNDING = 1e-2
+"""By which the probabilities of a place, summed from rounded numbers, may exceed 1."""
+_SAME_TOKEN = 1e-3
+"""Difference of log-probabilities within which the token taken and a listed one of the same text are one. Others may
+share a text: ``▁Yes`` and ``Yes`` are both shown as "Yes" by some servers."""
+_MOST_WORDS = 64
+"""Places of the answer's word that are looked at; each takes a reading of the text before it."""
+_YES_NO = frozenset(("yes", "no"))
+_ALONE = re.compile(r"(?:yes|no)(?=[.!]?\Z)", re.IGNORECASE)
+_SPECIAL = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|")
+"""A token that ends a turn, as far as it is written out; servers leave it out of the text."""
+
+
+@dataclass(frozen=True)
+class Covered:
+    """Probabilities of the choices at one token."""
+
+    p: tuple[float, ...] | None
+    """Normalised over the choices; None when none of them is among the listed tokens."""
+    mass: float
+    """What the listed spellings of all choices cover together, before normalising."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """``Covered`` at the answer's token, or why there is none."""
+
+    p: tuple[float, ...] | None = None
+    mass: float | None = None
+    why_not: str | None = None
+
+
+def covered(tokens: Iterable[tuple[str, float]], choices: Sequence[str]) -> Covered:
+    """Sum the probabilities of every spelling of each choice: blanks around a token and its case do not count.
+
+    A choice that is not listed has probability 0: with twenty tokens listed, it is less likely than all of them.
+
+    Args:
+        tokens: text and natural log-probability, as ``top_logprobs`` lists them.
+
+    >>> listed = [(" yes", math.log(0.5)), ("YES", math.log(0.1)), ("ĠNo", math.log(0.2)), ("The", math.log(0.1))]
+    >>> p, mass = covered(listed, ("Yes", "No")).p, covered(listed, ("Yes", "No")).mass
+    >>> [round(x, 6) for x in p], round(mass, 6)
+    ([0.75, 0.25], 0.8)
+    """
+    place = {choice.strip().casefold(): at for at, choice in enumerate(choices)}
+    sums = [0.0] * len(choices)
+    for token, logprob in tokens:
+        at = place.get(word_of(token))
+        if at is not None:
+            sums[at] += math.exp(min(logprob, 0.0))
+    mass = math.fsum(sums)
+    return Covered(tuple(x / mass for x in sums) if mass > 0 else None, mass)
+
+
+def scored(choice: Mapping[str, Any], text: str, choices: Sequence[str]) -> Scored:
+    """P over the choices at the token of ``text`` that answers.
+
+    Args:
+        choice: of a chat completion, with ``logprobs``.
+        text: the message, as it is read.
+    """
+    entries = _entries(choice)
+    if entries is None:
+        return Scored(why_not=NOT_GIVEN)
+    word = answering_word(text, choices)
+    if word is None:
+        return Scored(why_not=NO_VERDICT)
+    at = _place(entries, text, word)
+    if at is None:
+        return Scored(why_not=NOT_FOUND)
+    listed = _listed(entries[at], choices)
+    if isinstance(listed, str):
+        return Scored(why_not=listed)
+    found = covered(listed, choices)
+    return Scored(found.p, found.mass) if found.p is not None else Scored(why_not=MALFORMED)
+
+
+def begins_with_choice(choice: Mapping[str, Any], choices: Sequence[str]) -> bool:
+    """Whether the first token that the model wrote spells a choice."""
+    entries = _entries(choice)
+    return entries is not None and word_of(_text(entries[0])) in {one.casefold() for one in choices}
+
+
+def answering_word(text: str, choices: Sequence[str]) -> re.Match[str] | None:
+    """Where the word stands by which the text commits itself to a choice; None when it does not.
+
+    For Yes and No that is the first one up to which the text reads as it does as a whole. Other choices are looked for
+    as words, and only one of them may occur.
+
+    >>> answering_word("**Yes**, no doubt", ("Yes", "No")).span(), answering_word("Yes or No? No", ("Yes", "No")).span()
+    ((2, 5), (11, 13))
+    """
+    if {one.casefold() for one in choices} != _YES_NO:
+        found = (re.search(rf"(?<!\w){re.escape(one)}(?!\w)", text, re.IGNORECASE) for one in choices)
+        said = [word for word in found if word]
+        return said[0] if len(said) == 1 else None
+    if alone := _ALONE.match(text):  # most answers are, and need no reading
+        return alone
+    marks = declared_marks()
+    answer = parse_judgment(text, reasoning_marks=marks).answer
+    if answer is None:
+        return None
+    start = max(0, text.rfind(spoken(text, marks).text))
+    verdicts = re.compile(r"(?<!\w)(?:yes|no)(?!\w)", re.IGNORECASE)
+    words = [word for word in verdicts.finditer(text, start) if word[0].casefold() == answer.casefold()]
+    for word in words[:_MOST_WORDS]:
+        # With the word behind it, which tells "no" the answer from "no text"; a verdict there is not read yet.
+        behind = re.compile(r"(\W*)([\w'’]*)").match(text, word.end())
+        assert behind is not None  # both parts may be empty
+        following = "x" if verdicts.fullmatch(behind[2]) else behind[2]
+        so_far = text[: word.end()] + behind[1] + following
+        if parse_judgment(so_far, reasoning_marks=marks).answer == answer:
+            return word
+    return None
+
+
+def _entries(choice: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
+    """The tokens of the answer; None when the server lists none, or in another form than OpenAI's."""
+    logprobs = choice.get("logprobs")
+    content = logprobs.get("content") if isinstance(logprobs, Mapping) else None
+    if not isinstance(content, list) or not content:
+        return None
+    known = all(isinstance(entry, Mapping) and isinstance(entry.get("token"), str) for entry in content)
+    return content if known else None
+
+
+def _place(entries: Sequence[Mapping[str, Any]], text: str, word: re.Match[str]) -> int | None:
+    """The entry that is the answer's word: the text from there on is what the last tokens say.
+
+    Blanks do not count on either side: some servers lose them token by token. Where fewer tokens are listed than the
+    text has, they are its beginning.
+    """
+    parts = [_squeezed(_bytes(entry)) for entry in entries]
+    rest, before = (_squeezed(part.encode("utf-8", "replace")) for part in (text[word.start() :], text[: word.start()]))
+    kept = len(parts)
+    while kept and not b"".join(parts[:kept]).endswith(rest):
+        if not _SPECIAL.fullmatch(parts[kept - 1].decode("utf-8", "replace")):
+            kept = 0
+            break
+        kept -= 1
+    if kept:
+        start = sum(map(len, parts[:kept])) - len(rest)
+    elif (before + rest).startswith(b"".join(parts)):
+        start = len(before)
+    else:
+        return None
+    begins = [0, *accumulate(map(len, parts))]
+    at = next((at for at, part in enumerate(parts) if part and begins[at] == start), None)
+    return at if at is not None and word_of(_text(entries[at])) == word[0].casefold() else None
+
+
+def _listed(entry: Mapping[str, Any], choices: Sequence[str]) -> list[tuple[str, float]] | str:
+    """The tokens that were likely at a place, the one that was taken among them; or why they cannot be used.
+
+    A token without a number does not matter where it is neither the one taken nor a choice.
+    """
+    among = entry.get("top_logprobs") or []
+    if not isinstance(among, list):
+        return MALFORMED
+    needed = {word_of(_text(entry)), *(one.strip().casefold() for one in choices)}
+    among = [one for one in among if not (_has_no_number(one) and word_of(_text(one)) not in needed)]
+    logprobs = [_logprob(one) for one in (entry, *among)]
+    if None in logprobs:
+        return MALFORMED
+    pairs = zip(map(_text, (entry, *among)), logprobs, strict=True)
+    (own, taken), *others = [(text, logprob) for text, logprob in pairs if logprob is not None]
+    listed = list(dict.fromkeys(others))
+    if not any(own != text for text, _ in listed):
+        return NOT_GIVEN  # only what was taken is told, not what else was likely
+    total, alike = math.fsum(math.exp(p) for _, p in listed), [p for text, p in listed if text == own]
+    # Where both would be more than 1, they are one token whose probability was told before and after sampling.
+    once = alike and (min(abs(taken - p) for p in alike) <= _SAME_TOKEN or total + math.exp(taken) > 1 + _ROUNDING)
+    if not once:
+        listed.append((own, taken))
+        total += math.exp(taken)
+    return MALFORMED if total > 1 + _ROUNDING else listed
+
+
+def _has_no_number(entry: object) -> bool:
+    """Whether a token comes with null, a word or NaN, as servers write that it is impossible."""
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("token"), str):
+        return False
+    said = entry.get("logprob")
+    return said is None or isinstance(said, str) or (isinstance(said, float) and math.isnan(said))
+
+
+def _logprob(entry: object) -> float | None:
+    """None for what is no entry, no number, or no logarithm of a probability."""
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("token"), str):
+        return None
+    said = entry.get("logprob")
+    if isinstance(said, bool) or not isinstance(said, int | float) or not said <= _ROUNDING:
+        return None
+    return float(max(said, -9999.0))
+
+
+def _text(entry: Mapping[str, Any]) -> str:
+    return _bytes(entry).decode("utf-8", "replace")
+
+
+def _bytes(entry: Mapping[str, Any]) -> bytes:
+    """What the token says. ``bytes`` counts where it is given: a token may be a part of a character."""
+    given = entry.get("bytes")
+    try:
+        raw = bytes(given) if isinstance(given, list) and given else str(entry["token"]).encode("utf-8", "replace")
+    except (TypeError, ValueError):  # no bytes
+        raw = str(entry["token"]).encode("utf-8", "replace")
+    try:
+        return plain(raw.decode()).encode()
+    except UnicodeDecodeError:
+        return raw
+
+
+def _squeezed(said: bytes) -> bytes:
+    return b"".join(said.split())

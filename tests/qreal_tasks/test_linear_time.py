@@ -1,0 +1,113 @@
+"""Readers of what comes from others take twice as long for twice as much; the answers' parsers are in
+``answers/test_any_text.py``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from doubling import assert_linear
+
+from annotation.config import Columns
+from annotation.intake.files import unreadable_name
+from annotation.intake.listed import folded
+from annotation.intake.table_rows import text_rows
+from annotation.intake.text_files import LONGEST_PROMPT, decode, tidy
+from annotation.saying_nothing import says_nothing
+from annotation.verification.texts import combined
+from qreal_tasks.leaderboard.samples_file import parse_json, read_records
+from qreal_tasks.one_line import first_unseen, one_line, printable
+from qreal_tasks.private import private_part, without_key, without_private
+from qreal_tasks.prompt_text import normalised_prompt
+from qreal_tasks.yaml_files import parse
+
+READERS: dict[str, Callable[[str], object]] = {
+    "prompt": normalised_prompt,
+    "name": folded,
+    "prompt of a table": lambda text: tidy(text[:LONGEST_PROMPT]),
+    "cell with a name": unreadable_name,
+    "encoding": lambda text: decode(text.encode("utf-16-le", "surrogatepass")),
+    "one line": one_line,
+    "terminal": printable,
+    "unseen": first_unseen,
+    "private part": private_part,
+    "without private parts": without_private,
+    "without the key": lambda text: without_key(text, "sk-0123456789abcdef"),
+    "says nothing": says_nothing,
+    "edits combined": lambda text: combined(text, [text + ".", text + "!"]),
+    "YAML": parse,
+    "JSON of a submission": lambda text: parse_json(json.dumps(text).encode()),
+}
+PIECES = (
+    *("a", " ", "\t", "\n", "\r\n", ".", "!? ", "-", "\"'", "\\", "\u202e", "\u200b", "\ud800", "\x00", "a\x00"),
+    *("e\u0301", "\u0301\u0316", "\u1100", "\uac00\u11a8", "\ufeff", "\ufdfa", "ß", "İ"),
+    *(
+        "iVBORw0K",
+        "/9j/ ",
+        "AAAA ",
+        "data:",
+        "c:\\",
+        "file:///",
+        "http://a",
+        "hf://a/b@",
+        "a@b.c ",
+        "../",
+        "~/",
+        "/home/a ",
+    ),
+    *("sk-", "sk-a1-", "hf_", "eyJaaaaaa.", "bearer ", "basic a", "token: ", "password=", "authorization: ", "org-a"),
+    *("\nSteps: 1, ", "Steps: 1,", "\nNegative prompt: ", "\n \t", "Seed: 1", "none ", "N/A ", "no ", "nothing. "),
+    *("a: ", "- ", "[", "{a: ", "&a ", "*a ", "# ", "? ", "| \n", "%", "!!str "),
+)
+
+
+@pytest.mark.parametrize("piece", PIECES, ids=ascii)
+@pytest.mark.parametrize("reader", READERS)
+def test_a_text_of_twice_the_length_takes_twice_as_long(reader: str, piece: str) -> None:
+    def read(text: str) -> None:
+        with contextlib.suppress(ValueError, RecursionError):
+            READERS[reader](text)
+
+    for beginning, end in (("", ""), ("iVBORw0K" + "A" * 200, "!")):
+        once, twice = (beginning + piece * (length // len(piece)) + end for length in (20_000, 40_000))
+        assert_linear(read, once, twice)
+
+
+TABLES: dict[str, tuple[str, str, str, str]] = {
+    "rows": ("a.csv", "image,prompt\n", "a.png,b\n", ""),
+    "blank lines": ("a.csv", "image,prompt\n", "\n", ""),
+    "columns": ("a.csv", "image,prompt,", "c,", "\na.png,b"),
+    "columns of one name": ("a.csv", "image,", "image,", "\na.png"),
+    "quotes": ("a.csv", "image,prompt\na.png,", '""', ""),
+    "separators": ("a.tsv", "image\tprompt\na.png", "\t", ""),
+    "objects": ("a.jsonl", "", '{"image": "a.png"}\n', ""),
+    "keys": ("a.jsonl", '{"image": "a.png"', ', "b": 1', "}"),
+    "other keys": ("a.jsonl", "", "".join(f'{{"k{n}": 1}}\n' for n in range(100)), ""),
+    "a list": ("a.json", "[{}", ', {"image": "a.png"}', "]"),
+    "depth": ("a.json", "", "[", ""),
+    "open objects": ("a.jsonl", "", '{"a":', ""),
+}
+
+
+@pytest.mark.parametrize("case", TABLES)
+def test_a_table_of_twice_the_size_takes_twice_as_long(case: str, tmp_path: Path) -> None:
+    name, beginning, piece, end = TABLES[case]
+    paths = []
+    for size in (100_000, 200_000):
+        paths.append(tmp_path / str(size) / name)
+        paths[-1].parent.mkdir()
+        paths[-1].write_text(beginning + piece * (size // len(piece)) + end)
+
+    def read(path: Path) -> None:
+        with contextlib.suppress(ValueError):
+            list(text_rows(path, Columns()).rows)
+
+    assert_linear(read, *paths)
+
+
+@pytest.mark.parametrize("line", [b"{}", b"", b"[", b'{"version": 2}', b'{"version": 2, "question": "a"}', b"\xff"])
+def test_samples_of_twice_the_lines_take_twice_as_long(line: bytes) -> None:
+    assert_linear(lambda lines: read_records(lines, "a"), (line + b"\n") * 2_000, (line + b"\n") * 4_000)

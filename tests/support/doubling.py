@@ -1,0 +1,33 @@
+"""Whether a reader takes twice as long for twice as much, and not four times."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Given = TypeVar("Given")
+
+MOST = 2.5
+_ATTEMPTS = 40
+_SHORT_S = 0.05
+"""What is over so soon cannot be measured; of a text of 20,000 characters hardly anything quadratic is."""
+
+
+def assert_linear(read: Callable[[Given], object], once: Given, twice: Given) -> None:
+    """The best of several attempts at ``twice`` against the best at ``once``, in seconds of the processor."""
+    best = [float("inf"), float("inf")]
+    read(once)  # what is made once, such as a compiled pattern, is no part of it
+    gc.disable()
+    try:
+        for _ in range(_ATTEMPTS):
+            for at, given in enumerate((once, twice)):
+                start = time.process_time()
+                read(given)
+                best[at] = min(best[at], time.process_time() - start)
+            if best[1] <= max(_SHORT_S, MOST * best[0]):
+                return
+    finally:
+        gc.enable()
+    raise AssertionError(f"{best[0]:.4f} s, and {best[1]:.4f} s for twice as much: expected at most {MOST} times")

@@ -1,0 +1,29 @@
+"""Runs of both prompt styles: apart, and in one results folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from submitted import simulated, write_run
+
+from qreal_tasks.benchmark import Style
+from qreal_tasks.leaderboard.references import References
+from qreal_tasks.records import Record
+
+
+def mixed_run(folder: Path, references: References) -> Path:
+    """One results file with the tasks of both styles, judged, by a model that is worse with the bare queries."""
+    write_run(folder, simulated(references, 0.9, seed=1))
+    write_run(folder, simulated(references, 0.6, seed=2, style=Style.PAPER), style=Style.PAPER)
+    return folder
+
+
+def asked_with_other(records: Iterable[Record], only: str, **words: str) -> list[Record]:
+    """The records, those about the question or set ``only`` with another ``pre_prompt`` or ``post_prompt``."""
+    return [replace(r, **words) if only in (_about(r), "") else r for r in records]
+
+
+def _about(record: Record) -> str:
+    return getattr(record, "question", None) or getattr(record, "set_name", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
 import signal
@@ -71,8 +72,9 @@ def _make(path: Path, kind: str) -> Path:
     elif kind == "a device without an end":
         path.symlink_to("/dev/zero")
     elif kind == "a socket":
-        with socket.socket(socket.AF_UNIX) as one:
-            one.bind(str(path))
+        # By its name alone: the address of a socket holds about a hundred bytes, which a folder of tests may exceed.
+        with socket.socket(socket.AF_UNIX) as one, contextlib.chdir(path.parent):
+            one.bind(path.name)
     else:
         path.mkdir()
     return path

@@ -42,8 +42,8 @@ test: $(VENV)/.installed-eval,train,annotate,annotate-local,dev $(VENV)/label-st
 
 # In an environment of its own, since its requirements exclude those of this project. Tests that need it say when it is
 # not there.
-$(VENV)/label-studio/bin/label-studio: annotation/verification/label-studio.txt $(VENV)/.installed-eval,train,annotate,annotate-local,dev
-	-rm -rf $(VENV)/label-studio && $(BIN)/python -m annotation.verification.environment $(VENV)/label-studio
+$(VENV)/label-studio/bin/label-studio: annotation/label_studio/label-studio.txt $(VENV)/.installed-eval,train,annotate,annotate-local,dev
+	-rm -rf $(VENV)/label-studio && $(BIN)/python -m annotation.label_studio.environment $(VENV)/label-studio
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

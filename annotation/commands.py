@@ -12,15 +12,15 @@ import typer
 
 from annotation.demo.commands import demo_command
 from annotation.explained import explained, fail
+from annotation.label_studio.commands import verify_app
 from annotation.publish.commands import publish_command, push_command
-from annotation.verification.commands import verify_app
-from qreal_tasks.terminal import echo
+from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
     from annotation.execution.driver import Watcher
     from annotation.llm.budget import Budget
-    from annotation.run_folder import RunFolder
-    from qreal_tasks.models.batch_runner import Standing
+    from annotation.run.folder import RunFolder
+    from qreal_tasks.llm.batch.runner import Standing
 
 annotate_app = typer.Typer(
     help="Annotate images: entities, boxes, quality, answers and descriptions, as drafts that people verify.",
@@ -116,7 +116,7 @@ def run_command(
     with explained("run"):
         from annotation.execution.driver import Options, Where, discard_failed, run_stages, shards_for
         from annotation.llm.batches import Limits
-        from annotation.run_folder import RunFolder
+        from annotation.run.folder import RunFolder
         from annotation.stages.chain import STAGES
 
         unknown = set(stage or ()) - set(STAGES)
@@ -127,8 +127,8 @@ def run_command(
         if note and (not stage or "quality" in stage) and folder.pending("quality", folder.shard_numbers):
             echo(note)
         if dry_run:
-            from annotation.estimate import forecast
-            from annotation.tables import print_forecasts
+            from annotation.status.estimate import forecast
+            from annotation.status.tables import print_forecasts
 
             print_forecasts(forecast(folder, shards_for(folder, images), batch))
             return
@@ -149,8 +149,8 @@ def run_command(
 
 def _print_summary(run: RunFolder, shards: Sequence[int]) -> None:
     """What went through and what did not; a run without a single record fails."""
-    from annotation.summary import summary_of
-    from annotation.tables import reason_lines
+    from annotation.status.summary import summary_of
+    from annotation.status.tables import reason_lines
 
     found = summary_of(run, shards)
     echo(found.headline())
@@ -167,9 +167,9 @@ def _print_summary(run: RunFolder, shards: Sequence[int]) -> None:
 def status_command(run: Annotated[Path, _RUN]) -> None:
     """Per stage what is done, pending and failed and why, cost so far, and what is left."""
     with explained("status"):
-        from annotation.run_folder import RunFolder
-        from annotation.status import status_of
-        from annotation.tables import print_status
+        from annotation.run.folder import RunFolder
+        from annotation.status.status import status_of
+        from annotation.status.tables import print_status
 
         print_status(status_of(RunFolder(run)))
 
@@ -183,7 +183,7 @@ def preview_command(
     """Write one HTML page with boxes, scores, answers and descriptions, as far as the run has come."""
     with explained("preview"):
         from annotation.preview.page import write_preview
-        from annotation.run_folder import RunFolder
+        from annotation.run.folder import RunFolder
 
         path = out or run / "preview.html"
         shown = write_preview(RunFolder(run), path, images)
@@ -198,8 +198,8 @@ annotate_app.command("push")(push_command)
 def _shown() -> Iterator[Watcher]:
     """A bar for each stage, with the cost beside it."""
     from annotation.execution.driver import Watcher
-    from annotation.items import unit_of
-    from qreal_tasks.bars import Bar, progress
+    from annotation.run.items import unit_of
+    from qreal_tasks.console.progress_bar import Bar, progress
 
     bars: dict[str, Bar] = {}
     with progress() as shown:

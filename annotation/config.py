@@ -10,11 +10,11 @@ import yaml
 from pydantic import Field, PositiveInt, ValidationError, field_validator, model_validator
 
 from annotation.errors import AnnotationError
-from qreal_tasks.models.addresses import is_plain_address
-from qreal_tasks.models.openai_usage import Prices
-from qreal_tasks.plain_files import read_text
-from qreal_tasks.settings import Settings
-from qreal_tasks.yaml_files import YamlError, explained, read, validated
+from qreal_tasks.files.regular import read_text
+from qreal_tasks.files.settings import Settings
+from qreal_tasks.files.yaml_files import YamlError, explained, read, validated
+from qreal_tasks.llm.usage import Prices
+from qreal_tasks.text.addresses import is_plain_address
 
 Device = Literal["auto", "cpu", "cuda"]
 Dtype = Literal["float32", "bfloat16", "float16"]

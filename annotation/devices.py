@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 
 from annotation.errors import AnnotationError
-from qreal_tasks.models.loading import model_content
-from qreal_tasks.models.openai_errors import short
+from qreal_tasks.files.user_cache import NoHomeError, require_hub_cache
+from qreal_tasks.llm.errors.messages import short
+from qreal_tasks.models.local.loading import model_content
 from qreal_tasks.models.sources import local_folder
-from qreal_tasks.user_cache import NoHomeError, require_hub_cache
 
 
 def torch_device(device: str) -> torch.device:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qreal_tasks.one_line import one_line
+from qreal_tasks.text.one_line import one_line
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

@@ -8,16 +8,16 @@ from typing import NoReturn
 
 import typer
 
-from qreal_tasks import command_line
-from qreal_tasks.terminal import echo
+from qreal_tasks.console import command_line
+from qreal_tasks.console.terminal import echo
 
 
 @contextmanager
 def explained(command: str) -> Iterator[None]:
     """One clear message on standard error and a non-zero exit for everything that a user can mend."""
     from annotation.errors import AnnotationError
-    from qreal_tasks.models.openai_retry import StoppedRun
-    from qreal_tasks.models.sqlite_file import StoreError
+    from qreal_tasks.files.sqlite_file import StoreError
+    from qreal_tasks.llm.errors.retry import StoppedRun
 
     try:
         yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qreal_tasks.answers.plain import ascii_forms
-from qreal_tasks.answers.words import Words
+from qreal_tasks.answers.verdict.words import Words
 
 _NOTHING = ("none", "nothing", "null", "n a")
 

@@ -23,13 +23,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from annotation.config import Config
-from annotation.items import counted, row_unit_of
 from annotation.llm.replies import Form
-from annotation.reasons import Reasons
-from annotation.run_folder import RunFolder
-from annotation.schemas import State
+from annotation.run.folder import RunFolder
+from annotation.run.items import counted, row_unit_of
+from annotation.run.schemas import State
 from annotation.stages.chain import is_asked
-from qreal_tasks.models.openai_retry import StoppedRun
+from annotation.status.reasons import Reasons
+from qreal_tasks.llm.errors.retry import StoppedRun
 
 FEW = 4
 """Answers at the beginning of a stage of which one should have been usable."""

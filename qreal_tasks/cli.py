@@ -12,11 +12,11 @@ import typer
 from typer.core import TyperCommand
 
 from qreal_tasks import __version__
-from qreal_tasks.command_line import as_folder, errors_told, fail
+from qreal_tasks.console.command_line import as_folder, errors_told, fail
+from qreal_tasks.console.terminal import echo, prepare
 from qreal_tasks.judge.commands import judge_app
 from qreal_tasks.leaderboard.commands import leaderboard_app, submit_app
 from qreal_tasks.report.commands import compare_command, print_score, score_command
-from qreal_tasks.terminal import echo, prepare
 from training.commands import train_app
 
 app = typer.Typer(
@@ -53,7 +53,7 @@ class _WithArguments(TyperCommand):
     """A command whose options are the harness's, so that its help has to list them itself."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        from qreal_tasks.harness.eval_help import arguments_help
+        from qreal_tasks.harness.eval_command.eval_help import arguments_help
 
         super().format_help(ctx, formatter)
         echo(arguments_help())
@@ -79,10 +79,10 @@ def eval_command(context: typer.Context) -> None:
     tables; the exit status is not 0 when anything failed, or when questions are left without an answer. `qreal judge`
     can ask a judge afterwards.
     """
-    from qreal_tasks.harness.arguments import RunError
-    from qreal_tasks.harness.run import evaluate
-    from qreal_tasks.report.run_folder import read_run
-    from qreal_tasks.report.unanswered import incomplete
+    from qreal_tasks.harness.eval_command.arguments import RunError
+    from qreal_tasks.harness.eval_command.run import evaluate
+    from qreal_tasks.results.run_folder import read_run
+    from qreal_tasks.results.unanswered import incomplete
 
     try:
         results = evaluate(context.args)
@@ -107,8 +107,8 @@ def data_check(
     """Read every row and say what is wrong with it. Exit status 1 when anything is."""
     from collections import Counter
 
-    from qreal_tasks.dataset import DatasetError, locate
-    from qreal_tasks.dataset_check import check
+    from qreal_tasks.dataset.check import check
+    from qreal_tasks.dataset.source import DatasetError, locate
 
     try:
         source = locate(as_folder(dataset))
@@ -128,8 +128,8 @@ def data_check(
 @data_app.command("info")
 def data_info(dataset: Annotated[str | None, _DATASET] = None) -> None:
     """Count what a dataset holds: images, entities, annotations, balances."""
-    from qreal_tasks.dataset import SPLITS, DatasetError, locate
-    from qreal_tasks.dataset_check import info
+    from qreal_tasks.dataset.check import info
+    from qreal_tasks.dataset.source import SPLITS, DatasetError, locate
     from qreal_tasks.report.tables import print_info
 
     try:
@@ -162,7 +162,7 @@ def demo_command(
 ) -> None:
     """Score a tiny model with random weights on the embedded set, in about two minutes."""
     from qreal_tasks.demo import run_demo
-    from qreal_tasks.harness.arguments import RunError
+    from qreal_tasks.harness.eval_command.arguments import RunError
 
     try:
         results = run_demo(folder)
@@ -188,7 +188,7 @@ def convert_internvl_command(
     qreal convert-internvl InternVL2_5-8B InternVL2_5-8B-native
     """
     try:
-        from qreal_tasks.models.internvl_conversion import convert
+        from qreal_tasks.models.internvl.conversion import convert
 
         convert(source.expanduser(), target.expanduser())
     except (ValueError, OSError, ImportError) as error:

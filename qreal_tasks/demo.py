@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from qreal_tasks.dataset import ENVIRONMENT
-from qreal_tasks.harness.run import evaluate
+from qreal_tasks.dataset.source import ENVIRONMENT
+from qreal_tasks.harness.eval_command.run import evaluate
 from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
 
 

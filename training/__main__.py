@@ -1,7 +1,7 @@
 """``python -m training RECIPE``: what ``launch.py`` starts in every process, and what torchrun may."""
 
-from qreal_tasks.command_line import errors_told
-from qreal_tasks.terminal import prepare
+from qreal_tasks.console.command_line import errors_told
+from qreal_tasks.console.terminal import prepare
 from training.commands import train_app
 
 prepare()

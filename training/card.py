@@ -11,12 +11,12 @@ import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
 from qreal_tasks.benchmark import GROUPS, Style, task_of
-from qreal_tasks.dataset import Kind
-from qreal_tasks.models.addresses import shown, shown_arguments
-from qreal_tasks.plain_files import read_text
-from qreal_tasks.report.run_folder import newest_results, read_run
-from qreal_tasks.report.score import RunScores, score_run
+from qreal_tasks.dataset.source import Kind
+from qreal_tasks.files.regular import read_text
+from qreal_tasks.results.run_folder import newest_results, read_run
+from qreal_tasks.results.score import RunScores, score_run
 from qreal_tasks.subtasks import SUBTASKS
+from qreal_tasks.text.addresses import shown, shown_arguments
 from training.config import TrainConfig
 from training.run_folder import CHOSEN, DRAWN, ENVIRONMENT, HISTORY
 

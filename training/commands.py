@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from qreal_tasks.command_line import fail
-from qreal_tasks.terminal import echo
-from qreal_tasks.user_cache import require_hub_cache
+from qreal_tasks.console.command_line import fail
+from qreal_tasks.console.terminal import echo
+from qreal_tasks.files.user_cache import require_hub_cache
 
 if TYPE_CHECKING:
     from training.config import TrainConfig
@@ -60,7 +60,7 @@ def run_command(
     A run is resumed in as many processes as it was started in. Several machines start with torchrun, see
     training/README.md.
     """
-    from qreal_tasks.dataset import DatasetError
+    from qreal_tasks.dataset.source import DatasetError
     from training.config import ConfigError, check_complete, load_config
 
     overrides = [*(overrides or []), *([f"deepspeed={deepspeed}"] if deepspeed else [])]
@@ -130,7 +130,7 @@ def export_command(
     qreal eval --model qreal_hf --model_args pretrained=qreal-objectqa-7b --tasks qreal_objectqa --output_path runs/a
     qreal train export runs/train/objectqa-… qreal-objectqa-7b --results runs/a --push org/qreal-objectqa-7b
     """
-    from qreal_tasks.report.run_folder import RunFolderError
+    from qreal_tasks.results.run_folder import RunFolderError
     from training import export as exporting
     from training.config import ConfigError
 

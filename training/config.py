@@ -16,9 +16,19 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from qreal_tasks.benchmark import GROUPS, IMAGEQA_SETS, QUESTION_NAMES, Style
-from qreal_tasks.settings import Settings
+from qreal_tasks.files.settings import Settings
+from qreal_tasks.files.yaml_files import (
+    NOTHING,
+    Document,
+    Written,
+    YamlError,
+    explained,
+    field_names,
+    parse,
+    read,
+    validated,
+)
 from qreal_tasks.subtasks import SUBTASKS
-from qreal_tasks.yaml_files import NOTHING, Document, Written, YamlError, explained, field_names, parse, read, validated
 
 Task = Literal["objectqa", "imageqa", "detect", "filter", "describe"]
 
@@ -262,7 +272,7 @@ def check_complete(config: TrainConfig, recipe: Path) -> None:
         ConfigError: names the keys, and for a first try the commands that make a model and data.
     """
     if config.model == NEEDED:
-        from qreal_tasks.dataset import ENVIRONMENT  # takes seconds
+        from qreal_tasks.dataset.source import ENVIRONMENT  # takes seconds
 
         keys = "model=…" if config.data or os.environ.get(ENVIRONMENT) else "model=… data=…"
         raise ConfigError(

@@ -14,14 +14,14 @@ from datasets import Dataset
 from qreal_tasks.benchmark import ANSWERS, frame_of
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.ranking import Ranking
-from qreal_tasks.models.loading import Loaded
+from qreal_tasks.models.local.engine import TransformersEngine
+from qreal_tasks.models.local.loading import Loaded
 from qreal_tasks.models.requests import Request, Response
-from qreal_tasks.models.transformers_engine import TransformersEngine
 from qreal_tasks.records import GroundingRecord
 from qreal_tasks.samples import grounding_record
-from training.collator import picture_of
 from training.config import BOX_METRICS, CHOICE_METRICS, CHOICE_TASKS
-from training.conversations import all_regions
+from training.data.collator import picture_of
+from training.data.conversations import all_regions
 from training.plan import Plan
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import yaml
 
-from qreal_tasks.hub_errors import told_by_hub
-from qreal_tasks.models.addresses import shown
-from qreal_tasks.models.loading import with_adapter
-from qreal_tasks.plain_files import read_text
-from qreal_tasks.whole_files import new_folder, write_whole
+from qreal_tasks.dataset.hub_errors import told_by_hub
+from qreal_tasks.files.atomic import new_folder, write_whole
+from qreal_tasks.files.regular import read_text
+from qreal_tasks.models.local.loading import with_adapter
+from qreal_tasks.text.addresses import shown
 from training.card import evaluation, model_card, shown_recipe
 from training.config import ConfigError, TrainConfig
 from training.model import outline

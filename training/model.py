@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
-from qreal_tasks.models.adapter_base import Match, base_of, tensors_of
-from qreal_tasks.models.loading import limit_pictures, with_adapter
+from qreal_tasks.files.system_errors import reason_of
+from qreal_tasks.models.local.adapter_base import Match, base_of, tensors_of
+from qreal_tasks.models.local.loading import limit_pictures, with_adapter
 from qreal_tasks.models.sources import ADAPTER_SETTINGS
-from qreal_tasks.system_errors import reason_of
 from training.config import ConfigError, Lora, TrainConfig
-from training.families import Family, family_of
+from training.data.families import Family, family_of
 
 
 @dataclass(frozen=True)

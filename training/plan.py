@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from datasets import Dataset
 
-from qreal_tasks.dataset import Source, load
+from qreal_tasks.dataset.source import Source, load
 from qreal_tasks.models.families import takes_shared_prefix
-from qreal_tasks.models.prefix import takes_any_mask
+from qreal_tasks.models.local.prefix import takes_any_mask
 from training.config import BOX_TASKS, ConfigError, TrainConfig
-from training.conversations import Conversation
+from training.data.conversations import Conversation
+from training.data.round_trip import named
+from training.data.writer import CONFIG_OF_TASK, Counts, Writer
 from training.model import Outline, Trainable, counted
-from training.round_trip import named
-from training.writer import CONFIG_OF_TASK, Counts, Writer
 
 
 @dataclass(frozen=True)

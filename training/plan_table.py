@@ -12,8 +12,8 @@ from qreal_tasks.benchmark import Style
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.subtasks import SUBTASKS
 from training.config import BOX_TASKS, TrainConfig
+from training.data.writer import BENCHMARK_MAX_NEW_TOKENS, Counts
 from training.plan import Plan
-from training.writer import BENCHMARK_MAX_NEW_TOKENS, Counts
 
 
 def print_plan(plan: Plan, processes: int, folder: Path, console: Console) -> None:

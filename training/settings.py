@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from training.config import ConfigError, TrainConfig
+from training.data.writer import LENGTH
 from training.plan import Plan
-from training.writer import LENGTH
 
 PRESETS = {path.stem: path for path in sorted(Path(__file__).with_name("presets").glob("*.json"))}
 """Settings of DeepSpeed by name; ``configs/deepspeed`` leads to them."""

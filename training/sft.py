@@ -13,15 +13,15 @@ from typing import Any
 
 import torch
 
-from qreal_tasks.dataset import DatasetError, Source, locate
-from qreal_tasks.dataset_check import check
-from qreal_tasks.locks import locked
-from qreal_tasks.models.batching import is_out_of_memory
-from qreal_tasks.models.chat import Chat
-from qreal_tasks.terminal import console, echo
-from qreal_tasks.whole_files import free_name
-from training.collator import Collator, proofread
+from qreal_tasks.console.terminal import console, echo
+from qreal_tasks.dataset.check import check
+from qreal_tasks.dataset.source import DatasetError, Source, locate
+from qreal_tasks.files.atomic import free_name
+from qreal_tasks.files.locks import locked
+from qreal_tasks.models.local.batching import is_out_of_memory
+from qreal_tasks.models.local.chat import Chat
 from training.config import ConfigError, TrainConfig
+from training.data.collator import Collator, proofread
 from training.examiner import Examiner
 from training.model import loaded, lora_config, outline, without_gradient
 from training.plan import Plan, make_plan

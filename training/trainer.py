@@ -10,11 +10,11 @@ import torch
 from transformers import TrainerCallback
 from trl import SFTTrainer
 
-from qreal_tasks.models.batching import is_out_of_memory
-from qreal_tasks.models.prefix import as_attention_mask
+from qreal_tasks.models.local.batching import is_out_of_memory
+from qreal_tasks.models.local.prefix import as_attention_mask
+from training.data.families import Family
+from training.data.packing import IGNORED
 from training.examiner import Examiner
-from training.families import Family
-from training.packing import IGNORED
 from training.run_folder import COMPLETE, checkpoint_folder, rotate
 
 ANSWER_ACCURACY = "answer_token_accuracy"

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from annotation.explained import explained, fail
-from qreal_tasks.terminal import echo
+from qreal_tasks.console.terminal import echo
 
 _NEEDED = ("aiohttp", "lmms_eval", "torch", "transformers")
 

@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 
 from annotation.demo.people import ERROR_RATES, planted_of
 from annotation.demo.scenes import SAME_IOU, Planted, Scene
-from annotation.run_folder import RunFolder
-from annotation.verification.forms import all_forms
-from annotation.verification.votes import VoteRecord
-from annotation.verification.workplace import votes_path
+from annotation.label_studio.workplace import votes_path
+from annotation.merging.forms import all_forms
+from annotation.merging.votes import VoteRecord
+from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES
 from qreal_tasks.boxes import iou_matrix
-from qreal_tasks.dataset import SPLITS
+from qreal_tasks.dataset.source import SPLITS
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from annotation.demo.scenes import Box, Planted, Scene
 from annotation.demo.script import answers_by, described
-from annotation.run_folder import RunFolder
-from annotation.verification.forms import Form, all_forms
-from annotation.verification.votes import DROP_REASONS, People, Vote, VoteRecord
-from annotation.verification.workplace import votes_path
+from annotation.label_studio.workplace import votes_path
+from annotation.merging.forms import Form, all_forms
+from annotation.merging.votes import DROP_REASONS, People, Vote, VoteRecord
+from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import Dimension, is_flawed
 from qreal_tasks.boxes import iou_matrix
 

@@ -25,12 +25,12 @@ from annotation.demo.script import ANNOTATOR, EXAMINEE, script_of
 from annotation.demo.server import ScriptedServer
 from annotation.demo.tiny_detector import DETECTION
 from annotation.errors import AnnotationError
-from annotation.run_folder import RunFolder
-from annotation.verification.agreement_page import decimals
+from annotation.merging.agreement_page import decimals
+from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import GROUPS, Dimension, Style, task_of
 from qreal_tasks.boxes import Space
-from qreal_tasks.dataset_check import has_parts
-from qreal_tasks.terminal import echo
+from qreal_tasks.console.terminal import echo
+from qreal_tasks.dataset.check import has_parts
 
 DETECTOR = Path(__file__).parent / "detector"
 TEST_IMAGES = 6
@@ -139,7 +139,7 @@ def _evaluation(url: str, folder: Path) -> list[object]:
 
 def _tasks(dataset: Path) -> list[str]:
     """All of the benchmark, but for portraits where the test split has none with remarks on body parts."""
-    from qreal_tasks.dataset import locate, open_split
+    from qreal_tasks.dataset.source import locate, open_split
 
     rows = open_split(locate(str(dataset)), "imageqa", "test").remove_columns("image")
     if any(row["is_portrait"] and any(map(has_parts, row["entities"])) for row in rows):

@@ -8,28 +8,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from annotation import shards as parquet
 from annotation.config import Config
 from annotation.errors import AnnotationError
 from annotation.execution.local import run_local
 from annotation.execution.on_ray import ray_started, run_on_ray
 from annotation.execution.work import Work
 from annotation.intake.start import prepare, write_manifest
-from annotation.items import Items, images_by_shard
 from annotation.llm.asker import Asker
 from annotation.llm.batches import BatchAsker, Limits
 from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
 from annotation.llm.pipeline import Pipeline
-from annotation.portrait_list import portrait_ids
-from annotation.progress import ProgressLog
-from annotation.run_folder import RunFolder, alone_in
-from annotation.schemas import State
+from annotation.run import shards as parquet
+from annotation.run.folder import RunFolder, alone_in
+from annotation.run.items import Items, images_by_shard
+from annotation.run.portrait_list import portrait_ids
+from annotation.run.schemas import State
 from annotation.stages.asked import PLANS
 from annotation.stages.chain import AFTER, STAGES, is_asked, stages_after
+from annotation.status.progress import ProgressLog
 from annotation.trial import Trial
-from qreal_tasks.models.batch_runner import Standing
-from qreal_tasks.models.openai_retry import StoppedRun
+from qreal_tasks.llm.batch.runner import Standing
+from qreal_tasks.llm.errors.retry import StoppedRun
 
 Executor = Literal["local", "ray"]
 
@@ -71,7 +71,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Watcher:
-    """What is told to whoever looks on; ``annotation.items`` says what the items of a stage are."""
+    """What is told to whoever looks on; ``annotation.run.items`` says what the items of a stage are."""
 
     stage: Callable[[str, int, int], None] = lambda stage, done, total: None
     """It begins, or goes on: items done before, and all."""

@@ -9,7 +9,7 @@ from typing import Self
 
 from annotation.errors import AnnotationError
 from annotation.intake.start import intake_rows
-from annotation.run_folder import RunFolder
+from annotation.run.folder import RunFolder
 from annotation.stages import detection, drafts, quality, records
 
 _ROWS = {"intake": intake_rows, "detection": detection.rows, "quality": quality.rows, "drafts": drafts.rows}

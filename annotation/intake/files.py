@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 
 from annotation.errors import AnnotationError
-from qreal_tasks.one_line import one_line
-from qreal_tasks.parquet_limits import LONGEST_PICTURE as MOST_PICTURE_BYTES
-from qreal_tasks.plain_files import NotAFileError, TooLargeError, read_bytes
+from qreal_tasks.files.parquet_limits import LONGEST_PICTURE as MOST_PICTURE_BYTES
+from qreal_tasks.files.regular import NotAFileError, TooLargeError, read_bytes
+from qreal_tasks.text.one_line import one_line
 
 NO_NAME = "the row names no picture"
 _ADDRESS = re.compile(r"\s*([a-z][a-z0-9+.-]+)://", re.IGNORECASE)

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from annotation.config import Columns
 from annotation.errors import AnnotationError
 from annotation.intake.text_files import tidy
-from qreal_tasks.one_line import one_line
-from qreal_tasks.unicode_forms import normalized
+from qreal_tasks.text.one_line import one_line
+from qreal_tasks.text.unicode_forms import normalized
 
 UNKNOWN_GENERATOR = "unknown"
 _ALSO = {"image": ("file_name", "image_file_name"), "prompt": ("text", "caption")}

@@ -25,7 +25,7 @@ from annotation.intake.listed import (
 )
 from annotation.intake.parquet_rows import embeds, parquet_rows
 from annotation.intake.table_rows import Row, Rows, text_rows
-from qreal_tasks.one_line import one_line
+from qreal_tasks.text.one_line import one_line
 
 _NAMES = (b"metadata.jsonl", b"metadata.csv", b"metadata.parquet")
 """In this order where a folder has several."""

@@ -11,10 +11,10 @@ from annotation.config import Columns
 from annotation.errors import AnnotationError
 from annotation.intake.listed import find_columns
 from annotation.intake.table_rows import Row, Rows
-from qreal_tasks.one_line import one_line
-from qreal_tasks.parquet_limits import check_parquet
-from qreal_tasks.plain_files import require_file
-from qreal_tasks.system_errors import reason_of
+from qreal_tasks.files.parquet_limits import check_parquet
+from qreal_tasks.files.regular import require_file
+from qreal_tasks.files.system_errors import reason_of
+from qreal_tasks.text.one_line import one_line
 
 if TYPE_CHECKING:
     import pyarrow as pa

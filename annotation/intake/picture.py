@@ -16,8 +16,8 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, features
 
 from annotation.config import Intake
 from annotation.errors import AnnotationError
-from qreal_tasks.models.images import pixels_digest
-from qreal_tasks.models.openai_pictures import eight_bits
+from qreal_tasks.images import pixels_digest
+from qreal_tasks.models.server.pictures import eight_bits
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 """What is stored: read by every Pillow and by browsers, or at least (TIFF) by every Pillow."""

@@ -14,15 +14,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from annotation import shards
 from annotation.config import Config, dump_config
 from annotation.errors import AnnotationError
 from annotation.intake.picture import check_picture
 from annotation.intake.sources import open_source
-from annotation.run_folder import LOCK, RunFolder, alone_in, write_listing
-from annotation.schemas import INTAKE, State
-from qreal_tasks.prompt_text import normalised_prompt
-from qreal_tasks.whole_files import beside_of, write_whole
+from annotation.run import shards
+from annotation.run.folder import LOCK, RunFolder, alone_in, write_listing
+from annotation.run.schemas import INTAKE, State
+from qreal_tasks.files.atomic import beside_of, write_whole
+from qreal_tasks.text.prompts import normalised_prompt
 
 _MANIFEST = pa.schema(
     [

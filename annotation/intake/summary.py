@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from annotation import shards
 from annotation.intake.listed import UNKNOWN_GENERATOR
-from annotation.items import counted
-from annotation.run_folder import RunFolder
-from annotation.schemas import State
-from qreal_tasks.one_line import one_line
-from qreal_tasks.prompt_text import normalised_prompt
+from annotation.run import shards
+from annotation.run.folder import RunFolder
+from annotation.run.items import counted
+from annotation.run.schemas import State
+from qreal_tasks.text.one_line import one_line
+from qreal_tasks.text.prompts import normalised_prompt
 
 _MOST_NAMED = 20
 """Inputs that are named one by one."""

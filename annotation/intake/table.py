@@ -13,7 +13,7 @@ from annotation.intake.files import NO_NAME, locate, read_file, unreadable_name
 from annotation.intake.listed import Listed, find_columns, listed_row, no_image_column
 from annotation.intake.parquet_rows import class_names, embeds, parquet_rows, schema_of, worded
 from annotation.intake.table_rows import TEXT_TABLES, text_rows
-from qreal_tasks.one_line import one_line
+from qreal_tasks.text.one_line import one_line
 
 TABLES = (*TEXT_TABLES, ".parquet")
 

@@ -14,11 +14,11 @@ from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
 from annotation.llm.outcome import Outcome, given_up, outcome_of
 from annotation.llm.request import Request
-from annotation.schemas import State
-from qreal_tasks.models.openai_chat import DEFAULT_BASE_URL, Asking, ChatClient
-from qreal_tasks.models.openai_dialect import Dialect
-from qreal_tasks.models.openai_retry import CONTENT_FILTER, StoppedRun, Verdict
-from qreal_tasks.models.openai_usage import Usage
+from annotation.run.schemas import State
+from qreal_tasks.llm.chat import DEFAULT_BASE_URL, Asking, ChatClient
+from qreal_tasks.llm.errors.retry import CONTENT_FILTER, StoppedRun, Verdict
+from qreal_tasks.llm.options import Dialect
+from qreal_tasks.llm.usage import Usage
 
 DIALECT_LOGPROBS = 20
 

@@ -18,16 +18,16 @@ from annotation.llm.calls import CallRecord
 from annotation.llm.outcome import Outcome, given_up, outcome_of
 from annotation.llm.pipeline import Plan
 from annotation.llm.replies import Form
-from annotation.run_folder import RunFolder
-from annotation.schemas import State
-from qreal_tasks.models.batch_api import Batch, BatchApi
-from qreal_tasks.models.batch_runner import MAX_BYTES, MAX_REQUESTS, PRICE_FACTOR, Batches, Line, Standing, batch_prices
-from qreal_tasks.models.batch_state import Shard, opened
-from qreal_tasks.models.openai_chat import DEFAULT_BASE_URL, api_key_for
-from qreal_tasks.models.openai_client import openai_client
-from qreal_tasks.models.openai_errors import MalformedAnswer, StatusError, error_of
-from qreal_tasks.models.openai_retry import CONTENT_FILTER, Action, StoppedRun, judge
-from qreal_tasks.models.openai_usage import Usage
+from annotation.run.folder import RunFolder
+from annotation.run.schemas import State
+from qreal_tasks.llm.batch.api import Batch, BatchApi
+from qreal_tasks.llm.batch.runner import MAX_BYTES, MAX_REQUESTS, PRICE_FACTOR, Batches, Line, Standing, batch_prices
+from qreal_tasks.llm.batch.state import Shard, opened
+from qreal_tasks.llm.chat import DEFAULT_BASE_URL, api_key_for
+from qreal_tasks.llm.client import openai_client
+from qreal_tasks.llm.errors.messages import MalformedAnswer, StatusError, error_of
+from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Action, StoppedRun, judge
+from qreal_tasks.llm.usage import Usage
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from annotation.errors import AnnotationError
 from annotation.llm.tokens import Tokens
-from qreal_tasks.models.openai_usage import Prices
+from qreal_tasks.llm.usage import Prices
 
 
 class Budget:

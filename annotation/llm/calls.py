@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from annotation.llm.outcome import KEPT, Outcome, from_json, to_json
-from qreal_tasks.models.openai_usage import Prices, Usage
-from qreal_tasks.models.sqlite_file import Kind, SqliteFile, select
+from qreal_tasks.files.sqlite_file import Kind, SqliteFile, select
+from qreal_tasks.llm.usage import Prices, Usage
 
 _KIND = Kind(
     name="record of calls",

@@ -10,15 +10,15 @@ from pydantic import ValidationError
 
 from annotation.errors import first_fault
 from annotation.llm.replies import Form
-from annotation.reasons import told
-from annotation.schemas import State
-from qreal_tasks.answers.only_json import only_json
+from annotation.run.schemas import State
+from annotation.status.reasons import told
+from qreal_tasks.answers.json.only import only_json
 from qreal_tasks.answers.spoken import Reason, spoken
-from qreal_tasks.models.openai_errors import short
-from qreal_tasks.models.openai_reading import OUT_OF_TOKENS, REFUSED, is_cut_off, read
-from qreal_tasks.models.openai_retry import CONTENT_FILTER, Verdict
+from qreal_tasks.llm.completions import OUT_OF_TOKENS, REFUSED, is_cut_off, read
+from qreal_tasks.llm.errors.messages import short
+from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Verdict
 from qreal_tasks.models.requests import Response
-from qreal_tasks.private import without_private
+from qreal_tasks.text.redaction import without_private
 
 KEPT = frozenset({State.DONE, State.REFUSED, State.FILTERED})
 """Answers for good. What failed is asked again by the next run that is told to."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from annotation.llm.asker import Asker, OpenAsker
 from annotation.llm.outcome import Outcome
 from annotation.llm.tasks import Row, Task
-from annotation.run_folder import RunFolder
+from annotation.run.folder import RunFolder
 from annotation.trial import Trial
 
 GRACE_S = 20.0

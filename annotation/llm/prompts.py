@@ -17,8 +17,8 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from annotation.errors import AnnotationError
-from qreal_tasks.settings import Settings
-from qreal_tasks.yaml_files import YamlError, explained, read, validated
+from qreal_tasks.files.settings import Settings
+from qreal_tasks.files.yaml_files import YamlError, explained, read, validated
 
 _PLACE = re.compile(r"\{([a-z_]+)\}")
 

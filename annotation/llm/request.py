@@ -17,8 +17,8 @@ from PIL import Image
 from annotation.config import LanguageModel, View
 from annotation.llm.replies import Form, schema_characters, strict_schema
 from annotation.llm.tokens import Tokens, image_tokens, shown_size
-from qreal_tasks.models.openai_dialect import Dialect
-from qreal_tasks.models.openai_pictures import data_url
+from qreal_tasks.llm.options import Dialect
+from qreal_tasks.models.server.pictures import data_url
 
 _FORM = 1
 """Changes when the same request is rendered differently."""

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from annotation.intake.picture import stored_rgb
-from annotation.run_folder import Picture, RunFolder
-from annotation.schemas import State
+from annotation.run.folder import Picture, RunFolder
+from annotation.run.schemas import State
 from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, Dimension, is_flawed
 from qreal_tasks.pages.environment import page_environment, write_page
 from qreal_tasks.pages.pictures import data_address
-from qreal_tasks.private import without_private
+from qreal_tasks.text.redaction import without_private
 
 _SIDE_PX = 640
 _QUALITY = 82

@@ -13,18 +13,18 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from annotation.merging import parts, texts
+from annotation.merging.agreement import DROP, AgreementReport
 from annotation.publish.config import NOT_STATED, PublishConfig
 from annotation.publish.evidence import CONFIG as ANNOTATIONS
 from annotation.publish.split import Split
 from annotation.publish.tally import Provenance, SplitTally
-from annotation.verification import parts, texts
-from annotation.verification.agreement import DROP, AgreementReport
 from qreal_tasks.benchmark import PROMPT_VERSION, QUESTIONS, Dimension
-from qreal_tasks.dataset import CONFIGS, SPLITS
+from qreal_tasks.dataset.source import CONFIGS, SPLITS
+from qreal_tasks.files.regular import read_text
 from qreal_tasks.metrics.bootstrap import LEVEL, Estimate
 from qreal_tasks.mini.origin import CARD_KEY, CARD_VALUE
 from qreal_tasks.mini.prompts import GENERATORS
-from qreal_tasks.plain_files import read_text
 
 _SIZES = (("n<1K", 1_000), ("1K<n<10K", 10_000), ("10K<n<100K", 100_000), ("100K<n<1M", 1_000_000))
 _ALWAYS_COUNTED = (texts.UNCHANGED, texts.ONE_EDIT, texts.COMBINED_BY_RULE, texts.COMBINED_BY_MODEL)

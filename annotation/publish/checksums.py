@@ -6,8 +6,8 @@ import hashlib
 from pathlib import Path
 
 from annotation.errors import AnnotationError
-from qreal_tasks.plain_files import open_file, read_text
-from qreal_tasks.system_errors import reason_of
+from qreal_tasks.files.regular import open_file, read_text
+from qreal_tasks.files.system_errors import reason_of
 
 NAME = "SHA256SUMS"
 

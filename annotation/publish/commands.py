@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from annotation.explained import explained, fail
-from qreal_tasks.terminal import echo
+from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
     from annotation.publish.publish import Published
@@ -47,7 +47,7 @@ def publish_command(
     with explained("publish"):
         from annotation.publish.config import PublishConfig, load_publish_config
         from annotation.publish.publish import Options, publish
-        from annotation.run_folder import RunFolder
+        from annotation.run.folder import RunFolder
 
         said = PublishConfig() if config is None else load_publish_config(config)
         options = Options(said, test_images, seed, partial, names, push)

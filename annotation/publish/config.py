@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import Field, ValidationError, field_validator
 
 from annotation.errors import AnnotationError
-from qreal_tasks.settings import Settings
-from qreal_tasks.yaml_files import YamlError, explained, read, validated
+from qreal_tasks.files.settings import Settings
+from qreal_tasks.files.yaml_files import YamlError, explained, read, validated
 
 NOT_STATED = "not stated"
 

@@ -11,11 +11,11 @@ from typing import Any
 from datasets import Features, List, Value
 
 from annotation.llm.calls import CallRecord
+from annotation.merging.merged_rows import MERGED
 from annotation.publish.material import FINAL, Material
-from annotation.schemas import DRAFTS
-from annotation.verification.merged_rows import MERGED
+from annotation.run.schemas import DRAFTS
 from qreal_tasks.benchmark import BODY_PARTS
-from qreal_tasks.private import without_private
+from qreal_tasks.text.redaction import without_private
 
 CONFIG = "annotations"
 _TEXT, _FLOAT = Value("string"), Value("float32")

@@ -11,7 +11,7 @@ from typing import Any
 from annotation.errors import AnnotationError
 from annotation.publish.card import name_in_card
 from annotation.publish.checksums import check_checksums, write_checksums
-from qreal_tasks.hub_errors import told_by_hub
+from qreal_tasks.dataset.hub_errors import told_by_hub
 
 _EVAL = "eval.yaml"
 _REFUSALS = (400, 403, 422)

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from annotation.errors import AnnotationError
+from annotation.merging.merge import Conclusion
+from annotation.merging.merged import Ballot, ballot_of, counts, read_merged
 from annotation.publish.split import ImageFacts
-from annotation.run_folder import RunFolder
-from annotation.verification.merged import Ballot, ballot_of, counts, read_merged
-from annotation.verification.merging import Conclusion
+from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import QUESTION_NAMES, Dimension
 
 Row = dict[str, Any]

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from annotation.errors import AnnotationError
-from annotation.gallery import Gallery
 from annotation.llm.calls import CallRecord
+from annotation.merging.agreement import agreement_of
+from annotation.merging.merged import settings_of_merged
 from annotation.publish import evidence
 from annotation.publish.card import Facts, card, unlicensed
 from annotation.publish.checksums import write_checksums
@@ -19,14 +20,13 @@ from annotation.publish.material import Material, left_open, material_of
 from annotation.publish.split import PAPER_IMAGES, Split, split_of, wanted_test_images
 from annotation.publish.tally import Provenance, SplitTally
 from annotation.publish.writer import MOST_FILE_BYTES, SplitWriter
-from annotation.run_folder import RunFolder
+from annotation.run.folder import RunFolder
+from annotation.run.gallery import Gallery
 from annotation.stages.records import entity_row, image_row
-from annotation.verification.agreement import agreement_of
-from annotation.verification.merged import settings_of_merged
-from qreal_tasks.dataset import CONFIGS, FEATURES, SPLITS
-from qreal_tasks.leaderboard.eval_yaml import write_eval_yaml
-from qreal_tasks.private import own_keys, without_key, without_private
-from qreal_tasks.whole_files import new_folder
+from qreal_tasks.dataset.eval_yaml import write_eval_yaml
+from qreal_tasks.dataset.source import CONFIGS, FEATURES, SPLITS
+from qreal_tasks.files.atomic import new_folder
+from qreal_tasks.text.redaction import own_keys, without_key, without_private
 
 _Writers = dict[tuple[str, str], SplitWriter]
 """By config and split."""

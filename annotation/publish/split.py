@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotation.errors import AnnotationError
-from qreal_tasks.prompt_text import normalised_prompt
+from qreal_tasks.text.prompts import normalised_prompt
 
 PAPER_TEST_IMAGES = 400
 PAPER_IMAGES = 3_088

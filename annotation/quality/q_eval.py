@@ -20,7 +20,7 @@ from annotation.devices import loading, named_content, torch_device
 from annotation.errors import AnnotationError
 from annotation.llm.prompts import load_prompt
 from annotation.llm.replies import LEVELS
-from qreal_tasks.models.loading import limit_pictures, load
+from qreal_tasks.models.local.loading import limit_pictures, load
 
 
 class QEvalScore:

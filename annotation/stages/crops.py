@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from annotation.config import Pictures
-from annotation.gallery import Gallery, pixel_box
 from annotation.llm.request import Shown
-from annotation.run_folder import Picture, RunFolder
-from annotation.schemas import State
+from annotation.run.folder import Picture, RunFolder
+from annotation.run.gallery import Gallery, pixel_box
+from annotation.run.schemas import State
 
 
 @dataclass(frozen=True)

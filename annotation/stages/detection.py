@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from annotation.config import Detection
-from annotation.gallery import Gallery
-from annotation.run_folder import Picture, RunFolder
-from annotation.schemas import State
+from annotation.run.folder import Picture, RunFolder
+from annotation.run.gallery import Gallery
+from annotation.run.schemas import State
 
 if TYPE_CHECKING:
     from annotation.detection.detector import Detector, Found

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from annotation.portrait_list import portrait_ids
-from annotation.run_folder import Picture, RunFolder
-from annotation.schemas import DRAFTS, State
+from annotation.run.folder import Picture, RunFolder
+from annotation.run.portrait_list import portrait_ids
+from annotation.run.schemas import DRAFTS, State
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES
 
 _SOURCE = ("model", "system_fingerprint", "prompt_version", "call_key")

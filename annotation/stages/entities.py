@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from annotation.gallery import Gallery
 from annotation.llm.outcome import Outcome
 from annotation.llm.prompts import load_prompt, quoted
 from annotation.llm.replies import Form
 from annotation.llm.request import Request, Shown
 from annotation.llm.tasks import Row, Task, source_of
-from annotation.run_folder import Picture, RunFolder
-from annotation.schemas import State
+from annotation.run.folder import Picture, RunFolder
+from annotation.run.gallery import Gallery
+from annotation.run.schemas import State
 
 MAX_NAME_CHARACTERS = 80
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from annotation.gallery import Gallery
 from annotation.llm.outcome import Outcome
 from annotation.llm.prompts import load_prompt, quoted
 from annotation.llm.replies import Form, language_note
 from annotation.llm.request import Request
 from annotation.llm.tasks import Row, Task, source_of
-from annotation.run_folder import RunFolder
+from annotation.run.folder import RunFolder
+from annotation.run.gallery import Gallery
 from annotation.stages.crops import Entity, detected, views
 from qreal_tasks.benchmark import QUESTION_NAMES, QUESTIONS
 

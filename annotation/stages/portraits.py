@@ -8,15 +8,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from annotation.gallery import Gallery
 from annotation.llm.outcome import Outcome
 from annotation.llm.prompts import load_prompt, quoted
 from annotation.llm.replies import Form, language_note
 from annotation.llm.request import Request
 from annotation.llm.tasks import NO_SOURCE, Row, Task, fixed, source_of
-from annotation.portrait_list import portrait_ids
-from annotation.run_folder import RunFolder
-from annotation.schemas import State
+from annotation.run.folder import RunFolder
+from annotation.run.gallery import Gallery
+from annotation.run.portrait_list import portrait_ids
+from annotation.run.schemas import State
 from annotation.stages.crops import Entity, detected, views
 from qreal_tasks.benchmark import BODY_PARTS
 

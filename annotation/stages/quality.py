@@ -10,15 +10,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from annotation.config import Quality
-from annotation.gallery import Gallery
 from annotation.llm.outcome import Outcome
 from annotation.llm.prompts import load_prompt
 from annotation.llm.replies import LEVELS, Form
 from annotation.llm.request import Request
 from annotation.llm.tasks import Row, Task
 from annotation.quality.levels import score_of
-from annotation.run_folder import RunFolder
-from annotation.schemas import State
+from annotation.run.folder import RunFolder
+from annotation.run.gallery import Gallery
+from annotation.run.schemas import State
 from annotation.stages.crops import Entity, crop_view, detected
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ No function here sees the reference, none raises on any text, and all take time 
 that cannot be read comes back as a ``Reason``.
 """
 
-from qreal_tasks.answers.entities import Entities, parse_entities
-from qreal_tasks.answers.fields import Dropped, ParsedEntity
-from qreal_tasks.answers.judgment import Judgment, parse_judgment
-from qreal_tasks.answers.regions import Located, regions_in_pixels
+from qreal_tasks.answers.entities.fields import Dropped, ParsedEntity
+from qreal_tasks.answers.entities.reading import Entities, parse_entities
+from qreal_tasks.answers.entities.regions import Located, regions_in_pixels
 from qreal_tasks.answers.scores import MOST_OF_A_REASON, Scores, parse_input_size, parse_scores, parse_unanswered
 from qreal_tasks.answers.spoken import Reason
+from qreal_tasks.answers.verdict.judgment import Judgment, parse_judgment
 
 __all__ = [
     "MOST_OF_A_REASON",

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from qreal_tasks.benchmark import Answer
-from qreal_tasks.one_line import one_line
-from qreal_tasks.private import without_private
+from qreal_tasks.text.one_line import one_line
+from qreal_tasks.text.redaction import without_private
 
 MOST_MASS = 1.01
 """A probability that was rounded several times may pass 1 by a little."""

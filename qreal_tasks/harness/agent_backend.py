@@ -8,7 +8,7 @@ from loguru import logger
 
 from qreal_tasks.harness.backend_arguments import ARGUMENTS, checked, on_this_process
 from qreal_tasks.harness.backends import EngineBackend, opened_store
-from qreal_tasks.models.agent_engine import AgentEngine
+from qreal_tasks.models.agent.engine import AgentEngine
 
 
 class QRealAgent(EngineBackend):

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from qreal_tasks.answers.reasoning import read_marks
+from qreal_tasks.files.user_cache import cache_path
 from qreal_tasks.subtasks import SUBTASKS
-from qreal_tasks.suggestions import did_you_mean
-from qreal_tasks.user_cache import cache_path
+from qreal_tasks.text.suggestions import did_you_mean
 
 STORE_ENVIRONMENT = "QREAL_ANSWERS"
 

@@ -21,14 +21,14 @@ from qreal_tasks.answers.reasoning import declare_marks
 from qreal_tasks.boxes import Space
 from qreal_tasks.harness.backend_arguments import ARGUMENTS, HARNESS_ARGUMENTS, checked, on_this_process, store_path
 from qreal_tasks.harness.box_space import declared_space
-from qreal_tasks.models.adapter_base import check_base
-from qreal_tasks.models.batching import reason_of
-from qreal_tasks.models.openai_engine import OpenAIEngine
-from qreal_tasks.models.openai_usage import Prices, Usage, load_prices
+from qreal_tasks.llm.usage import Prices, Usage, load_prices
+from qreal_tasks.models.local.adapter_base import check_base
+from qreal_tasks.models.local.batching import reason_of
+from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.requests import Request, Response
-from qreal_tasks.models.served_model import served_family
+from qreal_tasks.models.server.engine import OpenAIEngine
+from qreal_tasks.models.server.served_model import served_family
 from qreal_tasks.models.store import AnswerStore, Engine, answered_with_store
-from qreal_tasks.models.transformers_engine import TransformersEngine
 
 
 class EngineBackend(lmms):  # type: ignore[misc]

@@ -27,14 +27,14 @@ from qreal_tasks.benchmark import (
     imageqa_prompt,
     objectqa_prompt,
 )
-from qreal_tasks.dataset import ENVIRONMENT, DatasetError, locate
+from qreal_tasks.dataset.source import ENVIRONMENT, DatasetError, locate
 from qreal_tasks.harness.box_space import declared_space, is_assumed
 from qreal_tasks.harness.judge import with_scores
+from qreal_tasks.images import as_rgb
 from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.grounding import grounding_sums
 from qreal_tasks.metrics.judgment import judgment_sums, score_judgment
 from qreal_tasks.metrics.sums import Ratio, aggregate
-from qreal_tasks.models.images import as_rgb
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, to_json
 from qreal_tasks.samples import NO_INPUT_SIZE, grounding_record, in_human_set, judgment_record, reference_regions
 

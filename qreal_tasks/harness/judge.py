@@ -44,9 +44,9 @@ class _Live:
     _why: str = ""
 
     def scored(self, record: GroundingRecord) -> GroundingRecord:
+        from qreal_tasks.files.sqlite_file import StoreError
         from qreal_tasks.judge.records import judged, unscored
-        from qreal_tasks.models.openai_retry import StoppedRun
-        from qreal_tasks.models.sqlite_file import StoreError
+        from qreal_tasks.llm.errors.retry import StoppedRun
 
         if not self._stopped.is_set():
             try:
@@ -66,9 +66,9 @@ class _Live:
 
 @functools.cache
 def _live(name: str) -> _Live | None:
+    from qreal_tasks.files.sqlite_file import StoreError
     from qreal_tasks.judge.judge import Judge, cache_path
     from qreal_tasks.judge.manifest import ManifestError, load_manifest
-    from qreal_tasks.models.sqlite_file import StoreError
 
     try:
         manifest = load_manifest(name)

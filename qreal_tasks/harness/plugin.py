@@ -14,7 +14,7 @@ from typing import Any
 from loguru import logger
 
 from qreal_tasks.harness import TASKS_FOLDER
-from qreal_tasks.one_line import printable
+from qreal_tasks.text.one_line import printable
 
 BACKENDS = {
     "qreal_hf": "qreal_tasks.harness.backends.QRealHF",

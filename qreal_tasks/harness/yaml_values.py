@@ -13,7 +13,7 @@ from typing import Any
 from loguru import logger
 
 from qreal_tasks.answers.reasoning import declared_marks
-from qreal_tasks.dataset import DatasetError, Source, load, locate
+from qreal_tasks.dataset.source import DatasetError, Source, load, locate
 from qreal_tasks.harness.box_space import ASSUMED_NOTICE, declared_space, is_assumed
 from qreal_tasks.mini import MINI_NOTICE
 

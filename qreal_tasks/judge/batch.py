@@ -20,8 +20,8 @@ from qreal_tasks.judge.judge import Judge
 from qreal_tasks.judge.manifest import Manifest
 from qreal_tasks.judge.pairs import Judgement, Pair, unjudged
 from qreal_tasks.judge.prompt import messages
-from qreal_tasks.models.batch_api import Batch, BatchApi
-from qreal_tasks.models.batch_runner import (
+from qreal_tasks.llm.batch.api import Batch, BatchApi
+from qreal_tasks.llm.batch.runner import (
     MAX_BYTES,
     MAX_REQUESTS,
     Batches,
@@ -31,13 +31,13 @@ from qreal_tasks.models.batch_runner import (
     check_limits,
     reason_without_line,
 )
-from qreal_tasks.models.batch_state import Shard, opened
-from qreal_tasks.models.openai_chat import DEFAULT_BASE_URL, api_key_for
-from qreal_tasks.models.openai_client import openai_client
-from qreal_tasks.models.openai_errors import MalformedAnswer, StatusError, error_of, short
-from qreal_tasks.models.openai_retry import CONTENT_FILTER, Action, StoppedRun
-from qreal_tasks.models.openai_retry import judge as verdict_on
-from qreal_tasks.models.openai_usage import Usage
+from qreal_tasks.llm.batch.state import Shard, opened
+from qreal_tasks.llm.chat import DEFAULT_BASE_URL, api_key_for
+from qreal_tasks.llm.client import openai_client
+from qreal_tasks.llm.errors.messages import MalformedAnswer, StatusError, error_of, short
+from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Action, StoppedRun
+from qreal_tasks.llm.errors.retry import judge as verdict_on
+from qreal_tasks.llm.usage import Usage
 
 _NEEDS_DIALECT = "the model rejects a parameter ({}); judge without --batch, which finds out what it takes"
 

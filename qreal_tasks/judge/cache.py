@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from qreal_tasks.files.sqlite_file import Kind, SqliteFile, select
 from qreal_tasks.judge.pairs import Judgement, Pair, unjudged
-from qreal_tasks.models.openai_reading import REFUSED
-from qreal_tasks.models.openai_retry import CONTENT_FILTER
-from qreal_tasks.models.openai_usage import Prices, Usage
-from qreal_tasks.models.sqlite_file import Kind, SqliteFile, select
+from qreal_tasks.llm.completions import REFUSED
+from qreal_tasks.llm.errors.retry import CONTENT_FILTER
+from qreal_tasks.llm.usage import Prices, Usage
 
 KEPT_REASONS = frozenset({REFUSED, CONTENT_FILTER})
 """Decisions about the pair itself. An answer that is cut off, no JSON or out of range is another matter: the same

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from qreal_tasks.command_line import PROMPTS, fail
-from qreal_tasks.terminal import echo
+from qreal_tasks.console.command_line import PROMPTS, fail
+from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
     from qreal_tasks.benchmark import Style
@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # `qreal --help` answers at once
     from qreal_tasks.judge.pairs import Judgement, Pair
     from qreal_tasks.judge.ranking_changes import RankingChange
     from qreal_tasks.records import GroundingRecord
-    from qreal_tasks.report.run_folder import Run
+    from qreal_tasks.results.run_folder import Run
 
 
 class _RunIsDefault(TyperGroup):
@@ -54,12 +54,12 @@ def run_command(
     What was judged before costs nothing. Ends with the numbers that changed. With --batch the command can be stopped
     at any time: started again, it goes on with the batches it had submitted.
     """
+    from qreal_tasks.files.sqlite_file import StoreError
     from qreal_tasks.judge.manifest import ManifestError, load_manifest
     from qreal_tasks.judge.records import judged
-    from qreal_tasks.models.openai_retry import StoppedRun
-    from qreal_tasks.models.sqlite_file import StoreError
-    from qreal_tasks.report.rejudge import rejudge, scores_of_others
-    from qreal_tasks.report.run_folder import RunFolderError
+    from qreal_tasks.llm.errors.retry import StoppedRun
+    from qreal_tasks.results.rejudge import rejudge, scores_of_others
+    from qreal_tasks.results.run_folder import RunFolderError
 
     try:
         manifest = load_manifest(judge)
@@ -95,11 +95,11 @@ def probe_command(
     Identical texts, paraphrases, reversed meanings, shuffled references, empty and very long texts, and descriptions
     that hold instructions. Exit status 1 when it fails one of the checks.
     """
+    from qreal_tasks.files.sqlite_file import StoreError
     from qreal_tasks.judge.manifest import ManifestError, load_manifest
     from qreal_tasks.judge.probe import probe
-    from qreal_tasks.models.openai_retry import StoppedRun
-    from qreal_tasks.models.sqlite_file import StoreError
-    from qreal_tasks.report.judge_tables import print_probe
+    from qreal_tasks.judge.tables import print_probe
+    from qreal_tasks.llm.errors.retry import StoppedRun
 
     try:
         manifest = load_manifest(judge)
@@ -125,13 +125,13 @@ def agree_command(
 
     The runs themselves stay as they are. Only runs with the same prompts are ranked with each other.
     """
+    from qreal_tasks.files.sqlite_file import StoreError
     from qreal_tasks.judge.agreement import agreement, pair_scores
     from qreal_tasks.judge.manifest import ManifestError, load_manifest
     from qreal_tasks.judge.records import judged
-    from qreal_tasks.models.openai_retry import StoppedRun
-    from qreal_tasks.models.sqlite_file import StoreError
-    from qreal_tasks.report.judge_tables import print_agreement
-    from qreal_tasks.report.run_folder import RunFolderError
+    from qreal_tasks.judge.tables import print_agreement
+    from qreal_tasks.llm.errors.retry import StoppedRun
+    from qreal_tasks.results.run_folder import RunFolderError
 
     pairs: dict[str, dict[Any, float | None]] = {}
     means: dict[str, dict[str, float | None]] = {}
@@ -171,7 +171,7 @@ def similarity_command(
     """
     from qreal_tasks.judge.similarity import DEFAULT_ENCODER, load_encoder, score_similarity
     from qreal_tasks.pages.numbers import decimals
-    from qreal_tasks.report.run_folder import RunFolderError
+    from qreal_tasks.results.run_folder import RunFolderError
 
     try:
         records = _groundings(_read(run, prompts))
@@ -204,9 +204,9 @@ def _open_batches(manifest: Manifest, cache: Path | None, poll_s: float) -> Judg
 
 def _shown_in_batches(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement]]:
     """The judge with a line for what it submits, and one bar for what the server has answered."""
-    from qreal_tasks.bars import Bar, progress
+    from qreal_tasks.console.progress_bar import Bar, progress
     from qreal_tasks.judge.batch import BatchJudge
-    from qreal_tasks.models.batch_runner import Standing
+    from qreal_tasks.llm.batch.runner import Standing
 
     assert isinstance(judge, BatchJudge)
 
@@ -232,7 +232,7 @@ def _shown_in_batches(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement
 
 def _shown(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement]]:
     """The judge with one bar: rate, remaining time, and the cost so far."""
-    from qreal_tasks.bars import Bar, progress
+    from qreal_tasks.console.progress_bar import Bar, progress
 
     def ask(pairs: Sequence[Pair]) -> list[Judgement]:
         found = {}
@@ -251,7 +251,7 @@ def _shown(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement]]:
 def _outcome(judge: Judge) -> str:
     """Counts of what came of the pairs, calls, and money; then why pairs have no score."""
     from qreal_tasks.judge.judge import EMPTY_PREDICTION, FROM_CACHE, SCORED
-    from qreal_tasks.report.reasons import of_pairs
+    from qreal_tasks.results.reasons import of_pairs
 
     found = dict(judge.counts.most_common())
     known = {what: found.pop(what) for what in (SCORED, FROM_CACHE, EMPTY_PREDICTION) if what in found}
@@ -263,7 +263,7 @@ def _outcome(judge: Judge) -> str:
 
 
 def _read(path: Path, style: Style | None) -> Run:
-    from qreal_tasks.report.run_folder import newest_results, read_run
+    from qreal_tasks.results.run_folder import newest_results, read_run
 
     return read_run(newest_results(path), style)
 

@@ -16,17 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from qreal_tasks import user_cache
+from qreal_tasks.files import user_cache
 from qreal_tasks.judge.background import Background
 from qreal_tasks.judge.cache import Call, JudgeCache
 from qreal_tasks.judge.manifest import Manifest
 from qreal_tasks.judge.pairs import Judgement, Pair, unjudged
 from qreal_tasks.judge.prompt import messages, response_format
 from qreal_tasks.judge.reading import judgement_of
-from qreal_tasks.models.openai_chat import DEFAULT_BASE_URL, Asking, ChatClient
-from qreal_tasks.models.openai_dialect import Dialect
-from qreal_tasks.models.openai_retry import CONTENT_FILTER, StoppedRun, Verdict
-from qreal_tasks.models.openai_usage import Usage
+from qreal_tasks.llm.chat import DEFAULT_BASE_URL, Asking, ChatClient
+from qreal_tasks.llm.errors.retry import CONTENT_FILTER, StoppedRun, Verdict
+from qreal_tasks.llm.options import Dialect
+from qreal_tasks.llm.usage import Usage
 from qreal_tasks.records import NO_REASON
 
 CACHE_ENVIRONMENT = "QREAL_JUDGE_CACHE"

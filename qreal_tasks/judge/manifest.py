@@ -19,10 +19,10 @@ from typing import Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from qreal_tasks.models.addresses import is_path, is_plain_address, is_public_address, last_name
-from qreal_tasks.models.openai_usage import Prices
-from qreal_tasks.settings import Settings
-from qreal_tasks.yaml_files import YamlError, explained, field_names, read, validated
+from qreal_tasks.files.settings import Settings
+from qreal_tasks.files.yaml_files import YamlError, explained, field_names, read, validated
+from qreal_tasks.llm.usage import Prices
+from qreal_tasks.text.addresses import is_path, is_plain_address, is_public_address, last_name
 
 _FORM = 2
 """Changes when this package renders the same manifest differently or reads the same answer differently."""

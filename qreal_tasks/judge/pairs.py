@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from qreal_tasks.one_line import one_line
-from qreal_tasks.private import without_private
+from qreal_tasks.text.one_line import one_line
+from qreal_tasks.text.redaction import without_private
 
 MOST_SAID = 100
 """Characters of what came instead of a score, as records keep it."""

@@ -29,8 +29,8 @@ from typing import ClassVar, NamedTuple
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from qreal_tasks.files.yaml_files import YamlError, read, validated
 from qreal_tasks.judge.pairs import Pair
-from qreal_tasks.yaml_files import YamlError, read, validated
 
 TEXTS = Path(__file__).with_name("probes.yaml")
 LONG_WORDS = 2000

@@ -14,7 +14,7 @@ from typing import Any
 
 from qreal_tasks.judge.manifest import Manifest
 from qreal_tasks.judge.pairs import Pair
-from qreal_tasks.models.openai_dialect import JsonMode
+from qreal_tasks.llm.options import JsonMode
 
 SCHEMA = {
     "type": "object",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from qreal_tasks.answers.only_json import only_json
+from qreal_tasks.answers.json.only import only_json
 from qreal_tasks.answers.spoken import spoken
 from qreal_tasks.judge.pairs import Judgement, unjudged
-from qreal_tasks.models.openai_reading import is_cut_off, read
+from qreal_tasks.llm.completions import is_cut_off, read
 
 TRUNCATED = "truncated"
 MALFORMED = "malformed JSON"

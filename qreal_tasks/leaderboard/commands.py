@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qreal_tasks.command_line import PROMPTS, as_folder, fail
-from qreal_tasks.terminal import echo
+from qreal_tasks.console.command_line import PROMPTS, as_folder, fail
+from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` needs none of them
-    from qreal_tasks.leaderboard.references import References
+    from qreal_tasks.leaderboard.submission.references import References
 
 submit_app = typer.Typer(help="Submit a run to a leaderboard, or check a submission.", no_args_is_help=True)
 leaderboard_app = typer.Typer(help="Build a leaderboard from submissions.", no_args_is_help=True)
@@ -28,8 +28,8 @@ _DATA_OF_RUN = typer.Option("--data", help="Dataset to check against. Default: t
 def _references(data: str | None) -> References:
     import os
 
-    from qreal_tasks.dataset import ENVIRONMENT, DatasetError
-    from qreal_tasks.leaderboard.references import load_references
+    from qreal_tasks.dataset.source import ENVIRONMENT, DatasetError
+    from qreal_tasks.leaderboard.submission.references import load_references
 
     if not data and not os.environ.get(ENVIRONMENT):
         raise DatasetError(f"which dataset? Pass --data org/name, org/name@revision or a folder, or set {ENVIRONMENT}")
@@ -59,9 +59,9 @@ def pack_command(
     --limit, or whose numbers are not those of their samples. Ends with the check that a leaderboard makes, when the
     dataset can be loaded.
     """
-    from qreal_tasks.dataset import DatasetError
-    from qreal_tasks.leaderboard.pack import PackError, Said, pack_run
-    from qreal_tasks.report.run_folder import RunFolderError, newest_results, read_run
+    from qreal_tasks.dataset.source import DatasetError
+    from qreal_tasks.leaderboard.submission.pack import PackError, Said, pack_run
+    from qreal_tasks.results.run_folder import RunFolderError, newest_results, read_run
 
     try:
         results = newest_results(run)
@@ -88,7 +88,7 @@ def check_command(
     data: Annotated[str | None, _DATA] = None,
 ) -> None:
     """Recompute every number of a submission and hold every sample against the dataset. Exit status 1 when refused."""
-    from qreal_tasks.dataset import DatasetError
+    from qreal_tasks.dataset.source import DatasetError
 
     try:
         references = _references(data)
@@ -110,11 +110,11 @@ def export_command(
     prompts: Annotated[Any, PROMPTS] = None,
 ) -> None:
     """Write the numbers of a run for others: the hub's evaluation file, Every Eval Ever, a model card."""
-    from qreal_tasks.leaderboard.every_eval_ever import write_every_eval_ever
-    from qreal_tasks.leaderboard.export_source import ExportError, load_source
-    from qreal_tasks.leaderboard.exports import model_card_section, write_hub_results
-    from qreal_tasks.report.run_folder import RunFolderError
-    from qreal_tasks.whole_files import write_whole
+    from qreal_tasks.files.atomic import write_whole
+    from qreal_tasks.leaderboard.exports.every_eval_ever import write_every_eval_ever
+    from qreal_tasks.leaderboard.exports.export_source import ExportError, load_source
+    from qreal_tasks.leaderboard.exports.hub import model_card_section, write_hub_results
+    from qreal_tasks.results.run_folder import RunFolderError
 
     if not (hub_results or every_eval_ever or model_card):
         fail("submit export", "nothing to write: pass --hub-results DIR, --every-eval-ever DIR or --model-card FILE")
@@ -132,8 +132,8 @@ def export_command(
 
 
 def _check(command: str, folder: Path, references: References) -> None:
-    from qreal_tasks.leaderboard.check import check_submission
     from qreal_tasks.leaderboard.lints import lints
+    from qreal_tasks.leaderboard.submission.check import check_submission
 
     checked = check_submission(folder, references)
     if checked.problems:
@@ -167,11 +167,11 @@ def build_command(
 
     Beside the pages: board.json and board.csv. Refused submissions are listed with the reasons.
     """
-    from qreal_tasks.dataset import DatasetError
+    from qreal_tasks.dataset.source import DatasetError
     from qreal_tasks.judge.manifest import ManifestError, load_manifest
-    from qreal_tasks.leaderboard.board import BoardError, build_board
-    from qreal_tasks.leaderboard.cache import CheckCache
-    from qreal_tasks.leaderboard.site import SiteError, require_own_folder, write_site
+    from qreal_tasks.leaderboard.board.board import BoardError, build_board
+    from qreal_tasks.leaderboard.board.cache import CheckCache
+    from qreal_tasks.leaderboard.board.site import SiteError, require_own_folder, write_site
 
     try:
         require_own_folder(out, submissions)

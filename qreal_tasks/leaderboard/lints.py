@@ -8,11 +8,11 @@ from qreal_tasks.metrics.feasibility import Verdict
 from qreal_tasks.metrics.objectqa import split_by_question
 from qreal_tasks.metrics.reversal import reversal
 from qreal_tasks.pages.numbers import percent
-from qreal_tasks.private import private_part
 from qreal_tasks.records import JudgmentRecord
-from qreal_tasks.report import reasons
-from qreal_tasks.report.box_lints import box_lints
-from qreal_tasks.report.score import GroupScores, RunScores
+from qreal_tasks.results import reasons
+from qreal_tasks.results.box_lints import box_lints
+from qreal_tasks.results.score import GroupScores, RunScores
+from qreal_tasks.text.redaction import private_part
 
 WORTH_SAYING = 0.01
 """Share from which something odd is mentioned."""

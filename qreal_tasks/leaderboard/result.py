@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 
 from qreal_tasks.benchmark import QUESTION_NAMES
-from qreal_tasks.leaderboard.check import Checked
-from qreal_tasks.leaderboard.claims import SEED
 from qreal_tasks.leaderboard.lints import MOST_LEFT_OUT, lints
-from qreal_tasks.leaderboard.manifest import Manifest
-from qreal_tasks.leaderboard.problems import Problem
-from qreal_tasks.leaderboard.tasks import MEAN, MEAN_SETS, Half
+from qreal_tasks.leaderboard.submission.check import Checked
+from qreal_tasks.leaderboard.submission.claims import SEED
+from qreal_tasks.leaderboard.submission.manifest import Manifest
+from qreal_tasks.leaderboard.submission.problems import Problem
+from qreal_tasks.leaf_tasks import MEAN, MEAN_SETS, Half
 from qreal_tasks.metrics.bootstrap import RESAMPLES, percentiles, resample_weights
 from qreal_tasks.metrics.grounding import GroundingTable, score_grounding
 from qreal_tasks.metrics.objectqa import OVERALL, ObjectQATable
 from qreal_tasks.metrics.sums import FloatArray, none_if_nan
-from qreal_tasks.private import without_private
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
-from qreal_tasks.report.score import to_json
+from qreal_tasks.results.score import to_json
+from qreal_tasks.text.redaction import without_private
 
 OBJECTQA_AUC, IMAGEQA_F1, IMAGEQA_JOINT = "objectqa_auc", "imageqa_f1_at_50", "imageqa_joint_score"
 HEADLINES = (OBJECTQA_AUC, IMAGEQA_F1, IMAGEQA_JOINT)

@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from qreal_tasks.benchmark import QUESTION_NAMES
-from qreal_tasks.dataset import CONFIGS, FEATURES, SPLITS
+from qreal_tasks.dataset.source import CONFIGS, FEATURES, SPLITS
+from qreal_tasks.files.atomic import new_folder
 from qreal_tasks.mini.card import card
 from qreal_tasks.mini.plan import ImagePlan, plan_images
 from qreal_tasks.mini.prompts import MIN_IMAGES
 from qreal_tasks.mini.rows import DrawnRows, Row, draw_rows
-from qreal_tasks.whole_files import new_folder
 
 _ROWS_PER_GROUP = 200
 """A group is read as a whole; small enough for the hub's viewer."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from qreal_tasks.models.images import Size, ratio_in_range, sides_in_range
+from qreal_tasks.images import Size, ratio_in_range, sides_in_range
 
 
 @dataclass(frozen=True)

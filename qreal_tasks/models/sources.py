@@ -9,9 +9,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from qreal_tasks.models.addresses import is_path
-from qreal_tasks.plain_files import read_text
-from qreal_tasks.system_errors import reason_of
+from qreal_tasks.files.regular import read_text
+from qreal_tasks.files.system_errors import reason_of
+from qreal_tasks.text.addresses import is_path
 
 ADAPTER_SETTINGS = "adapter_config.json"
 """What tells the folder of a PEFT adapter from that of a whole model."""

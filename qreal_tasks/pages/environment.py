@@ -13,10 +13,10 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import escape
 
-from qreal_tasks.models.addresses import shown, shown_arguments
+from qreal_tasks.files.atomic import write_whole
 from qreal_tasks.pages.numbers import decimals, interval, p_value, percent, whole
-from qreal_tasks.private import own_keys, without_key
-from qreal_tasks.whole_files import write_whole
+from qreal_tasks.text.addresses import shown, shown_arguments
+from qreal_tasks.text.redaction import own_keys, without_key
 
 _FOLDER = "templates"
 

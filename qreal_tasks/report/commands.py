@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qreal_tasks.command_line import PROMPTS, as_folder, fail
-from qreal_tasks.terminal import echo
+from qreal_tasks.console.command_line import PROMPTS, as_folder, fail
+from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
     from qreal_tasks.benchmark import Style
-    from qreal_tasks.report.run_folder import Run
-    from qreal_tasks.report.score import RunScores
+    from qreal_tasks.results.run_folder import Run
+    from qreal_tasks.results.score import RunScores
 
 _RUN = typer.Argument(help="Output folder of a run, or its *_results.json.", show_default=False)
 _RUNS = typer.Argument(help="Output folders of runs, or their *_results.json.", show_default=False)
@@ -56,9 +56,9 @@ def print_score(
     Raises:
         typer.Exit: with status 1, after a message, when the run cannot be read or its numbers are not the live run's.
     """
-    from qreal_tasks.report.run_folder import RunFolderError, newest_results, read_run
-    from qreal_tasks.report.score import differences, score_run, to_json
     from qreal_tasks.report.tables import print_scores
+    from qreal_tasks.results.run_folder import RunFolderError, newest_results, read_run
+    from qreal_tasks.results.score import differences, score_run, to_json
 
     try:
         run = read_run(newest_results(path), style)
@@ -109,9 +109,9 @@ def compare_command(
     would take to show a difference. Runs whose samples, references, versions, prompts or judges differ are refused.
     Of a run with tasks of both prompt styles those are read that the first run has.
     """
-    from qreal_tasks.report.compare import compare_runs
     from qreal_tasks.report.compare_tables import comparison_json, print_comparison
-    from qreal_tasks.report.run_folder import RunFolderError
+    from qreal_tasks.results.compare import compare_runs
+    from qreal_tasks.results.run_folder import RunFolderError
 
     if baseline > len(runs):
         fail("compare", f"--baseline is {baseline}, expected a position among the {len(runs)} runs")
@@ -136,7 +136,7 @@ def compare_command(
 
 def _read_alike(paths: list[Path], style: Style | None) -> list[Run]:
     """The runs; where one has tasks of both styles, those of the first run's style."""
-    from qreal_tasks.report.run_folder import BothStylesError, newest_results, read_run
+    from qreal_tasks.results.run_folder import BothStylesError, newest_results, read_run
 
     found: list[Run] = []
     for path in paths:

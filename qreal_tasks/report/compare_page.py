@@ -8,9 +8,9 @@ from qreal_tasks import __version__
 from qreal_tasks.benchmark import Dimension
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.pages.environment import page_environment, write_page
-from qreal_tasks.report.asked import asked_with
-from qreal_tasks.report.compare import IMAGEQA_METRICS, OBJECTQA_METRICS, Comparison, Pair
 from qreal_tasks.report.compare_tables import notes
+from qreal_tasks.results.asked import asked_with
+from qreal_tasks.results.compare import IMAGEQA_METRICS, OBJECTQA_METRICS, Comparison, Pair
 
 _WIDTH, _MIDDLE = 150, 75
 """Of the strip that shows an interval, and where 0 is in it."""

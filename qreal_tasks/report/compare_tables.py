@@ -10,9 +10,10 @@ from rich.table import Table
 
 from qreal_tasks.benchmark import Dimension
 from qreal_tasks.pages.numbers import UNDEFINED, decimals, interval, p_value, whole
-from qreal_tasks.report.asked import asked_with, other_words
-from qreal_tasks.report.box_lints import box_lints
-from qreal_tasks.report.compare import (
+from qreal_tasks.report.tables import new_console, new_table
+from qreal_tasks.results.asked import asked_with, other_words
+from qreal_tasks.results.box_lints import box_lints
+from qreal_tasks.results.compare import (
     IMAGEQA_METRICS,
     OBJECTQA_METRICS,
     Comparison,
@@ -20,8 +21,7 @@ from qreal_tasks.report.compare import (
     Findings,
     Pair,
 )
-from qreal_tasks.report.score import GroupScores
-from qreal_tasks.report.tables import new_console, new_table
+from qreal_tasks.results.score import GroupScores
 
 Groups = Mapping[str, GroupScores]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, question
 from qreal_tasks.pages.numbers import decimals, interval, whole
 from qreal_tasks.report.curves import Bin, Points, decision_point, detection_points, reliability, roc_curve
-from qreal_tasks.report.score import GroupScores, RunScores
-from qreal_tasks.report.slices import groundings_of, judgments_of
+from qreal_tasks.results.score import GroupScores, RunScores
+from qreal_tasks.results.slices import groundings_of, judgments_of
 
 WIDTH, HEIGHT = 260, 236
 """Of the drawing, in its own units."""

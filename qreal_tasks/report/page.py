@@ -9,17 +9,17 @@ from typing import Any
 
 from qreal_tasks import __version__
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, QUESTIONS, Dimension
-from qreal_tasks.models.addresses import shown
 from qreal_tasks.pages.environment import page_environment, write_page
 from qreal_tasks.report import columns
-from qreal_tasks.report.asked import asked_with, other_words, prompt_of
 from qreal_tasks.report.figures import calibration_figures, detection_figure, roc_figures
 from qreal_tasks.report.gallery import Miss, SureAndWrong, surest_wrong, worst_misses
-from qreal_tasks.report.lints import lints
 from qreal_tasks.report.pictures import Pictures, load_pictures
-from qreal_tasks.report.reasons import answer_phrase
-from qreal_tasks.report.score import GroupScores, RunScores
-from qreal_tasks.report.slices import Heatmap, generator_heatmap, groundings_of, judgments_of, portraits_apart
+from qreal_tasks.results.asked import asked_with, other_words, prompt_of
+from qreal_tasks.results.lints import lints
+from qreal_tasks.results.reasons import answer_phrase
+from qreal_tasks.results.score import GroupScores, RunScores
+from qreal_tasks.results.slices import Heatmap, generator_heatmap, groundings_of, judgments_of, portraits_apart
+from qreal_tasks.text.addresses import shown
 
 SHOWN = 24
 """Pictures of each gallery unless told otherwise: 24 images and 24 crops make a page of a few megabytes."""

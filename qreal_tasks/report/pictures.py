@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from qreal_tasks.models.images import as_rgb
+from qreal_tasks.images import as_rgb
 from qreal_tasks.pages.pictures import data_address
-from qreal_tasks.private import without_private
+from qreal_tasks.text.redaction import without_private
 
 IMAGE_SIDE_PX, CROP_SIDE_PX = 720, 260
 _QUALITY = 80
@@ -44,7 +44,7 @@ def load_pictures(data: str, sizes: Mapping[str, tuple[int, int]], entities: Col
     """
     if not sizes and not entities:
         return Pictures()
-    from qreal_tasks.dataset import DatasetError, load, locate
+    from qreal_tasks.dataset.source import DatasetError, load, locate
 
     trouble: dict[str, str] = {}
     images: dict[str, str] = {}

@@ -9,21 +9,21 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from qreal_tasks import terminal
 from qreal_tasks.benchmark import QUESTION_NAMES, Dimension, question
+from qreal_tasks.console import terminal
 from qreal_tasks.metrics.feasibility import Verdict
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.pages.numbers import decimals, interval, percent
-from qreal_tasks.report import reasons
-from qreal_tasks.report.asked import WORDS, asked_with, other_words
-from qreal_tasks.report.box_lints import box_lints
-from qreal_tasks.report.lints import THIN_LIMIT
-from qreal_tasks.report.score import GroupScores, RunScores
-from qreal_tasks.report.unanswered import incomplete
+from qreal_tasks.results import reasons
+from qreal_tasks.results.asked import WORDS, asked_with, other_words
+from qreal_tasks.results.box_lints import box_lints
+from qreal_tasks.results.lints import THIN_LIMIT
+from qreal_tasks.results.score import GroupScores, RunScores
+from qreal_tasks.results.unanswered import incomplete
 
 if TYPE_CHECKING:  # a table of scores needs no dataset library
-    from qreal_tasks.dataset import Source
-    from qreal_tasks.dataset_check import Info
+    from qreal_tasks.dataset.check import Info
+    from qreal_tasks.dataset.source import Source
 
 _PIPE_WIDTH = 130
 """Columns when the output is no terminal, so that a log is not folded at 80."""

@@ -12,7 +12,7 @@ from tiny_annotators import write_tiny_grounding_dino, write_tiny_q_eval
 
 from annotation.demo.server import Asked, ScriptedServer
 from annotation.execution.driver import Options, Watcher, Where, init, run_stages
-from annotation.run_folder import RunFolder
+from annotation.run.folder import RunFolder
 
 CHAIN_IMAGES = 64
 

@@ -1,5 +1,5 @@
 """Keys, addresses and home folders put into every entrance of `qreal annotate`, and searched for in all that it writes:
-keys nowhere, addresses and folders in nothing that is made for others (``qreal_tasks.private``)."""
+keys nowhere, addresses and folders in nothing that is made for others (``qreal_tasks.text.redaction``)."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from verified_run import cast, merge_run
 from annotation.commands import annotate_app
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from annotation.execution.driver import Options, Watcher, Where, init, run_stages
+from annotation.label_studio.server import _last_words
+from annotation.label_studio.tasks import sizes_of, task_of
+from annotation.label_studio.workplace import Seat, Workplace, run_id_of, save_workplace, verification_folder
 from annotation.llm.batches import Limits
-from annotation.run_folder import RunFolder
-from annotation.verification.combine import made_by
-from annotation.verification.forms import all_forms
-from annotation.verification.server import _last_words
-from annotation.verification.tasks import sizes_of, task_of
-from annotation.verification.workplace import Seat, Workplace, run_id_of, save_workplace, verification_folder
-from qreal_tasks.models.openai_retry import StoppedRun
-from qreal_tasks.private import private_part
+from annotation.merging.combine import made_by
+from annotation.merging.forms import all_forms
+from annotation.run.folder import RunFolder
+from qreal_tasks.llm.errors.retry import StoppedRun
+from qreal_tasks.text.redaction import private_part
 
 KEY, TOKEN, LABELS = KEYS["OPENAI_API_KEY"], KEYS["HF_TOKEN"], KEYS["LABEL_STUDIO_API_KEY"]
 SEAT_TOKEN = "canaryseat7"

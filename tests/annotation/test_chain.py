@@ -16,13 +16,13 @@ from small_set import write_hub_layout
 from annotation.config import dump_config
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from annotation.execution.driver import Options, Watcher, Where, discard_failed, init, run_stages
-from annotation.run_folder import RunFolder
-from annotation.schemas import State
+from annotation.run.folder import RunFolder
+from annotation.run.schemas import State
 from annotation.stages.chain import STAGES, stages_after
 from qreal_tasks.benchmark import BODY_PARTS
-from qreal_tasks.dataset import FEATURES, locate
-from qreal_tasks.dataset_check import check
-from qreal_tasks.dataset_columns import wrong_columns
+from qreal_tasks.dataset.check import check
+from qreal_tasks.dataset.columns import wrong_columns
+from qreal_tasks.dataset.source import FEATURES, locate
 
 
 def rows_of(run: RunFolder, stage: str) -> list[dict[str, Any]]:

@@ -12,15 +12,15 @@ import pytest
 from annotating import answer, config_for, write_pictures
 from typer.testing import CliRunner
 
-from annotation import shards
 from annotation.commands import annotate_app
 from annotation.config import dump_config, load_config
 from annotation.demo.server import ScriptedServer, error
 from annotation.errors import AnnotationError
-from annotation.items import images_by_shard
-from annotation.progress import Pace, ProgressLog, paces
-from annotation.run_folder import RunFolder
-from annotation.status import status_of
+from annotation.run import shards
+from annotation.run.folder import RunFolder
+from annotation.run.items import images_by_shard
+from annotation.status.progress import Pace, ProgressLog, paces
+from annotation.status.status import status_of
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "annotation"
 OF_RUNS = sorted(path for path in CONFIGS.glob("*.yaml") if path.name != "publish.yaml")  # that one is for `publish`
@@ -185,7 +185,8 @@ def test_help_and_language_model_stages_need_neither_torch_nor_ray() -> None:
         "try: main()\n"
         "except SystemExit: pass\n"
         "assert not {'torch', 'ray', 'transformers', 'datasets', 'pyarrow', 'openai'} & set(sys.modules), 'help'\n"
-        "import annotation.execution.driver, annotation.status, annotation.preview.page, annotation.estimate\n"
+        "import annotation.execution.driver, annotation.preview.page\n"
+        "import annotation.status.estimate, annotation.status.status\n"
         "loaded = {'torch', 'ray', 'transformers', 'lmms_eval', 'trl', 'peft'} & set(sys.modules)\n"
         "assert not loaded, loaded\n"
     )

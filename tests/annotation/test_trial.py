@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 from annotation.commands import annotate_app
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from annotation.execution.driver import Options, Watcher, Where, init, run_stages
-from annotation.reasons import Reasons
-from annotation.run_folder import RunFolder
-from annotation.schemas import State
+from annotation.run.folder import RunFolder
+from annotation.run.schemas import State
+from annotation.status.reasons import Reasons
 from annotation.trial import IN_A_ROW
-from qreal_tasks.models.openai_retry import StoppedRun
+from qreal_tasks.llm.errors.retry import StoppedRun
 
 EXPECTED = "Expected: JSON with entities (a list, each with name and is_person), and nothing else."
 NO_TOKEN = {"prompt_tokens": 9, "completion_tokens": 0, "total_tokens": 9}

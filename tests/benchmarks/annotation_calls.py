@@ -43,7 +43,7 @@ from annotating import config_for
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from annotation.execution.driver import Options, Watcher, Where, init, run_stages
 from annotation.llm.asker import dialect_of
-from annotation.run_folder import RunFolder
+from annotation.run.folder import RunFolder
 from annotation.stages.entities import tasks
 
 CALLS, CONCURRENCY, LATENCY_S = 2000, 32, 0.05

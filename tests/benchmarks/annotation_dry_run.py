@@ -28,10 +28,10 @@ from annotating import answer, config_for, mini_pictures
 from tiny_annotators import write_tiny_grounding_dino
 
 from annotation.demo.server import Asked, Reply, ScriptedServer
-from annotation.estimate import Forecast, forecast
 from annotation.execution.driver import Options, Watcher, Where, init, run_stages
 from annotation.llm.calls import CallRecord
-from annotation.run_folder import RunFolder
+from annotation.run.folder import RunFolder
+from annotation.status.estimate import Forecast, forecast
 
 PILOT = 256
 NAMES = ["dog", "cat", "horse", "bird", "car", "bus", "boat", "chair", "table", "mug", "tree", "lamp", "flower", "sign"]

@@ -25,8 +25,8 @@ from tiny_annotators import write_tiny_grounding_dino, write_tiny_q_eval
 
 from annotation.demo.server import ScriptedServer
 from annotation.execution.driver import Executor, Options, Watcher, Where, init, run_stages
-from annotation.gallery import Gallery
-from annotation.run_folder import RunFolder
+from annotation.run.folder import RunFolder
+from annotation.run.gallery import Gallery
 from annotation.stages.chain import STAGES
 from annotation.stages.crops import detected
 

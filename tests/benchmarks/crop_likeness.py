@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 
 from PIL import Image, ImageOps
 
-from qreal_tasks.dataset_check.boxes import Corners, fault_of
-from qreal_tasks.dataset_check.pictures import Picture
+from qreal_tasks.dataset.check.boxes import Corners, fault_of
+from qreal_tasks.dataset.check.pictures import Picture
 
 BOXES = 250
 """A picture."""

@@ -80,8 +80,8 @@ def draw_set(folder: Path, rows: int) -> None:
 
 
 def check_set(folder: Path) -> None:
-    from qreal_tasks.dataset import locate
-    from qreal_tasks.dataset_check import check
+    from qreal_tasks.dataset.check import check
+    from qreal_tasks.dataset.source import locate
 
     assert check(locate(str(folder))) == []
 
@@ -135,7 +135,7 @@ def _references():  # type: ignore[no-untyped-def]
 def _pack(folder: str, number: int) -> None:
     from submitted import simulated, write_run
 
-    from qreal_tasks.leaderboard.pack import Said, pack_run
+    from qreal_tasks.leaderboard.submission.pack import Said, pack_run
 
     run = Path(folder) / "runs" / str(number)
     results = write_run(run, simulated(_references(), 0.5 + 0.4 * (number % 97) / 97, seed=number))
@@ -151,8 +151,8 @@ def make_cached(folder: Path, submissions: int) -> None:
     """One submission under many names, each with a result in the cache that differs a little from the others."""
     import numpy as np
 
-    from qreal_tasks.leaderboard import cache as stored
-    from qreal_tasks.leaderboard.reading import read_folder
+    from qreal_tasks.leaderboard.board.board import cache as stored
+    from qreal_tasks.leaderboard.submission.reading import read_folder
 
     _pack(str(folder), 0)
     first, references = folder / "submissions" / "model-0000", _references()
@@ -173,9 +173,9 @@ def make_cached(folder: Path, submissions: int) -> None:
 
 def build(folder: Path) -> None:
     """Build a board and its pages; what is in the cache is not checked again."""
-    from qreal_tasks.leaderboard.board import build_board
-    from qreal_tasks.leaderboard.cache import CheckCache
-    from qreal_tasks.leaderboard.site import write_site
+    from qreal_tasks.leaderboard.board.board import build_board
+    from qreal_tasks.leaderboard.board.cache import CheckCache
+    from qreal_tasks.leaderboard.board.site import write_site
 
     cache = CheckCache(folder / "cache")
     board = build_board(folder / "submissions", _references(), cache)

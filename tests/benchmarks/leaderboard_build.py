@@ -24,16 +24,16 @@ import numpy as np
 from drawn_references import drawn_references
 from submitted import simulated, write_run
 
-from qreal_tasks.leaderboard import check, pack
-from qreal_tasks.leaderboard.board import build_board
-from qreal_tasks.leaderboard.cache import CheckCache
-from qreal_tasks.leaderboard.check import check_submission
-from qreal_tasks.leaderboard.pack import Said, pack_run
-from qreal_tasks.leaderboard.ranks import rank_ranges
-from qreal_tasks.leaderboard.reading import read_folder
+from qreal_tasks.leaderboard.board.board import build_board
+from qreal_tasks.leaderboard.board.cache import CheckCache
+from qreal_tasks.leaderboard.board.ranks import rank_ranges
+from qreal_tasks.leaderboard.board.site import write_site
 from qreal_tasks.leaderboard.result import HEADLINES, headline, result_of
-from qreal_tasks.leaderboard.site import write_site
-from qreal_tasks.report.score import RunScores, score_run
+from qreal_tasks.leaderboard.submission import check, pack
+from qreal_tasks.leaderboard.submission.check import check_submission
+from qreal_tasks.leaderboard.submission.pack import Said, pack_run
+from qreal_tasks.leaderboard.submission.reading import read_folder
+from qreal_tasks.results.score import RunScores, score_run
 
 ANEW = 10
 

@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from qreal_tasks.benchmark import QUESTION_NAMES
-from qreal_tasks.dataset import load, locate
+from qreal_tasks.dataset.source import load, locate
 from qreal_tasks.metrics.baselines import majority, majority_per_label
 from qreal_tasks.metrics.objectqa import compare_objectqa
 from qreal_tasks.models.tiny import write_learner_qwen2_5_vl
 from qreal_tasks.records import JudgmentRecord
-from qreal_tasks.report.run_folder import Run, find_results, read_run
-from qreal_tasks.report.score import RunScores, score_run
+from qreal_tasks.results.run_folder import Run, find_results, read_run
+from qreal_tasks.results.score import RunScores, score_run
 from qreal_tasks.samples import judgment_record
 
 RECIPES = Path(__file__).parents[2] / "configs" / "training"

@@ -33,9 +33,9 @@ from scipy.stats import beta
 from transformers import pipeline
 
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, objectqa_prompt, question
+from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.requests import Request
 from qreal_tasks.models.tiny.qwen import write_qwen2_5_vl
-from qreal_tasks.models.transformers_engine import TransformersEngine
 
 SHAPES = {
     "20M": (

@@ -36,9 +36,9 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
-from qreal_tasks.models.openai_engine import OpenAIEngine
-from qreal_tasks.models.openai_pictures import data_url
 from qreal_tasks.models.requests import Request
+from qreal_tasks.models.server.engine import OpenAIEngine
+from qreal_tasks.models.server.pictures import data_url
 
 REQUESTS, CONCURRENCY, LATENCY_S = 1000, 64, 0.05
 QUESTIONS = 6

@@ -34,14 +34,14 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from trl import SFTConfig, SFTTrainer
 
 from qreal_tasks.benchmark import QUESTION_NAMES, objectqa_prompt
-from qreal_tasks.models.chat import Chat
-from qreal_tasks.models.transformers_engine import TransformersEngine
-from training.collator import Collator
+from qreal_tasks.models.local.chat import Chat
+from qreal_tasks.models.local.engine import TransformersEngine
 from training.config import TrainConfig, checked
-from training.families import FAMILIES
+from training.data.collator import Collator
+from training.data.families import FAMILIES
+from training.data.writer import LENGTH
 from training.model import lora_config, without_gradient
 from training.trainer import Tuner
-from training.writer import LENGTH
 
 QUESTIONS = len(QUESTION_NAMES)
 FAMILY = FAMILIES["qwen2_5_vl"]

@@ -9,7 +9,7 @@ from PIL import Image
 
 from qreal_tasks.answers import parse_entities, regions_in_pixels
 from qreal_tasks.boxes import Space
-from qreal_tasks.models.agent_pictures import Picture, entities_in
+from qreal_tasks.models.agent.pictures import Picture, entities_in
 from qreal_tasks.models.families import family_of_name
 from qreal_tasks.models.requests import Response
 

@@ -1,5 +1,5 @@
 """Keys, addresses and home folders put into every entrance of the benchmark's commands, and searched for in all that
-they write: keys nowhere, addresses and folders in nothing that is made for others (``qreal_tasks.private``)."""
+they write: keys nowhere, addresses and folders in nothing that is made for others (``qreal_tasks.text.redaction``)."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from typer.testing import CliRunner
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.cli import app
-from qreal_tasks.harness import run as harness
+from qreal_tasks.harness.eval_command import run as harness
 from qreal_tasks.judge.batch import BatchJudge
 from qreal_tasks.judge.manifest import Manifest
 from qreal_tasks.judge.pairs import Pair
-from qreal_tasks.leaderboard.references import load_references
-from qreal_tasks.models.openai_engine import OpenAIEngine
-from qreal_tasks.models.openai_retry import StoppedRun
+from qreal_tasks.leaderboard.submission.references import load_references
+from qreal_tasks.llm.errors.retry import StoppedRun
 from qreal_tasks.models.requests import Request, Response
+from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.store import AnswerStore, answered_with_store
-from qreal_tasks.private import private_part
 from qreal_tasks.records import JudgmentRecord, Record
 from qreal_tasks.samples import judgment_record
+from qreal_tasks.text.redaction import private_part
 
 GIVEN = "canary/Given+seven"
 """A key that is an argument, and in no variable."""

@@ -16,13 +16,13 @@ from annotation.intake.files import unreadable_name
 from annotation.intake.listed import folded
 from annotation.intake.table_rows import text_rows
 from annotation.intake.text_files import LONGEST_PROMPT, decode, tidy
+from annotation.merging.texts import combined
 from annotation.saying_nothing import says_nothing
-from annotation.verification.texts import combined
-from qreal_tasks.leaderboard.samples_file import parse_json, read_records
-from qreal_tasks.one_line import first_unseen, one_line, printable
-from qreal_tasks.private import private_part, without_key, without_private
-from qreal_tasks.prompt_text import normalised_prompt
-from qreal_tasks.yaml_files import parse
+from qreal_tasks.files.yaml_files import parse
+from qreal_tasks.leaderboard.submission.samples_file import parse_json, read_records
+from qreal_tasks.text.one_line import first_unseen, one_line, printable
+from qreal_tasks.text.prompts import normalised_prompt
+from qreal_tasks.text.redaction import private_part, without_key, without_private
 
 READERS: dict[str, Callable[[str], object]] = {
     "prompt": normalised_prompt,

@@ -10,7 +10,7 @@ from refusing import qreal, refused
 from small_set import small_rows, write_hub_layout
 from submitted import simulated, write_run
 
-from qreal_tasks.leaderboard.references import load_references
+from qreal_tasks.leaderboard.submission.references import load_references
 
 COMMANDS: dict[str, tuple[str, str]] = {
     # command, and the file or folder that its line names

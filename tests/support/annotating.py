@@ -19,7 +19,7 @@ from annotation.config import Config
 from annotation.demo import scenes
 from annotation.demo.scenes import mini_rows
 from annotation.demo.server import Asked, Reply, completion
-from annotation.run_folder import RunFolder
+from annotation.run.folder import RunFolder
 from annotation.stages.chain import STAGES
 from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, is_flawed, questions_of
 

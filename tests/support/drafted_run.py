@@ -9,8 +9,8 @@ from annotating import config_for
 
 from annotation.demo.scenes import write_pictures
 from annotation.execution.driver import Watcher, Where, init
-from annotation.run_folder import RunFolder
-from annotation.schemas import DRAFTS
+from annotation.run.folder import RunFolder
+from annotation.run.schemas import DRAFTS
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES
 from qreal_tasks.mini import MINI_FOLDER
 from qreal_tasks.mini.read import read_rows

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension, is_flawed
-from qreal_tasks.leaderboard.references import References
+from qreal_tasks.leaderboard.submission.references import References
 
 ENTITIES, IMAGES, SIDE = 2316, 400, 1024
 YES_SHARE = (0.402, 0.404, 0.433, 0.631, 0.600, 0.112)

@@ -13,7 +13,7 @@ from datasets import Image
 from small_set import Rows, write_hub_layout
 
 from qreal_tasks.benchmark import BODY_PARTS
-from qreal_tasks.dataset import CONFIGS, load, locate
+from qreal_tasks.dataset.source import CONFIGS, load, locate
 
 
 def write_few(folder: Path, images: int, entities: int | None = None) -> Path:

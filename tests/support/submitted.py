@@ -26,8 +26,8 @@ from qreal_tasks.boxes import Space
 from qreal_tasks.judge.manifest import Manifest, load_manifest
 from qreal_tasks.judge.pairs import Judgement, Pair
 from qreal_tasks.judge.records import judged
-from qreal_tasks.leaderboard.references import References
-from qreal_tasks.leaderboard.tasks import TASKS, Half, task_versions
+from qreal_tasks.leaderboard.submission.references import References
+from qreal_tasks.leaf_tasks import TASKS, Half, task_versions
 from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.judgment import score_judgment

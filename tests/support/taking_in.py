@@ -10,9 +10,9 @@ import numpy as np
 from annotating import config_for
 from PIL import Image
 
-from annotation import shards
 from annotation.execution.driver import Watcher, Where, init
-from annotation.run_folder import RunFolder
+from annotation.run import shards
+from annotation.run.folder import RunFolder
 
 
 def noise(seed: int, size: tuple[int, int] = (48, 40)) -> Image.Image:

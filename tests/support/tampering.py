@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from qreal_tasks.leaderboard.samples_file import compressed, decompressed, samples_digest
-from qreal_tasks.leaderboard.tasks import TASKS
+from qreal_tasks.leaderboard.submission.samples_file import compressed, decompressed, samples_digest
+from qreal_tasks.leaf_tasks import TASKS
 
 Sample = dict[str, Any]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from submitted import simulated, write_run
 
 from qreal_tasks.benchmark import Style
-from qreal_tasks.leaderboard.references import References
+from qreal_tasks.leaderboard.submission.references import References
 from qreal_tasks.records import Record
 
 

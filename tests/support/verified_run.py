@@ -10,10 +10,10 @@ from drafted_run import write_drafted_run
 from voting import vote
 
 from annotation.demo.people import keep_votes
-from annotation.run_folder import RunFolder
-from annotation.verification.forms import Form, all_forms
-from annotation.verification.merged import Settings, ballot_of, merge_all, write_merged
-from annotation.verification.votes import Vote
+from annotation.merging.forms import Form, all_forms
+from annotation.merging.merged import Settings, ballot_of, merge_all, write_merged
+from annotation.merging.votes import Vote
+from annotation.run.folder import RunFolder
 
 PEOPLE = ("anna", "ben", "cara")
 Said = Callable[[int, Form, str], dict[str, Any] | None]

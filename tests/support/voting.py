@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from annotation.verification.forms import Form
-from annotation.verification.votes import Vote
+from annotation.merging.forms import Form
+from annotation.merging.votes import Vote
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES
 
 CLEAN = dict(zip(QUESTION_NAMES, ("Yes", "Yes", "No", "No", "No", "No"), strict=True))

@@ -11,15 +11,15 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
-from qreal_tasks.harness.run import evaluate
+from qreal_tasks.harness.eval_command.run import evaluate
 from qreal_tasks.models.tiny import (
     write_tiny_internvl,
     write_tiny_llava_next,
     write_tiny_qwen2_5_vl,
     write_tiny_qwen3_vl,
 )
-from qreal_tasks.report.run_folder import find_results, read_run
-from qreal_tasks.report.score import score_run
+from qreal_tasks.results.run_folder import find_results, read_run
+from qreal_tasks.results.score import score_run
 from training.config import TrainConfig, checked
 
 WRITERS = {

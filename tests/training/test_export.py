@@ -19,10 +19,10 @@ from written_run import write_run
 
 from qreal_tasks.benchmark import ANSWERS, LEAVES, QUESTION_NAMES, objectqa_prompt
 from qreal_tasks.cli import app
-from qreal_tasks.dataset import load, locate
+from qreal_tasks.dataset.source import load, locate
+from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.requests import Request
-from qreal_tasks.models.transformers_engine import TransformersEngine
-from qreal_tasks.report.run_folder import RunFolderError
+from qreal_tasks.results.run_folder import RunFolderError
 from training.card import model_card
 from training.config import ConfigError, TrainConfig
 from training.export import export, push

@@ -11,7 +11,7 @@ import pytest
 from few_rows import write_few
 from safetensors.torch import load_file, save_file
 
-from qreal_tasks.dataset import DatasetError, locate
+from qreal_tasks.dataset.source import DatasetError, locate
 from training.config import ConfigError, TrainConfig
 from training.export import export
 from training.run_folder import read_config, with_whole_paths

@@ -12,7 +12,8 @@ import pytest
 from few_rows import write_few
 from rich.console import Console
 
-from qreal_tasks.answers import paper_format, parse_entities, regions_in_pixels
+from qreal_tasks.answers import parse_entities, regions_in_pixels
+from qreal_tasks.answers.entities import paper_format
 from qreal_tasks.benchmark import (
     BODY_PARTS,
     IMAGEQA_SETS,
@@ -24,19 +25,19 @@ from qreal_tasks.benchmark import (
     question,
 )
 from qreal_tasks.boxes import iou_matrix
-from qreal_tasks.dataset import DatasetError, load, locate
-from qreal_tasks.models.chat import Chat
+from qreal_tasks.dataset.source import DatasetError, load, locate
+from qreal_tasks.models.local.chat import Chat
 from qreal_tasks.samples import reference_regions
 from qreal_tasks.subtasks import filter_prompt
-from training.captions import NAMELESS
-from training.collator import Collator, proofread
 from training.config import ConfigError, TrainConfig
-from training.families import FAMILIES
+from training.data.captions import NAMELESS
+from training.data.collator import Collator, proofread
+from training.data.families import FAMILIES
+from training.data.packing import IGNORED
+from training.data.writer import LENGTH
 from training.model import outline
-from training.packing import IGNORED
 from training.plan import Batching, Plan, batching, make_plan
 from training.plan_table import print_plan
-from training.writer import LENGTH
 
 ASKED = (
     *(({"task": task}) for task in ("objectqa", "imageqa", "detect", "filter", "describe")),
@@ -86,7 +87,7 @@ def _answers_of(plan: Plan, row: dict[str, Any]) -> list[str]:
 def test_the_first_answer_token_is_the_one_that_scoring_reads(
     family: str, style: Style, config: Callable[..., TrainConfig]
 ) -> None:
-    from qreal_tasks.models.spellings import Spellings
+    from qreal_tasks.models.local.spellings import Spellings
 
     chat = Chat(outline(config(family)).processor)
     prompt = objectqa_prompt("realism_q1", frame_of(style, "realism_q1"))

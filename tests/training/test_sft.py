@@ -25,10 +25,10 @@ from typer.testing import CliRunner
 from qreal_tasks.benchmark import Frame, Style, frame_of, imageqa_prompt
 from qreal_tasks.boxes import Space
 from qreal_tasks.cli import app
-from qreal_tasks.dataset import DatasetError, locate
-from qreal_tasks.models.chat import Chat
+from qreal_tasks.dataset.source import DatasetError, locate
+from qreal_tasks.models.local.chat import Chat
+from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.requests import Request, Response
-from qreal_tasks.models.transformers_engine import TransformersEngine
 from qreal_tasks.records import GroundingRecord
 from qreal_tasks.samples import grounding_record
 from training import sft

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
+from qreal_tasks.console.terminal import echo
 from qreal_tasks.models.tiny import write_learner_qwen2_5_vl
-from qreal_tasks.terminal import echo
 
 if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
     sys.exit("expected the folder to write: python -m qreal_tasks.models.tiny FOLDER")

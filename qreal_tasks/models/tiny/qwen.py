@@ -63,7 +63,7 @@ def write_qwen2_5_vl(
     """
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-    from qreal_tasks.models.loading import limit_pictures
+    from qreal_tasks.models.local.loading import limit_pictures
 
     tokenizer = tokenizer or qwen_tokenizer(byte_level_state())
     config = Qwen2_5_VLConfig(**_settings(tokenizer, text, vision))

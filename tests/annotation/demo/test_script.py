@@ -18,7 +18,7 @@ from annotation.demo.server import Asked
 from annotation.llm.outcome import outcome_of
 from annotation.llm.replies import Form
 from annotation.quality.levels import score_of
-from annotation.schemas import State
+from annotation.run.schemas import State
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension, imageqa_prompt, is_flawed, objectqa_prompt
 from qreal_tasks.boxes import Space, iou_matrix
 

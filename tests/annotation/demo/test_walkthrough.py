@@ -18,13 +18,13 @@ from annotation.demo import commands, people, script, walkthrough
 from annotation.demo.findings import published_entities
 from annotation.demo.scenes import Planted, demo_scenes
 from annotation.demo.server import error
-from annotation.run_folder import RunFolder
-from annotation.verification.forms import all_forms
+from annotation.merging.forms import all_forms
+from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES
 from qreal_tasks.boxes import iou_matrix
-from qreal_tasks.dataset import locate
+from qreal_tasks.dataset.source import locate
 from qreal_tasks.records import JudgmentRecord
-from qreal_tasks.report.run_folder import find_results, read_run
+from qreal_tasks.results.run_folder import find_results, read_run
 
 PEOPLE = people.ERROR_RATES
 

@@ -20,7 +20,7 @@ from annotation.errors import AnnotationError
 from annotation.execution.driver import Options, Watcher, Where, alone, run_stages
 from annotation.execution.local import run_local
 from annotation.execution.work import Work
-from annotation.run_folder import RunFolder
+from annotation.run.folder import RunFolder
 from annotation.stages.chain import STAGES, is_asked
 
 COMPUTED = tuple(stage for stage in STAGES if stage in ("detection", "quality", "drafts", "imageqa", "objectqa"))

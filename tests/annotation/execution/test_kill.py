@@ -15,7 +15,7 @@ import whole_run
 from annotating import all_bytes, answer, config_for, item_digest, write_pictures
 
 from annotation.demo.server import Asked, Reply, ScriptedServer
-from annotation.run_folder import RunFolder
+from annotation.run.folder import RunFolder
 from annotation.stages.chain import AFTER
 
 CONCURRENCY = 4

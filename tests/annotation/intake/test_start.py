@@ -17,12 +17,12 @@ from PIL import Image
 from refusing import at_every_moment
 from taking_in import begin, manifest, png
 
-from annotation import shards
 from annotation.errors import AnnotationError
 from annotation.execution.driver import Watcher, Where, init
 from annotation.intake.start import prepare
-from annotation.run_folder import LOCK, RunFolder
-from qreal_tasks.locks import locked
+from annotation.run import shards
+from annotation.run.folder import LOCK, RunFolder
+from qreal_tasks.files.locks import locked
 
 ODD_NAMES = [
     "with space.png",

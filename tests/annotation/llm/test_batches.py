@@ -16,9 +16,9 @@ from annotation.demo.server import Asked, Reply, completion, error
 from annotation.execution.driver import Options, Watcher, Where, init, run_stages
 from annotation.llm.batches import Limits
 from annotation.llm.calls import CallRecord
-from annotation.run_folder import RunFolder
-from annotation.schemas import State
-from qreal_tasks.models.openai_retry import StoppedRun
+from annotation.run.folder import RunFolder
+from annotation.run.schemas import State
+from qreal_tasks.llm.errors.retry import StoppedRun
 
 QUICK = Limits(poll_s=0.001)
 

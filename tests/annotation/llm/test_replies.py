@@ -15,7 +15,7 @@ from annotation.errors import AnnotationError
 from annotation.llm.outcome import Outcome, outcome_of
 from annotation.llm.prompts import load_prompt, quoted
 from annotation.llm.replies import EntitiesReply, Form, JudgmentReply, MergeReply, PartsReply, strict_schema
-from annotation.schemas import State
+from annotation.run.schemas import State
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES
 
 _UNSUPPORTED = {"minLength", "maxLength", "pattern", "format", "default", "minItems", "maxItems", "oneOf", "allOf"}

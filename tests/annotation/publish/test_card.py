@@ -11,10 +11,10 @@ from annotating import stage_of
 from verified_run import write_voted_run
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion
+from annotation.merging.combine import combine, made_by
+from annotation.merging.forms import Form
+from annotation.merging.merged import Settings, ballot_of, merge_all, write_merged
 from annotation.publish.publish import Options, publish
-from annotation.verification.combine import combine, made_by
-from annotation.verification.forms import Form
-from annotation.verification.merged import Settings, ballot_of, merge_all, write_merged
 
 
 def said(place: int, drafted: Form, who: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from verified_run import as_drafted, cast, merge_run
 from annotation.llm.calls import CallRecord
 from annotation.publish.evidence import ANNOTATIONS_FEATURES, Pseudonyms, _shareable
 from annotation.publish.publish import Options, publish
-from annotation.run_folder import RunFolder
+from annotation.run.folder import RunFolder
 
 
 @pytest.fixture(scope="module")

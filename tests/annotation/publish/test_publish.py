@@ -25,15 +25,15 @@ from verified_run import as_drafted, cast, merge_run, write_verified_run, write_
 
 from annotation.commands import annotate_app
 from annotation.errors import AnnotationError
+from annotation.merging.forms import Form, all_forms
 from annotation.publish.checksums import check_checksums
 from annotation.publish.config import PublishConfig, load_publish_config
 from annotation.publish.publish import Options, Published, publish
 from annotation.publish.writer import SplitWriter
-from annotation.run_folder import RunFolder
-from annotation.verification.forms import Form, all_forms
+from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, QUESTIONS, parts_description
 from qreal_tasks.cli import app
-from qreal_tasks.dataset import FEATURES, SPLITS
+from qreal_tasks.dataset.source import FEATURES, SPLITS
 
 SCENES = 60
 

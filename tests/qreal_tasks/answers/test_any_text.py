@@ -21,7 +21,7 @@ from qreal_tasks.answers import (
     parse_unanswered,
     regions_in_pixels,
 )
-from qreal_tasks.answers.only_json import only_json
+from qreal_tasks.answers.json.only import only_json
 from qreal_tasks.answers.spoken import spoken
 from qreal_tasks.boxes import Space
 

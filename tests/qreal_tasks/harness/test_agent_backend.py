@@ -13,19 +13,19 @@ from saying import write_saying
 pytest.importorskip("lmms_eval")
 
 from qreal_tasks.boxes import Space
-from qreal_tasks.harness import run
 from qreal_tasks.harness.agent_backend import QRealAgent
-from qreal_tasks.harness.arguments import RunError
 from qreal_tasks.harness.backend_arguments import AGENT_ARGUMENTS, HF_ARGUMENTS
 from qreal_tasks.harness.box_space import choose_space
-from qreal_tasks.harness.named_models import check_models
+from qreal_tasks.harness.eval_command import run
+from qreal_tasks.harness.eval_command.arguments import RunError
+from qreal_tasks.harness.eval_command.named_models import check_models
 from qreal_tasks.harness.plugin import BACKENDS
-from qreal_tasks.models.agent_engine import AgentEngine
-from qreal_tasks.models.on_demand import Options
+from qreal_tasks.models.agent.engine import AgentEngine
+from qreal_tasks.models.agent.on_demand import Options
 from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
 from qreal_tasks.records import GroundingRecord
-from qreal_tasks.report.run_folder import find_results, read_run
-from qreal_tasks.report.score import differences, score_run
+from qreal_tasks.results.run_folder import find_results, read_run
+from qreal_tasks.results.score import differences, score_run
 from qreal_tasks.subtasks import SUBTASKS
 
 

@@ -24,9 +24,9 @@ from qreal_tasks.answers.reasoning import declared_marks
 from qreal_tasks.harness import backends
 from qreal_tasks.harness.backend_arguments import HF_ARGUMENTS, OPENAI_ARGUMENTS, checked
 from qreal_tasks.harness.backends import QRealHF, QRealOpenAI
-from qreal_tasks.models.openai_engine import OpenAIEngine
+from qreal_tasks.models.local.engine import TransformersEngine
+from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.store import StoreError
-from qreal_tasks.models.transformers_engine import TransformersEngine
 
 IMAGE = Image.fromarray(np.arange(60, dtype=np.uint8).reshape(4, 5, 3))
 PRICES = Path(__file__).parents[3] / "configs" / "eval" / "prices.yaml"

@@ -31,15 +31,15 @@ from qreal_tasks.benchmark import (
     imageqa_query,
     question,
 )
-from qreal_tasks.dataset import locate
-from qreal_tasks.dataset_check import info
+from qreal_tasks.dataset.check import info
+from qreal_tasks.dataset.source import locate
 from qreal_tasks.harness import TASKS_FOLDER
 from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
 from qreal_tasks.records import JudgmentRecord
-from qreal_tasks.report.comparable import CompareError
-from qreal_tasks.report.compare import compare_runs
-from qreal_tasks.report.run_folder import Run, find_results, read_run, samples_path
-from qreal_tasks.report.score import differences, score_run
+from qreal_tasks.results.comparable import CompareError
+from qreal_tasks.results.compare import compare_runs
+from qreal_tasks.results.run_folder import Run, find_results, read_run, samples_path
+from qreal_tasks.results.score import differences, score_run
 
 pytestmark = pytest.mark.harness
 

@@ -15,8 +15,8 @@ from typer.testing import CliRunner, Result
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.cli import app
-from qreal_tasks.report.run_folder import Run, find_results, read_run
-from qreal_tasks.report.score import differences, score_run
+from qreal_tasks.results.run_folder import Run, find_results, read_run
+from qreal_tasks.results.score import differences, score_run
 
 pytestmark = pytest.mark.harness
 

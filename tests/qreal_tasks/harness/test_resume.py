@@ -21,8 +21,8 @@ import pytest
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion
 from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
 from qreal_tasks.records import JudgmentRecord
-from qreal_tasks.report.run_folder import Run, find_results, read_run
-from qreal_tasks.report.score import differences, score_run
+from qreal_tasks.results.run_folder import Run, find_results, read_run
+from qreal_tasks.results.score import differences, score_run
 
 pytestmark = [
     pytest.mark.harness,

@@ -19,9 +19,9 @@ from qreal_tasks.benchmark import QUESTION_NAMES
 from qreal_tasks.boxes import Space
 from qreal_tasks.cli import app
 from qreal_tasks.records import GroundingRecord
-from qreal_tasks.report.box_lints import box_lints
-from qreal_tasks.report.run_folder import Run, find_results, read_run
-from qreal_tasks.report.score import differences, score_run
+from qreal_tasks.results.box_lints import box_lints
+from qreal_tasks.results.run_folder import Run, find_results, read_run
+from qreal_tasks.results.score import differences, score_run
 
 pytestmark = pytest.mark.harness
 

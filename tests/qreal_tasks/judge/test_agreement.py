@@ -11,9 +11,9 @@ from sklearn.metrics import cohen_kappa_score
 
 from qreal_tasks.judge.agreement import Agreement, PairKey, agreement, pair_scores, quadratic_kappa, spearman
 from qreal_tasks.judge.ranking_changes import RankingChange, ranking_changes
+from qreal_tasks.judge.tables import print_agreement
 from qreal_tasks.metrics.bootstrap import Estimate
 from qreal_tasks.records import GroundingRecord, Region
-from qreal_tasks.report.judge_tables import print_agreement
 
 Scores = dict[PairKey, float | None]
 

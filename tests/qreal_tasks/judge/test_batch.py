@@ -17,15 +17,15 @@ from typer.testing import CliRunner
 from written_run import write_run
 
 from annotation.demo.server import Asked, Reply, completion, error
+from qreal_tasks.files.sqlite_file import StoreError
 from qreal_tasks.judge import commands
 from qreal_tasks.judge.batch import BatchJudge
 from qreal_tasks.judge.judge import Judge
 from qreal_tasks.judge.pairs import Judgement, Pair
-from qreal_tasks.models import batch_api
-from qreal_tasks.models.batch_runner import Standing
-from qreal_tasks.models.batch_state import opened
-from qreal_tasks.models.openai_retry import StoppedRun
-from qreal_tasks.models.sqlite_file import StoreError
+from qreal_tasks.llm.batch import api as batch_api
+from qreal_tasks.llm.batch.runner import Standing
+from qreal_tasks.llm.batch.state import opened
+from qreal_tasks.llm.errors.retry import StoppedRun
 
 GOOD = [Pair(f"flaw {n}", "flaw") for n in range(12)]
 BAD = Pair("bad", "flaw")
@@ -310,8 +310,8 @@ def places() -> list[tuple[str, int]]:
 def test_killed_at_any_step_and_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, number: int, when: str
 ) -> None:
-    owner = {"save": "qreal_tasks.models.batch_state.BatchState", "put": "qreal_tasks.judge.cache.JudgeCache"}
-    target = f"{owner.get(step, 'qreal_tasks.models.batch_api.BatchApi')}.{step}"
+    owner = {"save": "qreal_tasks.llm.batch.state.BatchState", "put": "qreal_tasks.judge.cache.JudgeCache"}
+    target = f"{owner.get(step, 'qreal_tasks.llm.batch.api.BatchApi')}.{step}"
     with BatchServer(half) as server:
         with monkeypatch.context() as patch, judge_at(server, tmp_path, max_requests=6) as judge:
             patch.setattr(target, dying(target, number, when))
@@ -416,7 +416,7 @@ def test_the_command_is_stopped_and_started_again(
     with BatchServer(half, polls=1) as server:
         at_server(server)
         with monkeypatch.context() as patch:
-            patch.setattr("qreal_tasks.models.batch_runner.time.sleep", stop)
+            patch.setattr("qreal_tasks.llm.batch.runner.time.sleep", stop)
             stopped = CliRunner().invoke(commands.judge_app, arguments)
         assert stopped.exit_code == 130
         assert "Start the same command again to go on" in stopped.output

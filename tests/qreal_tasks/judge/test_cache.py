@@ -17,11 +17,11 @@ import pytest
 from judging import asked_pair, scored
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion
+from qreal_tasks.files.sqlite_file import StoreError
 from qreal_tasks.judge.cache import Call, JudgeCache
 from qreal_tasks.judge.pairs import Judgement, Pair
 from qreal_tasks.judge.reading import judgement_of
-from qreal_tasks.models.openai_usage import Prices
-from qreal_tasks.models.sqlite_file import StoreError
+from qreal_tasks.llm.usage import Prices
 from qreal_tasks.models.store import AnswerStore
 
 PAIR = Pair("six fingers", "one finger too many")

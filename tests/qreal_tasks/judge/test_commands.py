@@ -14,7 +14,7 @@ from written_run import write_run
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.cli import app
 from qreal_tasks.records import GroundingRecord
-from qreal_tasks.report.run_folder import find_results, read_run
+from qreal_tasks.results.run_folder import find_results, read_run
 
 
 def literal(asked: Asked) -> Reply:

@@ -19,8 +19,8 @@ from annotation.demo.server import Asked, Reply, ScriptedServer, completion, err
 from qreal_tasks.judge.judge import Judge, cache_path
 from qreal_tasks.judge.manifest import load_manifest
 from qreal_tasks.judge.pairs import Judgement, Pair
-from qreal_tasks.models import openai_chat
-from qreal_tasks.models.openai_retry import StoppedRun
+from qreal_tasks.llm import chat as openai_chat
+from qreal_tasks.llm.errors.retry import StoppedRun
 
 Script = Callable[[Asked], Reply]
 GOOD = [Pair(f"flaw {n}", "flaw") for n in range(12)]

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from qreal_tasks.judge.manifest import ManifestError, load_manifest
-from qreal_tasks.models.openai_usage import load_prices
+from qreal_tasks.llm.usage import load_prices
 
 CONFIGS = Path(__file__).parents[3] / "configs/eval"
 GPT_4O = load_manifest("gpt-4o")

@@ -12,7 +12,7 @@ import pytest
 from qreal_tasks.judge.pairs import Judgement, Pair
 from qreal_tasks.judge.probe import ProbeReport, ProbeVerdict, probe
 from qreal_tasks.judge.probe_texts import LONG_WORDS, TEXTS, Kind, ProbeTexts, load_texts, probe_pairs
-from qreal_tasks.report.judge_tables import print_probe
+from qreal_tasks.judge.tables import print_probe
 
 KNOWN = load_texts()
 KIND = {item.pair: item.kind for item in probe_pairs(KNOWN)}

@@ -10,7 +10,7 @@ import pytest
 from annotation.demo.server import Reply, completion
 from qreal_tasks.judge.pairs import Judgement
 from qreal_tasks.judge.reading import judgement_of
-from qreal_tasks.models.openai_errors import MalformedAnswer
+from qreal_tasks.llm.errors.messages import MalformedAnswer
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from submitted import simulated, write_run
 from typer.testing import CliRunner, Result
 
 from qreal_tasks.cli import app
-from qreal_tasks.leaderboard.references import load_references
+from qreal_tasks.leaderboard.submission.references import load_references
 
 
 def qreal(*arguments: object) -> Result:

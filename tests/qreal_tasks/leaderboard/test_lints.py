@@ -12,8 +12,8 @@ from submitted import simulated, small_references
 from qreal_tasks.benchmark import QUESTION_NAMES
 from qreal_tasks.leaderboard.lints import TOO_WELL, lints
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
-from qreal_tasks.report.run_folder import Run, TaskRun
-from qreal_tasks.report.score import score_run
+from qreal_tasks.results.run_folder import Run, TaskRun
+from qreal_tasks.results.score import score_run
 
 Q1 = "realism_q1"
 

@@ -15,20 +15,20 @@ from submitted import simulated, write_run
 from typer.testing import CliRunner
 
 from qreal_tasks.cli import app
-from qreal_tasks.dataset import CONFIGS, Source, locate
-from qreal_tasks.dataset_check import check
+from qreal_tasks.dataset.check import check
+from qreal_tasks.dataset.source import CONFIGS, Source, locate
 from qreal_tasks.harness import yaml_values
-from qreal_tasks.leaderboard.board import build_board
-from qreal_tasks.leaderboard.cache import CheckCache
-from qreal_tasks.leaderboard.check import check_submission
-from qreal_tasks.leaderboard.pack import PackError, Said, pack_run
-from qreal_tasks.leaderboard.problems import Kind
-from qreal_tasks.leaderboard.references import load_references
-from qreal_tasks.leaderboard.site import write_site
+from qreal_tasks.leaderboard.board.board import build_board
+from qreal_tasks.leaderboard.board.cache import CheckCache
+from qreal_tasks.leaderboard.board.site import write_site
+from qreal_tasks.leaderboard.submission.check import check_submission
+from qreal_tasks.leaderboard.submission.pack import PackError, Said, pack_run
+from qreal_tasks.leaderboard.submission.problems import Kind
+from qreal_tasks.leaderboard.submission.references import load_references
 from qreal_tasks.mini.origin import CARD_KEY, CARD_VALUE, drawn_id
 from qreal_tasks.mini.read import read_rows
 from qreal_tasks.mini.write import draw_mini
-from qreal_tasks.report.run_folder import read_run
+from qreal_tasks.results.run_folder import read_run
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_submissions_on_it_are_refused(drawn_form: Path, tmp_path: Path, monkeyp
     with pytest.raises(PackError, match="These numbers are on `mini`"):
         pack_run(results, tmp_path / "submission", Said("A"))
     # A submission that was packed by other means.
-    monkeypatch.setattr("qreal_tasks.leaderboard.pack._require_submittable", lambda run: None)
+    monkeypatch.setattr("qreal_tasks.leaderboard.submission.pack._require_submittable", lambda run: None)
     pack_run(results, tmp_path / "submission", Said("A"))
     checked = check_submission(tmp_path / "submission", references)
     assert [problem.kind for problem in checked.problems] == [Kind.DRAWN]
@@ -192,7 +192,7 @@ def test_of_a_hub_set_the_card_is_asked(
         (tmp_path / "README.md").write_text(card)
         return str(tmp_path)
 
-    monkeypatch.setattr("qreal_tasks.dataset_hub.snapshot_download", download)
+    monkeypatch.setattr("qreal_tasks.dataset.hub.snapshot_download", download)
     source: Source = locate("org/name@v2")
     assert source.is_drawn is expected
     assert source.is_drawn is expected

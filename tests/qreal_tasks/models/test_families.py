@@ -12,9 +12,9 @@ from resizing_server import models_list
 
 from annotation.demo.server import Reply, ScriptedServer, completion
 from qreal_tasks.boxes import Space
+from qreal_tasks.llm.http import MAX_ANSWER_BYTES
 from qreal_tasks.models.families import FAMILIES, box_space_of_type, family_of_name, family_of_type, named_family
-from qreal_tasks.models.openai_http import MAX_ANSWER_BYTES
-from qreal_tasks.models.served_model import served_family
+from qreal_tasks.models.server.served_model import served_family
 
 NAMES = {
     "qwen2_vl": ["Qwen2-VL", "Qwen/Qwen2-VL-7B-Instruct", "qwen2vl"],

@@ -19,8 +19,8 @@ import pytest
 from PIL import Image
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
-from qreal_tasks.models.openai_engine import OpenAIEngine
 from qreal_tasks.models.requests import Request, Response
+from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.store import AnswerStore, StoreError, answered_with_store
 
 PIXELS = np.random.default_rng(5).integers(0, 256, (6, 4, 3), dtype=np.uint8)
@@ -256,7 +256,7 @@ ASKER = """
 import sys
 import numpy as np
 from PIL import Image
-from qreal_tasks.models.openai_engine import OpenAIEngine
+from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.requests import Request
 from qreal_tasks.models.store import AnswerStore, answered_with_store
 

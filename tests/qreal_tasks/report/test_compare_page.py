@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from qreal_tasks.cli import app
 from qreal_tasks.pages.numbers import decimals, interval
-from qreal_tasks.report.compare import IMAGEQA_METRICS, OBJECTQA_METRICS, compare_runs
 from qreal_tasks.report.compare_page import write_comparison
-from qreal_tasks.report.run_folder import find_results, read_run
+from qreal_tasks.results.compare import IMAGEQA_METRICS, OBJECTQA_METRICS, compare_runs
+from qreal_tasks.results.run_folder import find_results, read_run
 
 CELL = re.compile(r'data-pair="(\w+)" data-row="([^"]*)" data-metric="(\w+)">(.*?)</td>')
 

@@ -16,8 +16,8 @@ from written_run import groundings, write_run, write_tasks
 from qreal_tasks.cli import app
 from qreal_tasks.pages.numbers import decimals, interval, whole
 from qreal_tasks.records import Region
-from qreal_tasks.report.run_folder import find_results, read_run
-from qreal_tasks.report.score import RunScores, score_run
+from qreal_tasks.results.run_folder import find_results, read_run
+from qreal_tasks.results.score import RunScores, score_run
 
 RESAMPLES = "200"
 

@@ -9,8 +9,8 @@ from chromium import Chromium, chromium_path
 from pretend_run import hostile_run, write_pretend_run
 
 from qreal_tasks.report.page import write_report
-from qreal_tasks.report.run_folder import find_results, read_run
-from qreal_tasks.report.score import score_run
+from qreal_tasks.results.run_folder import find_results, read_run
+from qreal_tasks.results.score import score_run
 
 WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 

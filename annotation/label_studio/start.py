@@ -1,0 +1,183 @@
+"""Set the workplace up: seats, pictures, projects; whatever is there already is left as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from annotation.errors import AnnotationError
+from annotation.label_studio.client import LabelStudio
+from annotation.label_studio.media import FOLDER
+from annotation.label_studio.page import label_config
+from annotation.label_studio.server import address, new_seat
+from annotation.label_studio.workplace import (
+    Seat,
+    Workplace,
+    check_names,
+    checked_token,
+    checked_url,
+    has_workplace,
+    load_workplace,
+    local_media,
+    media_folder,
+    run_id_of,
+    save_workplace,
+    verification_folder,
+)
+from annotation.merging.votes import VoteRecord
+from annotation.run.folder import RunFolder
+
+PORT = 8080
+_LONGEST_TITLE = 50
+_ADAPTIVE = 3
+"""Of three people two that agree are a majority."""
+
+
+@dataclass(frozen=True)
+class Team:
+    """Servers that are there already."""
+
+    urls: Mapping[str, str]
+    """Annotator to address."""
+    tokens: Mapping[str, str]
+    """Annotator to the token of an account."""
+    media_url: str
+    """Where the folder RUN/verification/media/pictures is served."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a user asks for."""
+
+    names: Sequence[str]
+    adjudicator: str | None = None
+    port: int | None = None
+    """Of the first own server; None for the one there is, or 8080."""
+    team: Team | None = None
+    adaptive: bool | None = None
+    """None for as it is."""
+
+    @property
+    def everybody(self) -> list[tuple[str, bool]]:
+        """Names, and whether they adjudicate."""
+        last = [] if self.adjudicator is None else [(self.adjudicator, True)]
+        return [*((name, False) for name in self.names), *last]
+
+
+def set_up(run: RunFolder, wanted: Wanted) -> Workplace:
+    """The run's workplace, made when there is none. Ports, tokens and addresses of one that is there can be changed, an
+    adjudicator added; its people stay.
+
+    Raises:
+        AnnotationError: names or addresses are not as expected, or other people verify this run.
+    """
+    check_names(wanted.names, wanted.adjudicator)
+    there = load_workplace(run) if has_workplace(run) else None
+    if there is not None:
+        _check_people(run, there, wanted)
+        if there.adjudicator is not None:
+            wanted = replace(wanted, adjudicator=there.adjudicator.name)
+    made = _of_team(run, wanted, wanted.team, there) if wanted.team is not None else _own(run, wanted, there)
+    if wanted.adaptive is not None:
+        made = replace(made, adaptive=wanted.adaptive)
+    if made.adaptive and len(made.annotators) != _ADAPTIVE:
+        raise AnnotationError(
+            f"--adaptive is for three annotators: with {len(made.annotators)} the first two alone would decide what "
+            "all might decide otherwise"
+        )
+    save_workplace(run, made)
+    return made
+
+
+def _own(run: RunFolder, wanted: Wanted, there: Workplace | None) -> Workplace:
+    if there is not None and not there.own:
+        if wanted.port is not None:
+            raise AnnotationError(f"{run.path} is verified on a team's servers; --port is for servers of the run's own")
+        return there
+    old = {} if there is None else {seat.name: seat for seat in there.seats}
+    _check_no_accounts(run, [name for name, _ in wanted.everybody if name not in old])
+    first = wanted.port or (int(there.seats[0].url.rpartition(":")[2]) if there is not None else PORT)
+    seats = tuple(
+        replace(old[name], url=address(first + n)) if name in old else new_seat(name, first + n, adjudicates)
+        for n, (name, adjudicates) in enumerate(wanted.everybody)
+    )
+    if there is None:
+        return Workplace(run_id_of(run), True, local_media(), False, seats)
+    return replace(there, seats=seats)
+
+
+def _of_team(run: RunFolder, wanted: Wanted, team: Team, there: Workplace | None) -> Workplace:
+    if there is not None and there.own:
+        raise AnnotationError(
+            f"{run.path} is verified on servers of its own; --url is for a run that nobody verifies yet"
+        )
+    old = {} if there is None else {seat.name: seat for seat in there.seats}
+    seats = []
+    for name, adjudicates in wanted.everybody:
+        if name in old and name not in team.urls:
+            seats.append(old[name])
+            continue
+        url, token = checked_url(team.urls[name]), checked_token(team.tokens[name], name)
+        same = old.get(name) if name in old and old[name].url == url else None
+        seats.append(replace(same, token=token) if same else Seat(name, url, token, adjudicates=adjudicates))
+    media = checked_url(team.media_url) + "/"
+    if there is None:
+        return Workplace(run_id_of(run), False, media, False, tuple(seats))
+    return replace(there, media=media, seats=tuple(seats))
+
+
+def _check_people(run: RunFolder, there: Workplace, wanted: Wanted) -> None:
+    known = ",".join(seat.name for seat in there.annotators)
+    if known != ",".join(wanted.names):
+        raise AnnotationError(f"{run.path} is verified by {known}; give --annotators {known}, or another run")
+    last = there.adjudicator
+    if last is not None and wanted.adjudicator not in (None, last.name):
+        raise AnnotationError(f"{run.path} is adjudicated by {last.name}; give --adjudicator {last.name}, or none")
+
+
+def _check_no_accounts(run: RunFolder, names: Sequence[str]) -> None:
+    """Accounts whose secrets are lost cannot be used again."""
+    for name in names:
+        if (verification_folder(run) / name).exists():
+            raise AnnotationError(
+                f"{verification_folder(run) / name} holds {name}'s server, but workplace.json, which held its token, "
+                "does not know it. Put a copy of that file back, or move that folder away; pulled votes stay"
+            )
+
+
+def make_projects(run: RunFolder, workplace: Workplace, record: VoteRecord) -> Workplace:
+    """A project for every seat that has none, or whose project was deleted; votes that were pulled stay.
+
+    Raises:
+        AnnotationError: a server fails.
+    """
+    for seat in workplace.seats:
+        page = label_config(adjudicating=seat.adjudicates)
+        with seat.client() as client:
+            client.who_am_i()
+            project = seat.project_id
+            if project is None or not client.has_project(project):
+                title = f"{seat.name}: {run.path.resolve().name}"[:_LONGEST_TITLE]
+                project = client.create_project(title, page, "Q-Real: a task an entity.")
+                record.take_back(seat.name)
+            elif client.project(project).get("label_config") != page:
+                client.change_page(project, page)
+            if workplace.own:  # again where the run was moved
+                client.serve_folder(project, str(media_folder(run) / FOLDER))
+        workplace = workplace.with_seat(replace(seat, project_id=project))
+        save_workplace(run, workplace)
+    return workplace
+
+
+def who_sees_whom(workplace: Workplace) -> list[tuple[str, str]]:
+    """Pairs of people of one server of whom the first can open the second's project with the first's own account.
+    Where people have servers of their own no token is tried: none is sent to a server that it is not of."""
+    found = []
+    for one in workplace.seats:
+        for other in workplace.seats:
+            if one.name == other.name or one.url != other.url or other.project_id is None:
+                continue
+            with LabelStudio(other.url, one.token, one.name) as client:
+                if client.has_project(other.project_id):
+                    found.append((one.name, other.name))
+    return found

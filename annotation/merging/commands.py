@@ -1,0 +1,139 @@
+"""``qreal annotate verify merge`` and ``report``; ``annotation.label_studio.commands`` registers them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from annotation.explained import explained, fail
+from qreal_tasks.console.terminal import echo
+
+if TYPE_CHECKING:  # `qreal --help` answers at once
+    from annotation.merging.combine import Combined
+    from annotation.merging.merge import Merged
+    from annotation.merging.merged import Ballot
+    from annotation.run.folder import RunFolder
+
+_RUN = typer.Argument(help="Folder of the run.", show_default=False)
+_SHOWN = 20
+
+
+def merge_command(
+    run: Annotated[Path, _RUN],
+    min_votes: Annotated[
+        int | None, typer.Option(min=1, help="So many votes are enough where some are missing. Default: all.")
+    ] = None,
+    combine: Annotated[
+        bool | None,
+        typer.Option(
+            help="Several edits of a text, and the parts of portraits, become one text by the run's language model, or "
+            "by rule. Default: by the model where it can be asked.",
+            show_default=False,
+        ),
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(min=0, help="Dollars of the whole run for the model; stop before more.")
+    ] = None,
+) -> None:
+    """Make one record of all votes on each entity, and list what somebody must decide.
+
+    Answers, label, box and drop go by majority; what several people wrote is combined. Pull first; merge as often as
+    you like: the model is paid once for each text.
+    """
+    if max_cost is not None and combine is False:
+        fail("verify merge", "--max-cost goes with --combine: nothing else is paid for")
+    with explained("verify merge"):
+        from annotation.merging.merge import unexplained
+        from annotation.merging.merged import (
+            Settings,
+            adjudication_queue,
+            ballot_of,
+            counts,
+            merge_all,
+            write_merged,
+        )
+        from annotation.run.folder import RunFolder
+
+        folder = RunFolder(run)
+        ballot = ballot_of(folder)
+        merged, notes, by = merge_all(ballot, min_votes), None, None
+        if combine is not False and (done := _by_model(folder, merged, max_cost, combine)) is not None:
+            from annotation.merging.combine import made_by
+
+            merged, notes, by = done.merged, done.notes, made_by(folder)
+        path = write_merged(folder, ballot, merged, Settings(min_votes, by), notes)
+        rows = [{"entity_id": one.entity_id, "state": one.state, "conflicts": list(one.conflicts)} for one in merged]
+        for entity_id, conflicts in adjudication_queue(rows)[:_SHOWN]:
+            echo(f"{entity_id}: {'; '.join(conflicts)}")
+        if len(queue := adjudication_queue(rows)) > _SHOWN:
+            echo(f"… and {len(queue) - _SHOWN} more in conflict")
+        if silent := sum(bool(unexplained(ballot.forms[one.entity_id], one)) for one in merged):
+            echo(
+                f"{silent} entities have a flaw that the machine had not seen, and the text that it had drafted: the "
+                "column `notes` says which"
+            )
+        if saved := _saved(ballot):
+            echo(f"{saved} votes saved: nobody else was asked where the first two agree")
+        if ballot.stale:
+            echo(f"{ballot.stale} votes are on drafts that were made anew since, and do not count")
+        echo(f"{', '.join(f'{count} {state}' for state, count in counts(rows).items())}: {path}")
+
+
+def _by_model(folder: RunFolder, merged: list[Merged], max_cost: float | None, combine: bool | None) -> Combined | None:
+    """What the language model has made of it; None where there is nothing for it to do, or it cannot be asked and
+    nobody insists on it."""
+    from annotation.merging.combine import combine as combine_texts
+    from annotation.merging.combine import to_combine
+    from qreal_tasks.llm.errors.retry import StoppedRun
+
+    count, model = to_combine(merged), folder.config.language_model.model
+    if not count:
+        return None
+    echo(f"{count} texts of several people or parts: {model} combines them (--no-combine: a rule does) …")
+    try:
+        done = combine_texts(folder, merged, max_cost)
+    except StoppedRun as error:
+        if combine or max_cost is not None:
+            raise
+        why = f"{str(error).rstrip('.')}. They are combined by rule; merge again when {model} can be asked"
+        echo(f"Warning: {why}", colour="yellow", err=True)
+        return None
+    echo(f"{done.combined} texts combined by {model}, {done.failed} left to the rule")
+    return done
+
+
+def report_command(run: Annotated[Path, _RUN]) -> None:
+    """How far people agree, per question and per person, as HTML and JSON in RUN/verification/."""
+    with explained("verify report"):
+        from annotation.label_studio.workplace import verification_folder
+        from annotation.merging.agreement import agreement_of
+        from annotation.merging.agreement_page import write_agreement
+        from annotation.merging.merged import ballot_of, counts, merge_all
+        from annotation.run.folder import RunFolder
+
+        folder = RunFolder(run)
+        ballot = ballot_of(folder)
+        report = agreement_of(ballot.forms, ballot.votes, independent=ballot.independent_votes)
+        if not report.votes:
+            fail("verify report", f"no vote counts yet; `qreal annotate verify pull {run}` brings them")
+        states = counts([{"state": one.state} for one in merge_all(ballot, _min_votes(folder))])
+        page, data = write_agreement(report, states, run.resolve().name, verification_folder(folder))
+    echo(f"{report.votes} votes on {report.entities} entities: {page}, {data.name}")
+
+
+def _min_votes(folder: RunFolder) -> int | None:
+    """As the votes were merged last; None when they were not."""
+    from annotation.merging.merged import merged_path, settings_of_merged
+
+    return settings_of_merged(folder).min_votes if merged_path(folder).is_file() else None
+
+
+def _saved(ballot: Ballot) -> int:
+    from annotation.merging.assignment import saved_tasks
+
+    if not ballot.people.adaptive:
+        return 0
+    assigned = {entity: ballot.assigned(entity) for entity in ballot.forms}
+    return saved_tasks(assigned, ballot.annotators, [vote for votes in ballot.votes.values() for vote in votes])

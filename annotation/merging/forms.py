@@ -1,0 +1,87 @@
+"""What is laid before people: a form for every entity that has complete drafts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from annotation.errors import AnnotationError
+from annotation.run.folder import RunFolder
+from annotation.stages.records import complete_drafts, drafted_descriptions
+from qreal_tasks.benchmark import QUESTION_NAMES
+
+Parts = Mapping[str, str | None]
+"""Body part to what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """An entity as it was drafted."""
+
+    entity_id: str
+    image_id: str
+    prompt_id: str
+    generator: str
+    is_portrait: bool
+    label: str
+    bbox_px: tuple[float, float, float, float]
+    """x1, y1, x2, y2 in the stored image."""
+    descriptions: Mapping[str, str]
+    """Dimension to the draft."""
+    parts: Parts | None
+    """Drafts of the portrait protocol; None where it was not applied."""
+    answers: Mapping[str, str]
+    """Question to the machine's answer. People never see it before they have answered."""
+    integrated: bool = False
+    """The drafted description of plausibility was made of the drafted parts."""
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """What people see of it, and may change."""
+        return {
+            "label": self.label,
+            "bbox_px": list(self.bbox_px),
+            "descriptions": dict(self.descriptions),
+            "parts": None if self.parts is None else dict(self.parts),
+        }
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits of what is shown: a draft that was made anew is another form."""
+        return hashlib.sha256(json.dumps([self.entity_id, self.shown], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def forms_of_shard(run: RunFolder, shard: int) -> Iterator[Form]:
+    """The forms of a shard, in the order of its drafts."""
+    for rows in complete_drafts(run, shard).values():
+        for row in rows:
+            drafted = drafted_descriptions(row)
+            yield Form(
+                **{name: row[name] for name in ("entity_id", "image_id", "prompt_id", "generator", "is_portrait")},
+                label=row["label"],
+                bbox_px=tuple(row["bbox"]),
+                descriptions={name.removesuffix("_description"): text for name, text in drafted.items()},
+                parts=row["parts"],
+                answers={name: row[name] for name in QUESTION_NAMES},
+                integrated=drafted["plausibility_description"] == row["merged_description"],
+            )
+
+
+def all_forms(run: RunFolder) -> dict[str, Form]:
+    """Every form of a run, by entity.
+
+    Raises:
+        AnnotationError: drafts are missing or out of date, or there is nothing to verify.
+    """
+    if missing := run.pending("drafts", run.shard_numbers):
+        raise AnnotationError(
+            f"{run.path}: drafts of {len(missing)} of {len(run.shard_numbers)} shards are missing or out of date; "
+            f"`qreal annotate run {run.path}` makes them"
+        )
+    found = {form.entity_id: form for shard in run.shard_numbers for form in forms_of_shard(run, shard)}
+    if not found:
+        raise AnnotationError(f"{run.path}: no entity has complete drafts; `qreal annotate status {run.path}` says why")
+    return found

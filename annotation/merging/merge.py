@@ -1,0 +1,237 @@
+"""What several people said of one entity, as one record.
+
+- PENDING while somebody before whom the entity was laid has not answered, unless ``min_votes`` have.
+- DROPPED when more than half of the votes drop it, for the most frequent reason (ties in the order of
+  ``DROP_REASONS``). Exactly half: conflict.
+- An answer is the majority of the votes that keep it; a tie is a conflict.
+- The label is that of more than half of them, read without case and extra blanks; none: conflict.
+- The box is the draft, to the last bit, when more than half of the boxes agree with it (IoU >= .9); else the
+  coordinate-wise median of the largest group of boxes of which each agrees with each other (IoU >= .8), when that is
+  more than half; else conflict.
+- Descriptions and parts: ``annotation.merging.texts``. Flawed without any text is a conflict.
+- A text that the machine drafted for a flaw, and that nobody touched, goes when the majority sees no flaw; body parts
+  stay as people left them.
+- The plausibility of a portrait is described by its verified parts: ``annotation.merging.parts``.
+- An adjudicator's vote settles everything.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from annotation.merging.forms import Form, Parts
+from annotation.merging.majority import Box, area, majority, majority_box, majority_label
+from annotation.merging.parts import integrated, texts_of
+from annotation.merging.texts import (
+    ADJUDICATED,
+    TAKEN_AWAY,
+    UNCHANGED,
+    Chosen,
+    chosen_text,
+    plain,
+    said_anything,
+)
+from annotation.merging.votes import DROP_REASONS, Vote
+from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension, is_flawed, questions_of
+
+
+class Conclusion(StrEnum):
+    """What became of an entity."""
+
+    PENDING = "pending"
+    CONFLICT = "conflict"
+    """Somebody must decide; ``Merged.conflicts`` says what."""
+    DROPPED = "dropped"
+    FINAL = "final"
+
+
+@dataclass(frozen=True)
+class Merged:
+    """One entity; what is not settled is None."""
+
+    entity_id: str
+    state: Conclusion
+    conflicts: tuple[str, ...]
+    """In words, what is not settled."""
+    drop: str | None
+    label: str | None
+    bbox_px: Box | None
+    answers: Mapping[str, str | None]
+    descriptions: Mapping[str, Chosen | None]
+    """By dimension."""
+    parts: Mapping[str, Chosen] | None
+    """By body part; None where the portrait protocol was not applied."""
+    adjudicated_by: str | None = None
+
+    @property
+    def part_texts(self) -> Parts | None:
+        """What is wrong with each body part, or None."""
+        return None if self.parts is None else texts_of(self.parts)
+
+
+def merge(
+    form: Form, votes: Sequence[Vote], assigned: Collection[str], adjudicated: Vote | None, min_votes: int | None
+) -> Merged:
+    """The rules of this module.
+
+    Args:
+        votes: one a person, on this form; the adjudicator's is not among them.
+        assigned: the people before whom it was laid.
+        min_votes: how many are enough when some are missing; None waits for everybody.
+    """
+    ordered = sorted(votes, key=lambda vote: vote.annotator)
+    if adjudicated is not None:
+        return _settled(form, adjudicated)
+    missing = set(assigned) - {vote.annotator for vote in ordered}
+    if not ordered or (missing and (min_votes is None or len(ordered) < min_votes)):
+        return _nothing(form, Conclusion.PENDING)
+    dropping = [vote.drop for vote in ordered if vote.drop is not None]
+    if 2 * len(dropping) > len(ordered):
+        counted = Counter(dropping)
+        reason = max(DROP_REASONS, key=lambda reason: counted[reason])  # the first of equals
+        return _nothing(form, Conclusion.DROPPED, drop=reason)
+    return _kept(form, ordered, len(dropping))
+
+
+def unexplained(form: Form, merged: Merged) -> list[str]:
+    """Dimensions in which people found a flaw that the machine had not, and left its text as it was: that text may say
+    that nothing is wrong. Worth a look, and no conflict: it may describe the flaw all the same."""
+    if merged.state != Conclusion.FINAL:
+        return []
+    answers = {name: answer for name, answer in merged.answers.items() if answer is not None}
+    return [
+        f"{dimension}_description: people found a flaw where the machine had none, and left its text"
+        for dimension in Dimension
+        if is_flawed(dimension, answers) and not is_flawed(dimension, form.answers)
+        if (chosen := merged.descriptions[dimension]) is not None and chosen.rule == UNCHANGED
+    ]
+
+
+def _kept(form: Form, votes: Sequence[Vote], dropping: int) -> Merged:
+    keepers = [vote for vote in votes if vote.drop is None]
+    conflicts = []
+    if 2 * dropping == len(votes):
+        conflicts.append(f"drop: {dropping} of {len(votes)} votes drop it")
+    answers = {name: majority([_answers(vote)[name] for vote in keepers]) for name in QUESTION_NAMES}
+    conflicts += [f"{name}: {_tally(keepers, name)}" for name in QUESTION_NAMES if answers[name] is None]
+    label = majority_label(form, keepers)
+    if label is None:
+        conflicts.append(f"label: {', '.join(repr(vote.label) for vote in keepers)}")
+    box = majority_box(form, keepers)
+    if box is None:
+        conflicts.append("box: no majority of boxes agrees")
+    parts = _parts(form, keepers, answers)
+    descriptions: dict[str, Chosen | None] = {}
+    for dimension in Dimension:
+        flawed = _verdict(dimension, answers)
+        if flawed is not None and not any(is_flawed(dimension, _answers(vote)) == flawed for vote in keepers):
+            conflicts.append(f"{dimension}: the majorities say it is {'' if flawed else 'not '}flawed, and nobody does")
+        found = _description(form, dimension, keepers, answers)
+        if dimension is Dimension.PLAUSIBILITY and parts is not None:
+            found = integrated(form, parts, found)
+        descriptions[str(dimension)] = found
+        if flawed and not said_anything(found.text):
+            conflicts.append(f"{dimension}_description: flawed in {dimension}, and nobody says why")
+    state = Conclusion.CONFLICT if conflicts else Conclusion.FINAL
+    return Merged(form.entity_id, state, tuple(conflicts), None, label, box, answers, descriptions, parts)
+
+
+def _description(
+    form: Form, dimension: Dimension, keepers: Sequence[Vote], answers: Mapping[str, str | None]
+) -> Chosen:
+    """The description of a dimension as people left it, not looking at body parts."""
+    flawed = _verdict(dimension, answers)
+    authors = deciding(dimension, keepers, flawed)
+    texts = {vote.annotator: vote.descriptions[dimension] for vote in authors}
+    agreed = agreement(dimension, authors, answers)
+    found = chosen_text(form.descriptions[dimension], texts, agreed, needed=bool(flawed))
+    if flawed is False and found.rule == UNCHANGED and is_flawed(dimension, form.answers):
+        return Chosen("", TAKEN_AWAY, found.sources)
+    return found
+
+
+def _settled(form: Form, vote: Vote) -> Merged:
+    by = vote.annotator
+    if vote.drop is not None:
+        return _nothing(form, Conclusion.DROPPED, drop=vote.drop, by=by)
+    answers = dict(_answers(vote))
+    chosen = {str(d): Chosen(vote.descriptions[d], ADJUDICATED, {by: vote.descriptions[d]}) for d in Dimension}
+    parts = None
+    if form.parts is not None:
+        said = vote.parts or {}
+        parts = {part: Chosen(text := said.get(part) or "", ADJUDICATED, {by: text}) for part in BODY_PARTS}
+        chosen[Dimension.PLAUSIBILITY] = integrated(form, parts, chosen[Dimension.PLAUSIBILITY])
+    conflicts = tuple(
+        f"{dimension}_description: flawed in {dimension}, and the adjudicator does not say why"
+        for dimension in Dimension
+        if is_flawed(dimension, answers) and not said_anything(chosen[dimension].text)
+    )
+    conflicts += () if area(vote.bbox_px) > 0 else ("box: the adjudicator's has no area",)
+    conflicts += () if vote.label.strip() else ("label: the adjudicator's is empty",)
+    return Merged(
+        form.entity_id,
+        Conclusion.CONFLICT if conflicts else Conclusion.FINAL,
+        conflicts,
+        None,
+        plain(vote.label),
+        vote.bbox_px,
+        answers,
+        chosen,
+        parts,
+        by,
+    )
+
+
+def _nothing(form: Form, state: Conclusion, drop: str | None = None, by: str | None = None) -> Merged:
+    answers = dict.fromkeys(QUESTION_NAMES)
+    return Merged(
+        form.entity_id, state, (), drop, None, None, answers, {str(d): None for d in Dimension}, None, adjudicated_by=by
+    )
+
+
+def deciding(dimension: Dimension, votes: Sequence[Vote], flawed: bool | None) -> list[Vote]:
+    """The votes whose own verdict is the majority's; all of them when none is, or there is no majority."""
+    found = [vote for vote in votes if is_flawed(dimension, _answers(vote)) == flawed]
+    return found or list(votes)
+
+
+def agreement(dimension: Dimension, votes: Sequence[Vote], answers: Mapping[str, str | None]) -> dict[str, int]:
+    """Annotator to how many of the dimension's questions they answered as the majority did."""
+    names = [question.name for question in questions_of(dimension)]
+    return {vote.annotator: sum(_answers(vote)[name] == answers[name] for name in names) for vote in votes}
+
+
+def _parts(form: Form, votes: Sequence[Vote], answers: Mapping[str, str | None]) -> dict[str, Chosen] | None:
+    if form.parts is None:
+        return None
+    authors = deciding(Dimension.PLAUSIBILITY, votes, _verdict(Dimension.PLAUSIBILITY, answers))
+    agreed = agreement(Dimension.PLAUSIBILITY, authors, answers)
+    return {
+        part: chosen_text(
+            form.parts[part] or "",
+            {vote.annotator: (vote.parts or {}).get(part) or "" for vote in authors},
+            agreed,
+            needed=False,
+        )
+        for part in BODY_PARTS
+    }
+
+
+def _verdict(dimension: Dimension, answers: Mapping[str, str | None]) -> bool | None:
+    """None while a question of the dimension is tied."""
+    if any(answers[question.name] is None for question in questions_of(dimension)):
+        return None
+    return is_flawed(dimension, {name: answer for name, answer in answers.items() if answer is not None})
+
+
+def _tally(votes: Sequence[Vote], name: str) -> str:
+    counted = Counter(_answers(vote)[name] for vote in votes)
+    return f"{counted['Yes']} Yes, {counted['No']} No"
+
+
+def _answers(vote: Vote) -> Mapping[str, str]:
+    assert vote.answers is not None  # it keeps the entity
+    return vote.answers

@@ -1,0 +1,97 @@
+"""Body parts of a portrait: first verified part by part, then integrated into the description of plausibility.
+
+The integrated description says what every part says that people left, and nothing of what they took away or changed:
+
+- A drafted description that was made of the drafted parts stays while people change neither.
+- Anything else is made anew: the parts as people left them, each under its name, and after them what people wrote or
+  left in the description beside the parts. A language model may write it instead (``annotation.merging.combine``).
+- A sentence beside the parts that repeats a text which people took out of a part goes with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from annotation.merging.forms import Form, Parts
+from annotation.merging.texts import (
+    EMPTIED,
+    TAKEN_AWAY,
+    UNCHANGED,
+    Chosen,
+    joined,
+    plain,
+    said_anything,
+    sentences,
+    spoken,
+    stopped,
+)
+from qreal_tasks.benchmark import BODY_PARTS, Dimension, is_flawed, parts_description
+
+INTEGRATED_BY_RULE = "body parts integrated by rule"
+INTEGRATED_BY_MODEL = "body parts integrated by the language model"
+
+
+def texts_of(parts: Mapping[str, Chosen]) -> Parts:
+    """What is wrong with each body part, or None."""
+    return {part: parts[part].text if said_anything(parts[part].text) else None for part in BODY_PARTS}
+
+
+def said_of_any(parts: Parts) -> bool:
+    """Whether anything is said of any body part."""
+    return any(said_anything(text or "") for text in parts.values())
+
+
+def integrated(form: Form, parts: Mapping[str, Chosen], written: Chosen) -> Chosen:
+    """The description of plausibility of a portrait; ``Chosen.inputs`` is what people wrote beside the parts.
+
+    Args:
+        form: as it was drafted, with parts.
+        parts: as people left them.
+        written: the description as people left it, not looking at the parts.
+    """
+    assert form.parts is not None
+    drafted, final = form.descriptions[Dimension.PLAUSIBILITY], texts_of(parts)
+    if not said_of_any(form.parts) and not said_of_any(final):
+        return written
+    as_drafted = all(plain(final[part] or "") == plain(form.parts[part] or "") for part in BODY_PARTS)
+    untouched = written.rule == TAKEN_AWAY or plain(written.text) == plain(drafted)
+    if form.integrated and as_drafted and untouched:
+        return Chosen(drafted, UNCHANGED, written.sources)
+    beside = _beside(form, parts, written.text)
+    text = integrated_by_rule(final, beside)
+    return Chosen(text, INTEGRATED_BY_RULE if text else EMPTIED, written.sources, beside)
+
+
+def integrated_by_rule(parts: Parts, beside: Sequence[str]) -> str:
+    """Parts and further sentences as one text.
+
+    >>> integrated_by_rule({"hands": "Six fingers", "feet": None}, ["The ear floats."])
+    'Hands: Six fingers. The ear floats.'
+    """
+    said = parts_description({part: stopped(text or "") for part, text in parts.items()})
+    return joined(piece for piece in (said, *beside) if piece)
+
+
+def _beside(form: Form, parts: Mapping[str, Chosen], written: str) -> tuple[str, ...]:
+    """The sentences of a description that no part says, and that repeat no text which people took out of a part."""
+    assert form.parts is not None
+    left = _spoken(part.text for part in parts.values())
+    gone = _spoken((*form.parts.values(), *(text for part in parts.values() for text in part.sources.values())))
+    gone = {old for old in gone if old and not any(_within(old, new) for new in left)}
+    # A draft that was made of the parts says nothing beside them, and "nothing is wrong" is no longer so.
+    drafted_beside = is_flawed(Dimension.PLAUSIBILITY, form.answers) and not form.integrated
+    known = left | (set() if drafted_beside else _spoken([form.descriptions[Dimension.PLAUSIBILITY]]))
+    found = {spoken(one): one for one in sentences(written) if spoken(one) not in known and said_anything(one)}
+    return tuple(
+        one for said, one in found.items() if not any(_within(old, said) or _within(said, old) for old in gone)
+    )
+
+
+def _spoken(texts: Iterable[str | None]) -> set[str]:
+    return {spoken(one) for text in texts for one in sentences(text or "")}
+
+
+def _within(old: str, text: str) -> bool:
+    """Whether the words of ``old`` stand in ``text`` one after the other."""
+    return re.search(rf"(?<!\w){re.escape(old)}(?!\w)", text) is not None

@@ -1,0 +1,1 @@
+"""A run's folder, its shards and what they hold."""

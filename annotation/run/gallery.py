@@ -1,0 +1,66 @@
+"""The pictures of a shard as models are shown them, decoded when they are needed and for a while after."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw
+
+from annotation.intake.picture import stored_rgb
+from annotation.run.folder import Picture
+
+_DECODED = 8
+"""Of one shard at a time: questions about one image come together."""
+
+
+class Gallery:
+    """Threads may share one."""
+
+    def __init__(self, pictures: Sequence[Picture]) -> None:
+        self._content = {picture.image_id: picture.content for picture in pictures}
+        self._decoded: OrderedDict[str, Image.Image] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def whole(self, image_id: str) -> Image.Image:
+        """8-bit RGB. Not to be changed: others see the same picture."""
+        with self._lock:
+            found = self._decoded.get(image_id)
+            if found is None:
+                found = stored_rgb(self._content[image_id])
+                self._decoded[image_id] = found
+                if len(self._decoded) > _DECODED:
+                    self._decoded.popitem(last=False)
+            return found
+
+    def crop(self, image_id: str, box_px: Sequence[float]) -> Image.Image:
+        """The whole pixels that the box touches."""
+        whole = self.whole(image_id)
+        return whole.crop(pixel_box(box_px, *whole.size))
+
+    def framed(self, image_id: str, box_px: Sequence[float]) -> Image.Image:
+        """The whole image with a red frame around the box, outside of it as far as there is room."""
+        image = self.whole(image_id).copy()
+        x1, y1, x2, y2 = pixel_box(box_px, *image.size)
+        line = max(2, round(max(image.size) / 256))
+        frame = (
+            max(0, x1 - line),
+            max(0, y1 - line),
+            min(image.width, x2 + line) - 1,
+            min(image.height, y2 + line) - 1,
+        )
+        ImageDraw.Draw(image).rectangle(frame, outline=(255, 0, 0), width=line)
+        return image
+
+
+def pixel_box(box_px: Sequence[float], width: int, height: int) -> tuple[int, int, int, int]:
+    """The smallest box of whole pixels around the box, inside the image and with an area.
+
+    >>> pixel_box([10.2, -3, 20.7, 99.5], 100, 80)
+    (10, 0, 21, 80)
+    """
+    x1, y1, x2, y2 = box_px
+    left, top = min(max(0, math.floor(x1)), width - 1), min(max(0, math.floor(y1)), height - 1)
+    return left, top, max(left + 1, min(width, math.ceil(x2))), max(top + 1, min(height, math.ceil(y2)))

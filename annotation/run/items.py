@@ -1,0 +1,88 @@
+"""What the stages of a run work through, in a person's words: images, entities and people, and not shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+
+from annotation.run import shards as parquet
+from annotation.run.folder import RunFolder
+from annotation.run.schemas import State
+
+_ONE = {
+    "images": "image",
+    "entities": "entity",
+    "people": "person",
+    "times": "time",
+    "answers": "answer",
+    "inputs": "input",
+}
+_UNITS = {
+    "quality": "entities",
+    "judgment": "entities",
+    "parts": "people",
+    "merge": "people",
+    "objectqa": "entities",
+}
+
+
+def unit_of(stage: str) -> str:
+    """What a stage takes one after the other."""
+    return _UNITS.get(stage, "images")
+
+
+def row_unit_of(stage: str) -> str:
+    """What a row of the stage is about: the detector goes through images, and its rows are entities."""
+    return "entities" if stage == "detection" else unit_of(stage)
+
+
+def counted(count: int, unit: str) -> str:
+    """
+    >>> counted(1, "people"), counted(1234, "entities")
+    ('1 person', '1,234 entities')
+    """
+    return f"{count:,} {_ONE[unit] if count == 1 else unit}"
+
+
+def images_by_shard(run: RunFolder) -> list[int]:
+    """How many annotated images each shard holds; for a run whose intake is finished."""
+    table = parquet.read_table(run.manifest_path, ["shard", "state"])
+    held = [0] * len(run.shard_numbers)
+    for shard, state in zip(table["shard"].to_pylist(), table["state"].to_pylist(), strict=True):
+        held[shard] += state == State.DONE
+    return held
+
+
+class Items:
+    """How much the stages of a run have to do, as far as the stages before have told."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self._run = run
+        self._detected: dict[int, tuple[int, int]] = {}
+
+    @cached_property
+    def _images(self) -> list[int]:
+        return images_by_shard(self._run)
+
+    @cached_property
+    def _listed(self) -> list[int]:
+        return parquet.group_rows(self._run.listing_path)
+
+    def of(self, stage: str, shard: int) -> int | None:
+        """Items of a shard; None before the detector has gone through it, for a stage that works on what it finds."""
+        if stage == "intake":
+            return self._listed[shard]
+        if unit_of(stage) == "images":
+            return self._images[shard]
+        if shard not in self._detected:
+            if not self._run.is_done("detection", shard):
+                return None
+            rows = self._run.read("detection", shard, ["state", "is_person"])
+            found = [row["is_person"] for row in rows if row["state"] == State.DONE]
+            self._detected[shard] = len(found), sum(found)
+        entities, people = self._detected[shard]
+        return people if unit_of(stage) == "people" else entities
+
+    def total(self, stage: str, shards: Iterable[int]) -> int:
+        """Items of these shards, as many as are known."""
+        return sum(self.of(stage, shard) or 0 for shard in shards)

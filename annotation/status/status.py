@@ -1,0 +1,117 @@
+"""How a run stands: per stage what is done, pending and failed, with reasons; money so far, and what is left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from annotation.llm.calls import CallRecord, Spent
+from annotation.run import shards as parquet
+from annotation.run.folder import RunFolder
+from annotation.run.items import Items
+from annotation.run.portrait_list import portrait_ids
+from annotation.run.schemas import State
+from annotation.stages.chain import AFTER
+from annotation.status.estimate import Forecast, forecast
+from annotation.status.progress import Pace, paces
+from annotation.status.reasons import Reasons
+
+_WITHOUT_STATE = ("imageqa", "objectqa")
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """One stage."""
+
+    stage: str
+    done: int
+    total: int
+    """Items, in ``unit_of(stage)``; as many as the stages before have told."""
+    is_total: bool
+    """Whether they have told all; if not, more come."""
+    rows: int
+    states: Counter[str]
+    """Rows by state."""
+    reasons: Reasons
+    """Why rows are not done."""
+    seconds_left: float | None
+    """At the pace of this stage since it was last begun; None while that or the number of items is not known."""
+    spent: Spent | None
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """All stages, in order."""
+
+    inputs: Counter[str]
+    stages: list[StageStatus]
+    forecasts: list[Forecast]
+    without_person: list[str]
+    """Names of images of ``portraits.list`` in which no person was found, so that no body part is described."""
+
+    @property
+    def spent_usd(self) -> float:
+        return sum(stage.spent.cost_usd for stage in self.stages if stage.spent is not None)
+
+
+def status_of(run: RunFolder) -> RunStatus:
+    """Read what is on disk; changes nothing and may be asked while the run is under way.
+
+    Raises:
+        AnnotationError: a shard is damaged.
+    """
+    shards = list(run.shard_numbers)
+    with CallRecord(run.calls_path) as calls:
+        spent = calls.spent()
+    pace = paces(run.progress_path)
+    ready = parquet.recipe_of(run.manifest_path) == run.recipe("intake")
+    items = Items(run)
+    stages = [
+        _of_stage(run, stage, shards, items, pace.get(stage), spent.get(stage))
+        for stage in AFTER
+        if ready or stage == "intake"
+    ]
+    inputs = Counter(parquet.read_table(run.manifest_path, ["state"])["state"].to_pylist()) if ready else Counter[str]()
+    return RunStatus(inputs, stages, forecast(run, shards) if ready else [], _without_person(run) if ready else [])
+
+
+def _without_person(run: RunFolder) -> list[str]:
+    listed = portrait_ids(run)
+    if listed is None:
+        return []
+    found = []
+    for shard in run.shard_numbers:
+        if run.is_done("detection", shard):
+            rows = run.read("detection", shard, ["image_id", "state", "is_person"])
+            people = {row["image_id"] for row in rows if row["is_person"] and row["state"] == State.DONE}
+            images = parquet.read_group(run.manifest_path, shard, ["image_id", "name", "state"]).to_pylist()
+            accepted = [row for row in images if row["state"] == State.DONE]
+            found += [row["name"] for row in accepted if row["image_id"] in listed - people]
+    return found
+
+
+def _of_stage(
+    run: RunFolder, stage: str, shards: Sequence[int], items: Items, pace: Pace | None, spent: Spent | None
+) -> StageStatus:
+    pending = run.pending(stage, shards)
+    done = sorted(set(shards) - set(pending))
+    n_done, n_left = items.total(stage, done), items.total(stage, pending)
+    is_total = all(items.of(stage, shard) is not None for shard in shards)
+    left = pace.seconds_for(n_left) if pace is not None and is_total else None
+    states, reasons, rows = outcomes(run, stage, done)
+    return StageStatus(stage, n_done, n_done + n_left, is_total, rows, states, reasons, left, spent)
+
+
+def outcomes(run: RunFolder, stage: str, done: Sequence[int]) -> tuple[Counter[str], Reasons, int]:
+    """Rows of these shards by state, why they are not done, and their number."""
+    states: Counter[str] = Counter()
+    reasons = Reasons()
+    if stage in _WITHOUT_STATE:
+        return states, reasons, sum(parquet.row_count(run.shard_path(stage, shard)) for shard in done)
+    for shard in done:
+        for row in run.read(stage, shard, ["state", "reason"]):
+            states[row["state"]] += 1
+            if stage != "drafts":  # which repeats what became of the stages before, of images and of entities
+                reasons.add(row["state"], row["reason"])
+    return states, reasons, states.total()

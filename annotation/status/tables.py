@@ -1,0 +1,94 @@
+"""Status and estimate as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from rich.table import Table
+
+from annotation.run.items import counted, row_unit_of, unit_of
+from annotation.status.estimate import Forecast
+from annotation.status.reasons import Reasons
+from annotation.status.status import RunStatus, StageStatus
+from qreal_tasks.console.terminal import console
+
+_REASONS = 5
+"""So many reasons a stage, the most frequent ones."""
+
+
+def print_forecasts(forecasts: Sequence[Forecast]) -> None:
+    """What is left to ask."""
+    table = Table("stage", "calls", "prompt tokens", "completion tokens", "cost", "calls are", "tokens are")
+    for name in (1, 2, 3, 4):
+        table.columns[name].justify = "right"
+    for one in forecasts:
+        numbers = (
+            f"{one.calls:,.0f}",
+            f"{one.tokens.prompt:,.0f}",
+            f"{one.tokens.completion:,.0f}",
+            _money(one.cost_usd),
+        )
+        table.add_row(one.stage, *numbers, one.calls_basis, one.tokens_basis)
+    costs = [one.cost_usd for one in forecasts]
+    total = None if None in costs else sum(cost for cost in costs if cost is not None)
+    calls = f"{sum(one.calls for one in forecasts):,.0f}"
+    prompt = f"{sum(one.tokens.prompt for one in forecasts):,.0f}"
+    completion = f"{sum(one.tokens.completion for one in forecasts):,.0f}"
+    table.add_section()
+    table.add_row("total", calls, prompt, completion, _money(total), "", "")
+    out = console()
+    out.print(table)
+    if any("expected" in one.calls_basis for one in forecasts):
+        out.print("Numbers of entities are expectations: a pilot (--images 50) replaces them by this set's own.")
+
+
+def print_status(status: RunStatus) -> None:
+    """What is done, and what became of everything."""
+    out = console()
+    if status.inputs:
+        counts = ", ".join(f"{count} {_input(state)}" for state, count in status.inputs.most_common())
+        out.print(f"{counted(status.inputs.total(), 'inputs')}: {counts}")
+    table = Table("stage", "done", "rows", "states", "calls", "cost", "time left")
+    for stage in status.stages:
+        table.add_row(*_cells(stage))
+    out.print(table)
+    for stage in status.stages:
+        for line in reason_lines(stage.stage, stage.reasons):
+            out.print(line)
+    if lost := status.without_person:
+        first = ", ".join(lost[:_REASONS]) + (", …" if lost[_REASONS:] else "")
+        out.print(f"portraits.list: no person was found in {len(lost)} of its images: {first}")
+    left = any(one.calls for one in status.forecasts) or not status.forecasts
+    out.print(f"Cost so far: {_money(status.spent_usd)}. Left to ask:{'' if left else ' nothing.'}")
+    if left:
+        print_forecasts(status.forecasts)
+
+
+def reason_lines(stage: str, reasons: Reasons) -> list[str]:
+    """Why rows of a stage are not done, the commonest reasons first."""
+    unit, common = row_unit_of(stage), reasons.most_common()
+    lines = [f"{stage}: {counted(one.count, unit)} {one}" for one in common[:_REASONS]]
+    if others := common[_REASONS:]:
+        items = counted(sum(one.count for one in others), unit)
+        lines.append(f"{stage}: {items} for {len(others)} more reasons")
+    return lines
+
+
+def _cells(stage: StageStatus) -> tuple[str, ...]:
+    states = ", ".join(f"{count} {state}" for state, count in stage.states.most_common())
+    calls, cost = (f"{stage.spent.calls:,}", _money(stage.spent.cost_usd)) if stage.spent else ("", "")
+    left = "" if stage.is_total and stage.done == stage.total else "not known yet"
+    if left and stage.seconds_left is not None:
+        left = str(timedelta(seconds=round(stage.seconds_left)))
+    more = "" if stage.is_total else "+"
+    done = f"{stage.done:,}/{stage.total:,}{more} {unit_of(stage.stage)}" if stage.is_total or stage.total else ""
+    return stage.stage, done, f"{stage.rows:,}", states, calls, cost, left
+
+
+def _input(state: str) -> str:
+    return "accepted" if state == "done" else state
+
+
+def _money(cost_usd: float | None) -> str:
+    return "no price" if cost_usd is None else f"${cost_usd:,.2f}"

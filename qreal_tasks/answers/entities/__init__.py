@@ -1,0 +1,1 @@
+"""Entities with boxes from a model's text."""

@@ -1,0 +1,174 @@
+"""Yes or No from a model's text (ObjectQA).
+
+Only a word that stands as a verdict counts: the "no" of "there is no visible text" says nothing about the
+question, nor does the "yes" of "I can't say yes".
+
+>>> parse_judgment("**Yes**, because there is no visible seam.").answer
+'Yes'
+>>> parse_judgment("There is no visible seam.").reason
+<Reason.NO_VERDICT: 'no_verdict'>
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from qreal_tasks.answers.plain import ascii_forms, listed
+from qreal_tasks.answers.reasoning import Marks
+from qreal_tasks.answers.spoken import Reason, spoken
+from qreal_tasks.answers.verdict.stated import marked_answer
+from qreal_tasks.answers.verdict.withdrawn import is_withdrawn
+from qreal_tasks.answers.verdict.words import CHINESE_LABELS, Verdict, Words
+
+
+@dataclass(frozen=True)
+class Judgment:
+    """One of the two is set."""
+
+    answer: Verdict | None
+    reason: Reason | None
+
+
+_BOOLEANS: dict[str, Verdict] = {"true": "Yes", "false": "No"}
+"""Verdicts only after a label, as in {"answer": true}."""
+_LABELS = frozenset(listed("answer ans verdict conclusion judgment judgement decision"))
+"""What follows states the final answer."""
+_LEADS = frozenset(listed("response assistant boxed therefore thus hence"))
+"""What follows is as firm as what opens the text."""
+_BETWEEN = frozenset(listed("is would be should must the to this that question final my a b c d clearly simply"))
+"""Words that may stand between a label and its verdict."""
+_REACH = 8
+"""Words after a label among which its verdict is looked for."""
+_JOINING = frozenset(listed("and but also yet"))
+_CORRECTING = frozenset(listed("wait actually rather correction sorry hmm oops scratch second mean"))
+_FILLING = (
+    _JOINING | _CORRECTING | frozenset(listed("in some a one i way ways well then again still at the same time kind"))
+)
+"""Words that may stand between two opposite verdicts that take each other back: "Yes, but also no"."""
+_LIMITING = frozenset(listed("in for on to as if when"))
+
+
+def parse_judgment(text: str, *, reasoning_marks: Marks = ()) -> Judgment:
+    """The verdict that ``text`` commits itself to.
+
+    What stands between marks of a final answer (``<answer>``, ``\\boxed{}``) is all that counts; then what follows
+    "Final answer", then "Answer:" and its like. Elsewhere a verdict is firm that opens the text, follows "therefore"
+    or closes the text on a line of its own; two firm ones that differ are ambiguous. Without a firm one, all verdicts
+    in the text must agree. "Yes or No" names the choices and is no verdict, "Yes and no" takes itself back, and so
+    does what ``withdrawn`` finds.
+
+    Args:
+        reasoning_marks: as ``reasoning.after_reasoning``.
+    """
+    said = spoken(text, reasoning_marks)
+    if said.reason is not None:
+        return Judgment(None, said.reason)
+    words = Words.of(ascii_forms(marked_answer(said.text) or said.text))
+    choices = _choices(words)
+    named = [i for i in range(len(words)) if words.kind(i) and i not in choices and words.stands_alone(i)]
+    verdicts = {i: kind for i in named if (kind := words.kind(i)) and not is_withdrawn(words, i)}
+    contested = bool(choices) or len(verdicts) < len(named)
+    decided = _stated(words, verdicts)
+    if not decided and _takes_itself_back(words, verdicts):
+        return Judgment(None, Reason.AMBIGUOUS)
+    decided = decided or set(_firm(words, verdicts)) or set(verdicts.values())
+    if len(decided) == 1:
+        return Judgment(decided.pop(), None)
+    return Judgment(None, Reason.AMBIGUOUS if decided or contested else Reason.NO_VERDICT)
+
+
+def _choices(words: Words) -> set[int]:
+    """Positions that only name the choices: "Yes or No", "Yes/No", "A. Yes B. No"."""
+    choices: set[int] = set()
+    for i in range(len(words) - 1):
+        first = words.kind(i)
+        if first is None or i in choices:
+            continue
+        after, between = words.kind(i + 1), words.gaps[i + 1]
+        if after not in (None, first) and _joins(words, i + 1, between):
+            choices |= {i, i + 1}
+        if words.kind(i + 2) in (None, first):
+            continue
+        if words.words[i + 1] in ("or", "nor", "vs") or _is_option(words, i + 1):
+            choices |= {i, i + 2}
+    return choices
+
+
+def _joins(words: Words, second: int, between: str) -> bool:
+    """Whether two opposite verdicts that follow each other are a list of choices: "Yes/No", "Yes, No"."""
+    after = words.gaps[second + 1]
+    if ("\n" in between and not after.strip()) or ("?" in between and "?" not in after):
+        return False
+    return "/" in between or "|" in between or words.stands_alone(second)
+
+
+def _is_option(words: Words, i: int) -> bool:
+    """Whether word i numbers an option: the "A" of "A. Yes"."""
+    word = words.words[i]
+    return (len(word) == 1 and word in "abcd123") and words.gaps[i + 1][:1] in (".", ")", ":")
+
+
+def _takes_itself_back(words: Words, verdicts: Mapping[int, Verdict]) -> bool:
+    """Whether a verdict is followed by its opposite: "Yes and no", "Yes, but also no", "Yes. … Wait, no", "Yes in one
+    way, no in another"."""
+    seen: set[Verdict] = set()
+    limited: set[tuple[Verdict, str]] = set()
+    for i, kind in verdicts.items():
+        following = words.words[i + 1] if i + 1 < len(words) and not words.gaps[i + 1].strip() else ""
+        if following in _LIMITING and any(other != kind and word == following for other, word in limited):
+            return True
+        limited.add((kind, following))
+        joining = set()
+        at = i - 1
+        while at >= 0 and i - at <= _REACH and words.words[at] in _FILLING:
+            joining.add(words.words[at])
+            at -= 1
+        opposite = at in verdicts and verdicts[at] != kind
+        if (opposite and joining & (_JOINING | _CORRECTING)) or (joining & _CORRECTING and seen - {kind}):
+            return True
+        seen.add(kind)
+    return False
+
+
+def _stated(words: Words, verdicts: Mapping[int, Verdict]) -> set[Verdict]:
+    """The verdict of the last "final answer"; else those of all labels and of a last line of its own behind them."""
+    found: set[Verdict] = set()
+    final: Verdict | None = None
+    last_label = 0
+    for i, word in enumerate(words.words):
+        if (word not in _LABELS and not re.fullmatch(CHINESE_LABELS, word)) or words.gaps[i].endswith("/"):
+            continue
+        labelled = _after_label(words, verdicts, i)
+        if labelled is None:
+            continue
+        if word.startswith("最终") or words.words[max(0, i - 1) : i] == ["final"]:
+            final = labelled
+        found.add(labelled)
+        last_label = i
+    if final:
+        return {final}
+    closing = _closing(words, verdicts)
+    return found | {closing} if found and closing and len(words) - 1 > last_label else found
+
+
+def _closing(words: Words, verdicts: Mapping[int, Verdict]) -> Verdict | None:
+    """The verdict that closes the text on a line of its own."""
+    last = len(words) - 1
+    return verdicts.get(last) if last >= 0 and "\n" in words.gaps[last] else None
+
+
+def _firm(words: Words, verdicts: Mapping[int, Verdict]) -> list[Verdict]:
+    """The verdicts that open the text, follow a lead or close the text on their own line."""
+    opening = 1 if len(words) > 1 and _is_option(words, 0) else 0
+    leads = [_after_label(words, verdicts, i) for i, word in enumerate(words.words) if word in _LEADS]
+    return [kind for kind in (verdicts.get(opening), _closing(words, verdicts), *leads) if kind]
+
+
+def _after_label(words: Words, verdicts: Mapping[int, Verdict], label: int) -> Verdict | None:
+    for i in range(label + 1, min(label + 1 + _REACH, len(words))):
+        found = verdicts.get(i) or _BOOLEANS.get(words.words[i])
+        if found or words.words[i] not in _BETWEEN:
+            return found
+    return None

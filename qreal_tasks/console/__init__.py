@@ -1,0 +1,1 @@
+"""What commands share: how they print, show progress, fail and read arguments."""

@@ -1,0 +1,1 @@
+"""The dataset: its schema, where it is, and its check."""

@@ -1,7 +1,0 @@
-"""Row by row, what is wrong with a dataset, and what it holds."""
-
-from qreal_tasks.dataset_check.checking import check
-from qreal_tasks.dataset_check.info import Info, has_parts, info
-from qreal_tasks.dataset_check.problem import Problem
-
-__all__ = ["Info", "Problem", "check", "has_parts", "info"]

@@ -1,0 +1,1 @@
+"""Files on disk: whole or absent, locked, limited, and with one-line errors."""

@@ -1,0 +1,1 @@
+"""Submissions: pack, read and check."""

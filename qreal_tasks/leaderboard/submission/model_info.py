@@ -1,0 +1,117 @@
+"""What a results folder of the harness says about model, backend and cost; without paths, addresses and keys.
+
+Model, revision and adapter are named as they were given, of paths the last name; of the arguments only known ones stay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from qreal_tasks import __version__
+from qreal_tasks.files.regular import open_file, read_text
+from qreal_tasks.leaderboard.submission.manifest import Adapter, Backend, Cost, ModelInfo
+from qreal_tasks.leaderboard.submission.published_arguments import ARGUMENTS
+from qreal_tasks.text.addresses import shown
+from qreal_tasks.text.one_line import UNSEEN
+from qreal_tasks.text.redaction import private_part
+
+_MODEL_KEYS = ("pretrained", "model_version", "model", "model_name", "model_id", "path")
+
+
+def model_info(results: Mapping[str, Any]) -> ModelInfo:
+    """What answered, from a parsed results file: its name, and those of
+    ``published_arguments.ARGUMENTS`` that hold nothing private."""
+    config = results["config"]
+    arguments = _arguments(config.get("model_args"))
+    name = next((arguments[key] for key in _MODEL_KEYS if arguments.get(key)), str(config.get("model")))
+    adapter = arguments.get("adapter") or arguments.get("peft")
+    kept = {
+        key: text
+        for key, value in sorted(arguments.items())
+        if key in ARGUMENTS and (text := shown(_one_line(value))[:200].strip()) and private_part(text) is None
+    }
+    return ModelInfo(
+        name=shown(name),
+        revision=arguments.get("revision"),
+        adapter=Adapter(name=shown(adapter), sha256=folder_digest(Path(adapter).expanduser())) if adapter else None,
+        arguments=kept,
+    )
+
+
+def _arguments(given: object) -> dict[str, str]:
+    if isinstance(given, Mapping):
+        return {str(key): str(value) for key, value in given.items() if value is not None}
+    pairs = (part.partition("=") for part in str(given or "").split(",") if part)
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _one_line(text: str) -> str:
+    """Control and invisible characters as spaces: a manifest holds none.
+
+    >>> _one_line("Answer\\nin one word.\\x07 ")
+    'Answer in one word.'
+    """
+    return "".join(" " if unicodedata.category(character) in UNSEEN else character for character in text).strip()
+
+
+def folder_digest(folder: Path) -> str | None:
+    """SHA-256 over the weights and configuration of an adapter, names included; None when it is not a folder here."""
+    files = sorted(p for p in folder.glob("adapter_*") if p.is_file()) if folder.is_dir() else []
+    if not files:
+        return None
+    state = hashlib.sha256()
+    for path in files:
+        with open_file(path) as file:
+            state.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return state.hexdigest()
+
+
+def backend_info(results: Mapping[str, Any]) -> Backend:
+    """Backend and versions."""
+    return Backend(name=str(results["config"].get("model")), harness=_harness(results), project=__version__)
+
+
+def _harness(results: Mapping[str, Any]) -> str | None:
+    """What the results say, else what is installed now.
+
+    Started inside any git checkout, lmms-eval writes that checkout's branch and commit in place of its own version.
+    """
+    said = str(results.get("lmms_eval_version"))
+    if re.fullmatch(r"v?\d+(\.\w+)+", said):
+        return said
+    try:
+        return metadata.version("lmms-eval")
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def made_at(results: Mapping[str, Any], path: Path) -> str:
+    """When the run was started, by the harness's own clock: its date, else what the file's name begins with."""
+    for said in (results.get("date"), path.name):
+        if match := re.match(r"(\d{8})_(\d{6})", str(said)):
+            return datetime.strptime("".join(match.groups()), "%Y%m%d%H%M%S").isoformat()
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def cost_info(results: Mapping[str, Any], hardware: str | None, usd: float | None) -> Cost:
+    """What the run took: seconds from the harness, the rest from the submitter."""
+    seconds = results.get("total_evaluation_time_seconds")
+    try:
+        taken = math.nan if seconds is None or isinstance(seconds, bool) else float(seconds)
+    except (TypeError, ValueError, OverflowError):
+        taken = math.nan
+    return Cost(hardware=hardware, seconds=taken if 0 <= taken < math.inf else None, usd=usd)
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """The results file as parsed JSON."""
+    return dict(json.loads(read_text(path)))

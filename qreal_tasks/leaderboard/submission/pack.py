@@ -1,0 +1,258 @@
+"""A run of the harness to a submission: one folder that holds all that anyone needs to recompute it.
+
+pack_run(newest_results(Path("runs/mine")), Path("submission"), Said(name="My model"))
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from qreal_tasks.benchmark import LEAVES, PROMPT_VERSION, Style
+from qreal_tasks.files.atomic import new_folder
+from qreal_tasks.judge.manifest import Manifest as JudgeManifest
+from qreal_tasks.judge.manifest import ManifestError, load_manifest
+from qreal_tasks.leaderboard.submission.claims import SEED, scores_json
+from qreal_tasks.leaderboard.submission.manifest import (
+    FORMAT,
+    DataInfo,
+    FileInfo,
+    Manifest,
+    read_manifest,
+    reasons,
+    slug,
+)
+from qreal_tasks.leaderboard.submission.model_info import backend_info, cost_info, made_at, model_info, read_results
+from qreal_tasks.leaderboard.submission.reading import MANIFEST, SAMPLES, SCORES, samples_path
+from qreal_tasks.leaderboard.submission.references import fingerprint
+from qreal_tasks.leaderboard.submission.samples_file import compressed, samples_digest, to_lines
+from qreal_tasks.leaf_tasks import TASKS, Half, group_of, task_versions, tasks_of
+from qreal_tasks.metrics.bootstrap import RESAMPLES
+from qreal_tasks.mini import MINI_NOTICE
+from qreal_tasks.records import RECORD_VERSION, JudgmentRecord, Record
+from qreal_tasks.results.asked import other_words
+from qreal_tasks.results.rejudge import MANIFEST_KEY
+from qreal_tasks.results.run_folder import Run, read_run
+from qreal_tasks.results.score import differences, score_run
+from qreal_tasks.text.addresses import shown
+
+
+class PackError(ValueError):
+    """A run that cannot be submitted; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What only the submitter knows."""
+
+    name: str
+    """For the board."""
+    description: str = ""
+    contact: str | None = None
+    hardware: str | None = None
+    usd: float | None = None
+
+
+class Packed(NamedTuple):
+    """What was written, and where."""
+
+    folder: Path
+    manifest: Manifest
+
+
+def pack_run(
+    results_path: Path,
+    target: Path | None,
+    said: Said,
+    *,
+    style: Style | None = None,
+    commit: str | None = None,
+    resamples: int = RESAMPLES,
+) -> Packed:
+    """Write the submission of a run; equal input gives equal bytes.
+
+    Args:
+        target: a folder that is empty or does not exist, by default ``submissions/<id>``; appears whole, or not at all.
+        style: as ``read_run``.
+        commit: of the dataset on the hub, when it is known.
+
+    Raises:
+        PackError: the run is on drawn pictures, cut by ``--limit``, incomplete, of other versions, was asked with
+            other words around the questions, or its live numbers are not those of its samples.
+        RunFolderError: the run cannot be read.
+        OSError: the target cannot be written.
+    """
+    _require_free(target)
+    results = read_results(results_path)
+    run = read_run(results_path, style)
+    halves = _complete_halves(run)
+    _require_submittable(run)
+    run = _published(run)
+    scores = score_run(run, resamples=resamples, seed=SEED)
+    if wrong := differences(run, scores):
+        shown_lines = "\n  ".join(wrong[:10])
+        raise PackError(f"the samples or the results were changed after the run:\n  {shown_lines}")
+    lines = {task.task: to_lines(task.records) for task in run.tasks}
+    files = {samples_path(task): compressed(text) for task, text in lines.items()}
+    files[SCORES] = _pretty(scores_json(run, scores, resamples))
+    try:
+        manifest = _manifest(results, results_path, run, said, halves, lines, files, commit)
+    except ValidationError as error:  # of a part: the model, the cost
+        raise PackError("; ".join(reasons(error))) from None
+    folder = target or Path("submissions") / manifest.id
+    _require_free(folder)
+    _write(folder, {**files, MANIFEST: _pretty(manifest.model_dump(mode="json"))})
+    return Packed(folder, manifest)
+
+
+def _published(run: Run) -> Run:
+    """The run without what no number depends on and nobody else may see: folders, and what a judge's server wrote where
+    a score was expected. Reasons hold nothing private since the run was read."""
+    tasks = (replace(task, records=tuple(map(_without_folder, task.records))) for task in run.tasks)
+    return replace(run, tasks=tuple(tasks))
+
+
+def _without_folder(record: Record) -> Record:
+    data = shown(record.data)
+    if isinstance(record, JudgmentRecord):
+        return replace(record, data=data)
+    return replace(record, data=data, judge_said={})
+
+
+def _require_free(target: Path | None) -> None:
+    if target is not None and target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise PackError(f"{target} is there already and not empty; name another folder")
+
+
+def _complete_halves(run: Run) -> list[Half]:
+    """Which halves the run is complete in; the human set may be missing where the dataset has no portraits."""
+    ran = {task.task for task in run.tasks}
+    halves = []
+    for half in Half:
+        due = [task for task in tasks_of(half, run.style) if LEAVES[task][1] != "human_plausibility"]
+        if not ran & set(tasks_of(half, run.style)):
+            continue
+        if missing := [task for task in due if task not in ran]:
+            raise PackError(
+                f"{half} is incomplete: {', '.join(missing)} did not run. A submission is complete in ObjectQA, in "
+                f"ImageQA or in both; run --tasks {group_of(half, run.style)}"
+            )
+        halves.append(half)
+    return halves
+
+
+def _require_submittable(run: Run) -> None:
+    if run.is_drawn:
+        raise PackError(f"{MINI_NOTICE} Then run again.")
+    if run.limit is not None:
+        raise PackError(f"the run was started with --limit {run.limit:g}, so it is partial; run it without")
+    names = {record.data for task in run.tasks for record in task.records}
+    if len(names) != 1:
+        raise PackError(f"the samples are of {len(names)} datasets ({', '.join(sorted(names))}); run all tasks on one")
+    for task in run.tasks:
+        if not task.records:
+            raise PackError(f"{task.task}: no samples; run it again")
+        if task.version != task_versions()[task.task]:
+            raise PackError(
+                f"{task.task} ran as version {task.version}, this release computes {task_versions()[task.task]}; "
+                "run it again"
+            )
+        if prompts := {record.prompt_version for record in task.records} - {PROMPT_VERSION}:
+            raise PackError(
+                f"{task.task}: prompt version {', '.join(sorted(prompts))}, this release asks {PROMPT_VERSION}"
+            )
+    if other := other_words(run.tasks):
+        raise PackError(f"{other[0]}; {other[0].verdict}. Run it again with the prompts of the tasks")
+
+
+def _manifest(
+    results: Mapping[str, Any],
+    path: Path,
+    run: Run,
+    said: Said,
+    halves: Sequence[Half],
+    lines: Mapping[str, bytes],
+    files: Mapping[str, bytes],
+    commit: str | None,
+) -> Manifest:
+    fingerprints = {half: fingerprint(_records(run, half)) for half in halves}
+    value = {
+        "format": FORMAT,
+        "id": f"{slug(said.name)}-{samples_digest(lines)[:12]}",
+        "name": said.name,
+        "description": said.description,
+        "contact": said.contact,
+        "created": made_at(results, path),
+        "halves": [half.value for half in halves],
+        "model": model_info(results).model_dump(mode="json"),
+        "backend": backend_info(results).model_dump(mode="json"),
+        "data": DataInfo(name=run.data, revision=commit, fingerprints=fingerprints).model_dump(mode="json"),
+        "prompts": run.style,
+        "task_versions": {task.task: task.version for task in run.tasks},
+        "prompt_version": PROMPT_VERSION,
+        "record_version": RECORD_VERSION,
+        "limit": None,
+        "judge": _judge_manifest(results, run),
+        "cost": cost_info(results, said.hardware, said.usd).model_dump(mode="json"),
+        "files": [
+            FileInfo(path=p, sha256=hashlib.sha256(files[p]).hexdigest()).model_dump(mode="json") for p in sorted(files)
+        ],
+    }
+    found = read_manifest(value)
+    if isinstance(found, list):
+        raise PackError("; ".join(found))
+    return found
+
+
+def _judge_manifest(results: Mapping[str, Any], run: Run) -> object:
+    """The manifest of the one judge that scored the run. Plain lmms-eval leaves only its name and hash; where the tasks
+    of the two styles were judged one after the other, the results hold the last judge's."""
+    if not run.judges:
+        return None
+    if len(run.judges) > 1:
+        raise PackError(f"descriptions were judged by {', '.join(run.judges)}; judge all by one with `qreal judge RUN`")
+    title = run.judges[0]
+    published = _published_judge(results.get(MANIFEST_KEY))
+    if published is not None and published.title == title:
+        return published.model_dump(mode="json")
+    try:
+        packaged = load_manifest(title.rpartition("@")[0])
+    except ManifestError:
+        packaged = None
+    if packaged is None or packaged.title != title:
+        raise PackError(
+            f"the results do not hold the manifest of the judge {title}; `qreal judge RUN --judge FILE` adds it, and "
+            "asks nothing that it has asked before"
+        )
+    return packaged.model_dump(mode="json")
+
+
+def _published_judge(said: object) -> JudgeManifest | None:
+    if said is None:
+        return None
+    try:
+        return JudgeManifest.model_validate(said).published()
+    except ValidationError as error:
+        raise PackError(f"{MANIFEST_KEY} in the results is no judge: {' '.join(str(error).split()):.300}") from None
+
+
+def _records(run: Run, half: Half) -> list[Record]:
+    return [record for task in run.tasks if TASKS[task.task][0] is half for record in task.records]
+
+
+def _pretty(value: object) -> bytes:
+    return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode("ascii")
+
+
+def _write(target: Path, files: Mapping[str, bytes]) -> None:
+    """All files, or none."""
+    with new_folder(target) as beside:
+        (beside / SAMPLES).mkdir()
+        for path, data in files.items():
+            (beside / path).write_bytes(data)

@@ -1,0 +1,204 @@
+"""Safe reading of a folder that a stranger wrote: nothing is followed, unpacked or executed before it is weighed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qreal_tasks.benchmark import LEAVES
+from qreal_tasks.files.regular import read_bytes
+from qreal_tasks.leaderboard.submission.manifest import Manifest, read_manifest
+from qreal_tasks.leaderboard.submission.problems import Kind, Problem
+from qreal_tasks.leaderboard.submission.samples_file import decompressed, parse_json
+from qreal_tasks.leaf_tasks import TASKS
+
+MANIFEST = "manifest.json"
+SCORES = "scores.json"
+SAMPLES = "samples"
+MOST_FILES = 20
+
+SIZES = {MANIFEST: 256 * 2**10, SCORES: 8 * 2**20}
+"""Most bytes of these two files."""
+SAMPLES_SIZE = 64 * 2**20
+"""Most bytes of one task's samples, as they lie on the disk."""
+
+_EXECUTABLE = (".pkl", ".pickle", ".pt", ".pth", ".npy", ".npz", ".joblib", ".py", ".so", ".dll", ".exe")
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".bz2", ".xz", ".zst")
+
+
+def samples_path(task: str) -> str:
+    """Where a submission keeps the samples of a task, relative to its folder.
+
+    >>> samples_path("qreal_imageqa_realism")
+    'samples/qreal_imageqa_realism.jsonl.gz'
+    """
+    return f"{SAMPLES}/{task}.jsonl.gz"
+
+
+ALLOWED = {MANIFEST, SCORES, *(samples_path(task) for task in TASKS)}
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What was read: bytes of the files that may be there, and what was wrong with the rest."""
+
+    files: Mapping[str, bytes]
+    problems: tuple[Problem, ...]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over names and bytes of all files read, and over what was wrong with the others."""
+        state = hashlib.sha256()
+        for path in sorted(self.files):
+            state.update(f"{path} {len(self.files[path])}\n".encode())
+            state.update(self.files[path])
+        state.update("\n".join(map(str, self.problems)).encode("utf-8", "surrogatepass"))
+        return state.hexdigest()
+
+
+def read_folder(folder: Path) -> Folder:
+    """Read the files that belong to a submission; links, archives, pickles and strangers stay closed."""
+    files: dict[str, bytes] = {}
+    problems: list[Problem] = []
+    if folder.is_symlink() or not folder.is_dir():
+        return Folder({}, (Problem(Kind.FOLDER, f"{folder.name}: no folder; expected what `qreal submit pack` wrote"),))
+    found = _listed(folder)
+    if len(found) > MOST_FILES:
+        return Folder({}, (Problem(Kind.TOO_LARGE, f"{len(found)} files or more, expected at most {MOST_FILES}"),))
+    for path in found:
+        refused = _refused(folder, path)
+        if refused is None:
+            files[path] = read_bytes(folder / path)
+        else:
+            problems.append(refused)
+    for path in (MANIFEST, SCORES):
+        if path not in found:
+            problems.append(Problem(Kind.FOLDER, f"{path} is missing; pack the run again"))
+    return Folder(files, tuple(problems))
+
+
+def _listed(folder: Path) -> list[str]:
+    """Every entry below that is no plain folder, as a relative path; stops soon after too many."""
+    found: list[str] = []
+    waiting = [""]
+    while waiting and len(found) <= MOST_FILES:
+        inside = waiting.pop()
+        with os.scandir(folder / inside) as entries:
+            for entry in entries:
+                path = f"{inside}/{entry.name}" if inside else entry.name
+                if entry.is_dir(follow_symlinks=False) and path == SAMPLES:
+                    waiting.append(path)
+                else:
+                    found.append(path)
+                if len(found) > MOST_FILES:
+                    break
+    return sorted(found)
+
+
+def _refused(folder: Path, path: str) -> Problem | None:
+    status = (folder / path).lstat()
+    if stat.S_ISLNK(status.st_mode):
+        return Problem(Kind.FOLDER, f"{path!r:.120} is a link; links are not followed, put the file itself")
+    if path.lower().endswith(_EXECUTABLE):
+        return Problem(Kind.FOLDER, f"{path!r:.120} can hold code; pickles and programs are never opened, remove it")
+    if path.lower().endswith(_ARCHIVES):
+        return Problem(Kind.FOLDER, f"{path!r:.120} is an archive; archives are never unpacked, remove it")
+    if path not in ALLOWED:
+        return Problem(Kind.FOLDER, f"{path!r:.120} is no file of a submission; remove it")
+    if not stat.S_ISREG(status.st_mode):
+        return Problem(Kind.FOLDER, f"{path} is no plain file")
+    most = SIZES.get(path, SAMPLES_SIZE)
+    if status.st_size > most:
+        return Problem(Kind.TOO_LARGE, f"{path} has {status.st_size:,} bytes, expected at most {most:,}")
+    return None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The parts of a folder, as far as they could be read."""
+
+    manifest: Manifest | None
+    scores: Mapping[str, Any] | None
+    lines: Mapping[str, bytes]
+    """Task to its samples, unpacked."""
+    problems: tuple[Problem, ...]
+
+
+def open_folder(folder: Folder) -> Opened:
+    """Parse manifest and scores, unpack the samples, and hold every file against the manifest's list."""
+    problems = list(folder.problems)
+    manifest: Manifest | None = None
+    said = _json(folder, MANIFEST, problems)
+    if said is not None:
+        read = read_manifest(said)
+        if isinstance(read, Manifest):
+            manifest = read
+            problems += _unlisted(manifest, folder.files)
+        else:
+            problems += [Problem(Kind.MANIFEST, f"{MANIFEST}: {line}") for line in read]
+    scores = _json(folder, SCORES, problems)
+    if scores is not None and not isinstance(scores, Mapping):
+        problems.append(Problem(Kind.NUMBER, f"{SCORES}: holds {type(scores).__name__}, expected an object"))
+        scores = None
+    lines: dict[str, bytes] = {}
+    for task in TASKS:
+        path = samples_path(task)
+        if path in folder.files:
+            unpacked = decompressed(folder.files[path], path)
+            if isinstance(unpacked, Problem):
+                problems.append(unpacked)
+            else:
+                lines[task] = unpacked
+    if manifest is not None:
+        problems += _of_the_other_style(manifest, lines)
+    return Opened(manifest, scores, lines, tuple(problems))
+
+
+def _json(folder: Folder, path: str, problems: list[Problem]) -> Any:
+    if path not in folder.files:
+        return None
+    try:
+        return parse_json(folder.files[path])
+    except (ValueError, RecursionError) as error:
+        problems.append(Problem(Kind.DAMAGED, f"{path}: no JSON: {error or 'nested too deep'}"))
+        return None
+
+
+def _of_the_other_style(manifest: Manifest, tasks: Iterable[str]) -> list[Problem]:
+    other = [task for task in tasks if LEAVES[task][0] is not manifest.prompts]
+    if not other:
+        return []
+    more = f" and of {len(other) - 1} other tasks" if len(other) > 1 else ""
+    said = (
+        f"{MANIFEST}: prompts is {manifest.prompts}, but there are samples of {other[0]}{more}, which ask in the other "
+        "style; a submission is of one style, pack the run again"
+    )
+    return [Problem(Kind.PROMPTS, said)]
+
+
+def _unlisted(manifest: Manifest, files: Mapping[str, bytes]) -> list[Problem]:
+    """Files that the manifest does not list, lists and lacks, or lists with other content."""
+    problems: list[Problem] = []
+    for path, count in Counter(file.path for file in manifest.files).items():
+        if count > 1:
+            said = f"{MANIFEST}: files names {path!r:.120} {count} times, expected once; pack the run again"
+            problems.append(Problem(Kind.MANIFEST, said))
+    listed = {file.path: file.sha256 for file in manifest.files}
+    for path, sha256 in listed.items():
+        if path not in ALLOWED - {MANIFEST}:
+            said = f"{MANIFEST}: files names {path!r:.120}, which is no file of a submission and is not opened"
+            problems.append(Problem(Kind.FOLDER, said))
+        elif path not in files:
+            problems.append(Problem(Kind.FOLDER, f"{path} is in the manifest, but not in the folder; upload it again"))
+        elif hashlib.sha256(files[path]).hexdigest() != sha256:
+            said = f"{path} is not the file that was packed (its SHA-256 differs); pack the run again"
+            problems.append(Problem(Kind.CHANGED, said))
+    for path in sorted(files.keys() - listed.keys() - {MANIFEST}):
+        problems.append(Problem(Kind.FOLDER, f"{path} is in the folder, but not in the manifest; pack the run again"))
+    return problems

@@ -1,0 +1,127 @@
+"""A chat completion as a ``Response``: only what ended as an answer is one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from qreal_tasks.llm.errors.messages import MalformedAnswer, error_in, short, writable
+from qreal_tasks.llm.errors.retry import CONTENT_FILTER
+from qreal_tasks.llm.logprobs import scored
+from qreal_tasks.models.requests import Response
+
+REFUSED = "refused"
+EMPTY = "empty answer"
+OUT_OF_TOKENS = "used up its tokens before answering"
+"""A model that reasons first spent the whole limit on that: a matter of settings and no decision of the model."""
+
+_ENDED = re.compile(
+    r"stop(ped|_sequence|_token)?|end(_turn|_of_turn)?|eos(_token)?|eot|complete(d)?|finish(ed)?|normal|refusal"
+)
+_CUT_OFF = re.compile(r"length|max(_output|_completion)?_(tokens|length)|model_length|(model_)?context_window_exceeded")
+_FILTERED = re.compile(
+    r"content_?filter|sensitive|(image_)?safety|moderation|prohibited_content|blocklist|spii|recitation|guardrail"
+)
+_PUNCTUATION = " \t\r\n.,;:!。"
+
+
+def read(completion: object, choices: tuple[str, ...]) -> Response:
+    """The answer, its probabilities when ``choices`` are scored and the server gives them, or why there is none.
+
+    An answer cut off at the token limit keeps its text. One that is a choice and nothing else but punctuation is kept
+    as that word, "Yes" for "Yes.": with a limit of one token the same answer comes without it.
+
+    Args:
+        completion: the JSON value that the server sent.
+
+    Raises:
+        MalformedAnswer: it is no chat completion, or the server ended it before the model did.
+        StatusError: it holds an error, of the whole or of the answer.
+    """
+    choice = choice_in(completion)
+    message, ended = choice.get("message"), _ended(choice)
+    if _FILTERED.match(ended):
+        said = message.get("content") if isinstance(message, Mapping) else None  # a filter may take all of it out
+        return Response(writable(said) if isinstance(said, str) else "", choices, unanswered=CONTENT_FILTER)
+    if not isinstance(message, Mapping):
+        raise MalformedAnswer(f"no choices[0].message in {short(str(completion))[:80]!r}")
+    is_cut = _CUT_OFF.fullmatch(ended) is not None
+    if ended and not is_cut and not _ENDED.fullmatch(ended):
+        raise MalformedAnswer(f"the answer did not end: finish_reason {short(ended)!r}")
+    text = _text_of(message.get("content"))
+    if message.get("refusal") or ended == "refusal":
+        return Response(_text_of(message.get("refusal")) or text, choices, unanswered=REFUSED)
+    if not text.strip():
+        if is_cut:
+            return Response(text, choices, unanswered=OUT_OF_TOKENS)
+        if not _has_tokens(completion, choice):
+            raise MalformedAnswer("an empty answer without a token")
+        return Response(text, choices, unanswered=EMPTY)
+    if not choices:
+        return Response(text)
+    found = scored(choice, text, choices)
+    bare = text.strip(_PUNCTUATION)
+    kept = bare if found.p is not None and is_choice(bare, choices) else text
+    return Response(kept, choices, p=found.p, mass=found.mass, no_p=found.why_not)
+
+
+def choice_in(completion: object) -> Mapping[str, Any]:
+    """The one choice of a chat completion.
+
+    Raises:
+        MalformedAnswer: there is none.
+        StatusError: there is an error in its place.
+    """
+    error = error_in(completion)
+    if error is not None:
+        raise error
+    choices = completion.get("choices") if isinstance(completion, Mapping) else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(choice, Mapping):
+        raise MalformedAnswer(f"no choices[0] in {short(str(completion))[:80]!r}")
+    if choice.get("error"):
+        error = error_in({"error": choice["error"]})
+        assert error is not None  # there is one
+        raise error
+    return choice
+
+
+def is_cut_off(completion: object) -> bool:
+    """Whether the answer ended at the limit on its tokens."""
+    return _CUT_OFF.fullmatch(_ended(choice_in(completion))) is not None
+
+
+def is_choice(text: str, choices: tuple[str, ...]) -> bool:
+    """Whether a text is one of the choices, in whatever case."""
+    return text.casefold() in {choice.casefold() for choice in choices}
+
+
+def _ended(choice: Mapping[str, Any]) -> str:
+    """Why the answer ended, in lower case; empty when the server does not say."""
+    reason = choice.get("finish_reason")
+    if isinstance(reason, Mapping):  # SGLang's own form
+        reason = reason.get("type")
+    told = re.sub(r"[\s-]+", "_", str(reason or "").strip()).lower()
+    return "" if told in ("null", "none") else told
+
+
+def _has_tokens(completion: object, choice: Mapping[str, Any]) -> bool:
+    """Whether the model wrote anything, if only what is not shown: its reasoning, or the end at once."""
+    assert isinstance(completion, Mapping)  # choice_in would have raised
+    usage = completion.get("usage")
+    counted = usage.get("completion_tokens") if isinstance(usage, Mapping) else None
+    message, logprobs = choice["message"], choice.get("logprobs")
+    listed = isinstance(logprobs, Mapping) and bool(logprobs.get("content"))
+    return bool(counted) or listed or bool(message.get("reasoning_content") or message.get("reasoning"))
+
+
+def _text_of(content: object) -> str:
+    """A string, or the text among the parts that some servers send: ``[{"type": "text", "text": "Yes"}]``."""
+    if content is None or isinstance(content, str):
+        return writable(content or "")
+    if isinstance(content, list) and all(isinstance(part, dict) for part in content):
+        texts = [part.get("text") for part in content if part.get("type") == "text"]
+        if all(isinstance(text, str) for text in texts):
+            return writable("".join(texts))
+    raise MalformedAnswer(f"the message is {str(content)[:80]}, expected a string or parts with text")

@@ -1,0 +1,1 @@
+"""The agent of three models (Table 4)."""

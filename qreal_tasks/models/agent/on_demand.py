@@ -1,0 +1,141 @@
+"""Engines whose model is loaded when it is asked and freed when another one is: one in memory at a time."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+
+from qreal_tasks.boxes import Space
+from qreal_tasks.models.families import box_space_of_type
+from qreal_tasks.models.local.adapter_base import check_base
+from qreal_tasks.models.local.engine import TransformersEngine
+from qreal_tasks.models.local.loading import (
+    adapter_content,
+    limit_pictures,
+    model_content,
+    picture_limits,
+    processor_of,
+)
+from qreal_tasks.models.requests import Request, Response
+from qreal_tasks.models.sources import ModelSource
+
+
+@dataclass(frozen=True)
+class Options:
+    """What all the engines have in common: ``TransformersEngine``'s arguments beside the model itself."""
+
+    merge_adapter: bool = True
+    dtype: str = "auto"
+    device: str | None = None
+    device_map: str | None = None
+    attn_implementation: str | None = "sdpa"
+    batch_size: int | Literal["auto"] = "auto"
+    min_pixels: int | None = None
+    max_pixels: int | None = None
+    max_patches: int | None = None
+
+
+class OneInMemory:
+    """The engine that was asked last."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._source: ModelSource | None = None
+        self._engine: TransformersEngine | None = None
+
+    def engine(self, source: ModelSource) -> TransformersEngine:
+        """The engine of ``source``: the one in memory, or a new one in its place.
+
+        Raises:
+            ValueError, OSError: as ``TransformersEngine``.
+        """
+        if self._engine is None or source != self._source:
+            self.free()
+            self._engine = TransformersEngine(
+                source.pretrained, adapter=source.adapter, revision=source.revision, **asdict(self._options)
+            )
+            self._source = source
+        return self._engine
+
+    def free(self) -> None:
+        """Give the memory back."""
+        if self._engine is None:
+            return
+        self._engine = self._source = None
+        gc.collect()  # a cycle, of an error's traceback for instance, would keep a whole model beside the next one
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()  # the next model's batches grow by its own peak
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """What is read of a model before its weights are needed."""
+
+    config: Any
+    processor: Any
+
+
+class OnDemand:
+    """The engine of one model, for ``store.Engine``: its weights are read only when something is asked.
+
+    Args:
+        source: the model.
+        memory: shared by all engines of which one may be loaded.
+
+    Raises:
+        ValueError: an option does not suit the model.
+        OSError: there is no such model or adapter.
+    """
+
+    def __init__(self, source: ModelSource, options: Options, memory: OneInMemory) -> None:
+        from transformers import AutoConfig
+
+        self.source, self._memory = source, memory
+        if source.adapter is not None:
+            check_base(source.adapter, source.pretrained, source.revision, refuse=False)
+        opened = _Opened(
+            AutoConfig.from_pretrained(source.pretrained, revision=source.revision),
+            processor_of(source.pretrained, source.adapter, source.revision),
+        )
+        limit_pictures(
+            opened.processor,
+            min_pixels=options.min_pixels,
+            max_pixels=options.max_pixels,
+            max_patches=options.max_patches,
+        )
+        self._model_type = str(opened.config.model_type)
+        self._identity = _identity(source, options, opened)
+
+    @property
+    def box_space(self) -> Space:
+        """As ``TransformersEngine.box_space``."""
+        return box_space_of_type(self._model_type)
+
+    def identity(self) -> dict[str, Any]:
+        """As ``TransformersEngine.identity``, of what is known without the weights in memory."""
+        return dict(self._identity)
+
+    def run(self, requests: Sequence[Request], known: Collection[int] = frozenset()) -> Iterator[tuple[int, Response]]:
+        """As ``TransformersEngine.run``, after loading it in the place of the one in memory."""
+        yield from self._memory.engine(self.source).run(requests, known)
+
+
+def _identity(source: ModelSource, options: Options, opened: _Opened) -> dict[str, Any]:
+    import transformers
+
+    return {
+        "engine": "transformers on demand",
+        "engine_version": 1,
+        "transformers": transformers.__version__,
+        **model_content(source.pretrained, source.revision, opened),
+        "adapter": source.adapter and adapter_content(source.adapter),
+        "adapter_merged": bool(source.adapter) and options.merge_adapter,
+        "attention": options.attn_implementation,
+        "dtype": options.dtype,
+        "pictures": picture_limits(opened.processor),
+    }

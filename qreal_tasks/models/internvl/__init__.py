@@ -1,0 +1,1 @@
+"""Original InternVL checkpoints in the form of transformers."""

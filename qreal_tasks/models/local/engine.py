@@ -1,0 +1,265 @@
+"""Any image-text-to-text model of transformers, asked many questions about many pictures.
+
+>>> engine = TransformersEngine("Qwen/Qwen2.5-VL-7B-Instruct", adapter="runs/objectqa")  # doctest: +SKIP
+>>> request = Request(image, "Does the entity have missing parts? Answer Yes or No.", ("Yes", "No"))  # doctest: +SKIP
+>>> [response.p for _, response in engine.run([request])]  # doctest: +SKIP
+[(0.73, 0.27)]
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import torch
+
+from qreal_tasks.answers.spoken import Reason, spoken
+from qreal_tasks.boxes import Space
+from qreal_tasks.models.families import box_space_of_type, takes_shared_prefix
+from qreal_tasks.models.local import alone
+from qreal_tasks.models.local.batching import GIVE_UP_AFTER, Batches, BatchSize, Failed, cuda_memory_used
+from qreal_tasks.models.local.chat import Chat
+from qreal_tasks.models.local.generation import decoded, greedy_answers, stop_ids
+from qreal_tasks.models.local.jobs import WINDOW, Ready, in_windows, plan, prepared, unanswered
+from qreal_tasks.models.local.loading import (
+    Loaded,
+    adapter_content,
+    limit_pictures,
+    load,
+    model_content,
+    picture_limits,
+)
+from qreal_tasks.models.local.prefix import first_answer_logits
+from qreal_tasks.models.local.spellings import Spellings
+from qreal_tasks.models.requests import Request, Response
+
+logger = logging.getLogger(__name__)
+
+_ENGINE_VERSION = 2
+"""Changes when the same model may answer otherwise; part of every cache key."""
+
+REASONING_OPEN = "the chat template opens reasoning, so the first token is no answer"
+REASONS_FIRST = "the first token opens reasoning"
+
+
+class TransformersEngine:
+    """Scores requests that carry choices, and generates an answer to the others.
+
+    Scored: the questions about one picture share its vision pass and their common prefix (``prefix.py``); ``p`` and
+    ``mass`` are those of the choices' spellings at the first answer token (``spellings.py``). ``text`` is what greedy
+    decoding writes as that first token, as the choice where the token spells one, and as it is where it does not; it
+    can differ from the choice of larger ``p``, since a choice has several spellings. Where the chat template opens
+    reasoning, or the first token does, that token is no answer: there is no ``p`` then but ``no_p``, the reason, and
+    with such a template the answers are generated.
+
+    Args:
+        pretrained: folder or hub id.
+        adapter: folder of a PEFT adapter.
+        merge_adapter: add the adapter to the weights, which is faster; otherwise it is computed beside them.
+        revision: of a hub id.
+        dtype: ``auto`` is that of the weights.
+        device: ``auto`` choice when None: this process's GPU, or the CPU.
+        device_map: overrides ``device``; ``auto`` spreads the model over all GPUs.
+        attn_implementation: as transformers names them.
+        batch_size: pictures a batch when scoring, answers a batch when generating; ``auto`` fills the memory.
+        min_pixels, max_pixels: of the picture that a Qwen model is fed.
+        max_patches: tiles that an InternVL model is fed.
+
+    Raises:
+        ValueError: an argument does not suit the model.
+        OSError: there is no such model or adapter.
+    """
+
+    def __init__(
+        self,
+        pretrained: str,
+        *,
+        adapter: str | None = None,
+        merge_adapter: bool = True,
+        revision: str | None = None,
+        dtype: str = "auto",
+        device: str | None = None,
+        device_map: str | None = None,
+        attn_implementation: str | None = "sdpa",
+        batch_size: int | Literal["auto"] = "auto",
+        min_pixels: int | None = None,
+        max_pixels: int | None = None,
+        max_patches: int | None = None,
+    ) -> None:
+        fixed = _fixed(batch_size)
+        loaded = load(
+            pretrained,
+            adapter=adapter,
+            merge_adapter=merge_adapter,
+            revision=revision,
+            dtype=dtype,
+            device=device,
+            device_map=device_map,
+            attn_implementation=attn_implementation,
+        )
+        limit_pictures(loaded.processor, min_pixels=min_pixels, max_pixels=max_pixels, max_patches=max_patches)
+        self._take(loaded, fixed)
+        self._identity |= self._identified(pretrained, revision, adapter, merge_adapter)
+
+    @classmethod
+    def around(cls, loaded: Loaded, batch_size: int | Literal["auto"] = "auto") -> TransformersEngine:
+        """An engine over a model that is in memory already, one that is being trained for instance.
+
+        It has no identity, so its answers cannot be kept in a store.
+
+        Args:
+            loaded: the model in evaluation mode whenever it is asked.
+        """
+        engine = cls.__new__(cls)
+        engine._take(loaded, _fixed(batch_size))
+        return engine
+
+    def _take(self, loaded: Loaded, fixed: int | None) -> None:
+        self.model, self.device = loaded.model, loaded.device
+        self._shares = takes_shared_prefix(self.model.config)
+        if not self._shares:
+            logger.warning(
+                "%s: sharing a prefix is not proven for such a model; every question is asked alone, which is slow",
+                self.model.config.model_type,
+            )
+        self._chat = Chat(loaded.processor, alone=not self._shares)
+        self._tokenizer = self._chat.tokenizer
+        self._stops = stop_ids(self.model, self._tokenizer)
+        self._pad = next(at for at in (self._tokenizer.pad_token_id, *self._stops) if at is not None)
+        self._spellings: dict[tuple[str, ...], Spellings] = {}
+        self._size = BatchSize(fixed, cuda_memory_used)
+        self._window = max(WINDOW, 2 * (fixed or 0))
+        self._identity: dict[str, Any] = {}
+
+    @property
+    def box_space(self) -> Space:
+        """The space that this family was trained to write boxes in."""
+        return box_space_of_type(self.model.config.model_type)
+
+    def identity(self) -> dict[str, Any]:
+        """What an answer depends on beside the request: the engine's part of a cache key; JSON types only.
+
+        Raises:
+            ValueError: the engine was put around a model that is known by its memory only.
+        """
+        if not self._identity:
+            raise ValueError("this engine is around a model in memory, which has no identity to keep answers under")
+        return dict(self._identity)
+
+    def run(self, requests: Sequence[Request], known: Collection[int] = frozenset()) -> Iterator[tuple[int, Response]]:
+        """Yield (index, response) for every request that is not in ``known`` once, as they are answered.
+
+        Pictures are answered by size, largest first, so that memory runs out at the start or not at all. A request
+        that cannot be answered gets a response with ``unanswered``.
+
+        Args:
+            known: indexes whose answers are known. Batches without any other request are left out, and the others
+                are made as if nothing were known: the last digits of a probability depend on what shares its batch,
+                so a run that died and goes on ends with the same digits. With ``auto`` on a GPU, where batches grow
+                with what has gone through, they agree up to rounding. A known request in a batch that is made anew
+                is yielded too.
+
+        Raises:
+            ValueError: a choice cannot be scored with this tokenizer.
+            Exception: what the model raised, when it fails on everything.
+        """
+        opened = requests and self._chat.opened_reasoning(requests[0].text)
+        if opened and any(request.choices for request in requests):
+            logger.warning("its chat template opens reasoning (%r): answers are generated, without P", opened)
+            generated = [replace(request, choices=()) for request in requests]
+            for at, response in self.run(generated, known):
+                choices = requests[at].choices
+                yield at, replace(response, choices=choices, no_p=REASONING_OPEN) if choices else response
+            return
+        work = plan(requests)
+        yield from work.unreadable
+        for job in work.scored:
+            for request in job.requests:
+                self._spellings_of(request)
+        for jobs in (work.scored, *work.generated):
+            answer = self._score if jobs is work.scored else self._generate
+            reasons: list[str] = []
+            batches: Batches[Ready, list[Response]] = Batches(answer, lambda ready: ready.cost, self._size)
+            windows = [
+                window for window in in_windows(jobs, self._window) if any(job.needs_answer(known) for job in window)
+            ]
+            for ready, refused in prepared(self._chat, windows, ahead=self.device.type != "cpu"):
+                yield from refused
+                reasons = [] if ready else [*reasons, *(response.unanswered or "" for _, response in refused)]
+                if len(reasons) >= GIVE_UP_AFTER:
+                    raise ValueError(f"the processor refused the first {len(reasons)} questions: {reasons[0]}")
+                for item, answers in batches.run(ready, lambda item: item.job.needs_answer(known)):
+                    if isinstance(answers, Failed):
+                        yield from unanswered(item.job, answers.reason)
+                    else:
+                        yield from zip(item.job.places, answers, strict=True)
+
+    @torch.inference_mode()
+    def _score(self, batch: Sequence[Ready]) -> list[list[Response]]:
+        pictures = [ready.asked for ready in batch]
+        if self._shares:
+            logits = first_answer_logits(self.model, pictures, self._pad)
+        else:
+            logits = alone.first_answer_logits(self.model, pictures)
+        asked = [(ready, request) for ready in batch for request in ready.job.requests]
+        rows: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for row, (_, request) in enumerate(asked):
+            rows[request.choices].append(row)
+        responses = [Response("")] * len(asked)
+        for choices, own in rows.items():
+            spellings = self._spellings[choices]
+            part = logits if len(own) == len(asked) else logits[own]
+            for row, scored in zip(own, spellings.score(part), strict=True):
+                if scored is None:
+                    responses[row] = Response("", choices, unanswered="the model's output is not finite")
+                    continue
+                text = spellings.choice_of(scored.greedy_id) or decoded(self._tokenizer, [scored.greedy_id])
+                size = asked[row][0].asked.input_size
+                if spoken(text).reason is Reason.UNFINISHED_REASONING:
+                    responses[row] = Response(text, choices, no_p=REASONS_FIRST, input_size=size)
+                else:
+                    responses[row] = Response(text, choices, scored.p, scored.mass, input_size=size)
+        remaining = iter(responses)
+        return [[next(remaining) for _ in ready.job.requests] for ready in batch]
+
+    @torch.inference_mode()
+    def _generate(self, batch: Sequence[Ready]) -> list[list[Response]]:
+        most = batch[0].job.requests[0].max_new_tokens
+        answers = greedy_answers(self.model, [ready.asked for ready in batch], most, self._stops, self._pad)
+        # The mark that opens the reasoning goes in front of it, or it would be read as the answer.
+        opened = self._chat.opened_reasoning(batch[0].job.requests[0].text)
+        return [
+            [Response(opened + decoded(self._tokenizer, ids), input_size=ready.asked.input_size)]
+            for ready, ids in zip(batch, answers, strict=True)
+        ]
+
+    def _spellings_of(self, request: Request) -> Spellings:
+        if request.choices not in self._spellings:
+            rendered = self._chat.rendered(request.text)
+            self._spellings[request.choices] = Spellings(self._tokenizer, request.choices, rendered)
+        return self._spellings[request.choices]
+
+    def _identified(self, pretrained: str, revision: str | None, adapter: str | None, merged: bool) -> dict[str, Any]:
+        import transformers
+
+        return {
+            "engine": "transformers",
+            "engine_version": _ENGINE_VERSION,
+            "transformers": transformers.__version__,
+            **model_content(pretrained, revision, self.model),
+            "adapter": adapter and adapter_content(adapter),
+            "adapter_merged": bool(adapter) and merged,
+            "attention": self.model.config._attn_implementation,
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+            "pictures": picture_limits(self._chat.processor),
+        }
+
+
+def _fixed(batch_size: int | Literal["auto"]) -> int | None:
+    fixed = None if batch_size == "auto" else int(batch_size)
+    if fixed is not None and fixed < 1:
+        raise ValueError(f"batch_size={batch_size}: expected auto, or 1 or more")
+    return fixed

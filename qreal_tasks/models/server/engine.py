@@ -1,0 +1,321 @@
+"""Questions to a model behind an OpenAI-compatible server: GPT-4o, vLLM, SGLang and the like.
+
+engine = OpenAIEngine("gpt-4o", prices=load_prices(path, "gpt-4o"))
+for index, response in engine.run(requests):
+    ...
+print(engine.usage, engine.cost())
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from qreal_tasks.answers.reasoning import declared_marks
+from qreal_tasks.boxes import Space
+from qreal_tasks.llm.chat import Asking, ChatClient, check, is_number, is_whole
+from qreal_tasks.llm.completions import OUT_OF_TOKENS, choice_in, is_choice, read
+from qreal_tasks.llm.errors.messages import short
+from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Action, StoppedRun, Verdict
+from qreal_tasks.llm.logprobs import NOT_GIVEN, begins_with_choice
+from qreal_tasks.llm.options import Dialect
+from qreal_tasks.llm.outage import OUTAGE_S
+from qreal_tasks.llm.usage import Prices, Usage
+from qreal_tasks.models.families import DEFAULT_BOX_SPACE, family_of_name, named_family
+from qreal_tasks.models.requests import REQUEST_FAILED, Request, Response
+from qreal_tasks.models.server.one_token import OneToken
+from qreal_tasks.models.server.pictures import JPEG_QUALITY, ImageFormat, Pictures, UnsendableImage, by_picture
+from qreal_tasks.models.server.sizes import Counted, PictureSizes, counted_tokens
+from qreal_tasks.models.server.token_ids import TokenIds
+
+Progress = Callable[[int, int, float | None], None]
+
+
+class OpenAIEngine:
+    """Asks ``concurrency`` requests at a time and yields the answers as they come.
+
+    Requests with ``choices`` get P over them from the log-probabilities of the token where the answer stands
+    (``openai_logprobs.py``), or the reason why not as ``no_p``. While a model answers them with a choice and nothing
+    else, one token is asked for (``openai_one_token.py``).
+
+    Args:
+        base_url: of the server, with ``/v1``; default ``OPENAI_BASE_URL``, then OpenAI itself.
+        api_key: default ``OPENAI_API_KEY``; a server of one's own (``base_url``) needs none.
+        logprobs: ask for the probabilities of the tokens of answers to requests with ``choices``.
+        top_logprobs: how many tokens are listed; OpenAI allows 20.
+        timeout_s: of one attempt.
+        max_retries: of one request, after time-outs, lost connections, malformed answers, 408, 409, 429 and 5xx. A
+            429 does not count while the server answers other requests.
+        image_detail: ``low``, ``high`` or ``auto``, as OpenAI defines it; other servers ignore it.
+        image_format: ``png`` sends the pixels as they are; ``jpeg`` is smaller and changes what is judged.
+        family: of the model (``models/families.py``), where its name does not tell it.
+        box_space: that the questions ask boxes in; default what the family was trained to write. In
+            ``Space.RESIZED_PIXELS`` pictures are sent in the size that the family's processor would give them, and that
+            is reported as ``input_size``.
+        min_pixels, max_pixels: of the pictures that the server feeds its model, where they are not the family's own.
+        prices: dollars per million tokens, with ``input``, ``output`` and perhaps ``cached_input``.
+        first_wait_s: before the first retry; three times as long before each next one, a minute at most, and never
+            shorter than the server asks for.
+        outage_s: how long a server is waited for that has answered and then is gone.
+        progress: called with answered, total and the cost so far (None without prices) after every answer.
+
+    Raises:
+        StoppedRun: there is no key and OpenAI itself is asked.
+        ValueError: an argument is out of range or of another type, or the family is not known and must be.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        concurrency: int = 32,
+        logprobs: bool = True,
+        top_logprobs: int = 20,
+        timeout_s: float = 120,
+        max_retries: int = 6,
+        image_detail: str = "high",
+        image_format: ImageFormat = "png",
+        family: str | None = None,
+        box_space: Space | None = None,
+        min_pixels: int | None = None,
+        max_pixels: int | None = None,
+        prices: Prices | Mapping[str, float] | None = None,
+        seed: int | None = None,
+        temperature: float | None = 0,
+        first_wait_s: float = 0.1,
+        outage_s: float = OUTAGE_S,
+        progress: Progress | None = None,
+    ) -> None:
+        check(is_whole(top_logprobs) and 1 <= top_logprobs <= 20, "top_logprobs", top_logprobs, "1 to 20")
+        check(temperature is None or is_number(temperature), "temperature", temperature, "a number or None")
+        check(seed is None or is_whole(seed), "seed", seed, "a whole number or None")
+        check(image_detail in ("low", "high", "auto"), "image_detail", image_detail, "low, high or auto")
+        check(image_format in ("png", "jpeg"), "image_format", image_format, "png or jpeg")
+        for name, limit in (("min_pixels", min_pixels), ("max_pixels", max_pixels)):
+            check(limit is None or is_whole(limit), name, limit, "a whole number or None")
+        kind = family_of_name(model) if family is None else named_family(family)
+        self.box_space = box_space or (kind.box_space if kind else DEFAULT_BOX_SPACE)
+        """The space that the questions ask boxes in."""
+        self._sizes = PictureSizes.of(self.box_space, kind, min_pixels, max_pixels)
+        self._client = ChatClient(
+            model,
+            base_url=base_url,
+            api_key=api_key,
+            dialect=Dialect(
+                top_logprobs=top_logprobs if logprobs else None,
+                temperature=None if temperature is None else float(temperature),  # 0 and 0.0 are one identity
+                seed=seed,
+                token_ids=True,
+                one_token=True,
+            ),
+            concurrency=concurrency,
+            timeout_s=timeout_s,
+            max_retries=max_retries,
+            first_wait_s=first_wait_s,
+            prices=Prices.of(prices, model) if isinstance(prices, Mapping) else prices,
+            outage_s=outage_s,
+        )
+        self._token_ids = TokenIds(model, self._client.base_url)
+        self._one_token = OneToken()
+        self._image_detail, self._image_format = image_detail, image_format
+        self._progress = progress
+
+    @property
+    def usage(self) -> Usage:
+        """Totals since the engine was made."""
+        return self._client.usage
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that an answer depends on beside the request: what belongs into a cache key. No secret."""
+        dialect = self._client.asked_dialect
+        marks = declared_marks()
+        return {
+            **({"reasoning_marks": marks} if marks else {}),  # P is that of the token behind them
+            "engine": "openai",
+            "form": 2,  # changes with the layout of the message, and with what is read from an answer
+            "model": self._client.model,
+            "base_url": self._client.base_url,
+            "temperature": dialect.temperature,
+            "seed": dialect.seed,
+            "top_logprobs": dialect.top_logprobs,
+            "image_detail": self._image_detail,
+            "image_format": f"jpeg {JPEG_QUALITY}" if self._image_format == "jpeg" else "png",
+            "resized": self._sizes.identity(),
+        }
+
+    def cost(self) -> float | None:
+        """Dollars spent since the engine was made; None when no price is known."""
+        return self._client.cost()
+
+    def run(self, requests: Sequence[Request], known: Collection[int] = frozenset()) -> Iterator[tuple[int, Response]]:
+        """Ask all but those in ``known``, yield (index, response) as the answers come.
+
+        Closing the iterator ends what is under way.
+
+        A request that stays without an answer is yielded with ``unanswered`` saying why.
+
+        Raises:
+            StoppedRun: key, model, quota or address make every further request useless, the server is gone or feeds its
+                model pictures of another size than is reported, or none of all requests was answered and none in
+                ``known`` has been.
+        """
+        places = [index for index in range(len(requests)) if index not in known]
+        asked = [requests[index] for index in places]
+        self._check_sizes(self._sizes.probes(asked))
+        pictures = Pictures(asked, self._image_format, self._sizes.sent)
+        answers = self._client.run(by_picture(asked), lambda asking, at: self._answer(asking, asked[at], pictures))
+        failed = 0
+        for done, (at, response) in enumerate(answers, start=1):
+            failed += (response.unanswered or "").startswith(REQUEST_FAILED)
+            if self._progress is not None:
+                self._progress(done, len(asked), self.cost())
+            yield places[at], response
+        if asked and failed == len(requests):
+            raise StoppedRun(
+                f"all {failed} requests to {self._client.base_url} failed, the last one with: {response.unanswered}. "
+                "See to the server or the settings and start again."
+            )
+
+    def _check_sizes(self, probes: Sequence[Request]) -> None:
+        """Ask with pictures of two sizes how many tokens they take; whatever else is answered does not matter."""
+        if not probes:
+            return
+        pictures = Pictures(probes, self._image_format, self._sizes.sent)
+
+        async def count(asking: Asking, at: int) -> Counted | Verdict:
+            url = await pictures.url(probes[at].image)
+            return await asking.ask(
+                lambda dialect: self._body(probes[at], url, dialect.parameters(1, scored=False)),
+                lambda completion, _: counted_tokens(completion),
+            )
+
+        found = sorted(self._client.run(range(len(probes)), count), key=lambda pair: pair[0])
+        counted = [Counted(None, None) if isinstance(said, Verdict) else said for _, said in found]
+        sizes = [probe.image.size for probe in probes]
+        notice = self._sizes.compare(sizes, counted, self._client.base_url)
+        if notice is not None:
+            self._client.notice(notice)
+
+    async def _answer(self, asking: Asking, request: Request, pictures: Pictures) -> Response:
+        try:
+            url = await pictures.url(request.image)
+        except UnsendableImage as error:
+            self.usage.failures["unsendable image"] += 1
+            return Response("", request.choices, unanswered=short(str(error)))
+        finally:
+            pictures.done(request.image)
+        if request.choices:
+            answered = await self._scored(asking, request, url)
+        else:
+            answered = await self._asked(asking, request, url)
+        return self._told(request, answered)
+
+    async def _scored(self, asking: Asking, request: Request, url: str) -> _Answered:
+        """With one token where that is enough, else in full."""
+        dialect, ids = self._client.standing.dialect, tuple[int, ...]()
+        is_scored = dialect.top_logprobs is not None
+        if is_scored and dialect.token_ids:
+            ids = await self._token_ids.of(request.choices, asking.server, asking.alone)
+        if is_scored and dialect.one_token and request.max_new_tokens > 1 and self._one_token.is_enough:
+            answered = await self._asked(asking, request, url, ids, one_token=True)
+            said = answered.response.unanswered or ""
+            if answered.at_once:
+                self._one_token.saw(at_once=True, begins=True)
+            if answered.refused is not None:
+                return await self._after_refusal(answered.refused, asking, request, url, ids)
+            if answered.at_once or said == CONTENT_FILTER or said.startswith(REQUEST_FAILED):
+                return answered
+            self._one_token.saw(at_once=False, begins=False)
+        answered = await self._asked(asking, request, url, ids)
+        if answered.response.unanswered is None:
+            self._one_token.saw(answered.at_once, answered.begins)
+        return answered
+
+    async def _after_refusal(
+        self, refusal: Verdict, asking: Asking, request: Request, url: str, ids: Sequence[int]
+    ) -> _Answered:
+        """In full what was refused with one token. Where that is answered, one token was what the server refused."""
+        self.usage.failures -= Counter((refusal.reason,))  # the question is not lost yet
+        answered = await self._asked(asking, request, url, ids)
+        standing = self._client.standing
+        if answered.read and standing.dialect.one_token:
+            standing.dialect = replace(standing.dialect, one_token=False)
+            self._client.notice(f"does not answer with one token ({refusal.message})", once="one token")
+        return answered
+
+    async def _asked(
+        self, asking: Asking, request: Request, url: str, ids: Sequence[int] = (), *, one_token: bool = False
+    ) -> _Answered:
+        size = request.image.size
+
+        def body(dialect: Dialect) -> dict[str, Any]:
+            most = 1 if one_token and dialect.one_token else request.max_new_tokens
+            return self._body(request, url, dialect.parameters(most, bool(request.choices), ids))
+
+        def answered(completion: object, _: Dialect) -> _Answered:
+            self._sizes.check(size, counted_tokens(completion), self._client.base_url)
+            return _Answered.of(completion, request.choices)
+
+        outcome = await asking.ask(body, answered)
+        if not isinstance(outcome, Verdict):
+            return replace(outcome, response=self._sizes.reported(outcome.response, size))
+        filtered = outcome.reason == CONTENT_FILTER
+        unanswered = CONTENT_FILTER if filtered else short(f"{REQUEST_FAILED}: {outcome.message}")
+        refused = outcome if outcome.action is Action.GIVE_UP and not filtered else None
+        return _Answered(Response("", request.choices, unanswered=unanswered), refused=refused)
+
+    def _body(self, request: Request, url: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        # The picture goes first: the questions about it then share a prefix that servers cache.
+        content = [
+            {"type": "image_url", "image_url": {"url": url, "detail": self._image_detail}},
+            {"type": "text", "text": request.text},
+        ]
+        return {
+            "model": self._client.model,
+            "messages": [{"role": "user", "content": content}],
+            **parameters,
+        }
+
+    def _told(self, request: Request, answered: _Answered) -> Response:
+        """The response, after what the user must know of it is said and counted."""
+        response = answered.response
+        if response.unanswered is not None:
+            if answered.read:  # a request that failed is counted already
+                self.usage.failures[response.unanswered] += 1
+            if response.unanswered == OUT_OF_TOKENS:
+                allowed = f"{request.max_new_tokens} were allowed"
+                advice = "raise max_new_tokens, or turn its reasoning off"
+                self._client.notice(f"{OUT_OF_TOKENS}: {allowed}; {advice}", once=OUT_OF_TOKENS)
+        elif response.no_p is not None and self._client.standing.dialect.top_logprobs is not None:
+            self.usage.without_p[response.no_p] += 1
+            if response.no_p == NOT_GIVEN:
+                self._client.notice("gives no log-probabilities: answers are read from the text, AUC will be empty")
+            else:
+                self._client.notice(f"gives answers without P: {response.no_p}")
+        return response
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """What one request came to."""
+
+    response: Response
+    at_once: bool = False
+    """It is a choice alone, written as its first token."""
+    begins: bool = False
+    """Its first token is a choice."""
+    read: bool = False
+    """The server sent a completion."""
+    refused: Verdict | None = None
+    """The server takes no such request."""
+
+    @classmethod
+    def of(cls, completion: object, choices: tuple[str, ...]) -> _Answered:
+        response = read(completion, choices)
+        begins = begins_with_choice(choice_in(completion), choices)
+        bare = response.p is not None and is_choice(response.text, choices)
+        return cls(response, bare and begins, begins, read=True)

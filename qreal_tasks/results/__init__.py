@@ -1,0 +1,1 @@
+"""Results from logged samples alone: run folders, scores, comparison, new judgements."""

@@ -1,0 +1,123 @@
+"""Whether runs may be compared at all: the same samples and references, task versions, prompts and judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qreal_tasks.benchmark import GROUPS
+from qreal_tasks.records import JudgmentRecord, Record
+from qreal_tasks.results.asked import quoted
+from qreal_tasks.results.run_folder import Run, TaskRun
+
+_OF_THE_DATASET = ("image_id", "generator", "is_portrait", "label", "width", "height", "reference")
+"""Fields of records that the dataset gives, whatever the model said."""
+
+
+class CompareError(ValueError):
+    """Runs whose numbers mean different things; the message says which and what to do."""
+
+
+def require_comparable(
+    runs: Sequence[Run], names: Sequence[str], *, any_judge: bool = False
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Tasks that all runs have, and tasks that only some have.
+
+    Args:
+        names: what to call the runs in a message.
+        any_judge: let runs of different judges pass.
+
+    Raises:
+        CompareError: the runs share no task, differ in samples, references or versions, or were judged differently.
+    """
+    if len(runs) < 2:
+        raise CompareError(f"{len(runs)} run given, expected at least two")
+    for run, name in zip(runs[1:], names[1:], strict=True):
+        if run.style is not runs[0].style:
+            raise CompareError(
+                f"run {names[0]} is of {GROUPS[runs[0].style]}, run {name} of {GROUPS[run.style]}: other words around "
+                "the questions, so their numbers are not comparable"
+            )
+    has = [{task.task for task in run.tasks} for run in runs]
+    shared = tuple(task.task for task in runs[0].tasks if task.task in set.intersection(*has))
+    if not shared:
+        raise CompareError("the runs have no task in common")
+    for run, name in zip(runs[1:], names[1:], strict=True):
+        labels = (names[0], name)
+        _require_same_data((runs[0], run), labels, shared)
+        _require_same_versions((runs[0], run), labels, shared)
+        _require_same_frames((runs[0], run), labels, shared)
+    if not any_judge:
+        _require_same_judge(runs, names, shared)
+    return shared, tuple(sorted(set.union(*has) - set(shared)))
+
+
+def _require_same_data(runs: tuple[Run, Run], names: tuple[str, str], tasks: Sequence[str]) -> None:
+    """The samples and what the dataset says of them count, not where the dataset was: a copy is the same set."""
+    where = f"run {names[0]} is on {runs[0].data}, run {names[1]} on {runs[1].data}; run all of them on one dataset"
+    for task in tasks:
+        first, second = ({_id_of(record): record for record in _records(run, task)} for run in runs)
+        if odd := min(first.keys() ^ second.keys(), default=None):
+            raise CompareError(f"{task}: {odd} is only in run {names[0 if odd in first else 1]}; {where}")
+        for name, field in ((name, field) for name in first for field in _OF_THE_DATASET):
+            a, b = (getattr(one[name], field, None) for one in (first, second))
+            if a != b:
+                found = f"{a!r:.100} in run {names[0]}, {b!r:.100} in run {names[1]}"
+                raise CompareError(f"{task}: {name}: {field} is {found}; {where}")
+
+
+def _id_of(record: Record) -> str:
+    return record.entity_id if isinstance(record, JudgmentRecord) else record.image_id
+
+
+def _records(run: Run, task: str) -> tuple[Record, ...]:
+    return next(one.records for one in run.tasks if one.task == task)
+
+
+def _require_same_versions(runs: tuple[Run, Run], names: tuple[str, str], tasks: Sequence[str]) -> None:
+    versions = [{task.task: _version(task) for task in run.tasks} for run in runs]
+    for task in tasks:
+        if versions[0][task] != versions[1][task]:
+            raise CompareError(
+                f"{task}: task version and prompt are {versions[0][task]} in run {names[0]}, {versions[1][task]} in "
+                f"run {names[1]}; their numbers are not comparable, run one of them again"
+            )
+
+
+def _version(task: TaskRun) -> str:
+    prompts = sorted({record.prompt_version for record in task.records})
+    return f"{task.version} / {', '.join(prompts)}"
+
+
+def _require_same_frames(runs: tuple[Run, Run], names: tuple[str, str], tasks: Sequence[str]) -> None:
+    """What stands before and after a question changes what a model answers, whatever the version says."""
+    for task in tasks:
+        for field in ("pre_prompt", "post_prompt"):
+            a, b = (" / ".join(sorted({getattr(r, field) for r in _records(run, task)})) for run in runs)
+            if a != b:
+                raise CompareError(
+                    f"{task}: {field} is {quoted(a, b)} in run {names[0]}, {quoted(b, a)} in run {names[1]}; only runs "
+                    "that were asked alike can be compared, run one of them again"
+                )
+
+
+def _require_same_judge(runs: Sequence[Run], names: Sequence[str], tasks: Sequence[str]) -> None:
+    """A run without a judge has no LLM-Score to compare; its other numbers are fine."""
+    for task in tasks:
+        judged = [(name, judges) for run, name in zip(runs, names, strict=True) if (judges := _judges(run, task))]
+        for name, judges in judged[1:]:
+            if _hashes(judges) != _hashes(judged[0][1]):
+                raise CompareError(
+                    f"{task}: the descriptions of run {judged[0][0]} were judged by {', '.join(judged[0][1])}, those "
+                    f"of run {name} by {', '.join(judges)}: LLM-Scores of different judges are not comparable. Judge "
+                    "one of them again with `qreal judge RUN --judge …`, or pass --any-judge"
+                )
+
+
+def _judges(run: Run, task: str) -> list[str]:
+    """Titles of the judges that scored a task."""
+    return sorted({getattr(record, "judge", None) or "" for record in _records(run, task)} - {""})
+
+
+def _hashes(judges: Sequence[str]) -> set[str]:
+    """Of the manifests: the name of a judge is free."""
+    return {judge.rpartition("@")[2] for judge in judges}

@@ -1,0 +1,134 @@
+"""What must be known to read the numbers of a run: what is partial, impossible, unread, unjudged or thrown away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from qreal_tasks.benchmark import QUESTION_NAMES
+from qreal_tasks.metrics.feasibility import Verdict
+from qreal_tasks.mini import MINI_NOTICE
+from qreal_tasks.pages.numbers import percent, whole
+from qreal_tasks.results import reasons
+from qreal_tasks.results.asked import other_words
+from qreal_tasks.results.box_lints import box_lints
+from qreal_tasks.results.score import GroupScores, RunScores
+from qreal_tasks.results.unanswered import incomplete
+
+DISAGREE_LIMIT = 0.05
+"""Share of answers against their own P(Yes) from which it is said: greedy decoding leaves next to none."""
+
+
+THIN_LIMIT = 0.05
+"""Share of answers with little mass from which AUC cannot be trusted."""
+
+
+class Level(StrEnum):
+    """How much a finding weighs."""
+
+    INFO = "info"
+    WARNING = "warn"
+    ERROR = "bad"
+
+
+@dataclass(frozen=True)
+class Lint:
+    """One finding."""
+
+    level: Level
+    title: str
+    text: str
+
+
+def lints(scores: RunScores) -> list[Lint]:
+    """All findings about a run, the gravest first."""
+    found = [*_about_run(scores), *_about_questions(scores), *_about_sets(scores), *_about_reading(scores)]
+    found += [Lint(Level.WARNING, title, text) for title, text in box_lints(scores.run.groundings)]
+    order = (Level.ERROR, Level.WARNING, Level.INFO)
+    return sorted(found, key=lambda lint: order.index(lint.level))
+
+
+def _about_run(scores: RunScores) -> Iterator[Lint]:
+    if scores.run.is_drawn:
+        yield Lint(Level.WARNING, "Drawn pictures.", MINI_NOTICE)
+    if scores.run.limit is not None:
+        text = f"Started with --limit {scores.run.limit:g}. No benchmark result."
+        yield Lint(Level.WARNING, "Partial run.", text)
+    for one in other_words(scores.run.tasks):
+        yield Lint(Level.WARNING, "Asked with other words.", f"{one}; {one.verdict}.")
+    missing = incomplete(scores.run)
+    if missing is not None:
+        yield Lint(Level.ERROR, "Incomplete run.", missing)
+
+
+def _about_questions(scores: RunScores) -> Iterator[Lint]:
+    asked = {name: group for name, group in scores.objectqa.items() if name in QUESTION_NAMES}
+    for name, group in asked.items():
+        if group.verdict is Verdict.INFEASIBLE:
+            text = "This AUC cannot come from the scores that the answers follow; check P(Yes)."
+            yield Lint(Level.ERROR, f"{name}: impossible AUC.", text)
+        elif group.verdict is Verdict.BELOW_HARD_LABEL:
+            text = "P(Yes) ranks worse than the bare answers; check P(Yes)."
+            yield Lint(Level.WARNING, f"{name}: weak P(Yes).", text)
+    thin = _shares(asked, "off_choice")
+    if thin:
+        level = Level.WARNING if max(thin.values()) > THIN_LIMIT else Level.INFO
+        text = (
+            "Another word than Yes or No was likelier than both, so P(Yes) compares what the model would hardly say: "
+            f"{_listed(thin)} of the answers."
+        )
+        yield Lint(level, "Little mass.", text)
+    missing = _shares(asked, "without_p")
+    if missing:
+        level = Level.INFO if all(share == 1 for share in missing.values()) else Level.WARNING
+        text = f"The backend gave none for {_listed(missing)}; AUC, ROC and calibration leave these answers out."
+        yield Lint(level, "No P(Yes).", text)
+    disagree = _shares(asked, "disagree")
+    if disagree:
+        level = Level.WARNING if max(disagree.values()) > DISAGREE_LIMIT else Level.INFO
+        text = f"The answer is not the one that its own P(Yes) favours: {_listed(disagree)}."
+        yield Lint(level, "Answers against P(Yes).", text)
+
+
+def _about_sets(scores: RunScores) -> Iterator[Lint]:
+    sets = scores.imageqa
+    dropped, clipped = (
+        {name: group.metrics[count] for name, group in sets.items() if group.metrics[count]}
+        for count in ("n_dropped", "n_clipped")
+    )
+    if dropped:
+        said = ", ".join(f"{name} {whole(count)}" for name, count in dropped.items())
+        yield Lint(Level.WARNING, "Boxes left out.", f"Predicted boxes that were invalid: {said}.")
+    if clipped:
+        said = ", ".join(f"{name} {whole(count)}" for name, count in clipped.items())
+        yield Lint(Level.INFO, "Boxes clipped.", f"Predicted boxes that reached outside the image: {said}.")
+    silent, why = reasons.without_llm_score(scores)
+    if silent:
+        text = f"LLM-Score and Joint are N/A for {', '.join(silent)}: {why}."
+        yield Lint(Level.INFO, "Not judged.", text)
+    unjudged = [f"{name}: {reasons.unjudged(scores, name)}" for name, group in sets.items() if group.unjudged]
+    if unjudged:
+        yield Lint(Level.WARNING, "Pairs unjudged.", f"They are in no LLM-Score. {'. '.join(unjudged)}.")
+
+
+def _about_reading(scores: RunScores) -> Iterator[Lint]:
+    """A question without an answer is wrong; an image without one has no box, and no false alarm."""
+    unread = {name: reasons.unread(scores, name) for name, group in scores.rows.items() if group.unread}
+    answers = [f"{name}: {said}" for name, said in unread.items() if name in QUESTION_NAMES]
+    sets = [f"{name}: {said}" for name, said in unread.items() if name not in QUESTION_NAMES]
+    if answers:
+        text = f"They count as wrong. {'. '.join(answers)}."
+        yield Lint(Level.WARNING, "Answers that could not be read.", text)
+    if sets:
+        text = "They count as answers without a box, which miss what is flawed and raise no false alarm"
+        yield Lint(Level.WARNING, "Boxes that could not be read.", f"{text}. {'. '.join(sets)}.")
+
+
+def _shares(groups: Mapping[str, GroupScores], metric: str) -> dict[str, float]:
+    """Where the metric is above 0."""
+    return {name: value for name, group in groups.items() if (value := group.metrics.get(metric))}
+
+
+def _listed(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {percent(share)}" for name, share in shares.items())

@@ -1,0 +1,203 @@
+"""A results folder of the harness: find a run in it and read its records."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qreal_tasks.benchmark import GROUPS, LEAVES, Style
+from qreal_tasks.console.terminal import echo
+from qreal_tasks.files.regular import read_bytes, read_text
+from qreal_tasks.mini.origin import drawn_id
+from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, RecordError, from_json
+from qreal_tasks.results.clean_records import clean_records
+
+RESULTS_SUFFIX = "_results.json"
+
+_HIGHEST_LIMIT = 10**9
+"""Keeps out what is no number and what fits no float."""
+
+
+class RunFolderError(Exception):
+    """A folder that holds no readable run; the message names the file."""
+
+
+class BothStylesError(RunFolderError):
+    """A run with tasks of both prompt styles, of which one must be named."""
+
+
+@dataclass(frozen=True)
+class TaskRun:
+    """One leaf task of a run: what the harness printed, and the records it can be recomputed from."""
+
+    task: str
+    version: str
+    live: Mapping[str, Any]
+    """Metric name to what the results file says, which anyone may have edited."""
+    records: tuple[Record, ...]
+
+    @property
+    def name(self) -> str:
+        """The question or the ImageQA set."""
+        return LEAVES[self.task][1]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the harness on our tasks."""
+
+    results_path: Path
+    model: str
+    model_args: str
+    limit: float | None
+    """As given on the command line: a run with one is partial."""
+    tasks: tuple[TaskRun, ...]
+
+    @property
+    def style(self) -> Style:
+        """What stood around the queries of all its tasks."""
+        return LEAVES[self.tasks[0].task][0]
+
+    @property
+    def data(self) -> str:
+        """Where the dataset was."""
+        return next((record.data for task in self.tasks for record in task.records), "unknown")
+
+    @property
+    def groundings(self) -> list[GroundingRecord]:
+        """The records of all ImageQA sets."""
+        return [record for task in self.tasks for record in task.records if isinstance(record, GroundingRecord)]
+
+    @property
+    def judges(self) -> tuple[str, ...]:
+        """Name and manifest hash of every judge that scored a description."""
+        named = (getattr(record, "judge", None) for task in self.tasks for record in task.records)
+        return tuple(dict.fromkeys(name for name in named if name is not None))
+
+    @functools.cached_property
+    def is_drawn(self) -> bool:
+        """Whether it was on the embedded set, or on pictures of ``qreal mini``, all or some, wherever they lay."""
+        records = (record for task in self.tasks for record in task.records)
+        return any(record.data == "mini" or drawn_id(record.image_id) for record in records)
+
+
+def find_results(path: Path) -> list[Path]:
+    """The results files at or below ``path``, newest last.
+
+    Raises:
+        RunFolderError: there is none.
+    """
+    if path.is_file() and path.name.endswith(RESULTS_SUFFIX):
+        return [path]
+    if not path.exists():
+        raise RunFolderError(f"{path} does not exist; expected the output folder of a run, or its *{RESULTS_SUFFIX}")
+    found = sorted(
+        path.rglob(f"*{RESULTS_SUFFIX}"), key=lambda p: (p.name, p.stat().st_mtime)
+    )  # the name starts with date and time
+    if not found:
+        raise RunFolderError(
+            f"{path}: no *{RESULTS_SUFFIX} in it or below; the run did not finish, or was started without --output_path"
+        )
+    return found
+
+
+def newest_results(path: Path) -> Path:
+    """The last of ``find_results``. Where there are several it says which: newest is what the dates in their names say,
+    and a clock may have been set back.
+
+    Raises:
+        RunFolderError: there is none.
+    """
+    found = find_results(path)
+    if len(found) > 1:
+        echo(f"{len(found)} runs in {path}, taking the newest: {found[-1]}", err=True)
+    return found[-1]
+
+
+def read_run(results_path: Path, style: Style | None = None) -> Run:
+    """Read a results file and the samples beside it, without what is private in their reasons (``clean_records``).
+
+    Args:
+        style: whose tasks are read; needed where the harness ran those of both.
+
+    Raises:
+        RunFolderError: a file is missing or damaged, a record cannot be read, or there is no task of ours.
+        BothStylesError: there are tasks of both styles, and none was named.
+    """
+    try:
+        results = json.loads(read_text(results_path))
+        config, numbers = dict(results["config"]), dict(results["results"])
+        versions = dict(results.get("versions") or {})
+        names = [task for task, (its, _) in LEAVES.items() if task in numbers and style in (None, its)]
+        live = {task: _live_numbers(dict(numbers[task])) for task in names}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RunFolderError(
+            f"{results_path}: not a results file of lmms-eval: {type(error).__name__}: {error}"
+        ) from None
+    if not names:
+        wanted = "qreal task" if style is None else f"task of {GROUPS[style]}"
+        raise RunFolderError(f"{results_path}: no {wanted} in it; found {', '.join(numbers) or 'no task at all'}")
+    if len({LEAVES[task][0] for task in names}) > 1:
+        raise BothStylesError(
+            f"{results_path}: tasks of {' and of '.join(GROUPS.values())}, whose numbers are never put together; say "
+            f"which with --prompts {' or --prompts '.join(GROUPS)}"
+        )
+    return Run(
+        results_path=results_path,
+        model=str(config.get("model")),
+        model_args=str(config.get("model_args") or ""),
+        limit=_limit(results_path, config.get("limit")),
+        tasks=tuple(
+            TaskRun(task, str(versions.get(task)), live[task], tuple(clean_records(_read_samples(results_path, task))))
+            for task in names
+        ),
+    )
+
+
+def samples_path(results_path: Path, task: str) -> Path:
+    """The sample log of a task, beside the results."""
+    prefix = results_path.name.removesuffix(RESULTS_SUFFIX)
+    return results_path.with_name(f"{prefix}_samples_{task}.jsonl")
+
+
+def _limit(results_path: Path, found: object) -> float | None:
+    """Images, or a share of them below 1; anything else is not what the harness writes."""
+    if found is None or found == -1:  # which is how the harness takes "all", too
+        return None
+    if isinstance(found, int | float) and not isinstance(found, bool) and abs(found) < _HIGHEST_LIMIT:
+        return found
+    raise RunFolderError(
+        f"{results_path}: config.limit is {found!r:.80}, expected a number or null, as --limit of the run gave it; put "
+        "the file back as the harness wrote it"
+    )
+
+
+def _live_numbers(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """``{"acc,none": .5}`` as ``{"acc": .5}``, without the harness's own standard errors."""
+    split = ((key.partition(","), value) for key, value in numbers.items())
+    return {metric: value for (metric, comma, _), value in split if comma and "_stderr" not in metric}
+
+
+def _read_samples(results_path: Path, task: str) -> Iterator[Record]:
+    path = samples_path(results_path, task)
+    try:
+        lines = read_bytes(path).splitlines()
+    except OSError as error:
+        raise RunFolderError(
+            f"{path}: {error.strerror}; run with --log_samples, and keep the files of a run together"
+        ) from None
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = from_json(json.loads(line)["records"])
+        except KeyError:
+            raise RunFolderError(f"{path} line {number}: no `records`; written by another version") from None
+        except (RecordError, ValueError, TypeError, RecursionError) as error:
+            raise RunFolderError(f"{path} line {number}: {error}") from None
+        about = record.question if isinstance(record, JudgmentRecord) else record.set_name
+        if about != LEAVES[task][1]:
+            raise RunFolderError(f"{path} line {number}: a record of {about}, expected {LEAVES[task][1]}")
+        yield record

@@ -1,0 +1,50 @@
+"""What all commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import typer
+
+from qreal_tasks.console.command_line import as_folder, errors_told, fail
+
+
+def test_a_typed_folder_is_the_folder_and_the_rest_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "org" / "name").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert as_folder("org/name") == str(tmp_path / "org" / "name")
+    assert [as_folder(one) for one in ("org/other", "", None)] == ["org/other", "", None]
+
+
+def test_a_failure_is_one_message_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as stopped:
+        fail("judge run", ValueError("no such judge"))
+    assert stopped.value.exit_code == 1
+    out, err = capsys.readouterr()
+    assert (out, err.strip()) == ("", "qreal judge run: no such judge")
+
+
+def test_a_missing_home_is_said_and_other_errors_are_not_hidden(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit), errors_told():
+        raise RuntimeError("a mistake")
+    assert capsys.readouterr().err.endswith("RuntimeError: a mistake\n")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    with pytest.raises(SystemExit) as stopped, errors_told():
+        Path("~/x").expanduser()
+    assert stopped.value.code == 1
+    assert "HOME is not set" in capsys.readouterr().err
+
+
+def test_an_unexpected_error_is_shown_as_python_does_but_for_keys_and_controls(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "canary-key-of-7")
+    with pytest.raises(SystemExit) as stopped, errors_told():
+        raise LookupError("no canary-key-of-7\x1b[2J here")
+    assert stopped.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith("Traceback (most recent call last):")
+    assert said.endswith("LookupError: no <key>\\x1b[2J here\n")

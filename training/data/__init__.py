@@ -1,0 +1,1 @@
+"""Examples for training: conversations, tokens, packing."""

@@ -1,0 +1,102 @@
+"""What training must know of a model family, as data. What processors and configs say themselves is not repeated here.
+
+>>> FAMILIES["llava_next"].answer("Yes")
+' Yes</s>'
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from qreal_tasks.boxes import Space
+from qreal_tasks.models.families import box_space_of_type
+
+_LANGUAGE_LAYERS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+"""All linear layers of the language model and none of the vision tower: ``all-linear`` and bare names hit both."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """One model family."""
+
+    model_type: str
+    before_answer: str
+    """What the model writes between the end of the prompt and the answer."""
+    end_of_turn: str
+    """The token that ends an answer."""
+    vision: str
+    """The vision tower, as an attribute of the model without output head."""
+    projector: tuple[str, ...]
+    """What maps its features into the language model."""
+    pixel_limits: tuple[str, ...]
+    """The settings that bound how large a picture the model sees; others are refused."""
+    loss_mean_over: Literal["batch", "step"]
+    """What a token's loss is averaged over when gradients are accumulated: the tokens of its own batch, or those of
+    the whole optimiser step. As transformers does for the family; it matters where answers differ in length."""
+    lora_targets: str = _LANGUAGE_LAYERS
+
+    @property
+    def box_space(self) -> Space:
+        """The space that it writes boxes in."""
+        return box_space_of_type(self.model_type)
+
+    def answer(self, text: str) -> str:
+        """``text`` as the model's turn, from the end of the prompt to the end of the turn."""
+        return f"{self.before_answer}{text}{self.end_of_turn}"
+
+
+def _qwen(model_type: str, *more_projectors: str) -> Family:
+    return Family(
+        model_type,
+        before_answer="",
+        end_of_turn="<|im_end|>",
+        vision="visual",
+        projector=("visual.merger", *more_projectors),
+        pixel_limits=("min_pixels", "max_pixels"),
+        loss_mean_over="batch",
+    )
+
+
+FAMILIES = {
+    family.model_type: family
+    for family in (
+        _qwen("qwen2_5_vl"),
+        _qwen("qwen3_vl", "visual.deepstack_merger_list"),
+        Family(
+            "internvl",
+            before_answer="",
+            end_of_turn="<|im_end|>",
+            vision="vision_tower",
+            projector=("multi_modal_projector",),
+            pixel_limits=("max_patches",),
+            loss_mean_over="step",
+        ),
+        Family(
+            "llava_next",
+            before_answer=" ",  # the tokenizer makes one token of it and the first word
+            end_of_turn="</s>",
+            vision="vision_tower",
+            projector=("multi_modal_projector",),
+            pixel_limits=(),
+            loss_mean_over="step",
+        ),
+    )
+}
+"""By ``model_type`` of the config."""
+
+
+def family_of(model_type: str) -> Family:
+    """The family of that ``model_type``.
+
+    Raises:
+        ValueError: it is not one that training is tested with; the message says what to do.
+    """
+    if model_type not in FAMILIES:
+        hint = (
+            ". This is InternVL's original form; write the native one with `qreal convert-internvl`"
+            if model_type == "internvl_chat"
+            else ". A new family is an entry in training/data/families.py and the tests over FAMILIES"
+        )
+        raise ValueError(f"model type {model_type} is not known, expected one of {', '.join(FAMILIES)}{hint}")
+    return FAMILIES[model_type]

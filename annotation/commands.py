@@ -14,6 +14,7 @@ from annotation.demo.commands import demo_command
 from annotation.explained import explained, fail
 from annotation.label_studio.commands import verify_app
 from annotation.publish.commands import publish_command, push_command
+from qreal_tasks.console.command_line import new_group
 from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
@@ -22,9 +23,8 @@ if TYPE_CHECKING:  # `qreal --help` answers at once
     from annotation.run.folder import RunFolder
     from qreal_tasks.llm.batch.runner import Standing
 
-annotate_app = typer.Typer(
-    help="Annotate images: entities, boxes, quality, answers and descriptions, as drafts that people verify.",
-    no_args_is_help=True,
+annotate_app = new_group(
+    "Annotate images: entities, boxes, quality, answers and descriptions, as drafts that people verify."
 )
 
 annotate_app.add_typer(verify_app, name="verify")

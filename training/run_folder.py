@@ -34,7 +34,7 @@ from qreal_tasks.benchmark import PROMPT_VERSION
 from qreal_tasks.dataset.source import Kind, Source
 from qreal_tasks.files.atomic import new_folder, replaced, write_whole
 from qreal_tasks.files.regular import open_file, read_text
-from qreal_tasks.files.system_errors import reason_of
+from qreal_tasks.files.system_errors import describe_error
 from qreal_tasks.files.yaml_files import YamlError, read
 from qreal_tasks.mini.origin import drawn_id
 from training.config import ConfigError, TrainConfig, checked
@@ -164,7 +164,9 @@ def processes_of(folder: Path) -> int:
     try:
         return int(json.loads(read_text(folder / ENVIRONMENT))["processes"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{folder} is not the folder of a training run: {ENVIRONMENT}: {reason_of(error)}") from None
+        raise ConfigError(
+            f"{folder} is not the folder of a training run: {ENVIRONMENT}: {describe_error(error)}"
+        ) from None
 
 
 def check_same(folder: Path, facts: Mapping[str, Any]) -> None:

@@ -154,14 +154,13 @@ def _call(*command: object) -> None:
     Raises:
         typer.Exit: it failed.
     """
-    from annotation.commands import annotate_app
     from qreal_tasks.cli import app
 
     words = [str(word) for word in command]
     before = "".join(f"{name}={shlex.quote(os.environ[name])} " for name in _SAID_BEFORE if words[0] == "eval")
     _say(f"\n$ {before}qreal {shlex.join(words)}")
-    program: Any = get_command(annotate_app if words[0] == "annotate" else app)
-    status = program.main(words[words[0] == "annotate" :], prog_name="qreal", standalone_mode=False)
+    program: Any = get_command(app)
+    status = program.main(words, prog_name="qreal", standalone_mode=False)
     if status:
         raise typer.Exit(int(status))
 

@@ -28,7 +28,7 @@ def ray_started(workers: int, address: str | None) -> Iterator[None]:
     try:
         import ray
     except ImportError as error:
-        raise AnnotationError(f"--executor ray needs Ray ({error}); install qreal-bench[annotate]") from error
+        raise AnnotationError(f"--executor ray needs Ray ({error}); pip install 'qreal-bench[annotate-ray]'") from error
     if ray.is_initialized():
         yield
         return

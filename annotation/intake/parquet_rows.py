@@ -13,7 +13,7 @@ from annotation.intake.listed import find_columns
 from annotation.intake.table_rows import Row, Rows
 from qreal_tasks.files.parquet_limits import check_parquet
 from qreal_tasks.files.regular import require_file
-from qreal_tasks.files.system_errors import reason_of
+from qreal_tasks.files.system_errors import describe_error
 from qreal_tasks.text.one_line import one_line
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def parquet_rows(path: Path, columns: Columns) -> Rows:
     try:
         check_parquet(path, [*wanted, *([found.image] if found.image else [])])
     except (OSError, pa.ArrowException) as error:
-        raise AnnotationError(f"{path} cannot be read: {reason_of(error)}") from error
+        raise AnnotationError(f"{path} cannot be read: {describe_error(error)}") from error
     except ValueError as error:
         raise AnnotationError(f"{path}: {error}; make several tables, and a run of each") from error
     classes = class_names(schema)
@@ -105,7 +105,7 @@ def schema_of(path: Path) -> pa.Schema:
     try:
         return pq.read_schema(require_file(path))
     except (OSError, pa.ArrowException) as error:
-        raise AnnotationError(f"{path} cannot be read: {reason_of(error)}") from error
+        raise AnnotationError(f"{path} cannot be read: {describe_error(error)}") from error
 
 
 def _read(path: Path, wanted: list[str]) -> Iterator[Row]:
@@ -117,7 +117,7 @@ def _read(path: Path, wanted: list[str]) -> Iterator[Row]:
             for batch in file.iter_batches(_ROWS_AT_A_TIME, columns=wanted):
                 yield from batch.to_pylist() if wanted else [{}] * batch.num_rows
     except (OSError, pa.ArrowException) as error:
-        raise AnnotationError(f"{path} cannot be read: {reason_of(error)}") from error
+        raise AnnotationError(f"{path} cannot be read: {describe_error(error)}") from error
 
 
 def _fields(kind: pa.DataType) -> dict[str, Any]:

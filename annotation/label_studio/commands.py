@@ -9,6 +9,7 @@ import typer
 
 from annotation.explained import explained, fail
 from annotation.merging.commands import merge_command, report_command
+from qreal_tasks.console.command_line import new_group
 from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
     from annotation.merging.votes import VoteRecord
     from annotation.run.folder import RunFolder
 
-verify_app = typer.Typer(
-    help="People verify the drafts, on Label Studio; their votes are merged into the dataset.", no_args_is_help=True
-)
+verify_app = new_group("People verify the drafts, on Label Studio; their votes are merged into the dataset.")
 verify_app.command("merge")(merge_command)
 verify_app.command("report")(report_command)
 

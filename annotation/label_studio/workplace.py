@@ -17,7 +17,7 @@ from annotation.run.folder import RunFolder
 from qreal_tasks.files.atomic import write_whole
 from qreal_tasks.files.locks import locked
 from qreal_tasks.files.regular import read_text
-from qreal_tasks.files.system_errors import reason_of
+from qreal_tasks.files.system_errors import describe_error
 from qreal_tasks.text.addresses import is_plain_address
 
 _FORM = 1
@@ -134,7 +134,7 @@ def load_workplace(run: RunFolder) -> Workplace:
             f"{run.path}: nobody verifies it yet; `qreal annotate verify start {run.path}` sets that up"
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AnnotationError(f"{path} cannot be read ({reason_of(error)}); put back a copy of it") from None
+        raise AnnotationError(f"{path} cannot be read ({describe_error(error)}); put back a copy of it") from None
     if found.run_id != run_id_of(run):
         raise AnnotationError(f"{path} belongs to a run of other inputs; give each run a folder of its own")
     return found

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from annotation.errors import AnnotationError
 from qreal_tasks.files.regular import open_file, read_text
-from qreal_tasks.files.system_errors import reason_of
+from qreal_tasks.files.system_errors import describe_error
 
 NAME = "SHA256SUMS"
 
@@ -28,7 +28,7 @@ def check_checksums(folder: Path) -> None:
         lines = read_text(folder / NAME).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise AnnotationError(
-            f"{folder / NAME} cannot be read ({reason_of(error)}); `qreal annotate publish` writes such a folder"
+            f"{folder / NAME} cannot be read ({describe_error(error)}); `qreal annotate publish` writes such a folder"
         ) from None
     expected = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     found = {path.relative_to(folder).as_posix(): path for path in _files(folder)}

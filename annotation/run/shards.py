@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from annotation.errors import AnnotationError
 from qreal_tasks.files.atomic import replaced
 from qreal_tasks.files.regular import require_file
-from qreal_tasks.files.system_errors import reason_of, told
+from qreal_tasks.files.system_errors import describe_error, explain_refusal
 
 _RECIPE = b"qreal_recipe"
 
@@ -110,5 +110,5 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        damaged = f"{path} cannot be read ({reason_of(error)}); delete it, and the next run makes it again"
-        raise AnnotationError(told(error, path) or damaged) from error
+        damaged = f"{path} cannot be read ({describe_error(error)}); delete it, and the next run makes it again"
+        raise AnnotationError(explain_refusal(error, path) or damaged) from error

@@ -44,7 +44,7 @@ from qreal_tasks.dataset.columns import cast_script, cast_trouble, wrong_columns
 from qreal_tasks.dataset.files import card_keys, data_files, first_unusable_picture, saved_files, state_of
 from qreal_tasks.dataset.hub import bring_data, cards_of
 from qreal_tasks.files.parquet_limits import check_parquet
-from qreal_tasks.files.system_errors import told
+from qreal_tasks.files.system_errors import explain_refusal
 from qreal_tasks.files.user_cache import require_hub_cache
 from qreal_tasks.mini import MINI_FOLDER
 from qreal_tasks.mini.origin import card_says_drawn, drawn_id
@@ -340,7 +340,7 @@ def open_split(source: Source, config: str, split: str) -> Dataset:
     # The library raises some twenty types, from FileNotFoundError to DatasetGenerationError; all mean the same here.
     except Exception as error:
         cause = _cause(error)
-        said = told(error, datasets.config.HF_DATASETS_CACHE)
+        said = explain_refusal(error, datasets.config.HF_DATASETS_CACHE)
         said = said or f"{type(error).__name__}: {_text(cause)}{_advice(source, cause)}"
         # The library prepares all splits of a config at once and does not say which one it failed on.
         raise DatasetError(
@@ -365,7 +365,7 @@ def _rows(source: Source, config: str, split: str) -> Dataset:
         return load_dataset(arguments["path"], arguments["name"], split=split, **arguments["kwargs"])
     except Exception as error:
         is_not_there = type(_cause(error)) is ValueError  # the config or the split; of damage, derived types tell
-        if not is_ours or is_not_there or told(error):
+        if not is_ours or is_not_there or explain_refusal(error):
             raise
         shutil.rmtree(cache)
         return load_dataset(arguments["path"], arguments["name"], split=split, **arguments["kwargs"])

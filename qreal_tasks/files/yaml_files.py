@@ -26,7 +26,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from qreal_tasks.files.regular import open_file
-from qreal_tasks.files.system_errors import words_of
+from qreal_tasks.files.system_errors import describe_os_error
 from qreal_tasks.files.yaml_limits import DEEPEST, MOST_BYTES, TooLarge, check_bytes, check_ends, check_values
 from qreal_tasks.text.suggestions import did_you_mean
 
@@ -93,7 +93,7 @@ def read(file: Path | Traversable) -> Document:
         check_bytes(len(raw))  # before it is decoded: a letter may have been cut
         return parse(raw.decode("utf-8"))
     except (OSError, TooLarge) as error:
-        said = words_of(error) if isinstance(error, OSError) else error
+        said = describe_os_error(error) if isinstance(error, OSError) else error
         raise YamlError(f"cannot be read: {said}") from error
     except UnicodeDecodeError as error:
         raise YamlError(f"cannot be read: it is no UTF-8, save it as UTF-8 ({error})") from error

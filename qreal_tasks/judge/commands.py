@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
-from qreal_tasks.console.command_line import PROMPTS, fail
+from qreal_tasks.console.command_line import PROMPTS, RunByDefault, fail, new_group
 from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
@@ -22,17 +21,7 @@ if TYPE_CHECKING:  # `qreal --help` answers at once
     from qreal_tasks.results.run_folder import Run
 
 
-class _RunIsDefault(TyperGroup):
-    """``qreal judge RUN`` means ``qreal judge run RUN``."""
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        known = args[0] in self.commands or args[0].startswith("-")
-        return super().resolve_command(ctx, args if known else ["run", *args])
-
-
-judge_app = typer.Typer(
-    help="LLM-Score: judge the descriptions of a run, or measure a judge.", cls=_RunIsDefault, no_args_is_help=True
-)
+judge_app = new_group("LLM-Score: judge the descriptions of a run, or measure a judge.", RunByDefault)
 
 _MANIFEST = "Name of a packaged judge (gpt-4o), or a manifest file like configs/eval/judge-local.yaml."
 _CONCURRENCY = typer.Option(min=1, help="Pairs asked at a time.")

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qreal_tasks.console.command_line import PROMPTS, as_folder, fail
+from qreal_tasks.console.command_line import PROMPTS, as_folder, fail, new_group
 from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` needs none of them
     from qreal_tasks.leaderboard.submission.references import References
 
-submit_app = typer.Typer(help="Submit a run to a leaderboard, or check a submission.", no_args_is_help=True)
-leaderboard_app = typer.Typer(help="Build a leaderboard from submissions.", no_args_is_help=True)
+submit_app = new_group("Submit a run to a leaderboard, or check a submission.")
+leaderboard_app = new_group("Build a leaderboard from submissions.")
 
 _RUN = typer.Argument(help="Output folder of a run, or its *_results.json.", show_default=False)
 _DATA = typer.Option(

@@ -22,7 +22,7 @@ from qreal_tasks.benchmark import GROUPS, task_of
 from qreal_tasks.console.terminal import PassedOn, echo
 from qreal_tasks.files.locks import locked
 from qreal_tasks.files.regular import read_bytes, read_text
-from qreal_tasks.files.system_errors import words_of
+from qreal_tasks.files.system_errors import describe_os_error
 from qreal_tasks.files.user_cache import NoHomeError, require_hub_cache
 from qreal_tasks.harness.eval_command.argument_checks import check_arguments, check_options, sendable_key
 from qreal_tasks.harness.eval_command.arguments import Arguments, RunError, read_arguments, refused, value_of, without
@@ -50,7 +50,7 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunError(words_of(error)) from error
+        raise RunError(describe_os_error(error)) from error
 
 
 @_explained()

@@ -22,7 +22,7 @@ from annotation.label_studio.workplace import alone, load_workplace, verificatio
 from annotation.merging.forms import all_forms
 from annotation.run.folder import Picture, RunFolder
 from annotation.run.gallery import Gallery
-from qreal_tasks.files.system_errors import words_of
+from qreal_tasks.files.system_errors import describe_os_error
 
 NAMES = ["anna", "ben", "cara"]
 
@@ -202,8 +202,8 @@ def test_a_full_disk_is_said_with_the_file(run: RunFolder, tmp_path: Path, monke
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="No space left on device") as refused:
         write_pictures(run, tmp_path, run.shard_numbers)
-    assert words_of(refused.value).startswith(f"disk full while writing {tmp_path}/")
-    assert words_of(refused.value).endswith(
+    assert describe_os_error(refused.value).startswith(f"disk full while writing {tmp_path}/")
+    assert describe_os_error(refused.value).endswith(
         ".png: No space left on device; free some space there, or name another folder"
     )
     assert list(tmp_path.iterdir()) == []

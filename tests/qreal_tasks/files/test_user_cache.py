@@ -13,6 +13,7 @@ import pytest
 from annotation.devices import loading
 from annotation.label_studio.environment import default_folder as label_studio_folder
 from qreal_tasks import cli
+from qreal_tasks.console import command_line
 from qreal_tasks.dataset.source import locate, open_split
 from qreal_tasks.files.user_cache import NoHomeError, require_hub_cache
 from qreal_tasks.harness.backend_arguments import store_path
@@ -90,7 +91,7 @@ def test_every_command_says_it_on_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["qreal", *arguments])
-    monkeypatch.setattr(cli, "prepare", lambda: None)
+    monkeypatch.setattr(command_line, "prepare", lambda: None)
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     assert stopped.value.code == 1
@@ -113,7 +114,7 @@ def test_other_commands_need_no_home(
     homeless: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["qreal", "tasks-path"])
-    monkeypatch.setattr(cli, "prepare", lambda: None)
+    monkeypatch.setattr(command_line, "prepare", lambda: None)
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     assert stopped.value.code == 0

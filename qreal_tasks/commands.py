@@ -96,7 +96,8 @@ def data_check(
 def data_info(dataset: Annotated[str | None, _DATASET] = None) -> None:
     """Count what a dataset holds: images, entities, annotations, balances."""
     from qreal_tasks.dataset.check import info
-    from qreal_tasks.dataset.source import SPLITS, DatasetError, locate
+    from qreal_tasks.dataset.schema import SPLITS
+    from qreal_tasks.dataset.source import DatasetError, locate
     from qreal_tasks.report.tables import print_info
 
     with fail_on("data info", DatasetError):
@@ -154,6 +155,6 @@ def convert_internvl_command(
 
 def tasks_path_command() -> None:
     """Print the folder for lmms-eval's --include_path, where its plugin mechanism is not used."""
-    from qreal_tasks.harness import TASKS_FOLDER
+    from qreal_tasks.leaf_tasks import TASKS_FOLDER
 
     echo(str(TASKS_FOLDER))

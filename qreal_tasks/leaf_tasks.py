@@ -5,12 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from qreal_tasks.benchmark import GROUPS, LEAVES, QUESTION_NAMES, Style
-from qreal_tasks.harness import TASKS_FOLDER
+
+TASKS_FOLDER = Path(__file__).parent / "harness" / "tasks"
+"""What lmms-eval indexes: by the plugin, or by ``--include_path "$(qreal tasks-path)"``."""
 
 MEAN = "mean"
 """Of the sets ``realism`` and ``plausibility``. Portraits are shown beside: their images are among the others."""

@@ -19,7 +19,7 @@ from qreal_tasks.answers import (
 )
 from qreal_tasks.benchmark import ANSWERS, PROMPT_VERSION, Frame, Style, frame_of, parts_description
 from qreal_tasks.boxes import Space
-from qreal_tasks.dataset.check import has_parts
+from qreal_tasks.dataset.schema import has_parts
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, ReasoningMarks, Region
 
 Row = Mapping[str, Any]

@@ -31,12 +31,12 @@ import yaml
 from datasets import Dataset
 
 from qreal_tasks.benchmark import PROMPT_VERSION
+from qreal_tasks.dataset.drawn import drawn_id
 from qreal_tasks.dataset.source import Kind, Source
 from qreal_tasks.files.atomic import new_folder, replaced, write_whole
 from qreal_tasks.files.regular import open_file, read_text
 from qreal_tasks.files.system_errors import describe_error
 from qreal_tasks.files.yaml_files import YamlError, read
-from qreal_tasks.mini.origin import drawn_id
 from training.config import ConfigError, TrainConfig, checked
 
 CONFIG = "config.yaml"

@@ -17,7 +17,7 @@ from annotation.merging.votes import VoteRecord
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES
 from qreal_tasks.boxes import iou_matrix
-from qreal_tasks.dataset.source import SPLITS
+from qreal_tasks.dataset.schema import SPLITS
 
 
 @dataclass(frozen=True)

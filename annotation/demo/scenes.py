@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension
 from qreal_tasks.boxes import iou_matrix
-from qreal_tasks.mini import MINI_FOLDER
+from qreal_tasks.dataset.drawn import MINI_FOLDER
 from qreal_tasks.mini.prompts import PEOPLE
 from qreal_tasks.mini.read import pixels_of, read_rows
 

@@ -30,7 +30,7 @@ from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import GROUPS, Dimension, Style, task_of
 from qreal_tasks.boxes import Space
 from qreal_tasks.console.terminal import echo
-from qreal_tasks.dataset.check import has_parts
+from qreal_tasks.dataset.schema import has_parts
 
 DETECTOR = Path(__file__).parent / "detector"
 TEST_IMAGES = 6
@@ -139,7 +139,8 @@ def _evaluation(url: str, folder: Path) -> list[object]:
 
 def _tasks(dataset: Path) -> list[str]:
     """All of the benchmark, but for portraits where the test split has none with remarks on body parts."""
-    from qreal_tasks.dataset.source import locate, open_split
+    from qreal_tasks.dataset.loading import open_split
+    from qreal_tasks.dataset.source import locate
 
     rows = open_split(locate(str(dataset)), "imageqa", "test").remove_columns("image")
     if any(row["is_portrait"] and any(map(has_parts, row["entities"])) for row in rows):

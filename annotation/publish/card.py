@@ -20,10 +20,10 @@ from annotation.publish.evidence import CONFIG as ANNOTATIONS
 from annotation.publish.split import Split
 from annotation.publish.tally import Provenance, SplitTally
 from qreal_tasks.benchmark import PROMPT_VERSION, QUESTIONS, Dimension
-from qreal_tasks.dataset.source import CONFIGS, SPLITS
+from qreal_tasks.dataset.drawn import CARD_KEY, CARD_VALUE
+from qreal_tasks.dataset.schema import CONFIGS, SPLITS
 from qreal_tasks.files.regular import read_text
 from qreal_tasks.metrics.bootstrap import LEVEL, Estimate
-from qreal_tasks.mini.origin import CARD_KEY, CARD_VALUE
 from qreal_tasks.mini.prompts import GENERATORS
 
 _SIZES = (("n<1K", 1_000), ("1K<n<10K", 10_000), ("10K<n<100K", 100_000), ("100K<n<1M", 1_000_000))

@@ -24,7 +24,7 @@ from annotation.run.folder import RunFolder
 from annotation.run.gallery import Gallery
 from annotation.stages.records import entity_row, image_row
 from qreal_tasks.dataset.eval_yaml import write_eval_yaml
-from qreal_tasks.dataset.source import CONFIGS, FEATURES, SPLITS
+from qreal_tasks.dataset.schema import CONFIGS, FEATURES, SPLITS
 from qreal_tasks.files.atomic import new_folder
 from qreal_tasks.text.redaction import own_keys, without_key, without_private
 

@@ -12,7 +12,7 @@ from annotation.run.folder import Picture, RunFolder
 from annotation.run.gallery import Gallery
 from annotation.run.schemas import State
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, Dimension, is_flawed
-from qreal_tasks.dataset.source import FEATURES
+from qreal_tasks.dataset.schema import FEATURES
 
 _SHARED = ("entity_id", "image_id", "label", "bbox", "generator", "prompt_id", "is_portrait", "quality_score")
 _DESCRIPTIONS = tuple(f"{dimension}_description" for dimension in Dimension)

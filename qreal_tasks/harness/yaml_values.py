@@ -13,7 +13,8 @@ from typing import Any
 from loguru import logger
 
 from qreal_tasks.answers.reasoning import declared_marks
-from qreal_tasks.dataset.source import DatasetError, Source, load, locate
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import DatasetError, Source, locate
 from qreal_tasks.harness.box_space import ASSUMED_NOTICE, declared_space, is_assumed
 from qreal_tasks.mini import MINI_NOTICE
 

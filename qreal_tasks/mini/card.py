@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from qreal_tasks.benchmark import QUESTION_NAMES
-from qreal_tasks.mini.origin import CARD_KEY, CARD_VALUE
+from qreal_tasks.dataset.drawn import CARD_KEY, CARD_VALUE
 
 _CARD = """\
 ---

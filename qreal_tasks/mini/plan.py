@@ -11,10 +11,10 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from qreal_tasks.dataset.drawn import image_id
 from qreal_tasks.mini.answers import answers_of
 from qreal_tasks.mini.catalogue import TEXT_CARRIERS, kinds_for
 from qreal_tasks.mini.flaws import LIVING, P1, P2, P3, P4, R1, R2, THINGS, Flaw, FlawKind
-from qreal_tasks.mini.origin import image_id
 from qreal_tasks.mini.prompts import GENERATORS, WORDS, Generator, Prompt, write_prompts
 
 YES_SHARES: Mapping[str, float] = {

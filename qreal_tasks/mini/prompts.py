@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from qreal_tasks.mini.origin import prompt_id
+from qreal_tasks.dataset.drawn import prompt_id
 
 IMAGES_PER_PROMPT = 5
 MIN_IMAGES = 20

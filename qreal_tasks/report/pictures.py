@@ -44,7 +44,8 @@ def load_pictures(data: str, sizes: Mapping[str, tuple[int, int]], entities: Col
     """
     if not sizes and not entities:
         return Pictures()
-    from qreal_tasks.dataset.source import DatasetError, load, locate
+    from qreal_tasks.dataset.loading import load
+    from qreal_tasks.dataset.source import DatasetError, locate
 
     trouble: dict[str, str] = {}
     images: dict[str, str] = {}

@@ -11,8 +11,8 @@ from typing import Any
 
 from qreal_tasks.benchmark import GROUPS, LEAVES, Style
 from qreal_tasks.console.terminal import echo
+from qreal_tasks.dataset.drawn import drawn_id
 from qreal_tasks.files.regular import read_bytes, read_text
-from qreal_tasks.mini.origin import drawn_id
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, RecordError, from_json
 from qreal_tasks.results.clean_records import clean_records
 

@@ -22,7 +22,8 @@ from annotation.stages.chain import STAGES, stages_after
 from qreal_tasks.benchmark import BODY_PARTS
 from qreal_tasks.dataset.check import check
 from qreal_tasks.dataset.columns import wrong_columns
-from qreal_tasks.dataset.source import FEATURES, locate
+from qreal_tasks.dataset.schema import FEATURES
+from qreal_tasks.dataset.source import locate
 
 
 def rows_of(run: RunFolder, stage: str) -> list[dict[str, Any]]:

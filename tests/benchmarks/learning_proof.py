@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from qreal_tasks.benchmark import QUESTION_NAMES
-from qreal_tasks.dataset.source import load, locate
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import locate
 from qreal_tasks.metrics.baselines import majority, majority_per_label
 from qreal_tasks.metrics.objectqa import compare_objectqa
 from qreal_tasks.models.tiny import write_learner_qwen2_5_vl

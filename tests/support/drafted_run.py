@@ -12,7 +12,7 @@ from annotation.execution.driver import Watcher, Where, init
 from annotation.run.folder import RunFolder
 from annotation.run.schemas import DRAFTS
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES
-from qreal_tasks.mini import MINI_FOLDER
+from qreal_tasks.dataset.drawn import MINI_FOLDER
 from qreal_tasks.mini.read import read_rows
 
 Row = dict[str, Any]

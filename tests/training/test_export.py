@@ -19,7 +19,8 @@ from written_run import write_run
 
 from qreal_tasks.benchmark import ANSWERS, LEAVES, QUESTION_NAMES, objectqa_prompt
 from qreal_tasks.cli import app
-from qreal_tasks.dataset.source import load, locate
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import locate
 from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.requests import Request
 from qreal_tasks.results.run_folder import RunFolderError

@@ -25,7 +25,8 @@ from qreal_tasks.benchmark import (
     question,
 )
 from qreal_tasks.boxes import iou_matrix
-from qreal_tasks.dataset.source import DatasetError, load, locate
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import DatasetError, locate
 from qreal_tasks.models.local.chat import Chat
 from qreal_tasks.samples import reference_regions
 from qreal_tasks.subtasks import filter_prompt

@@ -15,7 +15,7 @@ from typing import Any
 from qreal_tasks.answers.entities import paper_format
 from qreal_tasks.benchmark import ANSWERS, Answer, Style, frame_of, imageqa_prompt, objectqa_prompt
 from qreal_tasks.boxes import Space, as_written
-from qreal_tasks.dataset.check import has_parts
+from qreal_tasks.dataset.schema import has_parts
 from qreal_tasks.records import Region
 from qreal_tasks.samples import reference_regions
 from qreal_tasks.subtasks import describe_prompt, detect_prompt, filter_prompt

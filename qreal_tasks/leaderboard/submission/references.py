@@ -14,8 +14,8 @@ from typing import Any
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, Frame, Style, task_of
 from qreal_tasks.boxes import Space
+from qreal_tasks.dataset.drawn import drawn_id
 from qreal_tasks.leaf_tasks import TASKS, Half, tasks_of
-from qreal_tasks.mini.origin import drawn_id
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
 from qreal_tasks.samples import Row, grounding_record, in_human_set, judgment_record
 from qreal_tasks.text.addresses import shown
@@ -126,7 +126,8 @@ def load_references(value: str | None) -> References:
     Raises:
         DatasetError: it is missing, or not what the schema says.
     """
-    from qreal_tasks.dataset.source import load, locate
+    from qreal_tasks.dataset.loading import load
+    from qreal_tasks.dataset.source import locate
 
     source = locate(value)
     sets = [load(source, half.value, "test") for half in Half]

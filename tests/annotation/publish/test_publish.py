@@ -33,7 +33,7 @@ from annotation.publish.writer import SplitWriter
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, QUESTIONS, parts_description
 from qreal_tasks.cli import app
-from qreal_tasks.dataset.source import FEATURES, SPLITS
+from qreal_tasks.dataset.schema import FEATURES, SPLITS
 
 SCENES = 60
 

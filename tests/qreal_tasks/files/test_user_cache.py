@@ -14,7 +14,8 @@ from annotation.devices import loading
 from annotation.label_studio.environment import default_folder as label_studio_folder
 from qreal_tasks import cli
 from qreal_tasks.console import command_line
-from qreal_tasks.dataset.source import locate, open_split
+from qreal_tasks.dataset.loading import open_split
+from qreal_tasks.dataset.source import locate
 from qreal_tasks.files.user_cache import NoHomeError, require_hub_cache
 from qreal_tasks.harness.backend_arguments import store_path
 from qreal_tasks.judge.judge import cache_path as judgements

@@ -33,7 +33,7 @@ from qreal_tasks.benchmark import (
 )
 from qreal_tasks.dataset.check import info
 from qreal_tasks.dataset.source import locate
-from qreal_tasks.harness import TASKS_FOLDER
+from qreal_tasks.leaf_tasks import TASKS_FOLDER
 from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
 from qreal_tasks.records import JudgmentRecord
 from qreal_tasks.results.comparable import CompareError

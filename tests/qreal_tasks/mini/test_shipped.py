@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from qreal_tasks.benchmark import QUESTION_NAMES
-from qreal_tasks.dataset.source import CONFIGS, SPLITS
-from qreal_tasks.mini import MINI_FOLDER
+from qreal_tasks.dataset.drawn import MINI_FOLDER
+from qreal_tasks.dataset.schema import CONFIGS, SPLITS
 from qreal_tasks.mini.plan import YES_SHARES, plan_images
 from qreal_tasks.mini.prompts import CAST
 from qreal_tasks.mini.read import pixels_of, read_rows

@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from qreal_tasks.benchmark import Style
 from qreal_tasks.cli import app
 from qreal_tasks.dataset.eval_yaml import HUB_TASKS, write_eval_yaml
-from qreal_tasks.dataset.source import CONFIGS
+from qreal_tasks.dataset.schema import CONFIGS
 from qreal_tasks.leaderboard.exports.every_eval_ever import write_every_eval_ever
 from qreal_tasks.leaderboard.exports.export_source import ExportError, ExportSource, load_source
 from qreal_tasks.leaderboard.exports.hub import hub_entries, model_card_section, write_hub_results

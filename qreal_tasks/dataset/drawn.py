@@ -1,4 +1,4 @@
-"""How a drawn set is known: by its ids, and by its card.
+"""Where the embedded drawn set is, and how a drawn set is recognised: by its ids, and by its card.
 
 The ids are decisive, because they are in every record of every run: they stay when the set is copied, renamed, cut to
 a part, mixed with other pictures, or saved in another format.
@@ -12,6 +12,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from pathlib import Path
+
+MINI_FOLDER = Path(__file__).parents[1] / "mini" / "data"
+"""The embedded set in hub layout; ``qreal_tasks.mini`` draws it."""
 
 CARD_KEY, CARD_VALUE = "drawn_by", "qreal mini"
 """In the front matter of the card."""

@@ -16,7 +16,9 @@ from typer.testing import CliRunner
 
 from qreal_tasks.cli import app
 from qreal_tasks.dataset.check import check
-from qreal_tasks.dataset.source import CONFIGS, Source, locate
+from qreal_tasks.dataset.drawn import CARD_KEY, CARD_VALUE, drawn_id
+from qreal_tasks.dataset.schema import CONFIGS
+from qreal_tasks.dataset.source import Source, locate
 from qreal_tasks.harness import yaml_values
 from qreal_tasks.leaderboard.board.board import build_board
 from qreal_tasks.leaderboard.board.cache import CheckCache
@@ -25,7 +27,6 @@ from qreal_tasks.leaderboard.submission.check import check_submission
 from qreal_tasks.leaderboard.submission.pack import PackError, Said, pack_run
 from qreal_tasks.leaderboard.submission.problems import Kind
 from qreal_tasks.leaderboard.submission.references import load_references
-from qreal_tasks.mini.origin import CARD_KEY, CARD_VALUE, drawn_id
 from qreal_tasks.mini.read import read_rows
 from qreal_tasks.mini.write import draw_mini
 from qreal_tasks.results.run_folder import read_run

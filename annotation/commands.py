@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # `qreal --help` answers at once
     from annotation.execution.driver import Watcher
     from annotation.llm.budget import Budget
     from annotation.run.folder import RunFolder
-    from qreal_tasks.llm.batch.runner import Standing
+    from qreal_tasks.llm.batch.runner import BatchProgress
 
 annotate_app = typer.Typer(
     help="Annotate images: entities, boxes, quality, answers and descriptions, as drafts that people verify.",
@@ -214,7 +214,7 @@ def _shown() -> Iterator[Watcher]:
             if bars and budget.spent_usd:
                 last().beside(f"${budget.spent_usd:.2f}")
 
-        def batch(now: Standing) -> None:
+        def batch(now: BatchProgress) -> None:
             last().foresee(now.answered)
             beside = f"{now.open_batches} batches under way, {now.answered} of {now.requests} answered"
             last().beside(f"{beside}; Ctrl-C stops, the same command goes on")

@@ -28,7 +28,7 @@ from annotation.stages.asked import PLANS
 from annotation.stages.chain import AFTER, STAGES, is_asked, stages_after
 from annotation.status.progress import ProgressLog
 from annotation.trial import Trial
-from qreal_tasks.llm.batch.runner import Standing
+from qreal_tasks.llm.batch.runner import BatchProgress
 from qreal_tasks.llm.errors.retry import StoppedRun
 
 Executor = Literal["local", "ray"]
@@ -79,7 +79,7 @@ class Watcher:
     """So many more are done; not anew where the record of calls held the answer."""
     shard: Callable[[str, int], None] = lambda stage, shard: None
     """A shard is written."""
-    batch: Callable[[Standing], None] = lambda standing: None
+    batch: Callable[[BatchProgress], None] = lambda progress: None
     cost: Callable[[Budget], None] = lambda budget: None
 
 

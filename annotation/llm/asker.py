@@ -16,27 +16,27 @@ from annotation.llm.outcome import Outcome, given_up, outcome_of
 from annotation.llm.request import Request
 from annotation.run.schemas import State
 from qreal_tasks.llm.chat import DEFAULT_BASE_URL, Asking, ChatClient
-from qreal_tasks.llm.errors.retry import CONTENT_FILTER, StoppedRun, Verdict
-from qreal_tasks.llm.options import Dialect
+from qreal_tasks.llm.errors.retry import CONTENT_FILTER, RetryDecision, StoppedRun
+from qreal_tasks.llm.options import RequestOptions
 from qreal_tasks.llm.usage import Usage
 
-DIALECT_LOGPROBS = 20
+_TOP_LOGPROBS = 20
 
 
-def dialect_of(config: Config) -> Dialect:
+def request_options(config: Config) -> RequestOptions:
     """The optional parameters that requests of this config carry."""
     model = config.language_model
-    return Dialect("max_tokens", DIALECT_LOGPROBS, model.temperature, model.seed, "json_schema")
+    return RequestOptions("max_tokens", _TOP_LOGPROBS, model.temperature, model.seed, "json_schema")
 
 
-def check_dialect(config: Config, dialect: Dialect) -> None:
+def check_options(config: Config, options: RequestOptions) -> None:
     """An answer is kept under its temperature and seed: they are sent, or the run stops.
 
     Raises:
         StoppedRun: the server has rejected one.
     """
     for name in ("temperature", "seed"):
-        if getattr(dialect, name) != getattr(config.language_model, name):
+        if getattr(options, name) != getattr(config.language_model, name):
             raise StoppedRun(
                 f"{config.language_model.model} rejects `{name}`; write `{name}: null` under language_model into the "
                 "run's config.yaml"
@@ -72,7 +72,7 @@ class Asker:
                 model.model,
                 base_url=model.base_url or DEFAULT_BASE_URL,
                 api_key=self._api_key,
-                dialect=dialect_of(self._config),
+                options=request_options(self._config),
                 concurrency=model.concurrency,
                 timeout_s=model.timeout_s,
                 max_retries=model.max_retries,
@@ -169,11 +169,11 @@ class OpenAsker:
         messages = await asyncio.get_running_loop().run_in_executor(self._encoders, request.messages)
         usage = Usage()
 
-        def body(dialect: Dialect) -> dict[str, Any]:
-            check_dialect(self._config, dialect)
-            return request.body(messages, dialect)
+        def body(options: RequestOptions) -> dict[str, Any]:
+            check_options(self._config, options)
+            return request.body(messages, options)
 
-        def read(completion: object, _: Dialect) -> Outcome:
+        def read(completion: object, _: RequestOptions) -> Outcome:
             found = outcome_of(completion, request.form)
             assert isinstance(completion, dict)  # outcome_of would have raised
             usage.add(completion)
@@ -186,7 +186,7 @@ class OpenAsker:
 
         prices = self._config.language_model.prices
         said = await asking.ask(body, read)
-        if isinstance(said, Verdict):
+        if isinstance(said, RetryDecision):
             if said.reason != CONTENT_FILTER:
                 return given_up(said), 0.0
             filtered = Outcome(State.FILTERED, CONTENT_FILTER)

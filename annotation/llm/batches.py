@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from annotation.llm.asker import check_dialect, dialect_of
+from annotation.llm.asker import check_options, request_options
 from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
 from annotation.llm.outcome import Outcome, given_up, outcome_of
@@ -21,12 +21,20 @@ from annotation.llm.replies import Form
 from annotation.run.folder import RunFolder
 from annotation.run.schemas import State
 from qreal_tasks.llm.batch.api import Batch, BatchApi
-from qreal_tasks.llm.batch.runner import MAX_BYTES, MAX_REQUESTS, PRICE_FACTOR, Batches, Line, Standing, batch_prices
+from qreal_tasks.llm.batch.runner import (
+    MAX_BYTES,
+    MAX_REQUESTS,
+    PRICE_FACTOR,
+    Batches,
+    BatchProgress,
+    Line,
+    batch_prices,
+)
 from qreal_tasks.llm.batch.state import Shard, opened
 from qreal_tasks.llm.chat import DEFAULT_BASE_URL, api_key_for
 from qreal_tasks.llm.client import openai_client
 from qreal_tasks.llm.errors.messages import MalformedAnswer, StatusError, error_of
-from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Action, StoppedRun, judge
+from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Action, StoppedRun, classify_error
 from qreal_tasks.llm.usage import Usage
 
 log = logging.getLogger(__name__)
@@ -73,7 +81,7 @@ class BatchAsker:
         limits: Limits,
         *,
         api_key: str | None = None,
-        watch: Callable[[Standing], None] = lambda standing: None,
+        watch: Callable[[BatchProgress], None] = lambda progress: None,
     ) -> None:
         model = run.config.language_model
         self._run, self._calls, self._budget, self._limits, self._watch = run, calls, budget, limits, watch
@@ -118,8 +126,8 @@ class BatchAsker:
         self, plan: Plan, shards: Sequence[int], under_way: set[str], wanted: set[str], found: _Found
     ) -> Iterator[Line]:
         """The requests that neither the record nor a batch has, one shard's pictures in memory at a time."""
-        dialect = dialect_of(self._run.config)
-        check_dialect(self._run.config, dialect)
+        options = request_options(self._run.config)
+        check_options(self._run.config, options)
         for shard in shards:
             requests = [task.request for task in plan(self._run, shard) if task.request is not None]
             by_key = {request.key: request for request in requests}
@@ -134,7 +142,7 @@ class BatchAsker:
                         found.stops["budget"] = self._budget.stop_message().rstrip(".")
                         return
                     item = {**vars(request.form), "item": request.item_id, "reserved_usd": reserved}
-                    yield Line(key, item, request.body(request.messages(), dialect))
+                    yield Line(key, item, request.body(request.messages(), options))
                 wanted.add(key)
 
     def _harvest(self, batches: Batches, shard: Shard, batch: Batch, found: _Found) -> None:
@@ -176,19 +184,19 @@ class BatchAsker:
         return True
 
     def _refused(self, key: str, item: Mapping[str, Any], error: StatusError, found: _Found) -> bool:
-        verdict = judge(error, self._run.config.language_model.model, self._url, True)
-        if verdict.reason == CONTENT_FILTER:
+        decision = classify_error(error, self._run.config.language_model.model, self._url, True)
+        if decision.reason == CONTENT_FILTER:
             outcome = Outcome(State.FILTERED, CONTENT_FILTER)
             self._calls.put(key, item["stage"], item["item"], outcome, Usage(), self._prices)
             return True
-        if dialect_of(self._run.config).after(error) is not None:
-            found.stops[verdict.reason] = (
+        if request_options(self._run.config).without_rejected(error) is not None:
+            found.stops[decision.reason] = (
                 f"the model rejects a parameter ({error}); set it to null in config.yaml, or run without --batch, "
                 "which finds out what the model takes"
             )
-        elif verdict.action is Action.STOP:
-            found.stops[verdict.reason] = verdict.message.rstrip(".")
-        elif verdict.action is Action.GIVE_UP:
-            found.failed[key] = given_up(verdict)
+        elif decision.action is Action.STOP:
+            found.stops[decision.reason] = decision.message.rstrip(".")
+        elif decision.action is Action.GIVE_UP:
+            found.failed[key] = given_up(decision)
             return True
         return False

@@ -16,7 +16,7 @@ from qreal_tasks.answers.json.only import only_json
 from qreal_tasks.answers.spoken import Reason, spoken
 from qreal_tasks.llm.completions import OUT_OF_TOKENS, REFUSED, is_cut_off, read
 from qreal_tasks.llm.errors.messages import short
-from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Verdict
+from qreal_tasks.llm.errors.retry import CONTENT_FILTER, RetryDecision
 from qreal_tasks.models.requests import Response
 from qreal_tasks.text.redaction import without_private
 
@@ -60,12 +60,12 @@ def outcome_of(completion: object, form: Form) -> Outcome:
     return _formed(response.text, form, by)
 
 
-def given_up(verdict: Verdict) -> Outcome:
+def given_up(decision: RetryDecision) -> Outcome:
     """What becomes of a request that no repeating could save."""
-    said = verdict.message
-    for repeated in (verdict.reason, f"{verdict.reason.removeprefix('status ')}: "):
+    said = decision.message
+    for repeated in (decision.reason, f"{decision.reason.removeprefix('status ')}: "):
         said = said.removeprefix(repeated)
-    return Outcome(State.FAILED, told(verdict.reason, said.strip(" ()")))
+    return Outcome(State.FAILED, told(decision.reason, said.strip(" ()")))
 
 
 def _unfinished(response: Response, form: Form, is_cut: bool) -> str | None:

@@ -17,7 +17,7 @@ from PIL import Image
 from annotation.config import LanguageModel, View
 from annotation.llm.replies import Form, schema_characters, strict_schema
 from annotation.llm.tokens import Tokens, image_tokens, shown_size
-from qreal_tasks.llm.options import Dialect
+from qreal_tasks.llm.options import RequestOptions
 from qreal_tasks.models.server.pictures import data_url
 
 _FORM = 1
@@ -86,16 +86,16 @@ class Request:
             {"role": "user", "content": [*(one.part() for one in self.pictures), text]},
         ]
 
-    def body(self, messages: list[dict[str, Any]], dialect: Dialect) -> dict[str, Any]:
-        """What is sent, in the dialect that the server takes."""
+    def body(self, messages: list[dict[str, Any]], options: RequestOptions) -> dict[str, Any]:
+        """What is sent, with the options that the server takes."""
         said = {
             "model": self.model.model,
             "messages": messages,
-            **dialect.parameters(self.form.max_tokens, scored=bool(self.form.choices)),
+            **options.parameters(self.form.max_tokens, scored=bool(self.form.choices)),
         }
-        if self.schema is not None and dialect.json_mode == "json_schema":
+        if self.schema is not None and options.json_mode == "json_schema":
             said["response_format"] = self.schema
-        elif self.schema is not None and dialect.json_mode == "json_object":
+        elif self.schema is not None and options.json_mode == "json_object":
             said["response_format"] = {"type": "json_object"}
         return said
 

@@ -25,8 +25,8 @@ from qreal_tasks.llm.batch.runner import (
     MAX_BYTES,
     MAX_REQUESTS,
     Batches,
+    BatchProgress,
     Line,
-    Standing,
     batch_prices,
     check_limits,
     reason_without_line,
@@ -35,11 +35,10 @@ from qreal_tasks.llm.batch.state import Shard, opened
 from qreal_tasks.llm.chat import DEFAULT_BASE_URL, api_key_for
 from qreal_tasks.llm.client import openai_client
 from qreal_tasks.llm.errors.messages import MalformedAnswer, StatusError, error_of, short
-from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Action, StoppedRun
-from qreal_tasks.llm.errors.retry import judge as verdict_on
+from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Action, StoppedRun, classify_error
 from qreal_tasks.llm.usage import Usage
 
-_NEEDS_DIALECT = "the model rejects a parameter ({}); judge without --batch, which finds out what it takes"
+_NEEDS_OPTIONS = "the model rejects a parameter ({}); judge without --batch, which finds out what it takes"
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +72,7 @@ class BatchJudge(Judge):
         state: Path | None = None,
         client: openai.OpenAI | None = None,
         api_key: str | None = None,
-        watch: Callable[[Standing], None] = lambda standing: None,
+        watch: Callable[[BatchProgress], None] = lambda progress: None,
     ) -> None:
         check_limits(poll_s, max_requests, max_bytes)
         super().__init__(manifest, cache)
@@ -132,7 +131,7 @@ class BatchJudge(Judge):
         """All of them, checked before any is submitted."""
         lines = []
         for key, pair in pairs.items():
-            body = self._body(messages(self.manifest, pair), self._dialect)
+            body = self._body(messages(self.manifest, pair), self._options)
             line = Line(key, {"predicted": pair.predicted, "reference": pair.reference}, body)
             size = len(line.encoded())
             if size > self._max_bytes:
@@ -175,15 +174,15 @@ class BatchJudge(Judge):
         return self._noted(pair, call)
 
     def _refused(self, pair: Pair, error: StatusError) -> Judgement:
-        learned = self._dialect.after(error)
-        verdict = verdict_on(error, self.manifest.model, self.manifest.base_url or DEFAULT_BASE_URL, True)
-        if verdict.reason == CONTENT_FILTER:
+        learned = self._options.without_rejected(error)
+        decision = classify_error(error, self.manifest.model, self.manifest.base_url or DEFAULT_BASE_URL, True)
+        if decision.reason == CONTENT_FILTER:
             return self._noted(pair, Call(self._unanswered(CONTENT_FILTER)))
         if learned is not None:
-            self._stops[verdict.reason] = _NEEDS_DIALECT.format(error)
-        elif verdict.action is Action.STOP:
-            self._stops[verdict.reason] = verdict.message.rstrip(".")
-        return self._unanswered(verdict.reason, error.message)
+            self._stops[decision.reason] = _NEEDS_OPTIONS.format(error)
+        elif decision.action is Action.STOP:
+            self._stops[decision.reason] = decision.message.rstrip(".")
+        return self._unanswered(decision.reason, error.message)
 
     def _unanswered(self, reason: str, said: str = "") -> Judgement:
         self._spent.failures[reason] += 1

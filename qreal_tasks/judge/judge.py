@@ -24,8 +24,8 @@ from qreal_tasks.judge.pairs import Judgement, Pair, unjudged
 from qreal_tasks.judge.prompt import messages, response_format
 from qreal_tasks.judge.reading import judgement_of
 from qreal_tasks.llm.chat import DEFAULT_BASE_URL, Asking, ChatClient
-from qreal_tasks.llm.errors.retry import CONTENT_FILTER, StoppedRun, Verdict
-from qreal_tasks.llm.options import Dialect
+from qreal_tasks.llm.errors.retry import CONTENT_FILTER, RetryDecision, StoppedRun
+from qreal_tasks.llm.options import RequestOptions
 from qreal_tasks.llm.usage import Usage
 from qreal_tasks.records import NO_REASON
 
@@ -103,7 +103,7 @@ class Judge:
     ) -> None:
         self.manifest, self._hash = manifest, manifest.exact_hash
         self._prices = manifest.prices
-        self._dialect = Dialect("max_tokens", None, manifest.temperature, manifest.seed, "json_schema")
+        self._options = RequestOptions("max_tokens", None, manifest.temperature, manifest.seed, "json_schema")
         self.counts: Counter[str] = Counter()
         """Pairs by what came of them: "scored", "from cache", "empty prediction", or the reason for no score."""
         self.said: dict[str, str] = {}
@@ -211,7 +211,7 @@ class Judge:
                 self._client = ChatClient(
                     manifest.model,
                     base_url=manifest.base_url or DEFAULT_BASE_URL,
-                    dialect=self._dialect,
+                    options=self._options,
                     prices=self._prices,
                     **self._settings,
                 )
@@ -239,8 +239,8 @@ class Judge:
         if known is not None:
             return known
         said = messages(self.manifest, pair)
-        outcome = await asking.ask(lambda dialect: self._body(said, dialect), lambda found, _: self._call(found))
-        if isinstance(outcome, Verdict):
+        outcome = await asking.ask(lambda options: self._body(said, options), lambda found, _: self._call(found))
+        if isinstance(outcome, RetryDecision):
             if outcome.reason != CONTENT_FILTER:
                 return unjudged(outcome.reason, outcome.message)
             outcome = Call(Judgement(None, CONTENT_FILTER))
@@ -253,10 +253,10 @@ class Judge:
             self._unusable[self._cache.key(self._hash, pair)] = judgement
         return judgement
 
-    def _body(self, said: list[dict[str, str]], dialect: Dialect) -> dict[str, Any]:
+    def _body(self, said: list[dict[str, str]], options: RequestOptions) -> dict[str, Any]:
         """The request; a setting that a score depends on is never dropped: the hash says that it was sent."""
         for name in ("temperature", "seed"):
-            if getattr(dialect, name) != getattr(self.manifest, name):
+            if getattr(options, name) != getattr(self.manifest, name):
                 raise StoppedRun(
                     f"{self.manifest.model} rejects `{name}`; write `{name}: null` into the manifest of "
                     f"{self.manifest.name}, which then is another judge"
@@ -264,8 +264,8 @@ class Judge:
         return {
             "model": self.manifest.model,
             "messages": said,
-            **dialect.parameters(self.manifest.max_tokens, scored=False),
-            **response_format(dialect.json_mode),
+            **options.parameters(self.manifest.max_tokens, scored=False),
+            **response_format(options.json_mode),
         }
 
     def _call(self, completion: object) -> Call:

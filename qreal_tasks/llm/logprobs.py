@@ -17,7 +17,7 @@ from typing import Any
 from qreal_tasks.answers import parse_judgment
 from qreal_tasks.answers.reasoning import declared_marks
 from qreal_tasks.answers.spoken import spoken
-from qreal_tasks.models.token_text import plain, word_of
+from qreal_tasks.text.token_text import plain, word_of
 
 NOT_GIVEN = "no log-probabilities came"
 NO_VERDICT = "no choice stands in the text as its answer"

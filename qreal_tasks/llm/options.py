@@ -20,14 +20,14 @@ FEWER_LOGPROBS = 5
 
 @dataclass(frozen=True)
 class Learned:
-    """A dialect that the server may accept, and the sentence that tells the user what it gives up."""
+    """Options that the server may accept, and the sentence that tells the user what it gives up."""
 
-    dialect: Dialect
+    options: RequestOptions
     notice: str
 
 
 @dataclass(frozen=True)
-class Dialect:
+class RequestOptions:
     """The optional parameters that requests carry. Every rejection takes one away, so learning ends."""
 
     token_limit: str = "max_tokens"
@@ -59,7 +59,7 @@ class Dialect:
             found["seed"] = self.seed
         return found
 
-    def after(self, error: StatusError) -> Learned | None:
+    def without_rejected(self, error: StatusError) -> Learned | None:
         """What to speak after this rejection; None when it is about something else.
 
         The status does not count: servers reject a parameter with 400, 403, 404, 422 or 500.

@@ -12,7 +12,7 @@ import httpx2
 import openai
 
 from qreal_tasks.llm.errors.messages import MalformedAnswer, error_of, redirected, short
-from qreal_tasks.llm.errors.retry import Action, StoppedRun, judge
+from qreal_tasks.llm.errors.retry import Action, StoppedRun, classify_error
 from qreal_tasks.llm.http import at_most
 from qreal_tasks.text.redaction import own_keys, without_key
 
@@ -163,11 +163,11 @@ class BatchApi:
             refused = error_of(error.status_code, self.clean(redirected(location) if location else error.body))
             if refused.status == 404:
                 raise StoppedRun(f"{unknown} ({refused})") from error
-            verdict = judge(refused, self._model, self._url, self._reached)
-            if verdict.action is not Action.RETRY:
-                raise StoppedRun(verdict.message if verdict.action is Action.STOP else f"{self._url} says {refused}")
+            decision = classify_error(refused, self._model, self._url, self._reached)
+            if decision.action is not Action.RETRY:
+                raise StoppedRun(decision.message if decision.action is Action.STOP else f"{self._url} says {refused}")
             self._reached = True
-            return verdict.message
+            return decision.message
         if isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError):
             cause = self._told(str(error.__cause__ or error))
             if isinstance(error.__cause__, httpx2.ConnectError) and not self._reached:

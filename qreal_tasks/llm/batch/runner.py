@@ -55,7 +55,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Standing:
+class BatchProgress:
     """How far the batches are that the given requests wait for."""
 
     submitted_requests: int = 0
@@ -91,13 +91,13 @@ class Batches:
         poll_s: float,
         max_requests: int = MAX_REQUESTS,
         max_bytes: int = MAX_BYTES,
-        watch: Callable[[Standing], None] = lambda standing: None,
+        watch: Callable[[BatchProgress], None] = lambda progress: None,
     ) -> None:
         check_limits(poll_s, max_requests, max_bytes)
         self._api, self._state, self._kept = api, state, kept
         self._poll_s, self._max_requests, self._max_bytes = poll_s, max_requests, max_bytes
         self._watch = watch
-        self._standing = Standing()
+        self._progress = BatchProgress()
 
     def recover(self) -> set[str]:
         """The keys under way, batches whose creation was not seen among them. Drops what was not created, for it to be
@@ -142,7 +142,7 @@ class Batches:
         """
         waited = [shard for shard in self._state.shards if not shard.items.keys().isdisjoint(wanted)]
         answered = dict.fromkeys((shard.name for shard in waited), 0)
-        standing = replace(self._standing, requests=sum(len(shard.items) for shard in waited))
+        progress = replace(self._progress, requests=sum(len(shard.items) for shard in waited))
         while waited:
             for shard in list(waited):
                 assert shard.batch_id is not None  # recovered or submitted
@@ -154,7 +154,7 @@ class Batches:
                     self._state.shards.remove(shard)
                     self._state.save()
                     yield found
-            self._watch(replace(standing, answered=sum(answered.values()), open_batches=len(waited)))
+            self._watch(replace(progress, answered=sum(answered.values()), open_batches=len(waited)))
             if waited:
                 time.sleep(self._poll_s)
 
@@ -187,14 +187,14 @@ class Batches:
         state.save()
         shard.batch_id = self._api.create(shard.name, shard.input_file_id)
         state.save()
-        now = self._standing
-        self._standing = replace(
+        now = self._progress
+        self._progress = replace(
             now,
             submitted_requests=now.submitted_requests + len(items),
             submitted_batches=now.submitted_batches + 1,
             submitted_bytes=now.submitted_bytes + len(content),
         )
-        self._watch(self._standing)
+        self._watch(self._progress)
 
 
 def check_limits(poll_s: float, max_requests: int, max_bytes: int) -> None:

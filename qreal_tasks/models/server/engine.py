@@ -18,9 +18,9 @@ from qreal_tasks.boxes import Space
 from qreal_tasks.llm.chat import Asking, ChatClient, check, is_number, is_whole
 from qreal_tasks.llm.completions import OUT_OF_TOKENS, choice_in, is_choice, read
 from qreal_tasks.llm.errors.messages import short
-from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Action, StoppedRun, Verdict
+from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Action, RetryDecision, StoppedRun
 from qreal_tasks.llm.logprobs import NOT_GIVEN, begins_with_choice
-from qreal_tasks.llm.options import Dialect
+from qreal_tasks.llm.options import RequestOptions
 from qreal_tasks.llm.outage import OUTAGE_S
 from qreal_tasks.llm.usage import Prices, Usage
 from qreal_tasks.models.families import DEFAULT_BOX_SPACE, family_of_name, named_family
@@ -105,7 +105,7 @@ class OpenAIEngine:
             model,
             base_url=base_url,
             api_key=api_key,
-            dialect=Dialect(
+            options=RequestOptions(
                 top_logprobs=top_logprobs if logprobs else None,
                 temperature=None if temperature is None else float(temperature),  # 0 and 0.0 are one identity
                 seed=seed,
@@ -131,7 +131,7 @@ class OpenAIEngine:
 
     def identity(self) -> dict[str, Any]:
         """Everything that an answer depends on beside the request: what belongs into a cache key. No secret."""
-        dialect = self._client.asked_dialect
+        options = self._client.asked_options
         marks = declared_marks()
         return {
             **({"reasoning_marks": marks} if marks else {}),  # P is that of the token behind them
@@ -139,9 +139,9 @@ class OpenAIEngine:
             "form": 2,  # changes with the layout of the message, and with what is read from an answer
             "model": self._client.model,
             "base_url": self._client.base_url,
-            "temperature": dialect.temperature,
-            "seed": dialect.seed,
-            "top_logprobs": dialect.top_logprobs,
+            "temperature": options.temperature,
+            "seed": options.seed,
+            "top_logprobs": options.top_logprobs,
             "image_detail": self._image_detail,
             "image_format": f"jpeg {JPEG_QUALITY}" if self._image_format == "jpeg" else "png",
             "resized": self._sizes.identity(),
@@ -186,15 +186,15 @@ class OpenAIEngine:
             return
         pictures = Pictures(probes, self._image_format, self._sizes.sent)
 
-        async def count(asking: Asking, at: int) -> Counted | Verdict:
+        async def count(asking: Asking, at: int) -> Counted | RetryDecision:
             url = await pictures.url(probes[at].image)
             return await asking.ask(
-                lambda dialect: self._body(probes[at], url, dialect.parameters(1, scored=False)),
+                lambda options: self._body(probes[at], url, options.parameters(1, scored=False)),
                 lambda completion, _: counted_tokens(completion),
             )
 
         found = sorted(self._client.run(range(len(probes)), count), key=lambda pair: pair[0])
-        counted = [Counted(None, None) if isinstance(said, Verdict) else said for _, said in found]
+        counted = [Counted(None, None) if isinstance(said, RetryDecision) else said for _, said in found]
         sizes = [probe.image.size for probe in probes]
         notice = self._sizes.compare(sizes, counted, self._client.base_url)
         if notice is not None:
@@ -216,11 +216,11 @@ class OpenAIEngine:
 
     async def _scored(self, asking: Asking, request: Request, url: str) -> _Answered:
         """With one token where that is enough, else in full."""
-        dialect, ids = self._client.standing.dialect, tuple[int, ...]()
-        is_scored = dialect.top_logprobs is not None
-        if is_scored and dialect.token_ids:
+        options, ids = self._client.state.options, tuple[int, ...]()
+        is_scored = options.top_logprobs is not None
+        if is_scored and options.token_ids:
             ids = await self._token_ids.of(request.choices, asking.server, asking.alone)
-        if is_scored and dialect.one_token and request.max_new_tokens > 1 and self._one_token.is_enough:
+        if is_scored and options.one_token and request.max_new_tokens > 1 and self._one_token.is_enough:
             answered = await self._asked(asking, request, url, ids, one_token=True)
             said = answered.response.unanswered or ""
             if answered.at_once:
@@ -236,14 +236,14 @@ class OpenAIEngine:
         return answered
 
     async def _after_refusal(
-        self, refusal: Verdict, asking: Asking, request: Request, url: str, ids: Sequence[int]
+        self, refusal: RetryDecision, asking: Asking, request: Request, url: str, ids: Sequence[int]
     ) -> _Answered:
         """In full what was refused with one token. Where that is answered, one token was what the server refused."""
         self.usage.failures -= Counter((refusal.reason,))  # the question is not lost yet
         answered = await self._asked(asking, request, url, ids)
-        standing = self._client.standing
-        if answered.read and standing.dialect.one_token:
-            standing.dialect = replace(standing.dialect, one_token=False)
+        state = self._client.state
+        if answered.read and state.options.one_token:
+            state.options = replace(state.options, one_token=False)
             self._client.notice(f"does not answer with one token ({refusal.message})", once="one token")
         return answered
 
@@ -252,16 +252,16 @@ class OpenAIEngine:
     ) -> _Answered:
         size = request.image.size
 
-        def body(dialect: Dialect) -> dict[str, Any]:
-            most = 1 if one_token and dialect.one_token else request.max_new_tokens
-            return self._body(request, url, dialect.parameters(most, bool(request.choices), ids))
+        def body(options: RequestOptions) -> dict[str, Any]:
+            most = 1 if one_token and options.one_token else request.max_new_tokens
+            return self._body(request, url, options.parameters(most, bool(request.choices), ids))
 
-        def answered(completion: object, _: Dialect) -> _Answered:
+        def answered(completion: object, _: RequestOptions) -> _Answered:
             self._sizes.check(size, counted_tokens(completion), self._client.base_url)
             return _Answered.of(completion, request.choices)
 
         outcome = await asking.ask(body, answered)
-        if not isinstance(outcome, Verdict):
+        if not isinstance(outcome, RetryDecision):
             return replace(outcome, response=self._sizes.reported(outcome.response, size))
         filtered = outcome.reason == CONTENT_FILTER
         unanswered = CONTENT_FILTER if filtered else short(f"{REQUEST_FAILED}: {outcome.message}")
@@ -290,7 +290,7 @@ class OpenAIEngine:
                 allowed = f"{request.max_new_tokens} were allowed"
                 advice = "raise max_new_tokens, or turn its reasoning off"
                 self._client.notice(f"{OUT_OF_TOKENS}: {allowed}; {advice}", once=OUT_OF_TOKENS)
-        elif response.no_p is not None and self._client.standing.dialect.top_logprobs is not None:
+        elif response.no_p is not None and self._client.state.options.top_logprobs is not None:
             self.usage.without_p[response.no_p] += 1
             if response.no_p == NOT_GIVEN:
                 self._client.notice("gives no log-probabilities: answers are read from the text, AUC will be empty")
@@ -310,7 +310,7 @@ class _Answered:
     """Its first token is a choice."""
     read: bool = False
     """The server sent a completion."""
-    refused: Verdict | None = None
+    refused: RetryDecision | None = None
     """The server takes no such request."""
 
     @classmethod

@@ -86,8 +86,8 @@ class Killed(BaseException):
 def test_a_stop_of_days_submits_nothing_twice(begin: Callable[..., RunFolder], moment: str) -> None:
     told: list[Any] = []
 
-    def stop(standing: Any) -> None:
-        told.append(standing)
+    def stop(progress: Any) -> None:
+        told.append(progress)
         if (moment == "submitted") == (len(told) == 2) and len(told) >= 2:
             raise Killed
 

@@ -23,7 +23,7 @@ from qreal_tasks.judge.batch import BatchJudge
 from qreal_tasks.judge.judge import Judge
 from qreal_tasks.judge.pairs import Judgement, Pair
 from qreal_tasks.llm.batch import api as batch_api
-from qreal_tasks.llm.batch.runner import Standing
+from qreal_tasks.llm.batch.runner import BatchProgress
 from qreal_tasks.llm.batch.state import opened
 from qreal_tasks.llm.errors.retry import StoppedRun
 
@@ -342,7 +342,7 @@ def dying(target: str, number: int, when: str) -> Callable[..., Any]:
 
 
 def test_a_start_with_other_pairs_keeps_what_was_paid_for(tmp_path: Path) -> None:
-    def killed(standing: Standing) -> None:
+    def killed(progress: BatchProgress) -> None:
         raise Killed
 
     with BatchServer(half) as server:
@@ -376,7 +376,7 @@ def test_a_damaged_state_is_not_passed_over(tmp_path: Path, text: str) -> None:
 
 
 def test_what_the_watcher_is_told(tmp_path: Path) -> None:
-    told: list[Standing] = []
+    told: list[BatchProgress] = []
     with BatchServer(half, polls=2) as server, judge_at(server, tmp_path, watch=told.append, max_requests=6) as judge:
         judge.judge(GOOD)
     assert [one.submitted_requests for one in told[:2]] == [6, 12]

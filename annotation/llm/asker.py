@@ -12,7 +12,7 @@ from typing import Any
 from annotation.config import Config
 from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
-from annotation.llm.outcome import Outcome, given_up, outcome_of
+from annotation.llm.outcome import Outcome, give_up, read_outcome
 from annotation.llm.request import Request
 from annotation.run.schemas import State
 from qreal_tasks.llm.chat import DEFAULT_BASE_URL, Asking, ChatClient
@@ -174,8 +174,8 @@ class OpenAsker:
             return request.body(messages, options)
 
         def read(completion: object, _: RequestOptions) -> Outcome:
-            found = outcome_of(completion, request.form)
-            assert isinstance(completion, dict)  # outcome_of would have raised
+            found = read_outcome(completion, request.form)
+            assert isinstance(completion, dict)  # read_outcome would have raised
             usage.add(completion)
             if prices is not None and not usage.prompt_tokens:
                 # The server does not count. A limit on cost must hold all the same: the most that it can have been.
@@ -188,7 +188,7 @@ class OpenAsker:
         said = await asking.ask(body, read)
         if isinstance(said, RetryDecision):
             if said.reason != CONTENT_FILTER:
-                return given_up(said), 0.0
+                return give_up(said), 0.0
             filtered = Outcome(State.FILTERED, CONTENT_FILTER)
             self._calls.put(request.key, request.form.stage, request.item_id, filtered, usage, prices)
             return filtered, 0.0

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from annotation.llm.asker import check_options, request_options
 from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
-from annotation.llm.outcome import Outcome, given_up, outcome_of
+from annotation.llm.outcome import Outcome, give_up, read_outcome
 from annotation.llm.pipeline import Plan
 from annotation.llm.replies import Form
 from annotation.run.folder import RunFolder
@@ -168,13 +168,13 @@ class BatchAsker:
             return self._refused(key, item, error_of(status, body), found)
         form = Form(item["stage"], item["max_tokens"])
         try:
-            outcome = outcome_of(body, form)
+            outcome = read_outcome(body, form)
         except StatusError as error:
             return self._refused(key, item, error, found)
         except MalformedAnswer as error:
             log.warning("%s: malformed answer in batch (%s)", item["item"], error)
             return False
-        assert isinstance(body, dict)  # outcome_of would have raised
+        assert isinstance(body, dict)  # read_outcome would have raised
         usage = Usage()
         usage.add(body)
         self._calls.put(key, form.stage, item["item"], outcome, usage, self._prices)
@@ -197,6 +197,6 @@ class BatchAsker:
         elif decision.action is Action.STOP:
             found.stops[decision.reason] = decision.message.rstrip(".")
         elif decision.action is Action.GIVE_UP:
-            found.failed[key] = given_up(decision)
+            found.failed[key] = give_up(decision)
             return True
         return False

@@ -22,7 +22,7 @@ from qreal_tasks.judge.cache import Call, JudgeCache
 from qreal_tasks.judge.manifest import Manifest
 from qreal_tasks.judge.pairs import Judgement, Pair, unjudged
 from qreal_tasks.judge.prompt import messages, response_format
-from qreal_tasks.judge.reading import judgement_of
+from qreal_tasks.judge.reading import read_judgement
 from qreal_tasks.llm.chat import DEFAULT_BASE_URL, Asking, ChatClient
 from qreal_tasks.llm.errors.retry import CONTENT_FILTER, RetryDecision, StoppedRun
 from qreal_tasks.llm.options import RequestOptions
@@ -269,6 +269,6 @@ class Judge:
         }
 
     def _call(self, completion: object) -> Call:
-        judgement = judgement_of(completion)
-        assert isinstance(completion, dict)  # judgement_of would have raised
+        judgement = read_judgement(completion)
+        assert isinstance(completion, dict)  # read_judgement would have raised
         return Call.of(completion, judgement, self._prices)

@@ -16,7 +16,7 @@ from typing import Any
 from qreal_tasks.answers.reasoning import declared_marks
 from qreal_tasks.boxes import Space
 from qreal_tasks.llm.chat import Asking, ChatClient, check, is_number, is_whole
-from qreal_tasks.llm.completions import OUT_OF_TOKENS, choice_in, is_choice, read
+from qreal_tasks.llm.completions import OUT_OF_TOKENS, choice_in, is_choice, read_completion
 from qreal_tasks.llm.errors.messages import short
 from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Action, RetryDecision, StoppedRun
 from qreal_tasks.llm.logprobs import NOT_GIVEN, begins_with_choice
@@ -315,7 +315,19 @@ class _Answered:
 
     @classmethod
     def of(cls, completion: object, choices: tuple[str, ...]) -> _Answered:
-        response = read(completion, choices)
+        response = read_response(completion, choices)
         begins = begins_with_choice(choice_in(completion), choices)
         bare = response.p is not None and is_choice(response.text, choices)
         return cls(response, bare and begins, begins, read=True)
+
+
+def read_response(completion: object, choices: tuple[str, ...]) -> Response:
+    """The response in a chat completion.
+
+    Raises:
+        MalformedAnswer: it is no chat completion, or one that did not end.
+        StatusError: it holds an error.
+    """
+    answer = read_completion(completion, choices)
+    found = answer.probabilities
+    return Response(answer.text, choices, found.p, found.mass, no_p=found.why_not, unanswered=answer.unanswered)

@@ -20,7 +20,7 @@ from annotation.demo.server import Asked, Reply, ScriptedServer, completion
 from qreal_tasks.files.sqlite_file import StoreError
 from qreal_tasks.judge.cache import Call, JudgeCache
 from qreal_tasks.judge.pairs import Judgement, Pair
-from qreal_tasks.judge.reading import judgement_of
+from qreal_tasks.judge.reading import read_judgement
 from qreal_tasks.llm.usage import Prices
 from qreal_tasks.models.store import AnswerStore
 
@@ -29,7 +29,7 @@ PAIR = Pair("six fingers", "one finger too many")
 
 def call(reply: Reply, prices: Prices | None = None) -> Call:
     assert isinstance(reply.body, dict)
-    return Call.of(reply.body, judgement_of(reply.body), prices)
+    return Call.of(reply.body, read_judgement(reply.body), prices)
 
 
 def rows(path: Path) -> list[dict[str, Any]]:

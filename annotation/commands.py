@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # `qreal --help` answers at once
     from annotation.execution.driver import Watcher
     from annotation.llm.budget import Budget
     from annotation.run.folder import RunFolder
-    from qreal_tasks.llm.batch.runner import BatchProgress
+    from qreal_tasks.llm.batch.harvester import BatchProgress
 
 annotate_app = typer.Typer(
     help="Annotate images: entities, boxes, quality, answers and descriptions, as drafts that people verify.",
@@ -115,9 +115,9 @@ def run_command(
     """
     with explained("run"):
         from annotation.execution.driver import Options, Where, discard_failed, run_stages, shards_for
-        from annotation.llm.batches import Limits
         from annotation.run.folder import RunFolder
         from annotation.stages.chain import STAGES
+        from qreal_tasks.llm.batch.limits import BatchLimits
 
         unknown = set(stage or ()) - set(STAGES)
         if unknown:
@@ -139,7 +139,7 @@ def run_command(
             stages=tuple(one for one in STAGES if not stage or one in stage),
             images=images,
             max_cost_usd=max_cost,
-            batch=Limits(poll_s=poll) if batch else None,
+            batch=BatchLimits(poll_s=poll) if batch else None,
         )
         with _shown() as watcher:
             run_stages(folder, options, watcher)

@@ -15,7 +15,8 @@ from typing import Any
 
 from qreal_tasks.answers.reasoning import declared_marks
 from qreal_tasks.boxes import Space
-from qreal_tasks.llm.chat import Asking, ChatClient, check, is_number, is_whole
+from qreal_tasks.llm.arguments import check, is_number, is_whole
+from qreal_tasks.llm.chat import ChatClient, ChatSession
 from qreal_tasks.llm.completions import OUT_OF_TOKENS, choice_in, is_choice, read_completion
 from qreal_tasks.llm.errors.messages import short
 from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Action, RetryDecision, StoppedRun
@@ -167,7 +168,7 @@ class OpenAIEngine:
         asked = [requests[index] for index in places]
         self._check_sizes(self._sizes.probes(asked))
         pictures = Pictures(asked, self._image_format, self._sizes.sent)
-        answers = self._client.run(by_picture(asked), lambda asking, at: self._answer(asking, asked[at], pictures))
+        answers = self._client.run(by_picture(asked), lambda session, at: self._answer(session, asked[at], pictures))
         failed = 0
         for done, (at, response) in enumerate(answers, start=1):
             failed += (response.unanswered or "").startswith(REQUEST_FAILED)
@@ -186,12 +187,9 @@ class OpenAIEngine:
             return
         pictures = Pictures(probes, self._image_format, self._sizes.sent)
 
-        async def count(asking: Asking, at: int) -> Counted | RetryDecision:
+        async def count(session: ChatSession, at: int) -> Counted | RetryDecision:
             url = await pictures.url(probes[at].image)
-            return await asking.ask(
-                lambda options: self._body(probes[at], url, options.parameters(1, scored=False)),
-                lambda completion, _: counted_tokens(completion),
-            )
+            return await session.ask(lambda options: self._body(probes[at], url, options, 1), counted_tokens)
 
         found = sorted(self._client.run(range(len(probes)), count), key=lambda pair: pair[0])
         counted = [Counted(None, None) if isinstance(said, RetryDecision) else said for _, said in found]
@@ -200,7 +198,7 @@ class OpenAIEngine:
         if notice is not None:
             self._client.notice(notice)
 
-    async def _answer(self, asking: Asking, request: Request, pictures: Pictures) -> Response:
+    async def _answer(self, session: ChatSession, request: Request, pictures: Pictures) -> Response:
         try:
             url = await pictures.url(request.image)
         except UnsendableImage as error:
@@ -209,38 +207,38 @@ class OpenAIEngine:
         finally:
             pictures.done(request.image)
         if request.choices:
-            answered = await self._scored(asking, request, url)
+            answered = await self._scored(session, request, url)
         else:
-            answered = await self._asked(asking, request, url)
+            answered = await self._asked(session, request, url)
         return self._told(request, answered)
 
-    async def _scored(self, asking: Asking, request: Request, url: str) -> _Answered:
+    async def _scored(self, session: ChatSession, request: Request, url: str) -> _Answered:
         """With one token where that is enough, else in full."""
         options, ids = self._client.state.options, tuple[int, ...]()
         is_scored = options.top_logprobs is not None
         if is_scored and options.token_ids:
-            ids = await self._token_ids.of(request.choices, asking.server, asking.alone)
+            ids = await self._token_ids.of(request.choices, session.server, session.alone)
         if is_scored and options.one_token and request.max_new_tokens > 1 and self._one_token.is_enough:
-            answered = await self._asked(asking, request, url, ids, one_token=True)
+            answered = await self._asked(session, request, url, ids, one_token=True)
             said = answered.response.unanswered or ""
             if answered.at_once:
                 self._one_token.saw(at_once=True, begins=True)
             if answered.refused is not None:
-                return await self._after_refusal(answered.refused, asking, request, url, ids)
+                return await self._after_refusal(answered.refused, session, request, url, ids)
             if answered.at_once or said == CONTENT_FILTER or said.startswith(REQUEST_FAILED):
                 return answered
             self._one_token.saw(at_once=False, begins=False)
-        answered = await self._asked(asking, request, url, ids)
+        answered = await self._asked(session, request, url, ids)
         if answered.response.unanswered is None:
             self._one_token.saw(answered.at_once, answered.begins)
         return answered
 
     async def _after_refusal(
-        self, refusal: RetryDecision, asking: Asking, request: Request, url: str, ids: Sequence[int]
+        self, refusal: RetryDecision, session: ChatSession, request: Request, url: str, ids: Sequence[int]
     ) -> _Answered:
         """In full what was refused with one token. Where that is answered, one token was what the server refused."""
         self.usage.failures -= Counter((refusal.reason,))  # the question is not lost yet
-        answered = await self._asked(asking, request, url, ids)
+        answered = await self._asked(session, request, url, ids)
         state = self._client.state
         if answered.read and state.options.one_token:
             state.options = replace(state.options, one_token=False)
@@ -248,19 +246,19 @@ class OpenAIEngine:
         return answered
 
     async def _asked(
-        self, asking: Asking, request: Request, url: str, ids: Sequence[int] = (), *, one_token: bool = False
+        self, session: ChatSession, request: Request, url: str, ids: Sequence[int] = (), *, one_token: bool = False
     ) -> _Answered:
         size = request.image.size
 
         def body(options: RequestOptions) -> dict[str, Any]:
             most = 1 if one_token and options.one_token else request.max_new_tokens
-            return self._body(request, url, options.parameters(most, bool(request.choices), ids))
+            return self._body(request, url, options, most, scored=bool(request.choices), wanted_ids=ids)
 
-        def answered(completion: object, _: RequestOptions) -> _Answered:
+        def answered(completion: object) -> _Answered:
             self._sizes.check(size, counted_tokens(completion), self._client.base_url)
             return _Answered.of(completion, request.choices)
 
-        outcome = await asking.ask(body, answered)
+        outcome = await session.ask(body, answered)
         if not isinstance(outcome, RetryDecision):
             return replace(outcome, response=self._sizes.reported(outcome.response, size))
         filtered = outcome.reason == CONTENT_FILTER
@@ -268,17 +266,15 @@ class OpenAIEngine:
         refused = outcome if outcome.action is Action.GIVE_UP and not filtered else None
         return _Answered(Response("", request.choices, unanswered=unanswered), refused=refused)
 
-    def _body(self, request: Request, url: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def _body(
+        self, request: Request, url: str, options: RequestOptions, max_tokens: int, **asked: Any
+    ) -> dict[str, Any]:
         # The picture goes first: the questions about it then share a prefix that servers cache.
         content = [
             {"type": "image_url", "image_url": {"url": url, "detail": self._image_detail}},
             {"type": "text", "text": request.text},
         ]
-        return {
-            "model": self._client.model,
-            "messages": [{"role": "user", "content": content}],
-            **parameters,
-        }
+        return options.body(self._client.model, [{"role": "user", "content": content}], max_tokens, **asked)
 
     def _told(self, request: Request, answered: _Answered) -> Response:
         """The response, after what the user must know of it is said and counted."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # `qreal --help` answers at once
     from annotation.execution.driver import Watcher
     from annotation.llm.budget import Budget
     from annotation.run.folder import RunFolder
-    from qreal_tasks.llm.batch.runner import Standing
+    from qreal_tasks.llm.batch.harvester import BatchProgress
 
 annotate_app = new_group(
     "Annotate images: entities, boxes, quality, answers and descriptions, as drafts that people verify."
@@ -115,9 +115,9 @@ def run_command(
     """
     with explained("run"):
         from annotation.execution.driver import Options, Where, discard_failed, run_stages, shards_for
-        from annotation.llm.batches import Limits
         from annotation.run.folder import RunFolder
         from annotation.stages.chain import STAGES
+        from qreal_tasks.llm.batch.limits import BatchLimits
 
         unknown = set(stage or ()) - set(STAGES)
         if unknown:
@@ -139,7 +139,7 @@ def run_command(
             stages=tuple(one for one in STAGES if not stage or one in stage),
             images=images,
             max_cost_usd=max_cost,
-            batch=Limits(poll_s=poll) if batch else None,
+            batch=BatchLimits(poll_s=poll) if batch else None,
         )
         with _shown() as watcher:
             run_stages(folder, options, watcher)
@@ -214,7 +214,7 @@ def _shown() -> Iterator[Watcher]:
             if bars and budget.spent_usd:
                 last().beside(f"${budget.spent_usd:.2f}")
 
-        def batch(now: Standing) -> None:
+        def batch(now: BatchProgress) -> None:
             last().foresee(now.answered)
             beside = f"{now.open_batches} batches under way, {now.answered} of {now.requests} answered"
             last().beside(f"{beside}; Ctrl-C stops, the same command goes on")

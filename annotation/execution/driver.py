@@ -15,7 +15,7 @@ from annotation.execution.on_ray import ray_started, run_on_ray
 from annotation.execution.work import Work
 from annotation.intake.start import prepare, write_manifest
 from annotation.llm.asker import Asker
-from annotation.llm.batches import BatchAsker, Limits
+from annotation.llm.batches import BatchAsker
 from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
 from annotation.llm.pipeline import Pipeline
@@ -28,7 +28,8 @@ from annotation.stages.asked import PLANS
 from annotation.stages.chain import AFTER, STAGES, is_asked, stages_after
 from annotation.status.progress import ProgressLog
 from annotation.trial import Trial
-from qreal_tasks.llm.batch.runner import Standing
+from qreal_tasks.llm.batch.harvester import BatchProgress
+from qreal_tasks.llm.batch.limits import BatchLimits
 from qreal_tasks.llm.errors.retry import StoppedRun
 
 Executor = Literal["local", "ray"]
@@ -64,7 +65,7 @@ class Options:
     images: int | None = None
     """Only the first shards, with at least so many images: a pilot."""
     max_cost_usd: float | None = None
-    batch: Limits | None = None
+    batch: BatchLimits | None = None
     """Through the Batch API."""
     api_key: str | None = None
 
@@ -79,7 +80,7 @@ class Watcher:
     """So many more are done; not anew where the record of calls held the answer."""
     shard: Callable[[str, int], None] = lambda stage, shard: None
     """A shard is written."""
-    batch: Callable[[Standing], None] = lambda standing: None
+    batch: Callable[[BatchProgress], None] = lambda progress: None
     cost: Callable[[Budget], None] = lambda budget: None
 
 

@@ -104,11 +104,10 @@ def combine(
 
 async def _answers(asker: Asker, requests: Sequence[Request]) -> Mapping[str, Outcome]:
     """Key to outcome; incomplete only when the asker has stopped."""
-    found = asker.kept(request.key for request in requests)
-    left = {request.key: request for request in requests if request.key not in found}
-    async with asker.open() as opened:
-        said = await asyncio.gather(*(opened.answer(request, lambda: None) for request in left.values()))
-    return {**found, **{key: outcome for key, outcome in zip(left, said, strict=True) if outcome is not None}}
+    async with asker.open() as client:
+        found = await asyncio.gather(*map(client.answer_unless_stopped, requests))
+    pairs = zip(requests, found, strict=True)
+    return {request.key: outcome for request, outcome in pairs if outcome is not None}
 
 
 def _several_edits(merged: Merged) -> Iterator[tuple[str, Chosen]]:

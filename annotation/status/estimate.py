@@ -21,7 +21,7 @@ from annotation.run.portrait_list import portrait_ids
 from annotation.run.schemas import State
 from annotation.stages.asked import PLANS, max_tokens_of, prompt_of
 from annotation.stages.chain import AFTER, STAGES, is_asked
-from qreal_tasks.llm.batch.runner import PRICE_FACTOR
+from qreal_tasks.llm.batch.limits import PRICE_FACTOR
 
 _COUNTED_SHARDS = 64
 """So many shards are counted request by request; of more, that many spread over all stand for the rest."""

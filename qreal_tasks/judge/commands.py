@@ -186,16 +186,17 @@ def _open_batches(manifest: Manifest, cache: Path | None, poll_s: float) -> Judg
 
     try:
         from qreal_tasks.judge.batch import BatchJudge
+        from qreal_tasks.llm.batch.limits import BatchLimits
     except ImportError as error:
         fail("judge run", f"--batch needs the openai client ({error}); install qreal-bench[eval]")
-    return BatchJudge(manifest, cache or cache_path(), poll_s=poll_s)
+    return BatchJudge(manifest, cache or cache_path(), limits=BatchLimits(poll_s))
 
 
 def _shown_in_batches(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement]]:
     """The judge with a line for what it submits, and one bar for what the server has answered."""
     from qreal_tasks.console.progress_bar import Bar, progress
     from qreal_tasks.judge.batch import BatchJudge
-    from qreal_tasks.llm.batch.runner import Standing
+    from qreal_tasks.llm.batch.harvester import BatchProgress
 
     assert isinstance(judge, BatchJudge)
 
@@ -204,7 +205,7 @@ def _shown_in_batches(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement
             bar, told = Bar(shown, "Pairs", "pairs", None), 0
             bar.beside("none to wait for")
 
-            def tell(now: Standing) -> None:
+            def tell(now: BatchProgress) -> None:
                 nonlocal told
                 if now.submitted_batches > told:
                     told, size_mb = now.submitted_batches, now.submitted_bytes / 1e6

@@ -29,10 +29,10 @@ from annotation.execution.driver import Options, Watcher, Where, init, run_stage
 from annotation.label_studio.server import _last_words
 from annotation.label_studio.tasks import sizes_of, task_of
 from annotation.label_studio.workplace import Seat, Workplace, run_id_of, save_workplace, verification_folder
-from annotation.llm.batches import Limits
 from annotation.merging.combine import made_by
 from annotation.merging.forms import all_forms
 from annotation.run.folder import RunFolder
+from qreal_tasks.llm.batch.limits import BatchLimits
 from qreal_tasks.llm.errors.retry import StoppedRun
 from qreal_tasks.text.redaction import private_part
 
@@ -101,7 +101,7 @@ def ask_live_and_in_batches(made: Made, home: Path) -> None:
         )
         for again in range(4):  # what was no answer is asked again
             try:
-                run_stages(run, Options(stages=("entities",), batch=Limits(poll_s=0.001)), Watcher())
+                run_stages(run, Options(stages=("entities",), batch=BatchLimits(poll_s=0.001)), Watcher())
             except StoppedRun as stopped:
                 made.printed[f"batches stopped ({again})"] = str(stopped)
     made.annotate("status", run.path)

@@ -42,7 +42,7 @@ from annotating import config_for
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from annotation.execution.driver import Options, Watcher, Where, init, run_stages
-from annotation.llm.asker import dialect_of
+from annotation.llm.asker import request_options
 from annotation.run.folder import RunFolder
 from annotation.stages.entities import tasks
 
@@ -114,9 +114,9 @@ def staged(run: RunFolder) -> float:
 
 
 def bodies_of(run: RunFolder) -> list[bytes]:
-    dialect = dialect_of(run.config)
+    options = request_options(run.config)
     requests = [task.request for shard in run.shard_numbers for task in tasks(run, shard)]
-    return [json.dumps(one.body(one.messages(), dialect)).encode() for one in requests if one is not None]
+    return [json.dumps(one.body(one.messages(), options)).encode() for one in requests if one is not None]
 
 
 def plain(url: str, bodies: list[bytes]) -> float:

@@ -32,6 +32,7 @@ from qreal_tasks.judge.batch import BatchJudge
 from qreal_tasks.judge.manifest import Manifest
 from qreal_tasks.judge.pairs import Pair
 from qreal_tasks.leaderboard.submission.references import load_references
+from qreal_tasks.llm.batch.limits import BatchLimits
 from qreal_tasks.llm.errors.retry import StoppedRun
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.server.engine import OpenAIEngine
@@ -181,7 +182,7 @@ def judge_in_batches(made: Made, home: Path) -> None:
     for ending in endings:
         script = in_turn(said(home), KEY)
         with BatchServer(script, ending=lambda _, ending=ending: ending, fault=lambda _: next(faults, None)) as server:
-            settings = {"poll_s": 0.001, "state": made.mine / "batches.json"}
+            settings = {"limits": BatchLimits(0.001), "state": made.mine / "batches.json"}
             with BatchJudge(manifest_for(server.url), made.mine / "batched.sqlite", **settings) as judge:
                 try:
                     made.printed[f"batch, {ending.status}"] = repr(judge.judge(pairs))

@@ -15,7 +15,7 @@ from annotation.demo import script
 from annotation.demo.scenes import SCENES, Scene, demo_scenes, locate
 from annotation.demo.script import ABSENT, ANNOTATOR, ERROR_RATES, EXAMINEE, P_SAID, answers_by, errs, script_of
 from annotation.demo.server import Asked
-from annotation.llm.outcome import outcome_of
+from annotation.llm.outcome import read_outcome
 from annotation.llm.replies import Form
 from annotation.quality.levels import score_of
 from annotation.run.schemas import State
@@ -110,7 +110,7 @@ def test_every_answer_about_every_entity_passes_the_form_of_its_stage(
     for scene in scenes:
         crops = [scene.pixels] if stage == "entities" else [crop_of(scene, at) for at in range(len(scene.entities))]
         for crop in crops:
-            found = outcome_of(answer(request(form, url(crop))).body, Form(stage, 100))
+            found = read_outcome(answer(request(form, url(crop))).body, Form(stage, 100))
             assert found.state is State.DONE, found.reason
 
 
@@ -118,7 +118,7 @@ def test_the_mean_level_is_the_planted_quality(scenes: list[Scene]) -> None:
     answer = script_of(scenes)
     for scene in scenes:
         for place, entity in enumerate(scene.entities):
-            found = outcome_of(answer(request(None, url(crop_of(scene, place)))).body, Form("quality", 8))
+            found = read_outcome(answer(request(None, url(crop_of(scene, place)))).body, Form("quality", 8))
             assert score_of(found.said) == pytest.approx(entity.quality, abs=1e-9)
 
 

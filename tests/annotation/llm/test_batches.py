@@ -14,13 +14,13 @@ from batch_server import BatchServer, Ending
 
 from annotation.demo.server import Asked, Reply, completion, error
 from annotation.execution.driver import Options, Watcher, Where, init, run_stages
-from annotation.llm.batches import Limits
 from annotation.llm.calls import CallRecord
 from annotation.run.folder import RunFolder
 from annotation.run.schemas import State
+from qreal_tasks.llm.batch.limits import BatchLimits
 from qreal_tasks.llm.errors.retry import StoppedRun
 
-QUICK = Limits(poll_s=0.001)
+QUICK = BatchLimits(poll_s=0.001)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_batches_are_cut_by_count_and_by_bytes(
 ) -> None:
     with BatchServer(answer) as server:
         run = begin(server.url)
-        run_stages(run, Options(stages=("entities",), batch=Limits(poll_s=0.001, **limits)), Watcher())
+        run_stages(run, Options(stages=("entities",), batch=BatchLimits(poll_s=0.001, **limits)), Watcher())
         assert len(server.batch_sizes) >= least
         assert all(count <= limits.get("max_requests", 99) for count, _ in server.batch_sizes)
         assert all(size <= limits.get("max_bytes", 10**9) for _, size in server.batch_sizes)
@@ -86,14 +86,14 @@ class Killed(BaseException):
 def test_a_stop_of_days_submits_nothing_twice(begin: Callable[..., RunFolder], moment: str) -> None:
     told: list[Any] = []
 
-    def stop(standing: Any) -> None:
-        told.append(standing)
+    def stop(progress: Any) -> None:
+        told.append(progress)
         if (moment == "submitted") == (len(told) == 2) and len(told) >= 2:
             raise Killed
 
     with BatchServer(answer, polls=3) as server:
         run = begin(server.url)
-        options = Options(stages=("entities",), batch=Limits(poll_s=0.001, max_requests=8))
+        options = Options(stages=("entities",), batch=BatchLimits(poll_s=0.001, max_requests=8))
         with pytest.raises(Killed):
             run_stages(run, options, Watcher(batch=stop))
         assert (run.path / "batches.json").exists()
@@ -174,7 +174,7 @@ def test_the_limit_on_cost_counts_what_is_under_way(begin: Callable[..., RunFold
 
 @pytest.mark.parametrize("batch", [None, QUICK])
 def test_a_key_that_cannot_be_sent_is_said_and_never_shown(
-    batch: Limits | None, begin: Callable[..., RunFolder], caplog: pytest.LogCaptureFixture
+    batch: BatchLimits | None, begin: Callable[..., RunFolder], caplog: pytest.LogCaptureFixture
 ) -> None:
     with BatchServer(answer) as server:
         run = begin(server.url)

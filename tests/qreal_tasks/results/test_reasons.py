@@ -8,7 +8,7 @@ from qreal_tasks.answers import Reason
 from qreal_tasks.harness.judge import STOPPED
 from qreal_tasks.judge import reading
 from qreal_tasks.judge.judge import EMPTY_REFERENCE
-from qreal_tasks.llm.batch.runner import NO_ANSWER
+from qreal_tasks.llm.batch.harvester import NO_ANSWER
 from qreal_tasks.llm.completions import EMPTY, OUT_OF_TOKENS, REFUSED
 from qreal_tasks.llm.errors.retry import CONTENT_FILTER
 from qreal_tasks.records import NO_REASON

@@ -9,22 +9,23 @@ import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 Resource = TypeVar("Resource")
 Item = TypeVar("Item")
 _Started = tuple[asyncio.AbstractEventLoop, Resource, Callable[[], None]]
 
 
-class Background(Generic[Resource]):
-    """Holds ``opened()`` open in its loop until it is closed, collected or the program ends.
+class EventLoopThread(Generic[Resource]):
+    """A thread whose event loop holds ``opened()`` open until it is closed, collected or the program ends.
 
-    One loop for all callers: connections stay open from one call to the next, and what runs in it needs no locks.
+    One loop serves all callers: connections stay open from one call to the next, and what runs in it needs no locks.
+    It is its own, so that callers may have a running loop themselves.
     """
 
-    def __init__(self, opened: Callable[[], AbstractAsyncContextManager[Resource]]) -> None:
+    def __init__(self, opened: Callable[[], AbstractAsyncContextManager[Resource]], name: str) -> None:
         started: Future[_Started[Resource]] = Future()
-        thread = threading.Thread(target=_run, args=(opened, started), name="judge", daemon=True)
+        thread = threading.Thread(target=_run, args=(opened, started), name=name, daemon=True)
         thread.start()
         self._loop, self.resource, stop = started.result()
         # Not __del__: it may come too late for a daemon thread when the program ends.
@@ -48,6 +49,12 @@ class Background(Generic[Resource]):
     def close(self) -> None:
         """End the loop and what is under way in it."""
         self._end()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _run(opened: Callable[[], AbstractAsyncContextManager[Resource]], started: Future[_Started[Resource]]) -> None:

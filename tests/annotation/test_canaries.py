@@ -16,7 +16,7 @@ import pytest
 from annotating import answer, config_for, mini_pictures, write_pictures
 from answering import random_answers, results
 from batch_server import BatchServer, Ending
-from canaries import FOLDER, HOST, KEYS, PRIVATE, found, keys, logged, said, said_key, set_canaries
+from canaries import FOLDER, HOST, KEYS, PRIVATE, always, found, keys, logged, said, said_key, set_canaries
 from drafted_run import write_drafted_run
 from huggingface_hub.errors import HfHubHTTPError
 from labelling_server import ACCOUNT, LabellingServer
@@ -106,7 +106,7 @@ def ask_live_and_in_batches(made: Made, home: Path) -> None:
                 made.printed[f"batches stopped ({again})"] = str(stopped)
     made.annotate("status", run.path)
     for status in (401, 404):
-        with ScriptedServer(lambda _, status=status: error(status, text, code=KEY)) as server:
+        with ScriptedServer(always(error(status, text, code=KEY))) as server:
             config = config_for(server.url, language_model=model)
             run = init(str(images), made.mine / f"refused-{status}", config, Where(), Watcher())
             made.annotate("run", run.path, "--stage", "entities", status=1)
@@ -150,7 +150,7 @@ def verify(made: Made, home: Path, run: RunFolder) -> None:
         save_workplace(run, Workplace(run_id_of(run), False, "/media/", False, seats))
         made.annotate("verify", "pull", run.path)
         for path, (status, body) in itertools.product(("/api/tasks", "/api/projects/1"), bodies):
-            server.instead = lambda asked, wanted=path, sent=(status, body): sent if asked == wanted else None
+            server.instead = {path: (status, body)}.get
             made.annotate("verify", "pull", run.path, status=None)
     made.annotate("verify", "pull", run.path, status=1)  # nobody answers
     made.annotate("verify", "status", run.path)
@@ -185,7 +185,7 @@ def publish(made: Made, home: Path, patch: pytest.MonkeyPatch) -> None:
 
 def _refusal(text: str) -> HfHubHTTPError:
     request = httpx2.Request("POST", f"https://{HOST}/api")
-    return HfHubHTTPError(text, response=httpx2.Response(403, text=text, request=request))  # type: ignore[arg-type]
+    return HfHubHTTPError(text, response=httpx2.Response(403, text=text, request=request))
 
 
 class _Hub:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -52,7 +53,12 @@ def make(folder: str, number: int) -> None:
     run = Path(folder) / "runs" / str(number)
     results = write_run(run, simulated(references, skill, seed=number))
     computed: list[RunScores] = []
-    with mock.patch.object(pack, "score_run", lambda *a, **k: computed.append(score_run(*a, **k)) or computed[0]):
+
+    def kept(*args: Any, **options: Any) -> RunScores:
+        computed.append(score_run(*args, **options))
+        return computed[0]
+
+    with mock.patch.object(pack, "score_run", kept):
         pack_run(results, target, Said(f"Model {number:03} (skill {skill:.3f})"))
     shutil.rmtree(run)
     with mock.patch.object(check, "score_run", return_value=computed[0]):

@@ -182,7 +182,7 @@ def compare(name: str, pictures: list[PillowImage.Image], options: argparse.Name
         dtype = getattr(torch, options.dtype)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         write_model(folder, name, dtype)
-        contenders: dict[str, Callable[[], Any]] = {
+        contenders: dict[str, Any] = {
             f"TRL at {batch}": trl_rows(folder, pictures, options, batch) for batch in options.batches
         }
         contenders[f"apart at {options.batches[0]}"] = ours(folder, pictures, options, False, options.batches[0])
@@ -206,9 +206,9 @@ def compare(name: str, pictures: list[PillowImage.Image], options: argparse.Name
         f"  {len(pictures)} crops of {min(tokens):.0f} to {max(tokens):.0f} image tokens (mean {np.mean(tokens):.0f})"
     )
     best = statistics.median(taken["packed"])
-    for each, seconds in taken.items():
-        middle = statistics.median(seconds)
-        spread = f"({count / max(seconds):.2f} to {count / min(seconds):.2f})"
+    for each, times in taken.items():
+        middle = statistics.median(times)
+        spread = f"({count / max(times):.2f} to {count / min(times):.2f})"
         line = f"  {each:12} {count / middle:8.2f} questions/s {spread:20} packed is {middle / best:5.2f} x"
         if device == "cuda":
             own = needed.shared if each == "packed" else needed.separate

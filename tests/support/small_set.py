@@ -60,7 +60,7 @@ def small_rows() -> Rows:
                 "plausibility_q4": int(number == 4),
             }
             said = {name: ("No", "Yes")[value] for name, value in answers.items()}
-            entity = {
+            entity: dict[str, Any] = {
                 "entity_id": f"{image_id}#{index}",
                 "label": ("dog", "mug")[index],
                 "bbox": box,

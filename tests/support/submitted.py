@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,7 @@ class _Pretended:
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
 
-    def __call__(self, pairs: list[Pair]) -> list[Judgement]:
+    def __call__(self, pairs: Sequence[Pair]) -> list[Judgement]:
         return [Judgement(round(float(self._rng.random()), 2)) for _ in pairs]
 
 

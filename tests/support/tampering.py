@@ -25,6 +25,10 @@ def change_samples(folder: Path, task: str, change: Callable[[list[Sample]], obj
     """Change the records of a task in place, and repack."""
     found = samples(folder, task)
     change(found)
+    write_samples(folder, task, found)
+
+
+def write_samples(folder: Path, task: str, found: list[Sample]) -> None:
     text = "".join(json.dumps(sample, separators=(",", ":")) + "\n" for sample in found)
     (folder / f"samples/{task}.jsonl.gz").write_bytes(compressed(text.encode("ascii")))
     rehash(folder)

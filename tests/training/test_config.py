@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, TASK_NAMES, Style
-from training.config import ConfigError, Lora, TrainConfig, checked, load_config, parse_overrides
+from training.config import ConfigError, HeldOut, Lora, TrainConfig, checked, load_config, parse_overrides
 
 RECIPES = sorted((Path(__file__).parents[2] / "configs" / "training").glob("*.yaml"))
 
@@ -175,7 +175,7 @@ def test_errors_say_what_yaml_reads_otherwise(file: str, given: list[str], said:
     ("best", "lowest"), [("loss", True), ("false_alarm", True), ("unparsed_realism", True), ("iou_plausibility", False)]
 )
 def test_the_best_metric_may_be_the_lowest(best: str, lowest: bool) -> None:
-    assert TrainConfig(task="imageqa", model="m", held_out={"best": best}).best_is_lowest is lowest
+    assert TrainConfig(task="imageqa", model="m", held_out=HeldOut(best=best)).best_is_lowest is lowest
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from transformers import AutoConfig
 
 from annotation.demo import train_detector
 from annotation.demo.scenes import demo_scenes
-from annotation.demo.tiny_detector import ABSENT, LABELS, bert_tokenizer, untrained_detector
+from annotation.demo.tiny_detector import ABSENT, LABELS, bert_tokenizer, processor_of, untrained_detector
 from annotation.demo.walkthrough import DETECTOR, demo_config
 from annotation.detection.detector import Detector, Wanted
 from qreal_tasks.boxes import iou_matrix
@@ -72,9 +72,9 @@ def test_the_loss_teaches_where_to_look_which_the_librarys_own_does_not(
     model, tokenizer = untrained
     inputs, targets = train_detector._batch(drawn, range(4), tokenizer, random.Random(0))
     proposing = model.model.encoder_output_bbox_embed.layers[-1].weight
-    model(**inputs, labels=targets).loss.backward()
+    torch.autograd.backward(model(**inputs, labels=targets).loss)
     assert proposing.grad is None or not proposing.grad.any()
-    train_detector.loss_of(model, inputs, targets).backward()
+    torch.autograd.backward(train_detector.loss_of(model, inputs, targets))
     assert proposing.grad is not None
     assert proposing.grad.any()
 
@@ -88,7 +88,7 @@ def test_training_lowers_the_loss_and_what_it_saves_is_measured(
     assert list(train_detector.train(model, tokenizer, drawn, steps=25, batch=8, rate=1e-3)) == list(range(1, 26))
     assert float(train_detector.loss_of(model, *batch).detach()) < before / 5
     model.half().save_pretrained(tmp_path)
-    train_detector.processor_of(tokenizer).save_pretrained(tmp_path)
+    processor_of(tokenizer).save_pretrained(tmp_path)
     measured = train_detector.measure(tmp_path, plan_images(20, 8, 0.25, 0.4)[:3])
     assert 0 <= measured.found <= measured.entities
     assert 0 <= measured.invented <= measured.absent == 3

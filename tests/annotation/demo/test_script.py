@@ -157,7 +157,8 @@ def test_the_examinee_answers_the_benchmark_in_both_forms(scenes: list[Scene]) -
         for place, entity in enumerate(scene.entities):
             for name in QUESTION_NAMES:
                 reply = answer(request(None, url(crop_of(scene, place)), text=objectqa_prompt(name), model=EXAMINEE))
-                choice = reply.body["choices"][0]  # type: ignore[call-overload, index]
+                assert isinstance(reply.body, dict)
+                choice = reply.body["choices"][0]
                 wrong += choice["message"]["content"] != entity.answers[name]
                 assert np.exp(choice["logprobs"]["content"][0]["logprob"]) == pytest.approx(P_SAID)
         height, width, _ = scene.pixels.shape

@@ -13,11 +13,12 @@ import pytest
 
 from annotation.config import Columns
 from annotation.errors import AnnotationError
-from annotation.intake import files, table_rows
+from annotation.intake import table_rows
 from annotation.intake.files import read_file
 from annotation.intake.folder import Folder
 from annotation.intake.table import Table
 from annotation.intake.text_files import LONGEST_PROMPT
+from qreal_tasks.files.parquet_limits import LONGEST_PICTURE
 
 LONG = "x" * (LONGEST_PROMPT + 1)
 
@@ -107,7 +108,7 @@ def test_metadata_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_picture_has_so_many_bytes(tmp_path: Path) -> None:
-    assert files.MOST_PICTURE_BYTES == 2**29
+    assert LONGEST_PICTURE == 2**29
     (tmp_path / "a.png").write_bytes(b"12345")
     assert read_file(os.fsencode(tmp_path / "a.png"), 5) == b"12345"
     refused = read_file(os.fsencode(tmp_path / "a.png"), 4)

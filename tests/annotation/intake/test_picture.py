@@ -164,7 +164,12 @@ def test_ids_follow_the_content_and_pixels_tell_duplicates() -> None:
 def test_the_header_alone_decides_about_size(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[object] = []
     load: Callable[..., object] = Image.Image.load
-    monkeypatch.setattr(Image.Image, "load", lambda self: loaded.append(self) or load(self))
+
+    def counted(image: Image.Image) -> object:
+        loaded.append(image)
+        return load(image)
+
+    monkeypatch.setattr(Image.Image, "load", counted)
     with pytest.raises(UnusablePicture):
         check_picture(png_header(20_000, 4_000), LIMITS)
     assert not loaded

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -419,11 +420,8 @@ def test_an_adjudicator_settles_what_two_people_cannot(place: Place, tmp_path: P
     tied = sorted(all_forms(run))[0]
     agreed = dict.fromkeys(QUESTION_NAMES, "Yes")
     for name in ("anna", "ben"):
-        answer_all(
-            run,
-            name,
-            lambda entity, name=name: agreed | ({"realism_q1": "No"} if (entity, name) == (tied, "ben") else {}),
-        )
+        given = defaultdict(lambda: agreed, {tied: agreed | {"realism_q1": "No"}} if name == "ben" else {})
+        answer_all(run, name, given.__getitem__)
     place.qreal("verify", "pull", str(run.path))
     assert f"{tied}: realism_q1" in place.qreal("verify", "merge", str(run.path))
     assert "cara: 1 new entities" in place.qreal("verify", "push", str(run.path))

@@ -24,7 +24,7 @@ from annotation.errors import AnnotationError
 from annotation.label_studio import commands
 from annotation.label_studio.pull import Pulled, pull_seat
 from annotation.label_studio.push import lay_before
-from annotation.label_studio.submissions import Submission
+from annotation.label_studio.submissions import Submission, read_task
 from annotation.label_studio.tasks import Size, sizes_of, task_of
 from annotation.label_studio.workplace import Seat, Workplace, run_id_of, save_workplace, votes_path
 from annotation.merging.votes import VoteRecord
@@ -285,14 +285,12 @@ def test_an_error_that_nobody_foresaw_keeps_no_other_persons_votes(
 ) -> None:
     from annotation.label_studio import pull as pulling
 
-    real = pulling.read_task
-
-    def read_task(task: Any, annotator: str, *rest: Any) -> Submission:
+    def failing(task: Any, annotator: str, *rest: Any) -> Submission:
         if annotator == "anna":
             raise KeyError("surprise")
-        return real(task, annotator, *rest)
+        return read_task(task, annotator, *rest)
 
-    monkeypatch.setattr(pulling, "read_task", read_task)
+    monkeypatch.setattr(pulling, "read_task", failing)
     with LabellingServer([answered(run, 1)]) as first, LabellingServer([answered(run, 1)]) as second:
         workplace_of(run, first, second)
         said = pulled(run, status=1)

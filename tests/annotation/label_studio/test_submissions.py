@@ -83,7 +83,7 @@ def test_what_is_changed_is_in_the_vote() -> None:
     said = results(task(), ANSWERS, label="woman", plausibility_description=" Two\nlines ", part_1="Five fingers.")
     said[0]["value"] = {"x": 50, "y": 0, "width": 50.5, "height": 25, "rotation": 0}
     changed = vote(said)
-    assert changed.bbox_px == (320, 0, 640, 120)  # clipped to the image
+    assert list(changed.bbox_px) == [320, 0, 640, 120]  # clipped to the image
     assert (changed.label, changed.descriptions["plausibility"]) == ("woman", "Two\nlines")
     assert changed.parts is not None
     assert changed.parts["hands"] == "Five fingers."
@@ -372,7 +372,23 @@ def test_a_withdrawn_vote_keeps_what_it_said() -> None:
     assert gone.updated_at > said.updated_at
 
 
-JUNK = (None, [], {}, "", "x\n\ud83d", "Yes", -1, 10**400, 1e308, math.nan, -math.inf, True, [[]], {"x": None}, [{}])
+JUNK: tuple[Any, ...] = (
+    None,
+    [],
+    {},
+    "",
+    "x\n\ud83d",
+    "Yes",
+    -1,
+    10**400,
+    1e308,
+    math.nan,
+    -math.inf,
+    True,
+    [[]],
+    {"x": None},
+    [{}],
+)
 
 
 def places(node: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from annotating import answer, config_for, item_digest, stage_of, write_pictures
@@ -183,7 +183,7 @@ def test_the_record_says_what_each_call_was_and_cost(begin: Callable[..., RunFol
     with ScriptedServer(answer) as server:
         run = begin(server.url)
         run_stages(run, ENTITIES, Watcher())
-        said = [answer(one).body["usage"] for one in server.asked]  # type: ignore[call-overload,index]
+        said: list[dict[str, int]] = [cast(dict[str, Any], answer(one).body)["usage"] for one in server.asked]
     with CallRecord(run.calls_path) as calls:
         spent = calls.spent()["entities"]
     assert (spent.calls, spent.prompt_tokens) == (24, sum(one["prompt_tokens"] for one in said))

@@ -130,7 +130,7 @@ def test_reasoning_before_the_reply_is_taken_away(case: str) -> None:
 
 @pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
 def test_reasoning_in_a_field_of_its_own_is_no_part_of_the_reply(name: str) -> None:
-    assert outcome(REPLY, **{name: "Six fingers? {"}).said == JUDGED
+    assert outcome(REPLY, JUDGING, **{name: "Six fingers? {"}).said == JUDGED
 
 
 UNFINISHED = {

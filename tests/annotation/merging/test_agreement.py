@@ -67,7 +67,7 @@ def test_a_question(report: AgreementReport) -> None:
     assert values["alpha"] == pytest.approx(1 - 7 * 2 / (2 * 4 * 4))
     # The machine said Yes of all: against No, a tie that does not count, Yes, Yes.
     assert found.machine is not None
-    assert (found.machine.value, found.machine_n) == (pytest.approx(2 / 3), 3)
+    assert (found.machine.value, found.machine_n) == pytest.approx((2 / 3, 3))
 
 
 def test_all_the_same_has_no_alpha(report: AgreementReport) -> None:

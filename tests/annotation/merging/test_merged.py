@@ -26,7 +26,7 @@ def said(place: int, drafted: Form, who: str) -> dict[str, Any] | None:
         return {"drop": "too small"}
     if place == 1 and who == "cara":
         return None
-    found = dict(drafted.answers)
+    found: dict[str, Any] = dict(drafted.answers)
     x1, y1, x2, y2 = drafted.bbox_px
     if place == 2:
         found["bbox_px"] = {

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
 import httpx2
 import huggingface_hub
 import pytest
@@ -79,8 +78,8 @@ def test_eval_yaml_comes_by_itself_and_its_refusal_holds_up_nothing(
     assert asked[-1][2]["revision"] == "of the file"
 
     def refuse(*_: Any, **__: Any) -> Any:
-        request = httpx.Request("POST", "https://hub.example")
-        raise HfHubHTTPError("no such framework", response=httpx.Response(400, request=request))
+        request = httpx2.Request("POST", "https://hub.example")
+        raise HfHubHTTPError("no such framework", response=httpx2.Response(400, request=request))
 
     asked.clear()
     monkeypatch.setattr(huggingface_hub.HfApi, "upload_file", refuse, raising=False)
@@ -97,8 +96,8 @@ def test_a_failure_that_is_no_refusal_of_eval_yaml_stops_before_the_tag(
     (folder / "eval.yaml").write_text("name: Q-Real Bench")
 
     def fail(*_: Any, **__: Any) -> Any:
-        request = httpx.Request("POST", "https://hub.example")
-        raise HfHubHTTPError("busy", response=httpx.Response(503, request=request))
+        request = httpx2.Request("POST", "https://hub.example")
+        raise HfHubHTTPError("busy", response=httpx2.Response(503, request=request))
 
     monkeypatch.setattr(huggingface_hub.HfApi, "upload_file", fail, raising=False)
     with pytest.raises(AnnotationError, match=r"uploading eval\.yaml failed: busy"):

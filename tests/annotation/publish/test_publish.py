@@ -20,6 +20,7 @@ from datasets import Image as ImageFeature
 from datasets import load_dataset
 from PIL import Image
 from refusing import at_every_moment, tree
+from typed import present
 from typer.testing import CliRunner
 from verified_run import as_drafted, cast, merge_run, write_verified_run, write_voted_run
 
@@ -80,8 +81,9 @@ def test_it_opens_with_datasets_pandas_and_duckdb(done: Published) -> None:
             assert (loaded.features, len(loaded)) == (features, expected)
             pattern = str(done.folder / "data" / config / f"{split}-*.parquet")
             assert len(pd.concat(map(pd.read_parquet, Path(pattern).parent.glob(f"{split}-*")))) == expected
-            assert duckdb.sql(f"SELECT count(*) FROM '{pattern}'").fetchall() == [(expected,)]
-    labels = duckdb.sql(f"SELECT label FROM '{done.folder}/data/objectqa/*.parquet' WHERE realism_q1 = 0").fetchall()
+            assert present(duckdb.sql(f"SELECT count(*) FROM '{pattern}'")).fetchall() == [(expected,)]
+    no_art = duckdb.sql(f"SELECT label FROM '{done.folder}/data/objectqa/*.parquet' WHERE realism_q1 = 0")
+    labels = present(no_art).fetchall()
     assert len(labels) == sum(row["realism_q1"] == 0 for row in rows_of(done.folder, "objectqa"))
     votes = load_dataset(str(done.folder), "annotations", split="train")
     assert votes[1]["votes"][0]["annotator"] == "annotator_1"

@@ -99,7 +99,7 @@ ANY_TEXT = st.text(st.characters(), max_size=80) | st.lists(PIECES, max_size=25)
 
 @settings(max_examples=500, deadline=None)
 @given(ANY_TEXT)
-def test_no_text_raises(text):
+def test_no_text_raises(text: str) -> None:
     judgment = parse_judgment(text, reasoning_marks=MARKS)
     assert (judgment.answer is None) == (judgment.reason is not None)
     answer = parse_entities(text, reasoning_marks=MARKS)
@@ -203,5 +203,5 @@ def test_a_text_of_twice_the_length_takes_twice_as_long(beginning: str, piece: s
 
 
 @pytest.mark.parametrize("style", ["json", "json, fence and list not closed", "internvl", "markdown list"])
-def test_ten_thousand_boxes(style):
+def test_ten_thousand_boxes(style: str) -> None:
     assert len(parse_entities(STYLES[style]([DOG] * 10_000)).entities) == 10_000

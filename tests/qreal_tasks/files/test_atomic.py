@@ -201,14 +201,17 @@ def test_no_permission_names_the_file(tmp_path: Path) -> None:
     assert refused.value.filename == str(tmp_path / "page")
 
 
+def _make_full(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "mine").touch()
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        pytest.param(lambda p: (p.mkdir(), (p / "mine").touch()), r"set is not empty; give a folder", id="not empty"),
+        pytest.param(lambda p: _make_full(p), r"set is not empty; give a folder", id="not empty"),
         pytest.param(lambda p: p.touch(), r"set is a file; give a folder", id="a file"),
-        pytest.param(
-            lambda p: (beside_of(p).mkdir(), (beside_of(p) / "mine").touch()), "in the way .* move it", id="beside"
-        ),
+        pytest.param(lambda p: _make_full(beside_of(p)), "in the way .* move it", id="beside"),
         pytest.param(lambda p: beside_of(p).write_text("mine"), "in the way .* move it", id="file beside"),
     ],
 )
@@ -265,7 +268,12 @@ def test_a_second_program_is_refused_and_the_first_loses_nothing(tmp_path: Path)
 def test_writers_of_one_file_take_turns(tmp_path: Path) -> None:
     path = tmp_path / "page"
     contents = [bytes([65 + number]) * 200_000 for number in range(8)]
-    threads = [threading.Thread(target=lambda c=c: [write_whole(path, c) for _ in range(20)]) for c in contents]
+
+    def write_often(content: bytes) -> None:
+        for _ in range(20):
+            write_whole(path, content)
+
+    threads = [threading.Thread(target=write_often, args=(c,)) for c in contents]
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):

@@ -144,7 +144,7 @@ def test_what_no_command_has_said_is_said_at_the_end(
 def test_mistakes_of_ours_keep_their_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("qreal_tasks.dataset.source.locate", lambda _: {}["realism"])
+    monkeypatch.setattr("qreal_tasks.dataset.source.locate", lambda _: dict[str, str]()["realism"])
     monkeypatch.setattr(sys, "argv", ["qreal", "data", "info"])
     with pytest.raises(SystemExit) as ended:
         main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -151,7 +152,8 @@ TOO_LARGE = {
 def test_what_is_over_a_limit_is_refused_by_its_name(case: str, tmp_path: Path) -> None:
     text, said = TOO_LARGE[case]
     (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
-    for reading in (lambda: read(tmp_path / "a.yaml"), lambda: parse(text)):
+    readings: tuple[Callable[[], object], ...] = (lambda: read(tmp_path / "a.yaml"), lambda: parse(text))
+    for reading in readings:
         with pytest.raises(YamlError, match=said):
             reading()
 

@@ -59,7 +59,7 @@ def test_resized_pixels_are_reported_of_the_family_behind_the_name(
         given = {"base_url": server.url, "store": str(tmp_path / "answers.sqlite")}
         backend = QRealOpenAI(model="judge", **given)
         backend.task_dict, requests = instances(Rows([Image.new("RGB", (640, 480))]), 1)
-        [[_, beside]] = backend.generate_until(requests)
+        [(_, beside)] = map(list, backend.generate_until(requests))
         assert json.loads(beside)["input_size"] == [644, 476]
         with pytest.raises(ValueError, match="family is not known: give family="):
             QRealOpenAI(model="other", **given)

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 from PIL import Image
 from resizing_server import Fractions, ResizingModel, models_list, number_of, picture
 from small_set import Rows, small_rows, write_hub_layout
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion
 from qreal_tasks.benchmark import QUESTION_NAMES
@@ -30,10 +29,10 @@ TASKS = "qreal_imageqa_realism,qreal_imageqa_plausibility,qreal_objectqa_realism
 QWEN = models_list({"id": "judge", "root": "Qwen/Qwen2.5-VL-7B-Instruct", "parent": None})
 
 
-def boxes_px(size: tuple[int, int]) -> list[list[int]]:
+def boxes_px(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
     """Two flawed entities in whole pixels, not in the middle and not alike."""
     w, h = size
-    return [[0, h // 4, (w + 1) // 2, h // 2], [w // 2, h // 2, w, h]]
+    return [(0, h // 4, (w + 1) // 2, h // 2), (w // 2, h // 2, w, h)]
 
 
 def fractions(size: tuple[int, int]) -> list[Fractions]:
@@ -62,7 +61,7 @@ def rows() -> Rows:
         for index, box in enumerate(boxes_px(size)):
             about = {"entity_id": f"{image_id}#{index}", "bbox": [float(side) for side in box], **bad}
             shared = {"image_id": image_id, "prompt_id": f"prompt-{number}", "is_portrait": False}
-            found["objectqa"]["test"].append({**crop_row, **about, **shared, **stored(image.crop(tuple(box)))})
+            found["objectqa"]["test"].append({**crop_row, **about, **shared, **stored(image.crop(box))})
             flaws = {"realism_flawed": True, "plausibility_flawed": True, "parts": None}
             entities.append({**image_row["entities"][0], **about, **flaws})
         found["imageqa"]["test"].append({**image_row, **shared, **stored(image), "entities": entities})

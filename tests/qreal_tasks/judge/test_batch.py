@@ -13,6 +13,7 @@ import openai
 import pytest
 from batch_server import BatchServer, Ending
 from judging import asked_pair, manifest_for, scored
+from typed import present
 from typer.testing import CliRunner
 from written_run import write_run
 
@@ -79,7 +80,7 @@ def test_the_same_requests_and_judgements_as_live(tmp_path: Path, limits: dict[s
         with judge_at(server, tmp_path, **limits) as judge:
             assert judge.judge(pairs) == expected
             assert judge.counts == live.counts
-            assert judge.cost() == pytest.approx(live.cost() / 2)
+            assert judge.cost() == pytest.approx(present(live.cost()) / 2)
         assert sorted(json.dumps(one.body) for one in server.asked) == sorted(
             json.dumps(one.body) for one in server.live
         )

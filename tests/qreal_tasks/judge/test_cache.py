@@ -104,7 +104,7 @@ def test_text_that_no_encoding_can_hold(tmp_path: Path) -> None:
     half = Pair("half an emoji \ud83d", "\udc00")
     reply = completion('{"score": 1}')
     assert isinstance(reply.body, dict)
-    reply.body["choices"][0]["message"]["note"] = reply.body["model"] = "\ud83d"  # type: ignore[index]
+    reply.body["choices"][0]["message"]["note"] = reply.body["model"] = "\ud83d"
     with JudgeCache(tmp_path / "c") as cache:
         cache.put(question(half), call(reply))
         assert cache.get_many([question(half).key]) == {question(half).key: Judgement(1.0)}

@@ -116,7 +116,8 @@ def test_a_passing_fault_leaves_no_trace(tmp_path: Path, fault: Reply) -> None:
 
     def script(asked: Asked) -> Reply:
         pair = asked_pair(asked)
-        first, _ = pair not in failed, failed.add(pair)
+        first = pair not in failed
+        failed.add(pair)
         return fault if first and pair in GOOD[::3] else scored(0.5)
 
     found, judge, _ = asked_once(script, tmp_path, *GOOD, timeout_s=1)

@@ -38,7 +38,7 @@ def words(texts: Sequence[str]) -> np.ndarray:
 
 
 def hash_of(word: str) -> int:
-    return sum(ord(letter) * 31**place for place, letter in enumerate(word)) % 512
+    return sum(ord(letter) * int(31**place) for place, letter in enumerate(word)) % 512
 
 
 CASES = {

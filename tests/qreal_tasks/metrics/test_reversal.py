@@ -42,7 +42,8 @@ class Scorer:
         logit = d * (is_yes - 0.5) + self.noise(rng, n) + 0.7 * self.shared * seen + self.bias
         p = 1 / (1 + np.exp(-np.clip(self.sharpness * logit, -500, 500)))
         p = np.round(p * self.steps) / self.steps if self.steps else p
-        return [_record(*item) for item in zip(images, is_yes, p > 0.5, p, strict=True)]
+        columns = (column.tolist() for column in (images, is_yes, p > 0.5, p))
+        return [_record(*item) for item in zip(*columns, strict=True)]
 
 
 def _record(image: int, is_yes: bool, said_yes: bool, p: float) -> JudgmentRecord:
@@ -140,7 +141,7 @@ def test_the_shares_are_those_of_the_nearest_items() -> None:
     yeses = [_record(100 + n, n >= 28, True, 0.6 + n / 200) for n in range(60)]
     found = reversal(nos + yeses)
     assert found is not None
-    assert (found.no, found.yes) == (pytest.approx(29 / 32), pytest.approx(3 / 32))
+    assert (found.no, found.yes) == pytest.approx((29 / 32, 3 / 32))
     assert found.within == 1
 
 

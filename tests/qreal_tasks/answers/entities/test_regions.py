@@ -4,7 +4,7 @@ from qreal_tasks.answers import Located, parse_entities, regions_in_pixels
 from qreal_tasks.boxes import Space
 
 
-def test_regions_are_converted_clipped_and_counted():
+def test_regions_are_converted_clipped_and_counted() -> None:
     answer = parse_entities(
         '[{"bbox_2d": [0, 500, 1000, 1000], "label": "a", "description": "x"},'
         '{"bbox_2d": [900, 0, 1100, 100]},'
@@ -17,5 +17,5 @@ def test_regions_are_converted_clipped_and_counted():
     assert located.clipped == 1
 
 
-def test_no_entity_gives_no_region():
+def test_no_entity_gives_no_region() -> None:
     assert regions_in_pixels(parse_entities("[]"), Space.UNIT, 8, 6) == Located((), {}, 0)

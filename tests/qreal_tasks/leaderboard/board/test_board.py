@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -200,7 +201,7 @@ def test_rows_are_in_the_order_of_their_ranks(made: Made) -> None:
 def test_all_copies_are_refused_whatever_their_dates_say(made: Made, tmp_path: Path) -> None:
     for name, date in (("original", "2026-01-01T00:00:00"), ("a-copy", "2025-02-01T00:00:00")):
         shutil.copytree(made.submissions / "s5", tmp_path / name)
-        tampering.change_manifest(tmp_path / name, lambda m, date=date, name=name: m.update(created=date, name=name))
+        tampering.change_manifest(tmp_path / name, partial(dict.update, created=date, name=name))
     shutil.copytree(made.submissions / "s0", tmp_path / "other")
     found = build_board(tmp_path, made.references, CheckCache(made.cache, RESAMPLES))
     assert [entry.result.folder for entry in found.entries] == ["other"]

@@ -303,7 +303,7 @@ def test_other_words_are_no_result(words: dict[str, str], records: list[Record],
     source = load_source(tmp_path, RESAMPLES)
     for write in (hub_entries, lambda one: write_every_eval_ever(one, tmp_path / "out")):
         with pytest.raises(ExportError, match=r"comparable only with its like\. Run it again with the prompts of the"):
-            write(source)  # type: ignore[operator]
+            write(source)
     card = model_card_section(source)
     assert "**Asked with other words:**" in card
     assert "`Look" not in card, "ends no backticks"

@@ -196,6 +196,11 @@ def _shortened(records: list[Record]) -> list[Record]:
     return [r for r in records if not (isinstance(r, JudgmentRecord) and r.question == "plausibility_q4")]
 
 
+def _judged(record: Record) -> JudgmentRecord:
+    assert isinstance(record, JudgmentRecord)
+    return record
+
+
 REFUSED: dict[str, tuple[Callable[[list[Record]], list[Record]], dict[str, Any], str]] = {
     "mini": (lambda rs: on(rs, "mini"), {}, "`mini`"),
     "limit": (lambda rs: rs, {"limit": 8.0}, "started with --limit 8, so it is partial"),
@@ -208,7 +213,7 @@ REFUSED: dict[str, tuple[Callable[[list[Record]], list[Record]], dict[str, Any],
     "two datasets": (lambda rs: [replace(rs[0], data="org/other"), *rs[1:]], {}, "samples are of 2 datasets"),
     "another prompt": (lambda rs: [replace(rs[0], prompt_version="0"), *rs[1:]], {}, "prompt version 0, this release"),
     "answer edited": (
-        lambda rs: [replace(rs[0], raw="Yes and No", answer="Yes", reason=None), *rs[1:]],
+        lambda rs: [replace(_judged(rs[0]), raw="Yes and No", answer="Yes", reason=None), *rs[1:]],
         {},
         "the samples or the results were changed after the run",
     ),

@@ -313,7 +313,8 @@ def _relabelled(folder: Path, style: Style, frames: bool) -> None:
         for task in tasks_of(Half.OBJECTQA, style) + tasks_of(Half.IMAGEQA, style):
             own = frame_of(*LEAVES[task])
             words = {"pre_prompt": own.pre, "post_prompt": own.post}
-            tampering.change_samples(folder, task, lambda some, words=words: [s.update(words) for s in some])
+            samples = tampering.samples(folder, task)
+            tampering.write_samples(folder, task, [sample | words for sample in samples])
 
 
 MISLABELLED: dict[str, tuple[Callable[[Path], object], str]] = {

@@ -126,10 +126,10 @@ def _two_halves(manifest: dict[str, Any]) -> None:
 def _set(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
     *parts, last = path.split("/")
 
-    def change(tree: dict[str, Any]) -> None:
+    def change(tree: Any) -> None:
         for part in parts:
             tree = tree[int(part)] if isinstance(tree, list) else tree[part]
-        tree[int(last) if isinstance(tree, list) else last] = value  # type: ignore[index]
+        tree[int(last) if isinstance(tree, list) else last] = value
 
     return change
 

@@ -30,6 +30,7 @@ from qreal_tasks.models.agent import on_demand
 from qreal_tasks.models.agent.engine import AgentEngine
 from qreal_tasks.models.agent.on_demand import Options
 from qreal_tasks.models.local.engine import TransformersEngine
+from qreal_tasks.models.local.loading import processor_of
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.sources import ModelSource
 from qreal_tasks.models.store import AnswerStore, answered_with_store
@@ -72,7 +73,7 @@ class Script:
         return "detect" if request.text.startswith("This image was made") else "describe"
 
 
-read_once = functools.cache(on_demand.processor_of)
+read_once = functools.cache(processor_of)
 
 
 class Killed(BaseException):
@@ -109,7 +110,7 @@ def agent(tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(on_demand, "processor_of", read_once)  # half a second each
         monkeypatch.setattr(on_demand, "gc", SimpleNamespace(collect=lambda: 0))  # as long; here is no model to free
         models = {name: str(tiny_model(given.pop(name, family))) for name, family in STAGES.items()}
-        return AgentEngine(**models, **given)
+        return AgentEngine(**{**models, **given})
 
     return make
 
@@ -129,7 +130,8 @@ def answers_of(engine: AgentEngine, requests: Sequence[Request], known: Collecti
 
 def said(response: Response) -> list[dict[str, Any]]:
     assert response.unanswered is None
-    return json.loads(response.text)
+    found: list[dict[str, Any]] = json.loads(response.text)
+    return found
 
 
 def test_three_stages_make_the_answer_that_imageqa_asks_for(agent: Callable[..., AgentEngine]) -> None:

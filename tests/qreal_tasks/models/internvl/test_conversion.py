@@ -29,7 +29,7 @@ from qreal_tasks.subtasks import filter_prompt
 # As in InternVL 2.5: the first in the place of pieces that SentencePiece keeps unused, the others behind its last.
 IN_PLACE = ("<|im_end|>", "<|im_start|>")
 BEHIND = ("<img>", "</img>", "<IMG_CONTEXT>", "<quad>", "</quad>", "<ref>", "</ref>", "<box>", "</box>")
-TEXT = {
+TEXT: dict[str, Any] = {
     "vocab_size": 900,
     "hidden_size": 64,
     "intermediate_size": 96,
@@ -40,7 +40,7 @@ TEXT = {
     "max_position_embeddings": 64,
     "rms_norm_eps": 1e-5,
 }
-VISION = {
+VISION: dict[str, Any] = {
     "hidden_size": 32,
     "intermediate_size": 64,
     "num_hidden_layers": 2,
@@ -122,7 +122,7 @@ def internlm2_weights(llama: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]
         found[name] = weight
     for layer in range(TEXT["num_hidden_layers"]):
         at = f"language_model.model.layers.{layer}."
-        query, key, value = (found.pop(f"{at}self_attn.{part}_proj.weight").split(size) for part in "qkv")
+        query, key, value = (torch.split(found.pop(f"{at}self_attn.{part}_proj.weight"), size) for part in "qkv")
         rows = []
         for group in range(groups):
             rows += [query[head] for head in range(heads) if head // (heads // groups) == group]

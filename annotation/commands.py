@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from annotation.demo.commands import demo_command
+from annotation.demo.commands import annotate_demo_command
 from annotation.explained import explained, fail
 from annotation.label_studio.commands import verify_app
-from annotation.publish.commands import publish_command, push_command
+from annotation.publish.commands import publish_command, push_dataset_command
 from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
@@ -28,7 +28,7 @@ annotate_app = typer.Typer(
 )
 
 annotate_app.add_typer(verify_app, name="verify")
-annotate_app.command("demo")(demo_command)
+annotate_app.command("demo")(annotate_demo_command)
 
 _RUN = typer.Argument(help="Folder of the run.", show_default=False)
 
@@ -70,14 +70,14 @@ def init_command(
                         prompt) in one of the folders
     """
     with explained("init"):
-        from annotation.config import load_config
-        from annotation.execution.driver import Where, init
-        from annotation.intake.summary import Summary
+        from annotation.config import load_annotation_config
+        from annotation.execution.driver import ExecutorOptions, init_run
+        from annotation.intake.summary import IntakeSummary
 
-        where = Where(executor.value, workers, 0, address)
+        where = ExecutorOptions(executor.value, workers, 0, address)
         with _shown() as watcher:
-            made = init(images, run, load_config(config), where, watcher)
-        summary = Summary(made)
+            made = init_run(images, run, load_annotation_config(config), where, watcher)
+        summary = IntakeSummary(made)
         for line in (*summary.named(), *summary.counted()):
             echo(line)
         if not summary.accepted:
@@ -86,7 +86,7 @@ def init_command(
 
 
 @annotate_app.command("run")
-def run_command(
+def run_stages_command(
     run: Annotated[Path, _RUN],
     stage: Annotated[
         list[str] | None, typer.Option(help="Only this stage; may be given more than once. Default: all.")
@@ -114,7 +114,7 @@ def run_command(
     qreal annotate run RUN --batch                 # half the price, within days
     """
     with explained("run"):
-        from annotation.execution.driver import Options, Where, discard_failed, run_stages, shards_for
+        from annotation.execution.driver import ExecutorOptions, RunOptions, discard_failed, run_stages, select_shards
         from annotation.llm.batches import Limits
         from annotation.run.folder import RunFolder
         from annotation.stages.chain import STAGES
@@ -130,12 +130,12 @@ def run_command(
             from annotation.status.estimate import forecast
             from annotation.status.tables import print_forecasts
 
-            print_forecasts(forecast(folder, shards_for(folder, images), batch))
+            print_forecasts(forecast(folder, select_shards(folder, images), batch))
             return
         if retry_failed:
             echo(f"{discard_failed(folder)} failed images and entities are done again")
-        options = Options(
-            where=Where(executor.value, workers, gpus_each, address),
+        options = RunOptions(
+            where=ExecutorOptions(executor.value, workers, gpus_each, address),
             stages=tuple(one for one in STAGES if not stage or one in stage),
             images=images,
             max_cost_usd=max_cost,
@@ -143,19 +143,19 @@ def run_command(
         )
         with _shown() as watcher:
             run_stages(folder, options, watcher)
-        _print_summary(folder, shards_for(folder, images))
+        _print_summary(folder, select_shards(folder, images))
     echo(f"Done. qreal annotate status {run}; qreal annotate preview {run}")
 
 
 def _print_summary(run: RunFolder, shards: Sequence[int]) -> None:
     """What went through and what did not; a run without a single record fails."""
-    from annotation.status.summary import summary_of
-    from annotation.status.tables import reason_lines
+    from annotation.status.summary import summarize_run
+    from annotation.status.tables import format_reasons
 
-    found = summary_of(run, shards)
+    found = summarize_run(run, shards)
     echo(found.headline())
     for stage, reasons in found.lost.items():
-        for line in reason_lines(stage, reasons):
+        for line in format_reasons(stage, reasons):
             echo(f"  {line}")
     if found.failed:
         echo(f"To ask again what failed: qreal annotate run {run.path} --retry-failed")
@@ -168,10 +168,10 @@ def status_command(run: Annotated[Path, _RUN]) -> None:
     """Per stage what is done, pending and failed and why, cost so far, and what is left."""
     with explained("status"):
         from annotation.run.folder import RunFolder
-        from annotation.status.status import status_of
+        from annotation.status.status import read_status
         from annotation.status.tables import print_status
 
-        print_status(status_of(RunFolder(run)))
+        print_status(read_status(RunFolder(run)))
 
 
 @annotate_app.command("preview")
@@ -191,7 +191,7 @@ def preview_command(
 
 
 annotate_app.command("publish")(publish_command)
-annotate_app.command("push")(push_command)
+annotate_app.command("push")(push_dataset_command)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ Device = Literal["auto", "cpu", "cuda"]
 Dtype = Literal["float32", "bfloat16", "float16"]
 
 
-class Columns(Settings):
+class ColumnNames(Settings):
     """Names of the columns of a table or hub set, in any case; a name that the source lacks counts as not given.
 
     Where there is no ``image``, ``file_name`` holds the pictures, and without ``prompt``, ``text`` or ``caption`` does.
@@ -32,10 +32,10 @@ class Columns(Settings):
     prompt_id: str = "prompt_id"
 
 
-class Intake(Settings):
+class IntakeSettings(Settings):
     """Which files are taken."""
 
-    columns: Columns = Columns()
+    columns: ColumnNames = ColumnNames()
     split: str = "train"
     """Of a hub set."""
     min_side_px: int = Field(default=32, ge=1)
@@ -80,14 +80,14 @@ class View(Settings):
     detail: Literal["low", "high", "auto"]
 
 
-class Pictures(Settings):
+class PictureSettings(Settings):
     crop: View = View(format="png", max_side_px=1024, detail="high")
     """An entity; lossless, since its texture is what is judged."""
     whole: View = View(format="jpeg", max_side_px=1024, detail="low")
     """The image that an entity stands in, or whose entities are named."""
 
 
-class Entities(Settings):
+class EntitySettings(Settings):
     prompt: str = "entities"
     """Name of a packaged prompt, or the path of a YAML file like one; so in every stage."""
     max_entities: int = Field(default=20, ge=1)
@@ -97,7 +97,7 @@ class Entities(Settings):
     max_tokens: int = Field(default=1000, ge=1)
 
 
-class Detection(Settings):
+class DetectionSettings(Settings):
     model: str = "IDEA-Research/grounding-dino-base"
     """Any checkpoint of Grounding DINO, MM-Grounding-DINO or LLMDet: hub id or folder."""
     revision: str | None = None
@@ -116,7 +116,7 @@ class Detection(Settings):
     dtype: Dtype = "float32"
 
 
-class Quality(Settings):
+class QualitySettings(Settings):
     scorer: Literal["q-eval-score", "api", "none"] = "none"
     model: str = "AGI-Eval-Official/Q-Eval-Score"
     """Of q-eval-score: hub id or folder."""
@@ -139,12 +139,12 @@ class Quality(Settings):
         )
 
 
-class Judgment(Settings):
+class JudgmentSettings(Settings):
     prompt: str = "judgment"
     max_tokens: int = Field(default=800, ge=1)
 
 
-class Portraits(Settings):
+class PortraitSettings(Settings):
     """Which people also go through the seven body parts; ``portraits: auto`` in a file means all that follows."""
 
     enabled: bool = True
@@ -176,7 +176,7 @@ class Portraits(Settings):
         return found
 
 
-class Expected(Settings):
+class ExpectedCounts(Settings):
     """What the estimate takes for granted until the run itself has shown it on ``trusted_after`` items."""
 
     entities_per_image: float = Field(default=5.79, ge=0)
@@ -191,20 +191,20 @@ class Expected(Settings):
     trusted_after: int = Field(default=30, ge=1)
 
 
-class Config(Settings):
+class AnnotationConfig(Settings):
     """All of it."""
 
     images_per_shard: int = Field(default=64, ge=1, le=10_000)
     """Inputs of one shard: what is redone at most after a crash, and what one task of a cluster takes."""
-    intake: Intake = Intake()
+    intake: IntakeSettings = IntakeSettings()
     language_model: LanguageModel
-    pictures: Pictures = Pictures()
-    entities: Entities = Entities()
-    detection: Detection = Detection()
-    quality: Quality = Quality()
-    judgment: Judgment = Judgment()
-    portraits: Portraits = Portraits()
-    expected: Expected = Expected()
+    pictures: PictureSettings = PictureSettings()
+    entities: EntitySettings = EntitySettings()
+    detection: DetectionSettings = DetectionSettings()
+    quality: QualitySettings = QualitySettings()
+    judgment: JudgmentSettings = JudgmentSettings()
+    portraits: PortraitSettings = PortraitSettings()
+    expected: ExpectedCounts = ExpectedCounts()
 
     @field_validator("portraits", mode="before")
     @classmethod
@@ -214,14 +214,14 @@ class Config(Settings):
         return {} if portraits == "auto" else portraits
 
     @model_validator(mode="after")
-    def _expects_every_stage(self) -> Config:
+    def _expects_every_stage(self) -> AnnotationConfig:
         missing = {"entities", "quality", "judgment", "parts", "merge"} - self.expected.output_tokens.keys()
         if missing:
             raise ValueError(f"expected.output_tokens lacks {', '.join(sorted(missing))}")
         return self
 
 
-def load_config(path: Path) -> Config:
+def load_annotation_config(path: Path) -> AnnotationConfig:
     """Read and check a config file.
 
     Raises:
@@ -239,14 +239,14 @@ def load_config(path: Path) -> Config:
         listed = Path(portraits["list"]).expanduser()
         said["portraits"] = {**portraits, "list": path.expanduser().absolute().parent / listed}
     try:
-        return validated(Config.model_validate, said, document.written)
+        return validated(AnnotationConfig.model_validate, said, document.written)
     except ValidationError as error:
-        wrong = explained(error, Config, document.written)
+        wrong = explained(error, AnnotationConfig, document.written)
         raise AnnotationError(f"config {path}: {wrong}. configs/annotation/ holds examples.") from None
 
 
-def dump_config(config: Config) -> str:
-    """As YAML that ``load_config`` reads back."""
+def dump_config(config: AnnotationConfig) -> str:
+    """As YAML that ``load_annotation_config`` reads back."""
     said = config.model_dump(mode="json")
     prices: Prices | None = config.language_model.prices
     said["language_model"]["prices"] = prices and {k: v for k, v in vars(prices).items() if v is not None}

@@ -16,7 +16,7 @@ from qreal_tasks.models.local.loading import model_content
 from qreal_tasks.models.sources import local_folder
 
 
-def torch_device(device: str) -> torch.device:
+def resolve_device(device: str) -> torch.device:
     """``auto`` takes the GPU if there is one. On CPUs this process then computes in one thread.
 
     How many threads share a sum decides its last digits; with one, they are the same in one process, in several and
@@ -28,7 +28,7 @@ def torch_device(device: str) -> torch.device:
     return chosen
 
 
-def torch_dtype(dtype: str) -> torch.dtype:
+def resolve_dtype(dtype: str) -> torch.dtype:
     """The type of that name."""
     found = getattr(torch, dtype)
     assert isinstance(found, torch.dtype)  # the config allows no other names
@@ -36,7 +36,7 @@ def torch_dtype(dtype: str) -> torch.dtype:
 
 
 @contextmanager
-def loading(field: str, model: str, example: str, kind: str) -> Iterator[None]:
+def explain_model_errors(field: str, model: str, example: str, kind: str) -> Iterator[None]:
     """Around what loads a model that the config names: says what is wrong with it and the two ways to have it.
 
     Args:
@@ -79,7 +79,7 @@ def _to_download(model: str, example: str) -> str:
     return model if named else example
 
 
-def named_content(pretrained: str, revision: str | None, model: object) -> str:
+def identify_model(pretrained: str, revision: str | None, model: object) -> str:
     """Name and content of a model, wherever it lies: ``name@commit`` of the hub, ``name@sha256:…`` of a folder."""
     said = model_content(pretrained, revision, model)
     if "content" in said:

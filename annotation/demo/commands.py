@@ -14,7 +14,7 @@ from qreal_tasks.console.terminal import echo
 _NEEDED = ("aiohttp", "lmms_eval", "torch", "transformers")
 
 
-def demo_command(
+def annotate_demo_command(
     folder: Annotated[Path, typer.Option(help="Where everything goes; empty or new.")] = Path("runs/annotate-demo"),
 ) -> None:
     """Try the whole annotation in about two minutes, without a key, weights or a download.
@@ -25,7 +25,7 @@ def demo_command(
     if missing := [name for name in _NEEDED if find_spec(name) is None]:
         fail("demo", f"{', '.join(missing)} not installed; install qreal-bench[eval,annotate,annotate-local]")
     with explained("demo"):
-        from annotation.demo.walkthrough import demonstrate, summary
+        from annotation.demo.walkthrough import demonstrate, format_summary
 
         found = demonstrate(folder)
-    echo(summary(found, folder))
+    echo(format_summary(found, folder))

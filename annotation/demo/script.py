@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from annotation.demo.scenes import Box, Planted, Scene, locate
+from annotation.demo.scenes import Box, PlantedEntity, Scene, locate_crop
 from annotation.demo.server import Asked, Reply, completion, error
 from annotation.llm.replies import LEVELS
 from annotation.quality.levels import WEIGHTS
@@ -41,7 +41,7 @@ def errs(who: str, about: str, rate: float) -> bool:
     return drawn < rate * 2**64
 
 
-def answers_by(who: str, planted: Planted, rate: float) -> dict[str, str]:
+def answers_by(who: str, planted: PlantedEntity, rate: float) -> dict[str, str]:
     """The six answers of somebody who is wrong about some of them."""
     return {
         name: _other(answer) if errs(who, f"{planted.entity_id}/{name}", rate) else answer
@@ -49,7 +49,7 @@ def answers_by(who: str, planted: Planted, rate: float) -> dict[str, str]:
     }
 
 
-def described(planted: Planted, answers: Mapping[str, str]) -> dict[str, str]:
+def describe_flaws(planted: PlantedEntity, answers: Mapping[str, str]) -> dict[str, str]:
     """A text for each dimension that suits the answers: the true one where they judge as the truth does."""
     return {
         dimension: planted.descriptions[dimension]
@@ -59,7 +59,7 @@ def described(planted: Planted, answers: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def script_of(scenes: Sequence[Scene]) -> Callable[[Asked], Reply]:
+def make_script(scenes: Sequence[Scene]) -> Callable[[Asked], Reply]:
     """What the server answers, for requests about these scenes and crops of them."""
 
     def answer(asked: Asked) -> Reply:
@@ -84,7 +84,7 @@ def _annotated(asked: Asked, scenes: Sequence[Scene]) -> Reply:
     elif stage == "judgment":
         planted = _shown_entity(asked, scenes)
         answers = answers_by(ANNOTATOR, planted, ERROR_RATES[ANNOTATOR])
-        said = {**answers, **{f"{name}_description": text for name, text in described(planted, answers).items()}}
+        said = {**answers, **{f"{name}_description": text for name, text in describe_flaws(planted, answers).items()}}
     elif stage == "parts":
         said = dict(_shown_entity(asked, scenes).parts)
     elif stage == "merge":
@@ -116,7 +116,7 @@ def _flawed(scene: Scene, name: str) -> Iterator[dict[str, Any]]:
         answers = answers_by(EXAMINEE, planted, ERROR_RATES[EXAMINEE])
         if is_flawed(dimension, answers):
             box = np.divide(planted.box_px, (width, height, width, height)) * 1000
-            text = described(planted, answers)[dimension]
+            text = describe_flaws(planted, answers)[dimension]
             yield {"bbox_2d": box.round().astype(int).tolist(), "label": planted.label, "description": text}
 
 
@@ -133,7 +133,7 @@ def names_absent(scene: Scene) -> bool:
     return errs(ANNOTATOR, f"{scene.entities[0].entity_id}/entities", ABSENT_RATE)
 
 
-def _graded(planted: Planted) -> Reply:
+def _graded(planted: PlantedEntity) -> Reply:
     """The two levels around the planted quality, likely so that their mean is just that."""
     above = max(place for place, weight in enumerate(WEIGHTS[:-1]) if weight >= planted.quality)
     share = (planted.quality - WEIGHTS[above + 1]) / (WEIGHTS[above] - WEIGHTS[above + 1])
@@ -141,7 +141,7 @@ def _graded(planted: Planted) -> Reply:
     return completion(max(likely, key=lambda level: likely[level]), likely)
 
 
-def _shown_entity(asked: Asked, scenes: Sequence[Scene]) -> Planted:
+def _shown_entity(asked: Asked, scenes: Sequence[Scene]) -> PlantedEntity:
     """What a crop shows: the drawn entity that it overlaps most."""
     scene, box = _shown(asked, scenes)
     planted = scene.at(box, least_iou=0.0)
@@ -151,7 +151,7 @@ def _shown_entity(asked: Asked, scenes: Sequence[Scene]) -> Planted:
 
 def _shown(asked: Asked, scenes: Sequence[Scene]) -> tuple[Scene, Box]:
     """The smallest picture of the request that is a scene or a part of one."""
-    found = [place for image in asked.images if (place := locate(np.asarray(image.convert("RGB")), scenes))]
+    found = [place for image in asked.images if (place := locate_crop(np.asarray(image.convert("RGB")), scenes))]
     if not found:
         raise LookupError("none of the pictures is one of them, or they were not sent lossless")
     return min(found, key=lambda place: (place[1][2] - place[1][0]) * (place[1][3] - place[1][1]))

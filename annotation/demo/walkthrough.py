@@ -17,11 +17,11 @@ import typer
 import yaml
 from typer.main import get_command
 
-from annotation.config import Config, dump_config
-from annotation.demo.findings import Findings, findings_of
+from annotation.config import AnnotationConfig, dump_config
+from annotation.demo.findings import Findings, measure_findings
 from annotation.demo.people import ERROR_RATES, vote_all
-from annotation.demo.scenes import Scene, demo_scenes, write_pictures
-from annotation.demo.script import ANNOTATOR, EXAMINEE, script_of
+from annotation.demo.scenes import Scene, load_demo_scenes, write_pictures
+from annotation.demo.script import ANNOTATOR, EXAMINEE, make_script
 from annotation.demo.server import ScriptedServer
 from annotation.demo.tiny_detector import DETECTION
 from annotation.errors import AnnotationError
@@ -57,11 +57,11 @@ def demonstrate(folder: Path) -> Findings:
         typer.Exit: a command failed, and has said why.
     """
     _check(folder)
-    scenes = demo_scenes()
+    scenes = load_demo_scenes()
     _say(SCRIPTED)
     images = write_pictures(folder / "images", [(one.content, one.prompt, one.generator) for one in scenes])
     run, dataset = folder / "run", folder / "dataset"
-    with ScriptedServer(script_of(scenes)) as server, _environment(ENVIRONMENT):
+    with ScriptedServer(make_script(scenes)) as server, _environment(ENVIRONMENT):
         config, publish = _write_configs(folder, server.url, scenes)
         _call("annotate", "init", images, run, "--config", config)
         _call("annotate", "run", run)
@@ -74,12 +74,12 @@ def demonstrate(folder: Path) -> Findings:
         _call("data", "check", dataset)
         os.environ["QREAL_DATA"] = str(dataset.resolve())
         _call(*_evaluation(server.url, folder))
-    return findings_of(RunFolder(run), dataset, scenes)
+    return measure_findings(RunFolder(run), dataset, scenes)
 
 
-def demo_config(url: str) -> Config:
+def demo_config(url: str) -> AnnotationConfig:
     """What the run is made with."""
-    return Config.model_validate(
+    return AnnotationConfig.model_validate(
         {
             "language_model": {"model": ANNOTATOR, "base_url": url},
             "detection": {"model": str(DETECTOR), **DETECTION},
@@ -88,7 +88,7 @@ def demo_config(url: str) -> Config:
     )
 
 
-def summary(found: Findings, folder: Path) -> str:
+def format_summary(found: Findings, folder: Path) -> str:
     """The end of the output: what was planted and what came back, where to look, and what to try next."""
     people = ", ".join(f"{who} {decimals(share)}" for who, share in found.people_right.items())
     run, dataset, results, report = (

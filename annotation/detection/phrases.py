@@ -14,7 +14,7 @@ from annotation.errors import AnnotationError
 
 
 @dataclass(frozen=True)
-class Span:
+class PhraseSpan:
     """The tokens of one name in a text."""
 
     places: tuple[int, ...]
@@ -22,7 +22,7 @@ class Span:
     """At least one of them is a word of the detector's vocabulary."""
 
 
-def chunks(phrases: Sequence[str], tokenizer: Any, most_phrases: int, most_tokens: int) -> list[list[int]]:
+def split_phrases(phrases: Sequence[str], tokenizer: Any, most_phrases: int, most_tokens: int) -> list[list[int]]:
     """The places of ``phrases``, cut into texts that the detector takes whole: it drops what is beyond its limit.
 
     A phrase longer than a whole text is left out.
@@ -41,7 +41,7 @@ def chunks(phrases: Sequence[str], tokenizer: Any, most_phrases: int, most_token
     return found
 
 
-def spans(token_ids: Sequence[int], n_phrases: int, tokenizer: Any) -> list[Span]:
+def find_spans(token_ids: Sequence[int], n_phrases: int, tokenizer: Any) -> list[PhraseSpan]:
     """Which tokens belong to each phrase: those before its dot.
 
     Args:
@@ -58,5 +58,5 @@ def spans(token_ids: Sequence[int], n_phrases: int, tokenizer: Any) -> list[Span
     found = []
     for begin, end in zip(begins, ends, strict=True):
         places = tuple(range(begin, end))
-        found.append(Span(places, any(token_ids[place] != tokenizer.unk_token_id for place in places)))
+        found.append(PhraseSpan(places, any(token_ids[place] != tokenizer.unk_token_id for place in places)))
     return found

@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from annotation.config import Config
+from annotation.config import AnnotationConfig
 from annotation.errors import AnnotationError
 from annotation.execution.local import run_local
-from annotation.execution.on_ray import ray_started, run_on_ray
-from annotation.execution.work import Work
-from annotation.intake.start import prepare, write_manifest
+from annotation.execution.on_ray import run_on_ray, start_ray
+from annotation.execution.work import StageWork
+from annotation.intake.start import prepare_run, write_manifest
 from annotation.llm.asker import Asker
 from annotation.llm.batches import BatchAsker, Limits
 from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
 from annotation.llm.pipeline import Pipeline
 from annotation.run import shards as parquet
-from annotation.run.folder import RunFolder, alone_in
-from annotation.run.items import Items, images_by_shard
-from annotation.run.portrait_list import portrait_ids
+from annotation.run.folder import RunFolder, lock_run
+from annotation.run.items import ItemCounts, count_images_by_shard
+from annotation.run.portrait_list import load_portrait_ids
 from annotation.run.schemas import State
 from annotation.stages.asked import PLANS
 from annotation.stages.chain import AFTER, STAGES, is_asked, stages_after
@@ -35,7 +35,7 @@ Executor = Literal["local", "ray"]
 
 
 @dataclass(frozen=True)
-class Where:
+class ExecutorOptions:
     """What computes the stages that ask no language model."""
 
     executor: Executor = "local"
@@ -45,21 +45,21 @@ class Where:
 
     def started(self) -> AbstractContextManager[None]:
         """To be held open over all stages."""
-        return ray_started(self.workers, self.address) if self.executor == "ray" else nullcontext()
+        return start_ray(self.workers, self.address) if self.executor == "ray" else nullcontext()
 
     def over(self, run: RunFolder, stage: str, shards: Sequence[int]) -> Iterator[int]:
         """Compute the shards and yield their numbers as they are done."""
-        work = Work.of(run, stage)
+        work = StageWork.of(run, stage)
         if self.executor == "ray":
             return run_on_ray(work, shards, self.workers, self.gpus_each)
         return run_local(work, shards, self.workers)
 
 
 @dataclass(frozen=True)
-class Options:
+class RunOptions:
     """How a run is run; nothing here changes what comes out."""
 
-    where: Where = Where()
+    where: ExecutorOptions = ExecutorOptions()
     stages: tuple[str, ...] = STAGES
     images: int | None = None
     """Only the first shards, with at least so many images: a pilot."""
@@ -83,22 +83,22 @@ class Watcher:
     cost: Callable[[Budget], None] = lambda budget: None
 
 
-def init(images: str, path: Path, config: Config, where: Where, watcher: Watcher) -> RunFolder:
-    """The run folder with every input checked; goes on with an interrupted ``init``.
+def init_run(images: str, path: Path, config: AnnotationConfig, where: ExecutorOptions, watcher: Watcher) -> RunFolder:
+    """The run folder with every input checked; goes on with an interrupted ``init_run``.
 
     Raises:
         AnnotationError: the inputs cannot be listed, or the folder holds something else.
     """
-    run = prepare(images, path, config)
+    run = prepare_run(images, path, config)
     with alone(run), where.started():
         _compute(run, "intake", run.shard_numbers, where, watcher)
-        if parquet.recipe_of(run.manifest_path) != run.recipe("intake"):
+        if parquet.read_recipe(run.manifest_path) != run.recipe("intake"):
             write_manifest(run)
-    portrait_ids(run)  # a name that is none of the inputs is said before anything is paid for
+    load_portrait_ids(run)  # a name that is none of the inputs is said before anything is paid for
     return run
 
 
-def run_stages(run: RunFolder, options: Options, watcher: Watcher) -> None:
+def run_stages(run: RunFolder, options: RunOptions, watcher: Watcher) -> None:
     """Do what is missing; nothing is done or paid for twice.
 
     Raises:
@@ -106,13 +106,13 @@ def run_stages(run: RunFolder, options: Options, watcher: Watcher) -> None:
             batch left requests without an answer. What is done is kept.
         AnnotationError: the run cannot go on as it is.
     """
-    if parquet.recipe_of(run.manifest_path) != run.recipe("intake"):
+    if parquet.read_recipe(run.manifest_path) != run.recipe("intake"):
         raise AnnotationError(
             f"{run.path}: the inputs are not checked yet, or intake settings changed; `qreal annotate init IMAGES "
             f"{run.path} --config {run.config_path}` checks them"
         )
-    shards = shards_for(run, options.images)
-    portrait_ids(run)
+    shards = select_shards(run, options.images)
+    load_portrait_ids(run)
     with alone(run), options.where.started(), CallRecord(run.calls_path) as calls:
         spent = sum(stage.cost_usd for stage in calls.spent().values())
         budget = Budget(options.max_cost_usd, run.config.language_model.prices, spent)
@@ -128,12 +128,12 @@ def run_stages(run: RunFolder, options: Options, watcher: Watcher) -> None:
                 watcher.cost(budget)
 
 
-def shards_for(run: RunFolder, images: int | None) -> list[int]:
+def select_shards(run: RunFolder, images: int | None) -> list[int]:
     """All shards, or the first ones that hold at least so many annotated images."""
     if images is None:
         return list(run.shard_numbers)
     found, total = list[int](), 0
-    for shard, count in enumerate(images_by_shard(run)):
+    for shard, count in enumerate(count_images_by_shard(run)):
         if total >= images:
             break
         found.append(shard)
@@ -163,7 +163,7 @@ def discard_failed(run: RunFolder) -> int:
 def _check_ready(run: RunFolder, stage: str, shards: Sequence[int]) -> None:
     for earlier in AFTER[stage]:
         if earlier != "intake" and (missing := run.pending(earlier, shards)):
-            images = Items(run)
+            images = ItemCounts(run)
             raise AnnotationError(
                 f"{stage} needs {earlier}, which is missing or out of date for {images.total('intake', missing)} of "
                 f"{images.total('intake', shards)} images; run {earlier} first"
@@ -177,7 +177,7 @@ class _Stage:
         self.run, self.stage, self.watcher = run, stage, watcher
         self.pending = run.pending(stage, shards)
         self.done = sorted(set(shards) - set(self.pending))
-        self.items = Items(run)
+        self.items = ItemCounts(run)
         self.trial = Trial(run, stage, self.done)
         before = self.items.total(stage, self.done)
         watcher.stage(stage, before, before + self.items.total(stage, self.pending))
@@ -201,7 +201,7 @@ class _Stage:
             raise self.trial.stop
 
 
-def _compute(run: RunFolder, stage: str, shards: Sequence[int], where: Where, watcher: Watcher) -> None:
+def _compute(run: RunFolder, stage: str, shards: Sequence[int], where: ExecutorOptions, watcher: Watcher) -> None:
     under_way = _Stage(run, stage, shards, watcher)
     if under_way.pending:
         for shard in where.over(run, stage, under_way.pending):
@@ -218,7 +218,7 @@ def _ask(
     run: RunFolder,
     stage: str,
     shards: Sequence[int],
-    options: Options,
+    options: RunOptions,
     watcher: Watcher,
     asker: Asker,
     calls: CallRecord,
@@ -258,4 +258,4 @@ def _ask(
 
 def alone(run: RunFolder) -> AbstractContextManager[None]:
     """One program at a time works on a run; one that dies gives it back."""
-    return alone_in(run.path)
+    return lock_run(run.path)

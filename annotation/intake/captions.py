@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from annotation.errors import AnnotationError
-from annotation.intake.files import content_of, readable
-from annotation.intake.listed import Listed, folded, note_of, noted
-from annotation.intake.text_files import MOST_PROMPT_BYTES, decode, tidy
+from annotation.intake.files import decode_path, require_content
+from annotation.intake.listed import ListedInput, add_notes, fold_name, make_note
+from annotation.intake.text_files import MOST_PROMPT_BYTES, decode_text, tidy_prompt
 
 _SUFFIXES = (b".txt", b".caption")
 
@@ -36,34 +36,34 @@ class Captions:
         for name in pictures:
             for key in (os.path.splitext(name)[0], name):
                 exact.setdefault(key, []).append(name)
-                alike.setdefault(folded(readable(key)), []).append(name)
+                alike.setdefault(fold_name(decode_path(key)), []).append(name)
         self.unclaimed: set[bytes] = set()
         """Those that no picture has the name of."""
         for text in sorted(filter(is_caption, names), key=_rank):
             base = os.path.splitext(text)[0]
             # A file system that heeds neither case nor how accents are encoded has told them apart no better.
-            owners = exact.get(base) or alike.get(folded(readable(base)), [])
+            owners = exact.get(base) or alike.get(fold_name(decode_path(base)), [])
             for owner in owners:
                 self._of[owner].append(text)
             if not owners:
                 self.unclaimed.add(text)
 
-    def told(self, listed: Listed) -> Listed:
+    def told(self, listed: ListedInput) -> ListedInput:
         """The picture with the prompt of the first of its prompt files that holds one."""
         found = listed
         for name in self._of[os.path.basename(listed.locator)]:
-            file = readable(name)
+            file = decode_path(name)
             try:
-                decoded = decode(content_of(os.path.join(self._folder, name), MOST_PROMPT_BYTES))
-                prompt = tidy(decoded.text)
+                decoded = decode_text(require_content(os.path.join(self._folder, name), MOST_PROMPT_BYTES))
+                prompt = tidy_prompt(decoded.text)
             except AnnotationError as error:
-                found = noted(found, note_of("prompt file cannot be read", f"{file}: {error}"))
+                found = add_notes(found, make_note("prompt file cannot be read", f"{file}: {error}"))
                 continue
             if prompt.text and not found.prompt:
-                guessed = decoded.note and note_of(f"prompt {decoded.note}", f"{file} is no UTF-8")
-                found = noted(replace(found, prompt=prompt.text), guessed, prompt.note)
+                guessed = decoded.note and make_note(f"prompt {decoded.note}", f"{file} is no UTF-8")
+                found = add_notes(replace(found, prompt=prompt.text), guessed, prompt.note)
             elif prompt.text not in ("", found.prompt):
-                found = noted(found, note_of("another prompt passed over", f"of {file}"))
+                found = add_notes(found, make_note("another prompt passed over", f"of {file}"))
         return found
 
 

@@ -7,28 +7,28 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from annotation.config import Columns
+from annotation.config import ColumnNames
 from annotation.errors import AnnotationError
 from annotation.intake.captions import Captions, is_caption
-from annotation.intake.files import read_file, readable
-from annotation.intake.listed import UNKNOWN_GENERATOR, Listed, shortened
+from annotation.intake.files import decode_path, read_file
+from annotation.intake.listed import UNKNOWN_GENERATOR, ListedInput, shorten_name
 from annotation.intake.metadata import Metadata, is_metadata
 
 _TABLES = (b".csv", b".tsv", b".jsonl", b".parquet")
 """Not .json: many programs save one beside every picture."""
 
 
-class Folder:
+class FolderSource:
     """Every file below a folder but hidden ones; folders behind links are read once each.
 
     ``a/b.png`` is of generator ``a``. Its prompt is that of its row in a ``metadata.csv``, ``.jsonl`` or ``.parquet``
     of its folder or one above, else of ``b.txt``, ``b.caption``, ``b.png.txt`` or ``b.png.caption`` beside it.
     """
 
-    def __init__(self, root: Path, columns: Columns) -> None:
+    def __init__(self, root: Path, columns: ColumnNames) -> None:
         self._root, self._columns = root.resolve(), columns
 
-    def listing(self) -> Iterator[Listed]:
+    def listing(self) -> Iterator[ListedInput]:
         walked = _walked(os.fsencode(self._root))
         places = sorted(walked.places, key=lambda place: place.folder.split(b"/"))
         pictures = [
@@ -46,15 +46,15 @@ class Folder:
                 yield from self._listed(os.path.join(place.folder, name), captions, metadata)
         yield from metadata.left_over()
         for folder, problem in walked.unread:
-            yield Listed(shortened(readable(folder)), problem=problem)
+            yield ListedInput(shorten_name(decode_path(folder)), problem=problem)
 
     def read(self, locators: Sequence[bytes]) -> Iterator[bytes | AnnotationError]:
         return (read_file(os.path.join(os.fsencode(self._root), locator)) for locator in locators)
 
-    def _listed(self, path: bytes, captions: Captions, metadata: Metadata) -> Iterator[Listed]:
+    def _listed(self, path: bytes, captions: Captions, metadata: Metadata) -> Iterator[ListedInput]:
         name = os.path.basename(path)
-        first, slash, _ = readable(path).partition("/")
-        listed = Listed(shortened(readable(path)), path, generator=first if slash else UNKNOWN_GENERATOR)
+        first, slash, _ = decode_path(path).partition("/")
+        listed = ListedInput(shorten_name(decode_path(path)), path, generator=first if slash else UNKNOWN_GENERATOR)
         if is_metadata(name):
             if problem := metadata.problem_of(path):
                 yield replace(listed, problem=problem)
@@ -100,7 +100,7 @@ def _walked(root: bytes) -> _Walked:
                 stat = os.stat(path)
                 before = seen.setdefault((stat.st_dev, stat.st_ino), folder)
                 if before != folder:
-                    shown = readable(before) or "the folder itself"
+                    shown = decode_path(before) or "the folder itself"
                     walked.unread.append((folder, f"a folder that is read already: it is {shown}"))
                     folders.clear()
                     continue

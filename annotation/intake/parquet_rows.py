@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annotation.config import Columns
+from annotation.config import ColumnNames
 from annotation.errors import AnnotationError
 from annotation.intake.listed import find_columns
-from annotation.intake.table_rows import Row, Rows
+from annotation.intake.table_rows import Row, TableRows
 from qreal_tasks.files.parquet_limits import check_parquet
 from qreal_tasks.files.regular import require_file
 from qreal_tasks.files.system_errors import reason_of
@@ -23,7 +23,7 @@ _ROWS_AT_A_TIME = 1_000
 """So few, since each may hold a text of a megabyte."""
 
 
-def parquet_rows(path: Path, columns: Columns) -> Rows:
+def read_parquet_table(path: Path, columns: ColumnNames) -> TableRows:
     """The rows without embedded pictures; of those only their paths.
 
     Raises:
@@ -32,10 +32,10 @@ def parquet_rows(path: Path, columns: Columns) -> Rows:
     """
     import pyarrow as pa
 
-    schema = schema_of(path)
+    schema = read_parquet_schema(path)
     found = find_columns(schema.names, columns)
     wanted = [name for name in (found.prompt, found.generator, found.prompt_id) if name]
-    if found.image and not embeds(path, found.image):
+    if found.image and not embeds_pictures(path, found.image):
         wanted.append(found.image)
     elif found.image and "path" in _fields(schema.field(found.image).type):
         wanted.append(f"{found.image}.path")
@@ -45,11 +45,11 @@ def parquet_rows(path: Path, columns: Columns) -> Rows:
         raise AnnotationError(f"{path} cannot be read: {reason_of(error)}") from error
     except ValueError as error:
         raise AnnotationError(f"{path}: {error}; make several tables, and a run of each") from error
-    classes = class_names(schema)
-    return Rows(schema.names, (worded(row, classes) for row in _read(path, wanted)))
+    classes = read_class_names(schema)
+    return TableRows(schema.names, (name_classes(row, classes) for row in _read(path, wanted)))
 
 
-def class_names(schema: pa.Schema) -> Mapping[str, Sequence[str]]:
+def read_class_names(schema: pa.Schema) -> Mapping[str, Sequence[str]]:
     """The classes of columns that the datasets library has written as ``ClassLabel``: they hold numbers."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
@@ -58,7 +58,7 @@ def class_names(schema: pa.Schema) -> Mapping[str, Sequence[str]]:
         return {}
 
 
-def worded(row: Row, classes: Mapping[str, Sequence[str]]) -> Row:
+def name_classes(row: Row, classes: Mapping[str, Sequence[str]]) -> Row:
     """The row with the names of classes in the place of their numbers."""
     named = {
         name: names[held]
@@ -68,7 +68,7 @@ def worded(row: Row, classes: Mapping[str, Sequence[str]]) -> Row:
     return {**row, **named}
 
 
-def embeds(path: Path, column: str) -> bool:
+def embeds_pictures(path: Path, column: str) -> bool:
     """Whether a column holds pictures; else it holds paths.
 
     Raises:
@@ -76,7 +76,7 @@ def embeds(path: Path, column: str) -> bool:
     """
     import pyarrow as pa
 
-    kind = schema_of(path).field(column).type
+    kind = read_parquet_schema(path).field(column).type
     if pa.types.is_struct(kind):
         fields = _fields(kind)
         content, name = fields.get("bytes", pa.null()), fields.get("path", pa.null())
@@ -93,7 +93,7 @@ def embeds(path: Path, column: str) -> bool:
     )
 
 
-def schema_of(path: Path) -> pa.Schema:
+def read_parquet_schema(path: Path) -> pa.Schema:
     """The columns of a file.
 
     Raises:

@@ -14,12 +14,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from annotation.config import Config, dump_config
+from annotation.config import AnnotationConfig, dump_config
 from annotation.errors import AnnotationError
-from annotation.intake.picture import check_picture
+from annotation.intake.picture import check_input
 from annotation.intake.sources import open_source
 from annotation.run import shards
-from annotation.run.folder import LOCK, RunFolder, alone_in, write_listing
+from annotation.run.folder import LOCK, RunFolder, lock_run, write_listing
 from annotation.run.schemas import INTAKE, State
 from qreal_tasks.files.atomic import beside_of, write_whole
 from qreal_tasks.text.prompts import normalised_prompt
@@ -33,7 +33,7 @@ _MANIFEST = pa.schema(
 )
 
 
-def prepare(images: str, path: Path, config: Config) -> RunFolder:
+def prepare_run(images: str, path: Path, config: AnnotationConfig) -> RunFolder:
     """The run folder with config and listing; an unfinished one of the same inputs is taken up again.
 
     Raises:
@@ -57,16 +57,16 @@ def prepare(images: str, path: Path, config: Config) -> RunFolder:
     if not listed:
         raise AnnotationError(f"{images} holds no file or row")
     path.mkdir(parents=True, exist_ok=True)
-    with alone_in(path):
+    with lock_run(path):
         if listing_path.is_file():  # of another program, meanwhile
-            return prepare(images, path, config)
+            return prepare_run(images, path, config)
         write_whole(config_path, dump_config(config))
         # Last: a folder with a listing is a run.
         write_listing(listing_path, place, listed, config.images_per_shard)
     return RunFolder(path)
 
 
-def intake_rows(run: RunFolder, shard: int) -> list[dict[str, Any]]:
+def check_inputs(run: RunFolder, shard: int) -> list[dict[str, Any]]:
     """A row for every input of the shard, accepted or rejected."""
     inputs = run.inputs(shard)
     source = open_source(run.images, run.config.intake)
@@ -122,14 +122,14 @@ def _kept(run: RunFolder) -> dict[str, _Kept]:
     return kept
 
 
-def _row(listed: dict[str, Any], raw: bytes | AnnotationError, config: Config) -> dict[str, Any]:
+def _row(listed: dict[str, Any], raw: bytes | AnnotationError, config: AnnotationConfig) -> dict[str, Any]:
     note = listed.get("note") or ""
     row: dict[str, Any] = dict.fromkeys(INTAKE.names)
     row |= {"name": listed["name"], "prompt": listed["prompt"], "generator": listed["generator"], "note": note}
     try:
         if isinstance(raw, AnnotationError):
             raise raw
-        checked = check_picture(raw, config.intake)
+        checked = check_input(raw, config.intake)
     except AnnotationError as error:
         return row | {"state": str(State.REJECTED), "reason": str(error)}
     prompt_id = listed["prompt_id"] or _prompt_id(listed["prompt"], checked.image_id)

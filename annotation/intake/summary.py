@@ -10,7 +10,7 @@ from typing import Any
 from annotation.intake.listed import UNKNOWN_GENERATOR
 from annotation.run import shards
 from annotation.run.folder import RunFolder
-from annotation.run.items import counted
+from annotation.run.items import format_count
 from annotation.run.schemas import State
 from qreal_tasks.text.one_line import one_line
 from qreal_tasks.text.prompts import normalised_prompt
@@ -21,7 +21,7 @@ _MOST_NAMED = 20
 _COLUMNS = ("name", "state", "reason", "note", "prompt", "generator")
 
 
-class Summary:
+class IntakeSummary:
     """The inputs of a run, counted.
 
     Raises:
@@ -52,10 +52,10 @@ class Summary:
     def counted(self) -> Iterator[str]:
         """How many inputs, what was rejected why, what is missing, and notes."""
         states = Counter("accepted" if row["state"] == State.DONE else row["state"] for row in self._rows)
-        yield f"{counted(self.inputs, 'inputs')}: " + ", ".join(
+        yield f"{format_count(self.inputs, 'inputs')}: " + ", ".join(
             f"{count} {state}" for state, count in states.most_common()
         )
-        rejected = Counter(kind_of(row["reason"]) for row in self._others if row["state"] == State.REJECTED)
+        rejected = Counter(reason_kind(row["reason"]) for row in self._others if row["state"] == State.REJECTED)
         for reason, count in rejected.most_common():
             yield f"  {count} rejected: {reason}"
         bare = sum(not normalised_prompt(row["prompt"]) for row in self._accepted)
@@ -75,7 +75,7 @@ class Summary:
             yield f"  {count} {'image' if count == 1 else 'images'}: {note}"
 
 
-def kind_of(reason: str) -> str:
+def reason_kind(reason: str) -> str:
     """What many reasons have in common: what stands before the details.
 
     >>> kind_of("no such file: looked for /pictures/1.png"), kind_of("the file is empty (0 bytes)")
@@ -85,4 +85,4 @@ def kind_of(reason: str) -> str:
 
 
 def _kinds(note: str) -> Iterator[str]:
-    return map(kind_of, filter(None, note.split("; ")))
+    return map(reason_kind, filter(None, note.split("; ")))

@@ -12,11 +12,11 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from annotation.config import Columns
+from annotation.config import ColumnNames
 from annotation.errors import AnnotationError
-from annotation.intake.files import content_of
+from annotation.intake.files import require_content
 from annotation.intake.listed import find_columns
-from annotation.intake.text_files import decode
+from annotation.intake.text_files import decode_text
 
 Row = Mapping[str, Any]
 _SEPARATORS = {".csv": ",;\t|", ".tsv": "\t,;|"}
@@ -30,7 +30,7 @@ _SAID_SEPARATOR = re.compile(r'"?sep=(.)', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Rows:
+class TableRows:
     """A table's content."""
 
     headings: Sequence[str]
@@ -39,8 +39,8 @@ class Rows:
     """How the file was read, where that had to be guessed."""
 
 
-def text_rows(path: Path, columns: Columns) -> Rows:
-    """The rows of a table that is a text file, in any encoding that ``decode`` knows.
+def read_text_table(path: Path, columns: ColumnNames) -> TableRows:
+    """The rows of a table that is a text file, in any encoding that ``decode_text`` knows.
 
     Args:
         columns: what is looked for; tells with which character the cells of a .csv or .tsv are separated.
@@ -49,16 +49,16 @@ def text_rows(path: Path, columns: Columns) -> Rows:
         AnnotationError: the file cannot be read, a line of it is no row, or there are too many.
     """
     try:
-        decoded = decode(content_of(os.fsencode(path), MOST_BYTES))
+        decoded = decode_text(require_content(os.fsencode(path), MOST_BYTES))
     except AnnotationError as error:
         raise AnnotationError(f"{path} cannot be read: {error}") from error
     text = decoded.text.lstrip("\ufeff")
     if path.suffix.lower() in _SEPARATORS:
         headings, rows = _separated(text, path, columns)
         _check_named_once(headings, path, columns)
-        return Rows(headings, _counted(rows, path), decoded.note)
+        return TableRows(headings, _counted(rows, path), decoded.note)
     objects = list(_counted(_objects(text, path), path))
-    return Rows(list(dict.fromkeys(key for row in objects for key in row)), objects, decoded.note)
+    return TableRows(list(dict.fromkeys(key for row in objects for key in row)), objects, decoded.note)
 
 
 def _counted(rows: Iterable[Row], path: Path) -> Iterator[Row]:
@@ -68,13 +68,13 @@ def _counted(rows: Iterable[Row], path: Path) -> Iterator[Row]:
         yield row
 
 
-def _check_named_once(headings: Sequence[str], path: Path, columns: Columns) -> None:
+def _check_named_once(headings: Sequence[str], path: Path, columns: ColumnNames) -> None:
     for heading in filter(None, astuple(find_columns(headings, columns))):
         if (count := headings.count(heading)) > 1:
             raise AnnotationError(f"{path}: {count} columns are called {heading!r}, expected one; rename the others")
 
 
-def _separated(text: str, path: Path, columns: Columns) -> tuple[Sequence[str], Iterator[Row]]:
+def _separated(text: str, path: Path, columns: ColumnNames) -> tuple[Sequence[str], Iterator[Row]]:
     said = _SAID_SEPARATOR.match(text)
     if said:
         text = "\n" + text.partition("\n")[2]  # a blank line, so that lines keep their numbers

@@ -32,7 +32,7 @@ _FEW_CONTROLS = 0.25
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedText:
     """A text and what is to be known of it."""
 
     text: str
@@ -40,7 +40,7 @@ class Decoded:
     """Empty for most; several are joined by semicolons."""
 
 
-def decode(raw: bytes) -> Decoded:
+def decode_text(raw: bytes) -> DecodedText:
     """The text of a file in UTF-8, UTF-16 or UTF-32; what is none of these is read as Windows-1252, with a note.
 
     A byte order mark decides. Without one, a text with NUL bytes is UTF-16 where they leave no other reading.
@@ -51,7 +51,7 @@ def decode(raw: bytes) -> Decoded:
     encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), None) or _utf_16_by_nuls(raw)
     for name in (encoding,) if encoding else ("utf-8", "cp1252"):
         try:
-            return Decoded(raw.decode(name), WINDOWS_1252 if name == "cp1252" else "")
+            return DecodedText(raw.decode(name), WINDOWS_1252 if name == "cp1252" else "")
         except UnicodeDecodeError as failed:
             error = failed
     expected = encoding.upper().removesuffix("-SIG") if encoding else "UTF-8 or Windows-1252"
@@ -59,7 +59,7 @@ def decode(raw: bytes) -> Decoded:
     raise AnnotationError(f"no text in {expected} ({found}); save it as UTF-8")
 
 
-def tidy(text: str) -> Decoded:
+def tidy_prompt(text: str) -> DecodedText:
     """A prompt without blanks and byte order marks around it, control characters, and the negative prompt and settings
     that generators save below it; what is lost is noted.
 
@@ -82,7 +82,7 @@ def tidy(text: str) -> Decoded:
         notes.append("half a surrogate pair in the prompt is shown as ?")
     if "\ufffd" in whole:
         notes.append("characters of the prompt were lost before (U+FFFD)")
-    return Decoded(whole.strip().strip("\ufeff").strip(), "; ".join(notes))
+    return DecodedText(whole.strip().strip("\ufeff").strip(), "; ".join(notes))
 
 
 def _utf_16_by_nuls(raw: bytes) -> str | None:

@@ -12,7 +12,7 @@ from annotation.merging.commands import merge_command, report_command
 from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:
-    from annotation.label_studio.start import Team
+    from annotation.label_studio.start import TeamServers
     from annotation.label_studio.workplace import Workplace
     from annotation.merging.votes import VoteRecord
     from annotation.run.folder import RunFolder
@@ -64,33 +64,33 @@ def start_command(
     qreal annotate verify start RUN --url https://labels.example.org --token TOKEN --media-url https://files.example.org/run
     """
     with explained("verify start"):
-        from annotation.label_studio.environment import label_studio
-        from annotation.label_studio.media import FOLDER, write_pictures
-        from annotation.label_studio.server import serving
-        from annotation.label_studio.start import Wanted, set_up
-        from annotation.label_studio.tables import show_seats
-        from annotation.label_studio.workplace import alone, media_folder, verification_folder, votes_path
-        from annotation.merging.forms import all_forms
+        from annotation.label_studio.environment import find_or_install
+        from annotation.label_studio.media import FOLDER, write_media
+        from annotation.label_studio.server import run_servers
+        from annotation.label_studio.start import SetupRequest, set_up
+        from annotation.label_studio.tables import print_accounts
+        from annotation.label_studio.workplace import lock_workplace, media_folder, verification_folder, votes_path
+        from annotation.merging.forms import load_forms
         from annotation.merging.votes import VoteRecord
         from annotation.run.folder import RunFolder
 
         folder = RunFolder(run)
         names = [name.strip() for name in annotators.split(",") if name.strip()]
-        forms = all_forms(folder)
+        forms = load_forms(folder)
         team = _team(names, adjudicator, url, token, media_url)
-        with alone(folder, "start it again"):
-            workplace = set_up(folder, Wanted(names, adjudicator, port, team, adaptive))
+        with lock_workplace(folder, "start it again"):
+            workplace = set_up(folder, SetupRequest(names, adjudicator, port, team, adaptive))
             echo(f"{len(forms)} entities to verify; writing their pictures …")
-            write_pictures(folder, media_folder(folder) / FOLDER, folder.shard_numbers)
+            write_media(folder, media_folder(folder) / FOLDER, folder.shard_numbers)
             with VoteRecord(votes_path(folder)) as record:
                 if not workplace.own:
-                    show_seats(_ready(folder, workplace, record), host)
+                    print_accounts(_ready(folder, workplace, record), host)
                     return
-                program = label_studio()
+                program = find_or_install()
                 echo("Starting Label Studio; the first start takes about half a minute …")
-                with serving(program, workplace.seats, verification_folder(folder), media_folder(folder), host):
+                with run_servers(program, workplace.seats, verification_folder(folder), media_folder(folder), host):
                     workplace = _ready(folder, workplace, record)
-                    show_seats(workplace, host)
+                    print_accounts(workplace, host)
                     echo(f"Pulling every {pull_every:g} s. Ctrl-C stops the servers; the same command goes on.")
                     complete = _pull_until_stopped(folder, workplace, record, pull_every)
     if not complete:
@@ -102,16 +102,16 @@ def start_command(
 
 
 @verify_app.command("push")
-def push_command(run: Annotated[Path, _RUN]) -> None:
+def push_tasks_command(run: Annotated[Path, _RUN]) -> None:
     """Lay before people what they do not have yet: new drafts, thirds of two who differ, conflicts to adjudicate."""
     with explained("verify push"):
-        from annotation.label_studio.workplace import alone, load_workplace, votes_path
+        from annotation.label_studio.workplace import load_workplace, lock_workplace, votes_path
         from annotation.merging.votes import VoteRecord
         from annotation.run.folder import RunFolder
 
         folder = RunFolder(run)
         workplace = load_workplace(folder)
-        with alone(folder, "push"), VoteRecord(votes_path(folder)) as record:
+        with lock_workplace(folder, "push"), VoteRecord(votes_path(folder)) as record:
             _push(folder, workplace, record)
 
 
@@ -130,13 +130,13 @@ def pull_command(run: Annotated[Path, _RUN]) -> None:
 
 
 @verify_app.command("status")
-def status_command(run: Annotated[Path, _RUN]) -> None:
+def verify_status_command(run: Annotated[Path, _RUN]) -> None:
     """How far each person has come, how fast, and how many hours are left, by what was pulled last."""
     with explained("verify status"):
-        from annotation.label_studio.progress import standings
-        from annotation.label_studio.tables import print_standings
+        from annotation.label_studio.progress import measure_progress
+        from annotation.label_studio.tables import print_progress
         from annotation.label_studio.workplace import load_workplace, votes_path
-        from annotation.merging.forms import all_forms
+        from annotation.merging.forms import load_forms
         from annotation.merging.votes import VoteRecord
         from annotation.run.folder import RunFolder
 
@@ -144,14 +144,14 @@ def status_command(run: Annotated[Path, _RUN]) -> None:
         workplace = load_workplace(folder)
         with VoteRecord(votes_path(folder)) as record:
             names = [seat.name for seat in workplace.seats]
-            print_standings(standings(names, record.laid_before(), record.latest(), all_forms(folder)))
+            print_progress(measure_progress(names, record.laid_before(), record.latest(), load_forms(folder)))
 
 
 def _team(
     names: list[str], adjudicator: str | None, url: list[str] | None, token: list[str] | None, media_url: str | None
-) -> Team | None:
+) -> TeamServers | None:
     """The servers that are given, or None for the run's own."""
-    from annotation.label_studio.start import Team
+    from annotation.label_studio.start import TeamServers
 
     if not url:
         if token or media_url:
@@ -164,7 +164,7 @@ def _team(
             "can read it, and give its address",
         )
     everybody = [*names, *([adjudicator] if adjudicator else [])]
-    return Team(_each(everybody, url, "--url"), _each(everybody, token, "--token"), media_url)
+    return TeamServers(_each(everybody, url, "--url"), _each(everybody, token, "--token"), media_url)
 
 
 def _each(names: list[str], said: list[str], option: str) -> dict[str, str]:
@@ -179,11 +179,11 @@ def _each(names: list[str], said: list[str], option: str) -> dict[str, str]:
 
 def _ready(folder: RunFolder, workplace: Workplace, record: VoteRecord) -> Workplace:
     """Projects, tasks, and a look at whether anybody can see another's."""
-    from annotation.label_studio.start import make_projects, who_sees_whom
+    from annotation.label_studio.start import find_shared_projects, make_projects
 
     workplace = make_projects(folder, workplace, record)
     _push(folder, workplace, record)
-    for one, other in who_sees_whom(workplace):
+    for one, other in find_shared_projects(workplace):
         said = f"{one} can open {other}'s project"
         echo(f"Warning: {said} with the token given. Independence rests on their word.", colour="yellow", err=True)
     return workplace
@@ -221,9 +221,9 @@ def _pull_and_push(folder: RunFolder, workplace: Workplace, record: VoteRecord, 
 
 def _pull(folder: RunFolder, workplace: Workplace, record: VoteRecord, everything: bool) -> None:
     from annotation.label_studio.pull import pull
-    from annotation.label_studio.tasks import sizes_of
+    from annotation.label_studio.tasks import read_stored_sizes
 
-    for one in pull(workplace, record, sizes_of(folder), everything):
+    for one in pull(workplace, record, read_stored_sizes(folder), everything):
         gone = f", {one.withdrawn} withdrawn" if one.withdrawn else ""
         echo(f"{one.name}: {one.answered} answered, {one.new} new{gone}")
         for wrong in one.unusable:

@@ -21,12 +21,12 @@ VERSION = "1.23.2"
 ENVIRONMENT = "QREAL_LABEL_STUDIO"
 
 
-def default_folder() -> Path:
+def default_environment() -> Path:
     """Where it is installed unless told otherwise; 800 MB."""
     return cache_path(f"label-studio-{VERSION}", ENVIRONMENT)
 
 
-def label_studio(folder: Path | None = None) -> Path:
+def find_or_install(folder: Path | None = None) -> Path:
     """The program, installed on the first use.
 
     Raises:
@@ -36,7 +36,7 @@ def label_studio(folder: Path | None = None) -> Path:
         if not Path(named).is_file():
             raise AnnotationError(f"{ENVIRONMENT}={named}: there is no such program")
         return Path(named).resolve()
-    folder = folder or default_folder()
+    folder = folder or default_environment()
     program = folder.resolve() / "bin" / "label-studio"
     if not program.is_file():
         _install(folder)
@@ -65,4 +65,4 @@ def _uv(*arguments: str) -> None:
 
 
 if __name__ == "__main__":  # the tests' Makefile target
-    echo(label_studio(Path(sys.argv[1]) if len(sys.argv) > 1 else None))
+    echo(find_or_install(Path(sys.argv[1]) if len(sys.argv) > 1 else None))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from annotation.merging.forms import Form, forms_of_shard
-from annotation.run.folder import Picture, RunFolder
+from annotation.merging.forms import DraftForm, load_shard_forms
+from annotation.run.folder import AcceptedImage, RunFolder
 from annotation.run.gallery import Gallery
 from qreal_tasks.files.atomic import write_whole
 
@@ -20,36 +20,36 @@ _SHOWN_BY_BROWSERS = ("PNG", "JPEG", "WEBP")
 _ORIENTATION = 0x0112
 
 
-def image_name(image_id: str) -> str:
+def image_file_name(image_id: str) -> str:
     """Of the file with the whole image. Browsers go by its content."""
     return f"{image_id}.png"
 
 
-def crop_name(form: Form) -> str:
+def crop_file_name(form: DraftForm) -> str:
     """Of the file with the crop; another box is another file."""
     box = hashlib.sha256(repr(form.bbox_px).encode()).hexdigest()[:8]
     return f"{form.entity_id.replace('#', '-')}-{box}.png"
 
 
-def write_pictures(run: RunFolder, folder: Path, shards: Iterable[int]) -> None:
+def write_media(run: RunFolder, folder: Path, shards: Iterable[int]) -> None:
     """What is missing of the pictures of these shards; a picture is there whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     for shard in shards:
-        forms = list(forms_of_shard(run, shard))
+        forms = list(load_shard_forms(run, shard))
         wanted = {form.image_id for form in forms}
         pictures = [picture for picture in run.pictures(shard) if picture.image_id in wanted]
         gallery = Gallery(pictures)
         for picture in pictures:
-            if not (path := folder / image_name(picture.image_id)).exists():
-                write_whole(path, as_shown(picture, gallery))
+            if not (path := folder / image_file_name(picture.image_id)).exists():
+                write_whole(path, encode_for_browsers(picture, gallery))
         for form in forms:
-            if not (path := folder / crop_name(form)).exists():
+            if not (path := folder / crop_file_name(form)).exists():
                 out = io.BytesIO()
                 gallery.crop(form.image_id, form.bbox_px).save(out, "PNG")
                 write_whole(path, out.getvalue())
 
 
-def as_shown(picture: Picture, gallery: Gallery) -> bytes:
+def encode_for_browsers(picture: AcceptedImage, gallery: Gallery) -> bytes:
     """The file itself where a browser shows what models are shown: opaque RGB that no EXIF data turns."""
     with Image.open(io.BytesIO(picture.content)) as image:
         plain = image.mode == "RGB" and "transparency" not in image.info

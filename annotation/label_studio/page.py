@@ -56,7 +56,7 @@ _STYLE = """
 the questions to the first of them. Without ``>``: the text of a Style is taken as it stands in the XML, escaped."""
 
 
-def label_config(adjudicating: bool = False) -> str:
+def build_page(adjudicating: bool = False) -> str:
     """The page, as Label Studio takes it.
 
     Args:

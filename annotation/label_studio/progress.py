@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from annotation.merging.forms import Form
+from annotation.merging.forms import DraftForm
 from annotation.merging.votes import Vote, is_current
 
 TYPICAL_S = (30.0, 60.0)
@@ -14,7 +14,7 @@ TYPICAL_S = (30.0, 60.0)
 
 
 @dataclass(frozen=True)
-class Standing:
+class AnnotatorProgress:
     """One person."""
 
     name: str
@@ -34,9 +34,9 @@ class Standing:
         return self.laid - self.answered
 
 
-def standings(
-    names: Sequence[str], laid: Mapping[str, Mapping[str, str]], votes: Sequence[Vote], forms: Mapping[str, Form]
-) -> list[Standing]:
+def measure_progress(
+    names: Sequence[str], laid: Mapping[str, Mapping[str, str]], votes: Sequence[Vote], forms: Mapping[str, DraftForm]
+) -> list[AnnotatorProgress]:
     """Of all people, in order. A vote on an entity that is no longer drafted, or was drafted anew, counts as none."""
     found = []
     for name in names:
@@ -45,12 +45,12 @@ def standings(
         times = [vote.seconds for vote in mine if vote.seconds]
         seconds = statistics.median(times) if times else None
         found.append(
-            Standing(
+            AnnotatorProgress(
                 name=name,
                 laid=len(before),
                 answered=len(mine),
                 dropped=sum(vote.drop is not None for vote in mine),
-                changed=sum(is_changed(vote) for vote in mine),
+                changed=sum(has_changes(vote) for vote in mine),
                 seconds=seconds,
                 hours_left=None if seconds is None else (len(before) - len(mine)) * seconds / 3600,
             )
@@ -58,7 +58,7 @@ def standings(
     return found
 
 
-def is_changed(vote: Vote) -> bool:
+def has_changes(vote: Vote) -> bool:
     """Whether the person changed anything that was drafted; blanks around a text do not count."""
     shown, texts = vote.shown, vote.descriptions
     said: list[tuple[str | None, str | None]] = [(vote.label, shown["label"])]

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from annotation.errors import AnnotationError
-from annotation.label_studio.submissions import FOREIGN, Submission, is_of_run, read_task, utc, withdrawn
-from annotation.label_studio.tasks import Size
-from annotation.label_studio.workplace import Seat, Workplace
-from annotation.merging.votes import Vote, VoteRecord, key_of
+from annotation.label_studio.submissions import FOREIGN, Submission, belongs_to_run, read_task, to_utc, withdraw
+from annotation.label_studio.tasks import StoredSize
+from annotation.label_studio.workplace import AnnotatorAccount, Workplace
+from annotation.merging.votes import Vote, VoteRecord, key_of_shown
 
 _OVERLAP_S = 10
 
 
 @dataclass(frozen=True)
-class Pulled:
+class PullResult:
     """What one person has answered so far."""
 
     name: str
@@ -33,8 +33,8 @@ class Pulled:
 
 
 def pull(
-    workplace: Workplace, record: VoteRecord, sizes: Mapping[str, Size], everything: bool = True
-) -> Iterator[Pulled]:
+    workplace: Workplace, record: VoteRecord, sizes: Mapping[str, StoredSize], everything: bool = True
+) -> Iterator[PullResult]:
     """Pull from every seat, one after the other; one that cannot be pulled from keeps none of the others.
 
     Args:
@@ -45,11 +45,11 @@ def pull(
     Raises:
         AnnotationError: some seat could not be pulled from, whatever the reason; raised after all others were.
     """
-    done, wrong = list[Pulled](), list[str]()
+    done, wrong = list[PullResult](), list[str]()
     for seat in workplace.seats:
         try:
             shared = sum(other.token == seat.token for other in workplace.seats) > 1
-            pulled = pull_seat(seat, workplace.run_id, record, sizes, shared, everything)
+            pulled = pull_account(seat, workplace.run_id, record, sizes, shared, everything)
         except AnnotationError as error:
             wrong.append(f"{seat.name}: {error}")
         except Exception as error:  # the votes of the others are brought home all the same
@@ -62,14 +62,14 @@ def pull(
         raise AnnotationError("; ".join(wrong) + others)
 
 
-def pull_seat(
-    seat: Seat,
+def pull_account(
+    seat: AnnotatorAccount,
     run_id: str,
     record: VoteRecord,
-    sizes: Mapping[str, Size],
+    sizes: Mapping[str, StoredSize],
     shares_account: bool = False,
     everything: bool = True,
-) -> Pulled:
+) -> PullResult:
     """Pull from one person.
 
     Args:
@@ -96,7 +96,7 @@ def pull_seat(
             since = None
             tasks = list(client.tasks(seat.project_id))
             found = [read_task(task, seat.name, run_id, sizes, account) for task in tasks]
-    foreign = sum(not is_of_run(task, run_id) for task in tasks)
+    foreign = sum(not belongs_to_run(task, run_id) for task in tasks)
     latest = max([since or "", *map(_changed_at, tasks)])
     if found and foreign == len(found) and since is None:
         raise AnnotationError(
@@ -107,7 +107,7 @@ def pull_seat(
     record.add(gone)
     if latest:
         record.note_pull(seat.name, seat.project_id, latest)
-    return Pulled(
+    return PullResult(
         name=seat.name,
         new=added,
         answered=len(record.latest(seat.name)),
@@ -124,9 +124,9 @@ def _is_before(server_time: datetime | None, since: str) -> bool:
 
 def _answered(known: Sequence[Vote], found: Sequence[Submission]) -> int:
     """How many tasks have an answer, as far as is known here."""
-    answered = {(vote.entity_id, key_of(vote.shown)) for vote in known}
+    answered = {(vote.entity_id, key_of_shown(vote.shown)) for vote in known}
     for one in found:
-        place = one.entity_id or "", key_of(one.shown)
+        place = one.entity_id or "", key_of_shown(one.shown)
         if one.vote is not None or one.reason:
             answered.add(place)
         else:
@@ -140,14 +140,16 @@ def _withdrawn(found: Sequence[Submission], known: Sequence[Vote], put_back: boo
     Args:
         put_back: the server's clock was put back, so times say nothing.
     """
-    before: dict[tuple[str | None, str], Vote] = {(vote.entity_id, key_of(vote.shown)): vote for vote in known}
-    voted = {(one.entity_id, key_of(one.shown)) for one in found if one.vote is not None}  # a task may be there twice
+    before: dict[tuple[str | None, str], Vote] = {(vote.entity_id, key_of_shown(vote.shown)): vote for vote in known}
+    voted = {
+        (one.entity_id, key_of_shown(one.shown)) for one in found if one.vote is not None
+    }  # a task may be there twice
     gone = []
     for one in found:
-        place = one.entity_id, key_of(one.shown)
+        place = one.entity_id, key_of_shown(one.shown)
         vote = before.get(place) if place not in voted else None
         if vote is not None and one.updated_at is not None and (put_back or one.updated_at >= vote.updated_at):
-            gone.append(withdrawn(vote, one.updated_at))
+            gone.append(withdraw(vote, one.updated_at))
     return gone
 
 
@@ -155,10 +157,10 @@ def _changed_at(task: object) -> str:
     """When a task was changed, in UTC; empty for one that does not say it. No later than now: the next pull asks for
     what was changed since the latest of all, and a time that is wrong must not hide what people answer meanwhile."""
     try:
-        said = utc(task.get("updated_at") if isinstance(task, Mapping) else None)
+        said = to_utc(task.get("updated_at") if isinstance(task, Mapping) else None)
     except ValueError:
         return ""
-    return min(said, utc(datetime.now(UTC).isoformat()))
+    return min(said, to_utc(datetime.now(UTC).isoformat()))
 
 
 def _a_little_before(since: str) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from annotation.errors import AnnotationError
-from annotation.label_studio.workplace import Seat
+from annotation.label_studio.workplace import AnnotatorAccount
 from qreal_tasks.files.atomic import replaced, write_whole
 from qreal_tasks.files.regular import read_text
 from qreal_tasks.text.redaction import own_keys, without_key
@@ -44,11 +44,11 @@ _QUIET = {
 }
 
 
-def new_seat(name: str, port: int, adjudicates: bool = False) -> Seat:
+def new_account(name: str, port: int, adjudicates: bool = False) -> AnnotatorAccount:
     """An account that the server makes when it starts first."""
-    return Seat(
+    return AnnotatorAccount(
         name=name,
-        url=address(port),
+        url=server_url(port),
         token=secrets.token_hex(20),
         email=f"{name}@qreal.local",
         password=secrets.token_urlsafe(9),
@@ -56,13 +56,15 @@ def new_seat(name: str, port: int, adjudicates: bool = False) -> Seat:
     )
 
 
-def address(port: int) -> str:
+def server_url(port: int) -> str:
     """Of a server on this machine, for programs on this machine."""
     return f"http://{LOOPBACK}:{port}"
 
 
 @contextmanager
-def serving(program: Path, seats: Sequence[Seat], folder: Path, media: Path, host: str) -> Iterator[None]:
+def run_servers(
+    program: Path, seats: Sequence[AnnotatorAccount], folder: Path, media: Path, host: str
+) -> Iterator[None]:
     """The servers of all seats, ready to be used. What a killed program has left running is ended first.
 
     Args:
@@ -74,7 +76,7 @@ def serving(program: Path, seats: Sequence[Seat], folder: Path, media: Path, hos
     """
     media.mkdir(parents=True, exist_ok=True)
     _make_databases(program, [folder / seat.name for seat in seats], folder / ".blank")
-    started: list[tuple[Seat, subprocess.Popen[bytes]]] = []
+    started: list[tuple[AnnotatorAccount, subprocess.Popen[bytes]]] = []
     try:
         for seat in seats:
             _end_leftover(folder / seat.name)
@@ -108,7 +110,7 @@ def _make_databases(program: Path, folders: Sequence[Path], blank: Path) -> None
     shutil.rmtree(blank)
 
 
-def _start(program: Path, seat: Seat, folder: Path, media: Path, host: str) -> subprocess.Popen[bytes]:
+def _start(program: Path, seat: AnnotatorAccount, folder: Path, media: Path, host: str) -> subprocess.Popen[bytes]:
     port = int(seat.url.rpartition(":")[2])
     if _is_taken(port):
         raise AnnotationError(
@@ -179,7 +181,7 @@ def _log(folder: Path) -> IO[bytes]:
     return (folder / "server.log").open("ab")
 
 
-def _wait(seat: Seat, process: subprocess.Popen[bytes], folder: Path, end: float) -> None:
+def _wait(seat: AnnotatorAccount, process: subprocess.Popen[bytes], folder: Path, end: float) -> None:
     while not _is_up(seat):
         if process.poll() is not None or time.monotonic() > end:
             state = "ended" if process.poll() is not None else f"does not answer after {_WAIT_S:.0f} s"
@@ -194,7 +196,7 @@ def _last_words(folder: Path, keys: Sequence[str]) -> str:
     return f"{log} ends with: " + " | ".join(without_key(said, *own_keys(*keys)))
 
 
-def _is_up(seat: Seat) -> bool:
+def _is_up(seat: AnnotatorAccount) -> bool:
     """Whether the seat's own server answers: its token is known there."""
     try:
         with seat.client(_PROBE_S) as client:

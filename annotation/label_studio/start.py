@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 from annotation.errors import AnnotationError
 from annotation.label_studio.client import LabelStudio
 from annotation.label_studio.media import FOLDER
-from annotation.label_studio.page import label_config
-from annotation.label_studio.server import address, new_seat
+from annotation.label_studio.page import build_page
+from annotation.label_studio.server import new_account, server_url
 from annotation.label_studio.workplace import (
-    Seat,
+    AnnotatorAccount,
     Workplace,
-    check_names,
-    checked_token,
-    checked_url,
+    check_annotators,
+    check_token,
+    check_url,
     has_workplace,
     load_workplace,
-    local_media,
+    local_media_url,
     media_folder,
     run_id_of,
     save_workplace,
@@ -34,7 +34,7 @@ _ADAPTIVE = 3
 
 
 @dataclass(frozen=True)
-class Team:
+class TeamServers:
     """Servers that are there already."""
 
     urls: Mapping[str, str]
@@ -46,14 +46,14 @@ class Team:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SetupRequest:
     """What a user asks for."""
 
     names: Sequence[str]
     adjudicator: str | None = None
     port: int | None = None
     """Of the first own server; None for the one there is, or 8080."""
-    team: Team | None = None
+    team: TeamServers | None = None
     adaptive: bool | None = None
     """None for as it is."""
 
@@ -64,14 +64,14 @@ class Wanted:
         return [*((name, False) for name in self.names), *last]
 
 
-def set_up(run: RunFolder, wanted: Wanted) -> Workplace:
+def set_up(run: RunFolder, wanted: SetupRequest) -> Workplace:
     """The run's workplace, made when there is none. Ports, tokens and addresses of one that is there can be changed, an
     adjudicator added; its people stay.
 
     Raises:
         AnnotationError: names or addresses are not as expected, or other people verify this run.
     """
-    check_names(wanted.names, wanted.adjudicator)
+    check_annotators(wanted.names, wanted.adjudicator)
     there = load_workplace(run) if has_workplace(run) else None
     if there is not None:
         _check_people(run, there, wanted)
@@ -89,7 +89,7 @@ def set_up(run: RunFolder, wanted: Wanted) -> Workplace:
     return made
 
 
-def _own(run: RunFolder, wanted: Wanted, there: Workplace | None) -> Workplace:
+def _own(run: RunFolder, wanted: SetupRequest, there: Workplace | None) -> Workplace:
     if there is not None and not there.own:
         if wanted.port is not None:
             raise AnnotationError(f"{run.path} is verified on a team's servers; --port is for servers of the run's own")
@@ -98,15 +98,15 @@ def _own(run: RunFolder, wanted: Wanted, there: Workplace | None) -> Workplace:
     _check_no_accounts(run, [name for name, _ in wanted.everybody if name not in old])
     first = wanted.port or (int(there.seats[0].url.rpartition(":")[2]) if there is not None else PORT)
     seats = tuple(
-        replace(old[name], url=address(first + n)) if name in old else new_seat(name, first + n, adjudicates)
+        replace(old[name], url=server_url(first + n)) if name in old else new_account(name, first + n, adjudicates)
         for n, (name, adjudicates) in enumerate(wanted.everybody)
     )
     if there is None:
-        return Workplace(run_id_of(run), True, local_media(), False, seats)
+        return Workplace(run_id_of(run), True, local_media_url(), False, seats)
     return replace(there, seats=seats)
 
 
-def _of_team(run: RunFolder, wanted: Wanted, team: Team, there: Workplace | None) -> Workplace:
+def _of_team(run: RunFolder, wanted: SetupRequest, team: TeamServers, there: Workplace | None) -> Workplace:
     if there is not None and there.own:
         raise AnnotationError(
             f"{run.path} is verified on servers of its own; --url is for a run that nobody verifies yet"
@@ -117,16 +117,18 @@ def _of_team(run: RunFolder, wanted: Wanted, team: Team, there: Workplace | None
         if name in old and name not in team.urls:
             seats.append(old[name])
             continue
-        url, token = checked_url(team.urls[name]), checked_token(team.tokens[name], name)
+        url, token = check_url(team.urls[name]), check_token(team.tokens[name], name)
         same = old.get(name) if name in old and old[name].url == url else None
-        seats.append(replace(same, token=token) if same else Seat(name, url, token, adjudicates=adjudicates))
-    media = checked_url(team.media_url) + "/"
+        seats.append(
+            replace(same, token=token) if same else AnnotatorAccount(name, url, token, adjudicates=adjudicates)
+        )
+    media = check_url(team.media_url) + "/"
     if there is None:
         return Workplace(run_id_of(run), False, media, False, tuple(seats))
     return replace(there, media=media, seats=tuple(seats))
 
 
-def _check_people(run: RunFolder, there: Workplace, wanted: Wanted) -> None:
+def _check_people(run: RunFolder, there: Workplace, wanted: SetupRequest) -> None:
     known = ",".join(seat.name for seat in there.annotators)
     if known != ",".join(wanted.names):
         raise AnnotationError(f"{run.path} is verified by {known}; give --annotators {known}, or another run")
@@ -152,7 +154,7 @@ def make_projects(run: RunFolder, workplace: Workplace, record: VoteRecord) -> W
         AnnotationError: a server fails.
     """
     for seat in workplace.seats:
-        page = label_config(adjudicating=seat.adjudicates)
+        page = build_page(adjudicating=seat.adjudicates)
         with seat.client() as client:
             client.who_am_i()
             project = seat.project_id
@@ -169,7 +171,7 @@ def make_projects(run: RunFolder, workplace: Workplace, record: VoteRecord) -> W
     return workplace
 
 
-def who_sees_whom(workplace: Workplace) -> list[tuple[str, str]]:
+def find_shared_projects(workplace: Workplace) -> list[tuple[str, str]]:
     """Pairs of people of one server of whom the first can open the second's project with the first's own account.
     Where people have servers of their own no token is tried: none is sent to a server that it is not of."""
     found = []

@@ -15,9 +15,9 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from annotation.errors import first_fault
 from annotation.label_studio.page import DROP, LABEL, PART
-from annotation.label_studio.submitted_box import Number, finite, read_box
-from annotation.label_studio.submitted_results import Results
-from annotation.label_studio.tasks import Size
+from annotation.label_studio.submitted_box import Number, read_submitted_box, to_finite
+from annotation.label_studio.submitted_results import SubmittedResults
+from annotation.label_studio.tasks import StoredSize
 from annotation.merging.votes import DROP_REASONS, Vote
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension
 from qreal_tasks.text.one_line import one_line
@@ -53,7 +53,7 @@ class Submission:
         return task if self.entity_id is None else f"{task}, {one_line(self.entity_id, _MOST_SAID)}"
 
 
-def utc(said: object) -> str:
+def to_utc(said: object) -> str:
     """A time in ISO 8601, always in UTC with microseconds, so that texts sort as times do.
 
     Raises:
@@ -68,7 +68,7 @@ def utc(said: object) -> str:
 
 
 _Id = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
-_Moment = Annotated[str, BeforeValidator(utc)]
+_Moment = Annotated[str, BeforeValidator(to_utc)]
 
 
 class _Data(BaseModel):
@@ -110,12 +110,12 @@ class _Annotation(BaseModel):
     @property
     def seconds(self) -> float | None:
         """Spent on it; None where the page has not measured it."""
-        seconds = finite(self.lead_time)
+        seconds = to_finite(self.lead_time)
         return None if seconds is None or seconds < 0 else seconds
 
 
 def read_task(
-    task: object, annotator: str, run_id: str, sizes: Mapping[str, Size], account: int | None = None
+    task: object, annotator: str, run_id: str, sizes: Mapping[str, StoredSize], account: int | None = None
 ) -> Submission:
     """What was submitted for a task. It raises nothing, whatever the task holds.
 
@@ -128,7 +128,7 @@ def read_task(
         account: of the annotator; what others submitted is no vote of theirs. None where that is not known.
     """
     number = _number_of(task)
-    if not is_of_run(task, run_id):
+    if not belongs_to_run(task, run_id):
         return Submission(number, reason=f"is no task of this run, {FOREIGN}")
     try:
         known = _checked(_Task, task)
@@ -147,13 +147,13 @@ def read_task(
     return replace(found, vote=vote, note=_said(note))
 
 
-def is_of_run(task: object, run_id: str) -> bool:
+def belongs_to_run(task: object, run_id: str) -> bool:
     """Whether a task was made for the run."""
     data = task.get("data") if isinstance(task, Mapping) else None
     return isinstance(data, Mapping) and data.get("run") == run_id
 
 
-def form_of(task: Json) -> tuple[str, str] | None:
+def read_form_of_task(task: Json) -> tuple[str, str] | None:
     """Entity and digest of the form that a task lays before somebody; None where that cannot be read."""
     try:
         data = _checked(_Data, task.get("data"))
@@ -163,11 +163,11 @@ def form_of(task: Json) -> tuple[str, str] | None:
     return data.entity_id, data.form
 
 
-def withdrawn(vote: Vote, at: str) -> Vote:
+def withdraw(vote: Vote, at: str) -> Vote:
     """What is recorded when somebody has deleted a vote.
 
     Args:
-        at: when, as ``utc`` gives it.
+        at: when, as ``to_utc`` gives it.
     """
     return replace(vote, withdrawn=True, updated_at=at)
 
@@ -200,10 +200,10 @@ def _newest(annotations: Sequence[object], annotator: str, account: int | None) 
 
 
 def _vote(
-    annotation: _Annotation, data: _Data, drafted: _Shown, annotator: str, sizes: Mapping[str, Size]
+    annotation: _Annotation, data: _Data, drafted: _Shown, annotator: str, sizes: Mapping[str, StoredSize]
 ) -> tuple[Vote, str]:
     """The vote, and what is to be noted about it."""
-    said = Results(annotation.result or ())
+    said = SubmittedResults(annotation.result or ())
     size = sizes.get(data.entity_id.rpartition("#")[0])
     if size is None:
         raise ValueError("the run holds no picture of it")
@@ -215,7 +215,7 @@ def _vote(
     label = said.text(LABEL)
     if not label:
         raise ValueError("the label is empty, expected what the entity is")
-    box = read_box(said.boxes, drafted.bbox_px, size)
+    box = read_submitted_box(said.boxes, drafted.bbox_px, size)
     parts = {part: said.text(f"{PART}{n}") or None for n, part in enumerate(BODY_PARTS)}
     vote = Vote(
         annotator=annotator,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, Field, ValidationError
 
 from annotation.errors import first_fault
-from annotation.label_studio.tasks import Size
+from annotation.label_studio.tasks import StoredSize
 
 _UNCHANGED_PX = 0.01
 """Percentages of Label Studio come back with other last digits."""
@@ -45,7 +45,9 @@ class SubmittedBox(NamedTuple):
     """Empty where nothing was out of the ordinary."""
 
 
-def read_box(results: Sequence[Mapping[str, Any]], drafted_px: Sequence[float], size: Size) -> SubmittedBox:
+def read_submitted_box(
+    results: Sequence[Mapping[str, Any]], drafted_px: Sequence[float], size: StoredSize
+) -> SubmittedBox:
     """The box as people saw it, cut at the edges; one that was left as drafted is the drafted one to the last bit.
 
     Label Studio's numbers are percent of the picture on the screen, so they are taken of the stored picture, whose size
@@ -92,7 +94,7 @@ def read_box(results: Sequence[Mapping[str, Any]], drafted_px: Sequence[float], 
     return SubmittedBox(box, _about_size(results[0], size))
 
 
-def finite(said: object) -> float | None:
+def to_finite(said: object) -> float | None:
     """A finite number as it stands; None for anything else."""
     try:
         number = float(said) if isinstance(said, int | float) and not isinstance(said, bool) else math.nan
@@ -106,7 +108,7 @@ def _is_turned(degrees: float | None) -> bool:
     return degrees is not None and abs(math.remainder(degrees, 360)) > _UNTURNED_DEGREES
 
 
-def _is_no_percent(box: _Rectangle, drafted_px: Sequence[float], size: Size) -> bool:
+def _is_no_percent(box: _Rectangle, drafted_px: Sequence[float], size: StoredSize) -> bool:
     """Whether the numbers are larger than percent can be, or 100 times those of the drafted box, however small."""
     if max(box.numbers) > _MOST_PERCENT:
         return True
@@ -117,9 +119,9 @@ def _is_no_percent(box: _Rectangle, drafted_px: Sequence[float], size: Size) -> 
     )
 
 
-def _about_size(result: Mapping[str, Any], size: Size) -> str:
+def _about_size(result: Mapping[str, Any], size: StoredSize) -> str:
     """What is to be said when the browser named another size; one that is no number says nothing."""
-    width, height = (finite(result.get(f"original_{side}")) for side in ("width", "height"))
+    width, height = (to_finite(result.get(f"original_{side}")) for side in ("width", "height"))
     if width in (None, size.width) and height in (None, size.height):
         return ""
     named = " x ".join("?" if side is None else f"{side:g}" for side in (width, height))

@@ -16,7 +16,7 @@ _NAMES |= {f"{PART}{number}" for number in range(len(BODY_PARTS))}
 """What the page asks for."""
 
 
-class Results:
+class SubmittedResults:
     """What was submitted for every element of the page.
 
     Raises:

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from annotation.label_studio.page import KEYS
-from annotation.label_studio.progress import TYPICAL_S, Standing
+from annotation.label_studio.progress import TYPICAL_S, AnnotatorProgress
 from annotation.label_studio.server import EVERYWHERE, LOOPBACK
 from annotation.label_studio.workplace import Workplace
 from qreal_tasks.console.terminal import console, echo
 
 
-def show_seats(workplace: Workplace, host: str) -> None:
+def print_accounts(workplace: Workplace, host: str) -> None:
     """Who works where, and how to get in; in lines, which no narrow terminal cuts.
 
     Args:
@@ -31,7 +31,7 @@ def show_seats(workplace: Workplace, host: str) -> None:
     echo(f"\nKeys: 1 to 6 say Yes to the six questions, a s d f g h say No, z x c drop the entity. {KEYS}\n")
 
 
-def print_standings(standings: Sequence[Standing]) -> None:
+def print_progress(standings: Sequence[AnnotatorProgress]) -> None:
     """How far each person has come."""
     numbers = ("answered", "of", "dropped", "changed", "seconds each", "hours left")
     table = Table("person", *numbers, title="Verification, as pulled last", title_justify="left")

@@ -28,7 +28,7 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 
 
 @dataclass(frozen=True)
-class Seat:
+class AnnotatorAccount:
     """One annotator's place: an account, on the run's own servers one of a server that nobody else uses."""
 
     name: str
@@ -61,17 +61,17 @@ class Workplace:
     """What the address of a picture begins with."""
     adaptive: bool
     """An entity is laid before two people first."""
-    seats: tuple[Seat, ...]
+    seats: tuple[AnnotatorAccount, ...]
 
     @property
-    def annotators(self) -> tuple[Seat, ...]:
+    def annotators(self) -> tuple[AnnotatorAccount, ...]:
         return tuple(seat for seat in self.seats if not seat.adjudicates)
 
     @property
-    def adjudicator(self) -> Seat | None:
+    def adjudicator(self) -> AnnotatorAccount | None:
         return next((seat for seat in self.seats if seat.adjudicates), None)
 
-    def with_seat(self, changed: Seat) -> Workplace:
+    def with_seat(self, changed: AnnotatorAccount) -> Workplace:
         """The same with the seat of that name in the place of the old one."""
         return replace(self, seats=tuple(changed if seat.name == changed.name else seat for seat in self.seats))
 
@@ -95,12 +95,12 @@ def run_id_of(run: RunFolder) -> str:
     return hashlib.sha256(run.inputs_digest.encode()).hexdigest()[:16]
 
 
-def local_media() -> str:
+def local_media_url() -> str:
     """Of a server that reads the pictures from its own disk."""
     return f"/data/local-files/?d={FOLDER}/"
 
 
-def check_names(names: Sequence[str], adjudicator: str | None) -> None:
+def check_annotators(names: Sequence[str], adjudicator: str | None) -> None:
     """Whether these people can verify a run.
 
     Raises:
@@ -127,7 +127,7 @@ def load_workplace(run: RunFolder) -> Workplace:
         said = json.loads(read_text(path))
         if said["form"] != _FORM:
             raise ValueError(f"form {said['form']}, expected {_FORM}")
-        seats = tuple(Seat(**seat) for seat in said["seats"])
+        seats = tuple(AnnotatorAccount(**seat) for seat in said["seats"])
         found = Workplace(said["run_id"], said["own"], said["media"], said["adaptive"], seats)
     except FileNotFoundError:
         raise AnnotationError(
@@ -152,7 +152,7 @@ def save_workplace(run: RunFolder, workplace: Workplace) -> None:
     write_whole(path, json.dumps({"form": _FORM, **asdict(workplace)}, indent=2), private=True, sync=True)
 
 
-def checked_url(url: str) -> str:
+def check_url(url: str) -> str:
     """An address of a server.
 
     Raises:
@@ -163,7 +163,7 @@ def checked_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def checked_token(token: str, name: str) -> str:
+def check_token(token: str, name: str) -> str:
     """A token of an account.
 
     Raises:
@@ -175,7 +175,7 @@ def checked_token(token: str, name: str) -> str:
 
 
 @contextmanager
-def alone(run: RunFolder, what: str) -> Iterator[None]:
+def lock_workplace(run: RunFolder, what: str) -> Iterator[None]:
     """While the block lasts no other program starts servers or lays entities before people.
 
     Raises:

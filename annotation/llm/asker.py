@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import Any
 
-from annotation.config import Config
+from annotation.config import AnnotationConfig
 from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
 from annotation.llm.outcome import Outcome, given_up, outcome_of
@@ -23,13 +23,13 @@ from qreal_tasks.llm.usage import Usage
 DIALECT_LOGPROBS = 20
 
 
-def dialect_of(config: Config) -> Dialect:
+def dialect_of(config: AnnotationConfig) -> Dialect:
     """The optional parameters that requests of this config carry."""
     model = config.language_model
     return Dialect("max_tokens", DIALECT_LOGPROBS, model.temperature, model.seed, "json_schema")
 
 
-def check_dialect(config: Config, dialect: Dialect) -> None:
+def check_dialect(config: AnnotationConfig, dialect: Dialect) -> None:
     """An answer is kept under its temperature and seed: they are sent, or the run stops.
 
     Raises:
@@ -51,7 +51,7 @@ class Asker:
     as None; those under way end by themselves and are kept.
     """
 
-    def __init__(self, config: Config, calls: CallRecord, budget: Budget, api_key: str | None = None) -> None:
+    def __init__(self, config: AnnotationConfig, calls: CallRecord, budget: Budget, api_key: str | None = None) -> None:
         self._config, self._calls, self._budget, self._api_key = config, calls, budget, api_key
         self._client: ChatClient | None = None
         self.stopped: StoppedRun | None = None

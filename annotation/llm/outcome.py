@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from annotation.errors import first_fault
 from annotation.llm.replies import Form
 from annotation.run.schemas import State
-from annotation.status.reasons import told
+from annotation.status.reasons import describe_failure
 from qreal_tasks.answers.json.only import only_json
 from qreal_tasks.answers.spoken import Reason, spoken
 from qreal_tasks.llm.completions import OUT_OF_TOKENS, REFUSED, is_cut_off, read
@@ -65,7 +65,7 @@ def given_up(verdict: Verdict) -> Outcome:
     said = verdict.message
     for repeated in (verdict.reason, f"{verdict.reason.removeprefix('status ')}: "):
         said = said.removeprefix(repeated)
-    return Outcome(State.FAILED, told(verdict.reason, said.strip(" ()")))
+    return Outcome(State.FAILED, describe_failure(verdict.reason, said.strip(" ()")))
 
 
 def _unfinished(response: Response, form: Form, is_cut: bool) -> str | None:
@@ -74,7 +74,7 @@ def _unfinished(response: Response, form: Form, is_cut: bool) -> str | None:
         return None
     reasons = response.unanswered == OUT_OF_TOKENS or spoken(response.text).reason is Reason.UNFINISHED_REASONING
     if reasons and not is_cut:
-        return told("ends inside its reasoning", response.text)
+        return describe_failure("ends inside its reasoning", response.text)
     if reasons:
         return f"cut off at {form.max_tokens} tokens inside its reasoning; raise max_tokens, or turn reasoning off"
     return f"cut off at {form.max_tokens} tokens; raise max_tokens" if is_cut and not form.choices else None
@@ -93,7 +93,7 @@ def _formed(text: str, form: Form, by: tuple[str | None, str | None]) -> Outcome
         why = f"no JSON: {error}"
     else:
         return Outcome(State.DONE, "", said.model_dump(mode="json"), *by)
-    return Outcome(State.FAILED, told(f"reply not as asked ({why})", text), None, *by)
+    return Outcome(State.FAILED, describe_failure(f"reply not as asked ({why})", text), None, *by)
 
 
 def _scored(response: Response, form: Form, by: tuple[str | None, str | None]) -> Outcome:
@@ -103,7 +103,7 @@ def _scored(response: Response, form: Form, by: tuple[str | None, str | None]) -
         word = spoken(response.text).text.strip().strip(".").casefold()
         p = tuple(float(choice.casefold() == word) for choice in form.choices)
     if not any(p):
-        return Outcome(State.FAILED, told(f"none of {', '.join(form.choices)}", response.text), None, *by)
+        return Outcome(State.FAILED, describe_failure(f"none of {', '.join(form.choices)}", response.text), None, *by)
     return Outcome(State.DONE, "", list(p), *by)
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from annotation.merging.alpha import Agreement, FloatArray, Share, Votes
-from annotation.merging.forms import Form
+from annotation.merging.alpha import AgreementMeasures, FloatArray, Share, VoteTable
+from annotation.merging.forms import DraftForm
 from annotation.merging.majority import LIKE_DRAFT_IOU
-from annotation.merging.texts import plain, plain_label
+from annotation.merging.texts import collapse_blanks, normalize_label
 from annotation.merging.votes import Vote
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension
 from qreal_tasks.boxes import iou_matrix
@@ -27,7 +27,7 @@ Changed = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
-class OnQuestion:
+class QuestionAgreement:
     """One question, over all people."""
 
     name: str
@@ -42,7 +42,7 @@ class OnQuestion:
 
 
 @dataclass(frozen=True)
-class Annotator:
+class AnnotatorAgreement:
     """One person."""
 
     name: str
@@ -63,14 +63,14 @@ class AgreementReport:
     entities: int
     images: int
     votes: int
-    questions: tuple[OnQuestion, ...]
-    annotators: tuple[Annotator, ...]
+    questions: tuple[QuestionAgreement, ...]
+    annotators: tuple[AnnotatorAgreement, ...]
     independent_only: bool
     """Agreement between people counts some of the votes only: those that did not depend on others'."""
 
 
-def agreement_of(
-    forms: Mapping[str, Form],
+def measure_agreement(
+    forms: Mapping[str, DraftForm],
     votes: Mapping[str, Sequence[Vote]],
     *,
     independent: Mapping[str, Sequence[Vote]] | None = None,
@@ -90,8 +90,8 @@ def agreement_of(
     names = sorted({vote.annotator for entity in entities for vote in votes[entity]})
     images = tuple(forms[entity].image_id for entity in entities)
     counted = votes if independent is None else independent
-    tables = {name: Votes(images, _table(entities, names, votes, _reader(name))) for name in ASKED}
-    measured = {name: Votes(images, _table(entities, names, counted, _reader(name))) for name in ASKED}
+    tables = {name: VoteTable(images, _table(entities, names, votes, _reader(name))) for name in ASKED}
+    measured = {name: VoteTable(images, _table(entities, names, counted, _reader(name))) for name in ASKED}
     drafted = [forms[entity] for entity in entities]
     questions = tuple(_question(name, tables[name], measured[name], drafted, resamples, seed) for name in ASKED)
     cast = [vote for entity in entities for vote in votes[entity]]
@@ -103,8 +103,10 @@ def agreement_of(
     return AgreementReport(len(entities), len(set(images)), len(cast), questions, people, some_only)
 
 
-def _question(name: str, table: Votes, measured: Votes, forms: Sequence[Form], resamples: int, seed: int) -> OnQuestion:
-    agreement = Agreement(measured)
+def _question(
+    name: str, table: VoteTable, measured: VoteTable, forms: Sequence[DraftForm], resamples: int, seed: int
+) -> QuestionAgreement:
+    agreement = AgreementMeasures(measured)
     measures = intervals(agreement, resamples=resamples, seed=seed)
     machine, machine_n = None, 0
     if name != DROP:
@@ -112,10 +114,10 @@ def _question(name: str, table: Votes, measured: Votes, forms: Sequence[Form], r
         equal = np.where(np.isnan(table.majority), np.nan, said == table.majority)
         share = Share(table.image_ids, equal)
         machine, machine_n = intervals(share, resamples=resamples, seed=seed)["share"], share.n
-    return OnQuestion(name, agreement.entities, agreement.votes, measures, machine, machine_n)
+    return QuestionAgreement(name, agreement.entities, agreement.votes, measures, machine, machine_n)
 
 
-def _annotator(place: int, name: str, tables: Mapping[str, Votes], votes: Sequence[Vote]) -> Annotator:
+def _annotator(place: int, name: str, tables: Mapping[str, VoteTable], votes: Sequence[Vote]) -> AnnotatorAgreement:
     with_majority, yes = {}, {}
     for question, table in tables.items():
         mine, majority = table.values[:, place], table.majority
@@ -123,7 +125,7 @@ def _annotator(place: int, name: str, tables: Mapping[str, Votes], votes: Sequen
         with_majority[question] = _mean(mine[both] == majority[both])
         yes[question] = _mean(mine[~np.isnan(mine)])
     seconds = [vote.seconds for vote in votes if vote.seconds is not None]
-    return Annotator(
+    return AnnotatorAgreement(
         name,
         len(votes),
         sum(vote.drop is not None for vote in votes),
@@ -142,7 +144,7 @@ def _changed(votes: Sequence[Vote]) -> Changed:
 
     with_parts = [vote for vote in votes if vote.shown["parts"] is not None]
     return {
-        "label": share(lambda vote: plain_label(vote.label) != plain_label(vote.shown["label"])),
+        "label": share(lambda vote: normalize_label(vote.label) != normalize_label(vote.shown["label"])),
         "box": share(lambda vote: iou_matrix([vote.bbox_px], [vote.shown["bbox_px"]])[0, 0] < LIKE_DRAFT_IOU),
         **{f"{dimension}_description": share(_edits(str(dimension))) for dimension in Dimension},
         "parts": share(_edited_parts, with_parts),
@@ -150,12 +152,14 @@ def _changed(votes: Sequence[Vote]) -> Changed:
 
 
 def _edits(dimension: str) -> Callable[[Vote], bool]:
-    return lambda vote: plain(vote.descriptions[dimension]) != plain(vote.shown["descriptions"][dimension])
+    return lambda vote: (
+        collapse_blanks(vote.descriptions[dimension]) != collapse_blanks(vote.shown["descriptions"][dimension])
+    )
 
 
 def _edited_parts(vote: Vote) -> bool:
     said, shown = vote.parts or {}, vote.shown["parts"]
-    return any(plain(said.get(part) or "") != plain(shown.get(part) or "") for part in BODY_PARTS)
+    return any(collapse_blanks(said.get(part) or "") != collapse_blanks(shown.get(part) or "") for part in BODY_PARTS)
 
 
 def _reader(name: str) -> Callable[[Vote], float]:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from annotation.merging.agreement import ASKED, DROP, AgreementReport, OnQuestion
+from annotation.merging.agreement import ASKED, DROP, AgreementReport, QuestionAgreement
 from qreal_tasks.benchmark import QUESTIONS
 from qreal_tasks.metrics.bootstrap import LEVEL, Estimate
 from qreal_tasks.pages.environment import page_environment, write_page
@@ -37,11 +37,11 @@ def write_agreement(report: AgreementReport, counts: dict[str, int], name: str, 
     )
     folder.mkdir(parents=True, exist_ok=True)
     write_page(page, html)
-    write_page(data, json.dumps(as_json(report, counts), indent=2, allow_nan=False) + "\n")
+    write_page(data, json.dumps(report_to_json(report, counts), indent=2, allow_nan=False) + "\n")
     return page, data
 
 
-def as_json(report: AgreementReport, counts: dict[str, int]) -> dict[str, Any]:
+def report_to_json(report: AgreementReport, counts: dict[str, int]) -> dict[str, Any]:
     """What is undefined is null."""
     return {
         "entities_by_state": counts,
@@ -50,12 +50,12 @@ def as_json(report: AgreementReport, counts: dict[str, int]) -> dict[str, Any]:
         "votes": report.votes,
         "independent_votes_only": report.independent_only,
         "interval_level": LEVEL,
-        "questions": [question_json(question) for question in report.questions],
+        "questions": [question_to_json(question) for question in report.questions],
         "annotators": [asdict(one) for one in report.annotators],
     }
 
 
-def question_json(question: OnQuestion) -> dict[str, Any]:
+def question_to_json(question: QuestionAgreement) -> dict[str, Any]:
     """One question, without names of people."""
     return {
         "name": question.name,

@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float64]
 MEASURES = ("percent_agreement", "unanimous", "alpha", "prevalence")
 
 
-def coincidences(counts: ArrayLike) -> FloatArray:
+def coincidence_matrices(counts: ArrayLike) -> FloatArray:
     """Krippendorff's coincidence matrix of every unit.
 
     A unit with m votes adds ``n_c n_k / (m - 1)`` for values c and k, ``n_c (n_c - 1) / (m - 1)`` for c = k, and
@@ -35,7 +35,7 @@ def coincidences(counts: ArrayLike) -> FloatArray:
     return np.asarray(pairs / np.where(votes > 1, votes - 1, np.inf)[:, None, None])
 
 
-def alpha_of(coincidence: ArrayLike) -> FloatArray:
+def krippendorff_alpha(coincidence: ArrayLike) -> FloatArray:
     """Krippendorff's alpha for nominal values: ``1 - (n - 1) sum_{c != k} o_ck / sum_{c != k} n_c n_k``.
 
     Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), section C.
@@ -63,7 +63,7 @@ def alpha_of(coincidence: ArrayLike) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class Votes:
+class VoteTable:
     """Yes/No votes, or drop/keep, on entities.
 
     ``values`` is (entities, annotators): 1 for Yes, 0 for No, nan where there is no vote.
@@ -85,16 +85,16 @@ class Votes:
         return np.where(yes == no, np.nan, (yes > no).astype(np.float64))
 
 
-class Agreement:
+class AgreementMeasures:
     """All four measures of one question, as the bootstrap takes them.
 
     - ``percent_agreement``: pairs of votes on one entity that are equal, of all such pairs
     - ``unanimous``: entities whose votes are all equal, of those with at least two
-    - ``alpha``: ``alpha_of``
+    - ``alpha``: ``krippendorff_alpha``
     - ``prevalence``: share of Yes among all votes
     """
 
-    def __init__(self, votes: Votes) -> None:
+    def __init__(self, votes: VoteTable) -> None:
         self.image_ids = tuple(dict.fromkeys(votes.image_ids))
         counts = votes.counts
         m = counts.sum(axis=1)
@@ -107,16 +107,16 @@ class Agreement:
             several.astype(np.float64),
             counts[:, 1],
             m,
-            *coincidences(counts).reshape(len(m), 4).T,
+            *coincidence_matrices(counts).reshape(len(m), 4).T,
         ]
-        self._sums = per_image(self.image_ids, votes.image_ids, np.stack(columns, axis=1))
+        self._sums = sum_per_image(self.image_ids, votes.image_ids, np.stack(columns, axis=1))
         self.entities = int(several.sum())
         """With at least two votes."""
         self.votes = int(m.sum())
 
     def point(self) -> Mapping[str, float | None]:
         """Every measure, each image counted once."""
-        return {name: defined(value) for name, value in self._of(self._sums.sum(axis=0)[None]).items()}
+        return {name: to_optional(value) for name, value in self._of(self._sums.sum(axis=0)[None]).items()}
 
     def resampled(self, weights: FloatArray) -> Mapping[str, FloatArray]:
         """(n_resamples, n_images) weights to (n_resamples,) a measure."""
@@ -125,10 +125,10 @@ class Agreement:
     def _of(self, sums: FloatArray) -> dict[str, FloatArray]:
         equal, pairs, unanimous, several, yes, votes = sums[:, :6].T
         return {
-            "percent_agreement": ratio(equal, pairs),
-            "unanimous": ratio(unanimous, several),
-            "alpha": alpha_of(sums[:, 6:].reshape(-1, 2, 2)),
-            "prevalence": ratio(yes, votes),
+            "percent_agreement": divide(equal, pairs),
+            "unanimous": divide(unanimous, several),
+            "alpha": krippendorff_alpha(sums[:, 6:].reshape(-1, 2, 2)),
+            "prevalence": divide(yes, votes),
         }
 
 
@@ -141,20 +141,20 @@ class Share:
         asked = ~np.isnan(value)
         self.n = int(asked.sum())
         columns = np.stack([np.where(asked, value, 0.0), asked.astype(np.float64)], axis=1)
-        self._sums = per_image(self.image_ids, image_ids, columns)
+        self._sums = sum_per_image(self.image_ids, image_ids, columns)
 
     def point(self) -> Mapping[str, float | None]:
         """The share."""
         held, asked = self._sums.sum(axis=0)
-        return {"share": defined(ratio(held[None], asked[None]))}
+        return {"share": to_optional(divide(held[None], asked[None]))}
 
     def resampled(self, weights: FloatArray) -> Mapping[str, FloatArray]:
         """(n_resamples, n_images) weights to (n_resamples,)."""
         held, asked = (weights @ self._sums).T
-        return {"share": ratio(held, asked)}
+        return {"share": divide(held, asked)}
 
 
-def per_image(images: Sequence[str], image_ids: Sequence[str], columns: FloatArray) -> FloatArray:
+def sum_per_image(images: Sequence[str], image_ids: Sequence[str], columns: FloatArray) -> FloatArray:
     """(entities, k) summed to (images, k)."""
     place = {image: number for number, image in enumerate(images)}
     sums = np.zeros((len(images), columns.shape[1]))
@@ -162,11 +162,11 @@ def per_image(images: Sequence[str], image_ids: Sequence[str], columns: FloatArr
     return sums
 
 
-def ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+def divide(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
     """nan where nothing is divided by."""
     return np.divide(numerator, denominator, out=np.full_like(numerator, np.nan), where=denominator > 0)
 
 
-def defined(value: FloatArray) -> float | None:
+def to_optional(value: FloatArray) -> float | None:
     """The one number, or None."""
     return None if np.isnan(value[0]) else float(value[0])

@@ -21,15 +21,15 @@ from annotation.llm.outcome import Outcome
 from annotation.llm.prompts import Prompt, load_prompt, quoted
 from annotation.llm.replies import Form as ReplyForm
 from annotation.llm.request import Request
-from annotation.merging.merge import Conclusion, Merged
+from annotation.merging.merge import Conclusion, MergedEntity
 from annotation.merging.parts import (
     INTEGRATED_BY_MODEL,
     INTEGRATED_BY_RULE,
-    integrated_by_rule,
-    said_of_any,
-    texts_of,
+    describes_any_part,
+    integrate_by_rule,
+    part_texts,
 )
-from annotation.merging.texts import COMBINED_BY_MODEL, COMBINED_BY_RULE, Chosen
+from annotation.merging.texts import COMBINED_BY_MODEL, COMBINED_BY_RULE, MergedText
 from annotation.run.folder import RunFolder
 from annotation.run.schemas import State
 from qreal_tasks.benchmark import Dimension
@@ -42,10 +42,10 @@ _PARTS = "parts."
 
 
 @dataclass
-class Combined:
+class CombinedTexts:
     """Entities with their new texts, and the columns that say how they came about."""
 
-    merged: list[Merged]
+    merged: list[MergedEntity]
     notes: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By entity: ``notes`` and ``combine_call_keys``."""
     combined: int = 0
@@ -62,28 +62,28 @@ class _Wanted:
     request: Request
 
 
-def made_by(run: RunFolder) -> str:
+def describe_combiner(run: RunFolder) -> str:
     """The model and the prompts, as the merged file and the dataset card name them."""
     prompts = ", ".join(load_prompt(name).title for name in (_PROMPT, run.config.portraits.merge_prompt))
     return f"{shown(run.config.language_model.model)}; {prompts}"
 
 
-def to_combine(merged: Sequence[Merged]) -> int:
+def count_texts_to_combine(merged: Sequence[MergedEntity]) -> int:
     """How many texts a model is asked for."""
     final = [one for one in merged if one.state == Conclusion.FINAL]
     return sum(len(list(_several_edits(one))) + _integrates(one) for one in final)
 
 
-def combine(
-    run: RunFolder, merged: Sequence[Merged], max_cost_usd: float | None = None, api_key: str | None = None
-) -> Combined:
+def combine_by_model(
+    run: RunFolder, merged: Sequence[MergedEntity], max_cost_usd: float | None = None, api_key: str | None = None
+) -> CombinedTexts:
     """Ask about every final entity with several edits of a text, or with body parts to integrate.
 
     Raises:
         StoppedRun: the budget is reached, or no further request can succeed; what is answered is kept.
         AnnotationError: another program works on the run, or ``max_cost_usd`` is given without prices.
     """
-    done = Combined(list(merged))
+    done = CombinedTexts(list(merged))
     with alone(run), CallRecord(run.calls_path) as calls:
         spent = sum(stage.cost_usd for stage in calls.spent().values())
         asker = Asker(run.config, calls, Budget(max_cost_usd, run.config.language_model.prices, spent), api_key)
@@ -111,7 +111,7 @@ async def _answers(asker: Asker, requests: Sequence[Request]) -> Mapping[str, Ou
     return {**found, **{key: outcome for key, outcome in zip(left, said, strict=True) if outcome is not None}}
 
 
-def _several_edits(merged: Merged) -> Iterator[tuple[str, Chosen]]:
+def _several_edits(merged: MergedEntity) -> Iterator[tuple[str, MergedText]]:
     """Fields that the rule has combined."""
     descriptions = {f"{dimension}_description": text for dimension, text in merged.descriptions.items()}
     parts = {f"{_PARTS}{part}": text for part, text in (merged.parts or {}).items()}
@@ -120,7 +120,7 @@ def _several_edits(merged: Merged) -> Iterator[tuple[str, Chosen]]:
             yield name, text
 
 
-def _combining(run: RunFolder, place: int, merged: Merged) -> Iterator[_Wanted]:
+def _combining(run: RunFolder, place: int, merged: MergedEntity) -> Iterator[_Wanted]:
     prompt, form = load_prompt(_PROMPT), ReplyForm("combine", _MAX_TOKENS)
     for name, text in _several_edits(merged):
         about = name.removeprefix(_PARTS).removesuffix("_description").replace("_", " ")
@@ -129,12 +129,12 @@ def _combining(run: RunFolder, place: int, merged: Merged) -> Iterator[_Wanted]:
         yield _Wanted(place, name, COMBINED_BY_MODEL, _request(run, merged, form, prompt, user))
 
 
-def _integrates(merged: Merged) -> bool:
+def _integrates(merged: MergedEntity) -> bool:
     text = merged.descriptions[Dimension.PLAUSIBILITY]
-    return text is not None and text.rule == INTEGRATED_BY_RULE and said_of_any(merged.part_texts or {})
+    return text is not None and text.rule == INTEGRATED_BY_RULE and describes_any_part(merged.part_texts or {})
 
 
-def _integrating(run: RunFolder, place: int, merged: Merged) -> Iterator[_Wanted]:
+def _integrating(run: RunFolder, place: int, merged: MergedEntity) -> Iterator[_Wanted]:
     text = merged.descriptions[Dimension.PLAUSIBILITY]
     if text is None or not _integrates(merged):
         return
@@ -148,11 +148,11 @@ def _integrating(run: RunFolder, place: int, merged: Merged) -> Iterator[_Wanted
     yield _Wanted(place, name, INTEGRATED_BY_MODEL, _request(run, merged, form, prompt, user))
 
 
-def _request(run: RunFolder, merged: Merged, form: ReplyForm, prompt: Prompt, user: str) -> Request:
+def _request(run: RunFolder, merged: MergedEntity, form: ReplyForm, prompt: Prompt, user: str) -> Request:
     return Request(run.config.language_model, form, merged.entity_id, prompt.title, prompt.system, user)
 
 
-def _put(done: Combined, one: _Wanted, outcome: Outcome) -> None:
+def _put(done: CombinedTexts, one: _Wanted, outcome: Outcome) -> None:
     merged = done.merged[one.place]
     about = done.notes.setdefault(merged.entity_id, {"notes": "", "combine_call_keys": []})
     about["combine_call_keys"].append(one.request.key)
@@ -166,7 +166,7 @@ def _put(done: Combined, one: _Wanted, outcome: Outcome) -> None:
         about["notes"] = "; ".join(filter(None, (about["notes"], note)))
 
 
-def _with_text(merged: Merged, name: str, text: str, rule: str) -> Merged:
+def _with_text(merged: MergedEntity, name: str, text: str, rule: str) -> MergedEntity:
     """The entity with one text in the place of the rule's; a part's new text is in the rule's description too."""
     descriptions = dict(merged.descriptions)
     if not name.startswith(_PARTS):
@@ -178,11 +178,11 @@ def _with_text(merged: Merged, name: str, text: str, rule: str) -> Merged:
     parts[part] = _changed(parts[part], text, rule)
     whole = descriptions[Dimension.PLAUSIBILITY]
     if whole is not None and whole.rule == INTEGRATED_BY_RULE:
-        again = integrated_by_rule(texts_of(parts), whole.inputs)
+        again = integrate_by_rule(part_texts(parts), whole.inputs)
         descriptions[Dimension.PLAUSIBILITY] = replace(whole, text=again)
     return replace(merged, parts=parts, descriptions=descriptions)
 
 
-def _changed(chosen: Chosen | None, text: str, rule: str) -> Chosen:
+def _changed(chosen: MergedText | None, text: str, rule: str) -> MergedText:
     assert chosen is not None  # there was something to combine
     return replace(chosen, text=text, rule=rule)

@@ -10,7 +10,7 @@ from typing import Any
 
 from annotation.errors import AnnotationError
 from annotation.run.folder import RunFolder
-from annotation.stages.records import complete_drafts, drafted_descriptions
+from annotation.stages.records import choose_drafted_descriptions, load_complete_drafts
 from qreal_tasks.benchmark import QUESTION_NAMES
 
 Parts = Mapping[str, str | None]
@@ -18,7 +18,7 @@ Parts = Mapping[str, str | None]
 
 
 @dataclass(frozen=True)
-class Form:
+class DraftForm:
     """An entity as it was drafted."""
 
     entity_id: str
@@ -54,12 +54,12 @@ class Form:
         return hashlib.sha256(json.dumps([self.entity_id, self.shown], sort_keys=True).encode()).hexdigest()[:16]
 
 
-def forms_of_shard(run: RunFolder, shard: int) -> Iterator[Form]:
+def load_shard_forms(run: RunFolder, shard: int) -> Iterator[DraftForm]:
     """The forms of a shard, in the order of its drafts."""
-    for rows in complete_drafts(run, shard).values():
+    for rows in load_complete_drafts(run, shard).values():
         for row in rows:
-            drafted = drafted_descriptions(row)
-            yield Form(
+            drafted = choose_drafted_descriptions(row)
+            yield DraftForm(
                 **{name: row[name] for name in ("entity_id", "image_id", "prompt_id", "generator", "is_portrait")},
                 label=row["label"],
                 bbox_px=tuple(row["bbox"]),
@@ -70,7 +70,7 @@ def forms_of_shard(run: RunFolder, shard: int) -> Iterator[Form]:
             )
 
 
-def all_forms(run: RunFolder) -> dict[str, Form]:
+def load_forms(run: RunFolder) -> dict[str, DraftForm]:
     """Every form of a run, by entity.
 
     Raises:
@@ -81,7 +81,7 @@ def all_forms(run: RunFolder) -> dict[str, Form]:
             f"{run.path}: drafts of {len(missing)} of {len(run.shard_numbers)} shards are missing or out of date; "
             f"`qreal annotate run {run.path}` makes them"
         )
-    found = {form.entity_id: form for shard in run.shard_numbers for form in forms_of_shard(run, shard)}
+    found = {form.entity_id: form for shard in run.shard_numbers for form in load_shard_forms(run, shard)}
     if not found:
         raise AnnotationError(f"{run.path}: no entity has complete drafts; `qreal annotate status {run.path}` says why")
     return found

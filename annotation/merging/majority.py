@@ -8,8 +8,8 @@ from itertools import combinations
 
 import numpy as np
 
-from annotation.merging.forms import Form
-from annotation.merging.texts import plain, plain_label
+from annotation.merging.forms import DraftForm
+from annotation.merging.texts import collapse_blanks, normalize_label
 from annotation.merging.votes import Vote
 from qreal_tasks.boxes import iou_matrix
 
@@ -19,26 +19,26 @@ LIKE_OTHER_IOU = 0.8
 Box = tuple[float, float, float, float]
 
 
-def majority(said: Sequence[str]) -> str | None:
+def find_majority(said: Sequence[str]) -> str | None:
     """What more than half of them say."""
     counted = Counter(said).most_common(1)
     return counted[0][0] if counted and 2 * counted[0][1] > len(said) else None
 
 
-def majority_label(form: Form, votes: Sequence[Vote]) -> str | None:
+def majority_label(form: DraftForm, votes: Sequence[Vote]) -> str | None:
     """The draft as it stands when the majority means it, else the majority's most frequent spelling."""
-    label = majority([plain_label(vote.label) for vote in votes])
+    label = find_majority([normalize_label(vote.label) for vote in votes])
     if not label:
         return None
-    if label == plain_label(form.label):
+    if label == normalize_label(form.label):
         return form.label
-    spelt = Counter(plain(vote.label) for vote in votes if plain_label(vote.label) == label)
+    spelt = Counter(collapse_blanks(vote.label) for vote in votes if normalize_label(vote.label) == label)
     return spelt.most_common(1)[0][0]
 
 
-def majority_box(form: Form, votes: Sequence[Vote]) -> Box | None:
+def majority_box(form: DraftForm, votes: Sequence[Vote]) -> Box | None:
     """The draft's, a median, or None; as ``annotation.merging.merge`` says."""
-    boxes = [vote.bbox_px for vote in votes if area(vote.bbox_px) > 0]
+    boxes = [vote.bbox_px for vote in votes if box_area(vote.bbox_px) > 0]
     if not boxes:
         return None
     like_draft = (iou_matrix(boxes, [form.bbox_px])[:, 0] >= LIKE_DRAFT_IOU).sum()
@@ -58,5 +58,5 @@ def majority_box(form: Form, votes: Sequence[Vote]) -> Box | None:
     return None
 
 
-def area(box: Box) -> float:
+def box_area(box: Box) -> float:
     return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])

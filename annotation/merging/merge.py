@@ -22,17 +22,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from annotation.merging.forms import Form, Parts
-from annotation.merging.majority import Box, area, majority, majority_box, majority_label
-from annotation.merging.parts import integrated, texts_of
+from annotation.merging.forms import DraftForm, Parts
+from annotation.merging.majority import Box, box_area, find_majority, majority_box, majority_label
+from annotation.merging.parts import integrate_parts, part_texts
 from annotation.merging.texts import (
     ADJUDICATED,
     TAKEN_AWAY,
     UNCHANGED,
-    Chosen,
-    chosen_text,
-    plain,
-    said_anything,
+    MergedText,
+    collapse_blanks,
+    describes_something,
+    merge_texts,
 )
 from annotation.merging.votes import DROP_REASONS, Vote
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension, is_flawed, questions_of
@@ -43,13 +43,13 @@ class Conclusion(StrEnum):
 
     PENDING = "pending"
     CONFLICT = "conflict"
-    """Somebody must decide; ``Merged.conflicts`` says what."""
+    """Somebody must decide; ``MergedEntity.conflicts`` says what."""
     DROPPED = "dropped"
     FINAL = "final"
 
 
 @dataclass(frozen=True)
-class Merged:
+class MergedEntity:
     """One entity; what is not settled is None."""
 
     entity_id: str
@@ -60,21 +60,21 @@ class Merged:
     label: str | None
     bbox_px: Box | None
     answers: Mapping[str, str | None]
-    descriptions: Mapping[str, Chosen | None]
+    descriptions: Mapping[str, MergedText | None]
     """By dimension."""
-    parts: Mapping[str, Chosen] | None
+    parts: Mapping[str, MergedText] | None
     """By body part; None where the portrait protocol was not applied."""
     adjudicated_by: str | None = None
 
     @property
     def part_texts(self) -> Parts | None:
         """What is wrong with each body part, or None."""
-        return None if self.parts is None else texts_of(self.parts)
+        return None if self.parts is None else part_texts(self.parts)
 
 
-def merge(
-    form: Form, votes: Sequence[Vote], assigned: Collection[str], adjudicated: Vote | None, min_votes: int | None
-) -> Merged:
+def merge_votes(
+    form: DraftForm, votes: Sequence[Vote], assigned: Collection[str], adjudicated: Vote | None, min_votes: int | None
+) -> MergedEntity:
     """The rules of this module.
 
     Args:
@@ -96,7 +96,7 @@ def merge(
     return _kept(form, ordered, len(dropping))
 
 
-def unexplained(form: Form, merged: Merged) -> list[str]:
+def find_unexplained_flaws(form: DraftForm, merged: MergedEntity) -> list[str]:
     """Dimensions in which people found a flaw that the machine had not, and left its text as it was: that text may say
     that nothing is wrong. Worth a look, and no conflict: it may describe the flaw all the same."""
     if merged.state != Conclusion.FINAL:
@@ -110,12 +110,12 @@ def unexplained(form: Form, merged: Merged) -> list[str]:
     ]
 
 
-def _kept(form: Form, votes: Sequence[Vote], dropping: int) -> Merged:
+def _kept(form: DraftForm, votes: Sequence[Vote], dropping: int) -> MergedEntity:
     keepers = [vote for vote in votes if vote.drop is None]
     conflicts = []
     if 2 * dropping == len(votes):
         conflicts.append(f"drop: {dropping} of {len(votes)} votes drop it")
-    answers = {name: majority([_answers(vote)[name] for vote in keepers]) for name in QUESTION_NAMES}
+    answers = {name: find_majority([_answers(vote)[name] for vote in keepers]) for name in QUESTION_NAMES}
     conflicts += [f"{name}: {_tally(keepers, name)}" for name in QUESTION_NAMES if answers[name] is None]
     label = majority_label(form, keepers)
     if label is None:
@@ -124,59 +124,59 @@ def _kept(form: Form, votes: Sequence[Vote], dropping: int) -> Merged:
     if box is None:
         conflicts.append("box: no majority of boxes agrees")
     parts = _parts(form, keepers, answers)
-    descriptions: dict[str, Chosen | None] = {}
+    descriptions: dict[str, MergedText | None] = {}
     for dimension in Dimension:
         flawed = _verdict(dimension, answers)
         if flawed is not None and not any(is_flawed(dimension, _answers(vote)) == flawed for vote in keepers):
             conflicts.append(f"{dimension}: the majorities say it is {'' if flawed else 'not '}flawed, and nobody does")
         found = _description(form, dimension, keepers, answers)
         if dimension is Dimension.PLAUSIBILITY and parts is not None:
-            found = integrated(form, parts, found)
+            found = integrate_parts(form, parts, found)
         descriptions[str(dimension)] = found
-        if flawed and not said_anything(found.text):
+        if flawed and not describes_something(found.text):
             conflicts.append(f"{dimension}_description: flawed in {dimension}, and nobody says why")
     state = Conclusion.CONFLICT if conflicts else Conclusion.FINAL
-    return Merged(form.entity_id, state, tuple(conflicts), None, label, box, answers, descriptions, parts)
+    return MergedEntity(form.entity_id, state, tuple(conflicts), None, label, box, answers, descriptions, parts)
 
 
 def _description(
-    form: Form, dimension: Dimension, keepers: Sequence[Vote], answers: Mapping[str, str | None]
-) -> Chosen:
+    form: DraftForm, dimension: Dimension, keepers: Sequence[Vote], answers: Mapping[str, str | None]
+) -> MergedText:
     """The description of a dimension as people left it, not looking at body parts."""
     flawed = _verdict(dimension, answers)
-    authors = deciding(dimension, keepers, flawed)
+    authors = deciding_votes(dimension, keepers, flawed)
     texts = {vote.annotator: vote.descriptions[dimension] for vote in authors}
-    agreed = agreement(dimension, authors, answers)
-    found = chosen_text(form.descriptions[dimension], texts, agreed, needed=bool(flawed))
+    agreed = count_agreeing_answers(dimension, authors, answers)
+    found = merge_texts(form.descriptions[dimension], texts, agreed, needed=bool(flawed))
     if flawed is False and found.rule == UNCHANGED and is_flawed(dimension, form.answers):
-        return Chosen("", TAKEN_AWAY, found.sources)
+        return MergedText("", TAKEN_AWAY, found.sources)
     return found
 
 
-def _settled(form: Form, vote: Vote) -> Merged:
+def _settled(form: DraftForm, vote: Vote) -> MergedEntity:
     by = vote.annotator
     if vote.drop is not None:
         return _nothing(form, Conclusion.DROPPED, drop=vote.drop, by=by)
     answers = dict(_answers(vote))
-    chosen = {str(d): Chosen(vote.descriptions[d], ADJUDICATED, {by: vote.descriptions[d]}) for d in Dimension}
+    chosen = {str(d): MergedText(vote.descriptions[d], ADJUDICATED, {by: vote.descriptions[d]}) for d in Dimension}
     parts = None
     if form.parts is not None:
         said = vote.parts or {}
-        parts = {part: Chosen(text := said.get(part) or "", ADJUDICATED, {by: text}) for part in BODY_PARTS}
-        chosen[Dimension.PLAUSIBILITY] = integrated(form, parts, chosen[Dimension.PLAUSIBILITY])
+        parts = {part: MergedText(text := said.get(part) or "", ADJUDICATED, {by: text}) for part in BODY_PARTS}
+        chosen[Dimension.PLAUSIBILITY] = integrate_parts(form, parts, chosen[Dimension.PLAUSIBILITY])
     conflicts = tuple(
         f"{dimension}_description: flawed in {dimension}, and the adjudicator does not say why"
         for dimension in Dimension
-        if is_flawed(dimension, answers) and not said_anything(chosen[dimension].text)
+        if is_flawed(dimension, answers) and not describes_something(chosen[dimension].text)
     )
-    conflicts += () if area(vote.bbox_px) > 0 else ("box: the adjudicator's has no area",)
+    conflicts += () if box_area(vote.bbox_px) > 0 else ("box: the adjudicator's has no area",)
     conflicts += () if vote.label.strip() else ("label: the adjudicator's is empty",)
-    return Merged(
+    return MergedEntity(
         form.entity_id,
         Conclusion.CONFLICT if conflicts else Conclusion.FINAL,
         conflicts,
         None,
-        plain(vote.label),
+        collapse_blanks(vote.label),
         vote.bbox_px,
         answers,
         chosen,
@@ -185,32 +185,34 @@ def _settled(form: Form, vote: Vote) -> Merged:
     )
 
 
-def _nothing(form: Form, state: Conclusion, drop: str | None = None, by: str | None = None) -> Merged:
+def _nothing(form: DraftForm, state: Conclusion, drop: str | None = None, by: str | None = None) -> MergedEntity:
     answers = dict.fromkeys(QUESTION_NAMES)
-    return Merged(
+    return MergedEntity(
         form.entity_id, state, (), drop, None, None, answers, {str(d): None for d in Dimension}, None, adjudicated_by=by
     )
 
 
-def deciding(dimension: Dimension, votes: Sequence[Vote], flawed: bool | None) -> list[Vote]:
+def deciding_votes(dimension: Dimension, votes: Sequence[Vote], flawed: bool | None) -> list[Vote]:
     """The votes whose own verdict is the majority's; all of them when none is, or there is no majority."""
     found = [vote for vote in votes if is_flawed(dimension, _answers(vote)) == flawed]
     return found or list(votes)
 
 
-def agreement(dimension: Dimension, votes: Sequence[Vote], answers: Mapping[str, str | None]) -> dict[str, int]:
+def count_agreeing_answers(
+    dimension: Dimension, votes: Sequence[Vote], answers: Mapping[str, str | None]
+) -> dict[str, int]:
     """Annotator to how many of the dimension's questions they answered as the majority did."""
     names = [question.name for question in questions_of(dimension)]
     return {vote.annotator: sum(_answers(vote)[name] == answers[name] for name in names) for vote in votes}
 
 
-def _parts(form: Form, votes: Sequence[Vote], answers: Mapping[str, str | None]) -> dict[str, Chosen] | None:
+def _parts(form: DraftForm, votes: Sequence[Vote], answers: Mapping[str, str | None]) -> dict[str, MergedText] | None:
     if form.parts is None:
         return None
-    authors = deciding(Dimension.PLAUSIBILITY, votes, _verdict(Dimension.PLAUSIBILITY, answers))
-    agreed = agreement(Dimension.PLAUSIBILITY, authors, answers)
+    authors = deciding_votes(Dimension.PLAUSIBILITY, votes, _verdict(Dimension.PLAUSIBILITY, answers))
+    agreed = count_agreeing_answers(Dimension.PLAUSIBILITY, authors, answers)
     return {
-        part: chosen_text(
+        part: merge_texts(
             form.parts[part] or "",
             {vote.annotator: (vote.parts or {}).get(part) or "" for vote in authors},
             agreed,

@@ -12,10 +12,10 @@ from typing import Any
 
 from annotation.errors import AnnotationError
 from annotation.label_studio.workplace import run_id_of, verification_folder, votes_path
-from annotation.merging.assignment import asked_first, third_needed
-from annotation.merging.forms import Form, all_forms
-from annotation.merging.merge import Conclusion, Merged, merge, unexplained
-from annotation.merging.merged_rows import MERGED, row_of
+from annotation.merging.assignment import first_annotators, needs_third
+from annotation.merging.forms import DraftForm, load_forms
+from annotation.merging.merge import Conclusion, MergedEntity, find_unexplained_flaws, merge_votes
+from annotation.merging.merged_rows import MERGED, make_merged_row
 from annotation.merging.votes import People, Vote, VoteRecord, is_current
 from annotation.run import shards
 from annotation.run.folder import RunFolder
@@ -27,7 +27,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Settings:
+class MergeSettings:
     """What decides how votes are merged."""
 
     min_votes: int | None = None
@@ -40,7 +40,7 @@ class Settings:
 class Ballot:
     """Everything that merging depends on."""
 
-    forms: Mapping[str, Form]
+    forms: Mapping[str, DraftForm]
     votes: Mapping[str, Sequence[Vote]]
     """By entity; only those on the forms as they are, and none of the adjudicator's."""
     adjudicated: Mapping[str, Vote]
@@ -54,7 +54,7 @@ class Ballot:
     def assigned(self, entity_id: str) -> set[str]:
         """Before whom the entity was laid, and who answered it; with ``adaptive`` also who is to be asked next."""
         said = self.votes.get(entity_id, ())
-        if self.people.adaptive and third_needed(entity_id, self.annotators, said):
+        if self.people.adaptive and needs_third(entity_id, self.annotators, said):
             return set(self.people.annotators)
         laid = {who for who, entities in self.laid_before.items() if entity_id in entities}
         return (laid | {vote.annotator for vote in said}) - self.people.adjudicators
@@ -70,11 +70,11 @@ class Ballot:
         if not self.people.adaptive:
             return self.votes
         return {
-            entity: [vote for vote in votes if vote.annotator in asked_first(entity, self.annotators)]
+            entity: [vote for vote in votes if vote.annotator in first_annotators(entity, self.annotators)]
             for entity, votes in self.votes.items()
         }
 
-    def digest(self, run: RunFolder, settings: Settings) -> str:
+    def digest(self, run: RunFolder, settings: MergeSettings) -> str:
         """Names votes, forms and settings: the recipe of what is made of them."""
         said = {
             "form": _FORM,
@@ -97,7 +97,7 @@ def merged_path(run: RunFolder) -> Path:
     return verification_folder(run) / "merged.parquet"
 
 
-def ballot_of(run: RunFolder) -> Ballot:
+def load_ballot(run: RunFolder) -> Ballot:
     """Forms and votes of a run.
 
     Raises:
@@ -107,7 +107,7 @@ def ballot_of(run: RunFolder) -> Ballot:
     path = votes_path(run)
     if not path.is_file():
         raise AnnotationError(f"{run.path}: no vote was pulled yet; `qreal annotate verify pull {run.path}` pulls them")
-    forms = all_forms(run)
+    forms = load_forms(run)
     with VoteRecord(path) as record:
         latest, laid_before, people = record.latest(), record.laid_before(), record.people()
     votes: dict[str, list[Vote]] = {}
@@ -123,16 +123,22 @@ def ballot_of(run: RunFolder) -> Ballot:
     return Ballot(forms, votes, adjudicated, laid_before, people, stale)
 
 
-def merge_all(ballot: Ballot, min_votes: int | None) -> list[Merged]:
+def merge_ballot(ballot: Ballot, min_votes: int | None) -> list[MergedEntity]:
     """Every drafted entity, in the order of the drafts."""
     return [
-        merge(form, ballot.votes.get(entity, ()), ballot.assigned(entity), ballot.adjudicated.get(entity), min_votes)
+        merge_votes(
+            form, ballot.votes.get(entity, ()), ballot.assigned(entity), ballot.adjudicated.get(entity), min_votes
+        )
         for entity, form in ballot.forms.items()
     ]
 
 
 def write_merged(
-    run: RunFolder, ballot: Ballot, merged: Sequence[Merged], settings: Settings, notes: Mapping[str, Row] | None = None
+    run: RunFolder,
+    ballot: Ballot,
+    merged: Sequence[MergedEntity],
+    settings: MergeSettings,
+    notes: Mapping[str, Row] | None = None,
 ) -> Path:
     """Put the file in place in one step.
 
@@ -145,20 +151,20 @@ def write_merged(
         if (last := ballot.adjudicated.get(one.entity_id)) is not None:
             cast.append(last)
         form, about = ballot.forms[one.entity_id], (notes or {}).get(one.entity_id, {})
-        said = "; ".join(filter(None, [about.get("notes"), *unexplained(form, one)]))
-        rows.append({**row_of(form, one, cast), **about, "notes": said})
+        said = "; ".join(filter(None, [about.get("notes"), *find_unexplained_flaws(form, one)]))
+        rows.append({**make_merged_row(form, one, cast), **about, "notes": said})
     path = merged_path(run)
     shards.write_rows(path, rows, MERGED, ballot.digest(run, settings))
     return path
 
 
-def settings_of_merged(run: RunFolder) -> Settings:
+def read_merge_settings(run: RunFolder) -> MergeSettings:
     """With which the file was made.
 
     Raises:
         AnnotationError: there is no file, or another program made it.
     """
-    return Settings(**_recipe(run)["settings"])
+    return MergeSettings(**_recipe(run)["settings"])
 
 
 def read_merged(run: RunFolder, ballot: Ballot) -> list[Row]:
@@ -168,7 +174,7 @@ def read_merged(run: RunFolder, ballot: Ballot) -> list[Row]:
         AnnotationError: there is no file, it is of another run, or older than the votes or drafts.
     """
     found = _recipe(run)
-    expected = json.loads(ballot.digest(run, Settings(**found["settings"])))
+    expected = json.loads(ballot.digest(run, MergeSettings(**found["settings"])))
     path, again = merged_path(run), f"`qreal annotate verify merge {run.path}` makes it again"
     if found["run"] != expected["run"]:
         raise AnnotationError(f"{path} belongs to a run of other inputs; {again}")
@@ -182,12 +188,12 @@ def read_merged(run: RunFolder, ballot: Ballot) -> list[Row]:
     return rows
 
 
-def adjudication_queue(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
+def list_conflicts(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
     """Entities in conflict, and what is not settled of each."""
     return [(row["entity_id"], row["conflicts"]) for row in rows if row["state"] == Conclusion.CONFLICT]
 
 
-def counts(rows: Sequence[Row]) -> dict[str, int]:
+def count_states(rows: Sequence[Row]) -> dict[str, int]:
     """Entities by state, all four."""
     counted = Counter(row["state"] for row in rows)
     return {str(state): counted[state] for state in Conclusion}
@@ -195,10 +201,10 @@ def counts(rows: Sequence[Row]) -> dict[str, int]:
 
 def _recipe(run: RunFolder) -> Row:
     path = merged_path(run)
-    recipe = shards.recipe_of(path)
+    recipe = shards.read_recipe(path)
     try:
         found: Row = json.loads(recipe or "")
-        Settings(**found["settings"])
+        MergeSettings(**found["settings"])
     except (ValueError, KeyError, TypeError):
         raise AnnotationError(
             f"{path} is not there, or another program made it; `qreal annotate verify merge {run.path}` makes it"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from annotation.merging.forms import Form
-from annotation.merging.merge import Merged
+from annotation.merging.forms import DraftForm
+from annotation.merging.merge import MergedEntity
 from annotation.merging.votes import Vote
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension
 
@@ -52,7 +52,7 @@ MERGED = pa.schema(
 Row = dict[str, Any]
 
 
-def row_of(form: Form, merged: Merged, votes: Sequence[Vote]) -> Row:
+def make_merged_row(form: DraftForm, merged: MergedEntity, votes: Sequence[Vote]) -> Row:
     """One entity."""
     chosen = {f"{dimension}_description": text for dimension, text in merged.descriptions.items()}
     everything = {**chosen, **{f"parts.{part}": text for part, text in (merged.parts or {}).items()}}

@@ -29,7 +29,7 @@ _STOPS = ".!?…。！？"
 
 
 @dataclass(frozen=True)
-class Chosen:
+class MergedText:
     """A text and where it comes from."""
 
     text: str
@@ -41,7 +41,7 @@ class Chosen:
     """What a language model may combine in the place of the rule."""
 
 
-def chosen_text(drafted: str, texts: Mapping[str, str], agreement: Mapping[str, int], needed: bool) -> Chosen:
+def merge_texts(drafted: str, texts: Mapping[str, str], agreement: Mapping[str, int], needed: bool) -> MergedText:
     """The rules of this module.
 
     Args:
@@ -53,39 +53,43 @@ def chosen_text(drafted: str, texts: Mapping[str, str], agreement: Mapping[str, 
     >>> chosen_text("Odd.", {"anna": "Odd. ", "ben": "Six fingers."}, {"anna": 4, "ben": 4}, needed=True).text
     'Six fingers.'
     """
-    edits = {who: text.strip() for who, text in texts.items() if plain(text) != plain(drafted) and said_anything(text)}
+    edits = {
+        who: text.strip()
+        for who, text in texts.items()
+        if collapse_blanks(text) != collapse_blanks(drafted) and describes_something(text)
+    }
     kept = dict(texts)
-    silent = sum(not said_anything(text) for text in texts.values())
-    emptied = said_anything(drafted) and not needed and 2 * silent > len(texts)
-    if emptied or (silent == len(texts) and said_anything(drafted)):
-        return Chosen("", EMPTIED, kept)
+    silent = sum(not describes_something(text) for text in texts.values())
+    emptied = describes_something(drafted) and not needed and 2 * silent > len(texts)
+    if emptied or (silent == len(texts) and describes_something(drafted)):
+        return MergedText("", EMPTIED, kept)
     if silent == len(texts):
-        return Chosen("" if needed else drafted, UNCHANGED, kept)
+        return MergedText("" if needed else drafted, UNCHANGED, kept)
     if not edits:
-        return Chosen(drafted, UNCHANGED, kept)
+        return MergedText(drafted, UNCHANGED, kept)
     ordered = sorted(edits, key=lambda who: (-agreement[who], -len(edits[who]), who))
-    if len({plain(text) for text in edits.values()}) == 1:
-        return Chosen(edits[min(edits)], ONE_EDIT, kept)
-    inputs = tuple({plain(edits[who]): edits[who] for who in ordered}.values())
-    return Chosen(combined(drafted, inputs), COMBINED_BY_RULE, kept, inputs)
+    if len({collapse_blanks(text) for text in edits.values()}) == 1:
+        return MergedText(edits[min(edits)], ONE_EDIT, kept)
+    inputs = tuple({collapse_blanks(edits[who]): edits[who] for who in ordered}.values())
+    return MergedText(combine_by_rule(drafted, inputs), COMBINED_BY_RULE, kept, inputs)
 
 
-def combined(drafted: str, edits: Sequence[str]) -> str:
+def combine_by_rule(drafted: str, edits: Sequence[str]) -> str:
     """Several edits of a draft as one text, by the rule of this module.
 
     >>> combined("Six fingers. Flat.", ["Seven fingers. Flat.", "Six fingers. Flat. One ear."])
     'Seven fingers. Flat. One ear.'
     """
-    draft = {spoken(one) for one in sentences(drafted)}
-    left = draft.intersection(*({spoken(one) for one in sentences(edit)} for edit in edits))
+    draft = {normalize_sentence(one) for one in split_sentences(drafted)}
+    left = draft.intersection(*({normalize_sentence(one) for one in split_sentences(edit)} for edit in edits))
     found: dict[str, str] = {}
-    for one in (sentence for edit in edits for sentence in sentences(edit)):
-        if spoken(one) in left or spoken(one) not in draft:
-            found.setdefault(spoken(one), one)
-    return joined(found.values()) or edits[0]
+    for one in (sentence for edit in edits for sentence in split_sentences(edit)):
+        if normalize_sentence(one) in left or normalize_sentence(one) not in draft:
+            found.setdefault(normalize_sentence(one), one)
+    return join_sentences(found.values()) or edits[0]
 
 
-def sentences(text: str) -> list[str]:
+def split_sentences(text: str) -> list[str]:
     """The text in pieces that are compared with each other.
 
     >>> sentences("Six fingers. The ear floats")
@@ -94,41 +98,41 @@ def sentences(text: str) -> list[str]:
     return [piece.strip() for piece in _END_OF_SENTENCE.split(text) if piece.strip()]
 
 
-def spoken(sentence: str) -> str:
+def normalize_sentence(sentence: str) -> str:
     """Equal for sentences of the same words.
 
     >>> spoken("Six  Fingers!") == spoken("six fingers")
     True
     """
-    return plain(sentence).casefold().rstrip(_STOPS + " ")
+    return collapse_blanks(sentence).casefold().rstrip(_STOPS + " ")
 
 
-def joined(pieces: Iterable[str]) -> str:
+def join_sentences(pieces: Iterable[str]) -> str:
     """Sentences as one text; each but the last ends with a full stop where it has no end of its own.
 
     >>> joined(["Six fingers", "The ear floats"])
     'Six fingers. The ear floats'
     """
     said = list(pieces)
-    return " ".join([*map(stopped, said[:-1]), *said[-1:]])
+    return " ".join([*map(end_sentence, said[:-1]), *said[-1:]])
 
 
-def stopped(text: str) -> str:
+def end_sentence(text: str) -> str:
     """With a full stop where the text ends without any sign."""
     end = text.rstrip()
     return f"{end}." if end and end[-1].isalnum() else end
 
 
-def plain(text: str) -> str:
+def collapse_blanks(text: str) -> str:
     """With single blanks: an editor's blank or line break at the end is no edit."""
     return " ".join(text.split())
 
 
-def plain_label(label: str) -> str:
+def normalize_label(label: str) -> str:
     """Equal for labels that say the same."""
-    return plain(label).casefold()
+    return collapse_blanks(label).casefold()
 
 
-def said_anything(text: str) -> bool:
+def describes_something(text: str) -> bool:
     """Whether a text describes anything: "none", "N/A" or "-" left in a field is no description."""
     return not says_nothing(text)

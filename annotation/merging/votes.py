@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from annotation.merging.forms import Form, Parts
+from annotation.merging.forms import DraftForm, Parts
 from qreal_tasks.files.sqlite_file import Kind, SqliteFile
 
 _KIND = Kind(
@@ -52,7 +52,7 @@ class Vote:
     """Dimension to the text, as drafted or corrected; may be empty."""
     parts: Parts | None
     shown: Mapping[str, Any]
-    """What was drafted when it was asked: ``Form.shown``."""
+    """What was drafted when it was asked: ``DraftForm.shown``."""
     seconds: float | None
     """Spent on it, as the page measured."""
     annotation_id: int
@@ -189,12 +189,12 @@ class VoteRecord:
         return found
 
 
-def key_of(shown: Mapping[str, Any] | None) -> str:
+def key_of_shown(shown: Mapping[str, Any] | None) -> str:
     """Equal for two forms that showed the same."""
     return json.dumps(shown, sort_keys=True)
 
 
-def is_current(vote: Vote, forms: Mapping[str, Form]) -> bool:
+def is_current(vote: Vote, forms: Mapping[str, DraftForm]) -> bool:
     """Whether the vote is on the entity as it is drafted now."""
     form = forms.get(vote.entity_id)
     return form is not None and vote.shown == form.shown
@@ -206,7 +206,7 @@ _Version = tuple[int, str, bool]
 
 def _place_of(vote: Vote) -> _Place:
     """Where only one vote of a person counts."""
-    return vote.entity_id, vote.annotator, key_of(vote.shown)
+    return vote.entity_id, vote.annotator, key_of_shown(vote.shown)
 
 
 def _version_of(vote: Vote) -> _Version:

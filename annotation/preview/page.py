@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from annotation.intake.picture import stored_rgb
-from annotation.run.folder import Picture, RunFolder
+from annotation.intake.picture import decode_stored
+from annotation.run.folder import AcceptedImage, RunFolder
 from annotation.run.schemas import State
 from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, Dimension, is_flawed
 from qreal_tasks.pages.environment import page_environment, write_page
@@ -60,7 +60,7 @@ def _images(run: RunFolder, shard: int) -> Iterator[Row]:
         said = named.get(picture.image_id)
         yield {
             "picture": picture,
-            "url": data_address(stored_rgb(picture.content), _SIDE_PX, _QUALITY),
+            "url": data_address(decode_stored(picture.content), _SIDE_PX, _QUALITY),
             "named": said,
             "entities": [
                 _entity(number, row, {stage: later[stage].get(row["entity_id"]) for stage in later}, picture)
@@ -75,7 +75,7 @@ def _rows(run: RunFolder, stage: str, shard: int) -> list[Row]:
     return [{**row, **{name: without_private(row[name]) for name in _SAID if row.get(name)}} for row in rows]
 
 
-def _entity(number: int, detected: Row, later: dict[str, Row | None], picture: Picture) -> Row:
+def _entity(number: int, detected: Row, later: dict[str, Row | None], picture: AcceptedImage) -> Row:
     judged = later["judgment"]
     done = judged is not None and judged["state"] == State.DONE
     flaws = [str(dimension) for dimension in Dimension if done and judged and is_flawed(dimension, judged)]

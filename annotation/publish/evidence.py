@@ -12,7 +12,7 @@ from datasets import Features, List, Value
 
 from annotation.llm.calls import CallRecord
 from annotation.merging.merged_rows import MERGED
-from annotation.publish.material import FINAL, Material
+from annotation.publish.material import FINAL, MergedRun
 from annotation.run.schemas import DRAFTS
 from qreal_tasks.benchmark import BODY_PARTS
 from qreal_tasks.text.redaction import without_private
@@ -89,14 +89,14 @@ class Pseudonyms:
         return sorted(({**row, "annotator": self.of(row["annotator"])} for row in rows), key=_by_field_and_name)
 
 
-def pseudonyms_of(material: Material, keep: bool) -> Pseudonyms:
+def assign_pseudonyms(material: MergedRun, keep: bool) -> Pseudonyms:
     """For everybody who has voted."""
     ballot = material.ballot
     voted = {vote.annotator for votes in ballot.votes.values() for vote in votes}
     return Pseudonyms(sorted(voted), sorted(ballot.people.adjudicators), material.run.recipe("intake"), keep)
 
 
-def annotation_rows(material: Material, shard: int, names: Pseudonyms, calls: CallRecord) -> list[Row]:
+def make_annotation_rows(material: MergedRun, shard: int, names: Pseudonyms, calls: CallRecord) -> list[Row]:
     """The rows of a shard, in the order of its drafts."""
     pairs = list(material.drafts(shard))
     quality_keys = _quality_keys(material, shard)
@@ -130,7 +130,7 @@ def _row(draft: Row, merged: Row | None, names: Pseudonyms) -> Row:
     }
 
 
-def _quality_keys(material: Material, shard: int) -> dict[str, str]:
+def _quality_keys(material: MergedRun, shard: int) -> dict[str, str]:
     """Entity to the key of the call that scored it; drafts do not hold it."""
     if not material.run.is_done("quality", shard):
         return {}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from annotation.errors import AnnotationError
-from annotation.publish.card import name_in_card
+from annotation.publish.card import name_repository
 from annotation.publish.checksums import check_checksums, write_checksums
 from qreal_tasks.dataset.hub_errors import told_by_hub
 
@@ -21,7 +21,7 @@ _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
-class Pushed:
+class HubUpload:
     """What is on the hub now."""
 
     address: str
@@ -29,7 +29,7 @@ class Pushed:
     """Why the hub does not take ``eval.yaml``; None when it does, or there is none."""
 
 
-def push(folder: Path, repository: str, tag: str | None, private: bool, gated: bool) -> Pushed:
+def push_folder(folder: Path, repository: str, tag: str | None, private: bool, gated: bool) -> HubUpload:
     """Upload the folder as it is, and tag it; may be repeated.
 
     A set that is to be private or gated is so before the first file is there, also when the repository was. The hub
@@ -45,7 +45,7 @@ def push(folder: Path, repository: str, tag: str | None, private: bool, gated: b
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     check_checksums(folder)
-    if name_in_card(folder / "README.md", repository):
+    if name_repository(folder / "README.md", repository):
         write_checksums(folder)
     about: dict[str, Any] = {"repo_id": repository, "repo_type": "dataset"}
     api, step = HfApi(), "creating the repository"
@@ -85,10 +85,10 @@ def push(folder: Path, repository: str, tag: str | None, private: bool, gated: b
             f"{repository}: {step} failed: {told_by_hub(error)}. {folder} is whole; push it again with "
             f"`qreal annotate push {shlex.quote(str(folder))} {shlex.quote(repository)}{options}`"
         ) from None
-    return Pushed(str(address), refused)
+    return HubUpload(str(address), refused)
 
 
-def check_names(repository: str, tag: str | None) -> None:
+def check_hub_names(repository: str, tag: str | None) -> None:
     """Before any work: whether the hub takes these names at all.
 
     Raises:

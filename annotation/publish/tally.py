@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 
 @dataclass
-class SplitTally:
+class SplitCounts:
     """One split."""
 
     images: int = 0
@@ -71,7 +71,7 @@ class SplitTally:
 
 
 @dataclass
-class Provenance:
+class ProvenanceCounts:
     """Who drafted, with what: step, model with fingerprint, prompt to rows."""
 
     made: Counter[tuple[str, str, str]] = field(default_factory=Counter)

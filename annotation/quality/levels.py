@@ -8,7 +8,7 @@ WEIGHTS = (1.0, 0.75, 0.5, 0.25, 0.0)
 """Of ``annotation.llm.replies.LEVELS``: Excellent, Good, Fair, Poor, Bad."""
 
 
-def score_of(probabilities: Sequence[float]) -> float:
+def mean_level(probabilities: Sequence[float]) -> float:
     """The mean level, 0 to 1: the sum of probability times weight.
 
     >>> score_of([0.5, 0.5, 0, 0, 0]), score_of([0, 0, 0, 0, 1])

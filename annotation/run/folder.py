@@ -21,7 +21,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from annotation.config import Config, load_config
+from annotation.config import AnnotationConfig, load_annotation_config
 from annotation.errors import AnnotationError
 from annotation.run import shards
 from annotation.run.schemas import LISTING, SCHEMAS, State
@@ -34,7 +34,7 @@ _FORM = 1
 
 
 @dataclass(frozen=True)
-class Picture:
+class AcceptedImage:
     """An accepted image of a shard, with what is known of it."""
 
     image_id: str
@@ -47,7 +47,7 @@ class Picture:
     generator: str
 
 
-def alone_in(path: Path) -> AbstractContextManager[None]:
+def lock_run(path: Path) -> AbstractContextManager[None]:
     """One program at a time works on the run at ``path``; one that dies gives it back.
 
     Raises:
@@ -67,7 +67,7 @@ class RunFolder:
         self.path = path
         if not self.config_path.is_file() or not self.listing_path.is_file():
             raise AnnotationError(f"{path} is no run of annotation; `qreal annotate init IMAGES {path}` makes one")
-        self.config: Config = load_config(self.config_path)
+        self.config: AnnotationConfig = load_annotation_config(self.config_path)
         self._recipes: dict[str, str] = {}
 
     @property
@@ -93,7 +93,7 @@ class RunFolder:
     @cached_property
     def _listed(self) -> dict[str, str]:
         """What the listing was made of: the inputs as ``init`` was given them, and a digest of the rows."""
-        found: dict[str, str] = json.loads(shards.recipe_of(self.listing_path) or "{}")
+        found: dict[str, str] = json.loads(shards.read_recipe(self.listing_path) or "{}")
         return found
 
     @property
@@ -108,7 +108,7 @@ class RunFolder:
 
     @cached_property
     def shard_numbers(self) -> range:
-        return range(shards.group_count(self.listing_path))
+        return range(shards.count_groups(self.listing_path))
 
     def inputs(self, shard: int) -> list[dict[str, Any]]:
         """The listing's rows of a shard."""
@@ -131,7 +131,7 @@ class RunFolder:
         return self.path / "shards" / stage / f"{shard:06d}.parquet"
 
     def is_done(self, stage: str, shard: int) -> bool:
-        return shards.recipe_of(self.shard_path(stage, shard)) == self.recipe(stage)
+        return shards.read_recipe(self.shard_path(stage, shard)) == self.recipe(stage)
 
     def pending(self, stage: str, among: Iterable[int]) -> list[int]:
         """The shards that are missing or out of date."""
@@ -146,7 +146,7 @@ class RunFolder:
         """Put the rows of a shard in place, in one step."""
         shards.write_rows(self.shard_path(stage, shard), rows, SCHEMAS[stage], self.recipe(stage))
 
-    def pictures(self, shard: int) -> list[Picture]:
+    def pictures(self, shard: int) -> list[AcceptedImage]:
         """The images of a shard that are annotated: accepted, and no duplicate of an earlier one.
 
         Raises:
@@ -157,7 +157,7 @@ class RunFolder:
         columns = ["image_id", "content", "width", "height", "name", "prompt", "prompt_id", "generator"]
         states = shards.read_group(self.manifest_path, shard, ["state"])["state"].to_pylist()
         return [
-            Picture(**row)
+            AcceptedImage(**row)
             for row, state in zip(self.read("intake", shard, columns), states, strict=True)
             if state == State.DONE
         ]

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
-from annotation.intake.picture import stored_rgb
-from annotation.run.folder import Picture
+from annotation.intake.picture import decode_stored
+from annotation.run.folder import AcceptedImage
 
 _DECODED = 8
 """Of one shard at a time: questions about one image come together."""
@@ -19,7 +19,7 @@ _DECODED = 8
 class Gallery:
     """Threads may share one."""
 
-    def __init__(self, pictures: Sequence[Picture]) -> None:
+    def __init__(self, pictures: Sequence[AcceptedImage]) -> None:
         self._content = {picture.image_id: picture.content for picture in pictures}
         self._decoded: OrderedDict[str, Image.Image] = OrderedDict()
         self._lock = threading.Lock()
@@ -29,7 +29,7 @@ class Gallery:
         with self._lock:
             found = self._decoded.get(image_id)
             if found is None:
-                found = stored_rgb(self._content[image_id])
+                found = decode_stored(self._content[image_id])
                 self._decoded[image_id] = found
                 if len(self._decoded) > _DECODED:
                     self._decoded.popitem(last=False)

@@ -36,7 +36,7 @@ def row_unit_of(stage: str) -> str:
     return "entities" if stage == "detection" else unit_of(stage)
 
 
-def counted(count: int, unit: str) -> str:
+def format_count(count: int, unit: str) -> str:
     """
     >>> counted(1, "people"), counted(1234, "entities")
     ('1 person', '1,234 entities')
@@ -44,7 +44,7 @@ def counted(count: int, unit: str) -> str:
     return f"{count:,} {_ONE[unit] if count == 1 else unit}"
 
 
-def images_by_shard(run: RunFolder) -> list[int]:
+def count_images_by_shard(run: RunFolder) -> list[int]:
     """How many annotated images each shard holds; for a run whose intake is finished."""
     table = parquet.read_table(run.manifest_path, ["shard", "state"])
     held = [0] * len(run.shard_numbers)
@@ -53,7 +53,7 @@ def images_by_shard(run: RunFolder) -> list[int]:
     return held
 
 
-class Items:
+class ItemCounts:
     """How much the stages of a run have to do, as far as the stages before have told."""
 
     def __init__(self, run: RunFolder) -> None:
@@ -62,11 +62,11 @@ class Items:
 
     @cached_property
     def _images(self) -> list[int]:
-        return images_by_shard(self._run)
+        return count_images_by_shard(self._run)
 
     @cached_property
     def _listed(self) -> list[int]:
-        return parquet.group_rows(self._run.listing_path)
+        return parquet.count_group_rows(self._run.listing_path)
 
     def of(self, stage: str, shard: int) -> int | None:
         """Items of a shard; None before the detector has gone through it, for a stage that works on what it finds."""

@@ -20,7 +20,7 @@ from qreal_tasks.text.unicode_forms import normalized
 _NAMED = 5
 
 
-def portrait_ids(run: RunFolder) -> frozenset[str] | None:
+def load_portrait_ids(run: RunFolder) -> frozenset[str] | None:
     """Ids of the listed images; None where every image with a detected person is a portrait.
 
     Raises:

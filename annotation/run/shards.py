@@ -21,7 +21,7 @@ _RECIPE = b"qreal_recipe"
 def write_table(path: Path, table: pa.Table, recipe: str) -> None:
     """Write beside and rename: a reader finds the old file, the new one or none, whatever is killed when.
 
-    Equal tables give equal bytes. ``recipe`` is what the content was made with; ``recipe_of`` reads it back.
+    Equal tables give equal bytes. ``recipe`` is what the content was made with; ``read_recipe`` reads it back.
     """
     write_groups(path, [table], table.schema, recipe)
 
@@ -45,12 +45,12 @@ def read_group(path: Path, group: int, columns: Sequence[str] | None = None) -> 
         return file.read_row_group(group, columns=None if columns is None else list(columns))
 
 
-def group_count(path: Path) -> int:
+def count_groups(path: Path) -> int:
     """Row groups of a file, from its footer."""
     return int(_footer(path).num_row_groups)
 
 
-def group_rows(path: Path) -> list[int]:
+def count_group_rows(path: Path) -> list[int]:
     """Rows of each row group, from the file's footer."""
     footer = _footer(path)
     return [int(footer.row_group(group).num_rows) for group in range(footer.num_row_groups)]
@@ -79,7 +79,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         return pq.read_table(require_file(path), columns=None if columns is None else list(columns), partitioning=None)
 
 
-def recipe_of(path: Path) -> str | None:
+def read_recipe(path: Path) -> str | None:
     """What the file was made with; None when there is no file, or another program made it.
 
     Raises:
@@ -94,7 +94,7 @@ def recipe_of(path: Path) -> str | None:
     return None if found is None else found.decode()
 
 
-def row_count(path: Path) -> int:
+def count_rows(path: Path) -> int:
     """Rows of a file, from its footer."""
     return int(_footer(path).num_rows)
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from annotation.config import Config
+from annotation.config import AnnotationConfig
 from annotation.llm.pipeline import Plan
 from annotation.stages import entities, judgment, portraits, quality
 
 PLANS: dict[str, Plan] = {
-    "entities": entities.tasks,
-    "quality": quality.tasks,
-    "judgment": judgment.tasks,
-    "parts": portraits.parts_tasks,
-    "merge": portraits.merge_tasks,
+    "entities": entities.plan_entities,
+    "quality": quality.plan_quality,
+    "judgment": judgment.plan_judgment,
+    "parts": portraits.plan_parts,
+    "merge": portraits.plan_merge,
 }
 
 
-def prompt_of(stage: str, config: Config) -> str:
+def prompt_of(stage: str, config: AnnotationConfig) -> str:
     """Name or path of the stage's prompt."""
     return {
         "entities": config.entities.prompt,
@@ -26,7 +26,7 @@ def prompt_of(stage: str, config: Config) -> str:
     }[stage]
 
 
-def max_tokens_of(stage: str, config: Config) -> int:
+def max_tokens_of(stage: str, config: AnnotationConfig) -> int:
     """The longest answer."""
     return {
         "entities": config.entities.max_tokens,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from annotation.config import Config
+from annotation.config import AnnotationConfig
 from annotation.llm.prompts import load_prompt
 
 AFTER: dict[str, tuple[str, ...]] = {
@@ -25,7 +25,7 @@ STAGES = tuple(stage for stage in AFTER if stage != "intake")
 """What ``qreal annotate run`` does; intake is done by ``init``."""
 
 
-def is_asked(stage: str, config: Config) -> bool:
+def is_asked(stage: str, config: AnnotationConfig) -> bool:
     """Whether a stage asks a language model; the others compute on this machine or on a cluster."""
     return stage in ("entities", "judgment", "parts", "merge") or (
         stage == "quality" and config.quality.scorer == "api"
@@ -41,7 +41,7 @@ def stages_after(stage: str) -> list[str]:
     return found[1:]
 
 
-def settings_of(stage: str, config: Config) -> dict[str, Any]:
+def settings_of(stage: str, config: AnnotationConfig) -> dict[str, Any]:
     """The settings that decide what a stage's rows hold. Those that only decide how fast, or where, are not among
     them: after a change of batch size, device, price or concurrency nothing is made again.
 
@@ -68,7 +68,7 @@ def settings_of(stage: str, config: Config) -> dict[str, Any]:
     return {}
 
 
-def _asked(config: Config, prompt: str) -> dict[str, Any]:
+def _asked(config: AnnotationConfig, prompt: str) -> dict[str, Any]:
     model = config.language_model
     return {
         "language_model": [model.model, model.base_url, model.temperature, model.seed],
@@ -77,7 +77,7 @@ def _asked(config: Config, prompt: str) -> dict[str, Any]:
     }
 
 
-def _quality(config: Config) -> dict[str, Any]:
+def _quality(config: AnnotationConfig) -> dict[str, Any]:
     quality = config.quality
     if quality.scorer == "none":
         return {"scorer": "none"}

@@ -6,58 +6,58 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from annotation.config import Pictures
+from annotation.config import PictureSettings
 from annotation.llm.request import Shown
-from annotation.run.folder import Picture, RunFolder
+from annotation.run.folder import AcceptedImage, RunFolder
 from annotation.run.gallery import Gallery, pixel_box
 from annotation.run.schemas import State
 
 
 @dataclass(frozen=True)
-class Entity:
+class DetectedEntity:
     """A detected entity in its image."""
 
     entity_id: str
-    picture: Picture
+    picture: AcceptedImage
     label: str
     is_person: bool
     box_px: tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class Detected:
+class ShardEntities:
     """A shard's entities, and what was found of no use before."""
 
-    entities: list[Entity]
+    entities: list[DetectedEntity]
     rows: list[dict[str, Any]]
     """Of stage detection, all of them."""
     gallery: Gallery
 
 
-def detected(run: RunFolder, shard: int) -> Detected:
+def load_entities(run: RunFolder, shard: int) -> ShardEntities:
     """The entities of a shard that have a box."""
     pictures = {picture.image_id: picture for picture in run.pictures(shard)}
     rows = run.read("detection", shard)
     entities = [
-        Entity(row["entity_id"], pictures[row["image_id"]], row["label"], row["is_person"], tuple(row["bbox"]))
+        DetectedEntity(row["entity_id"], pictures[row["image_id"]], row["label"], row["is_person"], tuple(row["bbox"]))
         for row in rows
         if row["state"] == State.DONE
     ]
-    return Detected(entities, rows, Gallery(list(pictures.values())))
+    return ShardEntities(entities, rows, Gallery(list(pictures.values())))
 
 
-def views(entity: Entity, gallery: Gallery, pictures: Pictures) -> tuple[Shown, Shown]:
+def show_entity(entity: DetectedEntity, gallery: Gallery, pictures: PictureSettings) -> tuple[Shown, Shown]:
     """The crop, then the whole image with a frame around the entity."""
     image_id, box, whole = entity.picture.image_id, entity.box_px, (entity.picture.width, entity.picture.height)
     return (
-        crop_view(entity, gallery, pictures),
+        show_crop(entity, gallery, pictures),
         Shown(
             {"image": image_id, "frame": _box(box, whole)}, whole, pictures.whole, lambda: gallery.framed(image_id, box)
         ),
     )
 
 
-def crop_view(entity: Entity, gallery: Gallery, pictures: Pictures) -> Shown:
+def show_crop(entity: DetectedEntity, gallery: Gallery, pictures: PictureSettings) -> Shown:
     """The crop alone."""
     image_id, box = entity.picture.image_id, entity.box_px
     x1, y1, x2, y2 = cut = _box(box, (entity.picture.width, entity.picture.height))

@@ -9,18 +9,18 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from annotation.config import Detection
-from annotation.run.folder import Picture, RunFolder
+from annotation.config import DetectionSettings
+from annotation.run.folder import AcceptedImage, RunFolder
 from annotation.run.gallery import Gallery
 from annotation.run.schemas import State
 
 if TYPE_CHECKING:
-    from annotation.detection.detector import Detector, Found
+    from annotation.detection.detector import DetectionResult, Detector
 
 
-def rows(run: RunFolder, shard: int) -> list[dict[str, Any]]:
+def detect_entities(run: RunFolder, shard: int) -> list[dict[str, Any]]:
     """The entities of every image of a shard."""
-    from annotation.detection.detector import Wanted
+    from annotation.detection.detector import DetectionQuery
 
     pictures = {picture.image_id: picture for picture in run.pictures(shard)}
     gallery = Gallery(list(pictures.values()))
@@ -29,7 +29,7 @@ def rows(run: RunFolder, shard: int) -> list[dict[str, Any]]:
         return []
     detector = _detector(run.config.detection)
     wanted = [
-        Wanted(
+        DetectionQuery(
             _decoder(gallery, row["image_id"]),
             _size(pictures[row["image_id"]]),
             [entity["name"] for entity in row["entities"]],
@@ -44,7 +44,7 @@ def rows(run: RunFolder, shard: int) -> list[dict[str, Any]]:
 
 
 @lru_cache(maxsize=1)
-def _detector(settings: Detection) -> Detector:
+def _detector(settings: DetectionSettings) -> Detector:
     """One a process, loaded for its first shard."""
     from annotation.detection.detector import Detector
 
@@ -55,11 +55,11 @@ def _decoder(gallery: Gallery, image_id: str) -> Any:
     return lambda: gallery.whole(image_id)
 
 
-def _size(picture: Picture) -> tuple[int, int]:
+def _size(picture: AcceptedImage) -> tuple[int, int]:
     return picture.width, picture.height
 
 
-def _entities(row: dict[str, Any], found: Found, detector: str) -> list[dict[str, Any]]:
+def _entities(row: dict[str, Any], found: DetectionResult, detector: str) -> list[dict[str, Any]]:
     entities: list[dict[str, Any]] = []
     for place, named in enumerate(row["entities"]):
         shared = {"image_id": row["image_id"], "label": named["name"], "is_person": named["is_person"]}

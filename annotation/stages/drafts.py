@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from annotation.run.folder import Picture, RunFolder
-from annotation.run.portrait_list import portrait_ids
+from annotation.run.folder import AcceptedImage, RunFolder
+from annotation.run.portrait_list import load_portrait_ids
 from annotation.run.schemas import DRAFTS, State
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES
 
@@ -18,14 +18,14 @@ _LOST = (State.REFUSED, State.FILTERED, State.FAILED)
 Row = dict[str, Any]
 
 
-def rows(run: RunFolder, shard: int) -> list[Row]:
+def assemble_drafts(run: RunFolder, shard: int) -> list[Row]:
     """The entities of every image of a shard, in order; an image without any is one row."""
     named = {row["image_id"]: row for row in run.read("entities", shard)}
     by_stage = {
         stage: {row["entity_id"]: row for row in run.read(stage, shard)}
         for stage in ("quality", "judgment", "parts", "merge")
     }
-    listed = portrait_ids(run)
+    listed = load_portrait_ids(run)
     by_image: dict[str, list[Row]] = {}
     for row in run.read("detection", shard):
         by_image.setdefault(row["image_id"], []).append(row)
@@ -45,7 +45,7 @@ def rows(run: RunFolder, shard: int) -> list[Row]:
     return [{name: row.get(name) for name in DRAFTS.names} for row in found]
 
 
-def _of_image(picture: Picture, named: Row) -> Row:
+def _of_image(picture: AcceptedImage, named: Row) -> Row:
     return {
         "image_id": picture.image_id,
         "source_name": picture.name,

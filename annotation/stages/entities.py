@@ -10,21 +10,21 @@ from annotation.llm.prompts import load_prompt, quoted
 from annotation.llm.replies import Form
 from annotation.llm.request import Request, Shown
 from annotation.llm.tasks import Row, Task, source_of
-from annotation.run.folder import Picture, RunFolder
+from annotation.run.folder import AcceptedImage, RunFolder
 from annotation.run.gallery import Gallery
 from annotation.run.schemas import State
 
 MAX_NAME_CHARACTERS = 80
 
 
-def tasks(run: RunFolder, shard: int) -> list[Task]:
+def plan_entities(run: RunFolder, shard: int) -> list[Task]:
     """One request an image."""
     pictures = run.pictures(shard)
     gallery = Gallery(pictures)
     return [_task(run, picture, gallery) for picture in pictures]
 
 
-def _task(run: RunFolder, picture: Picture, gallery: Gallery) -> Task:
+def _task(run: RunFolder, picture: AcceptedImage, gallery: Gallery) -> Task:
     config = run.config
     settings, prompt = config.entities, load_prompt(config.entities.prompt)
     view = config.pictures.whole if settings.view == "whole" else config.pictures.crop
@@ -59,7 +59,7 @@ def _named(said: list[dict[str, Any]], most: int) -> Row:
     entities: list[Row] = []
     left_out: list[Row] = []
     for one in said:
-        name = plain_name(one["name"])
+        name = clean_name(one["name"])
         reason = _unusable(name, {entity["name"] for entity in entities})
         if not reason and len(entities) == most:
             reason = f"more than entities.max_entities ({most})"
@@ -70,7 +70,7 @@ def _named(said: list[dict[str, Any]], most: int) -> Row:
     return {"entities": entities, "left_out": left_out}
 
 
-def plain_name(name: str) -> str:
+def clean_name(name: str) -> str:
     """Lower case, on one line. Dots and question marks go: the detectors read them as the end of a name.
 
     >>> plain_name(" St. Bernard\\n dog?")

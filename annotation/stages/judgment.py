@@ -9,20 +9,20 @@ from annotation.llm.request import Request
 from annotation.llm.tasks import Row, Task, source_of
 from annotation.run.folder import RunFolder
 from annotation.run.gallery import Gallery
-from annotation.stages.crops import Entity, detected, views
+from annotation.stages.crops import DetectedEntity, load_entities, show_entity
 from qreal_tasks.benchmark import QUESTION_NAMES, QUESTIONS
 
 _SAID = (*QUESTION_NAMES, "realism_description", "plausibility_description")
 
 
-def tasks(run: RunFolder, shard: int) -> list[Task]:
+def plan_judgment(run: RunFolder, shard: int) -> list[Task]:
     """One request an entity."""
-    found = detected(run, shard)
+    found = load_entities(run, shard)
     scores = {row["entity_id"]: row["quality_score"] for row in run.read("quality", shard)}
     return [_task(run, entity, scores[entity.entity_id], found.gallery) for entity in found.entities]
 
 
-def _task(run: RunFolder, entity: Entity, quality: float | None, gallery: Gallery) -> Task:
+def _task(run: RunFolder, entity: DetectedEntity, quality: float | None, gallery: Gallery) -> Task:
     config, prompt = run.config, load_prompt(run.config.judgment.prompt)
     request = Request(
         config.language_model,
@@ -35,7 +35,7 @@ def _task(run: RunFolder, entity: Entity, quality: float | None, gallery: Galler
             quality="not known" if quality is None else f"{quality:.2f}",
             questions="\n".join(f"{question.name}: {question.text}" for question in QUESTIONS),
         ),
-        views(entity, gallery, config.pictures),
+        show_entity(entity, gallery, config.pictures),
     )
 
     def row(outcome: Outcome | None) -> Row:

@@ -15,19 +15,19 @@ from annotation.llm.request import Request
 from annotation.llm.tasks import NO_SOURCE, Row, Task, fixed, source_of
 from annotation.run.folder import RunFolder
 from annotation.run.gallery import Gallery
-from annotation.run.portrait_list import portrait_ids
+from annotation.run.portrait_list import load_portrait_ids
 from annotation.run.schemas import State
-from annotation.stages.crops import Entity, detected, views
+from annotation.stages.crops import DetectedEntity, load_entities, show_entity
 from qreal_tasks.benchmark import BODY_PARTS
 
 
-def parts_tasks(run: RunFolder, shard: int) -> list[Task]:
+def plan_parts(run: RunFolder, shard: int) -> list[Task]:
     """One request a person."""
-    found, listed = detected(run, shard), portrait_ids(run)
+    found, listed = load_entities(run, shard), load_portrait_ids(run)
     people = [entity for entity in found.entities if entity.is_person]
     nothing = {**dict.fromkeys(BODY_PARTS), "notes": "", **NO_SOURCE}
 
-    def task(person: Entity) -> Task:
+    def task(person: DetectedEntity) -> Task:
         if not run.config.portraits.enabled:
             return fixed({"entity_id": person.entity_id, **_skipped("portraits.enabled is false"), **nothing})
         if listed is not None and person.picture.image_id not in listed:
@@ -37,12 +37,12 @@ def parts_tasks(run: RunFolder, shard: int) -> list[Task]:
     return [task(person) for person in people]
 
 
-def merge_tasks(run: RunFolder, shard: int) -> list[Task]:
+def plan_merge(run: RunFolder, shard: int) -> list[Task]:
     """One request a person with something wrong."""
     return [_merge(run, row) for row in run.read("parts", shard)]
 
 
-def _parts(run: RunFolder, entity: Entity, gallery: Gallery) -> Task:
+def _parts(run: RunFolder, entity: DetectedEntity, gallery: Gallery) -> Task:
     config, prompt = run.config, load_prompt(run.config.portraits.parts_prompt)
     request = Request(
         config.language_model,
@@ -51,7 +51,7 @@ def _parts(run: RunFolder, entity: Entity, gallery: Gallery) -> Task:
         prompt.title,
         prompt.system,
         prompt.fill(label=quoted(entity.label)),
-        views(entity, gallery, config.pictures),
+        show_entity(entity, gallery, config.pictures),
     )
 
     def row(outcome: Outcome | None) -> Row:

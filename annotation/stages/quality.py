@@ -9,17 +9,17 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from annotation.config import Quality
+from annotation.config import QualitySettings
 from annotation.llm.outcome import Outcome
 from annotation.llm.prompts import load_prompt
 from annotation.llm.replies import LEVELS, Form
 from annotation.llm.request import Request
 from annotation.llm.tasks import Row, Task
-from annotation.quality.levels import score_of
+from annotation.quality.levels import mean_level
 from annotation.run.folder import RunFolder
 from annotation.run.gallery import Gallery
 from annotation.run.schemas import State
-from annotation.stages.crops import Entity, crop_view, detected
+from annotation.stages.crops import DetectedEntity, load_entities, show_crop
 
 if TYPE_CHECKING:
     from annotation.quality.q_eval import QEvalScore
@@ -28,7 +28,7 @@ MAX_TOKENS = 8
 """A level is one token; servers without log-probabilities write the word, and some a blank or a dot."""
 
 
-def rows(run: RunFolder, shard: int) -> list[dict[str, Any]]:
+def score_crops(run: RunFolder, shard: int) -> list[dict[str, Any]]:
     """The scores of a shard, without a language model behind a server."""
     quality = run.config.quality
     if quality.scorer == "none":
@@ -37,7 +37,7 @@ def rows(run: RunFolder, shard: int) -> list[dict[str, Any]]:
             for row in run.read("detection", shard, ["entity_id", "state"])
             if row["state"] == State.DONE
         ]
-    found = detected(run, shard)
+    found = load_entities(run, shard)
     if not found.entities:
         return []
     scorer = _scorer(quality)
@@ -49,14 +49,14 @@ def rows(run: RunFolder, shard: int) -> list[dict[str, Any]]:
     ]
 
 
-def tasks(run: RunFolder, shard: int) -> list[Task]:
+def plan_quality(run: RunFolder, shard: int) -> list[Task]:
     """One request an entity, for ``scorer: api``."""
-    found = detected(run, shard)
+    found = load_entities(run, shard)
     return [_task(run, entity, found.gallery) for entity in found.entities]
 
 
 @lru_cache(maxsize=1)
-def _scorer(settings: Quality) -> QEvalScore:
+def _scorer(settings: QualitySettings) -> QEvalScore:
     """One a process, loaded for its first shard."""
     from annotation.quality.q_eval import QEvalScore
 
@@ -70,7 +70,7 @@ def _scored(entity_id: str, levels: list[float], model: str, prompt: str) -> Row
     return _row(entity_id, State.FAILED, reason, None, model, None, prompt)
 
 
-def _task(run: RunFolder, entity: Entity, gallery: Gallery) -> Task:
+def _task(run: RunFolder, entity: DetectedEntity, gallery: Gallery) -> Task:
     config, prompt = run.config, load_prompt(run.config.quality.prompt)
     request = Request(
         config.language_model,
@@ -79,7 +79,7 @@ def _task(run: RunFolder, entity: Entity, gallery: Gallery) -> Task:
         prompt.title,
         prompt.system,
         prompt.fill(),
-        (crop_view(entity, gallery, config.pictures),),
+        (show_crop(entity, gallery, config.pictures),),
     )
 
     def row(outcome: Outcome | None) -> Row:
@@ -105,7 +105,7 @@ def _row(
         "entity_id": entity_id,
         "state": str(state),
         "reason": reason,
-        "quality_score": None if levels is None else score_of(levels),
+        "quality_score": None if levels is None else mean_level(levels),
         "levels": levels,
         "quality_model": model,
         "quality_fingerprint": fingerprint,

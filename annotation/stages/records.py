@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from annotation.run import shards
-from annotation.run.folder import Picture, RunFolder
+from annotation.run.folder import AcceptedImage, RunFolder
 from annotation.run.gallery import Gallery
 from annotation.run.schemas import State
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, Dimension, is_flawed
@@ -21,9 +21,9 @@ Row = dict[str, Any]
 
 def write_imageqa(run: RunFolder, shard: int) -> None:
     """A row an image with at least one complete entity. The picture is the file that came in."""
-    complete = complete_drafts(run, shard)
+    complete = load_complete_drafts(run, shard)
     rows = [
-        image_row(picture, [_described(draft) for draft in complete[picture.image_id]])
+        make_image_row(picture, [_described(draft) for draft in complete[picture.image_id]])
         for picture in run.pictures(shard)
         if picture.image_id in complete
     ]
@@ -32,16 +32,18 @@ def write_imageqa(run: RunFolder, shard: int) -> None:
 
 def write_objectqa(run: RunFolder, shard: int) -> None:
     """A row a complete entity, with its crop as lossless PNG."""
-    complete = complete_drafts(run, shard)
+    complete = load_complete_drafts(run, shard)
     pictures = run.pictures(shard)
     gallery = Gallery(pictures)
     rows = [
-        entity_row(_described(draft), gallery) for picture in pictures for draft in complete.get(picture.image_id, [])
+        make_entity_row(_described(draft), gallery)
+        for picture in pictures
+        for draft in complete.get(picture.image_id, [])
     ]
     _write(run, "objectqa", shard, rows)
 
 
-def image_row(picture: Picture, entities: list[Row]) -> Row:
+def make_image_row(picture: AcceptedImage, entities: list[Row]) -> Row:
     """A row of ``imageqa``.
 
     Args:
@@ -60,8 +62,8 @@ def image_row(picture: Picture, entities: list[Row]) -> Row:
     }
 
 
-def entity_row(entity: Row, gallery: Gallery) -> Row:
-    """A row of ``objectqa``, of a row as ``image_row`` takes it; the crop is cut without loss."""
+def make_entity_row(entity: Row, gallery: Gallery) -> Row:
+    """A row of ``objectqa``, of a row as ``make_image_row`` takes it; the crop is cut without loss."""
     crop = gallery.crop(entity["image_id"], entity["bbox"])
     out = io.BytesIO()
     crop.save(out, "PNG")
@@ -75,7 +77,7 @@ def entity_row(entity: Row, gallery: Gallery) -> Row:
     }
 
 
-def complete_drafts(run: RunFolder, shard: int) -> dict[str, list[Row]]:
+def load_complete_drafts(run: RunFolder, shard: int) -> dict[str, list[Row]]:
     """Drafts that every stage was done for, by image."""
     found: dict[str, list[Row]] = {}
     for row in run.read("drafts", shard):
@@ -85,7 +87,7 @@ def complete_drafts(run: RunFolder, shard: int) -> dict[str, list[Row]]:
 
 
 def _described(draft: Row) -> Row:
-    return {**draft, **drafted_descriptions(draft)}
+    return {**draft, **choose_drafted_descriptions(draft)}
 
 
 def _listed(entity: Row) -> Row:
@@ -102,7 +104,7 @@ def _answers(draft: Row) -> Row:
     return {name: ANSWERS.index(draft[name]) for name in QUESTION_NAMES}
 
 
-def drafted_descriptions(draft: Row) -> Row:
+def choose_drafted_descriptions(draft: Row) -> Row:
     """Of a person with a flaw the merged description of its parts; it says more than the draft of the whole."""
     merged = draft["merged_description"] if is_flawed(Dimension.PLAUSIBILITY, draft) else None
     return {

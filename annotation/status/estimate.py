@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from annotation.config import Config
+from annotation.config import AnnotationConfig
 from annotation.llm.calls import CallRecord, Spent
 from annotation.llm.prompts import load_prompt
 from annotation.llm.replies import Form
@@ -17,7 +17,7 @@ from annotation.llm.request import Request
 from annotation.llm.tokens import Tokens, image_tokens, shown_size
 from annotation.run import shards as parquet
 from annotation.run.folder import RunFolder
-from annotation.run.portrait_list import portrait_ids
+from annotation.run.portrait_list import load_portrait_ids
 from annotation.run.schemas import State
 from annotation.stages.asked import PLANS, max_tokens_of, prompt_of
 from annotation.stages.chain import AFTER, STAGES, is_asked
@@ -69,7 +69,7 @@ def _of_stage(
     n_calls, tokens = _counted(run, stage, ready, calls)
     basis = "counted" if ready else ""
     if blocked:
-        listed = portrait_ids(run) if stage in ("parts", "merge") else None
+        listed = load_portrait_ids(run) if stage in ("parts", "merge") else None
         per_image, guessed = _calls_per_image(stage, config, seen, listed is not None)
         more = _images(run, blocked, listed) * per_image
         n_calls += more
@@ -110,7 +110,7 @@ def _counted(run: RunFolder, stage: str, ready: Sequence[int], calls: CallRecord
     return found * scale, tokens * scale
 
 
-def _calls_per_image(stage: str, config: Config, seen: _Seen, listed: bool) -> tuple[float, str]:
+def _calls_per_image(stage: str, config: AnnotationConfig, seen: _Seen, listed: bool) -> tuple[float, str]:
     """How many, and how that is known. With a list of portraits its images are counted, and hold a person each."""
     expected, image = config.expected, "a listed image" if listed else "an image"
     if stage == "entities":
@@ -154,7 +154,7 @@ def _seen(run: RunFolder, shards: Sequence[int], calls: CallRecord) -> _Seen:
         return _Seen(None, None, None, calls.spent())
     rows = [row for shard in done for row in run.read("detection", shard, ["image_id", "state", "is_person"])]
     boxes = [row for row in rows if row["state"] == State.DONE]
-    listed = portrait_ids(run)
+    listed = load_portrait_ids(run)
     people = sum(row["is_person"] and (listed is None or row["image_id"] in listed) for row in boxes)
     portraits = images if listed is None else _images(run, done, listed)
     merged = [

@@ -53,7 +53,7 @@ class Pace:
         return items * self.seconds / self.items if self.items else None
 
 
-def paces(path: Path) -> dict[str, Pace]:
+def read_paces(path: Path) -> dict[str, Pace]:
     """How fast each stage went since it was last begun. A line that was cut off by a crash, or was written
     without items or seconds by an earlier version, is passed over."""
     counts: dict[str, int] = {}

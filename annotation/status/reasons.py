@@ -13,7 +13,7 @@ from qreal_tasks.text.redaction import without_private
 _PLACE = re.compile(r"(:| at) line \d+ column \d+( \(char \d+\))?")
 
 
-def told(kind: str, said: str) -> str:
+def describe_failure(kind: str, said: str) -> str:
     """A reason of few words, with what was said this time. Places in the text go: all items of a kind have one reason.
     What is private in it goes too: reasons are stored, shown and published.
 
@@ -25,7 +25,7 @@ def told(kind: str, said: str) -> str:
 
 
 @dataclass(frozen=True)
-class Reason:
+class FailureReason:
     """So many items ended for one reason."""
 
     count: int
@@ -40,7 +40,7 @@ class Reason:
         return f"{self.state}{kind}" + (f", for example «{self.said}»" if self.said else "")
 
 
-class Reasons:
+class FailureReasons:
     """Counts items that did not come through. Items that a stage was not asked about do not count."""
 
     def __init__(self) -> None:
@@ -71,9 +71,9 @@ class Reasons:
         """Items that ended in one of these states."""
         return sum(count for (state, _), count in self._counts.items() if state in states)
 
-    def most_common(self, most: int | None = None) -> list[Reason]:
+    def most_common(self, most: int | None = None) -> list[FailureReason]:
         """The commonest reasons first."""
         return [
-            Reason(count, state, kind, self._said.get((state, kind), ""))
+            FailureReason(count, state, kind, self._said.get((state, kind), ""))
             for (state, kind), count in self._counts.most_common(most)
         ]

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from annotation.llm.calls import CallRecord, Spent
 from annotation.run import shards as parquet
 from annotation.run.folder import RunFolder
-from annotation.run.items import Items
-from annotation.run.portrait_list import portrait_ids
+from annotation.run.items import ItemCounts
+from annotation.run.portrait_list import load_portrait_ids
 from annotation.run.schemas import State
 from annotation.stages.chain import AFTER
 from annotation.status.estimate import Forecast, forecast
-from annotation.status.progress import Pace, paces
-from annotation.status.reasons import Reasons
+from annotation.status.progress import Pace, read_paces
+from annotation.status.reasons import FailureReasons
 
 _WITHOUT_STATE = ("imageqa", "objectqa")
 
@@ -33,7 +33,7 @@ class StageStatus:
     rows: int
     states: Counter[str]
     """Rows by state."""
-    reasons: Reasons
+    reasons: FailureReasons
     """Why rows are not done."""
     seconds_left: float | None
     """At the pace of this stage since it was last begun; None while that or the number of items is not known."""
@@ -55,7 +55,7 @@ class RunStatus:
         return sum(stage.spent.cost_usd for stage in self.stages if stage.spent is not None)
 
 
-def status_of(run: RunFolder) -> RunStatus:
+def read_status(run: RunFolder) -> RunStatus:
     """Read what is on disk; changes nothing and may be asked while the run is under way.
 
     Raises:
@@ -64,9 +64,9 @@ def status_of(run: RunFolder) -> RunStatus:
     shards = list(run.shard_numbers)
     with CallRecord(run.calls_path) as calls:
         spent = calls.spent()
-    pace = paces(run.progress_path)
-    ready = parquet.recipe_of(run.manifest_path) == run.recipe("intake")
-    items = Items(run)
+    pace = read_paces(run.progress_path)
+    ready = parquet.read_recipe(run.manifest_path) == run.recipe("intake")
+    items = ItemCounts(run)
     stages = [
         _of_stage(run, stage, shards, items, pace.get(stage), spent.get(stage))
         for stage in AFTER
@@ -77,7 +77,7 @@ def status_of(run: RunFolder) -> RunStatus:
 
 
 def _without_person(run: RunFolder) -> list[str]:
-    listed = portrait_ids(run)
+    listed = load_portrait_ids(run)
     if listed is None:
         return []
     found = []
@@ -92,23 +92,23 @@ def _without_person(run: RunFolder) -> list[str]:
 
 
 def _of_stage(
-    run: RunFolder, stage: str, shards: Sequence[int], items: Items, pace: Pace | None, spent: Spent | None
+    run: RunFolder, stage: str, shards: Sequence[int], items: ItemCounts, pace: Pace | None, spent: Spent | None
 ) -> StageStatus:
     pending = run.pending(stage, shards)
     done = sorted(set(shards) - set(pending))
     n_done, n_left = items.total(stage, done), items.total(stage, pending)
     is_total = all(items.of(stage, shard) is not None for shard in shards)
     left = pace.seconds_for(n_left) if pace is not None and is_total else None
-    states, reasons, rows = outcomes(run, stage, done)
+    states, reasons, rows = count_outcomes(run, stage, done)
     return StageStatus(stage, n_done, n_done + n_left, is_total, rows, states, reasons, left, spent)
 
 
-def outcomes(run: RunFolder, stage: str, done: Sequence[int]) -> tuple[Counter[str], Reasons, int]:
+def count_outcomes(run: RunFolder, stage: str, done: Sequence[int]) -> tuple[Counter[str], FailureReasons, int]:
     """Rows of these shards by state, why they are not done, and their number."""
     states: Counter[str] = Counter()
-    reasons = Reasons()
+    reasons = FailureReasons()
     if stage in _WITHOUT_STATE:
-        return states, reasons, sum(parquet.row_count(run.shard_path(stage, shard)) for shard in done)
+        return states, reasons, sum(parquet.count_rows(run.shard_path(stage, shard)) for shard in done)
     for shard in done:
         for row in run.read(stage, shard, ["state", "reason"]):
             states[row["state"]] += 1

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from rich.table import Table
 
-from annotation.run.items import counted, row_unit_of, unit_of
+from annotation.run.items import format_count, row_unit_of, unit_of
 from annotation.status.estimate import Forecast
-from annotation.status.reasons import Reasons
+from annotation.status.reasons import FailureReasons
 from annotation.status.status import RunStatus, StageStatus
 from qreal_tasks.console.terminal import console
 
@@ -48,13 +48,13 @@ def print_status(status: RunStatus) -> None:
     out = console()
     if status.inputs:
         counts = ", ".join(f"{count} {_input(state)}" for state, count in status.inputs.most_common())
-        out.print(f"{counted(status.inputs.total(), 'inputs')}: {counts}")
+        out.print(f"{format_count(status.inputs.total(), 'inputs')}: {counts}")
     table = Table("stage", "done", "rows", "states", "calls", "cost", "time left")
     for stage in status.stages:
         table.add_row(*_cells(stage))
     out.print(table)
     for stage in status.stages:
-        for line in reason_lines(stage.stage, stage.reasons):
+        for line in format_reasons(stage.stage, stage.reasons):
             out.print(line)
     if lost := status.without_person:
         first = ", ".join(lost[:_REASONS]) + (", …" if lost[_REASONS:] else "")
@@ -65,12 +65,12 @@ def print_status(status: RunStatus) -> None:
         print_forecasts(status.forecasts)
 
 
-def reason_lines(stage: str, reasons: Reasons) -> list[str]:
+def format_reasons(stage: str, reasons: FailureReasons) -> list[str]:
     """Why rows of a stage are not done, the commonest reasons first."""
     unit, common = row_unit_of(stage), reasons.most_common()
-    lines = [f"{stage}: {counted(one.count, unit)} {one}" for one in common[:_REASONS]]
+    lines = [f"{stage}: {format_count(one.count, unit)} {one}" for one in common[:_REASONS]]
     if others := common[_REASONS:]:
-        items = counted(sum(one.count for one in others), unit)
+        items = format_count(sum(one.count for one in others), unit)
         lines.append(f"{stage}: {items} for {len(others)} more reasons")
     return lines
 

@@ -21,10 +21,10 @@ from drafted_run import write_drafted_run
 
 from annotation.label_studio.environment import ENVIRONMENT
 from annotation.label_studio.page import DROP_KEYS, NO_KEYS, YES_KEYS
-from annotation.label_studio.push import in_order, lay_before
-from annotation.label_studio.tasks import sizes_of
-from annotation.label_studio.workplace import Seat, Workplace, load_workplace, votes_path
-from annotation.merging.forms import all_forms
+from annotation.label_studio.push import order_forms, push_forms
+from annotation.label_studio.tasks import read_stored_sizes
+from annotation.label_studio.workplace import AnnotatorAccount, Workplace, load_workplace, votes_path
+from annotation.merging.forms import load_forms
 from annotation.merging.votes import Vote, VoteRecord
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import QUESTION_NAMES
@@ -50,7 +50,7 @@ class Place:
 
     def __init__(self, run: RunFolder, program: str) -> None:
         self.run, self._program, self._port = run, program, free_ports(3)
-        self.entities = len(all_forms(run))
+        self.entities = len(load_forms(run))
         self._process: subprocess.Popen[str] | None = None
         self.said = ""
 
@@ -110,7 +110,7 @@ def place(program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pl
     made.stop()
 
 
-def seat_of(place: Place, name: str) -> Seat:
+def seat_of(place: Place, name: str) -> AnnotatorAccount:
     return next(seat for seat in load_workplace(place.run).seats if seat.name == name)
 
 
@@ -121,13 +121,13 @@ def tasks_of(place: Place, name: str) -> list[dict[str, Any]]:
         return list(client.tasks(seat.project_id))
 
 
-def raw(seat: Seat, method: str, path: str, **said: Any) -> httpx2.Response:
+def raw(seat: AnnotatorAccount, method: str, path: str, **said: Any) -> httpx2.Response:
     """A request of somebody's own account."""
     headers = {"Authorization": f"Token {seat.token}"}
     return httpx2.request(method, seat.url + path, headers=headers, timeout=60, **said)
 
 
-def log_in(browser: Chromium, seat: Seat) -> None:
+def log_in(browser: Chromium, seat: AnnotatorAccount) -> None:
     browser.go(seat.link)
     filled = "".join(
         f"document.querySelector('input[name={name}]').value = {json.dumps(value)};"
@@ -213,7 +213,7 @@ def test_nobody_sees_what_another_answered(place: Place, tmp_path: Path) -> None
     """Through the page, which asks for another account, and through the API with the own one; also after trying to
     become a member elsewhere, which Label Studio would let anybody do on a server that is shared."""
     anna, ben = seat_of(place, "anna"), seat_of(place, "ben")
-    stranger = Seat(**{**vars(ben), "token": anna.token})
+    stranger = AnnotatorAccount(**{**vars(ben), "token": anna.token})
     task = tasks_of(place, "ben")[0]["id"]
     paths = [f"/api/projects/{ben.project_id}", f"/api/tasks?project={ben.project_id}", f"/api/tasks/{task}"]
     paths += [f"/api/tasks/{task}/annotations/", f"/api/projects/{ben.project_id}/export?exportType=JSON", "/api/users"]
@@ -337,14 +337,14 @@ def test_a_push_that_was_cut_off_puts_nothing_in_twice_and_brings_back_what_was_
     workplace, run = load_workplace(place.run), place.run
     before = {task["data"]["entity_id"] for task in tasks_of(place, "ben")}
     assert "is at work" in place.qreal("verify", "push", str(run.path), status=1)
-    ordered, ben = in_order(all_forms(run)), seat_of(place, "ben")
+    ordered, ben = order_forms(load_forms(run)), seat_of(place, "ben")
     with VoteRecord(votes_path(run)) as record:
         record.take_back("ben")  # as if it was killed before it could note what the server took
-        assert lay_before(ben, ordered, sizes_of(run), workplace, record).new == 0
+        assert push_forms(ben, ordered, read_stored_sizes(run), workplace, record).new == 0
         assert len(tasks_of(place, "ben")) == len(record.laid_before()["ben"]) == place.entities
         task = tasks_of(place, "ben")[-1]
         assert raw(ben, "DELETE", f"/api/tasks/{task['id']}").status_code == 204
-        assert lay_before(ben, ordered, sizes_of(run), workplace, record).new == 1
+        assert push_forms(ben, ordered, read_stored_sizes(run), workplace, record).new == 1
     place.qreal("verify", "pull", str(run.path))
     assert {task["data"]["entity_id"] for task in tasks_of(place, "ben")} == before
     assert ("ben", task["data"]["entity_id"]) not in place.votes()  # it was answered, and waits again
@@ -391,7 +391,7 @@ def test_the_third_person_gets_only_what_two_disagree_on(place: Place, tmp_path:
     seats = load_workplace(place.run).seats
     each = [f"--url={seat.name}={seat.url}" for seat in seats] + [f"--token={seat.name}={seat.token}" for seat in seats]
     place.qreal("verify", "start", str(run.path), *each, "--media-url", "https://files.example.org", "--adaptive")
-    entities = sorted(all_forms(run))
+    entities = sorted(load_forms(run))
     disputed = set(entities[::3])
 
     def said(name: str) -> Callable[[str], dict[str, str]]:
@@ -416,7 +416,7 @@ def test_an_adjudicator_settles_what_two_people_cannot(place: Place, tmp_path: P
     each = [f"--url={seat.name}={seat.url}" for seat in seats] + [f"--token={seat.name}={seat.token}" for seat in seats]
     people = ["--annotators", "anna,ben", "--adjudicator", "cara", "--media-url", "https://files.example.org"]
     place.qreal("verify", "start", str(run.path), *each, *people)
-    tied = sorted(all_forms(run))[0]
+    tied = sorted(load_forms(run))[0]
     agreed = dict.fromkeys(QUESTION_NAMES, "Yes")
     for name in ("anna", "ben"):
         answer_all(

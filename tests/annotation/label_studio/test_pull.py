@@ -22,11 +22,11 @@ from voting import form
 
 from annotation.errors import AnnotationError
 from annotation.label_studio import commands
-from annotation.label_studio.pull import Pulled, pull_seat
-from annotation.label_studio.push import lay_before
+from annotation.label_studio.pull import PullResult, pull_account
+from annotation.label_studio.push import push_forms
 from annotation.label_studio.submissions import Submission
-from annotation.label_studio.tasks import Size, sizes_of, task_of
-from annotation.label_studio.workplace import Seat, Workplace, run_id_of, save_workplace, votes_path
+from annotation.label_studio.tasks import StoredSize, make_task, read_stored_sizes
+from annotation.label_studio.workplace import AnnotatorAccount, Workplace, run_id_of, save_workplace, votes_path
 from annotation.merging.votes import VoteRecord
 from annotation.run.folder import RunFolder
 
@@ -42,14 +42,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 
 @functools.cache
-def first_picture(path: Path) -> tuple[str, Size]:
-    return next(iter(sizes_of(RunFolder(path)).items()))
+def first_picture(path: Path) -> tuple[str, StoredSize]:
+    return next(iter(read_stored_sizes(RunFolder(path)).items()))
 
 
 def answered(run: RunFolder, number: int) -> Json:
     """A task that is answered; every task of a run is about another entity of its first picture."""
     image_id, size = first_picture(run.path)
-    made = task_of(form(f"{image_id}#{number}"), size, run_id_of(run), "/media/")
+    made = make_task(form(f"{image_id}#{number}"), size, run_id_of(run), "/media/")
     said = results(made, random_answers(number))
     at = f"2026-11-25T08:{number // 60 % 60:02d}:{number % 60:02d}.000000Z"
     annotation = {"id": 5000 + number, "result": said, "updated_at": at, "lead_time": 30.0, "completed_by": ACCOUNT}
@@ -58,7 +58,7 @@ def answered(run: RunFolder, number: int) -> Json:
 
 def workplace_of(run: RunFolder, *servers: LabellingServer) -> Workplace:
     seats = [
-        Seat(name, server.url, server.token, project_id=1)
+        AnnotatorAccount(name, server.url, server.token, project_id=1)
         for name, server in zip(("anna", "ben", "cara"), servers, strict=False)
     ]
     made = Workplace(run_id_of(run), False, "/media/", False, tuple(seats))
@@ -178,11 +178,11 @@ def _at(task: Json, hour: int) -> Json:
     return {**task, "updated_at": at, "annotations": [{**task["annotations"][0], "updated_at": at}]}
 
 
-def _pulled_between(run: RunFolder, server: LabellingServer) -> Pulled:
+def _pulled_between(run: RunFolder, server: LabellingServer) -> PullResult:
     """As `verify start` pulls while people work: what was changed, as far as clocks and counts can be trusted."""
-    seat = Seat("anna", server.url, server.token, project_id=1)
+    seat = AnnotatorAccount("anna", server.url, server.token, project_id=1)
     with VoteRecord(votes_path(run)) as record:
-        return pull_seat(seat, run_id_of(run), record, sizes_of(run), everything=False)
+        return pull_account(seat, run_id_of(run), record, read_stored_sizes(run), everything=False)
 
 
 def _pages(server: LabellingServer) -> int:
@@ -311,7 +311,7 @@ def test_a_project_with_nothing_of_this_run_is_refused(run: RunFolder) -> None:
             VoteRecord(votes_path(run)) as record,
             pytest.raises(AnnotationError, match="anna's project holds tasks of another run"),
         ):
-            lay_before(workplace.seats[0], [], {}, workplace, record)
+            push_forms(workplace.seats[0], [], {}, workplace, record)
 
 
 def test_a_push_lays_a_damaged_task_before_its_person_once_more_and_leaves_a_foreign_one(run: RunFolder) -> None:
@@ -324,7 +324,7 @@ def test_a_push_lays_a_damaged_task_before_its_person_once_more_and_leaves_a_for
         workplace = workplace_of(run, server)
         with VoteRecord(votes_path(run)) as record:
             for new in (1, 0):
-                assert lay_before(workplace.seats[0], forms, {image_id: size}, workplace, record).new == new
+                assert push_forms(workplace.seats[0], forms, {image_id: size}, workplace, record).new == new
     assert [task["data"]["entity_id"] for task in tasks[3:]] == [f"{image_id}#1"]
 
 
@@ -335,16 +335,16 @@ def test_pulling_goes_on_after_any_error_until_it_is_stopped(
     tasks = [answered(run, 1)]
     errors = iter([KeyError("original_width"), OSError(28, "No space left on device"), RecursionError("deep"), None])
 
-    def sizes(_: RunFolder) -> dict[str, Size]:
+    def sizes(_: RunFolder) -> dict[str, StoredSize]:
         error = next(errors, None)
         if error is not None:
             raise error
         if len(pushed) >= 2:
             os.kill(os.getpid(), signal.SIGTERM)
-        return sizes_of(run)
+        return read_stored_sizes(run)
 
     pushed: list[int] = []
-    monkeypatch.setattr("annotation.label_studio.tasks.sizes_of", sizes)
+    monkeypatch.setattr("annotation.label_studio.tasks.read_stored_sizes", sizes)
     monkeypatch.setattr(commands, "_push", lambda *_: pushed.append(1))
     with LabellingServer(tasks) as server:
         workplace = workplace_of(run, server)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from answering import random_answers
 
-from annotation.label_studio.progress import standings
-from annotation.merging.forms import Form
+from annotation.label_studio.progress import measure_progress
+from annotation.merging.forms import DraftForm
 from annotation.merging.votes import Vote, VoteRecord
 from qreal_tasks.files.sqlite_file import StoreError
 
@@ -108,7 +108,7 @@ def test_another_file_is_left_alone(tmp_path: Path) -> None:
 def test_standings_by_hand() -> None:
     """Two of three answered in 30 and 50 seconds: one is left, at the median of 40."""
     forms = {
-        f"a#{n}": Form(f"a#{n}", "a", "p", "g", False, "cat ", (1.0, 2.0, 3.5, 4.0), DRAFTED, None, {})
+        f"a#{n}": DraftForm(f"a#{n}", "a", "p", "g", False, "cat ", (1.0, 2.0, 3.5, 4.0), DRAFTED, None, {})
         for n in range(3)
     }
     votes = [
@@ -117,7 +117,7 @@ def test_standings_by_hand() -> None:
         replace(VOTE, entity_id="gone#0"),
     ]
     laid = {"anna": dict.fromkeys(forms, "x"), "ben": {"a#0": "x"}}
-    anna, ben = standings(["anna", "ben"], laid, votes, forms)
+    anna, ben = measure_progress(["anna", "ben"], laid, votes, forms)
     assert (anna.laid, anna.answered, anna.left, anna.dropped, anna.changed) == (
         3,
         2,

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from annotation.demo.commands import annotate_demo_command
-from annotation.explained import explained, fail
+from annotation.command_errors import report_errors
 from annotation.label_studio.commands import verify_app
 from annotation.publish.commands import publish_command, push_dataset_command
+from qreal_tasks.console.command_line import fail
 from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
@@ -28,7 +29,6 @@ annotate_app = typer.Typer(
 )
 
 annotate_app.add_typer(verify_app, name="verify")
-annotate_app.command("demo")(annotate_demo_command)
 
 _RUN = typer.Argument(help="Folder of the run.", show_default=False)
 
@@ -69,7 +69,7 @@ def init_command(
     IMAGES/sdxl/1.txt   its prompt; also 1.caption, 1.png.txt, or a row of a metadata.csv or metadata.jsonl (file_name,
                         prompt) in one of the folders
     """
-    with explained("init"):
+    with report_errors("annotate init"):
         from annotation.config import load_annotation_config
         from annotation.execution.driver import ExecutorOptions, init_run
         from annotation.intake.summary import IntakeSummary
@@ -81,7 +81,10 @@ def init_command(
         for line in (*summary.named(), *summary.counted()):
             echo(line)
         if not summary.accepted:
-            fail("init", f"none of {summary.inputs} inputs can be annotated; {made.manifest_path} holds the reasons")
+            fail(
+                "annotate init",
+                f"none of {summary.inputs} inputs can be annotated; {made.manifest_path} holds the reasons",
+            )
     echo(f"Next: qreal annotate run {run} --dry-run")
 
 
@@ -113,15 +116,15 @@ def run_stages_command(
     qreal annotate run RUN --max-cost 130          # everything, but not for more than this
     qreal annotate run RUN --batch                 # half the price, within days
     """
-    with explained("run"):
+    with report_errors("annotate run"):
         from annotation.execution.driver import ExecutorOptions, RunOptions, discard_failed, run_stages, select_shards
         from annotation.llm.batches import Limits
+        from annotation.run.chain import STAGES
         from annotation.run.folder import RunFolder
-        from annotation.stages.chain import STAGES
 
         unknown = set(stage or ()) - set(STAGES)
         if unknown:
-            fail("run", f"no stage is called {', '.join(sorted(unknown))}, expected {', '.join(STAGES)}")
+            fail("annotate run", f"no stage is called {', '.join(sorted(unknown))}, expected {', '.join(STAGES)}")
         folder = RunFolder(run)
         note = folder.config.quality.licence_note
         if note and (not stage or "quality" in stage) and folder.pending("quality", folder.shard_numbers):
@@ -149,7 +152,7 @@ def run_stages_command(
 
 def _print_summary(run: RunFolder, shards: Sequence[int]) -> None:
     """What went through and what did not; a run without a single record fails."""
-    from annotation.status.summary import summarize_run
+    from annotation.status.status import summarize_run
     from annotation.status.tables import format_reasons
 
     found = summarize_run(run, shards)
@@ -160,13 +163,13 @@ def _print_summary(run: RunFolder, shards: Sequence[int]) -> None:
     if found.failed:
         echo(f"To ask again what failed: qreal annotate run {run.path} --retry-failed")
     if found.through == 0:
-        fail("run", f"no image went through; see the reasons above, or qreal annotate status {run.path}")
+        fail("annotate run", f"no image went through; see the reasons above, or qreal annotate status {run.path}")
 
 
 @annotate_app.command("status")
 def status_command(run: Annotated[Path, _RUN]) -> None:
     """Per stage what is done, pending and failed and why, cost so far, and what is left."""
-    with explained("status"):
+    with report_errors("annotate status"):
         from annotation.run.folder import RunFolder
         from annotation.status.status import read_status
         from annotation.status.tables import print_status
@@ -181,13 +184,31 @@ def preview_command(
     out: Annotated[Path | None, typer.Option(help="Default: RUN/preview.html.", show_default=False)] = None,
 ) -> None:
     """Write one HTML page with boxes, scores, answers and descriptions, as far as the run has come."""
-    with explained("preview"):
+    with report_errors("annotate preview"):
         from annotation.preview.page import write_preview
         from annotation.run.folder import RunFolder
 
         path = out or run / "preview.html"
         shown = write_preview(RunFolder(run), path, images)
     echo(f"{shown} images: {path}")
+
+
+@annotate_app.command("demo")
+def annotate_demo_command(
+    folder: Annotated[Path, typer.Option(help="Where everything goes; empty or new.")] = Path("runs/annotate-demo"),
+) -> None:
+    """Try the whole annotation in about two minutes, without a key, weights or a download.
+
+    Twelve drawn scenes go through every command, from images to a published and scored dataset. The language model is
+    scripted, the people are simulated, the detector is tiny.
+    """
+    if missing := [name for name in ("aiohttp", "lmms_eval", "torch", "transformers") if find_spec(name) is None]:
+        fail("annotate demo", f"{', '.join(missing)} not installed; install qreal-bench[eval,annotate,annotate-local]")
+    with report_errors("annotate demo"):
+        from annotation.demo.walkthrough import demonstrate, format_summary
+
+        found = demonstrate(folder, annotate_app)
+    echo(format_summary(found, folder))
 
 
 annotate_app.command("publish")(publish_command)

@@ -24,11 +24,11 @@ from typing import Any
 
 from annotation.config import AnnotationConfig
 from annotation.llm.replies import Form
+from annotation.run.chain import is_asked
 from annotation.run.folder import RunFolder
 from annotation.run.items import format_count, row_unit_of
+from annotation.run.reasons import FailureReasons
 from annotation.run.schemas import State
-from annotation.stages.chain import is_asked
-from annotation.status.reasons import FailureReasons
 from qreal_tasks.llm.errors.retry import StoppedRun
 
 FEW = 4

@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 
 from annotation.demo.people import ERROR_RATES, match_planted
 from annotation.demo.scenes import SAME_IOU, PlantedEntity, Scene
-from annotation.label_studio.workplace import votes_path
 from annotation.merging.forms import load_forms
 from annotation.merging.votes import VoteRecord
 from annotation.run.folder import RunFolder
@@ -40,7 +39,7 @@ def measure_findings(run: RunFolder, dataset: Path, scenes: Sequence[Scene]) -> 
     """Read from the run and from the published folder."""
     forms = load_forms(run)
     planted = match_planted(run, forms.values(), scenes)
-    with VoteRecord(votes_path(run)) as record:
+    with VoteRecord(run.votes_path) as record:
         votes = [(vote, planted[vote.entity_id]) for vote in record.latest()]
     records = read_published_entities(dataset)
     return Findings(

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from annotation.demo.scenes import Box, PlantedEntity, Scene
 from annotation.demo.script import answers_by, describe_flaws
-from annotation.label_studio.workplace import votes_path
 from annotation.merging.forms import DraftForm, load_forms
 from annotation.merging.votes import DROP_REASONS, People, Vote, VoteRecord
 from annotation.run.folder import RunFolder
@@ -38,7 +37,7 @@ def vote_all(run: RunFolder, scenes: Sequence[Scene]) -> int:
         for form in forms.values()
     ]
     record_votes(run, votes, list(ERROR_RATES), list(forms.values()))
-    with VoteRecord(votes_path(run)) as record:
+    with VoteRecord(run.votes_path) as record:
         record.note_people(People(frozenset(ERROR_RATES), frozenset(), adaptive=False))
     return len(votes)
 
@@ -50,8 +49,8 @@ def record_votes(run: RunFolder, votes: Iterable[Vote], people: Sequence[str], l
         people: everybody who was asked.
         laid: what was laid before each of them.
     """
-    votes_path(run).parent.mkdir(parents=True, exist_ok=True)
-    with VoteRecord(votes_path(run)) as record:
+    run.votes_path.parent.mkdir(parents=True, exist_ok=True)
+    with VoteRecord(run.votes_path) as record:
         record.add(votes)
         for number, who in enumerate(people):
             record.lay_before(who, number, [(form.entity_id, form.digest) for form in laid])

@@ -18,7 +18,7 @@ import numpy as np
 from annotation.demo.scenes import Box, PlantedEntity, Scene, locate_crop
 from annotation.demo.server import Asked, Reply, completion, error
 from annotation.llm.replies import LEVELS
-from annotation.quality.levels import WEIGHTS
+from annotation.stages.quality import WEIGHTS
 from qreal_tasks.benchmark import BODY_PARTS, IMAGEQA_SETS, QUESTIONS, Answer, Dimension, imageqa_query, is_flawed
 
 ANNOTATOR, EXAMINEE = "scripted-annotator", "scripted-examinee"

@@ -32,7 +32,7 @@ from annotation.demo.tiny_detector import (
     make_processor,
     make_untrained_detector,
 )
-from annotation.detection.detector import DetectionQuery, Detector
+from annotation.local_models.detector import DetectionQuery, Detector
 from qreal_tasks.boxes import iou_matrix
 from qreal_tasks.console.terminal import echo
 from qreal_tasks.mini.plan import ImagePlan, plan_images

@@ -10,6 +10,7 @@ import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,11 @@ SCRIPTED = (
 )
 
 
-def demonstrate(folder: Path) -> Findings:
-    """Pictures to a published and scored dataset, below ``folder``.
+def demonstrate(folder: Path, annotate_app: typer.Typer) -> Findings:
+    """Make pictures, annotate them, publish and score the dataset, everything below ``folder``.
+
+    Args:
+        annotate_app: runs the commands of ``qreal annotate``.
 
     Raises:
         AnnotationError: ``folder`` holds something.
@@ -58,22 +62,23 @@ def demonstrate(folder: Path) -> Findings:
     """
     _check(folder)
     scenes = load_demo_scenes()
-    _say(SCRIPTED)
+    echo(SCRIPTED)
     images = write_pictures(folder / "images", [(one.content, one.prompt, one.generator) for one in scenes])
     run, dataset = folder / "run", folder / "dataset"
+    call = partial(_call, annotate_app)
     with ScriptedServer(make_script(scenes)) as server, _environment(ENVIRONMENT):
         config, publish = _write_configs(folder, server.url, scenes)
-        _call("annotate", "init", images, run, "--config", config)
-        _call("annotate", "run", run)
-        _say(f"\nIn the place of `qreal annotate verify start {run}`: {', '.join(ERROR_RATES)}, simulated, answer")
-        _say(f"{vote_all(RunFolder(run), scenes)} votes")
-        _call("annotate", "verify", "merge", run)
-        _call("annotate", "verify", "report", run)
-        _call("annotate", "preview", run)
-        _call("annotate", "publish", run, dataset, "--config", publish, "--test-images", TEST_IMAGES)
-        _call("data", "check", dataset)
+        call("annotate", "init", images, run, "--config", config)
+        call("annotate", "run", run)
+        echo(f"\nIn the place of `qreal annotate verify start {run}`: {', '.join(ERROR_RATES)}, simulated, answer")
+        echo(f"{vote_all(RunFolder(run), scenes)} votes")
+        call("annotate", "verify", "merge", run)
+        call("annotate", "verify", "report", run)
+        call("annotate", "preview", run)
+        call("annotate", "publish", run, dataset, "--config", publish, "--test-images", TEST_IMAGES)
+        call("data", "check", dataset)
         os.environ["QREAL_DATA"] = str(dataset.resolve())
-        _call(*_evaluation(server.url, folder))
+        call(*_evaluation(server.url, folder))
     return measure_findings(RunFolder(run), dataset, scenes)
 
 
@@ -148,18 +153,17 @@ def _tasks(dataset: Path) -> list[str]:
     return [f"{GROUPS[Style.BENCHMARK]}_objectqa", *whole]
 
 
-def _call(*command: object) -> None:
+def _call(annotate_app: typer.Typer, *command: object) -> None:
     """Print a command and run it.
 
     Raises:
         typer.Exit: it failed.
     """
-    from annotation.commands import annotate_app
     from qreal_tasks.cli import app
 
     words = [str(word) for word in command]
     before = "".join(f"{name}={shlex.quote(os.environ[name])} " for name in _SAID_BEFORE if words[0] == "eval")
-    _say(f"\n$ {before}qreal {shlex.join(words)}")
+    echo(f"\n$ {before}qreal {shlex.join(words)}")
     program: Any = get_command(annotate_app if words[0] == "annotate" else app)
     status = program.main(words[words[0] == "annotate" :], prog_name="qreal", standalone_mode=False)
     if status:
@@ -182,7 +186,3 @@ def _set(values: dict[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-
-
-def _say(text: str) -> None:
-    echo(text)

@@ -20,12 +20,12 @@ from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
 from annotation.llm.pipeline import Pipeline
 from annotation.run import shards as parquet
+from annotation.run.chain import AFTER, STAGES, is_asked, stages_after
 from annotation.run.folder import RunFolder, lock_run
 from annotation.run.items import ItemCounts, count_images_by_shard
 from annotation.run.portrait_list import load_portrait_ids
 from annotation.run.schemas import State
-from annotation.stages.asked import PLANS
-from annotation.stages.chain import AFTER, STAGES, is_asked, stages_after
+from annotation.stages.plans import PLANS
 from annotation.status.progress import ProgressLog
 from annotation.trial import Trial
 from qreal_tasks.llm.batch.runner import Standing
@@ -90,7 +90,7 @@ def init_run(images: str, path: Path, config: AnnotationConfig, where: ExecutorO
         AnnotationError: the inputs cannot be listed, or the folder holds something else.
     """
     run = prepare_run(images, path, config)
-    with alone(run), where.started():
+    with lock_run(run.path), where.started():
         _compute(run, "intake", run.shard_numbers, where, watcher)
         if parquet.read_recipe(run.manifest_path) != run.recipe("intake"):
             write_manifest(run)
@@ -113,7 +113,7 @@ def run_stages(run: RunFolder, options: RunOptions, watcher: Watcher) -> None:
         )
     shards = select_shards(run, options.images)
     load_portrait_ids(run)
-    with alone(run), options.where.started(), CallRecord(run.calls_path) as calls:
+    with lock_run(run.path), options.where.started(), CallRecord(run.calls_path) as calls:
         spent = sum(stage.cost_usd for stage in calls.spent().values())
         budget = Budget(options.max_cost_usd, run.config.language_model.prices, spent)
         asker = Asker(run.config, calls, budget, options.api_key)
@@ -147,7 +147,7 @@ def discard_failed(run: RunFolder) -> int:
     Later stages go first: whatever interrupts this leaves no shard that was made of another's old rows.
     """
     count = 0
-    with alone(run):
+    with lock_run(run.path):
         for stage in (one for one in AFTER if one not in ("intake", "drafts", "imageqa", "objectqa")):
             for shard in run.shard_numbers:
                 if not run.is_done(stage, shard):
@@ -254,8 +254,3 @@ def _ask(
             "to submit them again."
         )
     under_way.end()
-
-
-def alone(run: RunFolder) -> AbstractContextManager[None]:
-    """One program at a time works on a run; one that dies gives it back."""
-    return lock_run(run.path)

@@ -12,8 +12,8 @@ from annotation.execution.work import StageWork, compute_shard
 
 _MODELS = [
     "annotation.execution.work",
-    "annotation.detection.detector",
-    "annotation.quality.q_eval",
+    "annotation.local_models.detector",
+    "annotation.local_models.q_eval",
 ]
 """Modules that are not installed are passed over by the server, and told when a stage needs them."""
 _PRELOAD = {"intake": ["annotation.execution.work"]}

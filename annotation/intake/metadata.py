@@ -12,7 +12,7 @@ from pathlib import Path
 
 from annotation.config import ColumnNames
 from annotation.intake.files import decode_path, find_name_problem, list_spellings, say_missing
-from annotation.intake.listed import (
+from annotation.intake.inputs import (
     FoundColumns,
     ListedInput,
     add_notes,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotation.config import ColumnNames
 from annotation.errors import AnnotationError
-from annotation.intake.listed import find_columns
+from annotation.intake.inputs import find_columns
 from annotation.intake.table_rows import Row, TableRows
 from qreal_tasks.files.parquet_limits import check_parquet
 from qreal_tasks.files.regular import require_file

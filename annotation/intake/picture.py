@@ -16,11 +16,9 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, features
 
 from annotation.config import IntakeSettings
 from annotation.errors import AnnotationError
+from annotation.run.gallery import FORMATS, on_white
 from qreal_tasks.images import pixels_digest
 from qreal_tasks.models.server.pictures import eight_bits
-
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
-"""What is stored: read by every Pillow and by browsers, or at least (TIFF) by every Pillow."""
 
 _STORED_AS_PNG = {"AVIF": "AVIF", "JPEG2000": "JPEG 2000"}
 """What is read and stored as PNG: browsers show no JPEG 2000, and a Pillow of some years ago knows no AVIF."""
@@ -108,26 +106,6 @@ def check_input(raw: bytes, limits: IntakeSettings) -> CheckedPicture:
         file_mode,
         "; ".join(notes),
     )
-
-
-def on_white(image: Image.Image) -> Image.Image:
-    """8-bit RGB: what every model is shown, and what crops are cut from. Transparent places are white.
-
-    Raises:
-        ValueError: a mode with no defined range of values.
-    """
-    plain = eight_bits(image)
-    if plain.mode in ("RGBA", "LA"):
-        ground = Image.new("RGBA", plain.size, "white")
-        ground.alpha_composite(plain.convert("RGBA"))
-        plain = ground
-    return plain.convert("RGB")
-
-
-def decode_stored(content: bytes) -> Image.Image:
-    """The picture of an intake shard as models are shown it."""
-    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-        return on_white(image)
 
 
 def _opened(raw: bytes, limits: IntakeSettings) -> Image.Image:

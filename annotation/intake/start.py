@@ -14,10 +14,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from annotation.config import AnnotationConfig, dump_config
+from annotation.config import AnnotationConfig, IntakeSettings, dump_config
 from annotation.errors import AnnotationError
+from annotation.intake.folder import FolderSource
+from annotation.intake.inputs import ImageSource
 from annotation.intake.picture import check_input
-from annotation.intake.sources import open_source
+from annotation.intake.table import TABLES, HubSource, TableSource
 from annotation.run import shards
 from annotation.run.folder import LOCK, RunFolder, lock_run, write_listing
 from annotation.run.schemas import INTAKE, State
@@ -141,3 +143,24 @@ def _prompt_id(prompt: str, image_id: str) -> str:
     """Of the words alone. Images without a prompt do not share one: a split by prompt must not tie them together."""
     words = normalised_prompt(prompt)
     return hashlib.sha256(words.encode()).hexdigest()[:16] if words else f"none-{image_id}"
+
+
+def open_source(images: str, settings: IntakeSettings) -> ImageSource:
+    """The folder, table (.csv, .tsv, .jsonl, .json, .parquet) or hub set (``org/name``, ``org/name@revision``) of that
+    name.
+
+    Raises:
+        AnnotationError: there is none.
+    """
+    path = Path(images).expanduser()
+    if path.is_dir():
+        return FolderSource(path, settings.columns)
+    if path.is_file() and path.suffix.lower() in TABLES:
+        return TableSource(path, settings.columns)
+    if path.exists():
+        raise AnnotationError(f"{path} is neither a folder nor a table ({', '.join(TABLES)})")
+    if images.count("/") == 1 and not images.startswith((".", "/", "~")) and path.suffix.lower() not in TABLES:
+        return HubSource(images, settings)
+    raise AnnotationError(
+        f"{images}: no such folder or file (looked for {path.absolute()}), and it is no hub id such as org/name"
+    )

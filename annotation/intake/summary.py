@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from annotation.intake.listed import UNKNOWN_GENERATOR
+from annotation.intake.inputs import UNKNOWN_GENERATOR
 from annotation.run import shards
 from annotation.run.folder import RunFolder
 from annotation.run.items import format_count
@@ -78,7 +78,7 @@ class IntakeSummary:
 def reason_kind(reason: str) -> str:
     """What many reasons have in common: what stands before the details.
 
-    >>> kind_of("no such file: looked for /pictures/1.png"), kind_of("the file is empty (0 bytes)")
+    >>> reason_kind("no such file: looked for /pictures/1.png"), reason_kind("the file is empty (0 bytes)")
     ('no such file', 'the file is empty')
     """
     return re.split(r":| \(", reason, maxsplit=1)[0]

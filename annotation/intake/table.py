@@ -10,7 +10,7 @@ from typing import Any
 from annotation.config import ColumnNames, IntakeSettings
 from annotation.errors import AnnotationError
 from annotation.intake.files import NO_NAME, find_name_problem, locate_file, read_file
-from annotation.intake.listed import ListedInput, find_columns, list_row, say_no_image_column
+from annotation.intake.inputs import ListedInput, find_columns, list_row, say_no_image_column
 from annotation.intake.parquet_rows import (
     embeds_pictures,
     name_classes,

@@ -15,7 +15,7 @@ from typing import Any
 from annotation.config import ColumnNames
 from annotation.errors import AnnotationError
 from annotation.intake.files import require_content
-from annotation.intake.listed import find_columns
+from annotation.intake.inputs import find_columns
 from annotation.intake.text_files import decode_text
 
 Row = Mapping[str, Any]

@@ -66,7 +66,7 @@ def tidy_prompt(text: str) -> DecodedText:
     Raises:
         AnnotationError: it has more than ``LONGEST_PROMPT`` characters.
 
-    >>> tidy("a cat\\nNegative prompt: ugly\\nSteps: 20, Sampler: Euler a, Seed: 1").text
+    >>> tidy_prompt("a cat\\nNegative prompt: ugly\\nSteps: 20, Sampler: Euler a, Seed: 1").text
     'a cat'
     """
     prompt = _SETTINGS.sub("", text)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from annotation.explained import explained, fail
+from annotation.command_errors import report_errors
 from annotation.merging.commands import merge_command, report_command
+from qreal_tasks.console.command_line import fail
 from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:
@@ -63,13 +64,13 @@ def start_command(
     qreal annotate verify start RUN --annotators mia,noah,olga --adaptive
     qreal annotate verify start RUN --url https://labels.example.org --token TOKEN --media-url https://files.example.org/run
     """
-    with explained("verify start"):
+    with report_errors("annotate verify start"):
         from annotation.label_studio.environment import find_or_install
-        from annotation.label_studio.media import FOLDER, write_media
+        from annotation.label_studio.progress import print_accounts
         from annotation.label_studio.server import run_servers
         from annotation.label_studio.start import SetupRequest, set_up
-        from annotation.label_studio.tables import print_accounts
-        from annotation.label_studio.workplace import lock_workplace, media_folder, verification_folder, votes_path
+        from annotation.label_studio.tasks import FOLDER, write_media
+        from annotation.label_studio.workplace import lock_workplace, media_folder
         from annotation.merging.forms import load_forms
         from annotation.merging.votes import VoteRecord
         from annotation.run.folder import RunFolder
@@ -82,20 +83,20 @@ def start_command(
             workplace = set_up(folder, SetupRequest(names, adjudicator, port, team, adaptive))
             echo(f"{len(forms)} entities to verify; writing their pictures …")
             write_media(folder, media_folder(folder) / FOLDER, folder.shard_numbers)
-            with VoteRecord(votes_path(folder)) as record:
+            with VoteRecord(folder.votes_path) as record:
                 if not workplace.own:
                     print_accounts(_ready(folder, workplace, record), host)
                     return
                 program = find_or_install()
                 echo("Starting Label Studio; the first start takes about half a minute …")
-                with run_servers(program, workplace.seats, verification_folder(folder), media_folder(folder), host):
+                with run_servers(program, workplace.accounts, folder.verification_path, media_folder(folder), host):
                     workplace = _ready(folder, workplace, record)
                     print_accounts(workplace, host)
                     echo(f"Pulling every {pull_every:g} s. Ctrl-C stops the servers; the same command goes on.")
                     complete = _pull_until_stopped(folder, workplace, record, pull_every)
     if not complete:
         fail(
-            "verify start",
+            "annotate verify start",
             "stopped, but the last pull failed: start it again before you merge, some votes are not here",
         )
     echo(f"Stopped; everything is pulled and kept. Next: qreal annotate verify merge {run}")
@@ -104,46 +105,45 @@ def start_command(
 @verify_app.command("push")
 def push_tasks_command(run: Annotated[Path, _RUN]) -> None:
     """Lay before people what they do not have yet: new drafts, thirds of two who differ, conflicts to adjudicate."""
-    with explained("verify push"):
-        from annotation.label_studio.workplace import load_workplace, lock_workplace, votes_path
+    with report_errors("annotate verify push"):
+        from annotation.label_studio.workplace import load_workplace, lock_workplace
         from annotation.merging.votes import VoteRecord
         from annotation.run.folder import RunFolder
 
         folder = RunFolder(run)
         workplace = load_workplace(folder)
-        with lock_workplace(folder, "push"), VoteRecord(votes_path(folder)) as record:
+        with lock_workplace(folder, "push"), VoteRecord(folder.votes_path) as record:
             _push(folder, workplace, record)
 
 
 @verify_app.command("pull")
 def pull_command(run: Annotated[Path, _RUN]) -> None:
     """Bring home every vote, while people work; as often as you like. Every task is read."""
-    with explained("verify pull"):
-        from annotation.label_studio.workplace import load_workplace, votes_path
+    with report_errors("annotate verify pull"):
+        from annotation.label_studio.workplace import load_workplace
         from annotation.merging.votes import VoteRecord
         from annotation.run.folder import RunFolder
 
         folder = RunFolder(run)
         workplace = load_workplace(folder)
-        with VoteRecord(votes_path(folder)) as record:
+        with VoteRecord(folder.votes_path) as record:
             _pull(folder, workplace, record, everything=True)
 
 
 @verify_app.command("status")
 def verify_status_command(run: Annotated[Path, _RUN]) -> None:
     """How far each person has come, how fast, and how many hours are left, by what was pulled last."""
-    with explained("verify status"):
-        from annotation.label_studio.progress import measure_progress
-        from annotation.label_studio.tables import print_progress
-        from annotation.label_studio.workplace import load_workplace, votes_path
+    with report_errors("annotate verify status"):
+        from annotation.label_studio.progress import measure_progress, print_progress
+        from annotation.label_studio.workplace import load_workplace
         from annotation.merging.forms import load_forms
         from annotation.merging.votes import VoteRecord
         from annotation.run.folder import RunFolder
 
         folder = RunFolder(run)
         workplace = load_workplace(folder)
-        with VoteRecord(votes_path(folder)) as record:
-            names = [seat.name for seat in workplace.seats]
+        with VoteRecord(folder.votes_path) as record:
+            names = [account.name for account in workplace.accounts]
             print_progress(measure_progress(names, record.laid_before(), record.latest(), load_forms(folder)))
 
 
@@ -155,11 +155,11 @@ def _team(
 
     if not url:
         if token or media_url:
-            fail("verify start", "--token and --media-url go with --url")
+            fail("annotate verify start", "--token and --media-url go with --url")
         return None
     if not token or not media_url:
         fail(
-            "verify start",
+            "annotate verify start",
             "--url needs --token, and --media-url: copy RUN/verification/media/pictures to where the server's users "
             "can read it, and give its address",
         )
@@ -173,7 +173,7 @@ def _each(names: list[str], said: list[str], option: str) -> dict[str, str]:
     if len(said) == 1 and not pairs:
         return dict.fromkeys(names, said[0])
     if pairs.keys() != set(names):
-        fail("verify start", f"{option}: expected one value, or NAME=VALUE for each of {', '.join(names)}")
+        fail("annotate verify start", f"{option}: expected one value, or NAME=VALUE for each of {', '.join(names)}")
     return pairs
 
 

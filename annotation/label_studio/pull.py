@@ -35,7 +35,7 @@ class PullResult:
 def pull(
     workplace: Workplace, record: VoteRecord, sizes: Mapping[str, StoredSize], everything: bool = True
 ) -> Iterator[PullResult]:
-    """Pull from every seat, one after the other; one that cannot be pulled from keeps none of the others.
+    """Pull from every account, one after the other; one that cannot be pulled from keeps none of the others.
 
     Args:
         sizes: of the run's stored images.
@@ -43,17 +43,17 @@ def pull(
             counts can be trusted.
 
     Raises:
-        AnnotationError: some seat could not be pulled from, whatever the reason; raised after all others were.
+        AnnotationError: some account could not be pulled from, whatever the reason; raised after all others were.
     """
     done, wrong = list[PullResult](), list[str]()
-    for seat in workplace.seats:
+    for account in workplace.accounts:
         try:
-            shared = sum(other.token == seat.token for other in workplace.seats) > 1
-            pulled = pull_account(seat, workplace.run_id, record, sizes, shared, everything)
+            shared = sum(other.token == account.token for other in workplace.accounts) > 1
+            pulled = pull_account(account, workplace.run_id, record, sizes, shared, everything)
         except AnnotationError as error:
-            wrong.append(f"{seat.name}: {error}")
+            wrong.append(f"{account.name}: {error}")
         except Exception as error:  # the votes of the others are brought home all the same
-            wrong.append(f"{seat.name}: {type(error).__name__}: {error}")
+            wrong.append(f"{account.name}: {type(error).__name__}: {error}")
         else:
             done.append(pulled)
             yield pulled
@@ -63,7 +63,7 @@ def pull(
 
 
 def pull_account(
-    seat: AnnotatorAccount,
+    account: AnnotatorAccount,
     run_id: str,
     record: VoteRecord,
     sizes: Mapping[str, StoredSize],
@@ -79,38 +79,38 @@ def pull_account(
     Raises:
         AnnotationError: the server or project is gone, the token is refused, or the project holds nothing of this run.
     """
-    if seat.project_id is None:
+    if account.project_id is None:
         raise AnnotationError("has no project yet; `qreal annotate verify start RUN` makes one")
-    known = record.latest(seat.name)
-    since = record.pulled_since(seat.name, seat.project_id)
-    with seat.client() as client:
+    known = record.latest(account.name)
+    since = record.pulled_since(account.name, account.project_id)
+    with account.client() as client:
         # It also says when the project is gone, where a list of tasks would just be empty.
-        counted = client.project(seat.project_id).get("num_tasks_with_annotations")
-        account = None if shares_account else client.account_id()
+        counted = client.project(account.project_id).get("num_tasks_with_annotations")
+        account_id = None if shares_account else client.account_id()
         put_back = since is not None and _is_before(client.server_time, since)
         if everything or put_back:
             since = None
-        tasks = list(client.tasks(seat.project_id, since and _a_little_before(since)))
-        found = [read_task(task, seat.name, run_id, sizes, account) for task in tasks]
+        tasks = list(client.tasks(account.project_id, since and _a_little_before(since)))
+        found = [read_task(task, account.name, run_id, sizes, account_id) for task in tasks]
         if since is not None and counted != _answered(known, found):
             since = None
-            tasks = list(client.tasks(seat.project_id))
-            found = [read_task(task, seat.name, run_id, sizes, account) for task in tasks]
+            tasks = list(client.tasks(account.project_id))
+            found = [read_task(task, account.name, run_id, sizes, account_id) for task in tasks]
     foreign = sum(not belongs_to_run(task, run_id) for task in tasks)
     latest = max([since or "", *map(_changed_at, tasks)])
     if found and foreign == len(found) and since is None:
         raise AnnotationError(
-            f"{seat.name}'s project holds {found[0].name} of another run or something else, {FOREIGN}"
+            f"{account.name}'s project holds {found[0].name} of another run or something else, {FOREIGN}"
         )
     gone = _withdrawn(found, known, put_back)
     added = record.add(one.vote for one in found if one.vote is not None)
     record.add(gone)
     if latest:
-        record.note_pull(seat.name, seat.project_id, latest)
+        record.note_pull(account.name, account.project_id, latest)
     return PullResult(
-        name=seat.name,
+        name=account.name,
         new=added,
-        answered=len(record.latest(seat.name)),
+        answered=len(record.latest(account.name)),
         unusable=[one for one in found if one.reason],
         noted=[one for one in found if one.note and one.vote not in known],
         withdrawn=len(gone),

@@ -10,10 +10,9 @@ from annotation.errors import AnnotationError
 from annotation.label_studio.submissions import FOREIGN, belongs_to_run, read_form_of_task
 from annotation.label_studio.tasks import StoredSize, make_task, read_stored_sizes
 from annotation.label_studio.workplace import AnnotatorAccount, Workplace
-from annotation.merging.assignment import first_annotators, needs_third
+from annotation.merging.ballot import first_annotators, load_ballot, merge_ballot, needs_third
 from annotation.merging.forms import DraftForm, load_forms
 from annotation.merging.merge import Conclusion
-from annotation.merging.merged import load_ballot, merge_ballot
 from annotation.merging.votes import People, Vote, VoteRecord, is_current
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import QUESTION_NAMES
@@ -55,14 +54,14 @@ def push_all(run: RunFolder, workplace: Workplace, record: VoteRecord) -> list[P
     forms = load_forms(run)
     last = workplace.adjudicator
     people = People(
-        frozenset(seat.name for seat in workplace.annotators),
+        frozenset(account.name for account in workplace.annotators),
         frozenset() if last is None else frozenset({last.name}),
         workplace.adaptive,
     )
     record.note_people(people)
     ordered, sizes = order_forms(forms), read_stored_sizes(run)
     votes = _by_entity(record, forms)
-    names = [seat.name for seat in workplace.annotators]
+    names = [account.name for account in workplace.annotators]
 
     def is_for(name: str, form: DraftForm) -> bool:
         said = votes.get(form.entity_id, [])
@@ -73,8 +72,8 @@ def push_all(run: RunFolder, workplace: Workplace, record: VoteRecord) -> list[P
         return needs_third(form.entity_id, names, said)
 
     done = [
-        push_forms(seat, [form for form in ordered if is_for(seat.name, form)], sizes, workplace, record)
-        for seat in workplace.annotators
+        push_forms(account, [form for form in ordered if is_for(account.name, form)], sizes, workplace, record)
+        for account in workplace.annotators
     ]
     if last is not None:
         conflicts = _conflicts(run)
@@ -115,7 +114,7 @@ def _told(conflicts: Sequence[str], votes: Sequence[Vote]) -> str:
 
 
 def push_forms(
-    seat: AnnotatorAccount,
+    account: AnnotatorAccount,
     forms: Sequence[DraftForm],
     sizes: Mapping[str, StoredSize],
     workplace: Workplace,
@@ -129,21 +128,23 @@ def push_forms(
     Raises:
         AnnotationError: the server fails; what is in is noted.
     """
-    if seat.project_id is None:
-        raise AnnotationError(f"{seat.name} has no project yet; `qreal annotate verify start RUN` makes one")
-    with seat.client() as client:
-        if client.project(seat.project_id).get("task_number") != record.tasks_of(seat.name):
+    if account.project_id is None:
+        raise AnnotationError(f"{account.name} has no project yet; `qreal annotate verify start RUN` makes one")
+    with account.client() as client:
+        if client.project(account.project_id).get("task_number") != record.tasks_of(account.name):
             # A push was cut off before it was noted, or a task was deleted by hand.
-            there = list(client.tasks(seat.project_id))
+            there = list(client.tasks(account.project_id))
             mine = [task for task in there if belongs_to_run(task, workplace.run_id)]
             if there and not mine:
-                raise AnnotationError(f"{seat.name}'s project holds tasks of another run or something else, {FOREIGN}")
-            record.take_back(seat.name)
+                raise AnnotationError(
+                    f"{account.name}'s project holds tasks of another run or something else, {FOREIGN}"
+                )
+            record.take_back(account.name)
             # One that cannot be read, which a pull names, is laid before them once more.
             record.lay_before(
-                seat.name, seat.project_id, [form for form in map(read_form_of_task, mine) if form is not None]
+                account.name, account.project_id, [form for form in map(read_form_of_task, mine) if form is not None]
             )
-        known = record.laid_before().get(seat.name, {})
+        known = record.laid_before().get(account.name, {})
         new = [form for form in forms if known.get(form.entity_id) != form.digest]
         for at in range(0, len(new), _PORTION):
             some = new[at : at + _PORTION]
@@ -151,6 +152,6 @@ def push_forms(
                 make_task(form, sizes[form.image_id], workplace.run_id, workplace.media, votes_text(form.entity_id))
                 for form in some
             ]
-            client.put_in(seat.project_id, tasks)
-            record.lay_before(seat.name, seat.project_id, [(form.entity_id, form.digest) for form in some])
-    return PushResult(seat.name, len(new), len(known.keys() | {form.entity_id for form in new}))
+            client.put_in(account.project_id, tasks)
+            record.lay_before(account.name, account.project_id, [(form.entity_id, form.digest) for form in some])
+    return PushResult(account.name, len(new), len(known.keys() | {form.entity_id for form in new}))

@@ -63,9 +63,9 @@ def server_url(port: int) -> str:
 
 @contextmanager
 def run_servers(
-    program: Path, seats: Sequence[AnnotatorAccount], folder: Path, media: Path, host: str
+    program: Path, accounts: Sequence[AnnotatorAccount], folder: Path, media: Path, host: str
 ) -> Iterator[None]:
-    """The servers of all seats, ready to be used. What a killed program has left running is ended first.
+    """The servers of all accounts, ready to be used. What a killed program has left running is ended first.
 
     Args:
         folder: each server's own folder is in it, with its database and log.
@@ -75,15 +75,15 @@ def run_servers(
         AnnotationError: a port is taken by something else, or a server does not come up.
     """
     media.mkdir(parents=True, exist_ok=True)
-    _make_databases(program, [folder / seat.name for seat in seats], folder / ".blank")
+    _make_databases(program, [folder / account.name for account in accounts], folder / ".blank")
     started: list[tuple[AnnotatorAccount, subprocess.Popen[bytes]]] = []
     try:
-        for seat in seats:
-            _end_leftover(folder / seat.name)
-            started.append((seat, _start(program, seat, folder / seat.name, media, host)))
+        for account in accounts:
+            _end_leftover(folder / account.name)
+            started.append((account, _start(program, account, folder / account.name, media, host)))
         end = time.monotonic() + _WAIT_S
-        for seat, process in started:
-            _wait(seat, process, folder / seat.name, end)
+        for account, process in started:
+            _wait(account, process, folder / account.name, end)
         yield
     finally:
         _stop([process for _, process in started])
@@ -110,18 +110,19 @@ def _make_databases(program: Path, folders: Sequence[Path], blank: Path) -> None
     shutil.rmtree(blank)
 
 
-def _start(program: Path, seat: AnnotatorAccount, folder: Path, media: Path, host: str) -> subprocess.Popen[bytes]:
-    port = int(seat.url.rpartition(":")[2])
+def _start(program: Path, account: AnnotatorAccount, folder: Path, media: Path, host: str) -> subprocess.Popen[bytes]:
+    port = int(account.url.rpartition(":")[2])
     if _is_taken(port):
         raise AnnotationError(
-            f"port {port}, which {seat.name}'s links name, is in use by another program; end it, or give others: --port"
+            f"port {port}, which {account.name}'s links name, is in use by another program; end it, or give others: "
+            "--port"
         )
     environment = {
         **_environment(),
         "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(media),
-        "LABEL_STUDIO_USERNAME": str(seat.email),
-        "LABEL_STUDIO_PASSWORD": str(seat.password),
-        "LABEL_STUDIO_USER_TOKEN": seat.token,
+        "LABEL_STUDIO_USERNAME": str(account.email),
+        "LABEL_STUDIO_PASSWORD": str(account.password),
+        "LABEL_STUDIO_USER_TOKEN": account.token,
         "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
     }
     command = [str(program), "start", "--no-browser", "--internal-host", host, "--port", str(port)]
@@ -181,12 +182,12 @@ def _log(folder: Path) -> IO[bytes]:
     return (folder / "server.log").open("ab")
 
 
-def _wait(seat: AnnotatorAccount, process: subprocess.Popen[bytes], folder: Path, end: float) -> None:
-    while not _is_up(seat):
+def _wait(account: AnnotatorAccount, process: subprocess.Popen[bytes], folder: Path, end: float) -> None:
+    while not _is_up(account):
         if process.poll() is not None or time.monotonic() > end:
             state = "ended" if process.poll() is not None else f"does not answer after {_WAIT_S:.0f} s"
-            secrets_of_seat = [seat.token, seat.password or ""]
-            raise AnnotationError(f"Label Studio of {seat.name} {state}: {_last_words(folder, secrets_of_seat)}")
+            secrets_of_account = [account.token, account.password or ""]
+            raise AnnotationError(f"Label Studio of {account.name} {state}: {_last_words(folder, secrets_of_account)}")
         time.sleep(0.3)
 
 
@@ -196,11 +197,11 @@ def _last_words(folder: Path, keys: Sequence[str]) -> str:
     return f"{log} ends with: " + " | ".join(without_key(said, *own_keys(*keys)))
 
 
-def _is_up(seat: AnnotatorAccount) -> bool:
-    """Whether the seat's own server answers: its token is known there."""
+def _is_up(account: AnnotatorAccount) -> bool:
+    """Whether the account's own server answers: its token is known there."""
     try:
-        with seat.client(_PROBE_S) as client:
-            return bool(client.who_am_i().get("email") == seat.email)
+        with account.client(_PROBE_S) as client:
+            return bool(client.who_am_i().get("email") == account.email)
     except AnnotationError:
         return False
 

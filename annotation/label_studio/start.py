@@ -1,4 +1,4 @@
-"""Set the workplace up: seats, pictures, projects; whatever is there already is left as it is."""
+"""Set the workplace up: accounts, pictures, projects; whatever is there already is left as it is."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from annotation.errors import AnnotationError
 from annotation.label_studio.client import LabelStudio
-from annotation.label_studio.media import FOLDER
 from annotation.label_studio.page import build_page
 from annotation.label_studio.server import new_account, server_url
+from annotation.label_studio.tasks import FOLDER
 from annotation.label_studio.workplace import (
     AnnotatorAccount,
     Workplace,
@@ -20,9 +20,7 @@ from annotation.label_studio.workplace import (
     load_workplace,
     local_media_url,
     media_folder,
-    run_id_of,
     save_workplace,
-    verification_folder,
 )
 from annotation.merging.votes import VoteRecord
 from annotation.run.folder import RunFolder
@@ -94,16 +92,16 @@ def _own(run: RunFolder, wanted: SetupRequest, there: Workplace | None) -> Workp
         if wanted.port is not None:
             raise AnnotationError(f"{run.path} is verified on a team's servers; --port is for servers of the run's own")
         return there
-    old = {} if there is None else {seat.name: seat for seat in there.seats}
+    old = {} if there is None else {account.name: account for account in there.accounts}
     _check_no_accounts(run, [name for name, _ in wanted.everybody if name not in old])
-    first = wanted.port or (int(there.seats[0].url.rpartition(":")[2]) if there is not None else PORT)
-    seats = tuple(
+    first = wanted.port or (int(there.accounts[0].url.rpartition(":")[2]) if there is not None else PORT)
+    accounts = tuple(
         replace(old[name], url=server_url(first + n)) if name in old else new_account(name, first + n, adjudicates)
         for n, (name, adjudicates) in enumerate(wanted.everybody)
     )
     if there is None:
-        return Workplace(run_id_of(run), True, local_media_url(), False, seats)
-    return replace(there, seats=seats)
+        return Workplace(run.run_id, True, local_media_url(), False, accounts)
+    return replace(there, accounts=accounts)
 
 
 def _of_team(run: RunFolder, wanted: SetupRequest, team: TeamServers, there: Workplace | None) -> Workplace:
@@ -111,25 +109,25 @@ def _of_team(run: RunFolder, wanted: SetupRequest, team: TeamServers, there: Wor
         raise AnnotationError(
             f"{run.path} is verified on servers of its own; --url is for a run that nobody verifies yet"
         )
-    old = {} if there is None else {seat.name: seat for seat in there.seats}
-    seats = []
+    old = {} if there is None else {account.name: account for account in there.accounts}
+    accounts = []
     for name, adjudicates in wanted.everybody:
         if name in old and name not in team.urls:
-            seats.append(old[name])
+            accounts.append(old[name])
             continue
         url, token = check_url(team.urls[name]), check_token(team.tokens[name], name)
         same = old.get(name) if name in old and old[name].url == url else None
-        seats.append(
+        accounts.append(
             replace(same, token=token) if same else AnnotatorAccount(name, url, token, adjudicates=adjudicates)
         )
     media = check_url(team.media_url) + "/"
     if there is None:
-        return Workplace(run_id_of(run), False, media, False, tuple(seats))
-    return replace(there, media=media, seats=tuple(seats))
+        return Workplace(run.run_id, False, media, False, tuple(accounts))
+    return replace(there, media=media, accounts=tuple(accounts))
 
 
 def _check_people(run: RunFolder, there: Workplace, wanted: SetupRequest) -> None:
-    known = ",".join(seat.name for seat in there.annotators)
+    known = ",".join(account.name for account in there.annotators)
     if known != ",".join(wanted.names):
         raise AnnotationError(f"{run.path} is verified by {known}; give --annotators {known}, or another run")
     last = there.adjudicator
@@ -140,33 +138,33 @@ def _check_people(run: RunFolder, there: Workplace, wanted: SetupRequest) -> Non
 def _check_no_accounts(run: RunFolder, names: Sequence[str]) -> None:
     """Accounts whose secrets are lost cannot be used again."""
     for name in names:
-        if (verification_folder(run) / name).exists():
+        if (run.verification_path / name).exists():
             raise AnnotationError(
-                f"{verification_folder(run) / name} holds {name}'s server, but workplace.json, which held its token, "
+                f"{run.verification_path / name} holds {name}'s server, but workplace.json, which held its token, "
                 "does not know it. Put a copy of that file back, or move that folder away; pulled votes stay"
             )
 
 
 def make_projects(run: RunFolder, workplace: Workplace, record: VoteRecord) -> Workplace:
-    """A project for every seat that has none, or whose project was deleted; votes that were pulled stay.
+    """A project for every account that has none, or whose project was deleted; votes that were pulled stay.
 
     Raises:
         AnnotationError: a server fails.
     """
-    for seat in workplace.seats:
-        page = build_page(adjudicating=seat.adjudicates)
-        with seat.client() as client:
+    for account in workplace.accounts:
+        page = build_page(adjudicating=account.adjudicates)
+        with account.client() as client:
             client.who_am_i()
-            project = seat.project_id
+            project = account.project_id
             if project is None or not client.has_project(project):
-                title = f"{seat.name}: {run.path.resolve().name}"[:_LONGEST_TITLE]
+                title = f"{account.name}: {run.path.resolve().name}"[:_LONGEST_TITLE]
                 project = client.create_project(title, page, "Q-Real: a task an entity.")
-                record.take_back(seat.name)
+                record.take_back(account.name)
             elif client.project(project).get("label_config") != page:
                 client.change_page(project, page)
             if workplace.own:  # again where the run was moved
                 client.serve_folder(project, str(media_folder(run) / FOLDER))
-        workplace = workplace.with_seat(replace(seat, project_id=project))
+        workplace = workplace.with_account(replace(account, project_id=project))
         save_workplace(run, workplace)
     return workplace
 
@@ -175,8 +173,8 @@ def find_shared_projects(workplace: Workplace) -> list[tuple[str, str]]:
     """Pairs of people of one server of whom the first can open the second's project with the first's own account.
     Where people have servers of their own no token is tried: none is sent to a server that it is not of."""
     found = []
-    for one in workplace.seats:
-        for other in workplace.seats:
+    for one in workplace.accounts:
+        for other in workplace.accounts:
             if one.name == other.name or one.url != other.url or other.project_id is None:
                 continue
             with LabelStudio(other.url, one.token, one.name) as client:

@@ -15,8 +15,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from annotation.errors import first_fault
 from annotation.label_studio.page import DROP, LABEL, PART
-from annotation.label_studio.submitted_box import Number, read_submitted_box, to_finite
-from annotation.label_studio.submitted_results import SubmittedResults
+from annotation.label_studio.submitted_values import Number, SubmittedResults, read_submitted_box, to_finite
 from annotation.label_studio.tasks import StoredSize
 from annotation.merging.votes import DROP_REASONS, Vote
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from annotation.errors import first_fault
 from annotation.llm.replies import Form
+from annotation.run.reasons import describe_failure
 from annotation.run.schemas import State
-from annotation.status.reasons import describe_failure
 from qreal_tasks.answers.json.only import only_json
 from qreal_tasks.answers.spoken import Reason, spoken
 from qreal_tasks.llm.completions import OUT_OF_TOKENS, REFUSED, is_cut_off, read

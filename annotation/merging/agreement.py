@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from annotation.merging.alpha import AgreementMeasures, FloatArray, Share, VoteTable
+from annotation.merging.fields import LIKE_DRAFT_IOU, collapse_blanks, normalize_label
 from annotation.merging.forms import DraftForm
-from annotation.merging.majority import LIKE_DRAFT_IOU
-from annotation.merging.texts import collapse_blanks, normalize_label
 from annotation.merging.votes import Vote
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension
 from qreal_tasks.boxes import iou_matrix

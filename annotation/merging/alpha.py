@@ -49,7 +49,7 @@ def krippendorff_alpha(coincidence: ArrayLike) -> FloatArray:
     Four units, two people who differ on the last: ``o = [[2, 1], [1, 4]]``, n = 8, ``alpha = 1 - 7 * 2 / (2 * 3 * 5)``.
 
     >>> counts = [[2, 0], [0, 2], [0, 2], [1, 1]]
-    >>> round(float(alpha_of(coincidences(counts).sum(axis=0))), 4)
+    >>> round(float(krippendorff_alpha(coincidence_matrices(counts).sum(axis=0))), 4)
     0.5333
     """
     o = np.asarray(coincidence, dtype=np.float64)

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from annotation.execution.driver import alone
 from annotation.llm.asker import Asker
 from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
@@ -21,6 +20,7 @@ from annotation.llm.outcome import Outcome
 from annotation.llm.prompts import Prompt, load_prompt, quoted
 from annotation.llm.replies import Form as ReplyForm
 from annotation.llm.request import Request
+from annotation.merging.fields import COMBINED_BY_MODEL, COMBINED_BY_RULE, MergedText
 from annotation.merging.merge import Conclusion, MergedEntity
 from annotation.merging.parts import (
     INTEGRATED_BY_MODEL,
@@ -29,8 +29,7 @@ from annotation.merging.parts import (
     integrate_by_rule,
     part_texts,
 )
-from annotation.merging.texts import COMBINED_BY_MODEL, COMBINED_BY_RULE, MergedText
-from annotation.run.folder import RunFolder
+from annotation.run.folder import RunFolder, lock_run
 from annotation.run.schemas import State
 from qreal_tasks.benchmark import Dimension
 from qreal_tasks.text.addresses import shown
@@ -84,7 +83,7 @@ def combine_by_model(
         AnnotationError: another program works on the run, or ``max_cost_usd`` is given without prices.
     """
     done = CombinedTexts(list(merged))
-    with alone(run), CallRecord(run.calls_path) as calls:
+    with lock_run(run.path), CallRecord(run.calls_path) as calls:
         spent = sum(stage.cost_usd for stage in calls.spent().values())
         asker = Asker(run.config, calls, Budget(max_cost_usd, run.config.language_model.prices, spent), api_key)
         for wanted_of in (_combining, _integrating):

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from annotation.explained import explained, fail
+from annotation.command_errors import report_errors
+from qreal_tasks.console.command_line import fail
 from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
+    from annotation.merging.ballot import Ballot
     from annotation.merging.combine import CombinedTexts
     from annotation.merging.merge import MergedEntity
-    from annotation.merging.merged import Ballot
     from annotation.run.folder import RunFolder
 
 _RUN = typer.Argument(help="Folder of the run.", show_default=False)
@@ -43,17 +44,11 @@ def merge_command(
     you like: the model is paid once for each text.
     """
     if max_cost is not None and combine is False:
-        fail("verify merge", "--max-cost goes with --combine: nothing else is paid for")
-    with explained("verify merge"):
+        fail("annotate verify merge", "--max-cost goes with --combine: nothing else is paid for")
+    with report_errors("annotate verify merge"):
+        from annotation.merging.ballot import load_ballot, merge_ballot
         from annotation.merging.merge import find_unexplained_flaws
-        from annotation.merging.merged import (
-            MergeSettings,
-            count_states,
-            list_conflicts,
-            load_ballot,
-            merge_ballot,
-            write_merged,
-        )
+        from annotation.merging.merged_file import MergeSettings, count_states, list_conflicts, write_merged
         from annotation.run.folder import RunFolder
 
         folder = RunFolder(run)
@@ -108,32 +103,32 @@ def _by_model(
 
 def report_command(run: Annotated[Path, _RUN]) -> None:
     """How far people agree, per question and per person, as HTML and JSON in RUN/verification/."""
-    with explained("verify report"):
-        from annotation.label_studio.workplace import verification_folder
+    with report_errors("annotate verify report"):
         from annotation.merging.agreement import measure_agreement
         from annotation.merging.agreement_page import write_agreement
-        from annotation.merging.merged import count_states, load_ballot, merge_ballot
+        from annotation.merging.ballot import load_ballot, merge_ballot
+        from annotation.merging.merged_file import count_states
         from annotation.run.folder import RunFolder
 
         folder = RunFolder(run)
         ballot = load_ballot(folder)
         report = measure_agreement(ballot.forms, ballot.votes, independent=ballot.independent_votes)
         if not report.votes:
-            fail("verify report", f"no vote counts yet; `qreal annotate verify pull {run}` brings them")
+            fail("annotate verify report", f"no vote counts yet; `qreal annotate verify pull {run}` brings them")
         states = count_states([{"state": one.state} for one in merge_ballot(ballot, _min_votes(folder))])
-        page, data = write_agreement(report, states, run.resolve().name, verification_folder(folder))
+        page, data = write_agreement(report, states, run.resolve().name, folder.verification_path)
     echo(f"{report.votes} votes on {report.entities} entities: {page}, {data.name}")
 
 
 def _min_votes(folder: RunFolder) -> int | None:
     """As the votes were merged last; None when they were not."""
-    from annotation.merging.merged import merged_path, read_merge_settings
+    from annotation.merging.merged_file import merged_path, read_merge_settings
 
     return read_merge_settings(folder).min_votes if merged_path(folder).is_file() else None
 
 
 def _saved(ballot: Ballot) -> int:
-    from annotation.merging.assignment import count_saved_votes
+    from annotation.merging.ballot import count_saved_votes
 
     if not ballot.people.adaptive:
         return 0

@@ -22,18 +22,22 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from annotation.merging.forms import DraftForm, Parts
-from annotation.merging.majority import Box, box_area, find_majority, majority_box, majority_label
-from annotation.merging.parts import integrate_parts, part_texts
-from annotation.merging.texts import (
+from annotation.merging.fields import (
     ADJUDICATED,
     TAKEN_AWAY,
     UNCHANGED,
+    Box,
     MergedText,
+    box_area,
     collapse_blanks,
     describes_something,
+    find_majority,
+    majority_box,
+    majority_label,
     merge_texts,
 )
+from annotation.merging.forms import DraftForm, Parts
+from annotation.merging.parts import integrate_parts, part_texts
 from annotation.merging.votes import DROP_REASONS, Vote
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension, is_flawed, questions_of
 

@@ -13,8 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from annotation.merging.forms import DraftForm, Parts
-from annotation.merging.texts import (
+from annotation.merging.fields import (
     EMPTIED,
     TAKEN_AWAY,
     UNCHANGED,
@@ -26,6 +25,7 @@ from annotation.merging.texts import (
     normalize_sentence,
     split_sentences,
 )
+from annotation.merging.forms import DraftForm, Parts
 from qreal_tasks.benchmark import BODY_PARTS, Dimension, is_flawed, parts_description
 
 INTEGRATED_BY_RULE = "body parts integrated by rule"
@@ -68,7 +68,7 @@ def integrate_parts(form: DraftForm, parts: Mapping[str, MergedText], written: M
 def integrate_by_rule(parts: Parts, beside: Sequence[str]) -> str:
     """Parts and further sentences as one text.
 
-    >>> integrated_by_rule({"hands": "Six fingers", "feet": None}, ["The ear floats."])
+    >>> integrate_by_rule({"hands": "Six fingers", "feet": None}, ["The ear floats."])
     'Hands: Six fingers. The ear floats.'
     """
     said = parts_description({part: end_sentence(text or "") for part, text in parts.items()})

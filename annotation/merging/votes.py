@@ -194,6 +194,14 @@ def key_of_shown(shown: Mapping[str, Any] | None) -> str:
     return json.dumps(shown, sort_keys=True)
 
 
+def group_by_entity(votes: Iterable[Vote]) -> dict[str, list[Vote]]:
+    """Entity to its votes, both in the order in which they come."""
+    found: dict[str, list[Vote]] = {}
+    for vote in votes:
+        found.setdefault(vote.entity_id, []).append(vote)
+    return found
+
+
 def is_current(vote: Vote, forms: Mapping[str, DraftForm]) -> bool:
     """Whether the vote is on the entity as it is drafted now."""
     form = forms.get(vote.entity_id)

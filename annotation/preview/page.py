@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from annotation.intake.picture import decode_stored
 from annotation.run.folder import AcceptedImage, RunFolder
+from annotation.run.gallery import decode_stored
 from annotation.run.schemas import State
 from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, Dimension, is_flawed
 from qreal_tasks.pages.environment import page_environment, write_page

@@ -13,12 +13,12 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from annotation.merging import parts, texts
+from annotation.merging import fields, parts
 from annotation.merging.agreement import DROP, AgreementReport
+from annotation.publish.annotations import CONFIG as ANNOTATIONS
 from annotation.publish.config import NOT_STATED, PublishConfig
-from annotation.publish.evidence import CONFIG as ANNOTATIONS
+from annotation.publish.counts import ProvenanceCounts, SplitCounts
 from annotation.publish.split import Split
-from annotation.publish.tally import ProvenanceCounts, SplitCounts
 from qreal_tasks.benchmark import PROMPT_VERSION, QUESTIONS, Dimension
 from qreal_tasks.dataset.source import CONFIGS, SPLITS
 from qreal_tasks.files.regular import read_text
@@ -27,14 +27,14 @@ from qreal_tasks.mini.origin import CARD_KEY, CARD_VALUE
 from qreal_tasks.mini.prompts import GENERATORS
 
 _SIZES = (("n<1K", 1_000), ("1K<n<10K", 10_000), ("10K<n<100K", 100_000), ("100K<n<1M", 1_000_000))
-_ALWAYS_COUNTED = (texts.UNCHANGED, texts.ONE_EDIT, texts.COMBINED_BY_RULE, texts.COMBINED_BY_MODEL)
+_ALWAYS_COUNTED = (fields.UNCHANGED, fields.ONE_EDIT, fields.COMBINED_BY_RULE, fields.COMBINED_BY_MODEL)
 _RULES = (
     *_ALWAYS_COUNTED,
     parts.INTEGRATED_BY_RULE,
     parts.INTEGRATED_BY_MODEL,
-    texts.EMPTIED,
-    texts.TAKEN_AWAY,
-    texts.ADJUDICATED,
+    fields.EMPTIED,
+    fields.TAKEN_AWAY,
+    fields.ADJUDICATED,
 )
 """How a description is made, in the order of the card."""
 _DRAWING = frozenset(generator.name for generator in GENERATORS)
@@ -172,7 +172,7 @@ def _environment() -> Environment:
 def escape_cell(value: object) -> str:
     """Text of others in one line of Markdown: shown as it is, whatever it holds.
 
-    >>> cell("a|b <i> [x](y)")
+    >>> escape_cell("a|b <i> [x](y)")
     'a\\\\|b &lt;i&gt; \\\\[x\\\\](y)'
     """
     return re.sub(r"([\\\\`*_{}\[\]|#!~])", r"\\\1", html.escape(" ".join(str(value).split()), quote=False))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from annotation.explained import explained, fail
+from annotation.command_errors import report_errors
+from qreal_tasks.console.command_line import fail
 from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
@@ -44,7 +45,7 @@ def publish_command(
     qreal annotate push DIR org/name --tag v1.0 --private
     """
     _check(push, tag, private, gated)
-    with explained("publish"):
+    with report_errors("annotate publish"):
         from annotation.publish.config import PublishConfig, load_publish_config
         from annotation.publish.publish import PublishOptions, publish
         from annotation.run.folder import RunFolder
@@ -65,7 +66,7 @@ def push_dataset_command(
     gated: Annotated[bool, _GATED] = False,
 ) -> None:
     """Upload a published folder to the hub; may be repeated after a failure. Log in first: `hf auth login`."""
-    with explained("push"):
+    with report_errors("annotate push"):
         _upload(folder, repository, tag, private, gated)
 
 
@@ -84,9 +85,9 @@ def _check(push: str | None, tag: str | None, private: bool, gated: bool) -> Non
     from annotation.publish.hub import check_hub_names
 
     if push is None and (tag or private or gated):
-        fail("publish", "--tag, --private and --gated go with --push org/name")
+        fail("annotate publish", "--tag, --private and --gated go with --push org/name")
     if push is not None:
-        with explained("publish"):
+        with report_errors("annotate publish"):
             check_hub_names(push, tag)
 
 

@@ -11,14 +11,14 @@ from pathlib import Path
 from annotation.errors import AnnotationError
 from annotation.llm.calls import CallRecord
 from annotation.merging.agreement import measure_agreement
-from annotation.merging.merged import read_merge_settings
-from annotation.publish import evidence
+from annotation.merging.merged_file import read_merge_settings
+from annotation.publish import annotations
 from annotation.publish.card import CardFacts, find_unlicensed, render_card
 from annotation.publish.checksums import write_checksums
 from annotation.publish.config import PublishConfig
-from annotation.publish.material import MergedRun, find_undecided, load_merged_run
+from annotation.publish.counts import ProvenanceCounts, SplitCounts
+from annotation.publish.merged_run import MergedRun, find_undecided, load_merged_run
 from annotation.publish.split import PAPER_IMAGES, Split, default_test_images, split_by_prompt
-from annotation.publish.tally import ProvenanceCounts, SplitCounts
 from annotation.publish.writer import MOST_FILE_BYTES, SplitWriter
 from annotation.run.folder import RunFolder
 from annotation.run.gallery import Gallery
@@ -138,16 +138,16 @@ def _write_shard(
 
 def _write_annotations(material: MergedRun, split: Split, folder: Path, options: PublishOptions) -> ProvenanceCounts:
     provenance = ProvenanceCounts()
-    names = evidence.assign_pseudonyms(material, options.names)
-    schema = evidence.ANNOTATIONS_FEATURES.arrow_schema
+    names = annotations.assign_pseudonyms(material, options.names)
+    schema = annotations.ANNOTATIONS_FEATURES.arrow_schema
     with (
         CallRecord(material.run.calls_path) as calls,
-        _writers(folder, {evidence.CONFIG: schema}, options.most_file_bytes) as writers,
+        _writers(folder, {annotations.CONFIG: schema}, options.most_file_bytes) as writers,
     ):
         for shard in material.run.shard_numbers:
-            for row in evidence.make_annotation_rows(material, shard, names, calls):
+            for row in annotations.make_annotation_rows(material, shard, names, calls):
                 provenance.add(row)
-                writers[evidence.CONFIG, split.of(row["prompt_id"])].add(row)
+                writers[annotations.CONFIG, split.of(row["prompt_id"])].add(row)
     return provenance
 
 

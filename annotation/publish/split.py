@@ -58,7 +58,7 @@ class Split:
 def default_test_images(images: int) -> int:
     """400, or the paper's share (13 %) of a smaller set.
 
-    >>> wanted_test_images(3088), wanted_test_images(309)
+    >>> default_test_images(3088), default_test_images(309)
     (400, 40)
     """
     return min(PAPER_TEST_IMAGES, max(1, round(images * PAPER_TEST_IMAGES / PAPER_IMAGES)))
@@ -107,7 +107,7 @@ def group_prompts(prompts: Iterable[tuple[str, str]]) -> dict[str, str]:
     Args:
         prompts: id and text of every image; an empty text is that of no prompt.
 
-    >>> groups_of([("b", "A dog"), ("a", "a  dog"), ("c", "A cat")])
+    >>> group_prompts([("b", "A dog"), ("a", "a  dog"), ("c", "A cat")])
     {'b': 'a', 'a': 'a', 'c': 'c'}
     """
     texts = dict.fromkeys(prompts)

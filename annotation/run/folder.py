@@ -21,11 +21,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from annotation.config import AnnotationConfig, load_annotation_config
-from annotation.errors import AnnotationError
+from annotation.config import load_annotation_config
+from annotation.errors import AnnotationError, annotate_command
 from annotation.run import shards
+from annotation.run.chain import AFTER, settings_of
 from annotation.run.schemas import LISTING, SCHEMAS, State
-from annotation.stages.chain import AFTER, settings_of
 from qreal_tasks.files.locks import locked
 
 LOCK = ".lock"
@@ -48,10 +48,10 @@ class AcceptedImage:
 
 
 def lock_run(path: Path) -> AbstractContextManager[None]:
-    """One program at a time works on the run at ``path``; one that dies gives it back.
+    """Let one program at a time work on the run at ``path``; one that dies gives the lock back.
 
     Raises:
-        AnnotationError: another one is at it.
+        AnnotationError: another program holds it.
     """
     return locked(path / LOCK, AnnotationError(f"another program works on {path}; let it end first"))
 
@@ -65,30 +65,25 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.config_path = path / "config.yaml"
+        self.listing_path = path / "listing.parquet"
+        self.manifest_path = path / "manifest.parquet"
+        self.calls_path = path / "calls.sqlite"
+        self.progress_path = path / "progress.jsonl"
         if not self.config_path.is_file() or not self.listing_path.is_file():
-            raise AnnotationError(f"{path} is no run of annotation; `qreal annotate init IMAGES {path}` makes one")
-        self.config: AnnotationConfig = load_annotation_config(self.config_path)
+            command = annotate_command("init", "IMAGES", path)
+            raise AnnotationError(f"{path} is no run of annotation; `{command}` makes one")
+        self.config = load_annotation_config(self.config_path)
         self._recipes: dict[str, str] = {}
 
     @property
-    def config_path(self) -> Path:
-        return self.path / "config.yaml"
+    def verification_path(self) -> Path:
+        """RUN/verification as an absolute path: servers run in folders of their own."""
+        return self.path.resolve() / "verification"
 
     @property
-    def listing_path(self) -> Path:
-        return self.path / "listing.parquet"
-
-    @property
-    def manifest_path(self) -> Path:
-        return self.path / "manifest.parquet"
-
-    @property
-    def calls_path(self) -> Path:
-        return self.path / "calls.sqlite"
-
-    @property
-    def progress_path(self) -> Path:
-        return self.path / "progress.jsonl"
+    def votes_path(self) -> Path:
+        return self.verification_path / "votes.sqlite"
 
     @cached_property
     def _listed(self) -> dict[str, str]:
@@ -97,9 +92,9 @@ class RunFolder:
         return found
 
     @property
-    def inputs_digest(self) -> str:
-        """Of the inputs as they were listed, whatever is made of them since."""
-        return self._listed["digest"]
+    def run_id(self) -> str:
+        """Sixteen digits that stand for the inputs as they were listed; in every task of Label Studio."""
+        return hashlib.sha256(self._listed["digest"].encode()).hexdigest()[:16]
 
     @property
     def images(self) -> str:

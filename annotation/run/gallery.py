@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import threading
 from collections import OrderedDict
@@ -9,15 +10,18 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
-from annotation.intake.picture import decode_stored
 from annotation.run.folder import AcceptedImage
+from qreal_tasks.models.server.pictures import eight_bits
+
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
+"""Formats of stored pictures: read by every Pillow and by browsers, or at least (TIFF) by every Pillow."""
 
 _DECODED = 8
 """Of one shard at a time: questions about one image come together."""
 
 
 class Gallery:
-    """Threads may share one."""
+    """Thread-safe cache of a shard's decoded pictures, and of what is cut from them."""
 
     def __init__(self, pictures: Sequence[AcceptedImage]) -> None:
         self._content = {picture.image_id: picture.content for picture in pictures}
@@ -64,3 +68,23 @@ def pixel_box(box_px: Sequence[float], width: int, height: int) -> tuple[int, in
     x1, y1, x2, y2 = box_px
     left, top = min(max(0, math.floor(x1)), width - 1), min(max(0, math.floor(y1)), height - 1)
     return left, top, max(left + 1, min(width, math.ceil(x2))), max(top + 1, min(height, math.ceil(y2)))
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """8-bit RGB: what every model is shown, and what crops are cut from. Transparent places are white.
+
+    Raises:
+        ValueError: a mode with no defined range of values.
+    """
+    plain = eight_bits(image)
+    if plain.mode in ("RGBA", "LA"):
+        ground = Image.new("RGBA", plain.size, "white")
+        ground.alpha_composite(plain.convert("RGBA"))
+        plain = ground
+    return plain.convert("RGB")
+
+
+def decode_stored(content: bytes) -> Image.Image:
+    """The picture of an intake shard as models are shown it."""
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        return on_white(image)

@@ -38,7 +38,7 @@ def row_unit_of(stage: str) -> str:
 
 def format_count(count: int, unit: str) -> str:
     """
-    >>> counted(1, "people"), counted(1234, "entities")
+    >>> format_count(1, "people"), format_count(1234, "entities")
     ('1 person', '1,234 entities')
     """
     return f"{count:,} {_ONE[unit] if count == 1 else unit}"

@@ -15,12 +15,12 @@ from annotation.run.gallery import Gallery
 from annotation.run.schemas import State
 
 if TYPE_CHECKING:
-    from annotation.detection.detector import DetectionResult, Detector
+    from annotation.local_models.detector import DetectionResult, Detector
 
 
 def detect_entities(run: RunFolder, shard: int) -> list[dict[str, Any]]:
     """The entities of every image of a shard."""
-    from annotation.detection.detector import DetectionQuery
+    from annotation.local_models.detector import DetectionQuery
 
     pictures = {picture.image_id: picture for picture in run.pictures(shard)}
     gallery = Gallery(list(pictures.values()))
@@ -46,7 +46,7 @@ def detect_entities(run: RunFolder, shard: int) -> list[dict[str, Any]]:
 @lru_cache(maxsize=1)
 def _detector(settings: DetectionSettings) -> Detector:
     """One a process, loaded for its first shard."""
-    from annotation.detection.detector import Detector
+    from annotation.local_models.detector import Detector
 
     return Detector(settings)
 

@@ -73,7 +73,7 @@ def _named(said: list[dict[str, Any]], most: int) -> Row:
 def clean_name(name: str) -> str:
     """Lower case, on one line. Dots and question marks go: the detectors read them as the end of a name.
 
-    >>> plain_name(" St. Bernard\\n dog?")
+    >>> clean_name(" St. Bernard\\n dog?")
     'st bernard dog'
     """
     return " ".join(re.sub(r"[.?。？]", " ", name).split()).casefold()

@@ -15,14 +15,14 @@ from annotation.llm.prompts import load_prompt
 from annotation.llm.replies import LEVELS, Form
 from annotation.llm.request import Request
 from annotation.llm.tasks import Row, Task
-from annotation.quality.levels import mean_level
 from annotation.run.folder import RunFolder
 from annotation.run.gallery import Gallery
 from annotation.run.schemas import State
 from annotation.stages.crops import DetectedEntity, load_entities, show_crop
 
 if TYPE_CHECKING:
-    from annotation.quality.q_eval import QEvalScore
+    from annotation.local_models.q_eval import QEvalScore
+from collections.abc import Sequence
 
 MAX_TOKENS = 8
 """A level is one token; servers without log-probabilities write the word, and some a blank or a dot."""
@@ -58,7 +58,7 @@ def plan_quality(run: RunFolder, shard: int) -> list[Task]:
 @lru_cache(maxsize=1)
 def _scorer(settings: QualitySettings) -> QEvalScore:
     """One a process, loaded for its first shard."""
-    from annotation.quality.q_eval import QEvalScore
+    from annotation.local_models.q_eval import QEvalScore
 
     return QEvalScore(settings)
 
@@ -112,3 +112,17 @@ def _row(
         "quality_prompt": prompt,
         "call_key": key,
     }
+
+
+WEIGHTS = (1.0, 0.75, 0.5, 0.25, 0.0)
+"""Of ``annotation.llm.replies.LEVELS``: Excellent, Good, Fair, Poor, Bad."""
+
+
+def mean_level(probabilities: Sequence[float]) -> float:
+    """The mean level, 0 to 1: the sum of probability times weight.
+
+    >>> mean_level([0.5, 0.5, 0, 0, 0]), mean_level([0, 0, 0, 0, 1])
+    (0.875, 0.0)
+    """
+    found = sum(p * weight for p, weight in zip(probabilities, WEIGHTS, strict=True))
+    return min(1.0, max(0.0, found))  # rounding may leave the range by a hair

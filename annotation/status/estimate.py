@@ -16,11 +16,11 @@ from annotation.llm.replies import Form
 from annotation.llm.request import Request
 from annotation.llm.tokens import Tokens, image_tokens, shown_size
 from annotation.run import shards as parquet
+from annotation.run.chain import AFTER, STAGES, is_asked
 from annotation.run.folder import RunFolder
 from annotation.run.portrait_list import load_portrait_ids
 from annotation.run.schemas import State
-from annotation.stages.asked import PLANS, max_tokens_of, prompt_of
-from annotation.stages.chain import AFTER, STAGES, is_asked
+from annotation.stages.plans import PLANS, max_tokens_of, prompt_of
 from qreal_tasks.llm.batch.runner import PRICE_FACTOR
 
 _COUNTED_SHARDS = 64

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from annotation.llm.calls import CallRecord, Spent
 from annotation.run import shards as parquet
+from annotation.run.chain import AFTER, STAGES
 from annotation.run.folder import RunFolder
-from annotation.run.items import ItemCounts
+from annotation.run.items import ItemCounts, format_count
 from annotation.run.portrait_list import load_portrait_ids
+from annotation.run.reasons import FailureReasons
 from annotation.run.schemas import State
-from annotation.stages.chain import AFTER
 from annotation.status.estimate import Forecast, forecast
 from annotation.status.progress import Pace, read_paces
-from annotation.status.reasons import FailureReasons
 
 _WITHOUT_STATE = ("imageqa", "objectqa")
 
@@ -115,3 +115,46 @@ def count_outcomes(run: RunFolder, stage: str, done: Sequence[int]) -> tuple[Cou
             if stage != "drafts":  # which repeats what became of the stages before, of images and of entities
                 reasons.add(row["state"], row["reason"])
     return states, reasons, states.total()
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """Over the shards that were asked for."""
+
+    images: int
+    through: int | None
+    """Images with a record; None before the last stages are done."""
+    entities: int | None
+    """Entities with a record."""
+    lost: dict[str, FailureReasons]
+    """Why rows came to nothing, by stage."""
+
+    @property
+    def failed(self) -> int:
+        """What ``--retry-failed`` asks again."""
+        return sum(reasons.count(State.FAILED) for reasons in self.lost.values())
+
+    def headline(self) -> str:
+        """One sentence with the counts."""
+        images = format_count(self.images, "images")
+        if self.through is None or self.entities is None:
+            return f"{images}: the stages that were asked for are done; records come with the later ones."
+        not_through = self.images - self.through
+        return (
+            f"{images}: {self.through:,} went through, with {format_count(self.entities, 'entities')}; "
+            f"{not_through:,} did not."
+        )
+
+
+def summarize_run(run: RunFolder, shards: Sequence[int]) -> RunSummary:
+    """What is on disk of these shards."""
+    lost: dict[str, FailureReasons] = {}
+    records: dict[str, int] = {}
+    for stage in STAGES:
+        pending = set(run.pending(stage, shards))
+        _, reasons, rows = count_outcomes(run, stage, [shard for shard in shards if shard not in pending])
+        lost[stage] = reasons
+        if not pending:
+            records[stage] = rows
+    images = ItemCounts(run).total("entities", shards)
+    return RunSummary(images, records.get("imageqa"), records.get("objectqa"), lost)

@@ -8,8 +8,8 @@ from datetime import timedelta
 from rich.table import Table
 
 from annotation.run.items import format_count, row_unit_of, unit_of
+from annotation.run.reasons import FailureReasons
 from annotation.status.estimate import Forecast
-from annotation.status.reasons import FailureReasons
 from annotation.status.status import RunStatus, StageStatus
 from qreal_tasks.console.terminal import console
 

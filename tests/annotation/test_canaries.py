@@ -28,13 +28,7 @@ from annotation.demo.server import Asked, Reply, ScriptedServer, completion, err
 from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
 from annotation.label_studio.server import _last_words
 from annotation.label_studio.tasks import make_task, read_stored_sizes
-from annotation.label_studio.workplace import (
-    AnnotatorAccount,
-    Workplace,
-    run_id_of,
-    save_workplace,
-    verification_folder,
-)
+from annotation.label_studio.workplace import AnnotatorAccount, Workplace, save_workplace
 from annotation.llm.batches import Limits
 from annotation.merging.combine import describe_combiner
 from annotation.merging.forms import load_forms
@@ -142,7 +136,7 @@ def verify(made: Made, home: Path, run: RunFolder) -> None:
     forms, sizes = list(load_forms(run).values()), read_stored_sizes(run)
     tasks = []
     for number, form in enumerate(forms):
-        task = make_task(form, sizes[form.image_id], run_id_of(run), "/media/")
+        task = make_task(form, sizes[form.image_id], run.run_id, "/media/")
         answer = results(task, random_answers(number), label=f"dog {SEAT_TOKEN} {LABELS}")
         at = f"2026-11-25T08:00:{number % 60:02d}.000000Z"
         one = {"id": number, "result": answer, "updated_at": at, "lead_time": 3.0, "completed_by": ACCOUNT}
@@ -158,8 +152,8 @@ def verify(made: Made, home: Path, run: RunFolder) -> None:
         (403, {"detail": text}),
     ]
     with LabellingServer(tasks, SEAT_TOKEN) as server:
-        seats = (AnnotatorAccount("anna", server.url, SEAT_TOKEN, project_id=1),)
-        save_workplace(run, Workplace(run_id_of(run), False, "/media/", False, seats))
+        accounts = (AnnotatorAccount("anna", server.url, SEAT_TOKEN, project_id=1),)
+        save_workplace(run, Workplace(run.run_id, False, "/media/", False, accounts))
         made.annotate("verify", "pull", run.path)
         for path, (status, body) in itertools.product(("/api/tasks", "/api/projects/1"), bodies):
             server.instead = lambda asked, wanted=path, sent=(status, body): sent if asked == wanted else None
@@ -168,7 +162,7 @@ def verify(made: Made, home: Path, run: RunFolder) -> None:
     made.annotate("verify", "status", run.path)
     (home / "server.log").write_text(f"started with {SEAT_TOKEN}, {LABELS} and password canarypassword7\n")
     kept = made.mine / "verification"
-    shutil.copytree(verification_folder(run), kept)
+    shutil.copytree(run.verification_path, kept)
     (kept / "workplace.json").unlink()  # made to hold tokens
     made.printed["last words"] = _last_words(home, [SEAT_TOKEN, "canarypassword7"])
 

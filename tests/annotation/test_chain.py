@@ -16,9 +16,9 @@ from small_set import write_hub_layout
 from annotation.config import dump_config
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, discard_failed, init_run, run_stages
+from annotation.run.chain import STAGES, stages_after
 from annotation.run.folder import RunFolder
 from annotation.run.schemas import State
-from annotation.stages.chain import STAGES, stages_after
 from qreal_tasks.benchmark import BODY_PARTS
 from qreal_tasks.dataset.check import check
 from qreal_tasks.dataset.columns import wrong_columns

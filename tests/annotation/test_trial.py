@@ -15,8 +15,8 @@ from annotation.commands import annotate_app
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
 from annotation.run.folder import RunFolder
+from annotation.run.reasons import FailureReasons
 from annotation.run.schemas import State
-from annotation.status.reasons import FailureReasons
 from annotation.trial import IN_A_ROW
 from qreal_tasks.llm.errors.retry import StoppedRun
 
@@ -264,7 +264,7 @@ def test_a_scorer_that_gives_no_numbers(
     begin: Callable[..., RunFolder], models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As float16 can do to a model that was made for bfloat16."""
-    from annotation.quality.q_eval import QEvalScore
+    from annotation.local_models.q_eval import QEvalScore
 
     monkeypatch.setattr(QEvalScore, "levels", lambda self, images: [[float("nan")] * 5 for _ in images])
     with Server(Reply(), "none") as server:

@@ -25,9 +25,9 @@ from tiny_annotators import write_tiny_grounding_dino, write_tiny_q_eval
 
 from annotation.demo.server import ScriptedServer
 from annotation.execution.driver import Executor, ExecutorOptions, RunOptions, Watcher, init_run, run_stages
+from annotation.run.chain import STAGES
 from annotation.run.folder import RunFolder
 from annotation.run.gallery import Gallery
-from annotation.stages.chain import STAGES
 from annotation.stages.crops import load_entities
 
 IMAGES = 96
@@ -41,7 +41,7 @@ def timed(run: RunFolder, stage: str, where: ExecutorOptions) -> float:
 
 def detection_floor(run: RunFolder) -> float:
     """Seconds of the forward passes that the first pass makes, in the same batches."""
-    from annotation.detection.detector import Detector
+    from annotation.local_models.detector import Detector
 
     detector = Detector(run.config.detection)
     batches = []
@@ -61,7 +61,7 @@ def detection_floor(run: RunFolder) -> float:
 
 def quality_floor(run: RunFolder) -> float:
     """Seconds of scoring all crops, already cut."""
-    from annotation.quality.q_eval import QEvalScore
+    from annotation.local_models.q_eval import QEvalScore
 
     scorer = QEvalScore(run.config.quality)
     shards = []

@@ -12,12 +12,12 @@ import pytest
 from doubling import assert_linear
 
 from annotation.config import ColumnNames
+from annotation.empty_text import says_nothing
 from annotation.intake.files import find_name_problem
-from annotation.intake.listed import fold_name
+from annotation.intake.inputs import fold_name
 from annotation.intake.table_rows import read_text_table
 from annotation.intake.text_files import LONGEST_PROMPT, decode_text, tidy_prompt
-from annotation.merging.texts import combine_by_rule
-from annotation.saying_nothing import says_nothing
+from annotation.merging.fields import combine_by_rule
 from qreal_tasks.files.yaml_files import parse
 from qreal_tasks.leaderboard.submission.samples_file import parse_json, read_records
 from qreal_tasks.text.one_line import first_unseen, one_line, printable

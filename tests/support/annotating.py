@@ -19,8 +19,8 @@ from annotation.config import AnnotationConfig
 from annotation.demo import scenes
 from annotation.demo.scenes import load_mini_rows
 from annotation.demo.server import Asked, Reply, completion
+from annotation.run.chain import STAGES
 from annotation.run.folder import RunFolder
-from annotation.stages.chain import STAGES
 from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, is_flawed, questions_of
 
 PRICES = {"input": 2.5, "output": 10.0}

@@ -10,8 +10,9 @@ from drafted_run import write_drafted_run
 from voting import vote
 
 from annotation.demo.people import record_votes
+from annotation.merging.ballot import load_ballot, merge_ballot
 from annotation.merging.forms import DraftForm, load_forms
-from annotation.merging.merged import MergeSettings, load_ballot, merge_ballot, write_merged
+from annotation.merging.merged_file import MergeSettings, write_merged
 from annotation.merging.votes import Vote
 from annotation.run.folder import RunFolder
 

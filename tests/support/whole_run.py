@@ -19,7 +19,7 @@ PRELOADED = [
     "torch",
     "transformers",
     "torchvision",
-    "annotation.detection.detector",
-    "annotation.quality.q_eval",
+    "annotation.local_models.detector",
+    "annotation.local_models.q_eval",
 ]
 """Imported once, so that a run that is started and killed ten times does not spend its time on imports."""

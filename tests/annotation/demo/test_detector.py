@@ -15,7 +15,7 @@ from annotation.demo import train_detector
 from annotation.demo.scenes import load_demo_scenes
 from annotation.demo.tiny_detector import ABSENT, LABELS, make_bert_tokenizer, make_untrained_detector
 from annotation.demo.walkthrough import DETECTOR, demo_config
-from annotation.detection.detector import DetectionQuery, Detector
+from annotation.local_models.detector import DetectionQuery, Detector
 from qreal_tasks.boxes import iou_matrix
 from qreal_tasks.mini.plan import plan_images
 

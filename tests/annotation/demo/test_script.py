@@ -17,8 +17,8 @@ from annotation.demo.script import ABSENT, ANNOTATOR, ERROR_RATES, EXAMINEE, P_S
 from annotation.demo.server import Asked
 from annotation.llm.outcome import outcome_of
 from annotation.llm.replies import Form
-from annotation.quality.levels import mean_level
 from annotation.run.schemas import State
+from annotation.stages.quality import mean_level
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension, imageqa_prompt, is_flawed, objectqa_prompt
 from qreal_tasks.boxes import Space, iou_matrix
 

@@ -17,11 +17,11 @@ import pytest
 from annotating import all_bytes
 
 from annotation.errors import AnnotationError
-from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, alone, run_stages
+from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, run_stages
 from annotation.execution.local import run_local
 from annotation.execution.work import StageWork
-from annotation.run.folder import RunFolder
-from annotation.stages.chain import STAGES, is_asked
+from annotation.run.chain import STAGES, is_asked
+from annotation.run.folder import RunFolder, lock_run
 
 COMPUTED = tuple(stage for stage in STAGES if stage in ("detection", "quality", "drafts", "imageqa", "objectqa"))
 
@@ -125,5 +125,5 @@ def test_a_worker_with_another_version_is_told(chain: Any) -> None:
 
 
 def test_a_program_at_a_time(chain: Any) -> None:
-    with alone(chain.run), pytest.raises(AnnotationError, match="another program works on"):
+    with lock_run(chain.run.path), pytest.raises(AnnotationError, match="another program works on"):
         run_stages(chain.run, RunOptions(), Watcher())

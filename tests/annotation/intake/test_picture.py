@@ -14,7 +14,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from annotation.config import IntakeSettings
-from annotation.intake.picture import UnusablePicture, check_input, decode_stored
+from annotation.intake.picture import UnusablePicture, check_input
+from annotation.run.gallery import decode_stored
 
 LIMITS = IntakeSettings()
 

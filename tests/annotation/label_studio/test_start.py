@@ -14,11 +14,11 @@ from PIL import Image
 
 from annotation.errors import AnnotationError
 from annotation.label_studio.environment import ENVIRONMENT, find_or_install
-from annotation.label_studio.media import crop_file_name, encode_for_browsers, image_file_name, write_media
 from annotation.label_studio.push import order_forms
 from annotation.label_studio.server import new_account, run_servers
 from annotation.label_studio.start import SetupRequest, TeamServers, set_up
-from annotation.label_studio.workplace import load_workplace, lock_workplace, verification_folder
+from annotation.label_studio.tasks import crop_file_name, encode_for_browsers, image_file_name, write_media
+from annotation.label_studio.workplace import load_workplace, lock_workplace
 from annotation.merging.forms import load_forms
 from annotation.run.folder import AcceptedImage, RunFolder
 from annotation.run.gallery import Gallery
@@ -32,23 +32,23 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return write_drafted_run(tmp_path_factory.mktemp("run"), 12)
 
 
-def test_seats_are_kept_and_their_secrets_are_the_owners_alone(tmp_path: Path) -> None:
+def test_accounts_are_kept_and_their_secrets_are_the_owners_alone(tmp_path: Path) -> None:
     run = write_drafted_run(tmp_path, 2)
     made = set_up(run, SetupRequest(NAMES, port=9000))
-    assert [seat.url for seat in made.seats] == [f"http://127.0.0.1:{port}" for port in (9000, 9001, 9002)]
-    assert len({seat.token for seat in made.seats} | {seat.password for seat in made.seats}) == 6
+    assert [account.url for account in made.accounts] == [f"http://127.0.0.1:{port}" for port in (9000, 9001, 9002)]
+    assert len({account.token for account in made.accounts} | {account.password for account in made.accounts}) == 6
     assert set_up(run, SetupRequest(NAMES)) == made == load_workplace(run)
-    path = verification_folder(run) / "workplace.json"
+    path = run.verification_path / "workplace.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with_judge = set_up(run, SetupRequest(NAMES, "dora"))
     assert with_judge.adjudicator is not None
     assert with_judge.adjudicator.url == "http://127.0.0.1:9003"
-    assert with_judge.annotators == made.seats
+    assert with_judge.annotators == made.accounts
     with pytest.raises(AnnotationError, match="is adjudicated by dora"):
         set_up(run, SetupRequest(NAMES, "emil"))
     moved = set_up(run, SetupRequest(NAMES, port=9100, adaptive=True))
-    assert [seat.url[-4:] for seat in moved.seats] == ["9100", "9101", "9102", "9103"]
-    assert [seat.token for seat in moved.seats] == [seat.token for seat in with_judge.seats]
+    assert [account.url[-4:] for account in moved.accounts] == ["9100", "9101", "9102", "9103"]
+    assert [account.token for account in moved.accounts] == [account.token for account in with_judge.accounts]
     assert set_up(run, SetupRequest(NAMES)).adaptive
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     with pytest.raises(AnnotationError, match="is verified by anna,ben,cara"):
@@ -101,7 +101,7 @@ def test_a_teams_tokens_can_be_renewed(tmp_path: Path) -> None:
     old = TeamServers(dict.fromkeys(NAMES, "http://x"), dict.fromkeys(NAMES, "old"), "https://files.example.org")
     set_up(run, SetupRequest(NAMES, team=old))
     new = TeamServers(old.urls, old.tokens | {"ben": "new"}, old.media_url)  # type: ignore[operator]
-    assert [seat.token for seat in set_up(run, SetupRequest(NAMES, team=new)).seats] == ["old", "new", "old"]
+    assert [account.token for account in set_up(run, SetupRequest(NAMES, team=new)).accounts] == ["old", "new", "old"]
     with pytest.raises(AnnotationError, match="team's servers"):
         set_up(run, SetupRequest(NAMES, port=9000))
 
@@ -109,8 +109,8 @@ def test_a_teams_tokens_can_be_renewed(tmp_path: Path) -> None:
 def test_lost_secrets_are_said_before_anything_is_started(tmp_path: Path) -> None:
     run = write_drafted_run(tmp_path, 1)
     set_up(run, SetupRequest(NAMES))
-    (verification_folder(run) / "workplace.json").unlink()
-    (verification_folder(run) / "ben").mkdir()
+    (run.verification_path / "workplace.json").unlink()
+    (run.verification_path / "ben").mkdir()
     with pytest.raises(AnnotationError, match=r"ben holds ben's server, but workplace\.json"):
         set_up(run, SetupRequest(NAMES))
 
@@ -137,7 +137,7 @@ def test_a_damaged_or_missing_workplace_says_what_to_do(tmp_path: Path) -> None:
     run = write_drafted_run(tmp_path, 1)
     with pytest.raises(AnnotationError, match="nobody verifies it yet; `qreal annotate verify start"):
         load_workplace(run)
-    path = verification_folder(run) / "workplace.json"
+    path = run.verification_path / "workplace.json"
     path.parent.mkdir()
     path.write_text('{"form": 1}')
     with pytest.raises(AnnotationError, match=r"workplace\.json cannot be read"):
@@ -216,10 +216,10 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", port))
         other.listen()
-        seat = new_account("anna", port)
+        account = new_account("anna", port)
         with (
             pytest.raises(AnnotationError, match=f"port {port}, which anna's links name, is in use"),
-            run_servers(Path("label-studio"), [seat], tmp_path, tmp_path / "media", "127.0.0.1"),
+            run_servers(Path("label-studio"), [account], tmp_path, tmp_path / "media", "127.0.0.1"),
         ):
             pass
 

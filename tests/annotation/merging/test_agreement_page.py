@@ -15,8 +15,8 @@ from verified_run import PEOPLE, write_verified_run
 from annotation.commands import annotate_app
 from annotation.merging.agreement import measure_agreement
 from annotation.merging.agreement_page import report_to_json, write_agreement
+from annotation.merging.ballot import load_ballot
 from annotation.merging.forms import DraftForm
-from annotation.merging.merged import load_ballot
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import QUESTION_NAMES
 

@@ -7,7 +7,7 @@ from itertools import product
 
 from voting import form, vote
 
-from annotation.merging.assignment import count_saved_votes, first_annotators, needs_third, votes_differ
+from annotation.merging.ballot import count_saved_votes, first_annotators, needs_third, votes_differ
 from annotation.merging.merge import Conclusion, merge_votes
 from annotation.merging.votes import Vote
 from qreal_tasks.benchmark import QUESTION_NAMES

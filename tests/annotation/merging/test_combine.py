@@ -12,10 +12,11 @@ from verified_run import write_voted_run
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion
 from annotation.llm.calls import CallRecord
+from annotation.merging.ballot import load_ballot, merge_ballot
 from annotation.merging.combine import combine_by_model
+from annotation.merging.fields import COMBINED_BY_MODEL, COMBINED_BY_RULE
 from annotation.merging.forms import DraftForm
-from annotation.merging.merged import MergeSettings, load_ballot, merge_ballot, read_merged, write_merged
-from annotation.merging.texts import COMBINED_BY_MODEL, COMBINED_BY_RULE
+from annotation.merging.merged_file import MergeSettings, read_merged, write_merged
 from annotation.run.folder import RunFolder
 from qreal_tasks.llm.errors.retry import StoppedRun
 

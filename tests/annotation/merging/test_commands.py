@@ -14,10 +14,9 @@ from verified_run import Said, as_drafted, cast, write_voted_run
 
 from annotation.commands import annotate_app
 from annotation.demo.server import ScriptedServer, completion
-from annotation.label_studio.workplace import votes_path
-from annotation.merging.assignment import first_annotators
+from annotation.merging.ballot import first_annotators, load_ballot
 from annotation.merging.forms import DraftForm, load_forms
-from annotation.merging.merged import load_ballot, merged_path, read_merge_settings, read_merged
+from annotation.merging.merged_file import merged_path, read_merge_settings, read_merged
 from annotation.merging.votes import People, VoteRecord
 
 
@@ -56,7 +55,7 @@ def test_it_says_what_asking_two_first_has_saved(tmp_path: Path) -> None:
     for person in people:
         mine = {one for one in forms if person in first_annotators(one, people)}
         cast(run, _only(mine), [person], laid=mine)
-    with VoteRecord(votes_path(run)) as record:
+    with VoteRecord(run.votes_path) as record:
         record.note_people(People(frozenset(people), frozenset(), adaptive=True))
     code, said = told("merge", str(run.path))
     assert (code, f"{len(forms)} votes saved" in said, f"{len(forms)} final" in said) == (0, True, True)

@@ -11,11 +11,10 @@ from drafted_run import write_drafted_run
 from verified_run import PEOPLE, as_drafted, cast, merge_run, write_verified_run, write_voted_run
 
 from annotation.errors import AnnotationError
-from annotation.label_studio.workplace import votes_path
-from annotation.merging.assignment import first_annotators
+from annotation.merging.ballot import first_annotators, load_ballot, merge_ballot
 from annotation.merging.forms import DraftForm, load_forms
 from annotation.merging.merge import Conclusion
-from annotation.merging.merged import count_states, list_conflicts, load_ballot, merge_ballot, merged_path, read_merged
+from annotation.merging.merged_file import count_states, list_conflicts, merged_path, read_merged
 from annotation.merging.votes import People, VoteRecord
 from annotation.run.folder import RunFolder
 
@@ -71,7 +70,7 @@ def test_fewer_votes_are_enough_on_request(tmp_path: Path) -> None:
 def test_an_adjudicator_is_no_fourth_voter(tmp_path: Path) -> None:
     run = write_voted_run(tmp_path, 8, said)
     cast(run, lambda place, drafted, who: dict(drafted.answers) if place == 2 else None, ["zoe"])
-    with VoteRecord(votes_path(run)) as record:
+    with VoteRecord(run.votes_path) as record:
         record.note_people(People(frozenset(PEOPLE), frozenset({"zoe"}), adaptive=False))
     ballot = load_ballot(run)
     assert list(ballot.adjudicated) == [list(ballot.forms)[2]]
@@ -132,7 +131,7 @@ def test_a_third_who_is_still_to_be_asked_is_no_conflict(tmp_path: Path) -> None
         return dict.fromkeys(form.answers, "Yes" if who == first else "No") if form.entity_id == entity else None
 
     cast(run, differing, [first, second], laid=[entity])
-    with VoteRecord(votes_path(run)) as record:
+    with VoteRecord(run.votes_path) as record:
         record.note_people(People(frozenset(PEOPLE), frozenset(), adaptive=True))
     states = {one.entity_id: one.state for one in merge_ballot(load_ballot(run), None)}
     assert states[entity] == Conclusion.PENDING
@@ -140,7 +139,7 @@ def test_a_third_who_is_still_to_be_asked_is_no_conflict(tmp_path: Path) -> None
 
 def test_what_is_laid_anew_after_a_deleted_project_makes_nobody_adaptive(tmp_path: Path) -> None:
     run = write_voted_run(tmp_path, 8)
-    with VoteRecord(votes_path(run)) as record:
+    with VoteRecord(run.votes_path) as record:
         record.note_people(People(frozenset(PEOPLE), frozenset(), adaptive=False))
         record.take_back("cara")
     ballot = load_ballot(run)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from voting import CLEAN, form, vote
 
+from annotation.merging.fields import COMBINED_BY_RULE, EMPTIED, ONE_EDIT, TAKEN_AWAY, UNCHANGED
 from annotation.merging.merge import Conclusion, MergedEntity, find_unexplained_flaws, merge_votes
-from annotation.merging.texts import COMBINED_BY_RULE, EMPTIED, ONE_EDIT, TAKEN_AWAY, UNCHANGED
 from qreal_tasks.benchmark import BODY_PARTS
 
 PEOPLE = ("anna", "ben", "cara")

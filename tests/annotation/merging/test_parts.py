@@ -16,12 +16,13 @@ from verified_run import write_verified_run
 from voting import CLEAN, form, vote
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion
+from annotation.merging.ballot import load_ballot
 from annotation.merging.combine import combine_by_model, count_texts_to_combine
+from annotation.merging.fields import EMPTIED, UNCHANGED, MergedText, normalize_sentence, split_sentences
 from annotation.merging.forms import DraftForm, load_forms
 from annotation.merging.merge import Conclusion, MergedEntity, merge_votes
-from annotation.merging.merged import load_ballot, read_merged
+from annotation.merging.merged_file import read_merged
 from annotation.merging.parts import INTEGRATED_BY_MODEL, INTEGRATED_BY_RULE
-from annotation.merging.texts import EMPTIED, UNCHANGED, MergedText, normalize_sentence, split_sentences
 from annotation.publish.publish import PublishOptions, publish
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import BODY_PARTS, parts_description

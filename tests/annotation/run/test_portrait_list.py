@@ -16,9 +16,9 @@ from annotation.config import PortraitSettings, dump_config, load_annotation_con
 from annotation.demo.server import Asked, Reply, ScriptedServer
 from annotation.errors import AnnotationError
 from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
+from annotation.run.chain import STAGES
 from annotation.run.folder import RunFolder
 from annotation.run.portrait_list import load_portrait_ids
-from annotation.stages.chain import STAGES
 from annotation.status.estimate import forecast
 from qreal_tasks.benchmark import BODY_PARTS
 

@@ -17,9 +17,9 @@ import annotation
 import qreal_tasks
 import training
 from annotation.config import ColumnNames, PortraitSettings, load_annotation_config
-from annotation.intake.captions import Captions
 from annotation.intake.files import read_file
-from annotation.intake.listed import ListedInput
+from annotation.intake.folder import Captions
+from annotation.intake.inputs import ListedInput
 from annotation.intake.parquet_rows import read_parquet_schema
 from annotation.intake.table_rows import read_text_table
 from annotation.run.shards import count_rows, read_group, read_recipe, read_table

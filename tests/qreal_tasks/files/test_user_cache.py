@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from annotation.devices import explain_model_errors
 from annotation.label_studio.environment import default_environment as label_studio_folder
+from annotation.local_models.devices import explain_model_errors
 from qreal_tasks import cli
 from qreal_tasks.dataset.source import locate, open_split
 from qreal_tasks.files.user_cache import NoHomeError, require_hub_cache

@@ -12,8 +12,8 @@ from PIL import Image
 from annotation.config import QualitySettings
 from annotation.errors import AnnotationError
 from annotation.llm.replies import LEVELS
-from annotation.quality.levels import mean_level
-from annotation.quality.q_eval import QEvalScore, find_level_tokens
+from annotation.local_models.q_eval import QEvalScore, find_level_tokens
+from annotation.stages.quality import mean_level
 
 
 def pictures() -> list[Image.Image]:

@@ -16,10 +16,10 @@ import torch
 from PIL import Image
 
 from annotation.config import QualitySettings
-from annotation.devices import explain_model_errors, identify_model, resolve_device
 from annotation.errors import AnnotationError
 from annotation.llm.prompts import load_prompt
 from annotation.llm.replies import LEVELS
+from annotation.local_models.devices import explain_model_errors, identify_model, resolve_device
 from qreal_tasks.models.local.loading import limit_pictures, load
 
 

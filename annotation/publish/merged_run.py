@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from annotation.errors import AnnotationError
+from annotation.merging.ballot import Ballot, load_ballot
 from annotation.merging.merge import Conclusion
-from annotation.merging.merged import Ballot, count_states, load_ballot, read_merged
+from annotation.merging.merged_file import count_states, read_merged
 from annotation.publish.split import ImageFacts
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import QUESTION_NAMES, Dimension

@@ -1,20 +1,19 @@
-"""How several people's texts become one.
-
-Only people whose own verdict is the majority's write: a text that explains a flaw nobody else sees explains nothing.
-All left the draft: the draft. One edit, however many made it: that edit. Several edits are combined, sentence by
-sentence: a sentence of the draft stays when every edit kept it, and every new sentence stays. They begin with the edit
-whose author's answers agree most often with the majority over the questions of the dimension, then the longest, then by
-the author's name. A language model may combine the edits instead (``annotation.merging.combine``). What everybody
-wrote is kept as a source.
-"""
+"""How one field of several votes becomes one: an answer, a label, a box, a text."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
-from annotation.saying_nothing import says_nothing
+import numpy as np
+
+from annotation.empty_text import says_nothing
+from annotation.merging.forms import DraftForm
+from annotation.merging.votes import Vote
+from qreal_tasks.boxes import iou_matrix
 
 UNCHANGED = "unchanged draft"
 ONE_EDIT = "one person's edit"
@@ -50,7 +49,7 @@ def merge_texts(drafted: str, texts: Mapping[str, str], agreement: Mapping[str, 
         agreement: annotator to how many answers agree with the majority's.
         needed: something must be said; else a drafted text that more than half have emptied is empty.
 
-    >>> chosen_text("Odd.", {"anna": "Odd. ", "ben": "Six fingers."}, {"anna": 4, "ben": 4}, needed=True).text
+    >>> merge_texts("Odd.", {"anna": "Odd. ", "ben": "Six fingers."}, {"anna": 4, "ben": 4}, needed=True).text
     'Six fingers.'
     """
     edits = {
@@ -77,7 +76,7 @@ def merge_texts(drafted: str, texts: Mapping[str, str], agreement: Mapping[str, 
 def combine_by_rule(drafted: str, edits: Sequence[str]) -> str:
     """Several edits of a draft as one text, by the rule of this module.
 
-    >>> combined("Six fingers. Flat.", ["Seven fingers. Flat.", "Six fingers. Flat. One ear."])
+    >>> combine_by_rule("Six fingers. Flat.", ["Seven fingers. Flat.", "Six fingers. Flat. One ear."])
     'Seven fingers. Flat. One ear.'
     """
     draft = {normalize_sentence(one) for one in split_sentences(drafted)}
@@ -92,7 +91,7 @@ def combine_by_rule(drafted: str, edits: Sequence[str]) -> str:
 def split_sentences(text: str) -> list[str]:
     """The text in pieces that are compared with each other.
 
-    >>> sentences("Six fingers. The ear floats")
+    >>> split_sentences("Six fingers. The ear floats")
     ['Six fingers.', 'The ear floats']
     """
     return [piece.strip() for piece in _END_OF_SENTENCE.split(text) if piece.strip()]
@@ -101,7 +100,7 @@ def split_sentences(text: str) -> list[str]:
 def normalize_sentence(sentence: str) -> str:
     """Equal for sentences of the same words.
 
-    >>> spoken("Six  Fingers!") == spoken("six fingers")
+    >>> normalize_sentence("Six  Fingers!") == normalize_sentence("six fingers")
     True
     """
     return collapse_blanks(sentence).casefold().rstrip(_STOPS + " ")
@@ -110,7 +109,7 @@ def normalize_sentence(sentence: str) -> str:
 def join_sentences(pieces: Iterable[str]) -> str:
     """Sentences as one text; each but the last ends with a full stop where it has no end of its own.
 
-    >>> joined(["Six fingers", "The ear floats"])
+    >>> join_sentences(["Six fingers", "The ear floats"])
     'Six fingers. The ear floats'
     """
     said = list(pieces)
@@ -136,3 +135,52 @@ def normalize_label(label: str) -> str:
 def describes_something(text: str) -> bool:
     """Whether a text describes anything: "none", "N/A" or "-" left in a field is no description."""
     return not says_nothing(text)
+
+
+LIKE_DRAFT_IOU = 0.9
+LIKE_OTHER_IOU = 0.8
+
+Box = tuple[float, float, float, float]
+
+
+def find_majority(said: Sequence[str]) -> str | None:
+    """What more than half of them say."""
+    counted = Counter(said).most_common(1)
+    return counted[0][0] if counted and 2 * counted[0][1] > len(said) else None
+
+
+def majority_label(form: DraftForm, votes: Sequence[Vote]) -> str | None:
+    """The draft as it stands when the majority means it, else the majority's most frequent spelling."""
+    label = find_majority([normalize_label(vote.label) for vote in votes])
+    if not label:
+        return None
+    if label == normalize_label(form.label):
+        return form.label
+    spelt = Counter(collapse_blanks(vote.label) for vote in votes if normalize_label(vote.label) == label)
+    return spelt.most_common(1)[0][0]
+
+
+def majority_box(form: DraftForm, votes: Sequence[Vote]) -> Box | None:
+    """The draft's, a median, or None; as ``annotation.merging.merge`` says."""
+    boxes = [vote.bbox_px for vote in votes if box_area(vote.bbox_px) > 0]
+    if not boxes:
+        return None
+    like_draft = (iou_matrix(boxes, [form.bbox_px])[:, 0] >= LIKE_DRAFT_IOU).sum()
+    if 2 * like_draft > len(votes):
+        return form.bbox_px
+    agree = iou_matrix(boxes, boxes)
+    for size in range(len(boxes), len(votes) // 2, -1):
+        groups = [
+            group
+            for group in combinations(range(len(boxes)), size)
+            if all(agree[i, j] >= LIKE_OTHER_IOU for i, j in combinations(group, 2))
+        ]
+        if groups:
+            closest = max(groups, key=lambda group: sum(agree[i, j] for i, j in combinations(group, 2)))
+            x1, y1, x2, y2 = np.median([boxes[i] for i in closest], axis=0).tolist()
+            return x1, y1, x2, y2
+    return None
+
+
+def box_area(box: Box) -> float:
+    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])

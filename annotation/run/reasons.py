@@ -17,8 +17,8 @@ def describe_failure(kind: str, said: str) -> str:
     """A reason of few words, with what was said this time. Places in the text go: all items of a kind have one reason.
     What is private in it goes too: reasons are stored, shown and published.
 
-    >>> told("no JSON: Expecting value: line 1 column 1 (char 0)", "Sorry!"), told("empty answer", "")
-    ('no JSON: Expecting value: «Sorry!»', 'empty answer')
+    >>> describe_failure("no JSON: Expecting value: line 1 column 1 (char 0)", "Sorry!")
+    'no JSON: Expecting value: «Sorry!»'
     """
     kind = _PLACE.sub("", kind)
     return without_private(f"{kind}: «{short(said)}»" if said.strip() else kind)

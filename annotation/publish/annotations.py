@@ -11,8 +11,8 @@ from typing import Any
 from datasets import Features, List, Value
 
 from annotation.llm.calls import CallRecord
-from annotation.merging.merged_rows import MERGED
-from annotation.publish.material import FINAL, MergedRun
+from annotation.merging.merged_file import MERGED
+from annotation.publish.merged_run import FINAL, MergedRun
 from annotation.run.schemas import DRAFTS
 from qreal_tasks.benchmark import BODY_PARTS
 from qreal_tasks.text.redaction import without_private

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from annotation.config import DetectionSettings
-from annotation.detection.choosing import CandidateBox, select_candidates, suppress_overlaps
+from annotation.local_models.candidates import CandidateBox, select_candidates, suppress_overlaps
 
 LEFT, NEARLY_LEFT, HALF_LEFT, RIGHT = (0, 0, 40, 40), (0, 0, 40, 41), (0, 0, 40, 60), (50, 0, 90, 40)
 

@@ -13,8 +13,8 @@ from PIL import Image
 from tiny_annotators import WORDS, write_tiny_mm_grounding_dino
 
 from annotation.config import DetectionSettings
-from annotation.detection.detector import DetectionQuery, DetectionResult, Detector
-from annotation.detection.phrases import find_spans, split_phrases
+from annotation.local_models.detector import DetectionQuery, DetectionResult, Detector
+from annotation.local_models.phrases import find_spans, split_phrases
 
 SIZES = [(100, 80), (64, 64), (100, 80), (90, 120), (100, 80)]
 

@@ -17,9 +17,9 @@ from PIL import Image
 from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
 from annotation.config import DetectionSettings
-from annotation.detection.choosing import CandidateBox, Scores, select_candidates, suppress_overlaps
-from annotation.detection.phrases import find_spans, split_phrases
-from annotation.devices import explain_model_errors, identify_model, resolve_device, resolve_dtype
+from annotation.local_models.candidates import CandidateBox, Scores, select_candidates, suppress_overlaps
+from annotation.local_models.devices import explain_model_errors, identify_model, resolve_device, resolve_dtype
+from annotation.local_models.phrases import find_spans, split_phrases
 
 
 @dataclass(frozen=True)

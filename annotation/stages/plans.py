@@ -1,37 +1,17 @@
-"""The language-model stages by name: what each asks, with which prompt and how long an answer."""
+"""What each language-model stage asks about a shard."""
 
 from __future__ import annotations
 
-from annotation.config import AnnotationConfig
 from annotation.llm.pipeline import Plan
-from annotation.stages import entities, judgment, portraits, quality
+from annotation.stages.entities import plan_entities
+from annotation.stages.judgment import plan_judgment
+from annotation.stages.portraits import plan_merge, plan_parts
+from annotation.stages.quality import plan_quality
 
 PLANS: dict[str, Plan] = {
-    "entities": entities.plan_entities,
-    "quality": quality.plan_quality,
-    "judgment": judgment.plan_judgment,
-    "parts": portraits.plan_parts,
-    "merge": portraits.plan_merge,
+    "entities": plan_entities,
+    "quality": plan_quality,
+    "judgment": plan_judgment,
+    "parts": plan_parts,
+    "merge": plan_merge,
 }
-
-
-def prompt_of(stage: str, config: AnnotationConfig) -> str:
-    """Name or path of the stage's prompt."""
-    return {
-        "entities": config.entities.prompt,
-        "quality": config.quality.prompt,
-        "judgment": config.judgment.prompt,
-        "parts": config.portraits.parts_prompt,
-        "merge": config.portraits.merge_prompt,
-    }[stage]
-
-
-def max_tokens_of(stage: str, config: AnnotationConfig) -> int:
-    """The longest answer."""
-    return {
-        "entities": config.entities.max_tokens,
-        "quality": quality.MAX_TOKENS,
-        "judgment": config.judgment.max_tokens,
-        "parts": config.portraits.max_tokens,
-        "merge": config.portraits.max_tokens,
-    }[stage]

@@ -28,7 +28,7 @@ from annotation.execution.driver import Executor, ExecutorOptions, RunOptions, W
 from annotation.run.chain import STAGES
 from annotation.run.folder import RunFolder
 from annotation.run.gallery import Gallery
-from annotation.stages.crops import load_entities
+from annotation.stages.entity_views import load_entities
 
 IMAGES = 96
 
@@ -67,7 +67,7 @@ def quality_floor(run: RunFolder) -> float:
     shards = []
     for shard in run.shard_numbers:
         found = load_entities(run, shard)
-        shards.append([found.gallery.crop(one.picture.image_id, one.box_px) for one in found.entities])
+        shards.append([found.gallery.crop(one.image.image_id, one.box_px) for one in found.entities])
     start = time.perf_counter()
     for crops in shards:
         scorer.levels(crops)

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from annotation.merging import fields, parts
 from annotation.merging.agreement import DROP, AgreementReport
-from annotation.publish.annotations import CONFIG as ANNOTATIONS
+from annotation.publish.annotation_rows import CONFIG as ANNOTATIONS
 from annotation.publish.config import NOT_STATED, PublishConfig
 from annotation.publish.counts import ProvenanceCounts, SplitCounts
 from annotation.publish.split import Split

@@ -12,7 +12,7 @@ from annotation.errors import AnnotationError
 from annotation.llm.calls import CallRecord
 from annotation.merging.agreement import measure_agreement
 from annotation.merging.merged_file import read_merge_settings
-from annotation.publish import annotations
+from annotation.publish import annotation_rows
 from annotation.publish.card import CardFacts, find_unlicensed, render_card
 from annotation.publish.checksums import write_checksums
 from annotation.publish.config import PublishConfig
@@ -138,16 +138,16 @@ def _write_shard(
 
 def _write_annotations(material: MergedRun, split: Split, folder: Path, options: PublishOptions) -> ProvenanceCounts:
     provenance = ProvenanceCounts()
-    names = annotations.assign_pseudonyms(material, options.names)
-    schema = annotations.ANNOTATIONS_FEATURES.arrow_schema
+    names = annotation_rows.assign_pseudonyms(material, options.names)
+    schema = annotation_rows.ANNOTATIONS_FEATURES.arrow_schema
     with (
         CallRecord(material.run.calls_path) as calls,
-        _writers(folder, {annotations.CONFIG: schema}, options.most_file_bytes) as writers,
+        _writers(folder, {annotation_rows.CONFIG: schema}, options.most_file_bytes) as writers,
     ):
         for shard in material.run.shard_numbers:
-            for row in annotations.make_annotation_rows(material, shard, names, calls):
+            for row in annotation_rows.make_annotation_rows(material, shard, names, calls):
                 provenance.add(row)
-                writers[annotations.CONFIG, split.of(row["prompt_id"])].add(row)
+                writers[annotation_rows.CONFIG, split.of(row["prompt_id"])].add(row)
     return provenance
 
 

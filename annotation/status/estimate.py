@@ -16,11 +16,11 @@ from annotation.llm.replies import Form
 from annotation.llm.request import Request
 from annotation.llm.tokens import Tokens, image_tokens, shown_size
 from annotation.run import shards as parquet
-from annotation.run.chain import AFTER, STAGES, is_asked
+from annotation.run.chain import AFTER, STAGES, is_asked, stage_prompt
 from annotation.run.folder import RunFolder
 from annotation.run.portrait_list import load_portrait_ids
 from annotation.run.schemas import State
-from annotation.stages.plans import PLANS, max_tokens_of, prompt_of
+from annotation.stages.plans import PLANS
 from qreal_tasks.llm.batch.runner import PRICE_FACTOR
 
 _COUNTED_SHARDS = 64
@@ -131,8 +131,8 @@ def _calls_per_image(stage: str, config: AnnotationConfig, seen: _Seen, listed: 
 def _tokens_a_call(stage: str, run: RunFolder) -> Tokens:
     """Of a call whose item is not known yet: the prompt's length, and pictures of the expected size."""
     config = run.config
-    expected, prompt = config.expected, load_prompt(prompt_of(stage, config))
-    form = Form(stage, max_tokens_of(stage, config))
+    expected, prompt = config.expected, load_prompt(stage_prompt(stage, config).name)
+    form = Form(stage, stage_prompt(stage, config).max_tokens)
     text = Request(config.language_model, form, "", prompt.title, prompt.system, prompt.user)
     found = text.estimate(expected.characters_a_token, expected.output_tokens[stage])
     if stage == "merge":

@@ -11,7 +11,7 @@ import pytest
 from verified_run import as_drafted, cast, merge_run
 
 from annotation.llm.calls import CallRecord
-from annotation.publish.annotations import ANNOTATIONS_FEATURES, Pseudonyms, _shareable
+from annotation.publish.annotation_rows import ANNOTATIONS_FEATURES, Pseudonyms, _shareable
 from annotation.publish.publish import PublishOptions, publish
 from annotation.run.folder import RunFolder
 

@@ -167,8 +167,8 @@ class PortraitSettings(Settings):
             lines = read_text(self.list, encoding="utf-8-sig").split("\n")
         except (OSError, ValueError) as error:
             raise AnnotationError(f"portraits.list {self.list} cannot be read as UTF-8 text: {error}") from error
-        said = (line.strip() for line in lines)
-        found = tuple(dict.fromkeys(line for line in said if line and line.split()[0] != "#"))
+        entries = (line.strip() for line in lines)
+        found = tuple(dict.fromkeys(line for line in entries if line and line.split()[0] != "#"))
         if not found:
             raise AnnotationError(
                 f"portraits.list {self.list} names no image, expected an image id or file name a line"
@@ -231,15 +231,15 @@ def load_annotation_config(path: Path) -> AnnotationConfig:
         document = read(path.expanduser())
     except YamlError as error:
         raise AnnotationError(f"config {path} {error}") from error
-    said = document.content
-    if not isinstance(said, dict):
-        raise AnnotationError(f"config {path} holds {type(said).__name__}, expected fields such as language_model:")
-    portraits = said.get("portraits")
+    content = document.content
+    if not isinstance(content, dict):
+        raise AnnotationError(f"config {path} holds {type(content).__name__}, expected fields such as language_model:")
+    portraits = content.get("portraits")
     if isinstance(portraits, dict) and isinstance(portraits.get("list"), str):
         listed = Path(portraits["list"]).expanduser()
-        said["portraits"] = {**portraits, "list": path.expanduser().absolute().parent / listed}
+        content["portraits"] = {**portraits, "list": path.expanduser().absolute().parent / listed}
     try:
-        return validated(AnnotationConfig.model_validate, said, document.written)
+        return validated(AnnotationConfig.model_validate, content, document.written)
     except ValidationError as error:
         wrong = explained(error, AnnotationConfig, document.written)
         raise AnnotationError(f"config {path}: {wrong}. configs/annotation/ holds examples.") from None
@@ -247,7 +247,7 @@ def load_annotation_config(path: Path) -> AnnotationConfig:
 
 def dump_config(config: AnnotationConfig) -> str:
     """As YAML that ``load_annotation_config`` reads back."""
-    said = config.model_dump(mode="json")
+    content = config.model_dump(mode="json")
     prices: Prices | None = config.language_model.prices
-    said["language_model"]["prices"] = prices and {k: v for k, v in vars(prices).items() if v is not None}
-    return yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
+    content["language_model"]["prices"] = prices and {k: v for k, v in vars(prices).items() if v is not None}
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)

@@ -137,10 +137,10 @@ class Trial:
             what, expected = _computed(stage, config)
             head, source = f"{what}: {lost.total} of {items}", "For example"
         named = [one for one in (common.state, common.kind) if one and one != State.FAILED]
-        said = f" {source} «{common.said}»" if common.said else ""
+        example = f" {source} «{common.example}»" if common.example else ""
         return (
             f"{stage}: {head}. Commonest ({format_count(common.count, 'times')}): {': '.join(named).rstrip('.')}."
-            f"{said} Expected: {expected}. {advice}"
+            f"{example} Expected: {expected}. {advice}"
         )
 
     def _advice(self, lost: FailureReasons, failed_on_disk: int, through: bool) -> str:

@@ -70,10 +70,10 @@ def _answers(record: Mapping[str, Any]) -> dict[str, str]:
     return {name: ANSWERS[record[name]] for name in QUESTION_NAMES}
 
 
-def _right(said: Iterable[tuple[Mapping[str, str] | None, PlantedEntity | None]]) -> float:
+def _right(pairs: Iterable[tuple[Mapping[str, str] | None, PlantedEntity | None]]) -> float:
     equal = [
         answers[name] == planted.answers[name]
-        for answers, planted in said
+        for answers, planted in pairs
         if answers is not None and planted is not None
         for name in QUESTION_NAMES
     ]

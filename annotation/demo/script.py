@@ -80,28 +80,28 @@ def _annotated(asked: Asked, scenes: Sequence[Scene]) -> Reply:
         return _graded(_shown_entity(asked, scenes))
     stage = form["json_schema"]["name"].removesuffix("Reply").lower()
     if stage == "entities":
-        said = _named(_shown(asked, scenes)[0])
+        reply = _named(_shown(asked, scenes)[0])
     elif stage == "judgment":
         planted = _shown_entity(asked, scenes)
         answers = answers_by(ANNOTATOR, planted, ERROR_RATES[ANNOTATOR])
-        said = {**answers, **{f"{name}_description": text for name, text in describe_flaws(planted, answers).items()}}
+        reply = {**answers, **{f"{name}_description": text for name, text in describe_flaws(planted, answers).items()}}
     elif stage == "parts":
-        said = dict(_shown_entity(asked, scenes).parts)
+        reply = dict(_shown_entity(asked, scenes).parts)
     elif stage == "merge":
-        said = {"plausibility_description": " ".join(_quoted_parts(asked.text))}
+        reply = {"plausibility_description": " ".join(_quoted_parts(asked.text))}
     elif stage == "combine":
-        said = {"description": max(_quoted_texts(asked.text), key=len)}
+        reply = {"description": max(_quoted_texts(asked.text), key=len)}
     else:
         raise LookupError(f"no answer is scripted for the form {form['json_schema']['name']!r}")
-    return completion(json.dumps(said))
+    return completion(json.dumps(reply))
 
 
 def _examined(asked: Asked, scenes: Sequence[Scene]) -> Reply:
     """Yes or No with its probability to a question about a crop, a list of flawed entities about a whole picture."""
     for question in QUESTIONS:
         if question.text in asked.text:
-            said = answers_by(EXAMINEE, _shown_entity(asked, scenes), ERROR_RATES[EXAMINEE])[question.name]
-            return completion(said, {said: P_SAID, _other(said): 1 - P_SAID})
+            answer = answers_by(EXAMINEE, _shown_entity(asked, scenes), ERROR_RATES[EXAMINEE])[question.name]
+            return completion(answer, {answer: P_SAID, _other(answer): 1 - P_SAID})
     for name in IMAGEQA_SETS:
         if imageqa_query(name) in asked.text:
             return completion(json.dumps(list(_flawed(_shown(asked, scenes)[0], name))))
@@ -159,17 +159,17 @@ def _shown(asked: Asked, scenes: Sequence[Scene]) -> tuple[Scene, Box]:
 
 def _quoted_parts(text: str) -> list[str]:
     """The remarks on body parts, which the request holds as a JSON object."""
-    for said in _objects(text, "{"):
-        if isinstance(said, dict) and said.keys() & _BY_PARTS:
-            return [remark for remark in said.values() if isinstance(remark, str)]
+    for value in _objects(text, "{"):
+        if isinstance(value, dict) and value.keys() & _BY_PARTS:
+            return [remark for remark in value.values() if isinstance(remark, str)]
     raise LookupError("the remarks on body parts are not in the request")
 
 
 def _quoted_texts(text: str) -> list[str]:
     """Several people's texts, which the request holds as a JSON list."""
-    for said in _objects(text, "["):
-        if isinstance(said, list) and said and all(isinstance(one, str) for one in said):
-            return said
+    for value in _objects(text, "["):
+        if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+            return value
     raise LookupError("the texts to be combined are not in the request")
 
 

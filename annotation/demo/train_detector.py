@@ -83,19 +83,19 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16, help="scenes of a step")
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
     parser.add_argument("--every", type=int, default=100, help="steps between two measurements")
-    said = parser.parse_args()
+    options = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    tokenizer = make_bert_tokenizer(said.folder, [word for label in (*LABELS, *ABSENT) for word in label.split()])
+    tokenizer = make_bert_tokenizer(options.folder, [word for label in (*LABELS, *ABSENT) for word in label.split()])
     model = make_untrained_detector(len(tokenizer))
-    make_processor(tokenizer).save_pretrained(said.folder)
-    scenes, held_out = draw_scenes(said.images, TRAIN_SEED), plan_images(HELD_OUT_IMAGES, HELD_OUT_SEED, 0.25, 0.4)
+    make_processor(tokenizer).save_pretrained(options.folder)
+    scenes, held_out = draw_scenes(options.images, TRAIN_SEED), plan_images(HELD_OUT_IMAGES, HELD_OUT_SEED, 0.25, 0.4)
     began = time.process_time()
-    for step in train_detector(model, tokenizer, scenes, said.steps, said.batch, said.rate):
-        if step % said.every == 0 or step == said.steps:
-            copy.deepcopy(model).half().save_pretrained(said.folder)
+    for step in train_detector(model, tokenizer, scenes, options.steps, options.batch, options.rate):
+        if step % options.every == 0 or step == options.steps:
+            copy.deepcopy(model).half().save_pretrained(options.folder)
             spent = time.process_time() - began
-            echo(f"step {step}, {spent:.0f} s of a core: {measure(said.folder, held_out)}")
+            echo(f"step {step}, {spent:.0f} s of a core: {measure(options.folder, held_out)}")
 
 
 def draw_scenes(images: int, seed: int) -> TrainingScenes:

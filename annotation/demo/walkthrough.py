@@ -125,21 +125,21 @@ def _check(folder: Path) -> None:
 def _write_configs(folder: Path, url: str, scenes: Sequence[Scene]) -> tuple[Path, Path]:
     config, publish = folder / "config.yaml", folder / "publish.yaml"
     config.write_text(dump_config(demo_config(url)), encoding="utf-8")
-    said = {
+    publication = {
         "title": "Drawn scenes of the annotation demo",
         "license": "apache-2.0",
         "generators": dict.fromkeys(sorted({scene.generator for scene in scenes}), "Apache-2.0"),
         "images_from": "Drawn by qreal_tasks.mini of Q-Real Bench.",
         "description": f"Made by `qreal annotate demo`, for trying the software. {SCRIPTED}",
     }
-    publish.write_text(yaml.safe_dump(said, sort_keys=False), encoding="utf-8")
+    publish.write_text(yaml.safe_dump(publication, sort_keys=False), encoding="utf-8")
     return config, publish
 
 
 def _evaluation(url: str, folder: Path) -> list[object]:
     server = f"model={EXAMINEE},base_url={url},store={folder / 'answers.sqlite'}"
-    said = ["eval", "--model", "qreal_openai", "--model_args", server, "--output_path", folder / "results"]
-    return [*said, "--tasks", ",".join(_tasks(folder / "dataset"))]
+    command = ["eval", "--model", "qreal_openai", "--model_args", server, "--output_path", folder / "results"]
+    return [*command, "--tasks", ",".join(_tasks(folder / "dataset"))]
 
 
 def _tasks(dataset: Path) -> list[str]:

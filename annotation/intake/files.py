@@ -67,8 +67,8 @@ def read_file(path: bytes, most: int = MOST_PICTURE_BYTES) -> bytes | Annotation
     except FileNotFoundError:
         return AnnotationError(say_missing(_shown(path)))
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or error
-        return AnnotationError(f"the file cannot be read: {said}: {_shown(path)}")
+        reason = getattr(error, "strerror", None) or error
+        return AnnotationError(f"the file cannot be read: {reason}: {_shown(path)}")
 
 
 def require_content(path: bytes, most: int) -> bytes:

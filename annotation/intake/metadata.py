@@ -85,8 +85,8 @@ class Metadata:
         table = read_parquet_table(path, self._columns) if is_parquet else read_text_table(path, self._columns)
         columns = find_columns(table.headings, self._columns)
         if columns.image is None:
-            said = say_no_image_column(table.headings, _NAME_COLUMN)
-            self._problems[place] = f"metadata that names no pictures: {said}"
+            reason = say_no_image_column(table.headings, _NAME_COLUMN)
+            self._problems[place] = f"metadata that names no pictures: {reason}"
         elif is_parquet and embeds_pictures(path, columns.image):
             self._problems[place] = "metadata that holds pictures: give this file to init in place of the folder"
         else:

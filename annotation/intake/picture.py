@@ -141,8 +141,8 @@ def _unknown(raw: bytes) -> UnusablePicture:
     return UnusablePicture(f"no picture ({len(raw)} bytes, {raw[:8]!r}…), expected {expected}")
 
 
-def _damaged(said: str) -> UnusablePicture:
-    return UnusablePicture(f"damaged: cannot be decoded to its end ({said}); write the file anew")
+def _damaged(reason: str) -> UnusablePicture:
+    return UnusablePicture(f"damaged: cannot be decoded to its end ({reason}); write the file anew")
 
 
 def _check_size(image: Image.Image, limits: IntakeSettings) -> None:

@@ -85,8 +85,8 @@ class HubSource:
                 self._rows = loaded.cast_column(self._found.image, Image(decode=False))
         # The library raises some twenty types; all mean that the set cannot be had as it was asked for.
         except Exception as error:
-            said = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-            raise AnnotationError(f"{name}, split {settings.split}, cannot be loaded ({said})") from error
+            reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            raise AnnotationError(f"{name}, split {settings.split}, cannot be loaded ({reason})") from error
         if self._found.image is None:
             raise AnnotationError(f"{name}: {say_no_image_column(loaded.column_names, settings.columns.image)}")
 

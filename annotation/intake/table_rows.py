@@ -75,10 +75,10 @@ def _check_named_once(headings: Sequence[str], path: Path, columns: ColumnNames)
 
 
 def _separated(text: str, path: Path, columns: ColumnNames) -> tuple[Sequence[str], Iterator[Row]]:
-    said = _SAID_SEPARATOR.match(text)
-    if said:
+    stated = _SAID_SEPARATOR.match(text)
+    if stated:
         text = "\n" + text.partition("\n")[2]  # a blank line, so that lines keep their numbers
-    tried = {one: _first_cells(text, one, path) for one in (said[1] if said else _SEPARATORS[path.suffix.lower()])}
+    tried = {one: _first_cells(text, one, path) for one in (stated[1] if stated else _SEPARATORS[path.suffix.lower()])}
     fitting = [one for one, headings in tried.items() if find_columns(headings, columns).image]
     separator = fitting[0] if fitting else max(tried, key=lambda one: len(tried[one]))
     headings = tried[separator]
@@ -118,11 +118,11 @@ def _cells(text: str, separator: str, path: Path) -> Iterator[tuple[int, list[st
 
 
 def _no_row(path: Path, line: int, error: csv.Error) -> AnnotationError:
-    said = f"{error}; close a cell in double quotes, and double every quote in it"
+    reason = f"{error}; close a cell in double quotes, and double every quote in it"
     if "field limit" in str(error):
         most = csv.field_size_limit()
-        said = f"a cell of more than {most:,} characters; perhaps a double quote before it is not closed"
-    return AnnotationError(f"{path}, line {line}: {said}")
+        reason = f"a cell of more than {most:,} characters; perhaps a double quote before it is not closed"
+    return AnnotationError(f"{path}, line {line}: {reason}")
 
 
 def _objects(text: str, path: Path) -> Iterator[Row]:

@@ -76,7 +76,7 @@ class LabelStudio:
 
     def create_project(self, title: str, label_config: str, description: str) -> int:
         """A project in which tasks come in the order in which they were put in; returns its id."""
-        said = {
+        body = {
             "title": title,
             "description": description,
             "label_config": label_config,
@@ -86,7 +86,7 @@ class LabelStudio:
             "show_collab_predictions": True,
             "model_version": "draft",
         }
-        return self._number(self._send("POST", "/api/projects", said), "id", "/api/projects")
+        return self._number(self._send("POST", "/api/projects", body), "id", "/api/projects")
 
     def change_page(self, project_id: int, label_config: str) -> None:
         """Another labelling page for the same tasks."""
@@ -107,8 +107,8 @@ class LabelStudio:
         storages = known if isinstance(known, list) else []
         if any(isinstance(storage, dict) and storage.get("path") == folder for storage in storages):
             return
-        said = {"project": project_id, "path": folder, "use_blob_urls": True, "title": "pictures"}
-        self._send("POST", "/api/storages/localfiles", said)
+        body = {"project": project_id, "path": folder, "use_blob_urls": True, "title": "pictures"}
+        self._send("POST", "/api/storages/localfiles", body)
 
     def put_in(self, project_id: int, tasks: Sequence[Mapping[str, Any]]) -> None:
         """Add tasks, in order, a portion a request."""
@@ -131,8 +131,8 @@ class LabelStudio:
             reply = self._answer("GET", "/api/tasks", parameters={**fixed, "page": page})
             if reply.status == 404 and page > 1:  # a page after the last one
                 return
-            said = self._object(reply)
-            tasks, total = said.get("tasks"), self._number(said, "total", "/api/tasks")
+            content = self._object(reply)
+            tasks, total = content.get("tasks"), self._number(content, "total", "/api/tasks")
             if not isinstance(tasks, list):
                 raise self._unexpected("/api/tasks", f"{_shown(tasks)} as tasks", "a list")
             yield from tasks
@@ -144,16 +144,16 @@ class LabelStudio:
 
     def annotate(self, task_id: int, results: Sequence[Mapping[str, Any]], seconds: float) -> int:
         """Submit an annotation, as the page does; returns its id."""
-        said = {"result": list(results), "lead_time": seconds}
+        body = {"result": list(results), "lead_time": seconds}
         path = f"/api/tasks/{task_id}/annotations/"
-        return self._number(self._send("POST", path, said), "id", path)
+        return self._number(self._send("POST", path, body), "id", path)
 
     @property
     def _is_personal(self) -> bool:
         return self._token.count(".") == 2
 
-    def _send(self, method: str, path: str, said: object = None, authorized: bool = True) -> Json:
-        return self._object(self._answer(method, path, said, authorized=authorized))
+    def _send(self, method: str, path: str, body: object = None, authorized: bool = True) -> Json:
+        return self._object(self._answer(method, path, body, authorized=authorized))
 
     def _object(self, reply: _Reply) -> Json:
         found = self._read(reply)
@@ -161,8 +161,8 @@ class LabelStudio:
             raise self._unexpected(reply.path, f"{_shown(found)}", "a JSON object")
         return found
 
-    def _number(self, said: Json, name: str, path: str) -> int:
-        found = said.get(name)
+    def _number(self, content: Json, name: str, path: str) -> int:
+        found = content.get(name)
         if type(found) is not int or not 0 <= found < 2**63:
             raise self._unexpected(path, f"{_shown(found)} as {name}", "a number")
         return found
@@ -174,18 +174,18 @@ class LabelStudio:
         self,
         method: str,
         path: str,
-        said: object = None,
+        body: object = None,
         parameters: Mapping[str, Any] | None = None,
         authorized: bool = True,
     ) -> _Reply:
-        reply = self._once(method, path, said, parameters, authorized)
+        reply = self._once(method, path, body, parameters, authorized)
         if reply.status == 401 and authorized and self._is_personal:
             self._authorization = ""
-            reply = self._once(method, path, said, parameters, authorized)
+            reply = self._once(method, path, body, parameters, authorized)
         return reply
 
     def _once(
-        self, method: str, path: str, said: object, parameters: Mapping[str, Any] | None, authorized: bool
+        self, method: str, path: str, body: object, parameters: Mapping[str, Any] | None, authorized: bool
     ) -> _Reply:
         if authorized and not self._authorization:
             self._keys = own_keys(self._token)  # the new token may be the old one
@@ -195,7 +195,7 @@ class LabelStudio:
             self._authorization = f"Bearer {access}"
         headers = {"Authorization": self._authorization} if authorized else {}
         try:
-            with self._http.stream(method, path, json=said, params=parameters, headers=headers) as reply:
+            with self._http.stream(method, path, json=body, params=parameters, headers=headers) as reply:
                 self.server_time = _time_in(reply.headers.get("date")) or self.server_time
                 return _Reply(reply.status_code, reply.request.url.path, self._content(reply))
         except httpx2.HTTPError as error:
@@ -219,8 +219,8 @@ class LabelStudio:
                 "Votes that were pulled are kept, and `qreal annotate verify start RUN` makes a new project"
             )
         if not 200 <= reply.status < 300:
-            said = short(without_key(reply.content[:1200].decode("utf-8", "replace"), *self._keys))
-            raise AnnotationError(f"{self.url}{reply.path}: status {reply.status}: {said}")
+            text = short(without_key(reply.content[:1200].decode("utf-8", "replace"), *self._keys))
+            raise AnnotationError(f"{self.url}{reply.path}: status {reply.status}: {text}")
         try:
             return without_key(json.loads(reply.content), *self._keys) if reply.content else {}
         except ValueError:

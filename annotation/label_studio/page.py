@@ -105,8 +105,8 @@ def _see(parent: ElementTree.Element) -> None:
     _add(whole, "Rectangle", name=BOX, toName=IMAGE, canRotate="false", **look)
 
 
-def _choices(parent: ElementTree.Element, name: str, keys: dict[str, str], **said: str) -> None:
-    choices = _add(parent, "Choices", name=name, toName=IMAGE, choice="single-radio", showInline="true", **said)
+def _choices(parent: ElementTree.Element, name: str, keys: dict[str, str], **further: str) -> None:
+    choices = _add(parent, "Choices", name=name, toName=IMAGE, choice="single-radio", showInline="true", **further)
     for value, key in keys.items():
         _add(choices, "Choice", value=value, hotkey=key)
 
@@ -118,8 +118,8 @@ def _text(parent: ElementTree.Element, name: str, about: str, value: str, rows: 
 
 
 def _area(parent: ElementTree.Element, name: str, value: str, rows: str, **further: str) -> None:
-    said = {"maxSubmissions": "1", "editable": "true", "showSubmitButton": "false"}
-    _add(parent, "TextArea", name=name, toName=IMAGE, value=value, rows=rows, **said, **further)
+    fixed = {"maxSubmissions": "1", "editable": "true", "showSubmitButton": "false"}
+    _add(parent, "TextArea", name=name, toName=IMAGE, value=value, rows=rows, **fixed, **further)
 
 
 def _parts(parent: ElementTree.Element) -> None:

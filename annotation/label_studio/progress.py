@@ -69,10 +69,10 @@ def measure_progress(
 def has_changes(vote: Vote) -> bool:
     """Whether the person changed anything that was drafted; blanks around a text do not count."""
     shown, texts = vote.shown, vote.descriptions
-    said: list[tuple[str | None, str | None]] = [(vote.label, shown["label"])]
-    said += [(texts[name], shown["descriptions"].get(name)) for name in texts]
-    said += [(text, (shown["parts"] or {}).get(part)) for part, text in (vote.parts or {}).items()]
-    return list(vote.bbox_px) != shown["bbox_px"] or any(_plain(new) != _plain(old) for new, old in said)
+    pairs: list[tuple[str | None, str | None]] = [(vote.label, shown["label"])]
+    pairs += [(texts[name], shown["descriptions"].get(name)) for name in texts]
+    pairs += [(text, (shown["parts"] or {}).get(part)) for part, text in (vote.parts or {}).items()]
+    return list(vote.bbox_px) != shown["bbox_px"] or any(_plain(new) != _plain(old) for new, old in pairs)
 
 
 def _plain(text: str | None) -> str:

@@ -157,10 +157,10 @@ def _changed_at(task: object) -> str:
     """When a task was changed, in UTC; empty for one that does not say it. No later than now: the next pull asks for
     what was changed since the latest of all, and a time that is wrong must not hide what people answer meanwhile."""
     try:
-        said = to_utc(task.get("updated_at") if isinstance(task, Mapping) else None)
+        changed_at = to_utc(task.get("updated_at") if isinstance(task, Mapping) else None)
     except ValueError:
         return ""
-    return min(said, to_utc(datetime.now(UTC).isoformat()))
+    return min(changed_at, to_utc(datetime.now(UTC).isoformat()))
 
 
 def _a_little_before(since: str) -> str:

@@ -64,12 +64,12 @@ def push_all(run: RunFolder, workplace: Workplace, record: VoteRecord) -> list[P
     names = [account.name for account in workplace.annotators]
 
     def is_for(name: str, form: DraftForm) -> bool:
-        said = votes.get(form.entity_id, [])
-        if any(vote.annotator == name for vote in said):
+        cast = votes.get(form.entity_id, [])
+        if any(vote.annotator == name for vote in cast):
             return False
         if not workplace.adaptive or name in first_annotators(form.entity_id, names):
             return True
-        return needs_third(form.entity_id, names, said)
+        return needs_third(form.entity_id, names, cast)
 
     done = [
         push_forms(account, [form for form in ordered if is_for(account.name, form)], sizes, workplace, record)

@@ -193,8 +193,8 @@ def _wait(account: AnnotatorAccount, process: subprocess.Popen[bytes], folder: P
 
 def _last_words(folder: Path, keys: Sequence[str]) -> str:
     log = folder / "server.log"
-    said = read_text(log, errors="replace").strip().splitlines()[-5:]
-    return f"{log} ends with: " + " | ".join(without_key(said, *own_keys(*keys)))
+    lines = read_text(log, errors="replace").strip().splitlines()[-5:]
+    return f"{log} ends with: " + " | ".join(without_key(lines, *own_keys(*keys)))
 
 
 def _is_up(account: AnnotatorAccount) -> bool:

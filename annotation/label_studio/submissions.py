@@ -52,14 +52,14 @@ class Submission:
         return task if self.entity_id is None else f"{task}, {one_line(self.entity_id, _MOST_SAID)}"
 
 
-def to_utc(said: object) -> str:
+def to_utc(value: object) -> str:
     """A time in ISO 8601, always in UTC with microseconds, so that texts sort as times do.
 
     Raises:
         ValueError: it is none.
     """
     try:
-        moment = datetime.fromisoformat(said if isinstance(said, str) else "")
+        moment = datetime.fromisoformat(value if isinstance(value, str) else "")
         known = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
         return known.astimezone(UTC).isoformat(timespec="microseconds")
     except (ValueError, OverflowError):
@@ -176,9 +176,9 @@ def _number_of(task: object) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def _checked(model: type[Model], said: object, where: str = "") -> Model:
+def _checked(model: type[Model], content: object, where: str = "") -> Model:
     try:
-        return model.model_validate(said)
+        return model.model_validate(content)
     except ValidationError as error:
         raise ValueError(f"{where}{first_fault(error)}") from None
 
@@ -202,20 +202,20 @@ def _vote(
     annotation: _Annotation, data: _Data, drafted: _Shown, annotator: str, sizes: Mapping[str, StoredSize]
 ) -> tuple[Vote, str]:
     """The vote, and what is to be noted about it."""
-    said = SubmittedResults(annotation.result or ())
+    values = SubmittedResults(annotation.result or ())
     size = sizes.get(data.entity_id.rpartition("#")[0])
     if size is None:
         raise ValueError("the run holds no picture of it")
-    drop = said.one_of(DROP, DROP_REASONS)
-    answers = {name: said.one_of(name, ANSWERS) for name in QUESTION_NAMES}
+    drop = values.one_of(DROP, DROP_REASONS)
+    answers = {name: values.one_of(name, ANSWERS) for name in QUESTION_NAMES}
     missing = [name for name, answer in answers.items() if answer is None]
     if drop is None and missing:
         raise ValueError(f"{', '.join(missing)} not answered, and not dropped")
-    label = said.text(LABEL)
+    label = values.text(LABEL)
     if not label:
         raise ValueError("the label is empty, expected what the entity is")
-    box = read_submitted_box(said.boxes, drafted.bbox_px, size)
-    parts = {part: said.text(f"{PART}{n}") or None for n, part in enumerate(BODY_PARTS)}
+    box = read_submitted_box(values.boxes, drafted.bbox_px, size)
+    parts = {part: values.text(f"{PART}{n}") or None for n, part in enumerate(BODY_PARTS)}
     vote = Vote(
         annotator=annotator,
         entity_id=data.entity_id,
@@ -223,12 +223,12 @@ def _vote(
         drop=drop,
         label=label,
         bbox_px=box.xyxy_px,
-        descriptions={str(d): said.text(f"{d}_description") for d in Dimension},
+        descriptions={str(d): values.text(f"{d}_description") for d in Dimension},
         parts=parts if drafted.parts is not None else None,
         shown=data.shown,
         seconds=annotation.seconds,
         annotation_id=annotation.id,
         updated_at=annotation.updated_at,
     )
-    left_out = f"what the page does not ask for is left out: {', '.join(said.unknown)}" if said.unknown else ""
+    left_out = f"what the page does not ask for is left out: {', '.join(values.unknown)}" if values.unknown else ""
     return vote, "; ".join(filter(None, (box.note, left_out)))

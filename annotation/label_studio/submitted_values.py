@@ -129,21 +129,23 @@ def read_submitted_box(
     if len(results) != 1:
         raise ValueError(f"{len(results)} boxes, expected one; delete the others, or draw one")
     try:
-        said = _Box.model_validate(results[0])
+        submitted = _Box.model_validate(results[0])
     except ValidationError as error:
         raise ValueError(f"the box cannot be read ({first_fault(error)}); draw it anew") from None
-    if _is_turned(said.value.rotation):
+    if _is_turned(submitted.value.rotation):
         raise ValueError(
-            f"the box is rotated by {said.value.rotation:g} degrees, expected sides along those of the image"
+            f"the box is rotated by {submitted.value.rotation:g} degrees, expected sides along those of the image"
         )
-    if _is_turned(said.image_rotation):
-        raise ValueError(f"the picture was turned by {said.image_rotation:g} degrees on the page; turn it back")
-    if _is_no_percent(said.value, drafted_px, size):
+    if _is_turned(submitted.image_rotation):
+        raise ValueError(f"the picture was turned by {submitted.image_rotation:g} degrees on the page; turn it back")
+    if _is_no_percent(submitted.value, drafted_px, size):
         raise ValueError(
             "the box is {:g} {:g} {:g} {:g} (x y width height), which is no percent of the picture: it was submitted "
-            "before the picture was displayed; open the task again, look at it and submit".format(*said.value.numbers)
+            "before the picture was displayed; open the task again, look at it and submit".format(
+                *submitted.value.numbers
+            )
         )
-    x, y, width, height = said.value.numbers
+    x, y, width, height = submitted.value.numbers
     x1, y1 = x * size.width / 100, y * size.height / 100
     x2, y2 = x1 + width * size.width / 100, y1 + height * size.height / 100
     box = (max(0.0, x1), max(0.0, y1), min(float(size.width), x2), min(float(size.height), y2))
@@ -155,10 +157,10 @@ def read_submitted_box(
     return SubmittedBox(box, _about_size(results[0], size))
 
 
-def to_finite(said: object) -> float | None:
+def to_finite(value: object) -> float | None:
     """A finite number as it stands; None for anything else."""
     try:
-        number = float(said) if isinstance(said, int | float) and not isinstance(said, bool) else math.nan
+        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
     except OverflowError:  # an integer of hundreds of digits
         return None
     return number if math.isfinite(number) else None

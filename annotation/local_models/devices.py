@@ -67,10 +67,10 @@ def explain_model_errors(field: str, model: str, example: str, kind: str) -> Ite
 
 
 def _why_not(error: Exception) -> str:
-    said = str(error)
-    if "in the cached files" in said:
+    message = str(error)
+    if "in the cached files" in message:
         return "it is not in the cache of this machine, and the hub cannot be reached from here"
-    return short(said).rstrip(".") or type(error).__name__
+    return short(message).rstrip(".") or type(error).__name__
 
 
 def _to_download(model: str, example: str) -> str:
@@ -81,7 +81,7 @@ def _to_download(model: str, example: str) -> str:
 
 def identify_model(pretrained: str, revision: str | None, model: object) -> str:
     """Name and content of a model, wherever it lies: ``name@commit`` of the hub, ``name@sha256:…`` of a folder."""
-    said = model_content(pretrained, revision, model)
-    if "content" in said:
-        return f"{said['model']}@sha256:{said['content'][:12]}"
-    return f"{said['model']}@{said['revision'] or 'unknown'}"
+    content = model_content(pretrained, revision, model)
+    if "content" in content:
+        return f"{content['model']}@sha256:{content['content'][:12]}"
+    return f"{content['model']}@{content['revision'] or 'unknown'}"

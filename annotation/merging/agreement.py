@@ -109,8 +109,8 @@ def _question(
     measures = intervals(agreement, resamples=resamples, seed=seed)
     machine, machine_n = None, 0
     if name != DROP:
-        said = np.array([float(ANSWERS.index(form.answers[name])) for form in forms])
-        equal = np.where(np.isnan(table.majority), np.nan, said == table.majority)
+        drafted = np.array([float(ANSWERS.index(form.answers[name])) for form in forms])
+        equal = np.where(np.isnan(table.majority), np.nan, drafted == table.majority)
         share = Share(table.image_ids, equal)
         machine, machine_n = intervals(share, resamples=resamples, seed=seed)["share"], share.n
     return QuestionAgreement(name, agreement.entities, agreement.votes, measures, machine, machine_n)
@@ -157,8 +157,8 @@ def _edits(dimension: str) -> Callable[[Vote], bool]:
 
 
 def _edited_parts(vote: Vote) -> bool:
-    said, shown = vote.parts or {}, vote.shown["parts"]
-    return any(collapse_blanks(said.get(part) or "") != collapse_blanks(shown.get(part) or "") for part in BODY_PARTS)
+    left, shown = vote.parts or {}, vote.shown["parts"]
+    return any(collapse_blanks(left.get(part) or "") != collapse_blanks(shown.get(part) or "") for part in BODY_PARTS)
 
 
 def _reader(name: str) -> Callable[[Vote], float]:

@@ -106,8 +106,8 @@ async def _answers(asker: Asker, requests: Sequence[Request]) -> Mapping[str, Ou
     found = asker.kept(request.key for request in requests)
     left = {request.key: request for request in requests if request.key not in found}
     async with asker.open() as opened:
-        said = await asyncio.gather(*(opened.answer(request, lambda: None) for request in left.values()))
-    return {**found, **{key: outcome for key, outcome in zip(left, said, strict=True) if outcome is not None}}
+        answers = await asyncio.gather(*(opened.answer(request, lambda: None) for request in left.values()))
+    return {**found, **{key: outcome for key, outcome in zip(left, answers, strict=True) if outcome is not None}}
 
 
 def _several_edits(merged: MergedEntity) -> Iterator[tuple[str, MergedText]]:
@@ -138,11 +138,11 @@ def _integrating(run: RunFolder, place: int, merged: MergedEntity) -> Iterator[_
     if text is None or not _integrates(merged):
         return
     settings = run.config.portraits
-    said: dict[str, Any] = {part: remark for part, remark in (merged.part_texts or {}).items() if remark}
+    remarks: dict[str, Any] = {part: remark for part, remark in (merged.part_texts or {}).items() if remark}
     if text.inputs:
-        said["further_remarks"] = text.inputs
+        remarks["further_remarks"] = text.inputs
     prompt, form = load_prompt(settings.merge_prompt), ReplyForm("merge", settings.max_tokens)
-    user = prompt.fill(parts=json.dumps(said, ensure_ascii=False))
+    user = prompt.fill(parts=json.dumps(remarks, ensure_ascii=False))
     name = f"{Dimension.PLAUSIBILITY}_description"
     yield _Wanted(place, name, INTEGRATED_BY_MODEL, _request(run, merged, form, prompt, user))
 
@@ -156,8 +156,8 @@ def _put(done: CombinedTexts, one: _Wanted, outcome: Outcome) -> None:
     about = done.notes.setdefault(merged.entity_id, {"notes": "", "combine_call_keys": []})
     about["combine_call_keys"].append(one.request.key)
     if outcome.state == State.DONE:
-        (said,) = outcome.said.values()
-        done.merged[one.place] = _with_text(merged, one.field, said.strip(), one.rule)
+        (text,) = outcome.said.values()
+        done.merged[one.place] = _with_text(merged, one.field, text.strip(), one.rule)
         done.combined += 1
     else:
         done.failed += 1

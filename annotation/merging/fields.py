@@ -112,8 +112,8 @@ def join_sentences(pieces: Iterable[str]) -> str:
     >>> join_sentences(["Six fingers", "The ear floats"])
     'Six fingers. The ear floats'
     """
-    said = list(pieces)
-    return " ".join([*map(end_sentence, said[:-1]), *said[-1:]])
+    sentences = list(pieces)
+    return " ".join([*map(end_sentence, sentences[:-1]), *sentences[-1:]])
 
 
 def end_sentence(text: str) -> str:
@@ -143,10 +143,10 @@ LIKE_OTHER_IOU = 0.8
 Box = tuple[float, float, float, float]
 
 
-def find_majority(said: Sequence[str]) -> str | None:
+def find_majority(values: Sequence[str]) -> str | None:
     """What more than half of them say."""
-    counted = Counter(said).most_common(1)
-    return counted[0][0] if counted and 2 * counted[0][1] > len(said) else None
+    counted = Counter(values).most_common(1)
+    return counted[0][0] if counted and 2 * counted[0][1] > len(values) else None
 
 
 def majority_label(form: DraftForm, votes: Sequence[Vote]) -> str | None:

@@ -165,8 +165,8 @@ def _settled(form: DraftForm, vote: Vote) -> MergedEntity:
     chosen = {str(d): MergedText(vote.descriptions[d], ADJUDICATED, {by: vote.descriptions[d]}) for d in Dimension}
     parts = None
     if form.parts is not None:
-        said = vote.parts or {}
-        parts = {part: MergedText(text := said.get(part) or "", ADJUDICATED, {by: text}) for part in BODY_PARTS}
+        written = vote.parts or {}
+        parts = {part: MergedText(text := written.get(part) or "", ADJUDICATED, {by: text}) for part in BODY_PARTS}
         chosen[Dimension.PLAUSIBILITY] = integrate_parts(form, parts, chosen[Dimension.PLAUSIBILITY])
     conflicts = tuple(
         f"{dimension}_description: flawed in {dimension}, and the adjudicator does not say why"

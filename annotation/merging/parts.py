@@ -71,8 +71,8 @@ def integrate_by_rule(parts: Parts, beside: Sequence[str]) -> str:
     >>> integrate_by_rule({"hands": "Six fingers", "feet": None}, ["The ear floats."])
     'Hands: Six fingers. The ear floats.'
     """
-    said = parts_description({part: end_sentence(text or "") for part, text in parts.items()})
-    return join_sentences(piece for piece in (said, *beside) if piece)
+    of_parts = parts_description({part: end_sentence(text or "") for part, text in parts.items()})
+    return join_sentences(piece for piece in (of_parts, *beside) if piece)
 
 
 def _beside(form: DraftForm, parts: Mapping[str, MergedText], written: str) -> tuple[str, ...]:
@@ -90,7 +90,9 @@ def _beside(form: DraftForm, parts: Mapping[str, MergedText], written: str) -> t
         if normalize_sentence(one) not in known and describes_something(one)
     }
     return tuple(
-        one for said, one in found.items() if not any(_within(old, said) or _within(said, old) for old in gone)
+        one
+        for sentence, one in found.items()
+        if not any(_within(old, sentence) or _within(sentence, old) for old in gone)
     )
 
 

@@ -57,11 +57,11 @@ def _images(run: RunFolder, shard: int) -> Iterator[Row]:
     later = {stage: {row["entity_id"]: row for row in rows[stage]} for stage in _ON_ENTITIES}
     for picture in run.pictures(shard):
         detected = [row for row in rows["detection"] if row["image_id"] == picture.image_id]
-        said = named.get(picture.image_id)
+        entities_row = named.get(picture.image_id)
         yield {
             "picture": picture,
             "url": data_address(decode_stored(picture.content), _SIDE_PX, _QUALITY),
-            "named": said,
+            "named": entities_row,
             "entities": [
                 _entity(number, row, {stage: later[stage].get(row["entity_id"]) for stage in later}, picture)
                 for number, row in enumerate(detected, start=1)

@@ -114,19 +114,19 @@ def make_annotation_rows(material: MergedRun, shard: int, names: Pseudonyms, cal
 
 
 def _row(draft: Row, merged: Row | None, names: Pseudonyms) -> Row:
-    said: Row = merged if merged is not None else dict.fromkeys(MERGED.names)
+    decided: Row = merged if merged is not None else dict.fromkeys(MERGED.names)
     return {
         **draft,
         **{name: _shareable(draft[name]) for name in draft if name in _NAMES_OF_FILES and draft[name] is not None},
         **{name: without_private(draft[name]) for name in _SAID if draft[name] is not None},
-        "verification_state": said["state"],
-        "conflicts": said["conflicts"] or [],
-        "drop_reason": said["drop"],
-        **{f"final_{name}": said[name] for name in FINAL},
-        "adjudicated_by": names.of(said["adjudicated_by"]),
-        "votes": names.within(said["votes"] or []),
-        "sources": names.within(said["sources"] or []),
-        "verification_notes": said["notes"] and without_private(said["notes"]),
+        "verification_state": decided["state"],
+        "conflicts": decided["conflicts"] or [],
+        "drop_reason": decided["drop"],
+        **{f"final_{name}": decided[name] for name in FINAL},
+        "adjudicated_by": names.of(decided["adjudicated_by"]),
+        "votes": names.within(decided["votes"] or []),
+        "sources": names.within(decided["sources"] or []),
+        "verification_notes": decided["notes"] and without_private(decided["notes"]),
     }
 
 

@@ -112,7 +112,7 @@ def find_unlicensed(config: PublishConfig, splits: Mapping[str, SplitCounts]) ->
 
 def _front_matter(facts: CardFacts) -> str:
     config = facts.config
-    said: dict[str, Any] = {
+    fields_of_card: dict[str, Any] = {
         "pretty_name": config.title,
         "license": config.license,
         **({"license_name": config.license_name} if config.license_name else {}),
@@ -131,7 +131,7 @@ def _front_matter(facts: CardFacts) -> str:
             for name in (*CONFIGS, ANNOTATIONS)
         ],
     }
-    return yaml.safe_dump(said, sort_keys=False, allow_unicode=True).rstrip()
+    return yaml.safe_dump(fields_of_card, sort_keys=False, allow_unicode=True).rstrip()
 
 
 def _size(rows: int) -> str:

@@ -50,8 +50,8 @@ def publish_command(
         from annotation.publish.publish import PublishOptions, publish
         from annotation.run.folder import RunFolder
 
-        said = PublishConfig() if config is None else load_publish_config(config)
-        options = PublishOptions(said, test_images, seed, partial, names, push)
+        settings = PublishConfig() if config is None else load_publish_config(config)
+        options = PublishOptions(settings, test_images, seed, partial, names, push)
         _show(publish(RunFolder(run), folder, options))
         if push is not None:
             _upload(folder, push, tag, private, gated)
@@ -76,8 +76,8 @@ def _upload(folder: Path, repository: str, tag: str | None, private: bool, gated
     done = push_folder(folder, repository, tag, private, gated)
     echo(f"Uploaded: {done.address}")
     if done.eval_refused is not None:
-        said = f"Warning: all but eval.yaml is there; the hub does not take that one: {done.eval_refused}"
-        echo(said, colour="yellow", err=True)
+        warning = f"Warning: all but eval.yaml is there; the hub does not take that one: {done.eval_refused}"
+        echo(warning, colour="yellow", err=True)
 
 
 def _check(push: str | None, tag: str | None, private: bool, gated: bool) -> None:

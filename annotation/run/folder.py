@@ -118,8 +118,8 @@ class RunFolder:
             settings = settings_of(stage, self.config)
             if stage == "intake":
                 settings |= {"listing": self._listed["digest"]}
-            said = json.dumps([_FORM, stage, settings, before], sort_keys=True)
-            self._recipes[stage] = hashlib.sha256(said.encode()).hexdigest()
+            content = json.dumps([_FORM, stage, settings, before], sort_keys=True)
+            self._recipes[stage] = hashlib.sha256(content.encode()).hexdigest()
         return self._recipes[stage]
 
     def shard_path(self, stage: str, shard: int) -> Path:

@@ -13,15 +13,18 @@ from qreal_tasks.text.redaction import without_private
 _PLACE = re.compile(r"(:| at) line \d+ column \d+( \(char \d+\))?")
 
 
-def describe_failure(kind: str, said: str) -> str:
-    """A reason of few words, with what was said this time. Places in the text go: all items of a kind have one reason.
+def describe_failure(kind: str, answer: str) -> str:
+    """A reason of few words, with what came this time. Places in the text go: all items of a kind have one reason.
     What is private in it goes too: reasons are stored, shown and published.
+
+    Args:
+        answer: what came; may be empty.
 
     >>> describe_failure("no JSON: Expecting value: line 1 column 1 (char 0)", "Sorry!")
     'no JSON: Expecting value: «Sorry!»'
     """
     kind = _PLACE.sub("", kind)
-    return without_private(f"{kind}: «{short(said)}»" if said.strip() else kind)
+    return without_private(f"{kind}: «{short(answer)}»" if answer.strip() else kind)
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,13 @@ class FailureReason:
     count: int
     state: str
     kind: str
-    said: str
+    example: str
     """What came once; may be empty."""
 
     def __str__(self) -> str:
         """As it follows the count."""
         kind = f": {self.kind}" if self.kind else ""
-        return f"{self.state}{kind}" + (f", for example «{self.said}»" if self.said else "")
+        return f"{self.state}{kind}" + (f", for example «{self.example}»" if self.example else "")
 
 
 class FailureReasons:
@@ -45,23 +48,23 @@ class FailureReasons:
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._said: dict[tuple[str, str], str] = {}
+        self._examples: dict[tuple[str, str], str] = {}
 
-    def add(self, state: str, reason: str, said: str = "") -> None:
+    def add(self, state: str, reason: str, example: str = "") -> None:
         """Count one item, with the columns ``state`` and ``reason`` of its row.
 
         Args:
-            said: the example, where the reason holds none.
+            example: the example, where the reason holds none.
         """
         if state in (State.DONE, State.SKIPPED):
             return
         kind, quoted, rest = reason.partition(": «")
-        found = rest.removesuffix("»") if quoted else said
+        found = rest.removesuffix("»") if quoted else example
         if state == State.REFUSED:  # its reason is what the model said
             kind, found = "", reason
         self._counts[state, kind] += 1
         if found:
-            self._said.setdefault((state, kind), found)
+            self._examples.setdefault((state, kind), found)
 
     @property
     def total(self) -> int:
@@ -74,6 +77,6 @@ class FailureReasons:
     def most_common(self, most: int | None = None) -> list[FailureReason]:
         """The commonest reasons first."""
         return [
-            FailureReason(count, state, kind, self._said.get((state, kind), ""))
+            FailureReason(count, state, kind, self._examples.get((state, kind), ""))
             for (state, kind), count in self._counts.most_common(most)
         ]

@@ -36,9 +36,9 @@ class ProgressLog:
         seconds = round(time.monotonic() - self._begun, 3)
         self._write({"stage": stage, "shard": shard, "items": items, "seconds": seconds})
 
-    def _write(self, said: dict[str, object]) -> None:
+    def _write(self, entry: dict[str, object]) -> None:
         with named(self._path), self._path.open("a", encoding="ascii") as file:
-            file.write(json.dumps(said) + "\n")
+            file.write(json.dumps(entry) + "\n")
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ def read_paces(path: Path) -> dict[str, Pace]:
         return {}
     for line in lines:
         try:
-            said = json.loads(line)
-            stage, begins = said["stage"], "begin" in said
-            items, seconds = (0, 0.0) if begins else (int(said["items"]), float(said["seconds"]))
+            entry = json.loads(line)
+            stage, begins = entry["stage"], "begin" in entry
+            items, seconds = (0, 0.0) if begins else (int(entry["items"]), float(entry["seconds"]))
         except (ValueError, KeyError, TypeError):
             continue
         if begins:

@@ -26,12 +26,12 @@ from annotation.demo.script import ANNOTATOR, EXAMINEE, make_script
 from annotation.demo.server import ScriptedServer
 from annotation.demo.tiny_detector import DETECTION
 from annotation.errors import AnnotationError
-from annotation.merging.agreement_page import decimals
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import GROUPS, Dimension, Style, task_of
 from qreal_tasks.boxes import Space
 from qreal_tasks.console.terminal import echo
 from qreal_tasks.dataset.check import has_parts
+from qreal_tasks.pages.numbers import decimals
 
 DETECTOR = Path(__file__).parent / "detector"
 TEST_IMAGES = 6

@@ -11,12 +11,13 @@ from pydantic import BaseModel, Field, ValidationError
 from annotation.errors import first_fault
 from annotation.label_studio.page import BOX, DROP, LABEL, PART
 from annotation.label_studio.tasks import StoredSize
-from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension
+from annotation.run.schemas import DESCRIPTIONS
+from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES
 from qreal_tasks.text.one_line import one_line
 
 Json = Mapping[str, Any]
 
-_NAMES = frozenset((BOX, DROP, LABEL, *QUESTION_NAMES, *(f"{dimension}_description" for dimension in Dimension)))
+_NAMES = frozenset((BOX, DROP, LABEL, *QUESTION_NAMES, *DESCRIPTIONS))
 _NAMES |= {f"{PART}{number}" for number in range(len(BODY_PARTS))}
 """What the page asks for."""
 

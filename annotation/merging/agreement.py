@@ -27,11 +27,11 @@ Changed = Mapping[str, float | None]
 
 @dataclass(frozen=True)
 class QuestionAgreement:
-    """One question, over all people."""
+    """How far all people agree on one question."""
 
     name: str
     entities: int
-    """With at least two votes."""
+    """How many have at least two votes."""
     votes: int
     measures: Mapping[str, Estimate]
     """``alpha.MEASURES``. Where nearly all say the same, alpha is low however far they agree: read prevalence too."""
@@ -42,7 +42,7 @@ class QuestionAgreement:
 
 @dataclass(frozen=True)
 class AnnotatorAgreement:
-    """One person."""
+    """How one person votes, compared with the majority."""
 
     name: str
     votes: int
@@ -57,7 +57,7 @@ class AnnotatorAgreement:
 
 @dataclass(frozen=True)
 class AgreementReport:
-    """All of it; entities with at least one vote."""
+    """The whole report, on the entities with at least one vote."""
 
     entities: int
     images: int
@@ -76,14 +76,14 @@ def measure_agreement(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> AgreementReport:
-    """The report.
+    """Measure how far people agree.
 
     Args:
         forms: by entity.
         votes: by entity, one a person, none of an adjudicator.
-        independent: those among them that were asked for whatever others had answered; None for all. People agree with
-            each other by these alone: a third who is asked where two differ would make them seem to differ more.
-        resamples, seed: of the intervals, which come from a bootstrap over images.
+        independent: the votes among them that were asked for whatever others had answered; None for all. People agree
+            with each other by these alone: a third who is asked where two differ would make them seem to differ more.
+        resamples, seed: for the intervals, which come from a bootstrap over images.
     """
     entities = [entity for entity in forms if votes.get(entity)]
     names = sorted({vote.annotator for entity in entities for vote in votes[entity]})
@@ -124,19 +124,14 @@ def _annotator(place: int, name: str, tables: Mapping[str, VoteTable], votes: Se
         with_majority[question] = _mean(mine[both] == majority[both])
         yes[question] = _mean(mine[~np.isnan(mine)])
     seconds = [vote.seconds for vote in votes if vote.seconds is not None]
-    return AnnotatorAgreement(
-        name,
-        len(votes),
-        sum(vote.drop is not None for vote in votes),
-        with_majority,
-        yes,
-        float(np.median(seconds)) if seconds else None,
-        _changed([vote for vote in votes if vote.drop is None]),
-    )
+    median = float(np.median(seconds)) if seconds else None
+    keeping = [vote for vote in votes if vote.drop is None]
+    dropped = len(votes) - len(keeping)
+    return AnnotatorAgreement(name, len(votes), dropped, with_majority, yes, median, _changed(keeping))
 
 
 def _changed(votes: Sequence[Vote]) -> Changed:
-    """Over the votes that keep the entity."""
+    """What was changed, over votes that keep the entity."""
 
     def share(differs: Callable[[Vote], bool], among: Sequence[Vote] = votes) -> float | None:
         return _mean(np.array([differs(vote) for vote in among]))
@@ -162,7 +157,7 @@ def _edited_parts(vote: Vote) -> bool:
 
 
 def _reader(name: str) -> Callable[[Vote], float]:
-    """Of a vote its number: 1 for Yes, 0 for No, nan for no answer."""
+    """A function from a vote to its number: 1 for Yes, 0 for No, nan for no answer."""
     if name == DROP:
         return lambda vote: float(vote.drop is not None)
     return lambda vote: np.nan if vote.answers is None else float(ANSWERS.index(vote.answers[name]))

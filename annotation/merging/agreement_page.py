@@ -23,15 +23,14 @@ _CHANGED = {
 
 
 def write_agreement(report: AgreementReport, counts: dict[str, int], name: str, folder: Path) -> tuple[Path, Path]:
-    """``agreement.html`` and ``agreement.json`` in ``folder``, each in one step.
+    """Write ``agreement.html`` and ``agreement.json`` into ``folder``, each in one step.
 
     Args:
         counts: merged entities by state.
-        name: of the run, for the title.
+        name: the name of the run, for the title.
     """
     page, data = folder / "agreement.html", folder / "agreement.json"
     environment = page_environment("annotation", "merging")
-    environment.filters["decimals"] = decimals
     html = environment.get_template("agreement.html.j2").render(
         name=name, report=report, counts=counts, about=ABOUT, asked=ASKED, changed=_CHANGED, level=LEVEL
     )
@@ -42,7 +41,7 @@ def write_agreement(report: AgreementReport, counts: dict[str, int], name: str, 
 
 
 def report_to_json(report: AgreementReport, counts: dict[str, int]) -> dict[str, Any]:
-    """What is undefined is null."""
+    """The report as JSON; what is undefined is null."""
     return {
         "entities_by_state": counts,
         "entities": report.entities,
@@ -56,7 +55,7 @@ def report_to_json(report: AgreementReport, counts: dict[str, int]) -> dict[str,
 
 
 def question_to_json(question: QuestionAgreement) -> dict[str, Any]:
-    """One question, without names of people."""
+    """The report on one question as JSON, without names of people."""
     return {
         "name": question.name,
         "entities": question.entities,
@@ -68,16 +67,3 @@ def question_to_json(question: QuestionAgreement) -> dict[str, Any]:
 
 def _ends(estimate: Estimate) -> dict[str, float | None]:
     return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
-
-
-def decimals(value: float | None) -> str:
-    """Three decimals without the leading zero; an en dash when undefined.
-
-    >>> decimals(0.5124), decimals(1.0), decimals(-0.031), decimals(None)
-    ('.512', '1.000', '−.031', '–')
-    """
-    if value is None:
-        return "–"
-    text = f"{abs(value):.3f}"
-    text = text.removeprefix("0") if text.startswith("0.") else text
-    return f"−{text}" if value < 0 and text.strip(".0") else text

@@ -1,4 +1,12 @@
-"""How one field of several votes becomes one: an answer, a label, a box, a text."""
+"""How one field of several votes becomes one: an answer, a label, a box, a text.
+
+Texts are written by those alone whose own verdict is the majority's: a text that explains a flaw nobody else sees
+explains nothing. All left the draft: the draft. One edit, however many made it: that edit. Several edits are combined,
+sentence by sentence: a sentence of the draft stays when every edit kept it, and every new sentence stays. They begin
+with the edit whose author's answers agree most often with the majority over the questions of the dimension, then the
+longest, then by the author's name. A language model may combine the edits instead (``annotation.merging.combine``).
+What everybody wrote is kept as a source.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +37,7 @@ _STOPS = ".!?…。！？"
 
 @dataclass(frozen=True)
 class MergedText:
-    """A text and where it comes from."""
+    """A text that several people's texts were merged into, and where it comes from."""
 
     text: str
     rule: str
@@ -41,7 +49,7 @@ class MergedText:
 
 
 def merge_texts(drafted: str, texts: Mapping[str, str], agreement: Mapping[str, int], needed: bool) -> MergedText:
-    """The rules of this module.
+    """Merge several people's texts by the rules of this module.
 
     Args:
         drafted: what was shown.
@@ -52,29 +60,25 @@ def merge_texts(drafted: str, texts: Mapping[str, str], agreement: Mapping[str, 
     >>> merge_texts("Odd.", {"anna": "Odd. ", "ben": "Six fingers."}, {"anna": 4, "ben": 4}, needed=True).text
     'Six fingers.'
     """
-    edits = {
-        who: text.strip()
-        for who, text in texts.items()
-        if collapse_blanks(text) != collapse_blanks(drafted) and describes_something(text)
-    }
-    kept = dict(texts)
-    silent = sum(not describes_something(text) for text in texts.values())
-    emptied = describes_something(drafted) and not needed and 2 * silent > len(texts)
-    if emptied or (silent == len(texts) and describes_something(drafted)):
+    kept, draft = dict(texts), collapse_blanks(drafted)
+    written = {who: text.strip() for who, text in texts.items() if describes_something(text)}
+    silent = len(texts) - len(written)
+    if describes_something(drafted) and (not written or (not needed and 2 * silent > len(texts))):
         return MergedText("", EMPTIED, kept)
-    if silent == len(texts):
+    if not written:
         return MergedText("" if needed else drafted, UNCHANGED, kept)
+    edits = {who: text for who, text in written.items() if collapse_blanks(text) != draft}
     if not edits:
         return MergedText(drafted, UNCHANGED, kept)
-    ordered = sorted(edits, key=lambda who: (-agreement[who], -len(edits[who]), who))
     if len({collapse_blanks(text) for text in edits.values()}) == 1:
         return MergedText(edits[min(edits)], ONE_EDIT, kept)
+    ordered = sorted(edits, key=lambda who: (-agreement[who], -len(edits[who]), who))
     inputs = tuple({collapse_blanks(edits[who]): edits[who] for who in ordered}.values())
     return MergedText(combine_by_rule(drafted, inputs), COMBINED_BY_RULE, kept, inputs)
 
 
 def combine_by_rule(drafted: str, edits: Sequence[str]) -> str:
-    """Several edits of a draft as one text, by the rule of this module.
+    """Combine several edits of a draft by the rule of this module.
 
     >>> combine_by_rule("Six fingers. Flat.", ["Seven fingers. Flat.", "Six fingers. Flat. One ear."])
     'Seven fingers. Flat. One ear.'
@@ -89,7 +93,7 @@ def combine_by_rule(drafted: str, edits: Sequence[str]) -> str:
 
 
 def split_sentences(text: str) -> list[str]:
-    """The text in pieces that are compared with each other.
+    """Split a text into pieces that are compared with each other.
 
     >>> split_sentences("Six fingers. The ear floats")
     ['Six fingers.', 'The ear floats']
@@ -98,7 +102,7 @@ def split_sentences(text: str) -> list[str]:
 
 
 def normalize_sentence(sentence: str) -> str:
-    """Equal for sentences of the same words.
+    """A sentence in a form that is equal for sentences of the same words.
 
     >>> normalize_sentence("Six  Fingers!") == normalize_sentence("six fingers")
     True
@@ -107,7 +111,7 @@ def normalize_sentence(sentence: str) -> str:
 
 
 def join_sentences(pieces: Iterable[str]) -> str:
-    """Sentences as one text; each but the last ends with a full stop where it has no end of its own.
+    """Join sentences into one text; each but the last ends with a full stop where it has no end of its own.
 
     >>> join_sentences(["Six fingers", "The ear floats"])
     'Six fingers. The ear floats'
@@ -117,18 +121,18 @@ def join_sentences(pieces: Iterable[str]) -> str:
 
 
 def end_sentence(text: str) -> str:
-    """With a full stop where the text ends without any sign."""
+    """Add a full stop where the text ends without any sign."""
     end = text.rstrip()
     return f"{end}." if end and end[-1].isalnum() else end
 
 
 def collapse_blanks(text: str) -> str:
-    """With single blanks: an editor's blank or line break at the end is no edit."""
+    """The text with single blanks: an editor's blank or line break at the end is no edit."""
     return " ".join(text.split())
 
 
 def normalize_label(label: str) -> str:
-    """Equal for labels that say the same."""
+    """A label in a form that is equal for labels that mean the same."""
     return collapse_blanks(label).casefold()
 
 
@@ -144,13 +148,13 @@ Box = tuple[float, float, float, float]
 
 
 def find_majority(values: Sequence[str]) -> str | None:
-    """What more than half of them say."""
+    """The value that more than half of them are; None where there is none."""
     counted = Counter(values).most_common(1)
     return counted[0][0] if counted and 2 * counted[0][1] > len(values) else None
 
 
 def majority_label(form: DraftForm, votes: Sequence[Vote]) -> str | None:
-    """The draft as it stands when the majority means it, else the majority's most frequent spelling."""
+    """The draft's label when the majority means it, else the majority's most frequent spelling; None: no majority."""
     label = find_majority([normalize_label(vote.label) for vote in votes])
     if not label:
         return None
@@ -161,7 +165,7 @@ def majority_label(form: DraftForm, votes: Sequence[Vote]) -> str | None:
 
 
 def majority_box(form: DraftForm, votes: Sequence[Vote]) -> Box | None:
-    """The draft's, a median, or None; as ``annotation.merging.merge`` says."""
+    """The draft's box, a median, or None, as ``annotation.merging.merge`` describes it."""
     boxes = [vote.bbox_px for vote in votes if box_area(vote.bbox_px) > 0]
     if not boxes:
         return None

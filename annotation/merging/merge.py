@@ -19,8 +19,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from annotation.merging.fields import (
     ADJUDICATED,
@@ -41,6 +42,9 @@ from annotation.merging.parts import integrate_parts, part_texts
 from annotation.merging.votes import DROP_REASONS, Vote
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension, is_flawed, questions_of
 
+PARTS_PREFIX = "parts."
+"""What the names of fields begin with that are body parts."""
+
 
 class Conclusion(StrEnum):
     """What became of an entity."""
@@ -54,21 +58,28 @@ class Conclusion(StrEnum):
 
 @dataclass(frozen=True)
 class MergedEntity:
-    """One entity; what is not settled is None."""
+    """What the votes on one entity were merged into; what is not settled is None."""
 
     entity_id: str
     state: Conclusion
-    conflicts: tuple[str, ...]
+    conflicts: tuple[str, ...] = ()
     """In words, what is not settled."""
-    drop: str | None
-    label: str | None
-    bbox_px: Box | None
-    answers: Mapping[str, str | None]
-    descriptions: Mapping[str, MergedText | None]
-    """By dimension."""
-    parts: Mapping[str, MergedText] | None
-    """By body part; None where the portrait protocol was not applied."""
+    drop: str | None = None
+    label: str | None = None
+    bbox_px: Box | None = None
+    answers: Mapping[str, str | None] = field(default_factory=lambda: dict.fromkeys(QUESTION_NAMES))
+    descriptions: Mapping[str, MergedText | None] = field(default_factory=lambda: {str(d): None for d in Dimension})
+    """Dimension to its description."""
+    parts: Mapping[str, MergedText] | None = None
+    """Body part to what is wrong with it; None where the portrait protocol was not applied."""
     adjudicated_by: str | None = None
+
+    @property
+    def texts(self) -> dict[str, MergedText]:
+        """Every text by the name of its field: ``realism_description``, ``parts.hands`` …"""
+        descriptions = {f"{dimension}_description": text for dimension, text in self.descriptions.items()}
+        parts = {f"{PARTS_PREFIX}{part}": text for part, text in (self.parts or {}).items()}
+        return {name: text for name, text in {**descriptions, **parts}.items() if text is not None}
 
     @property
     def part_texts(self) -> Parts | None:
@@ -79,30 +90,31 @@ class MergedEntity:
 def merge_votes(
     form: DraftForm, votes: Sequence[Vote], assigned: Collection[str], adjudicated: Vote | None, min_votes: int | None
 ) -> MergedEntity:
-    """The rules of this module.
+    """Merge the votes on one entity by the rules of this module.
 
     Args:
         votes: one a person, on this form; the adjudicator's is not among them.
-        assigned: the people before whom it was laid.
+        assigned: the people who were asked about it.
         min_votes: how many are enough when some are missing; None waits for everybody.
     """
     ordered = sorted(votes, key=lambda vote: vote.annotator)
     if adjudicated is not None:
-        return _settled(form, adjudicated)
+        return _settle(form, adjudicated)
     missing = set(assigned) - {vote.annotator for vote in ordered}
     if not ordered or (missing and (min_votes is None or len(ordered) < min_votes)):
-        return _nothing(form, Conclusion.PENDING)
+        return MergedEntity(form.entity_id, Conclusion.PENDING)
     dropping = [vote.drop for vote in ordered if vote.drop is not None]
     if 2 * len(dropping) > len(ordered):
-        counted = Counter(dropping)
-        reason = max(DROP_REASONS, key=lambda reason: counted[reason])  # the first of equals
-        return _nothing(form, Conclusion.DROPPED, drop=reason)
-    return _kept(form, ordered, len(dropping))
+        reason = max(DROP_REASONS, key=dropping.count)  # the first of equals
+        return MergedEntity(form.entity_id, Conclusion.DROPPED, drop=reason)
+    return _merge_keeping(form, ordered, len(dropping))
 
 
 def find_unexplained_flaws(form: DraftForm, merged: MergedEntity) -> list[str]:
-    """Dimensions in which people found a flaw that the machine had not, and left its text as it was: that text may say
-    that nothing is wrong. Worth a look, and no conflict: it may describe the flaw all the same."""
+    """Find the dimensions in which people found a flaw that the machine had not, and left its text as it was.
+
+    That text may say that nothing is wrong. Worth a look, and no conflict: it may describe the flaw all the same.
+    """
     if merged.state != Conclusion.FINAL:
         return []
     answers = {name: answer for name, answer in merged.answers.items() if answer is not None}
@@ -114,7 +126,7 @@ def find_unexplained_flaws(form: DraftForm, merged: MergedEntity) -> list[str]:
     ]
 
 
-def _kept(form: DraftForm, votes: Sequence[Vote], dropping: int) -> MergedEntity:
+def _merge_keeping(form: DraftForm, votes: Sequence[Vote], dropping: int) -> MergedEntity:
     keepers = [vote for vote in votes if vote.drop is None]
     conflicts = []
     if 2 * dropping == len(votes):
@@ -147,87 +159,66 @@ def _description(
     form: DraftForm, dimension: Dimension, keepers: Sequence[Vote], answers: Mapping[str, str | None]
 ) -> MergedText:
     """The description of a dimension as people left it, not looking at body parts."""
+    authors = _authors(dimension, keepers, answers)
     flawed = _verdict(dimension, answers)
-    authors = deciding_votes(dimension, keepers, flawed)
-    texts = {vote.annotator: vote.descriptions[dimension] for vote in authors}
-    agreed = count_agreeing_answers(dimension, authors, answers)
-    found = merge_texts(form.descriptions[dimension], texts, agreed, needed=bool(flawed))
-    if flawed is False and found.rule == UNCHANGED and is_flawed(dimension, form.answers):
-        return MergedText("", TAKEN_AWAY, found.sources)
-    return found
+    texts = {vote.annotator: vote.descriptions[dimension] for vote in authors.votes}
+    merged = merge_texts(form.descriptions[dimension], texts, authors.agreement, needed=bool(flawed))
+    if flawed is False and merged.rule == UNCHANGED and is_flawed(dimension, form.answers):
+        return MergedText("", TAKEN_AWAY, merged.sources)
+    return merged
 
 
-def _settled(form: DraftForm, vote: Vote) -> MergedEntity:
+def _parts(form: DraftForm, keepers: Sequence[Vote], answers: Mapping[str, str | None]) -> dict[str, MergedText] | None:
+    if form.parts is None:
+        return None
+    authors, merged = _authors(Dimension.PLAUSIBILITY, keepers, answers), {}
+    for part in BODY_PARTS:
+        texts = {vote.annotator: (vote.parts or {}).get(part) or "" for vote in authors.votes}
+        merged[part] = merge_texts(form.parts[part] or "", texts, authors.agreement, needed=False)
+    return merged
+
+
+class _Authors(NamedTuple):
+    """Whose texts on a dimension count."""
+
+    votes: Sequence[Vote]
+    """Those whose own verdict is the majority's; all votes when none is, or there is no majority."""
+    agreement: Mapping[str, int]
+    """Annotator to how many of the dimension's questions they answered as the majority did."""
+
+
+def _authors(dimension: Dimension, keepers: Sequence[Vote], answers: Mapping[str, str | None]) -> _Authors:
+    flawed, names = _verdict(dimension, answers), [question.name for question in questions_of(dimension)]
+    votes = [vote for vote in keepers if is_flawed(dimension, _answers(vote)) == flawed] or keepers
+    agreement = {one.annotator: sum(_answers(one)[name] == answers[name] for name in names) for one in votes}
+    return _Authors(votes, agreement)
+
+
+def _settle(form: DraftForm, vote: Vote) -> MergedEntity:
+    """What an adjudicator's vote makes of an entity."""
     by = vote.annotator
     if vote.drop is not None:
-        return _nothing(form, Conclusion.DROPPED, drop=vote.drop, by=by)
+        return MergedEntity(form.entity_id, Conclusion.DROPPED, drop=vote.drop, adjudicated_by=by)
     answers = dict(_answers(vote))
-    chosen = {str(d): MergedText(vote.descriptions[d], ADJUDICATED, {by: vote.descriptions[d]}) for d in Dimension}
+    texts = {str(d): MergedText(vote.descriptions[d], ADJUDICATED, {by: vote.descriptions[d]}) for d in Dimension}
     parts = None
     if form.parts is not None:
         written = vote.parts or {}
         parts = {part: MergedText(text := written.get(part) or "", ADJUDICATED, {by: text}) for part in BODY_PARTS}
-        chosen[Dimension.PLAUSIBILITY] = integrate_parts(form, parts, chosen[Dimension.PLAUSIBILITY])
+        texts[Dimension.PLAUSIBILITY] = integrate_parts(form, parts, texts[Dimension.PLAUSIBILITY])
     conflicts = tuple(
         f"{dimension}_description: flawed in {dimension}, and the adjudicator does not say why"
         for dimension in Dimension
-        if is_flawed(dimension, answers) and not describes_something(chosen[dimension].text)
+        if is_flawed(dimension, answers) and not describes_something(texts[dimension].text)
     )
     conflicts += () if box_area(vote.bbox_px) > 0 else ("box: the adjudicator's has no area",)
     conflicts += () if vote.label.strip() else ("label: the adjudicator's is empty",)
-    return MergedEntity(
-        form.entity_id,
-        Conclusion.CONFLICT if conflicts else Conclusion.FINAL,
-        conflicts,
-        None,
-        collapse_blanks(vote.label),
-        vote.bbox_px,
-        answers,
-        chosen,
-        parts,
-        by,
-    )
-
-
-def _nothing(form: DraftForm, state: Conclusion, drop: str | None = None, by: str | None = None) -> MergedEntity:
-    answers = dict.fromkeys(QUESTION_NAMES)
-    return MergedEntity(
-        form.entity_id, state, (), drop, None, None, answers, {str(d): None for d in Dimension}, None, adjudicated_by=by
-    )
-
-
-def deciding_votes(dimension: Dimension, votes: Sequence[Vote], flawed: bool | None) -> list[Vote]:
-    """The votes whose own verdict is the majority's; all of them when none is, or there is no majority."""
-    found = [vote for vote in votes if is_flawed(dimension, _answers(vote)) == flawed]
-    return found or list(votes)
-
-
-def count_agreeing_answers(
-    dimension: Dimension, votes: Sequence[Vote], answers: Mapping[str, str | None]
-) -> dict[str, int]:
-    """Annotator to how many of the dimension's questions they answered as the majority did."""
-    names = [question.name for question in questions_of(dimension)]
-    return {vote.annotator: sum(_answers(vote)[name] == answers[name] for name in names) for vote in votes}
-
-
-def _parts(form: DraftForm, votes: Sequence[Vote], answers: Mapping[str, str | None]) -> dict[str, MergedText] | None:
-    if form.parts is None:
-        return None
-    authors = deciding_votes(Dimension.PLAUSIBILITY, votes, _verdict(Dimension.PLAUSIBILITY, answers))
-    agreed = count_agreeing_answers(Dimension.PLAUSIBILITY, authors, answers)
-    return {
-        part: merge_texts(
-            form.parts[part] or "",
-            {vote.annotator: (vote.parts or {}).get(part) or "" for vote in authors},
-            agreed,
-            needed=False,
-        )
-        for part in BODY_PARTS
-    }
+    state, label = Conclusion.CONFLICT if conflicts else Conclusion.FINAL, collapse_blanks(vote.label)
+    return MergedEntity(form.entity_id, state, conflicts, None, label, vote.bbox_px, answers, texts, parts, by)
 
 
 def _verdict(dimension: Dimension, answers: Mapping[str, str | None]) -> bool | None:
-    """None while a question of the dimension is tied."""
+    """Whether the majority finds a flaw in the dimension; None while a question of it is tied."""
     if any(answers[question.name] is None for question in questions_of(dimension)):
         return None
     return is_flawed(dimension, {name: answer for name, answer in answers.items() if answer is not None})

@@ -18,7 +18,8 @@ from annotation.merging.merge import Conclusion, MergedEntity, find_unexplained_
 from annotation.merging.votes import Vote
 from annotation.run import shards
 from annotation.run.folder import RunFolder
-from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension
+from annotation.run.schemas import BOX_TYPE, DESCRIPTIONS, PARTS_TYPE, text_columns
+from qreal_tasks.benchmark import QUESTION_NAMES, Dimension
 
 _FORM = 3
 """Changes when the same votes merge into other rows."""
@@ -30,33 +31,28 @@ _PARTS_OF_RECIPE = {
     "laid_before": "tasks",
 }
 """Keys of the file's recipe, and what is newer than the file where they differ."""
-_TEXT = pa.string()
 _ANSWERED = [
-    ("label", _TEXT),
-    ("bbox", pa.list_(pa.float32(), 4)),
-    *((name, _TEXT) for name in QUESTION_NAMES),
-    *((f"{dimension}_description", _TEXT) for dimension in Dimension),
-    ("parts", pa.struct([(part, _TEXT) for part in BODY_PARTS])),
+    *text_columns("label"),
+    ("bbox", BOX_TYPE),
+    *text_columns(*QUESTION_NAMES, *DESCRIPTIONS),
+    ("parts", PARTS_TYPE),
 ]
 VOTES = pa.list_(
-    pa.struct([("annotator", _TEXT), ("drop", _TEXT), *_ANSWERED, ("seconds", pa.float32()), ("answered_at", _TEXT)])
+    pa.struct([*text_columns("annotator", "drop"), *_ANSWERED, ("seconds", pa.float32()), *text_columns("answered_at")])
 )
-SOURCES = pa.list_(pa.struct([("field", _TEXT), ("rule", _TEXT), ("annotator", _TEXT), ("text", _TEXT)]))
+SOURCES = pa.list_(pa.struct(text_columns("field", "rule", "annotator", "text")))
 """Every text of every field, and the rule by which the field's text was made."""
 MERGED = pa.schema(
     [
-        ("entity_id", _TEXT),
-        ("image_id", _TEXT),
-        ("prompt_id", _TEXT),
-        ("state", _TEXT),
-        ("conflicts", pa.list_(_TEXT)),
-        ("drop", _TEXT),
+        *text_columns("entity_id", "image_id", "prompt_id", "state"),
+        ("conflicts", pa.list_(pa.string())),
+        *text_columns("drop"),
         *_ANSWERED,
-        ("adjudicated_by", _TEXT),
+        *text_columns("adjudicated_by"),
         ("votes", VOTES),
         ("sources", SOURCES),
-        ("notes", _TEXT),
-        ("combine_call_keys", pa.list_(_TEXT)),
+        *text_columns("notes"),
+        ("combine_call_keys", pa.list_(pa.string())),
     ]
 )
 """A row a drafted entity. What is not settled is null; the votes are those on the draft as it is."""
@@ -143,8 +139,7 @@ def count_states(rows: Sequence[Row]) -> dict[str, int]:
 
 def make_merged_row(form: DraftForm, merged: MergedEntity, votes: Sequence[Vote]) -> Row:
     """The row of one entity, with the columns of ``MERGED``."""
-    descriptions = {f"{dimension}_description": text for dimension, text in merged.descriptions.items()}
-    texts = {**descriptions, **{f"parts.{part}": text for part, text in (merged.parts or {}).items()}}
+    texts = merged.texts
     return {
         "entity_id": form.entity_id,
         "image_id": form.image_id,
@@ -155,14 +150,13 @@ def make_merged_row(form: DraftForm, merged: MergedEntity, votes: Sequence[Vote]
         "label": merged.label,
         "bbox": merged.bbox_px and list(merged.bbox_px),
         **merged.answers,
-        **{name: text and text.text for name, text in descriptions.items()},
+        **{name: texts[name].text if name in texts else None for name in DESCRIPTIONS},
         "parts": merged.part_texts,
         "adjudicated_by": merged.adjudicated_by,
         "votes": [_vote_row(vote) for vote in votes],
         "sources": [
             {"field": field, "rule": merged_text.rule, "annotator": who, "text": text}
             for field, merged_text in texts.items()
-            if merged_text is not None
             for who, text in merged_text.sources.items()
         ],
         "notes": "",

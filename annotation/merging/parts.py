@@ -33,7 +33,7 @@ INTEGRATED_BY_MODEL = "body parts integrated by the language model"
 
 
 def part_texts(parts: Mapping[str, MergedText]) -> Parts:
-    """What is wrong with each body part, or None."""
+    """Body part to what is wrong with it, or None."""
     return {part: parts[part].text if describes_something(parts[part].text) else None for part in BODY_PARTS}
 
 
@@ -43,7 +43,8 @@ def describes_any_part(parts: Parts) -> bool:
 
 
 def integrate_parts(form: DraftForm, parts: Mapping[str, MergedText], written: MergedText) -> MergedText:
-    """The description of plausibility of a portrait; ``MergedText.inputs`` is what people wrote beside the parts.
+    """Integrate the body parts of a portrait into its description of plausibility; ``MergedText.inputs`` is what people
+    wrote beside the parts.
 
     Args:
         form: as it was drafted, with parts.
@@ -66,7 +67,7 @@ def integrate_parts(form: DraftForm, parts: Mapping[str, MergedText], written: M
 
 
 def integrate_by_rule(parts: Parts, beside: Sequence[str]) -> str:
-    """Parts and further sentences as one text.
+    """Make one text of body parts and further sentences, by the rule of this module.
 
     >>> integrate_by_rule({"hands": "Six fingers", "feet": None}, ["The ear floats."])
     'Hands: Six fingers. The ear floats.'

@@ -15,10 +15,11 @@ from annotation.merging.merge import Conclusion
 from annotation.merging.merged_file import count_states, read_merged
 from annotation.publish.split import ImageFacts
 from annotation.run.folder import RunFolder
-from qreal_tasks.benchmark import QUESTION_NAMES, Dimension
+from annotation.run.schemas import DESCRIPTIONS
+from qreal_tasks.benchmark import QUESTION_NAMES
 
 Row = dict[str, Any]
-FINAL = ("label", "bbox", *QUESTION_NAMES, *(f"{dimension}_description" for dimension in Dimension), "parts")
+FINAL = ("label", "bbox", *QUESTION_NAMES, *DESCRIPTIONS, "parts")
 """Columns that people decide."""
 _NAMED = 5
 

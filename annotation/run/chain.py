@@ -50,7 +50,7 @@ class StagePrompt(NamedTuple):
 
 
 def stage_prompt(stage: str, config: AnnotationConfig) -> StagePrompt:
-    """The prompt of a language-model stage."""
+    """The prompt of a language-model stage, or of merging people's texts (``combine``)."""
     portraits = config.portraits
     return {
         "entities": StagePrompt(config.entities.prompt, config.entities.max_tokens),
@@ -59,6 +59,7 @@ def stage_prompt(stage: str, config: AnnotationConfig) -> StagePrompt:
         "judgment": StagePrompt(config.judgment.prompt, config.judgment.max_tokens),
         "parts": StagePrompt(portraits.parts_prompt, portraits.max_tokens),
         "merge": StagePrompt(portraits.merge_prompt, portraits.max_tokens),
+        "combine": StagePrompt("combine", 500),
     }[stage]
 
 

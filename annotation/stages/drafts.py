@@ -9,7 +9,7 @@ from typing import Any
 
 from annotation.run.folder import AcceptedImage, RunFolder
 from annotation.run.portrait_list import load_portrait_ids
-from annotation.run.schemas import DRAFTS, State
+from annotation.run.schemas import DESCRIPTIONS, DRAFTS, State
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES
 
 _SOURCE = ("model", "system_fingerprint", "prompt_version", "call_key")
@@ -71,7 +71,7 @@ def _entity_columns(detected: Row, later: dict[str, Row]) -> Row:
         "reason": ended[1]["reason"],
         "quality_state": quality.get("state"),
         **{name: quality.get(name) for name in _QUALITY},
-        **{name: judgment.get(name) for name in (*QUESTION_NAMES, "realism_description", "plausibility_description")},
+        **{name: judgment.get(name) for name in (*QUESTION_NAMES, *DESCRIPTIONS)},
         "parts": {part: parts[part] for part in BODY_PARTS} if has_parts else None,
         "merged_description": merge.get("plausibility_description"),
         "notes": "; ".join(dict.fromkeys(note for note in (*notes, *trouble) if note)),

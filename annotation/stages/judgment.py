@@ -8,11 +8,10 @@ from annotation.llm.prompts import quoted
 from annotation.llm.tasks import Row, Task
 from annotation.run.folder import RunFolder
 from annotation.run.gallery import Gallery
+from annotation.run.schemas import DESCRIPTIONS
 from annotation.stages.entity_views import DetectedEntity, load_entities, show_entity
 from annotation.stages.requests import make_request, make_task
-from qreal_tasks.benchmark import QUESTION_NAMES, QUESTIONS, Dimension
-
-_DESCRIPTIONS = tuple(f"{dimension}_description" for dimension in Dimension)
+from qreal_tasks.benchmark import QUESTION_NAMES, QUESTIONS
 
 
 def plan_judgment(run: RunFolder, shard: int) -> list[Task]:
@@ -32,8 +31,8 @@ def _plan(run: RunFolder, entity: DetectedEntity, quality: float | None, gallery
         quality="not known" if quality is None else f"{quality:.2f}",
         questions="\n".join(f"{question.name}: {question.text}" for question in QUESTIONS),
     )
-    return make_task(request, _read, _DESCRIPTIONS)
+    return make_task(request, _read, DESCRIPTIONS)
 
 
 def _read(reply: Any) -> Row:
-    return {name: reply and reply[name] for name in (*QUESTION_NAMES, *_DESCRIPTIONS)}
+    return {name: reply and reply[name] for name in (*QUESTION_NAMES, *DESCRIPTIONS)}

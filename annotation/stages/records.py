@@ -10,12 +10,11 @@ import pyarrow as pa
 from annotation.run import shards
 from annotation.run.folder import AcceptedImage, RunFolder
 from annotation.run.gallery import Gallery
-from annotation.run.schemas import State
+from annotation.run.schemas import DESCRIPTIONS, State
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, Dimension, is_flawed
 from qreal_tasks.dataset.source import FEATURES
 
 _SHARED = ("entity_id", "image_id", "label", "bbox", "generator", "prompt_id", "is_portrait", "quality_score")
-_DESCRIPTIONS = tuple(f"{dimension}_description" for dimension in Dimension)
 Row = dict[str, Any]
 
 
@@ -74,7 +73,7 @@ def make_entity_row(entity: Row, gallery: Gallery) -> Row:
         "width": crop.width,
         "height": crop.height,
         **_answers(entity),
-        **{name: entity[name] for name in _DESCRIPTIONS},
+        **{name: entity[name] for name in DESCRIPTIONS},
     }
 
 
@@ -96,7 +95,7 @@ def _entity_in_image(entity: Row) -> Row:
         **{name: entity[name] for name in ("entity_id", "label", "bbox", "quality_score")},
         **_answers(entity),
         **{f"{dimension}_flawed": is_flawed(dimension, entity) for dimension in Dimension},
-        **{name: entity[name] for name in _DESCRIPTIONS},
+        **{name: entity[name] for name in DESCRIPTIONS},
         "parts": entity["parts"],
     }
 

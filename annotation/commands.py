@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from annotation.command_errors import report_errors
+from annotation.errors import annotate_command
 from annotation.label_studio.commands import verify_app
 from annotation.publish.commands import publish_command, push_dataset_command
 from qreal_tasks.console.command_line import fail
@@ -85,7 +86,7 @@ def init_command(
                 "annotate init",
                 f"none of {summary.inputs} inputs can be annotated; {made.manifest_path} holds the reasons",
             )
-    echo(f"Next: qreal annotate run {run} --dry-run")
+    echo(f"Next: {annotate_command('run', run, '--dry-run')}")
 
 
 @annotate_app.command("run")
@@ -147,11 +148,11 @@ def run_stages_command(
         with _shown() as watcher:
             run_stages(folder, options, watcher)
         _print_summary(folder, select_shards(folder, images))
-    echo(f"Done. qreal annotate status {run}; qreal annotate preview {run}")
+    echo(f"Done. {annotate_command('status', run)}; {annotate_command('preview', run)}")
 
 
 def _print_summary(run: RunFolder, shards: Sequence[int]) -> None:
-    """What went through and what did not; a run without a single record fails."""
+    """Print what went through and what did not; a run without a single record fails."""
     from annotation.status.status import summarize_run
     from annotation.status.tables import format_reasons
 
@@ -161,9 +162,10 @@ def _print_summary(run: RunFolder, shards: Sequence[int]) -> None:
         for line in format_reasons(stage, reasons):
             echo(f"  {line}")
     if found.failed:
-        echo(f"To ask again what failed: qreal annotate run {run.path} --retry-failed")
+        echo(f"To ask again what failed: {annotate_command('run', run.path, '--retry-failed')}")
     if found.through == 0:
-        fail("annotate run", f"no image went through; see the reasons above, or qreal annotate status {run.path}")
+        command = annotate_command("status", run.path)
+        fail("annotate run", f"no image went through; see the reasons above, or {command}")
 
 
 @annotate_app.command("status")
@@ -217,7 +219,7 @@ annotate_app.command("push")(push_dataset_command)
 
 @contextmanager
 def _shown() -> Iterator[Watcher]:
-    """A bar for each stage, with the cost beside it."""
+    """Show a progress bar for each stage, with the cost beside it."""
     from annotation.execution.driver import Watcher
     from annotation.run.items import unit_of
     from qreal_tasks.console.progress_bar import Bar, progress

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from annotation.config import AnnotationConfig
+from annotation.errors import annotate_command
 from annotation.llm.replies import Form
 from annotation.run.chain import is_asked
 from annotation.run.folder import RunFolder
@@ -145,7 +146,7 @@ class Trial:
 
     def _advice(self, lost: FailureReasons, failed_on_disk: int, through: bool) -> str:
         """What to do; ``through`` when no image of the stage is left."""
-        where, command = self._run.config_path, f"qreal annotate run {self._run.path}"
+        where, command = self._run.config_path, annotate_command("run", self._run.path)
         if not is_asked(self._stage, self._run.config):
             change = f"Change {self._stage}.model or its other settings in {where}: what depends on them is made again."
             return change if through else f"{change} Unchanged, `{command}` goes on with the next images."

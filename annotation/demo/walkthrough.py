@@ -25,7 +25,7 @@ from annotation.demo.scenes import Scene, load_demo_scenes, write_pictures
 from annotation.demo.script import ANNOTATOR, EXAMINEE, make_script
 from annotation.demo.server import ScriptedServer
 from annotation.demo.tiny_detector import DETECTION
-from annotation.errors import AnnotationError
+from annotation.errors import AnnotationError, annotate_command
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import GROUPS, Dimension, Style, task_of
 from qreal_tasks.boxes import Space
@@ -70,7 +70,9 @@ def demonstrate(folder: Path, annotate_app: typer.Typer) -> Findings:
         config, publish = _write_configs(folder, server.url, scenes)
         call("annotate", "init", images, run, "--config", config)
         call("annotate", "run", run)
-        echo(f"\nIn the place of `qreal annotate verify start {run}`: {', '.join(ERROR_RATES)}, simulated, answer")
+        echo(
+            f"\nIn the place of `{annotate_command('verify', 'start', run)}`: {', '.join(ERROR_RATES)}, simulated, answer"
+        )
         echo(f"{vote_all(RunFolder(run), scenes)} votes")
         call("annotate", "verify", "merge", run)
         call("annotate", "verify", "report", run)
@@ -96,9 +98,7 @@ def demo_config(url: str) -> AnnotationConfig:
 def format_summary(found: Findings, folder: Path) -> str:
     """The end of the output: what was planted and what came back, where to look, and what to try next."""
     people = ", ".join(f"{who} {decimals(share)}" for who, share in found.people_right.items())
-    run, dataset, results, report = (
-        shlex.quote(str(folder / name)) for name in ("run", "dataset", "results", "report.html")
-    )
+    dataset, results, report = (shlex.quote(str(folder / name)) for name in ("dataset", "results", "report.html"))
     return f"""
 What was drawn, and what came back:
   entities drawn {found.drawn}, found under their name with IoU >= .5 {found.detected}, laid before people \
@@ -111,7 +111,7 @@ Agreement of people      {folder / "run" / "verification" / "agreement.html"}
 Published dataset        {folder / "dataset"}
 Scores of the examinee   {folder / "results"}
 
-Try next: qreal annotate status {run}
+Try next: {annotate_command("status", folder / "run")}
           qreal data info {dataset}
           qreal score {results} --html {report}
 Your own images: qreal annotate init IMAGES RUN --config configs/annotation/gpt-4o.yaml"""

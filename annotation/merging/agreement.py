@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from annotation.merging.alpha import AgreementMeasures, FloatArray, Share, VoteTable
+from annotation.merging.alpha import AgreementMeasures, Share, VoteTable
 from annotation.merging.fields import LIKE_DRAFT_IOU, collapse_blanks, normalize_label
 from annotation.merging.forms import DraftForm
 from annotation.merging.votes import Vote
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension
 from qreal_tasks.boxes import iou_matrix
 from qreal_tasks.metrics.bootstrap import Estimate, intervals
+from qreal_tasks.metrics.sums import FloatArray
 
 RESAMPLES = 2_000
 DROP = "drop"

@@ -114,7 +114,7 @@ def _combining(run: RunFolder, place: int, merged: MergedEntity) -> Iterator[_Wa
     for name, text in _several_edits(merged).items():
         about = name.removeprefix(PARTS_PREFIX).removesuffix("_description").replace("_", " ")
         values = {"label": quoted(merged.label or ""), "dimension": about, "texts": _as_json(text.inputs)}
-        request = make_request("combine", run.config, merged.entity_id, **values)
+        request = make_request("combine", run.config, merged.entity_id, (), **values)
         yield _Wanted(place, name, COMBINED_BY_MODEL, request)
 
 

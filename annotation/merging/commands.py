@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from annotation.command_errors import report_errors
+from annotation.errors import annotate_command
 from qreal_tasks.console.command_line import fail
 from qreal_tasks.console.terminal import echo
 
@@ -69,7 +70,7 @@ def merge_command(
                 f"{silent} entities have a flaw that the machine had not seen, and the text that it had drafted: the "
                 "column `notes` says which"
             )
-        if saved := _saved(ballot):
+        if saved := _count_saved(ballot):
             echo(f"{saved} votes saved: nobody else was asked where the first two agree")
         if ballot.stale:
             echo(f"{ballot.stale} votes are on drafts that were made anew since, and do not count")
@@ -79,8 +80,8 @@ def merge_command(
 def _by_model(
     folder: RunFolder, merged: list[MergedEntity], max_cost: float | None, combine: bool | None
 ) -> CombinedTexts | None:
-    """What the language model has made of it; None where there is nothing for it to do, or it cannot be asked and
-    nobody insists on it."""
+    """Let the language model combine texts; None where there is nothing for it to do, or it cannot be asked and nobody
+    insists on it."""
     from annotation.merging.combine import combine_by_model as combine_texts
     from annotation.merging.combine import count_texts_to_combine
     from qreal_tasks.llm.errors.retry import StoppedRun
@@ -114,20 +115,21 @@ def report_command(run: Annotated[Path, _RUN]) -> None:
         ballot = load_ballot(folder)
         report = measure_agreement(ballot.forms, ballot.votes, independent=ballot.independent_votes)
         if not report.votes:
-            fail("annotate verify report", f"no vote counts yet; `qreal annotate verify pull {run}` brings them")
+            command = annotate_command("verify", "pull", run)
+            fail("annotate verify report", f"no vote counts yet; `{command}` brings them")
         states = count_states([{"state": one.state} for one in merge_ballot(ballot, _min_votes(folder))])
         page, data = write_agreement(report, states, run.resolve().name, folder.verification_path)
     echo(f"{report.votes} votes on {report.entities} entities: {page}, {data.name}")
 
 
 def _min_votes(folder: RunFolder) -> int | None:
-    """As the votes were merged last; None when they were not."""
+    """``--min-votes`` with which the votes were merged last; None when they were not."""
     from annotation.merging.merged_file import merged_path, read_merge_settings
 
     return read_merge_settings(folder).min_votes if merged_path(folder).is_file() else None
 
 
-def _saved(ballot: Ballot) -> int:
+def _count_saved(ballot: Ballot) -> int:
     from annotation.merging.ballot import count_saved_votes
 
     if not ballot.people.adaptive:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,7 +56,8 @@ def publish_command(
         _show(publish(RunFolder(run), folder, options))
         if push is not None:
             _upload(folder, push, tag, private, gated)
-    echo(f"{folder}: check it with `qreal data check {folder}`, use it with QREAL_DATA={folder}")
+    quoted = shlex.quote(str(folder))
+    echo(f"{folder}: check it with `qreal data check {quoted}`, use it with QREAL_DATA={quoted}")
 
 
 def push_dataset_command(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from annotation.errors import AnnotationError
+from annotation.errors import AnnotationError, annotate_command
 from annotation.merging.ballot import Ballot, load_ballot
 from annotation.merging.merge import Conclusion
 from annotation.merging.merged_file import count_states, read_merged
@@ -104,9 +104,8 @@ def load_merged_run(run: RunFolder, partial: bool) -> MergedRun:
             "--partial"
         )
     if not found.states["final"]:
-        raise AnnotationError(
-            f"{run.path}: no entity is final; `qreal annotate verify status {run.path}` says how far it is"
-        )
+        command = annotate_command("verify", "status", run.path)
+        raise AnnotationError(f"{run.path}: no entity is final; `{command}` says how far it is")
     return found
 
 

@@ -8,13 +8,13 @@ import pytest
 
 from annotation.merging.alpha import (
     AgreementMeasures,
-    FloatArray,
     Share,
     VoteTable,
     coincidence_matrices,
     krippendorff_alpha,
 )
 from qreal_tasks.metrics.bootstrap import intervals
+from qreal_tasks.metrics.sums import FloatArray
 
 X = np.nan
 

@@ -70,9 +70,8 @@ def demonstrate(folder: Path, annotate_app: typer.Typer) -> Findings:
         config, publish = _write_configs(folder, server.url, scenes)
         call("annotate", "init", images, run, "--config", config)
         call("annotate", "run", run)
-        echo(
-            f"\nIn the place of `{annotate_command('verify', 'start', run)}`: {', '.join(ERROR_RATES)}, simulated, answer"
-        )
+        verify = annotate_command("verify", "start", run)
+        echo(f"\nIn the place of `{verify}`: {', '.join(ERROR_RATES)}, simulated, answer")
         echo(f"{vote_all(RunFolder(run), scenes)} votes")
         call("annotate", "verify", "merge", run)
         call("annotate", "verify", "report", run)

@@ -28,7 +28,7 @@ class Findings:
     detected: int
     """Of those, how many a drafted box of their own name overlaps with IoU >= .5."""
     drafted: int
-    """Entities that were laid before people."""
+    """Entities that people were asked about."""
     published: int
     machine_right: float
     people_right: Mapping[str, float]

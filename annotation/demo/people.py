@@ -38,22 +38,22 @@ def vote_all(run: RunFolder, scenes: Sequence[Scene]) -> int:
     ]
     record_votes(run, votes, list(ERROR_RATES), list(forms.values()))
     with VoteRecord(run.votes_path) as record:
-        record.note_people(People(frozenset(ERROR_RATES), frozenset(), adaptive=False))
+        record.record_people(People(frozenset(ERROR_RATES), frozenset(), adaptive=False))
     return len(votes)
 
 
-def record_votes(run: RunFolder, votes: Iterable[Vote], people: Sequence[str], laid: Sequence[DraftForm]) -> None:
+def record_votes(run: RunFolder, votes: Iterable[Vote], people: Sequence[str], assigned: Sequence[DraftForm]) -> None:
     """Votes as a pull brings them.
 
     Args:
         people: everybody who was asked.
-        laid: what was laid before each of them.
+        assigned: what each of them was asked about.
     """
     run.votes_path.parent.mkdir(parents=True, exist_ok=True)
     with VoteRecord(run.votes_path) as record:
         record.add(votes)
         for number, who in enumerate(people):
-            record.lay_before(who, number, [(form.entity_id, form.digest) for form in laid])
+            record.record_tasks(who, number, [(form.entity_id, form.digest) for form in assigned])
 
 
 def match_planted(

@@ -100,7 +100,7 @@ def format_summary(found: Findings, folder: Path) -> str:
     dataset, results, report = (shlex.quote(str(folder / name)) for name in ("dataset", "results", "report.html"))
     return f"""
 What was drawn, and what came back:
-  entities drawn {found.drawn}, found under their name with IoU >= .5 {found.detected}, laid before people \
+  entities drawn {found.drawn}, found under their name with IoU >= .5 {found.detected}, shown to people \
 {found.drafted}, published {found.published}
   answers equal to what was drawn: scripted model {decimals(found.machine_right)}; {people}; published \
 {decimals(found.published_right)}

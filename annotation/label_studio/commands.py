@@ -129,7 +129,7 @@ def verify_status_command(run: Annotated[Path, _RUN]) -> None:
         from annotation.merging.forms import load_forms
 
         names = [account.name for account in workplace.accounts]
-        print_progress(measure_progress(names, record.laid_before(), record.latest(), load_forms(folder)))
+        print_progress(measure_progress(names, record.assigned_forms(), record.latest(), load_forms(folder)))
 
 
 @contextmanager

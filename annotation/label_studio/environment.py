@@ -1,4 +1,4 @@
-"""Label Studio's own environment: it pins libraries that this project needs in other versions.
+"""Installs Label Studio into an environment of its own: it pins libraries that this project needs in other versions.
 
 ``QREAL_LABEL_STUDIO`` names an installed ``label-studio`` program instead.
 """
@@ -22,12 +22,12 @@ ENVIRONMENT = "QREAL_LABEL_STUDIO"
 
 
 def default_environment() -> Path:
-    """Where it is installed unless told otherwise; 800 MB."""
+    """The folder that it is installed into unless told otherwise; 800 MB."""
     return cache_path(f"label-studio-{VERSION}", ENVIRONMENT)
 
 
 def find_or_install(folder: Path | None = None) -> Path:
-    """The program, installed on the first use.
+    """Find the program, or install it on the first use.
 
     Raises:
         AnnotationError: the named program is not there, or the installation fails; the message says why.
@@ -44,7 +44,8 @@ def find_or_install(folder: Path | None = None) -> Path:
 
 
 def _install(folder: Path) -> None:
-    """There whole or not at all. uv's environments may be moved only when they are made for it."""
+    """Install into a folder that is there whole or not at all. uv's environments may be moved only when they are made
+    for it."""
     pinned = resources.files("annotation.label_studio") / "label-studio.txt"
     with new_folder(folder) as beside, resources.as_file(pinned) as requirements:
         _uv("venv", "--quiet", "--relocatable", "--python", sys.executable, str(beside))

@@ -22,7 +22,7 @@ ASKED_OF = "All six ask about the entity: \u201cthe picture\u201d and \u201cthe 
 IMAGE, CROP, BOX, LABEL, DROP = "image", "crop", "box", "label", "drop"
 """Names of the page's elements; a question has its own name, a description ``<dimension>_description``."""
 PART = "part_"
-"""With the position in the task's ``parts``."""
+"""What the name of a body part's element begins with; the position in the task's ``parts`` follows."""
 
 _STYLE = """
 .lsf-sidepanels { padding: 0 !important; }
@@ -57,7 +57,7 @@ the questions to the first of them. Without ``>``: the text of a Style is taken 
 
 
 def build_page(adjudicating: bool = False) -> str:
-    """The page, as Label Studio takes it.
+    """Build the labelling page, as Label Studio takes it.
 
     Args:
         adjudicating: with what the annotators said above the questions.

@@ -7,7 +7,6 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rich.console import Console
 from rich.table import Table
 
 from annotation.label_studio.page import KEYS
@@ -18,19 +17,19 @@ from annotation.merging.votes import Vote, is_current
 from qreal_tasks.console.terminal import console, echo
 
 TYPICAL_S = (30.0, 60.0)
-"""An entity, before anybody has been measured."""
+"""Seconds an entity, before anybody has been measured."""
 
 
 @dataclass(frozen=True)
 class AnnotatorProgress:
-    """One person."""
+    """How far one annotator has come."""
 
     name: str
-    laid: int
-    """Entities before this person."""
+    assigned: int
+    """Entities that this person was asked about."""
     answered: int
     dropped: int
-    """Of those answered."""
+    """How many of the answered ones."""
     changed: int
     """Votes with a changed description, label, box or part."""
     seconds: float | None
@@ -39,30 +38,27 @@ class AnnotatorProgress:
 
     @property
     def left(self) -> int:
-        return self.laid - self.answered
+        return self.assigned - self.answered
 
 
 def measure_progress(
-    names: Sequence[str], laid: Mapping[str, Mapping[str, str]], votes: Sequence[Vote], forms: Mapping[str, DraftForm]
+    names: Sequence[str],
+    assigned: Mapping[str, Mapping[str, str]],
+    votes: Sequence[Vote],
+    forms: Mapping[str, DraftForm],
 ) -> list[AnnotatorProgress]:
-    """Of all people, in order. A vote on an entity that is no longer drafted, or was drafted anew, counts as none."""
+    """Measure the progress of all people, in order. A vote on an entity that is no longer drafted, or was drafted anew,
+    counts as none."""
     found = []
     for name in names:
         mine = [vote for vote in votes if vote.annotator == name and is_current(vote, forms)]
-        before = (laid.get(name, {}).keys() | {vote.entity_id for vote in mine}) & forms.keys()
+        n_assigned = len((assigned.get(name, {}).keys() | {vote.entity_id for vote in mine}) & forms.keys())
         times = [vote.seconds for vote in mine if vote.seconds]
         seconds = statistics.median(times) if times else None
-        found.append(
-            AnnotatorProgress(
-                name=name,
-                laid=len(before),
-                answered=len(mine),
-                dropped=sum(vote.drop is not None for vote in mine),
-                changed=sum(has_changes(vote) for vote in mine),
-                seconds=seconds,
-                hours_left=None if seconds is None else (len(before) - len(mine)) * seconds / 3600,
-            )
-        )
+        hours_left = None if seconds is None else (n_assigned - len(mine)) * seconds / 3600
+        dropped = sum(vote.drop is not None for vote in mine)
+        changed = sum(has_changes(vote) for vote in mine)
+        found.append(AnnotatorProgress(name, n_assigned, len(mine), dropped, changed, seconds, hours_left))
     return found
 
 
@@ -80,7 +76,7 @@ def _plain(text: str | None) -> str:
 
 
 def print_accounts(workplace: Workplace, host: str) -> None:
-    """Who works where, and how to get in; in lines, which no narrow terminal cuts.
+    """Print who works where, and how to get in; in lines, which no narrow terminal cuts.
 
     Args:
         host: that own servers listen on; where it is not this machine alone, links name the machine.
@@ -96,7 +92,7 @@ def print_accounts(workplace: Workplace, host: str) -> None:
 
 
 def print_progress(standings: Sequence[AnnotatorProgress]) -> None:
-    """How far each person has come."""
+    """Print how far each person has come, as a table."""
     numbers = ("answered", "of", "dropped", "changed", "seconds each", "hours left")
     table = Table("person", *numbers, title="Verification, as pulled last", title_justify="left")
     for column in table.columns[1:]:
@@ -105,10 +101,5 @@ def print_progress(standings: Sequence[AnnotatorProgress]) -> None:
         pace = "" if one.seconds is None else f"{one.seconds:.0f}"
         low, high = (one.left * seconds / 3600 for seconds in TYPICAL_S)
         hours = f"{low:.1f} to {high:.1f} (typical)" if one.hours_left is None else f"{one.hours_left:.1f}"
-        table.add_row(one.name, *map(str, (one.answered, one.laid, one.dropped, one.changed)), pace, hours)
-    _console().print(table)
-
-
-def _console() -> Console:
-    """As wide as the terminal; where there is none, wide enough for a link not to be folded."""
-    return console(width=140)
+        table.add_row(one.name, *map(str, (one.answered, one.assigned, one.dropped, one.changed)), pace, hours)
+    console(width=140).print(table)  # where there is no terminal, wide enough for a link not to be folded

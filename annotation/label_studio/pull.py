@@ -1,4 +1,4 @@
-"""Bring home what was answered. It may be done at any time and any number of times: it only ever adds what is new."""
+"""Brings home what was answered, at any time and any number of times: it only ever adds what is new."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class PullResult:
     answered: int
     """Votes that count, pulled now or before."""
     unusable: Sequence[Submission]
-    """Among what was changed since the last pull."""
+    """Submissions that are no votes, among those that were changed since the last pull."""
     noted: Sequence[Submission]
-    """Votes among it of which something has to be said."""
+    """Votes with a note, among those that were changed since the last pull."""
     withdrawn: int
     """Votes that the person deleted, or changed into something unusable, since the last pull."""
 
@@ -70,7 +70,7 @@ def pull_account(
     shares_account: bool = False,
     everything: bool = True,
 ) -> PullResult:
-    """Pull from one person.
+    """Pull the votes of one person.
 
     Args:
         sizes, everything: as ``pull``.
@@ -82,7 +82,7 @@ def pull_account(
     if account.project_id is None:
         raise AnnotationError("has no project yet; `qreal annotate verify start RUN` makes one")
     known = record.latest(account.name)
-    since = record.pulled_since(account.name, account.project_id)
+    since = record.last_pull(account.name, account.project_id)
     with account.client() as client:
         # It also says when the project is gone, where a list of tasks would just be empty.
         counted = client.project(account.project_id).get("num_tasks_with_annotations")
@@ -106,7 +106,7 @@ def pull_account(
     added = record.add(one.vote for one in found if one.vote is not None)
     record.add(gone)
     if latest:
-        record.note_pull(account.name, account.project_id, latest)
+        record.record_pull(account.name, account.project_id, latest)
     return PullResult(
         name=account.name,
         new=added,
@@ -154,8 +154,9 @@ def _withdrawn(found: Sequence[Submission], known: Sequence[Vote], put_back: boo
 
 
 def _changed_at(task: object) -> str:
-    """When a task was changed, in UTC; empty for one that does not say it. No later than now: the next pull asks for
-    what was changed since the latest of all, and a time that is wrong must not hide what people answer meanwhile."""
+    """The time when a task was changed, in UTC; empty for one that does not say it. No later than now: the next pull
+    asks for what was changed since the latest of all, and a time that is wrong must not hide what people answer
+    meanwhile."""
     try:
         changed_at = to_utc(task.get("updated_at") if isinstance(task, Mapping) else None)
     except ValueError:
@@ -164,6 +165,7 @@ def _changed_at(task: object) -> str:
 
 
 def _a_little_before(since: str) -> str:
-    """What a transaction wrote that was still open then comes again; it is known, and adds nothing."""
+    """A time a little before, as the filter takes it. What a transaction wrote that was still open then comes again; it
+    is known, and adds nothing."""
     before = datetime.fromisoformat(since) - timedelta(seconds=_OVERLAP_S)
     return before.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # the one form that the filter takes

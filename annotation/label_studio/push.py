@@ -1,4 +1,4 @@
-"""Lay entities before people: tasks into their projects, in an order in which any beginning of it is of use."""
+"""Gives people their tasks, in an order in which any beginning of it is of use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from annotation.label_studio.workplace import AnnotatorAccount, Workplace
 from annotation.merging.ballot import first_annotators, load_ballot, merge_ballot, needs_third
 from annotation.merging.forms import DraftForm, load_forms
 from annotation.merging.merge import Conclusion
-from annotation.merging.votes import People, Vote, VoteRecord, is_current
+from annotation.merging.votes import People, Vote, VoteRecord, group_by_entity, is_current
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import QUESTION_NAMES
 
@@ -22,16 +22,17 @@ _PORTION = 500
 
 @dataclass(frozen=True)
 class PushResult:
-    """What one person got."""
+    """What one person was given."""
 
     name: str
     new: int
     total: int
-    """Entities before this person altogether."""
+    """Entities that this person was asked about altogether."""
 
 
 def order_forms(forms: Mapping[str, DraftForm]) -> list[DraftForm]:
-    """By prompt, in an order that says nothing of content, generator or drafted answers; within it as drafted.
+    """Order forms by prompt, in an order that says nothing of content, generator or drafted answers; within it as
+    drafted.
 
     A dataset is split by prompt, so a prompt is of use when all of its images are verified, and whatever was verified
     first is a fair sample of the whole.
@@ -45,8 +46,8 @@ def order_forms(forms: Mapping[str, DraftForm]) -> list[DraftForm]:
 
 
 def push_all(run: RunFolder, workplace: Workplace, record: VoteRecord) -> list[PushResult]:
-    """To everybody what is theirs and not answered yet; to the adjudicator what is in conflict. When the workplace is
-    adaptive an entity goes to two people first, and to the others once the two have answered and differ.
+    """Push to everybody what is theirs and not answered yet, and to the adjudicator what is in conflict. When the
+    workplace is adaptive an entity goes to two people first, and to the others once the two have answered and differ.
 
     Raises:
         AnnotationError: a server fails, or there is nothing to verify.
@@ -58,9 +59,9 @@ def push_all(run: RunFolder, workplace: Workplace, record: VoteRecord) -> list[P
         frozenset() if last is None else frozenset({last.name}),
         workplace.adaptive,
     )
-    record.note_people(people)
+    record.record_people(people)
     ordered, sizes = order_forms(forms), read_stored_sizes(run)
-    votes = _by_entity(record, forms)
+    votes = group_by_entity(vote for vote in record.latest() if is_current(vote, forms))
     names = [account.name for account in workplace.annotators]
 
     def is_for(name: str, form: DraftForm) -> bool:
@@ -82,26 +83,17 @@ def push_all(run: RunFolder, workplace: Workplace, record: VoteRecord) -> list[P
     return done
 
 
-def _by_entity(record: VoteRecord, forms: Mapping[str, DraftForm]) -> dict[str, list[Vote]]:
-    """Votes on the forms as they are."""
-    found: dict[str, list[Vote]] = {}
-    for vote in record.latest():
-        if is_current(vote, forms):
-            found.setdefault(vote.entity_id, []).append(vote)
-    return found
-
-
 def _conflicts(run: RunFolder) -> dict[str, str]:
-    """Entity to what is not settled and what everybody said of it, as plain text."""
+    """Entity to what is not settled and how everybody voted on it, as plain text."""
     ballot = load_ballot(run)
     return {
-        one.entity_id: _told(one.conflicts, ballot.votes[one.entity_id])
+        one.entity_id: _describe_conflict(one.conflicts, ballot.votes[one.entity_id])
         for one in merge_ballot(ballot, None)
         if one.state == Conclusion.CONFLICT and one.adjudicated_by is None
     }
 
 
-def _told(conflicts: Sequence[str], votes: Sequence[Vote]) -> str:
+def _describe_conflict(conflicts: Sequence[str], votes: Sequence[Vote]) -> str:
     lines = [f"Not settled: {'; '.join(conflicts)}."]
     for vote in votes:
         if vote.answers is None:
@@ -121,7 +113,7 @@ def push_forms(
     record: VoteRecord,
     votes_text: Callable[[str], str] = lambda entity_id: "",
 ) -> PushResult:
-    """Put in what this person does not have yet; killed and begun again, it goes on.
+    """Give a person the forms that they do not have yet; killed and begun again, it goes on.
 
     An entity whose draft was made anew since comes again, in its new form.
 
@@ -131,7 +123,7 @@ def push_forms(
     if account.project_id is None:
         raise AnnotationError(f"{account.name} has no project yet; `qreal annotate verify start RUN` makes one")
     with account.client() as client:
-        if client.project(account.project_id).get("task_number") != record.tasks_of(account.name):
+        if client.project(account.project_id).get("task_number") != record.count_tasks(account.name):
             # A push was cut off before it was noted, or a task was deleted by hand.
             there = list(client.tasks(account.project_id))
             mine = [task for task in there if belongs_to_run(task, workplace.run_id)]
@@ -139,12 +131,12 @@ def push_forms(
                 raise AnnotationError(
                     f"{account.name}'s project holds tasks of another run or something else, {FOREIGN}"
                 )
-            record.take_back(account.name)
-            # One that cannot be read, which a pull names, is laid before them once more.
-            record.lay_before(
+            record.forget_tasks(account.name)
+            # One that cannot be read, which a pull names, is given to them once more.
+            record.record_tasks(
                 account.name, account.project_id, [form for form in map(read_form_of_task, mine) if form is not None]
             )
-        known = record.laid_before().get(account.name, {})
+        known = record.assigned_forms().get(account.name, {})
         new = [form for form in forms if known.get(form.entity_id) != form.digest]
         for at in range(0, len(new), _PORTION):
             some = new[at : at + _PORTION]
@@ -153,5 +145,5 @@ def push_forms(
                 for form in some
             ]
             client.put_in(account.project_id, tasks)
-            record.lay_before(account.name, account.project_id, [(form.entity_id, form.digest) for form in some])
+            record.record_tasks(account.name, account.project_id, [(form.entity_id, form.digest) for form in some])
     return PushResult(account.name, len(new), len(known.keys() | {form.entity_id for form in new}))

@@ -45,7 +45,7 @@ _QUIET = {
 
 
 def new_account(name: str, port: int, adjudicates: bool = False) -> AnnotatorAccount:
-    """An account that the server makes when it starts first."""
+    """Make up an account, which its server creates when it starts first."""
     return AnnotatorAccount(
         name=name,
         url=server_url(port),
@@ -57,7 +57,7 @@ def new_account(name: str, port: int, adjudicates: bool = False) -> AnnotatorAcc
 
 
 def server_url(port: int) -> str:
-    """Of a server on this machine, for programs on this machine."""
+    """The address of a server on this machine, for programs on this machine."""
     return f"http://{LOOPBACK}:{port}"
 
 
@@ -65,7 +65,7 @@ def server_url(port: int) -> str:
 def run_servers(
     program: Path, accounts: Sequence[AnnotatorAccount], folder: Path, media: Path, host: str
 ) -> Iterator[None]:
-    """The servers of all accounts, ready to be used. What a killed program has left running is ended first.
+    """Run the servers of all accounts while the block lasts. What a killed program has left running is ended first.
 
     Args:
         folder: each server's own folder is in it, with its database and log.
@@ -90,8 +90,8 @@ def run_servers(
 
 
 def _make_databases(program: Path, folders: Sequence[Path], blank: Path) -> None:
-    """An empty database for every server that has none. Setting one up takes most of a first start, so it is done once
-    and copied."""
+    """Make an empty database for every server that has none. Setting one up takes most of a first start, so it is done
+    once and copied."""
     new = [folder for folder in folders if not (folder / _DATABASE).exists()]
     if not new:
         return
@@ -147,7 +147,7 @@ def _start(program: Path, account: AnnotatorAccount, folder: Path, media: Path, 
 
 
 def _end_leftover(folder: Path) -> None:
-    """A server on this folder whose program was killed. Its process id may have gone to another program since, so
+    """End a server on this folder whose program was killed. Its process id may have gone to another program since, so
     its command is looked at."""
     try:
         number = int(read_text(folder / _PID, encoding="ascii"))
@@ -173,7 +173,7 @@ def _is_alive(number: int) -> bool:
 
 
 def _environment() -> dict[str, str]:
-    """Of this program, but for what others may have set for a Label Studio of theirs."""
+    """The environment of this program, without what others may have set for a Label Studio of theirs."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("LABEL_STUDIO_", "DJANGO_"))}
     return {**inherited, **_QUIET}
 

@@ -1,4 +1,4 @@
-"""Set the workplace up: accounts, pictures, projects; whatever is there already is left as it is."""
+"""Sets a workplace up: accounts and projects; whatever is there already is left as it is."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from annotation.run.folder import RunFolder
 PORT = 8080
 _LONGEST_TITLE = 50
 _ADAPTIVE = 3
-"""Of three people two that agree are a majority."""
+"""How many annotators an adaptive verification has: of three people two that agree are a majority."""
 
 
 @dataclass(frozen=True)
 class TeamServers:
-    """Servers that are there already."""
+    """Servers of a team, which are running already."""
 
     urls: Mapping[str, str]
     """Annotator to address."""
@@ -45,12 +45,12 @@ class TeamServers:
 
 @dataclass(frozen=True)
 class SetupRequest:
-    """What a user asks for."""
+    """What a user asks ``qreal annotate verify start`` for."""
 
     names: Sequence[str]
     adjudicator: str | None = None
     port: int | None = None
-    """Of the first own server; None for the one there is, or 8080."""
+    """Port of the first own server; None for the one there is, or 8080."""
     team: TeamServers | None = None
     adaptive: bool | None = None
     """None for as it is."""
@@ -63,19 +63,21 @@ class SetupRequest:
 
 
 def set_up(run: RunFolder, wanted: SetupRequest) -> Workplace:
-    """The run's workplace, made when there is none. Ports, tokens and addresses of one that is there can be changed, an
-    adjudicator added; its people stay.
+    """Make the run's workplace, or change the one there is: ports, tokens and addresses, and an adjudicator who is new.
+    Its people stay.
 
     Raises:
         AnnotationError: names or addresses are not as expected, or other people verify this run.
     """
     check_annotators(wanted.names, wanted.adjudicator)
-    there = load_workplace(run) if has_workplace(run) else None
-    if there is not None:
-        _check_people(run, there, wanted)
-        if there.adjudicator is not None:
-            wanted = replace(wanted, adjudicator=there.adjudicator.name)
-    made = _of_team(run, wanted, wanted.team, there) if wanted.team is not None else _own(run, wanted, there)
+    base = Workplace(run.run_id, wanted.team is None, local_media_url(), False, ())
+    if has_workplace(run):
+        base = load_workplace(run)
+        _check_people(run, base, wanted)
+        if base.adjudicator is not None:
+            wanted = replace(wanted, adjudicator=base.adjudicator.name)
+    team = wanted.team
+    made = _use_own_servers(run, base, wanted) if team is None else _use_team_servers(run, base, wanted, team)
     if wanted.adaptive is not None:
         made = replace(made, adaptive=wanted.adaptive)
     if made.adaptive and len(made.annotators) != _ADAPTIVE:
@@ -87,43 +89,37 @@ def set_up(run: RunFolder, wanted: SetupRequest) -> Workplace:
     return made
 
 
-def _own(run: RunFolder, wanted: SetupRequest, there: Workplace | None) -> Workplace:
-    if there is not None and not there.own:
+def _use_own_servers(run: RunFolder, base: Workplace, wanted: SetupRequest) -> Workplace:
+    if not base.own:
         if wanted.port is not None:
             raise AnnotationError(f"{run.path} is verified on a team's servers; --port is for servers of the run's own")
-        return there
-    old = {} if there is None else {account.name: account for account in there.accounts}
+        return base
+    old = {account.name: account for account in base.accounts}
     _check_no_accounts(run, [name for name, _ in wanted.everybody if name not in old])
-    first = wanted.port or (int(there.accounts[0].url.rpartition(":")[2]) if there is not None else PORT)
+    first = wanted.port or (int(base.accounts[0].url.rpartition(":")[2]) if base.accounts else PORT)
     accounts = tuple(
         replace(old[name], url=server_url(first + n)) if name in old else new_account(name, first + n, adjudicates)
         for n, (name, adjudicates) in enumerate(wanted.everybody)
     )
-    if there is None:
-        return Workplace(run.run_id, True, local_media_url(), False, accounts)
-    return replace(there, accounts=accounts)
+    return replace(base, accounts=accounts)
 
 
-def _of_team(run: RunFolder, wanted: SetupRequest, team: TeamServers, there: Workplace | None) -> Workplace:
-    if there is not None and there.own:
+def _use_team_servers(run: RunFolder, base: Workplace, wanted: SetupRequest, team: TeamServers) -> Workplace:
+    if base.own:
         raise AnnotationError(
             f"{run.path} is verified on servers of its own; --url is for a run that nobody verifies yet"
         )
-    old = {} if there is None else {account.name: account for account in there.accounts}
+    old = {account.name: account for account in base.accounts}
     accounts = []
     for name, adjudicates in wanted.everybody:
         if name in old and name not in team.urls:
             accounts.append(old[name])
             continue
         url, token = check_url(team.urls[name]), check_token(team.tokens[name], name)
-        same = old.get(name) if name in old and old[name].url == url else None
-        accounts.append(
-            replace(same, token=token) if same else AnnotatorAccount(name, url, token, adjudicates=adjudicates)
-        )
-    media = check_url(team.media_url) + "/"
-    if there is None:
-        return Workplace(run.run_id, False, media, False, tuple(accounts))
-    return replace(there, media=media, accounts=tuple(accounts))
+        is_same = name in old and old[name].url == url
+        account = old[name] if is_same else AnnotatorAccount(name, url, token, adjudicates=adjudicates)
+        accounts.append(replace(account, token=token))
+    return replace(base, media=check_url(team.media_url) + "/", accounts=tuple(accounts))
 
 
 def _check_people(run: RunFolder, there: Workplace, wanted: SetupRequest) -> None:
@@ -136,7 +132,7 @@ def _check_people(run: RunFolder, there: Workplace, wanted: SetupRequest) -> Non
 
 
 def _check_no_accounts(run: RunFolder, names: Sequence[str]) -> None:
-    """Accounts whose secrets are lost cannot be used again."""
+    """Refuse accounts whose secrets are lost: they cannot be used again."""
     for name in names:
         if (run.verification_path / name).exists():
             raise AnnotationError(
@@ -146,7 +142,7 @@ def _check_no_accounts(run: RunFolder, names: Sequence[str]) -> None:
 
 
 def make_projects(run: RunFolder, workplace: Workplace, record: VoteRecord) -> Workplace:
-    """A project for every account that has none, or whose project was deleted; votes that were pulled stay.
+    """Make a project for every account that has none, or whose project was deleted; votes that were pulled stay.
 
     Raises:
         AnnotationError: a server fails.
@@ -159,7 +155,7 @@ def make_projects(run: RunFolder, workplace: Workplace, record: VoteRecord) -> W
             if project is None or not client.has_project(project):
                 title = f"{account.name}: {run.path.resolve().name}"[:_LONGEST_TITLE]
                 project = client.create_project(title, page, "Q-Real: a task an entity.")
-                record.take_back(account.name)
+                record.forget_tasks(account.name)
             elif client.project(project).get("label_config") != page:
                 client.change_page(project, page)
             if workplace.own:  # again where the run was moved
@@ -170,7 +166,7 @@ def make_projects(run: RunFolder, workplace: Workplace, record: VoteRecord) -> W
 
 
 def find_shared_projects(workplace: Workplace) -> list[tuple[str, str]]:
-    """Pairs of people of one server of whom the first can open the second's project with the first's own account.
+    """Find pairs of people of one server of whom the first can open the second's project with the first's own account.
     Where people have servers of their own no token is tried: none is sent to a server that it is not of."""
     found = []
     for one in workplace.accounts:

@@ -1,4 +1,4 @@
-"""From what was submitted in a task of Label Studio back to a vote.
+"""Reads votes from what was submitted in tasks of Label Studio.
 
 A browser, a script or a hand in the database may have sent anything: a submission is read with what is known, or it is
 none, with the task's number and the reason. No task raises an error.
@@ -22,14 +22,14 @@ from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension
 from qreal_tasks.text.one_line import one_line
 
 FOREIGN = "expected entities of this run only; delete it there, or give the run a project of its own"
-_MOST_SAID = 300
+_MOST_CHARACTERS = 300
 Json = Mapping[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What a person has left in a task; without ``vote`` and ``reason`` nothing."""
+    """What a person has left in a task: nothing, where it has neither ``vote`` nor ``reason``."""
 
     task_id: int | None
     """None where the task itself does not say."""
@@ -49,11 +49,11 @@ class Submission:
     def name(self) -> str:
         """The task's number and the entity, for messages."""
         task = "a task without a number" if self.task_id is None else f"task {self.task_id}"
-        return task if self.entity_id is None else f"{task}, {one_line(self.entity_id, _MOST_SAID)}"
+        return task if self.entity_id is None else f"{task}, {one_line(self.entity_id, _MOST_CHARACTERS)}"
 
 
 def to_utc(value: object) -> str:
-    """A time in ISO 8601, always in UTC with microseconds, so that texts sort as times do.
+    """Convert a time to ISO 8601, always in UTC with microseconds, so that texts sort as times do.
 
     Raises:
         ValueError: it is none.
@@ -116,7 +116,7 @@ class _Annotation(BaseModel):
 def read_task(
     task: object, annotator: str, run_id: str, sizes: Mapping[str, StoredSize], account: int | None = None
 ) -> Submission:
-    """What was submitted for a task. It raises nothing, whatever the task holds.
+    """Read what was submitted for a task. It raises nothing, whatever the task holds.
 
     Of several annotations, which Label Studio allows, the newest of the annotator counts; a skipped task is not
     answered. The box is of the stored picture (``submitted_box``); names that the page does not have are left out and
@@ -133,7 +133,7 @@ def read_task(
         known = _checked(_Task, task)
         drafted = _checked(_Shown, known.data.shown, "shown: ")
     except ValueError as error:
-        return Submission(number, reason=_said(f"the task is damaged ({error}); delete it, and it comes again"))
+        return Submission(number, reason=_one_line(f"the task is damaged ({error}); delete it, and it comes again"))
     found = Submission(known.id, known.data.entity_id, known.data.shown, known.updated_at)
     try:
         newest = _newest(known.annotations or (), annotator, account)
@@ -142,8 +142,8 @@ def read_task(
         found = replace(found, updated_at=newest.updated_at)
         vote, note = _vote(newest, known.data, drafted, annotator, sizes)
     except ValueError as error:
-        return replace(found, reason=_said(str(error)))
-    return replace(found, vote=vote, note=_said(note))
+        return replace(found, reason=_one_line(str(error)))
+    return replace(found, vote=vote, note=_one_line(note))
 
 
 def belongs_to_run(task: object, run_id: str) -> bool:
@@ -153,7 +153,7 @@ def belongs_to_run(task: object, run_id: str) -> bool:
 
 
 def read_form_of_task(task: Json) -> tuple[str, str] | None:
-    """Entity and digest of the form that a task lays before somebody; None where that cannot be read."""
+    """Read the entity and the digest of the form that a task shows; None where they cannot be read."""
     try:
         data = _checked(_Data, task.get("data"))
         _checked(_Shown, data.shown)
@@ -163,7 +163,7 @@ def read_form_of_task(task: Json) -> tuple[str, str] | None:
 
 
 def withdraw(vote: Vote, at: str) -> Vote:
-    """What is recorded when somebody has deleted a vote.
+    """The vote that is recorded when somebody has deleted one.
 
     Args:
         at: when, as ``to_utc`` gives it.
@@ -183,12 +183,12 @@ def _checked(model: type[Model], content: object, where: str = "") -> Model:
         raise ValueError(f"{where}{first_fault(error)}") from None
 
 
-def _said(text: str) -> str:
-    return one_line(text, _MOST_SAID)
+def _one_line(text: str) -> str:
+    return one_line(text, _MOST_CHARACTERS)
 
 
 def _newest(annotations: Sequence[object], annotator: str, account: int | None) -> _Annotation | None:
-    """None when nothing is submitted."""
+    """The newest annotation of the annotator; None when nothing is submitted."""
     submitted = [one for one in annotations if not (isinstance(one, Mapping) and one.get("was_cancelled") is True)]
     read = [_checked(_Annotation, one, "the annotation cannot be read: ") for one in submitted]
     read = [one for one in read if not one.was_cancelled]
@@ -201,7 +201,7 @@ def _newest(annotations: Sequence[object], annotator: str, account: int | None) 
 def _vote(
     annotation: _Annotation, data: _Data, drafted: _Shown, annotator: str, sizes: Mapping[str, StoredSize]
 ) -> tuple[Vote, str]:
-    """The vote, and what is to be noted about it."""
+    """Read the vote, and what is to be noted about it."""
     values = SubmittedResults(annotation.result or ())
     size = sizes.get(data.entity_id.rpartition("#")[0])
     if size is None:

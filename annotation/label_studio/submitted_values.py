@@ -23,7 +23,7 @@ _NAMES |= {f"{PART}{number}" for number in range(len(BODY_PARTS))}
 
 
 class SubmittedResults:
-    """What was submitted for every element of the page.
+    """Answers and texts of an annotation, by the element of the page.
 
     Raises:
         ValueError: from ``one_of`` and ``text``, when what stands there cannot be read.
@@ -100,7 +100,7 @@ class _Box(BaseModel):
 
 
 class SubmittedBox(NamedTuple):
-    """A box with what has to be said about it."""
+    """A box with a note about it."""
 
     xyxy_px: tuple[float, float, float, float]
     note: str
@@ -110,7 +110,7 @@ class SubmittedBox(NamedTuple):
 def read_submitted_box(
     results: Sequence[Mapping[str, Any]], drafted_px: Sequence[float], size: StoredSize
 ) -> SubmittedBox:
-    """The box as people saw it, cut at the edges; one that was left as drafted is the drafted one to the last bit.
+    """Read the box as people saw it, cut at the edges; one that was left as drafted is the drafted one to the last bit.
 
     Label Studio's numbers are percent of the picture on the screen, so they are taken of the stored picture, whose size
     is known. The size that the browser adds is not used: it may be missing, and a box that was pasted from another task
@@ -155,7 +155,7 @@ def read_submitted_box(
     if all(abs(new - old) < _UNCHANGED_PX for new, old in zip(box, drafted_px, strict=True)):
         x1, y1, x2, y2 = drafted_px
         box = x1, y1, x2, y2
-    return SubmittedBox(box, _about_size(results[0], size))
+    return SubmittedBox(box, _note_on_size(results[0], size))
 
 
 def to_finite(value: object) -> float | None:
@@ -183,8 +183,8 @@ def _is_no_percent(box: _Rectangle, drafted_px: Sequence[float], size: StoredSiz
     )
 
 
-def _about_size(result: Mapping[str, Any], size: StoredSize) -> str:
-    """What is to be said when the browser named another size; one that is no number says nothing."""
+def _note_on_size(result: Mapping[str, Any], size: StoredSize) -> str:
+    """A note for when the browser named another size; a size that is no number is ignored."""
     width, height = (to_finite(result.get(f"original_{side}")) for side in ("width", "height"))
     if width in (None, size.width) and height in (None, size.height):
         return ""

@@ -21,24 +21,25 @@ from qreal_tasks.benchmark import BODY_PARTS
 from qreal_tasks.files.atomic import write_whole
 
 FOLDER = "pictures"
-"""Within RUN/verification/media. A folder below it, because Label Studio registers none that is its own root."""
+"""Where pictures lie within RUN/verification/media: in a folder below it, because Label Studio registers none that is
+its own root."""
 _SHOWN_BY_BROWSERS = ("PNG", "JPEG", "WEBP")
 _ORIENTATION = 0x0112
 
 
 def image_file_name(image_id: str) -> str:
-    """Of the file with the whole image. Browsers go by its content."""
+    """The name of the file with the whole image. Browsers go by its content."""
     return f"{image_id}.png"
 
 
 def crop_file_name(form: DraftForm) -> str:
-    """Of the file with the crop; another box is another file."""
+    """The name of the file with the crop; another box is another file."""
     box = hashlib.sha256(repr(form.bbox_px).encode()).hexdigest()[:8]
     return f"{form.entity_id.replace('#', '-')}-{box}.png"
 
 
 def write_media(run: RunFolder, folder: Path, shards: Iterable[int]) -> None:
-    """What is missing of the pictures of these shards; a picture is there whole or not at all."""
+    """Write the pictures of these shards that are missing; a picture is there whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     for shard in shards:
         forms = list(load_shard_forms(run, shard))
@@ -56,7 +57,8 @@ def write_media(run: RunFolder, folder: Path, shards: Iterable[int]) -> None:
 
 
 def encode_for_browsers(picture: AcceptedImage, gallery: Gallery) -> bytes:
-    """The file itself where a browser shows what models are shown: opaque RGB that no EXIF data turns."""
+    """The picture as a file for browsers: the stored file itself where a browser shows what models are shown: opaque
+    RGB that no EXIF data turns."""
     with Image.open(io.BytesIO(picture.content)) as image:
         plain = image.mode == "RGB" and "transparency" not in image.info
         if plain and image.format in _SHOWN_BY_BROWSERS and image.getexif().get(_ORIENTATION, 1) == 1:
@@ -75,7 +77,7 @@ class StoredSize:
 
 
 def make_task(form: DraftForm, size: StoredSize, run_id: str, media: str, votes_text: str = "") -> dict[str, Any]:
-    """A task with the box and the texts drafted, and no answer.
+    """Make a task with the box and the texts drafted, and no answer.
 
     Args:
         media: what the address of a picture begins with; the name of its file follows, quoted.
@@ -102,7 +104,7 @@ def make_task(form: DraftForm, size: StoredSize, run_id: str, media: str, votes_
 
 
 def read_stored_sizes(run: RunFolder) -> dict[str, StoredSize]:
-    """Every stored image with its size."""
+    """Read the size of every stored image, by image id."""
     return {
         row["image_id"]: StoredSize(row["width"], row["height"])
         for shard in run.shard_numbers

@@ -59,7 +59,7 @@ class Workplace:
     media: str
     """What the address of a picture begins with."""
     adaptive: bool
-    """An entity is laid before two people first."""
+    """An entity is given to two people first."""
     accounts: tuple[AnnotatorAccount, ...]
 
     @property

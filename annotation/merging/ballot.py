@@ -84,7 +84,7 @@ class Ballot:
     """By entity; only those on the forms as they are, and none of the adjudicator's."""
     adjudicated: Mapping[str, Vote]
     """By entity."""
-    laid_before: Mapping[str, Mapping[str, str]]
+    assigned_forms: Mapping[str, Mapping[str, str]]
     """Annotator to entity to digest of the form."""
     people: People
     stale: int
@@ -95,7 +95,7 @@ class Ballot:
         votes = self.votes.get(entity_id, ())
         if self.people.adaptive and needs_third(entity_id, self.annotators, votes):
             return set(self.people.annotators)
-        asked = {who for who, entities in self.laid_before.items() if entity_id in entities}
+        asked = {who for who, entities in self.assigned_forms.items() if entity_id in entities}
         return (asked | {vote.annotator for vote in votes}) - self.people.adjudicators
 
     @property
@@ -123,7 +123,7 @@ class Ballot:
                 + [asdict(self.adjudicated[entity]) for entity in sorted(self.adjudicated)]
             ),
             "people": [self.annotators, sorted(people.adjudicators), people.adaptive],
-            "laid_before": _digest({who: dict(forms) for who, forms in self.laid_before.items()}),
+            "laid_before": _digest({who: dict(forms) for who, forms in self.assigned_forms.items()}),
         }
 
 
@@ -139,11 +139,11 @@ def load_ballot(run: RunFolder) -> Ballot:
         raise AnnotationError(f"{run.path}: no vote was pulled yet; `{command}` pulls them")
     forms = load_forms(run)
     with VoteRecord(run.votes_path) as record:
-        latest, laid_before, people = record.latest(), record.laid_before(), record.people()
+        latest, assigned_forms, people = record.latest(), record.assigned_forms(), record.people()
     current = [vote for vote in latest if is_current(vote, forms)]
     adjudicated = {vote.entity_id: vote for vote in current if vote.annotator in people.adjudicators}
     votes = group_by_entity(vote for vote in current if vote.annotator not in people.adjudicators)
-    return Ballot(forms, votes, adjudicated, laid_before, people, len(latest) - len(current))
+    return Ballot(forms, votes, adjudicated, assigned_forms, people, len(latest) - len(current))
 
 
 def merge_ballot(ballot: Ballot, min_votes: int | None) -> list[MergedEntity]:

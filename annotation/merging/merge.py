@@ -1,6 +1,6 @@
 """What several people said of one entity, as one record.
 
-- PENDING while somebody before whom the entity was laid has not answered, unless ``min_votes`` have.
+- PENDING while somebody who was asked about the entity has not answered, unless ``min_votes`` have.
 - DROPPED when more than half of the votes drop it, for the most frequent reason (ties in the order of
   ``DROP_REASONS``). Exactly half: conflict.
 - An answer is the majority of the votes that keep it; a tie is a conflict.

@@ -26,7 +26,7 @@ _NAMES_OF_FILES = (
     "detector",
     *(f"{stage}_model" for stage in ("entities", "quality", "judgment", "parts", "merge")),
 )
-"""Servers say of a model where it lay when they were started."""
+"""Columns with names of files; servers name a model by where it lay when they were started."""
 _FROM_HERE = re.compile(r"^(\.{1,2}[\\/]+)+")
 """How a path may begin that is told from where the table lies."""
 _SAID = ("reason", "notes")
@@ -66,7 +66,7 @@ ANNOTATIONS_FEATURES = Features(
 )
 """A row an entity; an image without any is one row without ``entity_id``. Columns of the drafts have their names there.
 
-``verification_state`` is final, dropped, pending, conflict, or null where nothing was laid before people.
+``verification_state`` is final, dropped, pending, conflict, or null where people were not asked about it.
 ``cost_usd`` is what the entity's own calls cost; ``image_cost_usd`` is what naming the entities of its image cost, the
 same in all rows of the image. Null where no price was known."""
 

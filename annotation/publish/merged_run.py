@@ -45,7 +45,7 @@ class MergedRun:
         return frozenset(entity.rpartition("#")[0] for entity, _ in find_undecided(self))
 
     def drafts(self, shard: int) -> Iterator[tuple[Row, Row | None]]:
-        """Each row of a shard's drafts, and what people made of it; None where nothing was laid before them."""
+        """Each row of a shard's drafts, and what people made of it; None where they were not asked about it."""
         for draft in self.run.read("drafts", shard):
             yield draft, self.merged.get(draft["entity_id"])
 

@@ -339,9 +339,9 @@ def test_a_push_that_was_cut_off_puts_nothing_in_twice_and_brings_back_what_was_
     assert "is at work" in place.qreal("verify", "push", str(run.path), status=1)
     ordered, ben = order_forms(load_forms(run)), seat_of(place, "ben")
     with VoteRecord(run.votes_path) as record:
-        record.take_back("ben")  # as if it was killed before it could note what the server took
+        record.forget_tasks("ben")  # as if it was killed before it could note what the server took
         assert push_forms(ben, ordered, read_stored_sizes(run), workplace, record).new == 0
-        assert len(tasks_of(place, "ben")) == len(record.laid_before()["ben"]) == place.entities
+        assert len(tasks_of(place, "ben")) == len(record.assigned_forms()["ben"]) == place.entities
         task = tasks_of(place, "ben")[-1]
         assert raw(ben, "DELETE", f"/api/tasks/{task['id']}").status_code == 204
         assert push_forms(ben, ordered, read_stored_sizes(run), workplace, record).new == 1

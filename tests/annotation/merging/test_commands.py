@@ -56,7 +56,7 @@ def test_it_says_what_asking_two_first_has_saved(tmp_path: Path) -> None:
         mine = {one for one in forms if person in first_annotators(one, people)}
         cast(run, _only(mine), [person], laid=mine)
     with VoteRecord(run.votes_path) as record:
-        record.note_people(People(frozenset(people), frozenset(), adaptive=True))
+        record.record_people(People(frozenset(people), frozenset(), adaptive=True))
     code, said = told("merge", str(run.path))
     assert (code, f"{len(forms)} votes saved" in said, f"{len(forms)} final" in said) == (0, True, True)
     ballot = load_ballot(run)

@@ -71,7 +71,7 @@ def test_an_adjudicator_is_no_fourth_voter(tmp_path: Path) -> None:
     run = write_voted_run(tmp_path, 8, said)
     cast(run, lambda place, drafted, who: dict(drafted.answers) if place == 2 else None, ["zoe"])
     with VoteRecord(run.votes_path) as record:
-        record.note_people(People(frozenset(PEOPLE), frozenset({"zoe"}), adaptive=False))
+        record.record_people(People(frozenset(PEOPLE), frozenset({"zoe"}), adaptive=False))
     ballot = load_ballot(run)
     assert list(ballot.adjudicated) == [list(ballot.forms)[2]]
     assert "zoe" not in ballot.assigned(list(ballot.forms)[2])
@@ -132,7 +132,7 @@ def test_a_third_who_is_still_to_be_asked_is_no_conflict(tmp_path: Path) -> None
 
     cast(run, differing, [first, second], laid=[entity])
     with VoteRecord(run.votes_path) as record:
-        record.note_people(People(frozenset(PEOPLE), frozenset(), adaptive=True))
+        record.record_people(People(frozenset(PEOPLE), frozenset(), adaptive=True))
     states = {one.entity_id: one.state for one in merge_ballot(load_ballot(run), None)}
     assert states[entity] == Conclusion.PENDING
 
@@ -140,8 +140,8 @@ def test_a_third_who_is_still_to_be_asked_is_no_conflict(tmp_path: Path) -> None
 def test_what_is_laid_anew_after_a_deleted_project_makes_nobody_adaptive(tmp_path: Path) -> None:
     run = write_voted_run(tmp_path, 8)
     with VoteRecord(run.votes_path) as record:
-        record.note_people(People(frozenset(PEOPLE), frozenset(), adaptive=False))
-        record.take_back("cara")
+        record.record_people(People(frozenset(PEOPLE), frozenset(), adaptive=False))
+        record.forget_tasks("cara")
     ballot = load_ballot(run)
     assert ballot.independent_votes == ballot.votes
     assert all(ballot.assigned(entity) == set(PEOPLE) for entity in ballot.forms)

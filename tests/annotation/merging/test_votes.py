@@ -87,12 +87,12 @@ def test_people_and_entities_are_kept_apart(record: VoteRecord) -> None:
 
 def test_what_is_laid_before_whom_can_be_taken_back(record: VoteRecord) -> None:
     record.add([VOTE])
-    record.lay_before("anna", 1, [("a#0", "x"), ("a#1", "y")])
-    record.lay_before("ben", 2, [("a#0", "x")])
-    record.lay_before("anna", 1, [("a#1", "z")])  # drafted anew
-    assert record.laid_before() == {"anna": {"a#0": "x", "a#1": "z"}, "ben": {"a#0": "x"}}
-    record.take_back("anna")
-    assert record.laid_before() == {"ben": {"a#0": "x"}}
+    record.record_tasks("anna", 1, [("a#0", "x"), ("a#1", "y")])
+    record.record_tasks("ben", 2, [("a#0", "x")])
+    record.record_tasks("anna", 1, [("a#1", "z")])  # drafted anew
+    assert record.assigned_forms() == {"anna": {"a#0": "x", "a#1": "z"}, "ben": {"a#0": "x"}}
+    record.forget_tasks("anna")
+    assert record.assigned_forms() == {"ben": {"a#0": "x"}}
     assert record.latest() == [VOTE]
 
 

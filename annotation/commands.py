@@ -79,7 +79,7 @@ def init_command(
         with _shown() as watcher:
             made = init_run(images, run, load_annotation_config(config), where, watcher)
         summary = IntakeSummary(made)
-        for line in (*summary.named(), *summary.counted()):
+        for line in (*summary.list_rejected(), *summary.list_counts()):
             echo(line)
         if not summary.accepted:
             fail(

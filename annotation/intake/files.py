@@ -1,4 +1,4 @@
-"""Picture files that somebody names: where they are, and their bytes, or one line that says why not."""
+"""Finds and reads picture files that somebody names, or says in one line why it cannot."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def find_name_problem(held: object) -> str | None:
 
 
 def list_spellings(held: str) -> list[str]:
-    """The path as it stands, without blanks around it, and with the slashes of Windows turned."""
+    """Spellings of a path: as it stands, without blanks around it, and with the slashes of Windows turned."""
     return list(dict.fromkeys((held, held.strip(), held.strip().replace("\\", "/"))))
 
 
 def locate_file(held: str, folder: Path) -> tuple[bytes, str]:
-    """The path of the file that a cell names, looked for beside the table, and why there is none or ``""``."""
+    """Find the file that a cell names, beside the table; its path, and why there is none or ``""``."""
     names = [_spelt(name) for name in list_spellings(held)]
     if len(names) == 1:
         return names[0], ""
@@ -57,7 +57,7 @@ def say_missing(looked_for: str) -> str:
 
 
 def read_file(path: bytes, most: int = MOST_PICTURE_BYTES) -> bytes | AnnotationError:
-    """The bytes of a file, at most so many, or why they cannot be had."""
+    """Read the bytes of a file, at most so many; or why they cannot be had."""
     try:
         return read_bytes(path, most)
     except NotAFileError as error:
@@ -72,7 +72,7 @@ def read_file(path: bytes, most: int = MOST_PICTURE_BYTES) -> bytes | Annotation
 
 
 def require_content(path: bytes, most: int) -> bytes:
-    """The bytes of a file, at most so many.
+    """Read the bytes of a file, at most so many.
 
     Raises:
         AnnotationError: they cannot be had.
@@ -84,12 +84,12 @@ def require_content(path: bytes, most: int) -> bytes:
 
 
 def decode_path(path: bytes) -> str:
-    """A name that is no UTF-8 is shown with escapes and still found by its bytes."""
+    """A path as text: bytes that are no UTF-8 are shown as escapes, and the file is still found by its bytes."""
     return path.decode("utf-8", "backslashreplace")
 
 
 def _spelt(path: str) -> bytes:
-    """As the file system spells it; a path that it cannot spell is the name of no file."""
+    """A path as the file system spells it; a path that it cannot spell is the name of no file."""
     try:
         return os.fsencode(path)
     except UnicodeEncodeError:

@@ -19,7 +19,7 @@ _TABLES = (b".csv", b".tsv", b".jsonl", b".parquet")
 
 
 class FolderSource:
-    """Every file below a folder but hidden ones; folders behind links are read once each.
+    """Source of pictures: every file below a folder but hidden ones; folders behind links are read once each.
 
     ``a/b.png`` is of generator ``a``. Its prompt is that of its row in a ``metadata.csv``, ``.jsonl`` or ``.parquet``
     of its folder or one above, else of ``b.txt``, ``b.caption``, ``b.png.txt`` or ``b.png.caption`` beside it.
@@ -29,14 +29,10 @@ class FolderSource:
         self._root, self._columns = root.resolve(), columns
 
     def listing(self) -> Iterator[ListedInput]:
-        walked = _walked(os.fsencode(self._root))
+        walked = _walk(os.fsencode(self._root))
         places = sorted(walked.places, key=lambda place: place.folder.split(b"/"))
-        pictures = [
-            os.path.join(place.folder, name)
-            for place in places
-            for name in place.files
-            if not is_caption(name) and not is_metadata(name)
-        ]
+        files = [os.path.join(place.folder, name) for place in places for name in place.files]
+        pictures = [path for path in files if not is_caption(path) and not is_metadata(os.path.basename(path))]
         metadata = Metadata(self._root, self._columns, pictures)
         for place in places:
             metadata.read(place.folder, place.files)
@@ -64,7 +60,7 @@ class FolderSource:
         elif os.path.splitext(name)[1].lower() in _TABLES:
             yield replace(listed, problem="a table, no picture: give this file to init in place of the folder")
         else:
-            yield metadata.told(captions.told(listed))
+            yield metadata.add_row(captions.add_prompt(listed))
 
 
 @dataclass(frozen=True)
@@ -82,8 +78,8 @@ class _Walked:
     """Folders that were not read, and why."""
 
 
-def _walked(root: bytes) -> _Walked:
-    """Every folder below the root once, by device and inode: real ones first, then those behind links."""
+def _walk(root: bytes) -> _Walked:
+    """Walk through every folder below the root once, by device and inode: real ones first, then those behind links."""
     walked = _Walked()
     seen: dict[tuple[int, int], bytes] = {}
     pending = [b""]
@@ -124,8 +120,7 @@ class Captions:
     """The prompt files of one folder.
 
     Args:
-        folder: its path.
-        names: of all files in it.
+        names: all files in the folder.
     """
 
     def __init__(self, folder: bytes, names: Sequence[bytes]) -> None:
@@ -139,7 +134,7 @@ class Captions:
                 exact.setdefault(key, []).append(name)
                 alike.setdefault(fold_name(decode_path(key)), []).append(name)
         self.unclaimed: set[bytes] = set()
-        """Those that no picture has the name of."""
+        """Prompt files that no picture has the name of."""
         for text in sorted(filter(is_caption, names), key=_rank):
             base = os.path.splitext(text)[0]
             # A file system that heeds neither case nor how accents are encoded has told them apart no better.
@@ -149,8 +144,8 @@ class Captions:
             if not owners:
                 self.unclaimed.add(text)
 
-    def told(self, listed: ListedInput) -> ListedInput:
-        """The picture with the prompt of the first of its prompt files that holds one."""
+    def add_prompt(self, listed: ListedInput) -> ListedInput:
+        """Add the prompt of the first of the picture's prompt files that holds one."""
         found = listed
         for name in self._of[os.path.basename(listed.locator)]:
             file = decode_path(name)
@@ -169,6 +164,6 @@ class Captions:
 
 
 def _rank(name: bytes) -> tuple[int, int, bytes]:
-    """``x.txt`` before ``x.caption`` before ``x.png.txt``."""
+    """The order of prompt files: ``x.txt`` before ``x.caption`` before ``x.png.txt``."""
     base, suffix = os.path.splitext(name)
     return len(os.path.splitext(base)[1]) > 0, _SUFFIXES.index(suffix.lower()), name

@@ -22,10 +22,10 @@ _MOST_NAME = 500
 
 @dataclass(frozen=True)
 class ListedInput:
-    """One input, before anything is known of its picture."""
+    """One input of a run, before anything is known of its picture."""
 
     name: str
-    """As a person reads it."""
+    """The input's name, as a person reads it."""
     locator: bytes = b""
     """How the source finds it again: a path as the file system spells it, or a row number."""
     prompt: str = ""
@@ -39,7 +39,7 @@ class ListedInput:
 
 
 class ImageSource(Protocol):
-    """Lists its inputs, always in the same order, and reads some of them."""
+    """A source of pictures: lists its inputs, always in the same order, and reads some of them."""
 
     def listing(self) -> Iterator[ListedInput]: ...
 
@@ -58,7 +58,7 @@ class FoundColumns:
 
 
 def find_columns(headings: Sequence[str], columns: ColumnNames) -> FoundColumns:
-    """The columns that the config names, also in other case and with blanks around them.
+    """Find the columns that the config names, also in other case and with blanks around them.
 
     A table that lacks ``image`` or ``prompt`` may have the names that image folders give them.
     """
@@ -81,7 +81,7 @@ def say_no_image_column(headings: Sequence[str], wanted: str) -> str:
 
 
 def list_row(row: Mapping[str, Any], columns: FoundColumns, listed: ListedInput, note: str = "") -> ListedInput:
-    """The input with the prompt, generator and prompt_id of its row.
+    """Make an input of a row: with the row's prompt, generator and prompt_id.
 
     Args:
         listed: name, locator, and what the row may lack.
@@ -102,12 +102,12 @@ def list_row(row: Mapping[str, Any], columns: FoundColumns, listed: ListedInput,
 
 
 def make_note(kind: str, details: str = "") -> str:
-    """One note. Its kind is the same for all images; details hold what belongs to this one."""
+    """Make one note. Its kind is the same for all images; details hold what belongs to this one."""
     return f"{kind} ({details.replace('; ', ', ')})" if details else kind
 
 
 def add_notes(listed: ListedInput, *notes: str) -> ListedInput:
-    """The input with further notes."""
+    """Add notes to an input."""
     return replace(listed, note="; ".join(filter(None, (listed.note, *notes))))
 
 
@@ -123,7 +123,7 @@ def shorten_name(name: str) -> str:
 
 
 def _text(row: Mapping[str, Any], column: str | None, what: str) -> list[str]:
-    """The text of a cell, then what is to be known of it."""
+    """The text of a cell, then notes on it."""
     held = None if column is None else row.get(column)
     if held is None or held != held:  # NaN, as pandas writes an empty cell
         return [""]

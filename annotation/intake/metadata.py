@@ -1,4 +1,4 @@
-"""``metadata.csv``, ``.jsonl`` and ``.parquet`` in a folder of pictures, as image folders of Hugging Face have them.
+"""Reads ``metadata.csv``, ``.jsonl`` and ``.parquet`` beside pictures, as image folders of Hugging Face have them.
 
 Each row names a picture, relative to the file that it stands in, and holds its prompt and perhaps more.
 """
@@ -49,7 +49,7 @@ class _Named:
 
 
 class Metadata:
-    """What the metadata files of a folder and the folders below it say.
+    """The rows of the metadata files of a folder and the folders below it.
 
     Args:
         root: the folder.
@@ -68,7 +68,7 @@ class Metadata:
         self._left_over: list[ListedInput] = []
 
     def read(self, folder: bytes, files: Sequence[bytes]) -> None:
-        """Enter the metadata file of a folder, if it has one.
+        """Read the metadata file of a folder, if it has one.
 
         Raises:
             AnnotationError: it cannot be read, or a line of it is no row.
@@ -97,8 +97,8 @@ class Metadata:
         """Why a metadata file is not read, if it is not."""
         return self._problems.get(path)
 
-    def told(self, listed: ListedInput) -> ListedInput:
-        """The picture with what its row says; a prompt file beside it counts where the row has no prompt."""
+    def add_row(self, listed: ListedInput) -> ListedInput:
+        """Add what the picture's row holds; a prompt file beside it counts where the row has no prompt."""
         named = self._named.get(listed.locator)
         if named is None:
             files = [self._files[above] for above in _above(listed.locator) if above in self._files]

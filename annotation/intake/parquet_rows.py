@@ -1,11 +1,14 @@
-"""Parquet files as tables of pictures, or of paths to them."""
+"""Reads parquet files as tables of pictures, or of paths to them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from annotation.config import ColumnNames
 from annotation.errors import AnnotationError
@@ -16,22 +19,17 @@ from qreal_tasks.files.regular import require_file
 from qreal_tasks.files.system_errors import reason_of
 from qreal_tasks.text.one_line import one_line
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 _ROWS_AT_A_TIME = 1_000
 """So few, since each may hold a text of a megabyte."""
 
 
 def read_parquet_table(path: Path, columns: ColumnNames) -> TableRows:
-    """The rows without embedded pictures; of those only their paths.
+    """Read the rows without embedded pictures; of those only their paths.
 
     Raises:
         AnnotationError: the file cannot be read, is over a limit of ``parquet_limits``, or the column of pictures holds
             neither pictures nor paths.
     """
-    import pyarrow as pa
-
     schema = read_parquet_schema(path)
     found = find_columns(schema.names, columns)
     wanted = [name for name in (found.prompt, found.generator, found.prompt_id) if name]
@@ -50,7 +48,7 @@ def read_parquet_table(path: Path, columns: ColumnNames) -> TableRows:
 
 
 def read_class_names(schema: pa.Schema) -> Mapping[str, Sequence[str]]:
-    """The classes of columns that the datasets library has written as ``ClassLabel``: they hold numbers."""
+    """Read the classes of columns that the datasets library has written as ``ClassLabel``: they hold numbers."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         return {name: list(one["names"]) for name, one in features.items() if one.get("_type") == "ClassLabel"}
@@ -74,8 +72,6 @@ def embeds_pictures(path: Path, column: str) -> bool:
     Raises:
         AnnotationError: it holds neither.
     """
-    import pyarrow as pa
-
     kind = read_parquet_schema(path).field(column).type
     if pa.types.is_struct(kind):
         fields = _fields(kind)
@@ -94,14 +90,11 @@ def embeds_pictures(path: Path, column: str) -> bool:
 
 
 def read_parquet_schema(path: Path) -> pa.Schema:
-    """The columns of a file.
+    """Read the columns of a file.
 
     Raises:
         AnnotationError: it cannot be read.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         return pq.read_schema(require_file(path))
     except (OSError, pa.ArrowException) as error:
@@ -109,9 +102,6 @@ def read_parquet_schema(path: Path) -> pa.Schema:
 
 
 def _read(path: Path, wanted: list[str]) -> Iterator[Row]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         with pq.ParquetFile(require_file(path)) as file:
             for batch in file.iter_batches(_ROWS_AT_A_TIME, columns=wanted):
@@ -121,21 +111,13 @@ def _read(path: Path, wanted: list[str]) -> Iterator[Row]:
 
 
 def _fields(kind: pa.DataType) -> dict[str, Any]:
-    import pyarrow as pa
-
     return {field.name: field.type for field in kind} if pa.types.is_struct(kind) else {}
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    return any(is_kind(kind) for is_kind in (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_null))
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_null(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    types = pa.types
-    return any(
-        is_kind(kind) for is_kind in (types.is_string, types.is_large_string, types.is_string_view, types.is_null)
-    )
+    t = pa.types
+    return bool(t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind) or t.is_null(kind))

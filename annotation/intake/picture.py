@@ -1,4 +1,4 @@
-"""Whether a file is one picture that can be annotated, and how it is shown to models.
+"""Checks that a file is one picture that can be annotated, and makes it fit to be stored.
 
 The bytes of an accepted file are kept as they are: what is compressed again is another picture to judge. Where not
 every reader shows the same pixels, or any (EXIF orientation, AVIF, JPEG 2000), these are stored without loss, as PNG.

@@ -36,7 +36,7 @@ _MANIFEST = pa.schema(
 
 
 def prepare_run(images: str, path: Path, config: AnnotationConfig) -> RunFolder:
-    """The run folder with config and listing; an unfinished one of the same inputs is taken up again.
+    """Make the run folder with config and listing; an unfinished one of the same inputs is taken up again.
 
     Raises:
         AnnotationError: the inputs cannot be listed, or the folder holds something else.
@@ -69,7 +69,7 @@ def prepare_run(images: str, path: Path, config: AnnotationConfig) -> RunFolder:
 
 
 def check_inputs(run: RunFolder, shard: int) -> list[dict[str, Any]]:
-    """A row for every input of the shard, accepted or rejected."""
+    """Check every input of a shard; a row for each, accepted or rejected."""
     inputs = run.inputs(shard)
     source = open_source(run.images, run.config.intake)
     # Runs that were begun by earlier versions have neither problems nor notes in their listing.
@@ -80,11 +80,11 @@ def check_inputs(run: RunFolder, shard: int) -> list[dict[str, Any]]:
 
 
 def write_manifest(run: RunFolder) -> None:
-    """Look for duplicates over all shards and write what became of every input, a row group a shard.
+    """Find duplicates over all shards and write what became of every input, a row group a shard.
 
     Of images with equal pixels the first one with a prompt is annotated, or the first one where none has a prompt.
     """
-    kept = _kept(run)
+    kept = _find_kept(run)
 
     def groups() -> Iterator[pa.Table]:
         columns = [name for name in INTAKE.names if name != "content"]
@@ -110,8 +110,8 @@ class _Kept:
     has_prompt: bool
 
 
-def _kept(run: RunFolder) -> dict[str, _Kept]:
-    """By digest of the pixels."""
+def _find_kept(run: RunFolder) -> dict[str, _Kept]:
+    """Find the image that is annotated of those with equal pixels, by the digest of the pixels."""
     kept: dict[str, _Kept] = {}
     for shard in run.shard_numbers:
         for place, row in enumerate(run.read("intake", shard, ["name", "state", "pixels_sha256", "prompt"])):
@@ -140,14 +140,15 @@ def _row(listed: dict[str, Any], raw: bytes | AnnotationError, config: Annotatio
 
 
 def _prompt_id(prompt: str, image_id: str) -> str:
-    """Of the words alone. Images without a prompt do not share one: a split by prompt must not tie them together."""
+    """An id of the words alone. Images without a prompt do not share one: a split by prompt must not tie them
+    together."""
     words = normalised_prompt(prompt)
     return hashlib.sha256(words.encode()).hexdigest()[:16] if words else f"none-{image_id}"
 
 
 def open_source(images: str, settings: IntakeSettings) -> ImageSource:
-    """The folder, table (.csv, .tsv, .jsonl, .json, .parquet) or hub set (``org/name``, ``org/name@revision``) of that
-    name.
+    """Open the folder, table (.csv, .tsv, .jsonl, .json, .parquet) or hub set (``org/name``, ``org/name@revision``) of
+    that name.
 
     Raises:
         AnnotationError: there is none.

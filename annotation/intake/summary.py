@@ -1,4 +1,4 @@
-"""What ``init`` says at its end: what became of the inputs, what they lack, and what had to be guessed."""
+"""The end of ``qreal annotate init``: what became of the inputs, what they lack, and what had to be guessed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COLUMNS = ("name", "state", "reason", "note", "prompt", "generator")
 
 
 class IntakeSummary:
-    """The inputs of a run, counted.
+    """Counts of the inputs of a run.
 
     Raises:
         AnnotationError: the manifest is missing or damaged.
@@ -42,14 +42,14 @@ class IntakeSummary:
     def accepted(self) -> int:
         return len(self._accepted)
 
-    def named(self) -> Iterator[str]:
+    def list_rejected(self) -> Iterator[str]:
         """A line for each of the first inputs that are not annotated, and why."""
         for row in self._others[:_MOST_NAMED]:
             yield f"{row['state']}: {one_line(row['name'], 120)}: {one_line(row['reason'], 500)}"
         if len(self._others) > _MOST_NAMED:
             yield f"… and {len(self._others) - _MOST_NAMED} more; {self._manifest} has them all"
 
-    def counted(self) -> Iterator[str]:
+    def list_counts(self) -> Iterator[str]:
         """How many inputs, what was rejected why, what is missing, and notes."""
         states = Counter("accepted" if row["state"] == State.DONE else row["state"] for row in self._rows)
         yield f"{format_count(self.inputs, 'inputs')}: " + ", ".join(
@@ -76,7 +76,7 @@ class IntakeSummary:
 
 
 def reason_kind(reason: str) -> str:
-    """What many reasons have in common: what stands before the details.
+    """The kind of a reason, which many reasons share: what stands before the details.
 
     >>> reason_kind("no such file: looked for /pictures/1.png"), reason_kind("the file is empty (0 bytes)")
     ('no such file', 'the file is empty')

@@ -25,7 +25,8 @@ TABLES = (*TEXT_TABLES, ".parquet")
 
 
 class TableSource:
-    """Rows with a path (relative to the table) or, in parquet, the encoded picture; prompt, generator, prompt_id."""
+    """Source of pictures: rows with a path (relative to the table) or, in parquet, the encoded picture; prompt,
+    generator, prompt_id."""
 
     def __init__(self, path: Path, columns: ColumnNames) -> None:
         self._path, self._columns = path.resolve(), columns
@@ -72,7 +73,7 @@ class TableSource:
 
 
 class HubSource:
-    """A split of a dataset on the hub, or in its cache."""
+    """Source of pictures: a split of a dataset on the hub, or in its cache."""
 
     def __init__(self, name: str, settings: IntakeSettings) -> None:
         from datasets import Image, load_dataset

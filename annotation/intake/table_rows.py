@@ -1,4 +1,4 @@
-"""The rows of tables, as spreadsheets and programs write them: .csv, .tsv, .jsonl and .json."""
+"""Reads tables as spreadsheets and programs write them: .csv, .tsv, .jsonl and .json."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Row = Mapping[str, Any]
 _SEPARATORS = {".csv": ",;\t|", ".tsv": "\t,;|"}
 TEXT_TABLES = (*_SEPARATORS, ".jsonl", ".json")
 MOST_BYTES = 2**28
-"""Of a table that is a text file."""
+"""Bytes of a table that is a text file, at most."""
 MOST_ROWS = 1_000_000
-"""Of one such table."""
-_SAID_SEPARATOR = re.compile(r'"?sep=(.)', re.IGNORECASE)
+"""Rows of one such table, at most."""
+_STATED_SEPARATOR = re.compile(r'"?sep=(.)', re.IGNORECASE)
 """In the first line: how Excel is told."""
 
 
@@ -40,7 +40,7 @@ class TableRows:
 
 
 def read_text_table(path: Path, columns: ColumnNames) -> TableRows:
-    """The rows of a table that is a text file, in any encoding that ``decode_text`` knows.
+    """Read the rows of a table that is a text file, in any encoding that ``decode_text`` knows.
 
     Args:
         columns: what is looked for; tells with which character the cells of a .csv or .tsv are separated.
@@ -75,7 +75,7 @@ def _check_named_once(headings: Sequence[str], path: Path, columns: ColumnNames)
 
 
 def _separated(text: str, path: Path, columns: ColumnNames) -> tuple[Sequence[str], Iterator[Row]]:
-    stated = _SAID_SEPARATOR.match(text)
+    stated = _STATED_SEPARATOR.match(text)
     if stated:
         text = "\n" + text.partition("\n")[2]  # a blank line, so that lines keep their numbers
     tried = {one: _first_cells(text, one, path) for one in (stated[1] if stated else _SEPARATORS[path.suffix.lower()])}
@@ -132,7 +132,7 @@ def _objects(text: str, path: Path) -> Iterator[Row]:
         try:
             found = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise AnnotationError(f"{path}: {_of_json(error)}; {expected}") from error
+            raise AnnotationError(f"{path}: {_json_reason(error)}; {expected}") from error
         rows: Iterable[tuple[str, Any]] = ((f"item {number}", row) for number, row in enumerate(found))
     else:
         rows = _json_lines(text, path, expected)
@@ -149,8 +149,8 @@ def _json_lines(text: str, path: Path, expected: str) -> Iterator[tuple[str, Any
             try:
                 yield f"line {number}", json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise AnnotationError(f"{path}, line {number}: {_of_json(error)}; {expected}") from error
+                raise AnnotationError(f"{path}, line {number}: {_json_reason(error)}; {expected}") from error
 
 
-def _of_json(error: ValueError | RecursionError) -> str:
+def _json_reason(error: ValueError | RecursionError) -> str:
     return "its values lie too deep in one another" if isinstance(error, RecursionError) else str(error)

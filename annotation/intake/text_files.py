@@ -1,4 +1,4 @@
-"""Text files as people save them: the encoding is found out, and what had to be guessed or taken out is said."""
+"""Decodes text files as people save them, and notes what had to be guessed or taken out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WINDOWS_1252 = "read as Windows-1252"
 LONGEST_PROMPT = 20_000
 """Characters; so of every other text about a picture."""
 MOST_PROMPT_BYTES = 2**20
-"""Of a file with one, settings that generators save below it included."""
+"""Bytes of a file with a prompt at most, settings that generators save below it included."""
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -33,7 +33,7 @@ _FEW_CONTROLS = 0.25
 
 @dataclass(frozen=True)
 class DecodedText:
-    """A text and what is to be known of it."""
+    """A decoded text, with notes on it."""
 
     text: str
     note: str = ""
@@ -41,7 +41,7 @@ class DecodedText:
 
 
 def decode_text(raw: bytes) -> DecodedText:
-    """The text of a file in UTF-8, UTF-16 or UTF-32; what is none of these is read as Windows-1252, with a note.
+    """Decode a file in UTF-8, UTF-16 or UTF-32; what is none of these is read as Windows-1252, with a note.
 
     A byte order mark decides. Without one, a text with NUL bytes is UTF-16 where they leave no other reading.
 
@@ -60,8 +60,8 @@ def decode_text(raw: bytes) -> DecodedText:
 
 
 def tidy_prompt(text: str) -> DecodedText:
-    """A prompt without blanks and byte order marks around it, control characters, and the negative prompt and settings
-    that generators save below it; what is lost is noted.
+    """Tidy a prompt: without blanks and byte order marks around it, control characters, and the negative prompt and
+    settings that generators save below it; what is lost is noted.
 
     Raises:
         AnnotationError: it has more than ``LONGEST_PROMPT`` characters.

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from annotation.run.schemas import Row
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension
 from qreal_tasks.boxes import iou_matrix
 from qreal_tasks.mini import MINI_FOLDER
 from qreal_tasks.mini.prompts import PEOPLE
 from qreal_tasks.mini.read import pixels_of, read_rows
 
-Row = dict[str, Any]
 Box = tuple[float, float, float, float]
 
 SCENES = 12

@@ -24,7 +24,7 @@ from annotation.intake.inputs import (
     shorten_name,
 )
 from annotation.intake.parquet_rows import embeds_pictures, read_parquet_table
-from annotation.intake.table_rows import Row, TableRows, read_text_table
+from annotation.intake.table_rows import TableRow, TableRows, read_text_table
 from qreal_tasks.text.one_line import one_line
 
 _NAMES = (b"metadata.jsonl", b"metadata.csv", b"metadata.parquet")
@@ -42,7 +42,7 @@ def is_metadata(name: bytes) -> bool:
 class _Named:
     """The row that names a picture."""
 
-    row: Row
+    row: TableRow
     columns: FoundColumns
     note: str
     file: str

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from annotation.config import ColumnNames
 from annotation.errors import AnnotationError
 from annotation.intake.inputs import find_columns
-from annotation.intake.table_rows import Row, TableRows
+from annotation.intake.table_rows import TableRow, TableRows
 from qreal_tasks.files.parquet_limits import check_parquet
 from qreal_tasks.files.regular import require_file
 from qreal_tasks.files.system_errors import reason_of
@@ -56,7 +56,7 @@ def read_class_names(schema: pa.Schema) -> Mapping[str, Sequence[str]]:
         return {}
 
 
-def name_classes(row: Row, classes: Mapping[str, Sequence[str]]) -> Row:
+def name_classes(row: TableRow, classes: Mapping[str, Sequence[str]]) -> TableRow:
     """The row with the names of classes in the place of their numbers."""
     named = {
         name: names[held]
@@ -101,7 +101,7 @@ def read_parquet_schema(path: Path) -> pa.Schema:
         raise AnnotationError(f"{path} cannot be read: {reason_of(error)}") from error
 
 
-def _read(path: Path, wanted: list[str]) -> Iterator[Row]:
+def _read(path: Path, wanted: list[str]) -> Iterator[TableRow]:
     try:
         with pq.ParquetFile(require_file(path)) as file:
             for batch in file.iter_batches(_ROWS_AT_A_TIME, columns=wanted):

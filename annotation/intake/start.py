@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -22,7 +21,7 @@ from annotation.intake.picture import check_input
 from annotation.intake.table import TABLES, HubSource, TableSource
 from annotation.run import shards
 from annotation.run.folder import LOCK, RunFolder, lock_run, write_listing
-from annotation.run.schemas import INTAKE, State
+from annotation.run.schemas import INTAKE, Row, State
 from qreal_tasks.files.atomic import beside_of, write_whole
 from qreal_tasks.text.prompts import normalised_prompt
 
@@ -68,7 +67,7 @@ def prepare_run(images: str, path: Path, config: AnnotationConfig) -> RunFolder:
     return RunFolder(path)
 
 
-def check_inputs(run: RunFolder, shard: int) -> list[dict[str, Any]]:
+def check_inputs(run: RunFolder, shard: int) -> list[Row]:
     """Check every input of a shard; a row for each, accepted or rejected."""
     inputs = run.inputs(shard)
     source = open_source(run.images, run.config.intake)
@@ -124,9 +123,9 @@ def _find_kept(run: RunFolder) -> dict[str, _Kept]:
     return kept
 
 
-def _row(listed: dict[str, Any], raw: bytes | AnnotationError, config: AnnotationConfig) -> dict[str, Any]:
+def _row(listed: Row, raw: bytes | AnnotationError, config: AnnotationConfig) -> Row:
     note = listed.get("note") or ""
-    row: dict[str, Any] = dict.fromkeys(INTAKE.names)
+    row: Row = dict.fromkeys(INTAKE.names)
     row |= {"name": listed["name"], "prompt": listed["prompt"], "generator": listed["generator"], "note": note}
     try:
         if isinstance(raw, AnnotationError):

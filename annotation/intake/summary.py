@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 from annotation.intake.inputs import UNKNOWN_GENERATOR
 from annotation.run import shards
 from annotation.run.folder import RunFolder
 from annotation.run.items import format_count
-from annotation.run.schemas import State
+from annotation.run.schemas import Row, State
 from qreal_tasks.text.one_line import one_line
 from qreal_tasks.text.prompts import normalised_prompt
 
@@ -30,7 +29,7 @@ class IntakeSummary:
 
     def __init__(self, run: RunFolder) -> None:
         self._manifest = run.manifest_path
-        self._rows: list[dict[str, Any]] = shards.read_table(self._manifest, list(_COLUMNS)).to_pylist()
+        self._rows: list[Row] = shards.read_table(self._manifest, list(_COLUMNS)).to_pylist()
         self._accepted = [row for row in self._rows if row["state"] == State.DONE]
         self._others = [row for row in self._rows if row["state"] != State.DONE]
 

@@ -18,7 +18,7 @@ from annotation.intake.files import require_content
 from annotation.intake.inputs import find_columns
 from annotation.intake.text_files import decode_text
 
-Row = Mapping[str, Any]
+TableRow = Mapping[str, Any]
 _SEPARATORS = {".csv": ",;\t|", ".tsv": "\t,;|"}
 TEXT_TABLES = (*_SEPARATORS, ".jsonl", ".json")
 MOST_BYTES = 2**28
@@ -34,7 +34,7 @@ class TableRows:
     """A table's content."""
 
     headings: Sequence[str]
-    rows: Iterable[Row]
+    rows: Iterable[TableRow]
     note: str = ""
     """How the file was read, where that had to be guessed."""
 
@@ -61,7 +61,7 @@ def read_text_table(path: Path, columns: ColumnNames) -> TableRows:
     return TableRows(list(dict.fromkeys(key for row in objects for key in row)), objects, decoded.note)
 
 
-def _counted(rows: Iterable[Row], path: Path) -> Iterator[Row]:
+def _counted(rows: Iterable[TableRow], path: Path) -> Iterator[TableRow]:
     for number, row in enumerate(rows, start=1):
         if number > MOST_ROWS:
             raise AnnotationError(f"{path}: more than {MOST_ROWS:,} rows; make several tables, and a run of each")
@@ -74,7 +74,7 @@ def _check_named_once(headings: Sequence[str], path: Path, columns: ColumnNames)
             raise AnnotationError(f"{path}: {count} columns are called {heading!r}, expected one; rename the others")
 
 
-def _separated(text: str, path: Path, columns: ColumnNames) -> tuple[Sequence[str], Iterator[Row]]:
+def _separated(text: str, path: Path, columns: ColumnNames) -> tuple[Sequence[str], Iterator[TableRow]]:
     stated = _STATED_SEPARATOR.match(text)
     if stated:
         text = "\n" + text.partition("\n")[2]  # a blank line, so that lines keep their numbers
@@ -83,7 +83,7 @@ def _separated(text: str, path: Path, columns: ColumnNames) -> tuple[Sequence[st
     separator = fitting[0] if fitting else max(tried, key=lambda one: len(tried[one]))
     headings = tried[separator]
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[TableRow]:
         lines = _cells(text, separator, path)
         next(lines, None)
         for number, cells in lines:
@@ -125,7 +125,7 @@ def _no_row(path: Path, line: int, error: csv.Error) -> AnnotationError:
     return AnnotationError(f"{path}, line {line}: {reason}")
 
 
-def _objects(text: str, path: Path) -> Iterator[Row]:
+def _objects(text: str, path: Path) -> Iterator[TableRow]:
     """JSON lines, or one list of objects."""
     expected = "expected a JSON object a line, or one list of objects"
     if text.lstrip().startswith("["):

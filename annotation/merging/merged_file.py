@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -18,7 +17,7 @@ from annotation.merging.merge import Conclusion, MergedEntity, find_unexplained_
 from annotation.merging.votes import Vote
 from annotation.run import shards
 from annotation.run.folder import RunFolder
-from annotation.run.schemas import BOX_TYPE, DESCRIPTIONS, PARTS_TYPE, text_columns
+from annotation.run.schemas import BOX_TYPE, DESCRIPTIONS, PARTS_TYPE, Row, text_columns
 from qreal_tasks.benchmark import QUESTION_NAMES, Dimension
 
 _FORM = 3
@@ -56,8 +55,6 @@ MERGED = pa.schema(
     ]
 )
 """A row a drafted entity. What is not settled is null; the votes are those on the draft as it is."""
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from annotation.run.folder import AcceptedImage, RunFolder
 from annotation.run.gallery import decode_stored
-from annotation.run.schemas import State
+from annotation.run.schemas import Row, State
 from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, Dimension, is_flawed
 from qreal_tasks.pages.environment import page_environment, write_page
 from qreal_tasks.pages.pictures import data_address
@@ -22,7 +21,6 @@ _SIDE_PX = 640
 _QUALITY = 82
 _ON_ENTITIES = ("quality", "judgment", "parts", "merge")
 _SAID = ("reason", "notes")
-Row = dict[str, Any]
 
 
 def write_preview(run: RunFolder, path: Path, images: int) -> int:

@@ -13,7 +13,7 @@ from datasets import Features, List, Value
 from annotation.llm.calls import CallRecord
 from annotation.merging.merged_file import MERGED
 from annotation.publish.merged_run import FINAL, MergedRun
-from annotation.run.schemas import DRAFTS
+from annotation.run.schemas import DRAFTS, Row
 from qreal_tasks.benchmark import BODY_PARTS
 from qreal_tasks.text.redaction import without_private
 
@@ -33,7 +33,6 @@ _SAID = ("reason", "notes")
 """What servers and programs said of a draft."""
 _CALL_KEYS = ("judgment_call_key", "parts_call_key", "merge_call_key")
 _VOTE = MERGED.field("votes").type.value_type
-Row = dict[str, Any]
 
 
 def _feature(name: str) -> Any:

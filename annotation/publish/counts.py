@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
+from annotation.run.schemas import Row
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, Dimension, is_flawed
 
 ANNOTATED_FIELDS = 8
@@ -17,7 +17,6 @@ _STAGES = {
     "Body parts of portraits": "parts",
     "Body parts merged": "merge",
 }
-Row = dict[str, Any]
 
 
 @dataclass

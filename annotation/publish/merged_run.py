@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -15,10 +14,9 @@ from annotation.merging.merge import Conclusion
 from annotation.merging.merged_file import count_states, read_merged
 from annotation.publish.split import ImageFacts
 from annotation.run.folder import RunFolder
-from annotation.run.schemas import DESCRIPTIONS
+from annotation.run.schemas import DESCRIPTIONS, Row
 from qreal_tasks.benchmark import QUESTION_NAMES
 
-Row = dict[str, Any]
 FINAL = ("label", "bbox", *QUESTION_NAMES, *DESCRIPTIONS, "parts")
 """Columns that people decide."""
 _NAMED = 5

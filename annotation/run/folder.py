@@ -17,7 +17,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -25,7 +24,7 @@ from annotation.config import load_annotation_config
 from annotation.errors import AnnotationError, annotate_command
 from annotation.run import shards
 from annotation.run.chain import AFTER, settings_of
-from annotation.run.schemas import LISTING, SCHEMAS, State
+from annotation.run.schemas import LISTING, SCHEMAS, Row, State
 from qreal_tasks.files.locks import locked
 
 LOCK = ".lock"
@@ -35,7 +34,7 @@ _FORM = 1
 
 @dataclass(frozen=True)
 class AcceptedImage:
-    """An accepted image of a shard, with what is known of it."""
+    """An image that intake has accepted, with what is known of it."""
 
     image_id: str
     content: bytes
@@ -57,7 +56,7 @@ def lock_run(path: Path) -> AbstractContextManager[None]:
 
 
 class RunFolder:
-    """The run at ``path``; make one with ``annotation.intake.start``.
+    """The run in the folder ``path``; ``annotation.intake.start`` makes one.
 
     Raises:
         AnnotationError: it is no run, or its config is not as expected.
@@ -98,16 +97,16 @@ class RunFolder:
 
     @property
     def images(self) -> str:
-        """What ``init`` was given."""
+        """The inputs as ``qreal annotate init`` was given them."""
         return self._listed["images"]
 
     @cached_property
     def shard_numbers(self) -> range:
         return range(shards.count_groups(self.listing_path))
 
-    def inputs(self, shard: int) -> list[dict[str, Any]]:
-        """The listing's rows of a shard."""
-        rows: list[dict[str, Any]] = shards.read_group(self.listing_path, shard).to_pylist()
+    def inputs(self, shard: int) -> list[Row]:
+        """Read the listing's rows of a shard."""
+        rows: list[Row] = shards.read_group(self.listing_path, shard).to_pylist()
         return rows
 
     def recipe(self, stage: str) -> str:
@@ -132,17 +131,17 @@ class RunFolder:
         """The shards that are missing or out of date."""
         return [shard for shard in among if not self.is_done(stage, shard)]
 
-    def read(self, stage: str, shard: int, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """The rows of a shard."""
-        rows: list[dict[str, Any]] = shards.read_table(self.shard_path(stage, shard), columns).to_pylist()
+    def read(self, stage: str, shard: int, columns: Sequence[str] | None = None) -> list[Row]:
+        """Read the rows of a shard."""
+        rows: list[Row] = shards.read_table(self.shard_path(stage, shard), columns).to_pylist()
         return rows
 
-    def write(self, stage: str, shard: int, rows: Sequence[dict[str, Any]]) -> None:
+    def write(self, stage: str, shard: int, rows: Sequence[Row]) -> None:
         """Put the rows of a shard in place, in one step."""
         shards.write_rows(self.shard_path(stage, shard), rows, SCHEMAS[stage], self.recipe(stage))
 
     def pictures(self, shard: int) -> list[AcceptedImage]:
-        """The images of a shard that are annotated: accepted, and no duplicate of an earlier one.
+        """Read the images of a shard that are annotated: accepted, and no duplicate of an earlier one.
 
         Raises:
             AnnotationError: intake is not finished, so duplicates are not known.
@@ -158,8 +157,8 @@ class RunFolder:
         ]
 
 
-def write_listing(path: Path, images: str, rows: Sequence[dict[str, Any]], images_per_shard: int) -> None:
-    """The inputs, a row group a shard: no program reads more of them than it works on."""
+def write_listing(path: Path, images: str, rows: Sequence[Row], images_per_shard: int) -> None:
+    """Write the inputs, a row group a shard: no program reads more of them than it works on."""
     digest = hashlib.sha256()
     for row in rows:
         digest.update(repr(sorted(row.items())).encode())

@@ -17,7 +17,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 """Formats of stored pictures: read by every Pillow and by browsers, or at least (TIFF) by every Pillow."""
 
 _DECODED = 8
-"""Of one shard at a time: questions about one image come together."""
+"""How many pictures are kept decoded: questions about one image come together."""
 
 
 class Gallery:
@@ -29,7 +29,7 @@ class Gallery:
         self._lock = threading.Lock()
 
     def whole(self, image_id: str) -> Image.Image:
-        """8-bit RGB. Not to be changed: others see the same picture."""
+        """The whole image in 8-bit RGB. Not to be changed: others see the same picture."""
         with self._lock:
             found = self._decoded.get(image_id)
             if found is None:
@@ -40,7 +40,7 @@ class Gallery:
             return found
 
     def crop(self, image_id: str, box_px: Sequence[float]) -> Image.Image:
-        """The whole pixels that the box touches."""
+        """The part of the image in the box: all pixels that it touches."""
         whole = self.whole(image_id)
         return whole.crop(pixel_box(box_px, *whole.size))
 
@@ -71,7 +71,7 @@ def pixel_box(box_px: Sequence[float], width: int, height: int) -> tuple[int, in
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """8-bit RGB: what every model is shown, and what crops are cut from. Transparent places are white.
+    """Convert to 8-bit RGB: what every model is shown, and crops are cut from. Transparent places become white.
 
     Raises:
         ValueError: a mode with no defined range of values.
@@ -85,6 +85,6 @@ def on_white(image: Image.Image) -> Image.Image:
 
 
 def decode_stored(content: bytes) -> Image.Image:
-    """The picture of an intake shard as models are shown it."""
+    """Decode the picture of an intake shard as models are shown it."""
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
         return on_white(image)

@@ -1,4 +1,4 @@
-"""Why items did not come through: counted by kind, with one example each of what came instead."""
+"""Reasons why items did not come through: counted by kind, with one example each of what came instead."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _PLACE = re.compile(r"(:| at) line \d+ column \d+( \(char \d+\))?")
 
 
 def describe_failure(kind: str, answer: str) -> str:
-    """A reason of few words, with what came this time. Places in the text go: all items of a kind have one reason.
-    What is private in it goes too: reasons are stored, shown and published.
+    """Describe a failure in few words, with what came this time. Places in the text go: all items of a kind have one
+    reason. What is private in it goes too: reasons are stored, shown and published.
 
     Args:
         answer: what came; may be empty.
@@ -29,7 +29,7 @@ def describe_failure(kind: str, answer: str) -> str:
 
 @dataclass(frozen=True)
 class FailureReason:
-    """So many items ended for one reason."""
+    """How many items ended for one reason."""
 
     count: int
     state: str
@@ -38,7 +38,7 @@ class FailureReason:
     """What came once; may be empty."""
 
     def __str__(self) -> str:
-        """As it follows the count."""
+        """The reason as it follows the count."""
         kind = f": {self.kind}" if self.kind else ""
         return f"{self.state}{kind}" + (f", for example «{self.example}»" if self.example else "")
 
@@ -54,7 +54,7 @@ class FailureReasons:
         """Count one item, with the columns ``state`` and ``reason`` of its row.
 
         Args:
-            example: the example, where the reason holds none.
+            example: what came, where the reason holds no example.
         """
         if state in (State.DONE, State.SKIPPED):
             return
@@ -75,7 +75,7 @@ class FailureReasons:
         return sum(count for (state, _), count in self._counts.items() if state in states)
 
     def most_common(self, most: int | None = None) -> list[FailureReason]:
-        """The commonest reasons first."""
+        """List the reasons, the commonest first."""
         return [
             FailureReason(count, state, kind, self._examples.get((state, kind), ""))
             for (state, kind), count in self._counts.most_common(most)

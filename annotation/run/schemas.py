@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 import pyarrow as pa
 
@@ -34,6 +35,7 @@ class State(StrEnum):
     """An earlier stage left nothing to do, or the config asks for nothing."""
 
 
+Row = dict[str, Any]
 _Columns = list[tuple[str, pa.DataType]]
 _TEXT, _INT, _FLOAT, _BOOL = pa.string(), pa.int32(), pa.float32(), pa.bool_()
 BOX_TYPE = pa.list_(_FLOAT, 4)

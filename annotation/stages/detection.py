@@ -7,17 +7,15 @@ them are numbered, in the order of the names, before any is dropped.
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from annotation.config import DetectionSettings
 from annotation.run.folder import RunFolder
 from annotation.run.gallery import Gallery
-from annotation.run.schemas import State
+from annotation.run.schemas import Row, State
 
 if TYPE_CHECKING:
     from annotation.local_models.detector import DetectionResult, Detector
-
-Row = dict[str, Any]
 
 
 def detect_entities(run: RunFolder, shard: int) -> list[Row]:

@@ -5,11 +5,9 @@ This is what people verify: both drafts of a description, the score, the sources
 
 from __future__ import annotations
 
-from typing import Any
-
 from annotation.run.folder import AcceptedImage, RunFolder
 from annotation.run.portrait_list import load_portrait_ids
-from annotation.run.schemas import DESCRIPTIONS, DRAFTS, State
+from annotation.run.schemas import DESCRIPTIONS, DRAFTS, Row, State
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES
 
 _SOURCE = ("model", "system_fingerprint", "prompt_version", "call_key")
@@ -18,7 +16,6 @@ _LATER = ("quality", "judgment", "parts", "merge")
 """Stages after detection, whose rows are about entities."""
 _QUALITY = ("quality_score", "quality_model", "quality_fingerprint", "quality_prompt")
 _LOST = (State.REFUSED, State.FILTERED, State.FAILED)
-Row = dict[str, Any]
 
 
 def assemble_drafts(run: RunFolder, shard: int) -> list[Row]:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import pyarrow as pa
 
 from annotation.run import shards
 from annotation.run.folder import AcceptedImage, RunFolder
 from annotation.run.gallery import Gallery
-from annotation.run.schemas import DESCRIPTIONS, State
+from annotation.run.schemas import DESCRIPTIONS, Row, State
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, Dimension, is_flawed
 from qreal_tasks.dataset.source import FEATURES
 
 _SHARED = ("entity_id", "image_id", "label", "bbox", "generator", "prompt_id", "is_portrait", "quality_score")
-Row = dict[str, Any]
 
 
 def write_imageqa(run: RunFolder, shard: int) -> None:

@@ -33,11 +33,11 @@ class ColumnNames(Settings):
 
 
 class IntakeSettings(Settings):
-    """Which files are taken."""
+    """Which files intake takes."""
 
     columns: ColumnNames = ColumnNames()
     split: str = "train"
-    """Of a hub set."""
+    """Which split of a hub set is taken."""
     min_side_px: int = Field(default=32, ge=1)
     max_pixels: int = Field(default=50_000_000, ge=1, le=178_956_970)
     """Width times height. The upper bound is where Pillow takes a file for an attack."""
@@ -81,6 +81,8 @@ class View(Settings):
 
 
 class PictureSettings(Settings):
+    """How crops and whole images are shown to the language model."""
+
     crop: View = View(format="png", max_side_px=1024, detail="high")
     """An entity; lossless, since its texture is what is judged."""
     whole: View = View(format="jpeg", max_side_px=1024, detail="low")
@@ -91,7 +93,7 @@ class EntitySettings(Settings):
     prompt: str = "entities"
     """Name of a packaged prompt, or the path of a YAML file like one; so in every stage."""
     max_entities: int = Field(default=20, ge=1)
-    """Of one image; more are recorded as left out."""
+    """Entities of one image at most; more are recorded as left out."""
     view: Literal["whole", "crop"] = "crop"
     """Which of the two views shows the image."""
     max_tokens: int = Field(default=1000, ge=1)
@@ -119,7 +121,7 @@ class DetectionSettings(Settings):
 class QualitySettings(Settings):
     scorer: Literal["q-eval-score", "api", "none"] = "none"
     model: str = "AGI-Eval-Official/Q-Eval-Score"
-    """Of q-eval-score: hub id or folder."""
+    """The model of q-eval-score: hub id or folder."""
     revision: str | None = None
     prompt: str = "quality"
     batch_size: int = Field(default=8, ge=1)
@@ -156,7 +158,7 @@ class PortraitSettings(Settings):
     max_tokens: int = Field(default=1000, ge=1)
 
     def names(self) -> tuple[str, ...] | None:
-        """What the list holds, each name once; None without a list.
+        """Read the names in the list, each once; None without a list.
 
         Raises:
             AnnotationError: it cannot be read, or names nothing.
@@ -192,7 +194,7 @@ class ExpectedCounts(Settings):
 
 
 class AnnotationConfig(Settings):
-    """All of it."""
+    """The whole config of a run."""
 
     images_per_shard: int = Field(default=64, ge=1, le=10_000)
     """Inputs of one shard: what is redone at most after a crash, and what one task of a cluster takes."""
@@ -246,7 +248,7 @@ def load_annotation_config(path: Path) -> AnnotationConfig:
 
 
 def dump_config(config: AnnotationConfig) -> str:
-    """As YAML that ``load_annotation_config`` reads back."""
+    """Write a config as YAML that ``load_annotation_config`` reads back."""
     content = config.model_dump(mode="json")
     prices: Prices | None = config.language_model.prices
     content["language_model"]["prices"] = prices and {k: v for k, v in vars(prices).items() if v is not None}

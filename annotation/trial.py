@@ -1,4 +1,4 @@
-"""Stops a stage of which nothing comes, before it has been paid for to its end.
+"""Stops a stage from which nothing usable comes, before it has been paid for to its end.
 
 When it stops:
 
@@ -35,16 +35,16 @@ from qreal_tasks.llm.errors.retry import StoppedRun
 FEW = 4
 """Answers at the beginning of a stage of which one should have been usable."""
 FEW_NAMES = 16
-"""As ``FEW``, for what the detector looks for: all that one image was said to hold may be too small to be found."""
+"""The same for names that the detector looks for: all that one image was said to hold may be too small to be found."""
 IN_A_ROW = 32
-"""As many requests as are under way at a time by default."""
+"""Items in a row, as many as requests are under way at a time by default."""
 _NEEDED = ("entities", "detection", "judgment")
 _WATCHED = (*_NEEDED, "quality", "parts", "merge")
 Rows = Sequence[Mapping[str, Any]]
 
 
 class Trial:
-    """What has come of a stage so far; of one event loop.
+    """Watches what comes of a stage, within one event loop.
 
     Args:
         done: the shards among those wanted that were there before.
@@ -74,13 +74,13 @@ class Trial:
                 self._stop()
 
     def shard_over(self) -> None:
-        """All items of a shard were counted."""
+        """End a shard, all items of which were counted."""
         few = FEW_NAMES if self._stage == "detection" else FEW
         if not self.proved.is_set() and self._in_a_row.total >= few:
             self._stop()
 
     def wrote(self, shard: int) -> None:
-        """A shard is on disk."""
+        """Record that a shard is on disk."""
         self._done.append(shard)
 
     def computed(self, shard: int) -> None:
@@ -97,7 +97,7 @@ class Trial:
         self.shard_over()
 
     def end(self, held: Rows = ()) -> None:
-        """The stage is through.
+        """End the stage.
 
         Args:
             held: rows of shards that are not written.

@@ -1,4 +1,4 @@
-"""In this process, or in several processes of this machine."""
+"""Computes shards in this process, or in several processes of this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""As Ray tasks, on this machine or on a cluster that shares the run's folder."""
+"""Computes shards as Ray tasks, on this machine or on a cluster that shares the run's folder."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from annotation.errors import AnnotationError
 from annotation.execution.work import StageWork, compute_shard
 
 _RETRIES = 3
-"""Of a shard whose worker died."""
+"""How often a shard whose worker died is tried again."""
 _AHEAD = 4
 """Tasks handed to Ray for each worker: enough that none waits, few enough for runs of a million shards."""
 
 
 @contextmanager
 def start_ray(workers: int, address: str | None) -> Iterator[None]:
-    """Ray for as long as the block lasts, so that workers keep what they have imported from stage to stage.
+    """Start Ray for as long as the block lasts, so that workers keep what they have imported from stage to stage.
 
     Raises:
         AnnotationError: Ray is not installed or not there.
@@ -48,7 +48,7 @@ def run_on_ray(work: StageWork, shards: Sequence[int], workers: int, gpus_each: 
 
     Args:
         workers: tasks at a time; on this machine Ray is started with so many processors.
-        gpus_each: of a task.
+        gpus_each: GPUs of each task.
 
     Raises:
         AnnotationError: a shard killed its worker again and again.

@@ -28,7 +28,7 @@ class StageWork:
     run_path: str
     stage: str
     recipe: str
-    """Of the program that hands it out."""
+    """The recipe of the program that hands the work out."""
 
     @classmethod
     def of(cls, run: RunFolder, stage: str) -> Self:

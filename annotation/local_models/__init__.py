@@ -1,1 +1,1 @@
-"""Boxes for names, by Grounding DINO and its kin."""
+"""Models on this machine: Grounding DINO finds boxes for names, Q-Eval-Score scores crops."""

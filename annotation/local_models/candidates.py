@@ -1,4 +1,4 @@
-"""From a score for every box and name to the boxes that count."""
+"""Selects boxes from a score for every box and name."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def select_candidates(
     threshold: float,
     min_area_px: float,
 ) -> list[CandidateBox]:
-    """The boxes whose best name reaches the threshold, cut to the image, without those too small.
+    """Select the boxes whose best name reaches the threshold, cut to the image, without those too small.
 
     Args:
         boxes_unit_cxcywh: (n, 4), centre and size as fractions of the image, as the detectors give them.
@@ -61,7 +61,8 @@ def select_candidates(
 
 
 def suppress_overlaps(found: Sequence[CandidateBox], settings: DetectionSettings) -> list[CandidateBox]:
-    """Without overlapping boxes of one name and near-equal boxes of several, in the order of names, best box first."""
+    """Suppress overlapping boxes of one name and near-equal boxes of several; the rest in the order of names, best
+    first."""
     if not found:
         return []
     # Sorted, so that equal scores come out the same whatever order the boxes came in.

@@ -30,7 +30,7 @@ class DetectionQuery:
     """8-bit RGB."""
     size: tuple[int, int]
     phrases: Sequence[str]
-    """Without dots and question marks (``annotation.stages.entities.clean_name``)."""
+    """Names without dots and question marks (``annotation.stages.entities.clean_name``)."""
 
 
 @dataclass
@@ -75,7 +75,7 @@ class Detector:
         self.name = identify_model(settings.model, settings.revision, self._model)
 
     def find(self, wanted: Sequence[DetectionQuery]) -> list[DetectionResult]:
-        """All names at once first; then, alone, each name without a box."""
+        """Look for all names at once first; then, alone, for each name without a box."""
         settings = self.settings
         found: list[list[CandidateBox]] = [[] for _ in wanted]
         result = [DetectionResult([]) for _ in wanted]
@@ -88,7 +88,7 @@ class Detector:
         for number, one in enumerate(wanted):
             asked = {place for job in first if job.wanted == number for place in job.phrases}
             result[number].unknown |= set(range(len(one.phrases))) - asked
-        for job, boxes in self._searched(first, wanted, settings.threshold, result):
+        for job, boxes in self._search(first, wanted, settings.threshold, result):
             found[job.wanted] += boxes
         for number, boxes in enumerate(found):
             result[number].boxes = suppress_overlaps(boxes, settings)
@@ -98,7 +98,7 @@ class Detector:
             for place in range(len(one.phrases))
             if place not in result[number].unknown and place not in {box.phrase for box in result[number].boxes}
         ]
-        for job, boxes in self._searched(second, wanted, settings.second_threshold, result):
+        for job, boxes in self._search(second, wanted, settings.second_threshold, result):
             if boxes:
                 found[job.wanted] += boxes
                 result[job.wanted].second_pass |= set(job.phrases)
@@ -106,14 +106,14 @@ class Detector:
             result[number].boxes = suppress_overlaps(found[number], settings)
         return result
 
-    def _searched(
+    def _search(
         self,
         jobs: Sequence[_Job],
         wanted: Sequence[DetectionQuery],
         threshold: float,
         result: Sequence[DetectionResult],
     ) -> Iterator[tuple[_Job, list[CandidateBox]]]:
-        """The boxes of every job, in batches of pictures of one size."""
+        """Find the boxes of every job, in batches of pictures of one size."""
         by_size: dict[tuple[int, int], list[_Job]] = {}
         for job in jobs:
             by_size.setdefault(wanted[job.wanted].size, []).append(job)

@@ -1,4 +1,4 @@
-"""Where local models run, and what names them. Imports torch: only for stages with a model on this machine."""
+"""Devices, types and names of models on this machine. Imports torch: only for stages with a local model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from qreal_tasks.models.sources import local_folder
 
 
 def resolve_device(device: str) -> torch.device:
-    """``auto`` takes the GPU if there is one. On CPUs this process then computes in one thread.
+    """The torch device of a name; ``auto`` takes the GPU if there is one. On CPUs this process then computes in one
+    thread.
 
     How many threads share a sum decides its last digits; with one, they are the same in one process, in several and
     under Ray. Use as many workers as there are cores.
@@ -29,7 +30,7 @@ def resolve_device(device: str) -> torch.device:
 
 
 def resolve_dtype(dtype: str) -> torch.dtype:
-    """The type of that name."""
+    """The torch type of a name."""
     found = getattr(torch, dtype)
     assert isinstance(found, torch.dtype)  # the config allows no other names
     return found
@@ -37,10 +38,10 @@ def resolve_dtype(dtype: str) -> torch.dtype:
 
 @contextmanager
 def explain_model_errors(field: str, model: str, example: str, kind: str) -> Iterator[None]:
-    """Around what loads a model that the config names: says what is wrong with it and the two ways to have it.
+    """Explain errors while a model that the config names is loaded: what is wrong, and the two ways to have the model.
 
     Args:
-        field: of the config.
+        field: the config's field that names the model.
         example: a model of the hub that will do.
         kind: what is expected.
 

@@ -1,4 +1,4 @@
-"""Names as the text of a detector, and which of its tokens belong to which name.
+"""Texts of a detector, made of names, and which of their tokens belong to which name.
 
 The detectors read one text, "red car. dog.", and score every token for every box. The labels that the stock
 post-processing makes of that mix the words of several names. Here every name is scored by its own tokens.
@@ -23,7 +23,7 @@ class PhraseSpan:
 
 
 def split_phrases(phrases: Sequence[str], tokenizer: Any, most_phrases: int, most_tokens: int) -> list[list[int]]:
-    """The places of ``phrases``, cut into texts that the detector takes whole: it drops what is beyond its limit.
+    """Split ``phrases``, by their places, into texts that the detector takes whole: it drops what is beyond its limit.
 
     A phrase longer than a whole text is left out.
     """
@@ -42,7 +42,7 @@ def split_phrases(phrases: Sequence[str], tokenizer: Any, most_phrases: int, mos
 
 
 def find_spans(token_ids: Sequence[int], n_phrases: int, tokenizer: Any) -> list[PhraseSpan]:
-    """Which tokens belong to each phrase: those before its dot.
+    """Find the tokens that belong to each phrase: those before its dot.
 
     Args:
         token_ids: of a text that the processor made of ``n_phrases`` names without dots; padding may follow.

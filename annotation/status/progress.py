@@ -1,4 +1,4 @@
-"""How long the shards took: one JSON line each, so that the time left can be told, also by another program.
+"""The log of how long the shards took: one JSON line each, so that any program can tell the time left.
 
 Seconds are of a clock that only goes forward, from when the stage was begun.
 """
@@ -22,12 +22,12 @@ class ProgressLog:
         self._begun = time.monotonic()
 
     def begin(self, stage: str) -> None:
-        """A stage starts, or goes on."""
+        """Record that a stage starts, or goes on."""
         self._begun = time.monotonic()
         self._write({"stage": stage, "begin": True})
 
     def done(self, stage: str, shard: int, items: int) -> None:
-        """A shard is on disk.
+        """Record that a shard is on disk.
 
         Args:
             items: those of the shard that were asked or computed since the stage was begun: what the record of calls
@@ -54,7 +54,7 @@ class Pace:
 
 
 def read_paces(path: Path) -> dict[str, Pace]:
-    """How fast each stage went since it was last begun. A line that was cut off by a crash, or was written
+    """Read how fast each stage went since it was last begun. A line that was cut off by a crash, or was written
     without items or seconds by an earlier version, is passed over."""
     counts: dict[str, int] = {}
     found: dict[str, Pace] = {}

@@ -22,7 +22,7 @@ _WITHOUT_STATE = ("imageqa", "objectqa")
 
 @dataclass(frozen=True)
 class StageStatus:
-    """One stage."""
+    """How one stage stands."""
 
     stage: str
     done: int
@@ -42,7 +42,7 @@ class StageStatus:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """All stages, in order."""
+    """How a run stands: all stages, in order."""
 
     inputs: Counter[str]
     stages: list[StageStatus]
@@ -56,7 +56,7 @@ class RunStatus:
 
 
 def read_status(run: RunFolder) -> RunStatus:
-    """Read what is on disk; changes nothing and may be asked while the run is under way.
+    """Read how a run stands on disk; it changes nothing and may be asked while the run is under way.
 
     Raises:
         AnnotationError: a shard is damaged.
@@ -68,15 +68,15 @@ def read_status(run: RunFolder) -> RunStatus:
     ready = parquet.read_recipe(run.manifest_path) == run.recipe("intake")
     items = ItemCounts(run)
     stages = [
-        _of_stage(run, stage, shards, items, pace.get(stage), spent.get(stage))
+        _read_stage(run, stage, shards, items, pace.get(stage), spent.get(stage))
         for stage in AFTER
         if ready or stage == "intake"
     ]
     inputs = Counter(parquet.read_table(run.manifest_path, ["state"])["state"].to_pylist()) if ready else Counter[str]()
-    return RunStatus(inputs, stages, forecast(run, shards) if ready else [], _without_person(run) if ready else [])
+    return RunStatus(inputs, stages, forecast(run, shards) if ready else [], _find_without_person(run) if ready else [])
 
 
-def _without_person(run: RunFolder) -> list[str]:
+def _find_without_person(run: RunFolder) -> list[str]:
     listed = load_portrait_ids(run)
     if listed is None:
         return []
@@ -91,7 +91,7 @@ def _without_person(run: RunFolder) -> list[str]:
     return found
 
 
-def _of_stage(
+def _read_stage(
     run: RunFolder, stage: str, shards: Sequence[int], items: ItemCounts, pace: Pace | None, spent: Spent | None
 ) -> StageStatus:
     pending = run.pending(stage, shards)
@@ -104,7 +104,7 @@ def _of_stage(
 
 
 def count_outcomes(run: RunFolder, stage: str, done: Sequence[int]) -> tuple[Counter[str], FailureReasons, int]:
-    """Rows of these shards by state, why they are not done, and their number."""
+    """Count the rows of these shards by state, why they are not done, and all of them."""
     states: Counter[str] = Counter()
     reasons = FailureReasons()
     if stage in _WITHOUT_STATE:
@@ -119,7 +119,7 @@ def count_outcomes(run: RunFolder, stage: str, done: Sequence[int]) -> tuple[Cou
 
 @dataclass(frozen=True)
 class RunSummary:
-    """Over the shards that were asked for."""
+    """The end of ``qreal annotate run``: what became of the shards that were asked for."""
 
     images: int
     through: int | None
@@ -147,7 +147,7 @@ class RunSummary:
 
 
 def summarize_run(run: RunFolder, shards: Sequence[int]) -> RunSummary:
-    """What is on disk of these shards."""
+    """Summarize what is on disk of these shards."""
     lost: dict[str, FailureReasons] = {}
     records: dict[str, int] = {}
     for stage in STAGES:

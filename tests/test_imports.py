@@ -68,7 +68,7 @@ def _parents(name: str) -> list[str]:
 def _loaded(imports: Mapping[str, set[str]]) -> dict[str, set[str]]:
     """Module to the modules of this project that its imports run: what is named, and the ``__init__`` of each package
     around it but for those that are around the module itself."""
-    loaded = defaultdict(set)
+    loaded: defaultdict[str, set[str]] = defaultdict(set)
     for module, names in imports.items():
         for name in names:
             loaded[module] |= {one for one in _parents(name) if one in imports} - {*_parents(module)}

@@ -9,10 +9,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from annotation.demo.people import ERROR_RATES, planted_of
-from annotation.demo.scenes import SAME_IOU, Planted, Scene
-from annotation.label_studio.workplace import votes_path
-from annotation.merging.forms import all_forms
+from annotation.demo.people import ERROR_RATES, match_planted
+from annotation.demo.scenes import SAME_IOU, PlantedEntity, Scene
+from annotation.merging.forms import load_forms
 from annotation.merging.votes import VoteRecord
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES
@@ -29,20 +28,20 @@ class Findings:
     detected: int
     """Of those, how many a drafted box of their own name overlaps with IoU >= .5."""
     drafted: int
-    """Entities that were laid before people."""
+    """Entities that people were asked about."""
     published: int
     machine_right: float
     people_right: Mapping[str, float]
     published_right: float
 
 
-def findings_of(run: RunFolder, dataset: Path, scenes: Sequence[Scene]) -> Findings:
+def measure_findings(run: RunFolder, dataset: Path, scenes: Sequence[Scene]) -> Findings:
     """Read from the run and from the published folder."""
-    forms = all_forms(run)
-    planted = planted_of(run, forms.values(), scenes)
-    with VoteRecord(votes_path(run)) as record:
+    forms = load_forms(run)
+    planted = match_planted(run, forms.values(), scenes)
+    with VoteRecord(run.votes_path) as record:
         votes = [(vote, planted[vote.entity_id]) for vote in record.latest()]
-    records = published_entities(dataset)
+    records = read_published_entities(dataset)
     return Findings(
         drawn=sum(len(scene.entities) for scene in scenes),
         detected=sum(
@@ -61,7 +60,7 @@ def findings_of(run: RunFolder, dataset: Path, scenes: Sequence[Scene]) -> Findi
     )
 
 
-def published_entities(dataset: Path) -> list[dict[str, Any]]:
+def read_published_entities(dataset: Path) -> list[dict[str, Any]]:
     """Every entity of both splits, as ``imageqa`` holds it."""
     files = [path for split in SPLITS for path in sorted((dataset / "data" / "imageqa").glob(f"{split}-*.parquet"))]
     return [entity for path in files for row in pq.read_table(path).to_pylist() for entity in row["entities"]]
@@ -71,10 +70,10 @@ def _answers(record: Mapping[str, Any]) -> dict[str, str]:
     return {name: ANSWERS[record[name]] for name in QUESTION_NAMES}
 
 
-def _right(said: Iterable[tuple[Mapping[str, str] | None, Planted | None]]) -> float:
+def _right(pairs: Iterable[tuple[Mapping[str, str] | None, PlantedEntity | None]]) -> float:
     equal = [
         answers[name] == planted.answers[name]
-        for answers, planted in said
+        for answers, planted in pairs
         if answers is not None and planted is not None
         for name in QUESTION_NAMES
     ]

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from annotation.run.schemas import Row
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension
 from qreal_tasks.boxes import iou_matrix
 from qreal_tasks.dataset.drawn import MINI_FOLDER
 from qreal_tasks.mini.prompts import PEOPLE
 from qreal_tasks.mini.read import pixels_of, read_rows
 
-Row = dict[str, Any]
 Box = tuple[float, float, float, float]
 
 SCENES = 12
@@ -29,7 +28,7 @@ _FINE = "No issue"
 
 
 @dataclass(frozen=True)
-class Planted:
+class PlantedEntity:
     """A drawn entity, and what is true of it by construction."""
 
     entity_id: str
@@ -57,21 +56,21 @@ class Scene:
     pixels: NDArray[np.uint8]
     prompt: str
     generator: str
-    entities: tuple[Planted, ...]
+    entities: tuple[PlantedEntity, ...]
 
-    def at(self, box_px: Sequence[float], least_iou: float = SAME_IOU) -> Planted | None:
+    def at(self, box_px: Sequence[float], least_iou: float = SAME_IOU) -> PlantedEntity | None:
         """The entity that a box overlaps most; None where it overlaps none by ``least_iou``."""
         overlaps = iou_matrix([box_px], [one.box_px for one in self.entities])[0]
         best = int(overlaps.argmax())
         return self.entities[best] if overlaps[best] >= least_iou else None
 
 
-def demo_scenes() -> list[Scene]:
+def load_demo_scenes() -> list[Scene]:
     """The same twelve each time."""
-    return [_scene(row) for row in mini_rows()[_FIRST::_STEP][:SCENES]]
+    return [_scene(row) for row in load_mini_rows()[_FIRST::_STEP][:SCENES]]
 
 
-def mini_rows() -> list[Row]:
+def load_mini_rows() -> list[Row]:
     """All rows of the embedded set's ``imageqa``, those for training first."""
     return [row for split in ("train", "test") for row in read_rows(MINI_FOLDER, "imageqa", split)]
 
@@ -90,7 +89,7 @@ def write_pictures(folder: Path, pictures: Iterable[tuple[bytes, str, str]]) -> 
     return folder
 
 
-def locate(crop: NDArray[np.uint8], scenes: Sequence[Scene]) -> tuple[Scene, Box] | None:
+def locate_crop(crop: NDArray[np.uint8], scenes: Sequence[Scene]) -> tuple[Scene, Box] | None:
     """The scene that a lossless crop was cut from, and where; None when it is of none of them."""
     for scene in scenes:
         corner = _place(crop, scene.pixels)
@@ -125,10 +124,10 @@ def _scene(row: Row) -> Scene:
     )
 
 
-def _planted(entity: Row) -> Planted:
+def _planted(entity: Row) -> PlantedEntity:
     x1, y1, x2, y2 = entity["bbox"]
     parts = entity["parts"] or dict.fromkeys(BODY_PARTS)
-    return Planted(
+    return PlantedEntity(
         entity["entity_id"],
         entity["label"],
         (x1, y1, x2, y2),

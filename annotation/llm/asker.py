@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from annotation.config import Config
+from annotation.config import AnnotationConfig
 from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
 from annotation.llm.outcome import Outcome
@@ -28,7 +28,7 @@ from qreal_tasks.llm.usage import Usage
 _TOP_LOGPROBS = 20
 
 
-def request_options(config: Config) -> RequestOptions:
+def request_options(config: AnnotationConfig) -> RequestOptions:
     """The optional parameters that requests of this config carry."""
     model = config.language_model
     return RequestOptions("max_tokens", _TOP_LOGPROBS, model.temperature, model.seed, "json_schema")
@@ -44,7 +44,7 @@ class Asker:
     as None; those under way end by themselves and are kept.
     """
 
-    def __init__(self, config: Config, calls: CallRecord, budget: Budget, api_key: str | None = None) -> None:
+    def __init__(self, config: AnnotationConfig, calls: CallRecord, budget: Budget, api_key: str | None = None) -> None:
         self.config, self.calls, self.budget, self._api_key = config, calls, budget, api_key
         self._client: ChatClient | None = None
         self.stopped: StoppedRun | None = None

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from annotation.errors import first_fault
 from annotation.llm.replies import Form
+from annotation.run.reasons import describe_failure
 from annotation.run.schemas import State
-from annotation.status.reasons import told
 from qreal_tasks.answers.json.only import only_json
 from qreal_tasks.answers.spoken import Reason, spoken
 from qreal_tasks.llm.completions import OUT_OF_TOKENS, REFUSED, Completion, read_completion
@@ -66,7 +66,7 @@ def give_up(decision: RetryDecision) -> Outcome:
     message = decision.message
     for repeated in (decision.reason, f"{decision.reason.removeprefix('status ')}: "):
         message = message.removeprefix(repeated)
-    return Outcome(State.FAILED, told(decision.reason, message.strip(" ()")))
+    return Outcome(State.FAILED, describe_failure(decision.reason, message.strip(" ()")))
 
 
 def _unfinished(answer: Completion, form: Form) -> str | None:
@@ -75,7 +75,7 @@ def _unfinished(answer: Completion, form: Form) -> str | None:
         return None
     reasons = answer.unanswered == OUT_OF_TOKENS or spoken(answer.text).reason is Reason.UNFINISHED_REASONING
     if reasons and not answer.is_cut_off:
-        return told("ends inside its reasoning", answer.text)
+        return describe_failure("ends inside its reasoning", answer.text)
     if reasons:
         return f"cut off at {form.max_tokens} tokens inside its reasoning; raise max_tokens, or turn reasoning off"
     return f"cut off at {form.max_tokens} tokens; raise max_tokens" if answer.is_cut_off and not form.choices else None
@@ -94,7 +94,7 @@ def _formed(text: str, form: Form) -> Outcome:
         why = f"no JSON: {error}"
     else:
         return Outcome(State.DONE, "", reply.model_dump(mode="json"))
-    return Outcome(State.FAILED, told(f"reply not as asked ({why})", text))
+    return Outcome(State.FAILED, describe_failure(f"reply not as asked ({why})", text))
 
 
 def _scored(answer: Completion, form: Form) -> Outcome:
@@ -104,7 +104,7 @@ def _scored(answer: Completion, form: Form) -> Outcome:
         word = spoken(answer.text).text.strip().strip(".").casefold()
         p = tuple(float(choice.casefold() == word) for choice in form.choices)
     if not any(p):
-        return Outcome(State.FAILED, told(f"none of {', '.join(form.choices)}", answer.text))
+        return Outcome(State.FAILED, describe_failure(f"none of {', '.join(form.choices)}", answer.text))
     return Outcome(State.DONE, "", list(p))
 
 

@@ -13,12 +13,12 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from annotation.merging import parts, texts
+from annotation.merging import fields, parts
 from annotation.merging.agreement import DROP, AgreementReport
+from annotation.publish.annotation_rows import CONFIG as ANNOTATIONS
 from annotation.publish.config import NOT_STATED, PublishConfig
-from annotation.publish.evidence import CONFIG as ANNOTATIONS
+from annotation.publish.counts import ProvenanceCounts, SplitCounts
 from annotation.publish.split import Split
-from annotation.publish.tally import Provenance, SplitTally
 from qreal_tasks.benchmark import PROMPT_VERSION, QUESTIONS, Dimension
 from qreal_tasks.dataset.drawn import CARD_KEY, CARD_VALUE
 from qreal_tasks.dataset.schema import CONFIGS, SPLITS
@@ -27,14 +27,14 @@ from qreal_tasks.metrics.bootstrap import LEVEL, Estimate
 from qreal_tasks.mini.prompts import GENERATORS
 
 _SIZES = (("n<1K", 1_000), ("1K<n<10K", 10_000), ("10K<n<100K", 100_000), ("100K<n<1M", 1_000_000))
-_ALWAYS_COUNTED = (texts.UNCHANGED, texts.ONE_EDIT, texts.COMBINED_BY_RULE, texts.COMBINED_BY_MODEL)
+_ALWAYS_COUNTED = (fields.UNCHANGED, fields.ONE_EDIT, fields.COMBINED_BY_RULE, fields.COMBINED_BY_MODEL)
 _RULES = (
     *_ALWAYS_COUNTED,
     parts.INTEGRATED_BY_RULE,
     parts.INTEGRATED_BY_MODEL,
-    texts.EMPTIED,
-    texts.TAKEN_AWAY,
-    texts.ADJUDICATED,
+    fields.EMPTIED,
+    fields.TAKEN_AWAY,
+    fields.ADJUDICATED,
 )
 """How a description is made, in the order of the card."""
 _DRAWING = frozenset(generator.name for generator in GENERATORS)
@@ -45,14 +45,14 @@ _NOWHERE = "DIR"
 
 
 @dataclass(frozen=True)
-class Facts:
+class CardFacts:
     """Everything that the card says."""
 
     config: PublishConfig
-    splits: Mapping[str, SplitTally]
+    splits: Mapping[str, SplitCounts]
     split: Split
     seed: int
-    provenance: Provenance
+    provenance: ProvenanceCounts
     agreement: AgreementReport
     states: Mapping[str, int]
     """Drafted entities by what became of them."""
@@ -76,7 +76,7 @@ class Facts:
         return sum(tally.entities for tally in self.splits.values())
 
 
-def name_in_card(path: Path, repository: str) -> bool:
+def name_repository(path: Path, repository: str) -> bool:
     """Say in a card that was written for no place in particular where the set is; whether anything was changed."""
     text = read_text(path)
     named = text.replace(f'load_dataset("{_NOWHERE}",', f'load_dataset("{repository}",')
@@ -87,7 +87,7 @@ def name_in_card(path: Path, repository: str) -> bool:
     return True
 
 
-def card(facts: Facts) -> str:
+def render_card(facts: CardFacts) -> str:
     """The text of README.md."""
     template = _environment().get_template("card.md.j2")
     return template.render(
@@ -105,14 +105,14 @@ def card(facts: Facts) -> str:
     )
 
 
-def unlicensed(config: PublishConfig, splits: Mapping[str, SplitTally]) -> list[str]:
+def find_unlicensed(config: PublishConfig, splits: Mapping[str, SplitCounts]) -> list[str]:
     """Generators whose images have no licence in the config."""
     return sorted({name for tally in splits.values() for name in tally.generators} - config.generators.keys())
 
 
-def _front_matter(facts: Facts) -> str:
+def _front_matter(facts: CardFacts) -> str:
     config = facts.config
-    said: dict[str, Any] = {
+    fields_of_card: dict[str, Any] = {
         "pretty_name": config.title,
         "license": config.license,
         **({"license_name": config.license_name} if config.license_name else {}),
@@ -131,7 +131,7 @@ def _front_matter(facts: Facts) -> str:
             for name in (*CONFIGS, ANNOTATIONS)
         ],
     }
-    return yaml.safe_dump(said, sort_keys=False, allow_unicode=True).rstrip()
+    return yaml.safe_dump(fields_of_card, sort_keys=False, allow_unicode=True).rstrip()
 
 
 def _size(rows: int) -> str:
@@ -143,7 +143,7 @@ def _size(rows: int) -> str:
     return next((name for name, limit in _SIZES if rows < limit), "1M<n<10M")
 
 
-def _generators(facts: Facts) -> Sequence[tuple[str, list[int], str]]:
+def _generators(facts: CardFacts) -> Sequence[tuple[str, list[int], str]]:
     names = sorted({name for tally in facts.splits.values() for name in tally.generators})
     return [
         (
@@ -156,7 +156,7 @@ def _generators(facts: Facts) -> Sequence[tuple[str, list[int], str]]:
 
 
 def _environment() -> Environment:
-    # Markdown, not HTML: ``cell`` escapes for it.
+    # Markdown, not HTML: ``escape_cell`` escapes for it.
     found = Environment(
         loader=PackageLoader("annotation", "publish"),
         autoescape=False,
@@ -165,30 +165,30 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    found.filters |= {"cell": cell, "number": number, "share": share, "ends": ends}
+    found.filters |= {"cell": escape_cell, "number": format_number, "share": format_share, "ends": format_interval}
     return found
 
 
-def cell(value: object) -> str:
+def escape_cell(value: object) -> str:
     """Text of others in one line of Markdown: shown as it is, whatever it holds.
 
-    >>> cell("a|b <i> [x](y)")
+    >>> escape_cell("a|b <i> [x](y)")
     'a\\\\|b &lt;i&gt; \\\\[x\\\\](y)'
     """
     return re.sub(r"([\\\\`*_{}\[\]|#!~])", r"\\\1", html.escape(" ".join(str(value).split()), quote=False))
 
 
-def number(value: int) -> str:
+def format_number(value: int) -> str:
     return f"{value:,}"
 
 
-def share(value: float | None) -> str:
+def format_share(value: float | None) -> str:
     """Three decimals, or ``undefined``."""
     return "undefined" if value is None else f"{value:.3f}"
 
 
-def ends(estimate: Estimate) -> str:
+def format_interval(estimate: Estimate) -> str:
     """A value with its interval."""
     if estimate.value is None or estimate.low is None or estimate.high is None:
-        return share(estimate.value)
+        return format_share(estimate.value)
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

@@ -66,9 +66,9 @@ def load_publish_config(path: Path) -> PublishConfig:
         document = read(path.expanduser())
     except YamlError as error:
         raise AnnotationError(f"config {path} {error}") from error
-    said = {} if document.content is None else document.content
+    content = {} if document.content is None else document.content
     try:
-        return validated(PublishConfig.model_validate, said, document.written)
+        return validated(PublishConfig.model_validate, content, document.written)
     except ValidationError as error:
         wrong = explained(error, PublishConfig, document.written)
         raise AnnotationError(f"config {path}: {wrong}. configs/annotation/publish.yaml is an example.") from None

@@ -10,19 +10,19 @@ from pathlib import Path
 
 from annotation.errors import AnnotationError
 from annotation.llm.calls import CallRecord
-from annotation.merging.agreement import agreement_of
-from annotation.merging.merged import settings_of_merged
-from annotation.publish import evidence
-from annotation.publish.card import Facts, card, unlicensed
+from annotation.merging.agreement import measure_agreement
+from annotation.merging.merged_file import read_merge_settings
+from annotation.publish import annotation_rows
+from annotation.publish.card import CardFacts, find_unlicensed, render_card
 from annotation.publish.checksums import write_checksums
 from annotation.publish.config import PublishConfig
-from annotation.publish.material import Material, left_open, material_of
-from annotation.publish.split import PAPER_IMAGES, Split, split_of, wanted_test_images
-from annotation.publish.tally import Provenance, SplitTally
+from annotation.publish.counts import ProvenanceCounts, SplitCounts
+from annotation.publish.merged_run import MergedRun, find_undecided, load_merged_run
+from annotation.publish.split import PAPER_IMAGES, Split, default_test_images, split_by_prompt
 from annotation.publish.writer import MOST_FILE_BYTES, SplitWriter
 from annotation.run.folder import RunFolder
 from annotation.run.gallery import Gallery
-from annotation.stages.records import entity_row, image_row
+from annotation.stages.records import make_entity_row, make_image_row
 from qreal_tasks.dataset.eval_yaml import write_eval_yaml
 from qreal_tasks.dataset.schema import CONFIGS, FEATURES, SPLITS
 from qreal_tasks.files.atomic import new_folder
@@ -33,7 +33,7 @@ _Writers = dict[tuple[str, str], SplitWriter]
 
 
 @dataclass(frozen=True)
-class Options:
+class PublishOptions:
     """How a run is published."""
 
     config: PublishConfig = field(default_factory=PublishConfig)
@@ -50,11 +50,11 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishResult:
     """What was written."""
 
     folder: Path
-    splits: Mapping[str, SplitTally]
+    splits: Mapping[str, SplitCounts]
     split: Split
     shrunk: bool
     """The test split is smaller than the paper's, since the set is."""
@@ -66,7 +66,7 @@ class Published:
     """Generators without a licence."""
 
 
-def publish(run: RunFolder, folder: Path, options: Options) -> Published:
+def publish(run: RunFolder, folder: Path, options: PublishOptions) -> PublishResult:
     """Write the folder; the same run, options and libraries give the same bytes.
 
     Raises:
@@ -89,31 +89,31 @@ def publish(run: RunFolder, folder: Path, options: Options) -> Published:
         ) from error
 
 
-def _published(run: RunFolder, folder: Path, beside: Path, options: Options) -> Published:
+def _published(run: RunFolder, folder: Path, beside: Path, options: PublishOptions) -> PublishResult:
     """What is written, into ``beside``, and will be at ``folder``."""
-    material = material_of(run, options.partial)
+    material = load_merged_run(run, options.partial)
     facts = material.facts()
-    wanted = wanted_test_images(len(facts)) if options.test_images is None else options.test_images
-    split = split_of(facts, wanted, options.seed, sorted(material.prompts()))
+    wanted = default_test_images(len(facts)) if options.test_images is None else options.test_images
+    split = split_by_prompt(facts, wanted, options.seed, sorted(material.prompts()))
     tallies = _write_records(material, split, beside, options.most_file_bytes)
     provenance = _write_annotations(material, split, beside, options)
     _write_card(material, split, tallies, provenance, beside, options)
     write_eval_yaml(beside / "eval.yaml")
     write_checksums(beside)
-    return Published(
+    return PublishResult(
         folder,
         tallies,
         split,
         options.test_images is None and len(facts) < PAPER_IMAGES,
-        left_open(material),
+        find_undecided(material),
         len(material.open_images),
-        unlicensed(options.config, tallies),
+        find_unlicensed(options.config, tallies),
     )
 
 
-def _write_records(material: Material, split: Split, folder: Path, most_file_bytes: int) -> dict[str, SplitTally]:
+def _write_records(material: MergedRun, split: Split, folder: Path, most_file_bytes: int) -> dict[str, SplitCounts]:
     """``objectqa`` and ``imageqa``; the pictures of one shard are in memory."""
-    tallies = {name: SplitTally() for name in SPLITS}
+    tallies = {name: SplitCounts() for name in SPLITS}
     with _writers(folder, {config: FEATURES[config].arrow_schema for config in CONFIGS}, most_file_bytes) as writers:
         for shard in material.run.shard_numbers:
             _write_shard(material, shard, split, writers, tallies)
@@ -121,7 +121,7 @@ def _write_records(material: Material, split: Split, folder: Path, most_file_byt
 
 
 def _write_shard(
-    material: Material, shard: int, split: Split, writers: _Writers, tallies: Mapping[str, SplitTally]
+    material: MergedRun, shard: int, split: Split, writers: _Writers, tallies: Mapping[str, SplitCounts]
 ) -> None:
     """By itself, so that its pictures are forgotten before the next shard's come."""
     finals = material.finals(shard)
@@ -129,44 +129,44 @@ def _write_shard(
     gallery = Gallery(pictures)
     for picture in pictures:
         entities, to = finals[picture.image_id], split.of(picture.prompt_id)
-        image = image_row(picture, entities)
+        image = make_image_row(picture, entities)
         writers["imageqa", to].add(image)
         tallies[to].add(image, entities)
         for entity in entities:
-            writers["objectqa", to].add(entity_row(entity, gallery))
+            writers["objectqa", to].add(make_entity_row(entity, gallery))
 
 
-def _write_annotations(material: Material, split: Split, folder: Path, options: Options) -> Provenance:
-    provenance = Provenance()
-    names = evidence.pseudonyms_of(material, options.names)
-    schema = evidence.ANNOTATIONS_FEATURES.arrow_schema
+def _write_annotations(material: MergedRun, split: Split, folder: Path, options: PublishOptions) -> ProvenanceCounts:
+    provenance = ProvenanceCounts()
+    names = annotation_rows.assign_pseudonyms(material, options.names)
+    schema = annotation_rows.ANNOTATIONS_FEATURES.arrow_schema
     with (
         CallRecord(material.run.calls_path) as calls,
-        _writers(folder, {evidence.CONFIG: schema}, options.most_file_bytes) as writers,
+        _writers(folder, {annotation_rows.CONFIG: schema}, options.most_file_bytes) as writers,
     ):
         for shard in material.run.shard_numbers:
-            for row in evidence.annotation_rows(material, shard, names, calls):
+            for row in annotation_rows.make_annotation_rows(material, shard, names, calls):
                 provenance.add(row)
-                writers[evidence.CONFIG, split.of(row["prompt_id"])].add(row)
+                writers[annotation_rows.CONFIG, split.of(row["prompt_id"])].add(row)
     return provenance
 
 
 def _write_card(
-    material: Material,
+    material: MergedRun,
     split: Split,
-    tallies: Mapping[str, SplitTally],
-    provenance: Provenance,
+    tallies: Mapping[str, SplitCounts],
+    provenance: ProvenanceCounts,
     folder: Path,
-    options: Options,
+    options: PublishOptions,
 ) -> None:
-    settings = settings_of_merged(material.run)
-    facts = Facts(
+    settings = read_merge_settings(material.run)
+    facts = CardFacts(
         config=options.config,
         splits=tallies,
         split=split,
         seed=options.seed,
         provenance=provenance,
-        agreement=agreement_of(
+        agreement=measure_agreement(
             material.ballot.forms, material.ballot.votes, independent=material.ballot.independent_votes
         ),
         states=material.states,
@@ -175,7 +175,7 @@ def _write_card(
         combined=settings.combine and without_private(settings.combine),
         repository=options.repository,
     )
-    text = without_key(card(facts), *own_keys())
+    text = without_key(render_card(facts), *own_keys())
     (folder / "README.md").write_text(text, encoding="utf-8", errors="replace", newline="\n")
 
 

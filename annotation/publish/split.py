@@ -55,16 +55,16 @@ class Split:
         return "test" if prompt_id in self.test_prompts else "train"
 
 
-def wanted_test_images(images: int) -> int:
+def default_test_images(images: int) -> int:
     """400, or the paper's share (13 %) of a smaller set.
 
-    >>> wanted_test_images(3088), wanted_test_images(309)
+    >>> default_test_images(3088), default_test_images(309)
     (400, 40)
     """
     return min(PAPER_TEST_IMAGES, max(1, round(images * PAPER_TEST_IMAGES / PAPER_IMAGES)))
 
 
-def split_of(
+def split_by_prompt(
     images: Sequence[ImageFacts], test_images: int, seed: int, prompts: Iterable[tuple[str, str]] = ()
 ) -> Split:
     """The split; the same images and seed give the same, whatever the order of the images.
@@ -78,7 +78,7 @@ def split_of(
     Raises:
         AnnotationError: there are fewer than two prompts, or not fewer test images than images.
     """
-    group_of = groups_of([*((image.prompt_id, "") for image in images), *prompts])
+    group_of = group_prompts([*((image.prompt_id, "") for image in images), *prompts])
     groups = sorted({group_of[image.prompt_id] for image in images}, key=lambda group: _drawn(seed, group))
     if len(groups) < 2:
         raise AnnotationError(
@@ -99,7 +99,7 @@ def split_of(
     )
 
 
-def groups_of(prompts: Iterable[tuple[str, str]]) -> dict[str, str]:
+def group_prompts(prompts: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Every ``prompt_id`` to the one that stands for its prompt: the first in order of those that share a text.
 
     A table may bring several ids of one prompt, and so did earlier versions of ``init``.
@@ -107,7 +107,7 @@ def groups_of(prompts: Iterable[tuple[str, str]]) -> dict[str, str]:
     Args:
         prompts: id and text of every image; an empty text is that of no prompt.
 
-    >>> groups_of([("b", "A dog"), ("a", "a  dog"), ("c", "A cat")])
+    >>> group_prompts([("b", "A dog"), ("a", "a  dog"), ("c", "A cat")])
     {'b': 'a', 'a': 'a', 'c': 'c'}
     """
     texts = dict.fromkeys(prompts)
@@ -127,7 +127,7 @@ def groups_of(prompts: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {prompt_id: root(prompt_id) for prompt_id in parent}
 
 
-def quality_thirds(images: Sequence[ImageFacts]) -> list[int | None]:
+def rank_quality_thirds(images: Sequence[ImageFacts]) -> list[int | None]:
     """Of each image its third of the mean quality, 0 the lowest; None without a score."""
     scored = [image.quality for image in images if image.quality is not None]
     if not scored:
@@ -141,7 +141,7 @@ def _features(images: Sequence[ImageFacts], group_of: Mapping[str, str], groups:
     generators = sorted({image.generator for image in images})
     place = {group: row for row, group in enumerate(groups)}
     found = np.zeros((len(groups), 2 + len(generators) + 3))
-    for image, third in zip(images, quality_thirds(images), strict=True):
+    for image, third in zip(images, rank_quality_thirds(images), strict=True):
         row = found[place[group_of[image.prompt_id]]]
         row[0] += 1
         row[1] += image.is_portrait

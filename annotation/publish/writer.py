@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from annotation.run.schemas import Row
 
 MOST_FILE_BYTES = 400 * 2**20
 """The hub converts no file, and shows each, up to 500 MB."""
 MOST_GROUP_BYTES = 24 * 2**20
 MOST_GROUP_ROWS = 100
 """A page of the hub's viewer reads a whole row group."""
-
-Row = dict[str, Any]
 
 
 class SplitWriter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from annotation.demo.tiny_detector import bert_tokenizer
+from annotation.demo.tiny_detector import make_bert_tokenizer
 
 _WORDS = """
 red blue green old young small large wooden dog cat horse bird man woman person child car bus boat chair table mug tree
@@ -67,7 +67,7 @@ def _write_detector(folder: Path, config_class: Any, model_class: Any, seed: int
     import torch
     from transformers import GroundingDinoImageProcessor, GroundingDinoProcessor
 
-    tokenizer = bert_tokenizer(folder, WORDS)
+    tokenizer = make_bert_tokenizer(folder, WORDS)
     config = config_class(
         backbone_config=_swin(),
         text_config=_bert(len(tokenizer)),

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from annotation.devices import loading
-from annotation.label_studio.environment import default_folder as label_studio_folder
+from annotation.label_studio.environment import default_environment as label_studio_folder
+from annotation.local_models.devices import explain_model_errors
 from qreal_tasks import cli
 from qreal_tasks.console import command_line
 from qreal_tasks.dataset.loading import open_split
@@ -105,9 +105,12 @@ def test_every_command_says_it_on_one_line(
 
 def test_a_local_model_needs_no_home_and_one_of_the_hub_does(homeless: None, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
-    with loading("detection.model", str(tmp_path), "org/model", "a detector"):
+    with explain_model_errors("detection.model", str(tmp_path), "org/model", "a detector"):
         pass
-    with pytest.raises(NoHomeError, match="HF_HOME"), loading("detection.model", "org/model", "org/model", "one"):
+    with (
+        pytest.raises(NoHomeError, match="HF_HOME"),
+        explain_model_errors("detection.model", "org/model", "org/model", "one"),
+    ):
         pass
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from annotation.config import Config
+from annotation.config import AnnotationConfig
 from annotation.llm.prompts import load_prompt
 
 AFTER: dict[str, tuple[str, ...]] = {
@@ -25,7 +25,7 @@ STAGES = tuple(stage for stage in AFTER if stage != "intake")
 """What ``qreal annotate run`` does; intake is done by ``init``."""
 
 
-def is_asked(stage: str, config: Config) -> bool:
+def is_asked(stage: str, config: AnnotationConfig) -> bool:
     """Whether a stage asks a language model; the others compute on this machine or on a cluster."""
     return stage in ("entities", "judgment", "parts", "merge") or (
         stage == "quality" and config.quality.scorer == "api"
@@ -41,7 +41,29 @@ def stages_after(stage: str) -> list[str]:
     return found[1:]
 
 
-def settings_of(stage: str, config: Config) -> dict[str, Any]:
+class StagePrompt(NamedTuple):
+    """Which prompt a stage asks with, and how long an answer may be."""
+
+    name: str
+    """Name of a packaged prompt, or the path of a file."""
+    max_tokens: int
+
+
+def stage_prompt(stage: str, config: AnnotationConfig) -> StagePrompt:
+    """The prompt of a language-model stage, or of merging people's texts (``combine``)."""
+    portraits = config.portraits
+    return {
+        "entities": StagePrompt(config.entities.prompt, config.entities.max_tokens),
+        # A level is one token; servers without log-probabilities write the word, and some a blank or a dot.
+        "quality": StagePrompt(config.quality.prompt, 8),
+        "judgment": StagePrompt(config.judgment.prompt, config.judgment.max_tokens),
+        "parts": StagePrompt(portraits.parts_prompt, portraits.max_tokens),
+        "merge": StagePrompt(portraits.merge_prompt, portraits.max_tokens),
+        "combine": StagePrompt("combine", 500),
+    }[stage]
+
+
+def settings_of(stage: str, config: AnnotationConfig) -> dict[str, Any]:
     """The settings that decide what a stage's rows hold. Those that only decide how fast, or where, are not among
     them: after a change of batch size, device, price or concurrency nothing is made again.
 
@@ -50,39 +72,34 @@ def settings_of(stage: str, config: Config) -> dict[str, Any]:
     """
     if stage == "intake":
         return config.intake.model_dump(mode="json")
-    if stage == "entities":
-        return {**_asked(config, config.entities.prompt), **config.entities.model_dump(mode="json")}
+    if stage in ("entities", "judgment"):
+        return {**_request_settings(stage, config), **getattr(config, stage).model_dump(mode="json")}
     if stage == "detection":
         return config.detection.model_dump(mode="json", exclude={"device", "batch_size"})
     if stage == "quality":
-        return _quality(config)
-    if stage == "judgment":
-        return {**_asked(config, config.judgment.prompt), **config.judgment.model_dump(mode="json")}
+        return _quality_settings(config)
     if stage in ("parts", "merge"):
-        portraits = config.portraits
-        prompt = portraits.parts_prompt if stage == "parts" else portraits.merge_prompt
-        asked = _asked(config, prompt) if portraits.enabled else {}
-        names = portraits.names()
+        portraits, names = config.portraits, config.portraits.names()
+        request = _request_settings(stage, config) if portraits.enabled else {}
         listed = {} if names is None else {"list": sorted(names)}
-        return {**asked, **listed, "enabled": portraits.enabled, "max_tokens": portraits.max_tokens}
+        return {**request, **listed, "enabled": portraits.enabled, "max_tokens": portraits.max_tokens}
     return {}
 
 
-def _asked(config: Config, prompt: str) -> dict[str, Any]:
+def _request_settings(stage: str, config: AnnotationConfig) -> dict[str, Any]:
     model = config.language_model
     return {
         "language_model": [model.model, model.base_url, model.temperature, model.seed],
         "pictures": config.pictures.model_dump(mode="json"),
-        "prompt_title": load_prompt(prompt).title,
+        "prompt_title": load_prompt(stage_prompt(stage, config).name).title,
     }
 
 
-def _quality(config: Config) -> dict[str, Any]:
+def _quality_settings(config: AnnotationConfig) -> dict[str, Any]:
     quality = config.quality
     if quality.scorer == "none":
         return {"scorer": "none"}
-    title = load_prompt(quality.prompt).title
     if quality.scorer == "api":
-        return {"scorer": "api", **_asked(config, quality.prompt)}
+        return {"scorer": "api", **_request_settings("quality", config)}
     fields = {"scorer", "model", "revision", "max_pixels", "dtype"}
-    return {"prompt_title": title, **quality.model_dump(mode="json", include=fields)}
+    return {"prompt_title": load_prompt(quality.prompt).title, **quality.model_dump(mode="json", include=fields)}

@@ -16,28 +16,28 @@ import torch
 from PIL import Image
 from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
-from annotation.config import Detection
-from annotation.detection.choosing import Candidate, Scores, candidates, chosen
-from annotation.detection.phrases import chunks, spans
-from annotation.devices import loading, named_content, torch_device, torch_dtype
+from annotation.config import DetectionSettings
+from annotation.local_models.candidates import CandidateBox, Scores, select_candidates, suppress_overlaps
+from annotation.local_models.devices import explain_model_errors, identify_model, resolve_device, resolve_dtype
+from annotation.local_models.phrases import find_spans, split_phrases
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DetectionQuery:
     """What to look for in one picture."""
 
     picture: Callable[[], Image.Image]
     """8-bit RGB."""
     size: tuple[int, int]
     phrases: Sequence[str]
-    """Without dots and question marks (``annotation.stages.entities.plain_name``)."""
+    """Names without dots and question marks (``annotation.stages.entities.clean_name``)."""
 
 
 @dataclass
-class Found:
+class DetectionResult:
     """What was found in one picture."""
 
-    boxes: list[Candidate]
+    boxes: list[CandidateBox]
     """In the order of phrases, the best box of each first."""
     second_pass: set[int] = field(default_factory=set)
     """Phrases that were found only when looked for alone."""
@@ -60,54 +60,60 @@ class Detector:
         AnnotationError: there is no such checkpoint, or it is of no type that finds objects by text.
     """
 
-    def __init__(self, settings: Detection) -> None:
+    def __init__(self, settings: DetectionSettings) -> None:
         self.settings = settings
-        self._device = torch_device(settings.device)
-        with loading("detection.model", settings.model, Detection().model, "a model that finds objects by their names"):
+        self._device = resolve_device(settings.device)
+        with explain_model_errors(
+            "detection.model", settings.model, DetectionSettings().model, "a model that finds objects by their names"
+        ):
             self._processor = AutoProcessor.from_pretrained(settings.model, revision=settings.revision)
             model = AutoModelForZeroShotObjectDetection.from_pretrained(
-                settings.model, revision=settings.revision, dtype=torch_dtype(settings.dtype)
+                settings.model, revision=settings.revision, dtype=resolve_dtype(settings.dtype)
             )
         self._model = model.to(self._device).eval().requires_grad_(False)
         self._most_tokens = int(self._model.config.max_text_len)
-        self.name = named_content(settings.model, settings.revision, self._model)
+        self.name = identify_model(settings.model, settings.revision, self._model)
 
-    def find(self, wanted: Sequence[Wanted]) -> list[Found]:
-        """All names at once first; then, alone, each name without a box."""
+    def find(self, wanted: Sequence[DetectionQuery]) -> list[DetectionResult]:
+        """Look for all names at once first; then, alone, for each name without a box."""
         settings = self.settings
-        found: list[list[Candidate]] = [[] for _ in wanted]
-        result = [Found([]) for _ in wanted]
+        found: list[list[CandidateBox]] = [[] for _ in wanted]
+        result = [DetectionResult([]) for _ in wanted]
         tokenizer = self._processor.tokenizer
         first = [
             _Job(number, places)
             for number, one in enumerate(wanted)
-            for places in chunks(one.phrases, tokenizer, settings.phrases_a_text, self._most_tokens)
+            for places in split_phrases(one.phrases, tokenizer, settings.phrases_a_text, self._most_tokens)
         ]
         for number, one in enumerate(wanted):
             asked = {place for job in first if job.wanted == number for place in job.phrases}
             result[number].unknown |= set(range(len(one.phrases))) - asked
-        for job, boxes in self._searched(first, wanted, settings.threshold, result):
+        for job, boxes in self._search(first, wanted, settings.threshold, result):
             found[job.wanted] += boxes
         for number, boxes in enumerate(found):
-            result[number].boxes = chosen(boxes, settings)
+            result[number].boxes = suppress_overlaps(boxes, settings)
         second = [
             _Job(number, [place])
             for number, one in enumerate(wanted)
             for place in range(len(one.phrases))
             if place not in result[number].unknown and place not in {box.phrase for box in result[number].boxes}
         ]
-        for job, boxes in self._searched(second, wanted, settings.second_threshold, result):
+        for job, boxes in self._search(second, wanted, settings.second_threshold, result):
             if boxes:
                 found[job.wanted] += boxes
                 result[job.wanted].second_pass |= set(job.phrases)
         for number in {job.wanted for job in second}:
-            result[number].boxes = chosen(found[number], settings)
+            result[number].boxes = suppress_overlaps(found[number], settings)
         return result
 
-    def _searched(
-        self, jobs: Sequence[_Job], wanted: Sequence[Wanted], threshold: float, result: Sequence[Found]
-    ) -> Iterator[tuple[_Job, list[Candidate]]]:
-        """The boxes of every job, in batches of pictures of one size."""
+    def _search(
+        self,
+        jobs: Sequence[_Job],
+        wanted: Sequence[DetectionQuery],
+        threshold: float,
+        result: Sequence[DetectionResult],
+    ) -> Iterator[tuple[_Job, list[CandidateBox]]]:
+        """Find the boxes of every job, in batches of pictures of one size."""
         by_size: dict[tuple[int, int], list[_Job]] = {}
         for job in jobs:
             by_size.setdefault(wanted[job.wanted].size, []).append(job)
@@ -119,7 +125,7 @@ class Detector:
                 for job, one in zip(batch, self._forward(pictures, texts), strict=True):
                     result[job.wanted].unknown |= {job.phrases[column] for column in one.unknown}
                     area = self.settings.min_area_px
-                    yield job, candidates(one.boxes, one.scores, job.phrases, size, threshold, area)
+                    yield job, select_candidates(one.boxes, one.scores, job.phrases, size, threshold, area)
 
     def _forward(self, pictures: Sequence[Image.Image], texts: Sequence[Sequence[str]]) -> list[_Scored]:
         """Boxes and a score for every box and phrase: the highest of the phrase's own tokens, through the sigmoid."""
@@ -145,7 +151,7 @@ class _Scored:
 
 
 def _scored(boxes: Scores, token_scores: Scores, token_ids: list[int], n_phrases: int, tokenizer: object) -> _Scored:
-    found = spans(token_ids, n_phrases, tokenizer)
+    found = find_spans(token_ids, n_phrases, tokenizer)
     columns = [
         token_scores[:, list(span.places)].max(axis=1) if span.known else np.zeros(len(boxes), np.float32)
         for span in found

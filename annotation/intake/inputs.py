@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from annotation.config import Columns
+from annotation.config import ColumnNames
 from annotation.errors import AnnotationError
-from annotation.intake.text_files import tidy
+from annotation.intake.text_files import tidy_prompt
 from qreal_tasks.text.one_line import one_line
 from qreal_tasks.text.unicode_forms import normalized
 
@@ -21,11 +21,11 @@ _MOST_NAME = 500
 
 
 @dataclass(frozen=True)
-class Listed:
-    """One input, before anything is known of its picture."""
+class ListedInput:
+    """One input of a run, before anything is known of its picture."""
 
     name: str
-    """As a person reads it."""
+    """The input's name, as a person reads it."""
     locator: bytes = b""
     """How the source finds it again: a path as the file system spells it, or a row number."""
     prompt: str = ""
@@ -33,22 +33,22 @@ class Listed:
     prompt_id: str = ""
     """Empty when the source gives none."""
     note: str = ""
-    """What is to be known of the prompt; empty for most. ``noted`` adds to it."""
+    """What is to be known of the prompt; empty for most. ``add_notes`` adds to it."""
     problem: str = ""
     """Why there is no picture, where that is known without reading one."""
 
 
-class Source(Protocol):
-    """Lists its inputs, always in the same order, and reads some of them."""
+class ImageSource(Protocol):
+    """A source of pictures: lists its inputs, always in the same order, and reads some of them."""
 
-    def listing(self) -> Iterator[Listed]: ...
+    def listing(self) -> Iterator[ListedInput]: ...
 
     def read(self, locators: Sequence[bytes]) -> Iterator[bytes | AnnotationError]:
         """The bytes of each, or why they cannot be had."""
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundColumns:
     """The headings of a table by what they hold; None where there is no such column."""
 
     image: str | None
@@ -57,31 +57,31 @@ class Found:
     prompt_id: str | None
 
 
-def find_columns(headings: Sequence[str], columns: Columns) -> Found:
-    """The columns that the config names, also in other case and with blanks around them.
+def find_columns(headings: Sequence[str], columns: ColumnNames) -> FoundColumns:
+    """Find the columns that the config names, also in other case and with blanks around them.
 
     A table that lacks ``image`` or ``prompt`` may have the names that image folders give them.
     """
-    by_fold = {folded(heading): heading for heading in reversed(headings)}
+    by_fold = {fold_name(heading): heading for heading in reversed(headings)}
 
     def found(role: str) -> str | None:
         wanted = getattr(columns, role)
         if wanted in headings:
             return str(wanted)
         names = (wanted, *(_ALSO.get(role, ()) if wanted == role else ()))
-        return next((by_fold[folded(name)] for name in names if folded(name) in by_fold), None)
+        return next((by_fold[fold_name(name)] for name in names if fold_name(name) in by_fold), None)
 
-    return Found(found("image"), found("prompt"), found("generator"), found("prompt_id"))
+    return FoundColumns(found("image"), found("prompt"), found("generator"), found("prompt_id"))
 
 
-def no_image_column(headings: Sequence[str], wanted: str) -> str:
+def say_no_image_column(headings: Sequence[str], wanted: str) -> str:
     """The message for a table without a column of pictures."""
     shown = one_line(", ".join(headings), 200) or "no heading"
     return f"no column {wanted!r}, found {shown}; name it in intake.columns.image"
 
 
-def listed_row(row: Mapping[str, Any], columns: Found, listed: Listed, note: str = "") -> Listed:
-    """The input with the prompt, generator and prompt_id of its row.
+def list_row(row: Mapping[str, Any], columns: FoundColumns, listed: ListedInput, note: str = "") -> ListedInput:
+    """Make an input of a row: with the row's prompt, generator and prompt_id.
 
     Args:
         listed: name, locator, and what the row may lack.
@@ -90,8 +90,8 @@ def listed_row(row: Mapping[str, Any], columns: Found, listed: Listed, note: str
     prompt, *notes = _text(row, columns.prompt, "prompt")
     if note and not prompt.isascii():
         notes.append(f"prompt {note}")
-    return Listed(
-        shortened(listed.name),
+    return ListedInput(
+        shorten_name(listed.name),
         listed.locator,
         prompt or listed.prompt,
         _text(row, columns.generator, "generator")[0] or listed.generator,
@@ -101,36 +101,36 @@ def listed_row(row: Mapping[str, Any], columns: Found, listed: Listed, note: str
     )
 
 
-def note_of(kind: str, details: str = "") -> str:
-    """One note. Its kind is the same for all images; details hold what belongs to this one."""
+def make_note(kind: str, details: str = "") -> str:
+    """Make one note. Its kind is the same for all images; details hold what belongs to this one."""
     return f"{kind} ({details.replace('; ', ', ')})" if details else kind
 
 
-def noted(listed: Listed, *notes: str) -> Listed:
-    """The input with further notes."""
+def add_notes(listed: ListedInput, *notes: str) -> ListedInput:
+    """Add notes to an input."""
     return replace(listed, note="; ".join(filter(None, (listed.note, *notes))))
 
 
-def folded(name: str) -> str:
+def fold_name(name: str) -> str:
     """A name without what file systems and spreadsheets change: case, blanks around it, how accents are encoded."""
     return normalized("NFC", name.strip(" \t\r\n\ufeff\u00a0")).casefold()
 
 
-def shortened(name: str) -> str:
+def shorten_name(name: str) -> str:
     """The name of an input: cut where it is too long to be one, and with ? for what no file can hold."""
     whole = name.encode(errors="replace").decode()
     return whole if len(whole) <= _MOST_NAME else f"{whole[: _MOST_NAME - 1]}…"
 
 
 def _text(row: Mapping[str, Any], column: str | None, what: str) -> list[str]:
-    """The text of a cell, then what is to be known of it."""
+    """The text of a cell, then notes on it."""
     held = None if column is None else row.get(column)
     if held is None or held != held:  # NaN, as pandas writes an empty cell
         return [""]
     if isinstance(held, bool) or not isinstance(held, (str, int, float)) or held in (math.inf, -math.inf):
-        return ["", note_of(f"{what} is no text", f"a {type(held).__name__}")]
+        return ["", make_note(f"{what} is no text", f"a {type(held).__name__}")]
     try:
-        tidied = tidy(str(held))
+        tidied = tidy_prompt(str(held))
     except AnnotationError as error:
-        return ["", note_of(f"{what} is too long", str(error))]
+        return ["", make_note(f"{what} is too long", str(error))]
     return [tidied.text, tidied.note] if tidied.note else [tidied.text]

@@ -9,11 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
-from annotation.config import Quality
+from annotation.config import QualitySettings
 from annotation.errors import AnnotationError
 from annotation.llm.replies import LEVELS
-from annotation.quality.levels import score_of
-from annotation.quality.q_eval import QEvalScore, level_tokens
+from annotation.local_models.q_eval import QEvalScore, find_level_tokens
+from annotation.stages.quality import mean_level
 
 
 def pictures() -> list[Image.Image]:
@@ -23,20 +23,22 @@ def pictures() -> list[Image.Image]:
 
 
 @pytest.fixture(scope="module")
-def settings(models: Path) -> Quality:
+def settings(models: Path) -> QualitySettings:
     model = str(models / "q_eval")
-    return Quality(scorer="q-eval-score", model=model, device="cpu", dtype="float32", max_pixels=12_544, batch_size=3)
+    return QualitySettings(
+        scorer="q-eval-score", model=model, device="cpu", dtype="float32", max_pixels=12_544, batch_size=3
+    )
 
 
-def test_batches_give_what_single_pictures_do(settings: Quality) -> None:
+def test_batches_give_what_single_pictures_do(settings: QualitySettings) -> None:
     scorer = QEvalScore(settings)
     alone = [scorer.levels([one])[0] for one in pictures()]
     assert np.allclose(scorer.levels(pictures()), alone, atol=1e-6)
     assert np.allclose(scorer.levels(pictures()[::-1]), alone[::-1], atol=1e-6)
-    assert np.ptp([score_of(levels) for levels in alone]) > 1e-3  # the picture reaches the answer
+    assert np.ptp([mean_level(levels) for levels in alone]) > 1e-3  # the picture reaches the answer
 
 
-def test_the_levels_are_the_next_token_of_a_plain_forward(settings: Quality) -> None:
+def test_the_levels_are_the_next_token_of_a_plain_forward(settings: QualitySettings) -> None:
     """Against the model itself, one picture, without padding or batching."""
     scorer = QEvalScore(settings)
     image = pictures()[0]
@@ -49,18 +51,18 @@ def test_the_levels_are_the_next_token_of_a_plain_forward(settings: Quality) -> 
     assert scorer.levels([image])[0] == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_level_of_several_tokens_is_refused(settings: Quality) -> None:
+def test_a_level_of_several_tokens_is_refused(settings: QualitySettings) -> None:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(settings.model)
-    assert len(level_tokens(tokenizer, "m")) == 5
+    assert len(find_level_tokens(tokenizer, "m")) == 5
 
     class Splitting:
         def encode(self, text: str, **settings: object) -> list[int]:
             return [1, 2] if text == "Poor" else [1]
 
     with pytest.raises(AnnotationError, match=r"quality.model m: 'Poor' is 2 tokens, expected one"):
-        level_tokens(Splitting(), "m")
+        find_level_tokens(Splitting(), "m")
 
 
 @pytest.mark.parametrize(
@@ -68,4 +70,4 @@ def test_a_level_of_several_tokens_is_refused(settings: Quality) -> None:
     [([1, 0, 0, 0, 0], 1.0), ([0, 0, 1, 0, 0], 0.5), ([0.2] * 5, 0.5), ([0, 0, 0, 0.5, 0.5], 0.125)],
 )
 def test_score(levels: list[float], score: float) -> None:
-    assert score_of(levels) == pytest.approx(score)
+    assert mean_level(levels) == pytest.approx(score)

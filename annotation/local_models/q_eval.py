@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from PIL import Image
 
-from annotation.config import Quality
-from annotation.devices import loading, named_content, torch_device
+from annotation.config import QualitySettings
 from annotation.errors import AnnotationError
 from annotation.llm.prompts import load_prompt
 from annotation.llm.replies import LEVELS
+from annotation.local_models.devices import explain_model_errors, identify_model, resolve_device
 from qreal_tasks.models.local.loading import limit_pictures, load
 
 
@@ -31,25 +31,27 @@ class QEvalScore:
             vocabulary.
     """
 
-    def __init__(self, settings: Quality) -> None:
+    def __init__(self, settings: QualitySettings) -> None:
         self._batch_size = settings.batch_size
-        with loading("quality.model", settings.model, Quality().model, "an image-text-to-text model"):
+        with explain_model_errors(
+            "quality.model", settings.model, QualitySettings().model, "an image-text-to-text model"
+        ):
             loaded = load(
                 settings.model,
                 adapter=None,
                 merge_adapter=False,
                 revision=settings.revision,
                 dtype=settings.dtype,
-                device=str(torch_device(settings.device)),
+                device=str(resolve_device(settings.device)),
                 device_map=None,
                 attn_implementation=None,
             )
             limit_pictures(loaded.processor, max_pixels=settings.max_pixels)
         self._model, self._processor, self._device = loaded.model, loaded.processor, loaded.device
         self._processor.tokenizer.padding_side = "left"  # the next token of every row is then at the same place
-        self._level_ids = level_tokens(self._processor.tokenizer, settings.model)
+        self._level_ids = find_level_tokens(self._processor.tokenizer, settings.model)
         self._prompt = load_prompt(settings.prompt)
-        self.name = named_content(settings.model, settings.revision, self._model)
+        self.name = identify_model(settings.model, settings.revision, self._model)
 
     def levels(self, images: Sequence[Image.Image]) -> list[list[float]]:
         """Probabilities of the five levels for every image: softmax over the logits of their tokens alone."""
@@ -78,7 +80,7 @@ class QEvalScore:
         ]
 
 
-def level_tokens(tokenizer: Any, model: str) -> list[int]:
+def find_level_tokens(tokenizer: Any, model: str) -> list[int]:
     """The token of each level.
 
     Raises:

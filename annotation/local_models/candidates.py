@@ -1,4 +1,4 @@
-"""From a score for every box and name to the boxes that count."""
+"""Selects boxes from a score for every box and name."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torchvision.ops import batched_nms, nms
 
-from annotation.config import Detection
+from annotation.config import DetectionSettings
 from qreal_tasks.boxes import Space, clip_to_image, to_pixels
 
 Scores = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Candidate:
+class CandidateBox:
     """One box and the name that fits it best."""
 
     phrase: int
@@ -26,15 +26,15 @@ class Candidate:
     score: float
 
 
-def candidates(
+def select_candidates(
     boxes_unit_cxcywh: Scores,
     scores: Scores,
     phrases: Sequence[int],
     size: tuple[int, int],
     threshold: float,
     min_area_px: float,
-) -> list[Candidate]:
-    """The boxes whose best name reaches the threshold, cut to the image, without those too small.
+) -> list[CandidateBox]:
+    """Select the boxes whose best name reaches the threshold, cut to the image, without those too small.
 
     Args:
         boxes_unit_cxcywh: (n, 4), centre and size as fractions of the image, as the detectors give them.
@@ -53,15 +53,16 @@ def candidates(
     width, height = (clipped.boxes_px[:, 2:] - clipped.boxes_px[:, :2]).T
     large = clipped.has_area & (width * height >= min_area_px)
     return [
-        Candidate(phrases[column], (box[0], box[1], box[2], box[3]), float(value))
+        CandidateBox(phrases[column], (box[0], box[1], box[2], box[3]), float(value))
         for column, box, value in zip(
             best[good][large], clipped.boxes_px[large].tolist(), score[good][large], strict=True
         )
     ]
 
 
-def chosen(found: Sequence[Candidate], settings: Detection) -> list[Candidate]:
-    """Without overlapping boxes of one name and near-equal boxes of several, in the order of names, best box first."""
+def suppress_overlaps(found: Sequence[CandidateBox], settings: DetectionSettings) -> list[CandidateBox]:
+    """Suppress overlapping boxes of one name and near-equal boxes of several; the rest in the order of names, best
+    first."""
     if not found:
         return []
     # Sorted, so that equal scores come out the same whatever order the boxes came in.

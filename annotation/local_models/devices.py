@@ -1,4 +1,4 @@
-"""Where local models run, and what names them. Imports torch: only for stages with a model on this machine."""
+"""Devices, types and names of models on this machine. Imports torch: only for stages with a local model."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from qreal_tasks.models.local.loading import model_content
 from qreal_tasks.models.sources import local_folder
 
 
-def torch_device(device: str) -> torch.device:
-    """``auto`` takes the GPU if there is one. On CPUs this process then computes in one thread.
+def resolve_device(device: str) -> torch.device:
+    """The torch device of a name; ``auto`` takes the GPU if there is one. On CPUs this process then computes in one
+    thread.
 
     How many threads share a sum decides its last digits; with one, they are the same in one process, in several and
     under Ray. Use as many workers as there are cores.
@@ -28,19 +29,19 @@ def torch_device(device: str) -> torch.device:
     return chosen
 
 
-def torch_dtype(dtype: str) -> torch.dtype:
-    """The type of that name."""
+def resolve_dtype(dtype: str) -> torch.dtype:
+    """The torch type of a name."""
     found = getattr(torch, dtype)
     assert isinstance(found, torch.dtype)  # the config allows no other names
     return found
 
 
 @contextmanager
-def loading(field: str, model: str, example: str, kind: str) -> Iterator[None]:
-    """Around what loads a model that the config names: says what is wrong with it and the two ways to have it.
+def explain_model_errors(field: str, model: str, example: str, kind: str) -> Iterator[None]:
+    """Explain errors while a model that the config names is loaded: what is wrong, and the two ways to have the model.
 
     Args:
-        field: of the config.
+        field: the config's field that names the model.
         example: a model of the hub that will do.
         kind: what is expected.
 
@@ -67,10 +68,10 @@ def loading(field: str, model: str, example: str, kind: str) -> Iterator[None]:
 
 
 def _why_not(error: Exception) -> str:
-    said = str(error)
-    if "in the cached files" in said:
+    message = str(error)
+    if "in the cached files" in message:
         return "it is not in the cache of this machine, and the hub cannot be reached from here"
-    return short(said).rstrip(".") or type(error).__name__
+    return short(message).rstrip(".") or type(error).__name__
 
 
 def _to_download(model: str, example: str) -> str:
@@ -79,9 +80,9 @@ def _to_download(model: str, example: str) -> str:
     return model if named else example
 
 
-def named_content(pretrained: str, revision: str | None, model: object) -> str:
+def identify_model(pretrained: str, revision: str | None, model: object) -> str:
     """Name and content of a model, wherever it lies: ``name@commit`` of the hub, ``name@sha256:…`` of a folder."""
-    said = model_content(pretrained, revision, model)
-    if "content" in said:
-        return f"{said['model']}@sha256:{said['content'][:12]}"
-    return f"{said['model']}@{said['revision'] or 'unknown'}"
+    content = model_content(pretrained, revision, model)
+    if "content" in content:
+        return f"{content['model']}@sha256:{content['content'][:12]}"
+    return f"{content['model']}@{content['revision'] or 'unknown'}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
+from annotation.run.schemas import Row
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, Dimension, is_flawed
 
 ANNOTATED_FIELDS = 8
@@ -17,11 +17,10 @@ _STAGES = {
     "Body parts of portraits": "parts",
     "Body parts merged": "merge",
 }
-Row = dict[str, Any]
 
 
 @dataclass
-class SplitTally:
+class SplitCounts:
     """One split."""
 
     images: int = 0
@@ -71,7 +70,7 @@ class SplitTally:
 
 
 @dataclass
-class Provenance:
+class ProvenanceCounts:
     """Who drafted, with what: step, model with fingerprint, prompt to rows."""
 
     made: Counter[tuple[str, str, str]] = field(default_factory=Counter)

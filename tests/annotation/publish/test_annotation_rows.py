@@ -11,8 +11,8 @@ import pytest
 from verified_run import as_drafted, cast, merge_run
 
 from annotation.llm.calls import CallRecord
-from annotation.publish.evidence import ANNOTATIONS_FEATURES, Pseudonyms, _shareable
-from annotation.publish.publish import Options, publish
+from annotation.publish.annotation_rows import ANNOTATIONS_FEATURES, Pseudonyms, _shareable
+from annotation.publish.publish import PublishOptions, publish
 from annotation.run.folder import RunFolder
 
 
@@ -22,7 +22,7 @@ def published(chain: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run
     run = RunFolder(Path(shutil.copytree(chain.run.path, folder / "run")))
     cast(run, as_drafted)
     merge_run(run)
-    return run, publish(run, folder / "set", Options()).folder
+    return run, publish(run, folder / "set", PublishOptions()).folder
 
 
 def test_prices_add_up_to_what_the_run_has_spent(published: tuple[RunFolder, Path]) -> None:

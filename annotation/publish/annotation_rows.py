@@ -11,9 +11,9 @@ from typing import Any
 from datasets import Features, List, Value
 
 from annotation.llm.calls import CallRecord
-from annotation.merging.merged_rows import MERGED
-from annotation.publish.material import FINAL, Material
-from annotation.run.schemas import DRAFTS
+from annotation.merging.merged_file import MERGED
+from annotation.publish.merged_run import FINAL, MergedRun
+from annotation.run.schemas import DRAFTS, Row
 from qreal_tasks.benchmark import BODY_PARTS
 from qreal_tasks.text.redaction import without_private
 
@@ -26,14 +26,13 @@ _NAMES_OF_FILES = (
     "detector",
     *(f"{stage}_model" for stage in ("entities", "quality", "judgment", "parts", "merge")),
 )
-"""Servers say of a model where it lay when they were started."""
+"""Columns with names of files; servers name a model by where it lay when they were started."""
 _FROM_HERE = re.compile(r"^(\.{1,2}[\\/]+)+")
 """How a path may begin that is told from where the table lies."""
 _SAID = ("reason", "notes")
 """What servers and programs said of a draft."""
 _CALL_KEYS = ("judgment_call_key", "parts_call_key", "merge_call_key")
 _VOTE = MERGED.field("votes").type.value_type
-Row = dict[str, Any]
 
 
 def _feature(name: str) -> Any:
@@ -66,7 +65,7 @@ ANNOTATIONS_FEATURES = Features(
 )
 """A row an entity; an image without any is one row without ``entity_id``. Columns of the drafts have their names there.
 
-``verification_state`` is final, dropped, pending, conflict, or null where nothing was laid before people.
+``verification_state`` is final, dropped, pending, conflict, or null where people were not asked about it.
 ``cost_usd`` is what the entity's own calls cost; ``image_cost_usd`` is what naming the entities of its image cost, the
 same in all rows of the image. Null where no price was known."""
 
@@ -89,14 +88,14 @@ class Pseudonyms:
         return sorted(({**row, "annotator": self.of(row["annotator"])} for row in rows), key=_by_field_and_name)
 
 
-def pseudonyms_of(material: Material, keep: bool) -> Pseudonyms:
+def assign_pseudonyms(material: MergedRun, keep: bool) -> Pseudonyms:
     """For everybody who has voted."""
     ballot = material.ballot
     voted = {vote.annotator for votes in ballot.votes.values() for vote in votes}
     return Pseudonyms(sorted(voted), sorted(ballot.people.adjudicators), material.run.recipe("intake"), keep)
 
 
-def annotation_rows(material: Material, shard: int, names: Pseudonyms, calls: CallRecord) -> list[Row]:
+def make_annotation_rows(material: MergedRun, shard: int, names: Pseudonyms, calls: CallRecord) -> list[Row]:
     """The rows of a shard, in the order of its drafts."""
     pairs = list(material.drafts(shard))
     quality_keys = _quality_keys(material, shard)
@@ -114,23 +113,23 @@ def annotation_rows(material: Material, shard: int, names: Pseudonyms, calls: Ca
 
 
 def _row(draft: Row, merged: Row | None, names: Pseudonyms) -> Row:
-    said: Row = merged if merged is not None else dict.fromkeys(MERGED.names)
+    decided: Row = merged if merged is not None else dict.fromkeys(MERGED.names)
     return {
         **draft,
         **{name: _shareable(draft[name]) for name in draft if name in _NAMES_OF_FILES and draft[name] is not None},
         **{name: without_private(draft[name]) for name in _SAID if draft[name] is not None},
-        "verification_state": said["state"],
-        "conflicts": said["conflicts"] or [],
-        "drop_reason": said["drop"],
-        **{f"final_{name}": said[name] for name in FINAL},
-        "adjudicated_by": names.of(said["adjudicated_by"]),
-        "votes": names.within(said["votes"] or []),
-        "sources": names.within(said["sources"] or []),
-        "verification_notes": said["notes"] and without_private(said["notes"]),
+        "verification_state": decided["state"],
+        "conflicts": decided["conflicts"] or [],
+        "drop_reason": decided["drop"],
+        **{f"final_{name}": decided[name] for name in FINAL},
+        "adjudicated_by": names.of(decided["adjudicated_by"]),
+        "votes": names.within(decided["votes"] or []),
+        "sources": names.within(decided["sources"] or []),
+        "verification_notes": decided["notes"] and without_private(decided["notes"]),
     }
 
 
-def _quality_keys(material: Material, shard: int) -> dict[str, str]:
+def _quality_keys(material: MergedRun, shard: int) -> dict[str, str]:
     """Entity to the key of the call that scored it; drafts do not hold it."""
     if not material.run.is_done("quality", shard):
         return {}

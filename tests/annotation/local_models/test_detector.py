@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from tiny_annotators import WORDS, write_tiny_mm_grounding_dino
 
-from annotation.config import Detection
-from annotation.detection.detector import Detector, Found, Wanted
-from annotation.detection.phrases import chunks, spans
+from annotation.config import DetectionSettings
+from annotation.local_models.detector import DetectionQuery, DetectionResult, Detector
+from annotation.local_models.phrases import find_spans, split_phrases
 
 SIZES = [(100, 80), (64, 64), (100, 80), (90, 120), (100, 80)]
 
@@ -24,9 +24,9 @@ def picture(seed: int, size: tuple[int, int]) -> Image.Image:
     return Image.fromarray(noise)
 
 
-def wanted(seed: int, size: tuple[int, int], phrases: Sequence[str]) -> Wanted:
+def wanted(seed: int, size: tuple[int, int], phrases: Sequence[str]) -> DetectionQuery:
     image = picture(seed, size)
-    return Wanted(lambda: image, size, phrases)
+    return DetectionQuery(lambda: image, size, phrases)
 
 
 @pytest.fixture(scope="module", params=["grounding_dino", "mm_grounding_dino"])
@@ -38,10 +38,10 @@ def checkpoint(request: pytest.FixtureRequest, models: Path, tmp_path_factory: p
 
 
 def detector_of(checkpoint: Path, **settings: Any) -> Detector:
-    return Detector(Detection(model=str(checkpoint), device="cpu", **settings))
+    return Detector(DetectionSettings(model=str(checkpoint), device="cpu", **settings))
 
 
-def same(first: Found, second: Found) -> None:
+def same(first: DetectionResult, second: DetectionResult) -> None:
     assert [box.phrase for box in first.boxes] == [box.phrase for box in second.boxes]
     assert first.second_pass == second.second_pass
     for one, other in zip(first.boxes, second.boxes, strict=True):
@@ -157,10 +157,10 @@ def test_a_box_outside_the_image_is_cut_and_one_beyond_it_dropped(
 def test_spans_are_the_tokens_of_each_name(models: Path, phrases: list[str]) -> None:
     processor = detector_of(models / "dino")._processor
     if not phrases:
-        assert chunks([], processor.tokenizer, 40, 256) == []
+        assert split_phrases([], processor.tokenizer, 40, 256) == []
         return
     encoded = processor(images=[picture(0, (64, 64))], text=[phrases], return_tensors="pt")["input_ids"][0].tolist()
-    found = spans(encoded, len(phrases), processor.tokenizer)
+    found = find_spans(encoded, len(phrases), processor.tokenizer)
     for phrase, span in zip(phrases, found, strict=True):
         alone = processor.tokenizer.encode(phrase, add_special_tokens=False)
         assert [encoded[place] for place in span.places] == alone
@@ -179,7 +179,7 @@ def test_names_are_cut_into_texts_that_the_model_reads_whole(
     models: Path, phrases: list[str], most_phrases: int, expected: list[list[int]]
 ) -> None:
     tokenizer = detector_of(models / "dino")._processor.tokenizer
-    assert chunks(phrases, tokenizer, most_phrases, 256) == expected
+    assert split_phrases(phrases, tokenizer, most_phrases, 256) == expected
 
 
 def test_a_name_longer_than_a_text_is_undetected_and_said_so(models: Path) -> None:

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from annotation.errors import AnnotationError
+from annotation.errors import AnnotationError, annotate_command
+from annotation.merging.ballot import Ballot, load_ballot
 from annotation.merging.merge import Conclusion
-from annotation.merging.merged import Ballot, ballot_of, counts, read_merged
+from annotation.merging.merged_file import count_states, read_merged
 from annotation.publish.split import ImageFacts
 from annotation.run.folder import RunFolder
-from qreal_tasks.benchmark import QUESTION_NAMES, Dimension
+from annotation.run.schemas import DESCRIPTIONS, Row
+from qreal_tasks.benchmark import QUESTION_NAMES
 
-Row = dict[str, Any]
-FINAL = ("label", "bbox", *QUESTION_NAMES, *(f"{dimension}_description" for dimension in Dimension), "parts")
+FINAL = ("label", "bbox", *QUESTION_NAMES, *DESCRIPTIONS, "parts")
 """Columns that people decide."""
 _NAMED = 5
 
 
 @dataclass(frozen=True)
-class Material:
+class MergedRun:
     """A merged run."""
 
     run: RunFolder
@@ -34,16 +34,16 @@ class Material:
     @property
     def states(self) -> dict[str, int]:
         """Drafted entities by what became of them."""
-        return counts(list(self.merged.values()))
+        return count_states(list(self.merged.values()))
 
     @cached_property
     def open_images(self) -> frozenset[str]:
         """Images with an entity that is pending or in conflict. None of their entities is published: in an image that
         names only some of its flaws, finding the others would count as a mistake."""
-        return frozenset(entity.rpartition("#")[0] for entity, _ in left_open(self))
+        return frozenset(entity.rpartition("#")[0] for entity, _ in find_undecided(self))
 
     def drafts(self, shard: int) -> Iterator[tuple[Row, Row | None]]:
-        """Each row of a shard's drafts, and what people made of it; None where nothing was laid before them."""
+        """Each row of a shard's drafts, and what people made of it; None where they were not asked about it."""
         for draft in self.run.read("drafts", shard):
             yield draft, self.merged.get(draft["entity_id"])
 
@@ -84,16 +84,16 @@ class Material:
         return found
 
 
-def material_of(run: RunFolder, partial: bool) -> Material:
+def load_merged_run(run: RunFolder, partial: bool) -> MergedRun:
     """A run whose entities are all decided; with ``partial`` what is decided of it.
 
     Raises:
         AnnotationError: entities are pending or in conflict, none is final, or the merged file is missing, older than
             the votes or of another run.
     """
-    ballot = ballot_of(run)
-    found = Material(run, ballot, {row["entity_id"]: row for row in read_merged(run, ballot)})
-    open_ = left_open(found)
+    ballot = load_ballot(run)
+    found = MergedRun(run, ballot, {row["entity_id"]: row for row in read_merged(run, ballot)})
+    open_ = find_undecided(found)
     if open_ and not partial:
         first = ", ".join(f"{entity} ({why})" for entity, why in open_[:_NAMED]) + (", …" if open_[_NAMED:] else "")
         raise AnnotationError(
@@ -102,13 +102,12 @@ def material_of(run: RunFolder, partial: bool) -> Material:
             "--partial"
         )
     if not found.states["final"]:
-        raise AnnotationError(
-            f"{run.path}: no entity is final; `qreal annotate verify status {run.path}` says how far it is"
-        )
+        command = annotate_command("verify", "status", run.path)
+        raise AnnotationError(f"{run.path}: no entity is final; `{command}` says how far it is")
     return found
 
 
-def left_open(material: Material) -> list[tuple[str, str]]:
+def find_undecided(material: MergedRun) -> list[tuple[str, str]]:
     """Entities that are pending or in conflict, and why."""
     return [
         (entity, "; ".join(row["conflicts"]) or row["state"])

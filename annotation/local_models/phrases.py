@@ -1,4 +1,4 @@
-"""Names as the text of a detector, and which of its tokens belong to which name.
+"""Texts of a detector, made of names, and which of their tokens belong to which name.
 
 The detectors read one text, "red car. dog.", and score every token for every box. The labels that the stock
 post-processing makes of that mix the words of several names. Here every name is scored by its own tokens.
@@ -14,7 +14,7 @@ from annotation.errors import AnnotationError
 
 
 @dataclass(frozen=True)
-class Span:
+class PhraseSpan:
     """The tokens of one name in a text."""
 
     places: tuple[int, ...]
@@ -22,8 +22,8 @@ class Span:
     """At least one of them is a word of the detector's vocabulary."""
 
 
-def chunks(phrases: Sequence[str], tokenizer: Any, most_phrases: int, most_tokens: int) -> list[list[int]]:
-    """The places of ``phrases``, cut into texts that the detector takes whole: it drops what is beyond its limit.
+def split_phrases(phrases: Sequence[str], tokenizer: Any, most_phrases: int, most_tokens: int) -> list[list[int]]:
+    """Split ``phrases``, by their places, into texts that the detector takes whole: it drops what is beyond its limit.
 
     A phrase longer than a whole text is left out.
     """
@@ -41,8 +41,8 @@ def chunks(phrases: Sequence[str], tokenizer: Any, most_phrases: int, most_token
     return found
 
 
-def spans(token_ids: Sequence[int], n_phrases: int, tokenizer: Any) -> list[Span]:
-    """Which tokens belong to each phrase: those before its dot.
+def find_spans(token_ids: Sequence[int], n_phrases: int, tokenizer: Any) -> list[PhraseSpan]:
+    """Find the tokens that belong to each phrase: those before its dot.
 
     Args:
         token_ids: of a text that the processor made of ``n_phrases`` names without dots; padding may follow.
@@ -58,5 +58,5 @@ def spans(token_ids: Sequence[int], n_phrases: int, tokenizer: Any) -> list[Span
     found = []
     for begin, end in zip(begins, ends, strict=True):
         places = tuple(range(begin, end))
-        found.append(Span(places, any(token_ids[place] != tokenizer.unk_token_id for place in places)))
+        found.append(PhraseSpan(places, any(token_ids[place] != tokenizer.unk_token_id for place in places)))
     return found

@@ -12,8 +12,7 @@ from annotation.errors import first_fault
 from annotation.llm.replies import Form
 from annotation.run.schemas import State
 from annotation.status.reasons import told
-from qreal_tasks.answers.json.only import only_json
-from qreal_tasks.answers.spoken import Reason, spoken
+from qreal_tasks.answers import Reason, extract_answer_text, parse_only_json
 from qreal_tasks.llm.completions import OUT_OF_TOKENS, REFUSED, is_cut_off, read
 from qreal_tasks.llm.errors.messages import short
 from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Verdict
@@ -72,7 +71,9 @@ def _unfinished(response: Response, form: Form, is_cut: bool) -> str | None:
     """Why the answer ends before its end; None for a whole one, and for a choice, which its first token tells."""
     if response.p is not None:
         return None
-    reasons = response.unanswered == OUT_OF_TOKENS or spoken(response.text).reason is Reason.UNFINISHED_REASONING
+    reasons = (
+        response.unanswered == OUT_OF_TOKENS or extract_answer_text(response.text).reason is Reason.UNFINISHED_REASONING
+    )
     if reasons and not is_cut:
         return told("ends inside its reasoning", response.text)
     if reasons:
@@ -86,7 +87,7 @@ def _formed(text: str, form: Form, by: tuple[str | None, str | None]) -> Outcome
     assert form.reply is not None
     try:
         # By pydantic's own reader, which refuses half a surrogate pair: no file could hold it.
-        said = form.reply.model_validate_json(json.dumps(only_json(spoken(text).text)))
+        said = form.reply.model_validate_json(json.dumps(parse_only_json(extract_answer_text(text).text)))
     except ValidationError as error:
         why = first_fault(error)
     except (ValueError, RecursionError) as error:
@@ -100,7 +101,7 @@ def _scored(response: Response, form: Form, by: tuple[str | None, str | None]) -
     """Probabilities where the server gives them, else all of it for the word that was said."""
     p = response.p
     if p is None:
-        word = spoken(response.text).text.strip().strip(".").casefold()
+        word = extract_answer_text(response.text).text.strip().strip(".").casefold()
         p = tuple(float(choice.casefold() == word) for choice in form.choices)
     if not any(p):
         return Outcome(State.FAILED, told(f"none of {', '.join(form.choices)}", response.text), None, *by)

@@ -59,12 +59,15 @@ class Flaw:
 
 def _kinds_of(row: Mapping[str, Any]) -> Iterator[FlawKind]:
     """The kinds in a row of the table: where the choices depend on the figure, one for each figure."""
-    choices = row.get("choices")
-    rows = (
-        [{**row, "figures": [f], "choices": own} for f, own in choices.items()] if isinstance(choices, dict) else [row]
-    )
+    rows, choices = [dict(row)], row.get("choices")
+    if isinstance(choices, dict):
+        rows = [{**row, "figures": [figure], "choices": own} for figure, own in choices.items()]
     for one in rows:
-        yield FlawKind(**{key: tuple(value) if isinstance(value, list) else value for key, value in one.items()})
+        yield FlawKind(**{key: _as_tuple(value) for key, value in one.items()})
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 CATALOGUE = tuple(kind for row in load_table(Path(__file__).with_suffix(".yaml")) for kind in _kinds_of(row))

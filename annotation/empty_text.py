@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from qreal_tasks.answers.plain import ascii_forms
-from qreal_tasks.answers.verdict.words import Words
+from qreal_tasks.answers import Words
 
 _NOTHING = ("none", "nothing", "null", "n a")
 
@@ -14,6 +13,6 @@ def says_nothing(text: str) -> bool:
     >>> [says_nothing(text) for text in ("", "...", "None.", "N/A", "No", "No fingers.")]
     [True, True, True, True, True, False]
     """
-    words = Words.of(ascii_forms(text))
+    words = Words.split(text)
     is_no = len(words) == 1 and words.kind(0) == "No"
     return is_no or " ".join(words.words) in _NOTHING or not any(sign.isalnum() for sign in text)

@@ -13,7 +13,7 @@ from annotation.run.schemas import Row
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension
 from qreal_tasks.boxes import iou_matrix
 from qreal_tasks.dataset.drawn import MINI_FOLDER
-from qreal_tasks.mini.prompts import PEOPLE
+from qreal_tasks.mini.prompts import CAST
 from qreal_tasks.mini.read import pixels_of, read_rows
 
 Box = tuple[float, float, float, float]
@@ -44,7 +44,7 @@ class PlantedEntity:
 
     @property
     def is_person(self) -> bool:
-        return self.label in PEOPLE
+        return self.label in CAST["person"]
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,8 @@ from annotation.demo.tiny_detector import (
 from annotation.local_models.detector import DetectionQuery, Detector
 from qreal_tasks.boxes import iou_matrix
 from qreal_tasks.console.terminal import echo
+from qreal_tasks.mini.drawing.scene import Box, draw_scene
 from qreal_tasks.mini.plan import ImagePlan, plan_images
-from qreal_tasks.mini.scene import Box, draw_scene
 
 TRAIN_SEED, HELD_OUT_SEED = 1001, 2002
 """Of ``plan_images``; the embedded set has 0."""

@@ -12,8 +12,7 @@ from annotation.errors import first_fault
 from annotation.llm.replies import Form
 from annotation.run.reasons import describe_failure
 from annotation.run.schemas import State
-from qreal_tasks.answers.json.only import only_json
-from qreal_tasks.answers.spoken import Reason, spoken
+from qreal_tasks.answers import Reason, extract_answer_text, parse_only_json
 from qreal_tasks.llm.completions import OUT_OF_TOKENS, REFUSED, Completion, read_completion
 from qreal_tasks.llm.errors.messages import short
 from qreal_tasks.llm.errors.retry import CONTENT_FILTER, RetryDecision
@@ -73,7 +72,9 @@ def _unfinished(answer: Completion, form: Form) -> str | None:
     """Why the answer ends before its end; None for a whole one, and for a choice, which its first token tells."""
     if answer.probabilities.p is not None:
         return None
-    reasons = answer.unanswered == OUT_OF_TOKENS or spoken(answer.text).reason is Reason.UNFINISHED_REASONING
+    reasons = (
+        answer.unanswered == OUT_OF_TOKENS or extract_answer_text(answer.text).reason is Reason.UNFINISHED_REASONING
+    )
     if reasons and not answer.is_cut_off:
         return describe_failure("ends inside its reasoning", answer.text)
     if reasons:
@@ -87,7 +88,7 @@ def _formed(text: str, form: Form) -> Outcome:
     assert form.reply is not None
     try:
         # By pydantic's own reader, which refuses half a surrogate pair: no file could hold it.
-        reply = form.reply.model_validate_json(json.dumps(only_json(spoken(text).text)))
+        reply = form.reply.model_validate_json(json.dumps(parse_only_json(extract_answer_text(text).text)))
     except ValidationError as error:
         why = first_fault(error)
     except (ValueError, RecursionError) as error:
@@ -101,7 +102,7 @@ def _scored(answer: Completion, form: Form) -> Outcome:
     """Probabilities where the server gives them, else all of it for the word that was said."""
     p = answer.probabilities.p
     if p is None:
-        word = spoken(answer.text).text.strip().strip(".").casefold()
+        word = extract_answer_text(answer.text).text.strip().strip(".").casefold()
         p = tuple(float(choice.casefold() == word) for choice in form.choices)
     if not any(p):
         return Outcome(State.FAILED, describe_failure(f"none of {', '.join(form.choices)}", answer.text))

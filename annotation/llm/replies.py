@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, cre
 from pydantic.fields import FieldInfo
 
 from annotation.empty_text import says_nothing
-from qreal_tasks.answers.verdict.judgment import parse_judgment
+from qreal_tasks.answers import parse_judgment
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension, is_flawed
 
 

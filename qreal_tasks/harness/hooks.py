@@ -16,7 +16,7 @@ from typing import Any
 from datasets import Dataset
 from loguru import logger
 
-from qreal_tasks.answers.reasoning import declared_marks
+from qreal_tasks.answers import read_declared_marks
 from qreal_tasks.benchmark import (
     ANSWERS,
     IMAGEQA_SETS,
@@ -103,7 +103,7 @@ def _judgment_record(doc: Doc, results: Sequence[Any], style: Style, question: s
     text, beside = _responses(results)
     frame = _asked_in.get((style, question)) or frame_of(style, question)
     data = _data_name(os.environ.get(ENVIRONMENT, ""))
-    return judgment_record(doc, question, text, beside, data, frame, reasoning_marks=declared_marks())
+    return judgment_record(doc, question, text, beside, data, frame, reasoning_marks=read_declared_marks())
 
 
 def _grounding_record(doc: Doc, results: Sequence[Any], style: Style, set_name: str) -> GroundingRecord:
@@ -113,7 +113,7 @@ def _grounding_record(doc: Doc, results: Sequence[Any], style: Style, set_name: 
     record = grounding_record(
         *(doc, set_name, text, beside, declared_space(), data, frame),
         space_assumed=is_assumed(),
-        reasoning_marks=declared_marks(),
+        reasoning_marks=read_declared_marks(),
     )
     if record.reason == NO_INPUT_SIZE:
         _say_once(

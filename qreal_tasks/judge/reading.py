@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qreal_tasks.answers.json.only import only_json
-from qreal_tasks.answers.spoken import spoken
+from qreal_tasks.answers import extract_answer_text, parse_only_json
 from qreal_tasks.judge.pairs import Judgement, unjudged
 from qreal_tasks.llm.completions import read_completion
 
@@ -42,7 +41,7 @@ def _score(text: str) -> float | str:
     (0.75, 'no score', 'out of range')
     """
     try:
-        reply = only_json(spoken(text).text, _with_one_score)
+        reply = parse_only_json(extract_answer_text(text).text, _with_one_score)
     except (ValueError, RecursionError):
         return MALFORMED
     score = reply.get("score") if isinstance(reply, dict) else None

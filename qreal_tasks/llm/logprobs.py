@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from qreal_tasks.answers import parse_judgment
-from qreal_tasks.answers.reasoning import declared_marks
-from qreal_tasks.answers.spoken import spoken
+from qreal_tasks.answers import extract_answer_text, parse_judgment, read_declared_marks
 from qreal_tasks.text.token_text import plain, word_of
 
 NOT_GIVEN = "no log-probabilities came"
@@ -118,11 +116,11 @@ def answering_word(text: str, choices: Sequence[str]) -> re.Match[str] | None:
         return words[0] if len(words) == 1 else None
     if alone := _ALONE.match(text):  # most answers are, and need no reading
         return alone
-    marks = declared_marks()
+    marks = read_declared_marks()
     answer = parse_judgment(text, reasoning_marks=marks).answer
     if answer is None:
         return None
-    start = max(0, text.rfind(spoken(text, marks).text))
+    start = max(0, text.rfind(extract_answer_text(text, marks).text))
     verdicts = re.compile(r"(?<!\w)(?:yes|no)(?!\w)", re.IGNORECASE)
     words = [word for word in verdicts.finditer(text, start) if word[0].casefold() == answer.casefold()]
     for word in words[:_MOST_WORDS]:

@@ -14,8 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qreal_tasks.answers import parse_entities
-from qreal_tasks.answers.entities.regions import box_in_order
+from qreal_tasks.answers import parse_entities, reorder_box
 from qreal_tasks.boxes import Boxes, Space, clip_to_image, from_pixels, iou_matrix, to_pixels, transposed
 from qreal_tasks.records import GroundingRecord
 
@@ -78,7 +77,7 @@ def _written(record: GroundingRecord, space: Space) -> _Written:
     entities = said.entities
     boxes, unnamed = (
         np.array(some, dtype=np.float64).reshape(-1, 4)
-        for some in ([box_in_order(e, space) for e in entities], [e.box for e in entities if not e.named])
+        for some in ([reorder_box(e, space) for e in entities], [e.box for e in entities if not e.named])
     )
     return _Written(record, space, boxes, unnamed, said.under_box_2d)
 

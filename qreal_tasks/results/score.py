@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from qreal_tasks.answers import parse_entities, parse_judgment, regions_in_pixels
+from qreal_tasks.answers import locate_regions, parse_entities, parse_judgment
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, Answer
 from qreal_tasks.boxes import Space
 from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
@@ -140,7 +140,7 @@ def _misread(record: Record) -> str | None:
     if record.reason is not None:
         return None if not record.predicted else f"{record.image_id}: boxes in an answer that could not be read"
     entities = parse_entities(record.raw, reasoning_marks=record.reasoning_marks)
-    located = regions_in_pixels(entities, Space(record.space), record.width, record.height, record.input_size)
+    located = locate_regions(entities, Space(record.space), record.width, record.height, record.input_size)
     if entities.reason is None and located.regions == record.predicted:
         return None
     return f"{record.image_id}: {len(record.predicted)} boxes that are not those of its text"

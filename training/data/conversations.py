@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qreal_tasks.answers.entities import paper_format
+from qreal_tasks.answers import format_answer
 from qreal_tasks.benchmark import ANSWERS, Answer, Style, frame_of, imageqa_prompt, objectqa_prompt
 from qreal_tasks.boxes import Space, as_written
 from qreal_tasks.dataset.schema import has_parts
@@ -132,7 +132,7 @@ def regions_as_json(regions: Sequence[Region], row: Row, picture: Picture, descr
 def regions_as_paper(regions: Sequence[Region], row: Row, picture: Picture) -> str:
     """The answer that the paper shows to its bare query (Figure 6); arguments and errors as ``regions_as_json``."""
     boxes: Sequence[Sequence[float]] = _boxes(regions, row, picture)
-    return paper_format.written((r.label, box, r.description) for box, r in zip(boxes, regions, strict=True))
+    return format_answer((r.label, box, r.description) for box, r in zip(boxes, regions, strict=True))
 
 
 def _boxes(regions: Sequence[Region], row: Row, picture: Picture) -> list[list[int]] | list[list[float]]:

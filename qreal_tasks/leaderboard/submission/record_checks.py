@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from qreal_tasks.answers import MOST_OF_A_REASON
-from qreal_tasks.answers.scores import MOST_MASS
+from qreal_tasks.answers import MOST_MASS, MOST_OF_A_REASON
 from qreal_tasks.benchmark import PROMPT_VERSION
 from qreal_tasks.boxes import Space
 from qreal_tasks.judge.records import pairs_of

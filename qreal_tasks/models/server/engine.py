@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from qreal_tasks.answers.reasoning import declared_marks
+from qreal_tasks.answers import read_declared_marks
 from qreal_tasks.boxes import Space
 from qreal_tasks.llm.arguments import check, is_number, is_whole
 from qreal_tasks.llm.chat import ChatClient, ChatSession
@@ -133,7 +133,7 @@ class OpenAIEngine:
     def identity(self) -> dict[str, Any]:
         """Everything that an answer depends on beside the request: what belongs into a cache key. No secret."""
         options = self._client.asked_options
-        marks = declared_marks()
+        marks = read_declared_marks()
         return {
             **({"reasoning_marks": marks} if marks else {}),  # P is that of the token behind them
             "engine": "openai",

@@ -24,7 +24,7 @@ from annotation.errors import AnnotationError
 from annotation.label_studio import commands
 from annotation.label_studio.pull import PullResult, pull_account
 from annotation.label_studio.push import push_forms
-from annotation.label_studio.submissions import Submission
+from annotation.label_studio.submissions import Submission, read_task
 from annotation.label_studio.tasks import StoredSize, make_task, read_stored_sizes
 from annotation.label_studio.workplace import AnnotatorAccount, Workplace, save_workplace
 from annotation.merging.votes import VoteRecord
@@ -285,12 +285,10 @@ def test_an_error_that_nobody_foresaw_keeps_no_other_persons_votes(
 ) -> None:
     from annotation.label_studio import pull as pulling
 
-    real = pulling.read_task
-
     def failing(task: Any, annotator: str, *rest: Any) -> Submission:
         if annotator == "anna":
             raise KeyError("surprise")
-        return real(task, annotator, *rest)
+        return read_task(task, annotator, *rest)
 
     monkeypatch.setattr(pulling, "read_task", failing)
     with LabellingServer([answered(run, 1)]) as first, LabellingServer([answered(run, 1)]) as second:

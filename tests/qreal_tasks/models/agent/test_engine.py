@@ -23,7 +23,7 @@ from saying import write_saying
 from straightforward import picture
 from transformers import AutoModelForImageTextToText
 
-from qreal_tasks.answers import parse_entities, regions_in_pixels
+from qreal_tasks.answers import locate_regions, parse_entities
 from qreal_tasks.benchmark import ANSWERS, IMAGEQA_SETS, imageqa_prompt, objectqa_prompt
 from qreal_tasks.boxes import Space, as_written
 from qreal_tasks.models.agent import on_demand
@@ -206,7 +206,7 @@ def test_boxes_keep_their_space_and_the_reader_finds_them(
     assert script.asked["detect"][0].text == detect_prompt(space, 200, 130)
     assert [entity["bbox_2d"] for entity in said(response)] == written
     assert response.input_size == size
-    read = regions_in_pixels(parse_entities(response.text), space, 200, 130, response.input_size)
+    read = locate_regions(parse_entities(response.text), space, 200, 130, response.input_size)
     step_px = max(np.abs(np.array([r.bbox_px for r in read.regions]) - boxes_px).ravel())
     assert step_px <= 1
     for request, box in zip(sorted(script.asked["filter"], key=lambda r: r.image.width), boxes_px, strict=True):

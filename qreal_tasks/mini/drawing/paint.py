@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+from qreal_tasks.mini.drawing.shapes import HOLE, Piece, Shape, Text, points_of
+from qreal_tasks.mini.drawing.surface import Pixels, surface
 from qreal_tasks.mini.figures.colours import INK
 from qreal_tasks.mini.figures.lettering import CAPITAL, FONT
 from qreal_tasks.mini.plan import EntityPlan
-from qreal_tasks.mini.shapes import HOLE, Piece, Shape, Text, points_of
-from qreal_tasks.mini.surface import Pixels, surface
 
 SIZE = 224
 """Width and height of a stored image, px."""

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from qreal_tasks.mini.backdrop import draw_backdrop
+from qreal_tasks.mini.drawing.backdrop import draw_backdrop
+from qreal_tasks.mini.drawing.paint import OVERSAMPLE, SIZE, Layer, Placement, paint
+from qreal_tasks.mini.drawing.shapes import Piece, extent
+from qreal_tasks.mini.drawing.surface import Pixels
 from qreal_tasks.mini.figures import draw_figure
-from qreal_tasks.mini.paint import OVERSAMPLE, SIZE, Layer, Placement, paint
 from qreal_tasks.mini.plan import EntityPlan, ImagePlan
-from qreal_tasks.mini.shapes import Piece, extent
-from qreal_tasks.mini.surface import Pixels
 
 Box = tuple[int, int, int, int]
 """x1, y1, x2, y2 in px of the stored image; x2 and y2 are exclusive."""

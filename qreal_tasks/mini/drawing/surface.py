@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from qreal_tasks.mini.flaws import BLOCKS, BOARDS, BRICKS, CHEESE, METAL, STRIPES, TILES, WOOL
-from qreal_tasks.mini.shapes import Rgb
+from qreal_tasks.mini.drawing.shapes import Rgb
 
 Pixels = NDArray[np.int32]
 """Colours of shape (height, width, 3), or one number each of shape (height, width)."""
@@ -113,12 +112,12 @@ def _mixed_rows(base: Pixels, colours: Pixels) -> Pixels:
 
 
 MATERIALS: Mapping[str, Callable[[Pixels, Pixels, Pixels, int], Pixels]] = {
-    TILES: _tiles,
-    STRIPES: _stripes,
-    BRICKS: _bricks,
-    CHEESE: _cheese,
-    METAL: _metal,
-    BOARDS: _boards,
-    WOOL: _wool,
-    BLOCKS: _blocks,
+    "chequered tiles": _tiles,
+    "striped plastic": _stripes,
+    "brickwork": _bricks,
+    "cheese with holes": _cheese,
+    "riveted metal": _metal,
+    "wooden boards": _boards,
+    "knitted wool": _wool,
+    "toy blocks": _blocks,
 }

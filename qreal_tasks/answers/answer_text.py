@@ -1,6 +1,6 @@
 """What a text answers with: past the reasoning, past failures of the request.
 
->>> spoken("<think>Two thumbs?</think>Yes").text
+>>> extract_answer_text("<think>Two thumbs?</think>Yes").text
 'Yes'
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from qreal_tasks.answers.plain import is_visible
-from qreal_tasks.answers.reasoning import Marks, after_reasoning
+from qreal_tasks.answers.characters import is_visible
+from qreal_tasks.answers.reasoning import Marks, strip_reasoning
 
 REQUEST_FAILED_MARKER = "[LMMS_EVAL_REQUEST_FAILED"
 """How the harness hands over an answer that never came."""
@@ -36,18 +36,18 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True)
-class Spoken:
+class AnswerText:
     """The part of a text that answers, or why there is none."""
 
     text: str
     reason: Reason | None
 
 
-def spoken(text: str, reasoning_marks: Marks = ()) -> Spoken:
-    """The part after the reasoning; ``reasoning_marks`` as ``reasoning.after_reasoning``."""
+def extract_answer_text(text: str, reasoning_marks: Marks = ()) -> AnswerText:
+    """The part after the reasoning; ``reasoning_marks`` as ``reasoning.strip_reasoning``."""
     if text.lstrip().startswith(REQUEST_FAILED_MARKER):
-        return Spoken("", Reason.REQUEST_FAILED)
-    answer = after_reasoning(text, reasoning_marks)
+        return AnswerText("", Reason.REQUEST_FAILED)
+    answer = strip_reasoning(text, reasoning_marks)
     if answer is None:
-        return Spoken("", Reason.UNFINISHED_REASONING)
-    return Spoken(answer, None) if is_visible(answer) else Spoken("", Reason.EMPTY)
+        return AnswerText("", Reason.UNFINISHED_REASONING)
+    return AnswerText(answer, None) if is_visible(answer) else AnswerText("", Reason.EMPTY)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from qreal_tasks.mini.paint import OVERSAMPLE, SIZE
-from qreal_tasks.mini.shapes import Rgb
-from qreal_tasks.mini.surface import Pixels
+from qreal_tasks.mini.drawing.paint import OVERSAMPLE, SIZE
+from qreal_tasks.mini.drawing.shapes import Rgb
+from qreal_tasks.mini.drawing.surface import Pixels
 
 _SPAN = SIZE * OVERSAMPLE
 _HORIZON = 0.62

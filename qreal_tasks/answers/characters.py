@@ -1,4 +1,4 @@
-"""A text's punctuation in ASCII, position by position, and whether there is anything to see in it; lists of words."""
+"""A text's punctuation in ASCII, position by position, and whether there is anything to see in it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _ASCII.pop(ord("＂"))
 _ASCII.pop(ord("＇"))
 
 
-def ascii_forms(text: str) -> str:
+def to_halfwidth(text: str) -> str:
     """The text with full-width letters, digits and punctuation as ASCII; same length, same positions.
 
-    >>> ascii_forms("【１２，３０】：Ｙｅｓ。")
+    >>> to_halfwidth("【１２，３０】：Ｙｅｓ。")
     '[12,30]:Yes.'
     """
     return text.translate(_ASCII)
@@ -27,8 +27,3 @@ def ascii_forms(text: str) -> str:
 def is_visible(text: str) -> bool:
     """Whether there is anything to see in a text."""
     return _VISIBLE.search(text) is not None
-
-
-def listed(words: str) -> list[str]:
-    """The words of a table, written with blanks between."""
-    return words.split()

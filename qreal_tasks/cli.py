@@ -81,8 +81,8 @@ def eval_command(context: typer.Context) -> None:
     """
     from qreal_tasks.harness.eval_command.arguments import RunError
     from qreal_tasks.harness.eval_command.run import evaluate
+    from qreal_tasks.results.lints import incomplete
     from qreal_tasks.results.run_folder import read_run
-    from qreal_tasks.results.unanswered import incomplete
 
     try:
         results = evaluate(context.args)

@@ -15,7 +15,7 @@ from annotation.merging.texts import plain, plain_label
 from annotation.merging.votes import Vote
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension
 from qreal_tasks.boxes import iou_matrix
-from qreal_tasks.metrics.bootstrap import Estimate, intervals
+from qreal_tasks.metrics.bootstrap import Estimate, estimate_intervals
 
 RESAMPLES = 2_000
 DROP = "drop"
@@ -105,13 +105,13 @@ def agreement_of(
 
 def _question(name: str, table: Votes, measured: Votes, forms: Sequence[Form], resamples: int, seed: int) -> OnQuestion:
     agreement = Agreement(measured)
-    measures = intervals(agreement, resamples=resamples, seed=seed)
+    measures = estimate_intervals(agreement, resamples=resamples, seed=seed)
     machine, machine_n = None, 0
     if name != DROP:
         said = np.array([float(ANSWERS.index(form.answers[name])) for form in forms])
         equal = np.where(np.isnan(table.majority), np.nan, said == table.majority)
         share = Share(table.image_ids, equal)
-        machine, machine_n = intervals(share, resamples=resamples, seed=seed)["share"], share.n
+        machine, machine_n = estimate_intervals(share, resamples=resamples, seed=seed)["share"], share.n
     return OnQuestion(name, agreement.entities, agreement.votes, measures, machine, machine_n)
 
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qreal_tasks.metrics.bootstrap import RESAMPLES, Estimate, intervals
+from qreal_tasks.metrics.bootstrap import RESAMPLES, Estimate, estimate_intervals
 from qreal_tasks.metrics.sums import FloatArray, divide, none_if_nan
 from qreal_tasks.records import GroundingRecord
 
@@ -102,7 +102,7 @@ def agreement(
     for first, second in itertools.combinations(scores, 2):
         a, b = scores[first], scores[second]
         both = [(key, x, y) for key in sorted(a) if (x := a[key]) is not None and (y := b[key]) is not None]
-        estimates = intervals(_Scored.of(both), resamples=resamples, seed=seed)
+        estimates = estimate_intervals(_Scored.of(both), resamples=resamples, seed=seed)
         left_out = len(a) - len(both)
         found.append(
             Agreement(first, second, len(both), left_out, estimates["spearman"], estimates["kappa"], estimates["bias"])

@@ -18,7 +18,7 @@ import numpy as np
 
 from qreal_tasks.judge.pairs import Judgement, Pair
 from qreal_tasks.judge.probe_texts import Kind, ProbePair, ProbeTexts, load_texts, probe_pairs
-from qreal_tasks.metrics.bootstrap import RESAMPLES, intervals
+from qreal_tasks.metrics.bootstrap import RESAMPLES, estimate_intervals
 from qreal_tasks.metrics.ranking import Ranking
 from qreal_tasks.metrics.sums import FloatArray, Ratio, aggregate, divide, none_if_nan
 from qreal_tasks.records import NO_REASON
@@ -165,7 +165,7 @@ class _Means:
 
 
 def _kind_scores(answers: Sequence[_Answer], resamples: int, seed: int) -> tuple[KindScores, ...]:
-    means = intervals(_Means(answers), resamples=resamples, seed=seed)
+    means = estimate_intervals(_Means(answers), resamples=resamples, seed=seed)
     found = []
     for kind in Kind:
         scores = _scores(answers, kind)

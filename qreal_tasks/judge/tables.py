@@ -10,8 +10,7 @@ from qreal_tasks.judge.agreement import Agreement
 from qreal_tasks.judge.probe import FormShift, KindScores, ProbeReport, ProbeVerdict
 from qreal_tasks.judge.probe_texts import Kind
 from qreal_tasks.judge.ranking_changes import RankingChange
-from qreal_tasks.metrics.bootstrap import Estimate
-from qreal_tasks.pages.numbers import decimals, interval
+from qreal_tasks.pages.numbers import decimals, interval, with_interval
 from qreal_tasks.report.tables import new_console, new_table
 from qreal_tasks.results.reasons import of_pairs
 
@@ -92,7 +91,7 @@ def print_agreement(agreements: Sequence[Agreement], changes: Sequence[RankingCh
         table.add_row(
             f"{found.first}\n{found.second}",
             *map(str, (found.bias.n, found.n_pairs, found.n_unjudged)),
-            *map(_cell, (found.spearman, found.kappa, found.bias)),
+            *(with_interval(one.value, one, "{}\n{}") for one in (found.spearman, found.kappa, found.bias)),
         )
         table.add_section()
     console.print(table)
@@ -112,8 +111,3 @@ def _ranking_table(change: RankingChange) -> Table:
     for run, rank in change.first_rank.items():
         table.add_row(run, f"{rank:g}", f"{change.second_rank[run]:g}")
     return table
-
-
-def _cell(estimate: Estimate) -> str:
-    value, ends = decimals(estimate.value), interval(estimate)
-    return f"{value}\n{ends}" if ends else value

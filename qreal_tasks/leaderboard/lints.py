@@ -32,7 +32,7 @@ def lints(scores: RunScores) -> list[str]:
     found = [*_about_order(scores)]
     found += [line for name, group in scores.objectqa.items() for line in _of_question(scores, name, group)]
     found += [line for name, group in scores.imageqa.items() for line in _of_set(scores, name, group)]
-    return found + [f"{lint.title} {lint.text}" for lint in box_lints(scores.run.groundings)]
+    return found + [f"{lint.title} {lint.text}" for lint in box_lints(scores.run.groundings())]
 
 
 def _about_order(scores: RunScores) -> Iterator[str]:

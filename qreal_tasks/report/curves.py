@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from qreal_tasks.benchmark import Answer
-from qreal_tasks.metrics.grounding import detection_curve, match
+from qreal_tasks.metrics.grounding import detection_curve
 from qreal_tasks.metrics.judgment import CALIBRATION_BINS
+from qreal_tasks.metrics.matching import match
 from qreal_tasks.records import GroundingRecord, JudgmentRecord
 
 Points = tuple[tuple[float, float], ...]

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, question
-from qreal_tasks.pages.numbers import decimals, interval, whole
+from qreal_tasks.pages.numbers import decimals, whole, with_interval
 from qreal_tasks.report.curves import Bin, Points, decision_point, detection_points, reliability, roc_curve
 from qreal_tasks.results.score import GroupScores, RunScores
-from qreal_tasks.results.slices import groundings_of, judgments_of
 
 WIDTH, HEIGHT = 260, 236
 """Of the drawing, in its own units."""
@@ -84,9 +83,9 @@ def roc_figures(scores: RunScores) -> list[Figure]:
 
 
 def _roc_figure(name: str, group: GroupScores, scores: RunScores) -> Figure:
-    points = roc_curve(judgments_of(scores.run, name))
+    points = roc_curve(scores.run.judgments(name))
     axes = ("false positive rate", "true positive rate")
-    note = f"AUC {_with_interval(group, 'auc')}"
+    note = f"AUC {with_interval(group.metrics.get('auc'), group.intervals.get('auc'))}"
     if points is None:
         return Figure(name, question(name).about, note, *axes, missing=_why_no_curve(group))
     decided = decision_point(group.metrics.get("recall"), group.metrics.get("specificity"))
@@ -102,10 +101,10 @@ def calibration_figures(scores: RunScores) -> list[Figure]:
 
 
 def _calibration_figure(name: str, group: GroupScores, scores: RunScores) -> Figure:
-    bins = reliability(judgments_of(scores.run, name))
+    bins = reliability(scores.run.judgments(name))
     held = [(place, found) for place, found in enumerate(bins) if found is not None]
     axes = ("mean P(Yes)", "share of Yes")
-    note = f"ECE {_with_interval(group, 'calibration_error')}"
+    note = f"ECE {with_interval(group.metrics.get('calibration_error'), group.intervals.get('calibration_error'))}"
     if not held:
         return Figure(name, question(name).about, note, *axes, missing=_why_no_curve(group))
     most = max(found.n for _, found in held)
@@ -121,7 +120,7 @@ def detection_figure(scores: RunScores) -> tuple[Figure, Mapping[str, str]] | No
     lines = [Line(path_of(((0.5, 0), (0.5, 1))), "guide")]
     legend: dict[str, str] = {}
     for number, name in enumerate(IMAGEQA_SETS, start=1):
-        points = detection_points(groundings_of(scores.run, name)) if name in scores.imageqa else None
+        points = detection_points(scores.run.groundings(name)) if name in scores.imageqa else None
         if points:
             lines.append(Line(path_of(points), f"curve series-{number}"))
             legend[name] = f"series-{number}"
@@ -136,11 +135,6 @@ def _why_no_curve(group: GroupScores) -> str:
     if group.metrics.get("without_p") == 1:
         return "The backend gave no P(Yes)."
     return "All references are of one class."
-
-
-def _with_interval(group: GroupScores, metric: str) -> str:
-    value, ends = decimals(group.metrics.get(metric)), interval(group.intervals.get(metric))
-    return f"{value} ({ends})" if ends else value
 
 
 def _said(found: Bin) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
-from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
+from qreal_tasks.records import Record
 from qreal_tasks.results.run_folder import Run
 from qreal_tasks.results.score import RunScores, score_run
 
@@ -61,7 +61,7 @@ def generator_heatmap(scores: RunScores) -> Heatmap:
     """
     run = scores.run
     columns = tuple(name for name in (*QUESTION_NAMES, *IMAGEQA_SETS) if name in scores.rows)
-    made = Counter(generator for generator, _ in {(r.generator, r.image_id) for t in run.tasks for r in t.records})
+    made = Counter(generator for generator, _ in {(record.generator, record.image_id) for record in run.records})
     names = sorted(made)
     return Heatmap(columns, {name: _row(scores, columns, _of_generator(run, name)) for name in names}, made)
 
@@ -83,13 +83,3 @@ def _row(scores: RunScores, columns: Sequence[str], part: RunScores) -> tuple[Ce
 
 def _count(metrics: Mapping[str, float | None]) -> int:
     return int(metrics.get("n") or 0)
-
-
-def judgments_of(run: Run, question: str) -> list[JudgmentRecord]:
-    """The records of one question."""
-    return [r for t in run.tasks for r in t.records if isinstance(r, JudgmentRecord) and r.question == question]
-
-
-def groundings_of(run: Run, set_name: str) -> list[GroundingRecord]:
-    """The records of one ImageQA set."""
-    return [r for t in run.tasks for r in t.records if isinstance(r, GroundingRecord) and r.set_name == set_name]

@@ -28,7 +28,7 @@ from qreal_tasks.judge.pairs import Judgement, Pair
 from qreal_tasks.judge.records import judged
 from qreal_tasks.leaderboard.submission.references import References
 from qreal_tasks.leaf_tasks import TASKS, Half, task_versions
-from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
+from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.judgment import score_judgment
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, to_json

@@ -21,8 +21,8 @@ from qreal_tasks.leaderboard.exports.export_source import ExportError, ExportSou
 from qreal_tasks.leaderboard.exports.hub import require_own_words
 from qreal_tasks.leaderboard.result import Number
 from qreal_tasks.leaf_tasks import MEAN
-from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.bootstrap import LEVEL
+from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.objectqa import OVERALL
 from qreal_tasks.results.asked import WORDS, asked_with
 from qreal_tasks.text.addresses import shown

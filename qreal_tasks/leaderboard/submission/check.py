@@ -19,11 +19,11 @@ from qreal_tasks.leaderboard.submission.problems import Kind, Problem, shortened
 from qreal_tasks.leaderboard.submission.reading import Folder, Opened, open_folder, read_folder, samples_path
 from qreal_tasks.leaderboard.submission.record_checks import check_record
 from qreal_tasks.leaderboard.submission.references import References
-from qreal_tasks.leaderboard.submission.samples_file import read_records, sample_id, samples_digest, to_lines
+from qreal_tasks.leaderboard.submission.samples_file import read_records, samples_digest, to_lines
 from qreal_tasks.leaf_tasks import TASKS, Half, group_of, task_versions
 from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.metrics.feasibility import Verdict
-from qreal_tasks.records import RECORD_VERSION, GroundingRecord, JudgmentRecord, Record
+from qreal_tasks.records import RECORD_VERSION, GroundingRecord, Record
 from qreal_tasks.results.asked import other_words
 from qreal_tasks.results.run_folder import Run, TaskRun
 from qreal_tasks.results.score import RunScores, score_run
@@ -158,7 +158,7 @@ def _names(halves: Mapping[Half, str] | Sequence[Half]) -> str:
 
 def _about_task(task: str, records: Sequence[Record], references: References) -> Iterator[Problem]:
     name = TASKS[task][1]
-    ids = Counter(sample_id(record) for record in records)
+    ids = Counter(record.sample_id for record in records)
     asked = references.ids(task)
     for item in sorted(asked - ids.keys()):
         yield Problem(Kind.INCOMPLETE, f"{task}: sample {item} is missing; submit the whole test split")
@@ -168,10 +168,11 @@ def _about_task(task: str, records: Sequence[Record], references: References) ->
         if count > 1:
             yield Problem(Kind.INCOMPLETE, f"{task}: sample {item!r:.80} occurs {count} times; keep one")
     for record in records:
-        about = record.question if isinstance(record, JudgmentRecord) else record.set_name
-        if about != name:
-            yield Problem(Kind.RECORD, f"{task} {sample_id(record):.80}: a record of {about!r:.40}, expected {name}")
-        elif sample_id(record) in asked:
+        if record.subject != name:
+            yield Problem(
+                Kind.RECORD, f"{task} {record.sample_id:.80}: a record of {record.subject!r:.40}, expected {name}"
+            )
+        elif record.sample_id in asked:
             yield from check_record(record, task, references)
 
 
@@ -205,7 +206,7 @@ def _about_marks(records: Iterable[Record]) -> Iterator[Problem]:
     """One set of reasoning marks: else each text could be cut where it suits."""
     named: dict[tuple[tuple[str, str], ...], str] = {}
     for record in records:
-        named.setdefault(record.reasoning_marks, sample_id(record))
+        named.setdefault(record.reasoning_marks, record.sample_id)
     if len(named) > 1:
         said = ", ".join(f"{marks!r:.80} (sample {sample:.80})" for marks, sample in sorted(named.items())[:3])
         yield Problem(Kind.RECORD, f"reasoning_marks are {said}; one run has one model, run all tasks with the same")

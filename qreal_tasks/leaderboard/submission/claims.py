@@ -6,12 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from qreal_tasks.benchmark import QUESTION_NAMES
 from qreal_tasks.leaderboard.submission.problems import Kind, Problem
-from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.results.run_folder import Run
-from qreal_tasks.results.score import RunScores, same_value, to_json
+from qreal_tasks.results.score import RunScores, expected_live, same_value, to_json
 
 SEED = 0
 
@@ -65,9 +63,7 @@ def wrong_live(claimed: object, run: Run, scores: RunScores) -> list[Problem]:
         if not isinstance(numbers, Mapping):
             lines.append(f"live {task.task} is {_short(numbers)}, expected the live run's numbers")
             continue
-        names = OBJECTQA_LIVE if task.name in QUESTION_NAMES else IMAGEQA_LIVE
-        metrics = scores.rows[task.name].metrics if task.name in scores.rows else {}
-        expected = {"records": len(task.records), **{name: metrics.get(name) for name in names}}
+        expected = expected_live(task, scores)
         for name in sorted(expected.keys() | numbers.keys()):
             if name not in expected:
                 lines.append(f"live {task.task} {name:.80} is no metric of this task")

@@ -12,7 +12,6 @@ from qreal_tasks.boxes import Space
 from qreal_tasks.judge.records import pairs_of
 from qreal_tasks.leaderboard.submission.problems import Kind, Problem
 from qreal_tasks.leaderboard.submission.references import References
-from qreal_tasks.leaderboard.submission.samples_file import sample_id
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, Region
 from qreal_tasks.samples import NO_INPUT_SIZE
 from qreal_tasks.text.one_line import first_unseen
@@ -27,7 +26,7 @@ MOST_RAW = 2**20
 
 def check_record(record: Record, task: str, references: References) -> list[Problem]:
     """Every reason why the record cannot be what a run on this dataset left behind."""
-    where = f"{task} {sample_id(record)}"
+    where = f"{task} {record.sample_id}"
     if len(record.raw) > MOST_RAW:
         said = f"raw has {len(record.raw):,} characters, expected at most {MOST_RAW:,}; no model writes that many"
         return [Problem(Kind.TOO_LARGE, f"{where}: {said}")]

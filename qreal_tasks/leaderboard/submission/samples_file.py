@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from qreal_tasks.leaderboard.submission.problems import Kind, Problem
-from qreal_tasks.records import JudgmentRecord, Record, RecordError, from_json, to_json
+from qreal_tasks.records import Record, RecordError, from_json, to_json
 
 MOST_BYTES = 128 * 2**20
 """Of one task's samples when unpacked; a full-size run takes about 5 MB."""
@@ -26,14 +26,9 @@ MOST_KEYS = 10_000
 _CHUNK = 2**20
 
 
-def sample_id(record: Record) -> str:
-    """What is asked about: the entity, or the image."""
-    return record.entity_id if isinstance(record, JudgmentRecord) else record.image_id
-
-
 def to_lines(records: Iterable[Record]) -> bytes:
     """The records as JSON lines in ASCII, in the order of their ids."""
-    ordered = sorted(records, key=sample_id)
+    ordered = sorted(records, key=lambda record: record.sample_id)
     lines = (json.dumps(to_json(record), separators=(",", ":"), allow_nan=False) for record in ordered)
     return "".join(f"{line}\n" for line in lines).encode("ascii")
 

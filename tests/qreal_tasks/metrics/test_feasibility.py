@@ -6,16 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from printed_rows import check_row, reconstruct
 
-from qreal_tasks.metrics.feasibility import (
-    Range,
-    Verdict,
-    auc_bounds,
-    check,
-    check_records,
-    check_row,
-    reconstruct,
-)
+from qreal_tasks.metrics.feasibility import Range, Verdict, auc_bounds, check, check_records
 
 ROUNDING = 0.0005
 """Three decimals are printed."""

@@ -34,7 +34,7 @@ from qreal_tasks.leaderboard.lints import TOO_WELL
 from qreal_tasks.leaderboard.result import IMAGEQA_F1, IMAGEQA_JOINT, OBJECTQA_AUC, Result, headline, refusal
 from qreal_tasks.leaderboard.submission.pack import Said, pack_run
 from qreal_tasks.leaderboard.submission.references import References
-from qreal_tasks.metrics.bootstrap import differences
+from qreal_tasks.metrics.bootstrap import estimate_differences
 from qreal_tasks.metrics.objectqa import ObjectQATable
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
 
@@ -69,7 +69,7 @@ def test_draws_are_those_of_the_paired_bootstrap(made: Made) -> None:
     ]
     by_folder = {entry.result.folder: entry.result for entry in made.board.entries}
     draws = np.array([by_folder[name].draws[OBJECTQA_AUC] for name in ("s0", "s1")], dtype=np.float64)
-    expected = differences(tables[0], tables[1], resamples=RESAMPLES, seed=0)["overall", "auc"]
+    expected = estimate_differences(tables, resamples=RESAMPLES, seed=0)[0]["overall", "auc"]
     low, high = np.quantile(draws[0] - draws[1], [0.025, 0.975])
     assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-6)
     values = [(headline(by_folder[name], OBJECTQA_AUC) or {})["value"] for name in ("s0", "s1")]

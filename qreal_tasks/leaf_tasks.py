@@ -11,6 +11,7 @@ import yaml
 
 from qreal_tasks.benchmark import GROUPS, LEAVES, QUESTION_NAMES, Style
 from qreal_tasks.harness import TASKS_FOLDER
+from qreal_tasks.records import JudgmentRecord, Record
 
 MEAN = "mean"
 """Of the sets ``realism`` and ``plausibility``. Portraits are shown beside: their images are among the others."""
@@ -22,6 +23,11 @@ class Half(StrEnum):
 
     OBJECTQA = "objectqa"
     IMAGEQA = "imageqa"
+
+
+def half_of(record: Record) -> Half:
+    """The half that a sample belongs to."""
+    return Half.OBJECTQA if isinstance(record, JudgmentRecord) else Half.IMAGEQA
 
 
 TASKS: Mapping[str, tuple[Half, str]] = {

@@ -8,7 +8,6 @@ from qreal_tasks.metrics.feasibility import Verdict
 from qreal_tasks.metrics.objectqa import split_by_question
 from qreal_tasks.metrics.reversal import reversal
 from qreal_tasks.pages.numbers import percent
-from qreal_tasks.records import JudgmentRecord
 from qreal_tasks.results import reasons
 from qreal_tasks.results.box_lints import box_lints
 from qreal_tasks.results.score import GroupScores, RunScores
@@ -36,8 +35,7 @@ def lints(scores: RunScores) -> list[str]:
 
 
 def _about_order(scores: RunScores) -> Iterator[str]:
-    records = [r for task in scores.run.tasks for r in task.records if isinstance(r, JudgmentRecord)]
-    for name, some in split_by_question(records).items():
+    for name, some in split_by_question(scores.run.judgments()).items():
         if (found := reversal(some)) is not None:
             disagree = scores.objectqa[name].metrics.get("disagree") or 0
             meaning = (

@@ -55,6 +55,12 @@ def divide(num: FloatArray, den: FloatArray) -> FloatArray:
     return quotient
 
 
+def mean_of_all(values: Sequence[float | None]) -> float | None:
+    """The plain mean; None as soon as one value is: a mean over fewer is another metric."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
+
+
 def none_if_nan(value: float) -> float | None:
     """A plain Python float, or None for nan."""
     return None if math.isnan(value) else float(value)

@@ -26,8 +26,9 @@ from typing import Any
 import numpy as np
 
 from qreal_tasks.metrics.bootstrap import Estimate, estimate_intervals
-from qreal_tasks.metrics.grounding import GroundingTable, grounding_sums, match
+from qreal_tasks.metrics.grounding import GroundingTable, grounding_sums
 from qreal_tasks.metrics.judgment import JudgmentTable
+from qreal_tasks.metrics.matching import match
 from qreal_tasks.metrics.ranking import Ranking
 from qreal_tasks.metrics.sums import Ratio, aggregate
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Region

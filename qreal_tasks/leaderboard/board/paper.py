@@ -11,6 +11,7 @@ from typing import Any
 
 from qreal_tasks.benchmark import Dimension, questions_of
 from qreal_tasks.leaf_tasks import MEAN, MEAN_SETS
+from qreal_tasks.metrics.sums import mean_of_all
 
 SOURCE = "reported by the paper, not recomputed"
 
@@ -96,7 +97,4 @@ def _mean_of_sets(imageqa: Mapping[str, Row]) -> Row:
 
 
 def _mean(rows: Mapping[str, Row], names: Sequence[str], metric: str) -> float | None:
-    """None as soon as one of them cannot be read: a mean over fewer rows is another metric."""
-    values = [rows.get(name, {}).get(metric) for name in names]
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if len(known) == len(values) else None
+    return mean_of_all([rows.get(name, {}).get(metric) for name in names])

@@ -16,7 +16,7 @@ from qreal_tasks.judge.manifest import Manifest as JudgeManifest
 from qreal_tasks.leaderboard.submission.claims import SEED, scores_json, wrong_claims, wrong_live
 from qreal_tasks.leaderboard.submission.manifest import Manifest
 from qreal_tasks.leaderboard.submission.problems import Kind, Problem, shortened
-from qreal_tasks.leaderboard.submission.reading import Folder, Opened, open_folder, read_folder, samples_path
+from qreal_tasks.leaderboard.submission.reading import Folder, Opened, as_run, open_folder, read_folder, samples_path
 from qreal_tasks.leaderboard.submission.record_checks import check_record
 from qreal_tasks.leaderboard.submission.references import References
 from qreal_tasks.leaderboard.submission.samples_file import read_records, samples_digest, to_lines
@@ -25,7 +25,7 @@ from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.metrics.feasibility import Verdict
 from qreal_tasks.records import RECORD_VERSION, GroundingRecord, Record
 from qreal_tasks.results.asked import other_words
-from qreal_tasks.results.run_folder import Run, TaskRun
+from qreal_tasks.results.run_folder import Run
 from qreal_tasks.results.score import RunScores, score_run
 from qreal_tasks.text.redaction import private_part
 
@@ -69,7 +69,7 @@ def check_folder(name: str, folder: Folder, references: References, *, resamples
     problems += _about_boxes(r for some in records.values() for r in some if isinstance(r, GroundingRecord))
     problems += _about_marks(record for some in records.values() for record in some)
     problems += _about_judge(opened.manifest, records)
-    run = _run(opened, records)
+    run = as_run(opened, records)
     problems += _about_origin(opened.manifest, run, references)
     problems += _about_words(run)
     scores, wrong = _recomputed(opened, run, resamples)
@@ -243,22 +243,6 @@ def _about_judge(manifest: Manifest | None, records: Mapping[str, Sequence[Recor
         yield Problem(Kind.JUDGE, f"the manifest names the judge {title}, but nothing was judged; leave it out")
     for name in sorted(named - {title}):
         yield Problem(Kind.JUDGE, f"scores of {name!r:.120}, but the manifest's judge hashes to {title}")
-
-
-def _run(opened: Opened, records: Mapping[str, Sequence[Record]]) -> Run | None:
-    """The submission as if it had been read from a folder of the harness."""
-    if not records:
-        return None
-    live = opened.scores.get("live") if opened.scores else None
-    numbers = live if isinstance(live, Mapping) else {}
-    versions = opened.manifest.task_versions if opened.manifest else {}
-    tasks = []
-    for task, some in records.items():
-        claimed = numbers.get(task)
-        live_of_task = claimed if isinstance(claimed, Mapping) else {}
-        tasks.append(TaskRun(task, versions.get(task, "unknown"), live_of_task, tuple(some)))
-    model = opened.manifest.model.name if opened.manifest else "unknown"
-    return Run(Path("manifest.json"), model, "", None, tuple(tasks))
 
 
 def _recomputed(opened: Opened, run: Run | None, resamples: int) -> tuple[RunScores | None, list[Problem]]:

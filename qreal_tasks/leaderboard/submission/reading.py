@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from qreal_tasks.leaderboard.submission.manifest import Manifest, read_manifest
 from qreal_tasks.leaderboard.submission.problems import Kind, Problem
 from qreal_tasks.leaderboard.submission.samples_file import decompressed, parse_json
 from qreal_tasks.leaf_tasks import TASKS
+from qreal_tasks.records import Record
+from qreal_tasks.results.run_folder import Run, TaskRun
 
 MANIFEST = "manifest.json"
 SCORES = "scores.json"
@@ -202,3 +204,21 @@ def _unlisted(manifest: Manifest, files: Mapping[str, bytes]) -> list[Problem]:
     for path in sorted(files.keys() - listed.keys() - {MANIFEST}):
         problems.append(Problem(Kind.FOLDER, f"{path} is in the folder, but not in the manifest; pack the run again"))
     return problems
+
+
+def as_run(opened: Opened, records: Mapping[str, Sequence[Record]]) -> Run | None:
+    """The submission as if it had been read from a folder of the harness; None without samples.
+
+    Args:
+        records: task to its samples, read from ``opened.lines``.
+    """
+    if not records:
+        return None
+    manifest, live = opened.manifest, opened.scores.get("live") if opened.scores else None
+    claimed = {task: live.get(task) if isinstance(live, Mapping) else None for task in records}
+    versions = manifest.task_versions if manifest else {}
+    tasks = [
+        TaskRun(task, versions.get(task, "unknown"), numbers if isinstance(numbers, Mapping) else {}, tuple(some))
+        for (task, some), numbers in zip(records.items(), claimed.values(), strict=True)
+    ]
+    return Run(Path(MANIFEST), manifest.backend.name if manifest else "unknown", "", None, tuple(tasks))

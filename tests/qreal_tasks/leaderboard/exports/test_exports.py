@@ -25,7 +25,8 @@ from qreal_tasks.dataset.eval_yaml import HUB_TASKS, write_eval_yaml
 from qreal_tasks.dataset.source import CONFIGS
 from qreal_tasks.leaderboard.exports.every_eval_ever import write_every_eval_ever
 from qreal_tasks.leaderboard.exports.export_source import ExportError, ExportSource, load_source
-from qreal_tasks.leaderboard.exports.hub import hub_entries, model_card_section, write_hub_results
+from qreal_tasks.leaderboard.exports.hub import hub_entries, write_hub_results
+from qreal_tasks.leaderboard.exports.model_card import model_card_section
 from qreal_tasks.leaderboard.submission.pack import Said, pack_run
 from qreal_tasks.records import JudgmentRecord, Record
 
@@ -133,7 +134,7 @@ def test_what_is_no_result_is_not_reported(partial: str, records: list[Record], 
         hub_entries(source, "org/real")
     with pytest.raises(ExportError, match="no benchmark result"):
         write_every_eval_ever(source, tmp_path / "out")
-    assert "no benchmark result" in model_card_section(source)
+    assert "no benchmark result" in model_card_section(source.run, source.groups)
 
 
 def test_every_eval_ever_is_valid(source: ExportSource, tmp_path: Path) -> None:
@@ -218,15 +219,16 @@ def test_a_damaged_submission_is_not_exported(run: Path, tmp_path: Path) -> None
 
 
 def test_the_model_card_has_both_tables(source: ExportSource, records: list[Record], tmp_path: Path) -> None:
-    text = model_card_section(source)
+    text = model_card_section(source.run, source.groups)
     assert text.startswith("## Q-Real Bench\n")
     assert "| ObjectQA | AUC | Accuracy |" in text
     assert "| ImageQA | F1 at .5 | Joint |" in text
     assert f"judged by `{JUDGE.title}`" in text
     overall = next(line for line in text.splitlines() if line.startswith("| overall |"))
-    assert overall.count("|") == 7
+    assert overall.count("|") == 8
     write_run(tmp_path, [record for record in records if isinstance(record, JudgmentRecord)])
-    assert "ImageQA" not in model_card_section(load_source(tmp_path, RESAMPLES))
+    half = load_source(tmp_path, RESAMPLES)
+    assert "ImageQA" not in model_card_section(half.run, half.groups)
 
 
 def test_the_command_writes_all_three(run: Path, tmp_path: Path) -> None:
@@ -304,14 +306,17 @@ def test_other_words_are_no_result(words: dict[str, str], records: list[Record],
     for write in (hub_entries, lambda one: write_every_eval_ever(one, tmp_path / "out")):
         with pytest.raises(ExportError, match=r"comparable only with its like\. Run it again with the prompts of the"):
             write(source)  # type: ignore[operator]
-    card = model_card_section(source)
+    card = model_card_section(source.run, source.groups)
     assert "**Asked with other words:**" in card
     assert "`Look" not in card, "ends no backticks"
 
 
 def test_a_card_says_what_was_asked(source: ExportSource, bare: Path) -> None:
-    assert "asked with the benchmark's prompts (qreal), version 2;" in model_card_section(source)
-    assert "asked with the paper's bare queries (qreal_paper), version 2;" in model_card_section(load_source(bare, 10))
+    assert "asked with the benchmark's prompts (qreal), version 2;" in model_card_section(source.run, source.groups)
+    paper = load_source(bare, 10)
+    assert "asked with the paper's bare queries (qreal_paper), version 2;" in model_card_section(
+        paper.run, paper.groups
+    )
 
 
 def test_of_a_submission_no_other_style_can_be_named(bare: Path, tmp_path: Path) -> None:

@@ -14,8 +14,7 @@ from submitted import JUDGE, on, simulated, small_references, write_run
 
 from qreal_tasks.judge.manifest import OWN_SERVER
 from qreal_tasks.leaderboard.submission.check import check_submission
-from qreal_tasks.leaderboard.submission.manifest import slug
-from qreal_tasks.leaderboard.submission.pack import PackError, Said, pack_run
+from qreal_tasks.leaderboard.submission.pack import PackError, Said, pack_run, slug
 from qreal_tasks.leaderboard.submission.references import References, fingerprint
 from qreal_tasks.leaf_tasks import Half
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record

@@ -15,7 +15,7 @@ from qreal_tasks.dataset.source import Kind
 from qreal_tasks.files.regular import read_text
 from qreal_tasks.leaderboard.exports.export_source import score_groups
 from qreal_tasks.leaderboard.exports.model_card import model_card_section
-from qreal_tasks.leaderboard.result import Number
+from qreal_tasks.leaderboard.result import MetricValue
 from qreal_tasks.leaf_tasks import MEAN
 from qreal_tasks.metrics.catalogue import PAPER_IMAGEQA, PAPER_OBJECTQA
 from qreal_tasks.results.run_folder import Run, newest_results, read_run
@@ -27,7 +27,7 @@ from training.run_folder import CHOSEN, DRAWN, ENVIRONMENT, HISTORY
 _SCORED = {"objectqa": (*PAPER_OBJECTQA, "recall"), "imageqa": (*PAPER_IMAGEQA, "f1_at_50")}
 """What the card's metadata holds: the paper's columns, recall, and what models are ranked by."""
 
-Groups = Mapping[str, Mapping[str, Number]]
+Groups = Mapping[str, Mapping[str, MetricValue]]
 
 _TEXT = """\
 ---

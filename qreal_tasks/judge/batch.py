@@ -17,7 +17,7 @@ import openai
 
 from qreal_tasks.judge.cache import Call
 from qreal_tasks.judge.judge import Judge
-from qreal_tasks.judge.manifest import Manifest
+from qreal_tasks.judge.manifest import JudgeManifest
 from qreal_tasks.judge.pairs import Judgement, Pair, unjudged
 from qreal_tasks.judge.prompt import messages
 from qreal_tasks.llm.batch.api import Batch, BatchApi
@@ -64,7 +64,7 @@ class BatchJudge(Judge):
 
     def __init__(
         self,
-        manifest: Manifest,
+        manifest: JudgeManifest,
         cache: str | Path,
         *,
         poll_s: float = 30,

@@ -19,7 +19,7 @@ from typing import Any, Self
 from qreal_tasks.files import user_cache
 from qreal_tasks.judge.background import Background
 from qreal_tasks.judge.cache import Call, JudgeCache
-from qreal_tasks.judge.manifest import Manifest
+from qreal_tasks.judge.manifest import JudgeManifest
 from qreal_tasks.judge.pairs import Judgement, Pair, unjudged
 from qreal_tasks.judge.prompt import messages, response_format
 from qreal_tasks.judge.reading import judgement_of
@@ -92,7 +92,7 @@ class Judge:
 
     def __init__(
         self,
-        manifest: Manifest,
+        manifest: JudgeManifest,
         cache: str | Path,
         *,
         concurrency: int = 64,

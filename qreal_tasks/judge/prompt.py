@@ -12,7 +12,7 @@ import json
 import re
 from typing import Any
 
-from qreal_tasks.judge.manifest import Manifest
+from qreal_tasks.judge.manifest import JudgeManifest
 from qreal_tasks.judge.pairs import Pair
 from qreal_tasks.llm.options import JsonMode
 
@@ -24,7 +24,7 @@ SCHEMA = {
 }
 
 
-def messages(manifest: Manifest, pair: Pair) -> list[dict[str, str]]:
+def messages(manifest: JudgeManifest, pair: Pair) -> list[dict[str, str]]:
     """The system message and the pair."""
     quoted = {"{predicted}": quote(pair.predicted), "{reference}": quote(pair.reference)}
     # In one pass: a description may itself hold "{reference}".

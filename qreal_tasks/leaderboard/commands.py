@@ -60,7 +60,7 @@ def pack_command(
     dataset can be loaded.
     """
     from qreal_tasks.dataset.source import DatasetError
-    from qreal_tasks.leaderboard.submission.pack import PackError, Said, pack_run
+    from qreal_tasks.leaderboard.submission.pack import PackError, SubmitterInfo, pack_run
     from qreal_tasks.results.run_folder import RunFolderError, newest_results, read_run
 
     try:
@@ -69,7 +69,7 @@ def pack_command(
             references, unreachable = _references(data or read_run(results, prompts).data), ""
         except DatasetError as error:
             references, unreachable = None, str(error)
-        said = Said(name, description, contact, hardware, usd)
+        said = SubmitterInfo(name, description, contact, hardware, usd)
         commit = references.commit if references else None
         target, manifest = pack_run(results, out, said, style=prompts, commit=commit)
     except (PackError, RunFolderError, ValueError, OSError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qreal_tasks.metrics.feasibility import Verdict
+from qreal_tasks.metrics.feasibility import Feasibility
 from qreal_tasks.metrics.objectqa import split_by_question
 from qreal_tasks.metrics.reversal import reversal
 from qreal_tasks.pages.numbers import percent
@@ -54,7 +54,7 @@ def _about_order(scores: RunScores) -> Iterator[str]:
 def _of_question(scores: RunScores, name: str, group: GroupScores) -> Iterator[str]:
     if group.verdict is None and "n" not in group.metrics:
         return
-    if group.verdict is Verdict.BELOW_HARD_LABEL:
+    if group.verdict is Feasibility.BELOW_HARD_LABEL:
         yield f"{name}: P(Yes) ranks worse than the bare answers"
     if group.metrics.get("auc") is None:
         yield f"{name}: no AUC, because the backend gave no P(Yes) or all references are of one class"

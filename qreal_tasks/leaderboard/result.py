@@ -11,10 +11,10 @@ import numpy as np
 
 from qreal_tasks.benchmark import QUESTION_NAMES
 from qreal_tasks.leaderboard.lints import MOST_LEFT_OUT, lints
-from qreal_tasks.leaderboard.submission.check import Checked
+from qreal_tasks.leaderboard.submission.check import CheckedSubmission
 from qreal_tasks.leaderboard.submission.claims import SEED
-from qreal_tasks.leaderboard.submission.manifest import Manifest
-from qreal_tasks.leaderboard.submission.problems import Problem
+from qreal_tasks.leaderboard.submission.manifest import SubmissionManifest
+from qreal_tasks.leaderboard.submission.problems import Refusal
 from qreal_tasks.leaf_tasks import MEAN, MEAN_SETS, Half, half_of
 from qreal_tasks.metrics.bootstrap import RESAMPLES, percentiles, resample_weights
 from qreal_tasks.metrics.catalogue import HALVES, PAPER_IMAGEQA
@@ -36,7 +36,7 @@ MEAN_METRICS = (
 )
 """What has a mean over the sets of ``MEAN_SETS``."""
 
-Number = Mapping[str, float | None]
+MetricValue = Mapping[str, float | None]
 """``value``, ``low``, ``high``."""
 
 
@@ -48,7 +48,7 @@ class Ends:
     high: float | None
 
     @classmethod
-    def of(cls, number: Number) -> Ends:
+    def of(cls, number: MetricValue) -> Ends:
         return cls(number.get("low"), number.get("high"))
 
 
@@ -57,13 +57,13 @@ class Result:
     """One submission, accepted or refused."""
 
     folder: str
-    problems: tuple[Problem, ...]
-    manifest: Manifest | None
-    groups: Mapping[str, Mapping[str, Number]]
+    problems: tuple[Refusal, ...]
+    manifest: SubmissionManifest | None
+    groups: Mapping[str, Mapping[str, MetricValue]]
     """``objectqa.<question, dimension or overall>`` and ``imageqa.<set or mean>`` to metric to number."""
     baselines: Mapping[str, Mapping[str, Mapping[str, float | None]]]
     """The same groups to name to metric to value, of answers that need no model."""
-    generators: Mapping[str, Number]
+    generators: Mapping[str, MetricValue]
     """Generator to what was reached on its images: ``images``, ``acc``, ``auc``, ``f1_at_50``."""
     notes: tuple[str, ...]
     draws: Mapping[str, FloatArray]
@@ -74,13 +74,13 @@ class Result:
     """Half to what its answers hash to, ``answers_digest``: copies have the same."""
 
 
-def refusal(folder: str, *problems: Problem, manifest: Manifest | None = None) -> Result:
+def refusal(folder: str, *problems: Refusal, manifest: SubmissionManifest | None = None) -> Result:
     """What is kept of a refused submission: only its reasons, which are published, and quote it."""
-    told = tuple(Problem(problem.kind, without_private(problem.message)) for problem in problems)
+    told = tuple(Refusal(problem.kind, without_private(problem.message)) for problem in problems)
     return Result(folder, told, manifest, {}, {}, {}, (), {}, {}, {})
 
 
-def result_of(checked: Checked, resamples: int = RESAMPLES) -> Result:
+def result_of(checked: CheckedSubmission, resamples: int = RESAMPLES) -> Result:
     """The numbers of a check; a refused submission keeps only its reasons."""
     if checked.problems or checked.run is None or checked.scores is None:
         return refusal(checked.folder, *checked.problems, manifest=checked.manifest)
@@ -120,7 +120,7 @@ def answers_digest(records: Iterable[Record]) -> str:
     return hashlib.sha256("\n".join(lines).encode("ascii")).hexdigest()
 
 
-def headline(result: Result, name: str) -> Number | None:
+def headline(result: Result, name: str) -> MetricValue | None:
     """The number that a headline ranks by; None where the submission has none."""
     group, metric = {
         OBJECTQA_AUC: (f"objectqa.{OVERALL}", "auc"),
@@ -135,9 +135,9 @@ def _rows(scores: RunScores) -> Iterator[tuple[str, GroupScores]]:
     return ((f"{half}.{name}", group) for half in HALVES for name, group in scores.groups(half).items())
 
 
-def numbers_of(scores: RunScores) -> dict[str, dict[str, Number]]:
+def numbers_of(scores: RunScores) -> dict[str, dict[str, MetricValue]]:
     """Every metric of every row with the ends of its interval, where it has one."""
-    found: dict[str, dict[str, Number]] = {}
+    found: dict[str, dict[str, MetricValue]] = {}
     for key, group in _rows(scores):
         found[key] = {}
         for metric, value in group.metrics.items():
@@ -156,7 +156,7 @@ def _objectqa_draws(records: Sequence[JudgmentRecord], resamples: int) -> FloatA
     return np.concatenate(parts).astype(np.float32)
 
 
-def image_means(records: Sequence[Record], resamples: int) -> tuple[dict[str, Number], dict[str, FloatArray]]:
+def image_means(records: Sequence[Record], resamples: int) -> tuple[dict[str, MetricValue], dict[str, FloatArray]]:
     """Means over realism and plausibility, drawn together: both sets ask about the same images."""
     tables = [
         GroundingTable.of([r for r in records if isinstance(r, GroundingRecord) and r.set_name == name])
@@ -170,7 +170,7 @@ def image_means(records: Sequence[Record], resamples: int) -> tuple[dict[str, Nu
         drawn = [table.resampled(weights) for table in tables]
         for metric in MEAN_METRICS:
             parts[metric].append(np.mean([one[metric] for one in drawn], axis=0))
-    found: dict[str, Number] = {}
+    found: dict[str, MetricValue] = {}
     for metric in MEAN_METRICS:
         value = mean_of_all([point[metric] for point in points])
         low, high, _ = percentiles(value, np.concatenate(parts[metric]))
@@ -179,8 +179,8 @@ def image_means(records: Sequence[Record], resamples: int) -> tuple[dict[str, Nu
     return found, {name: np.concatenate(parts[metric]).astype(np.float32) for name, metric in draws.items()}
 
 
-def _by_generator(records: Sequence[Record]) -> dict[str, Number]:
-    found: dict[str, Number] = {}
+def _by_generator(records: Sequence[Record]) -> dict[str, MetricValue]:
+    found: dict[str, MetricValue] = {}
     by_generator: dict[str, list[Record]] = {}
     for record in records:
         by_generator.setdefault(record.generator, []).append(record)
@@ -205,7 +205,7 @@ def _mean_f1(records: Sequence[Record]) -> float | None:
     )
 
 
-def _unranked(groups: Mapping[str, Mapping[str, Number]]) -> dict[str, str]:
+def _unranked(groups: Mapping[str, Mapping[str, MetricValue]]) -> dict[str, str]:
     """Headlines that rest on too few of the items; the worst question or set decides, since a mean hides it."""
     questions, sets = [f"objectqa.{name}" for name in QUESTION_NAMES], [f"imageqa.{name}" for name in MEAN_SETS]
     found: dict[str, str] = {}

@@ -30,7 +30,7 @@ from qreal_tasks.records import JudgmentRecord
 _RESAMPLES = 2000
 
 
-class Verdict(StrEnum):
+class Feasibility(StrEnum):
     """What the bounds say about an AUC."""
 
     OK = "ok"
@@ -56,7 +56,7 @@ def auc_bounds(tpr: float, fpr: float) -> Range:
     return Range(tpr * (1 - fpr), 1 - fpr * (1 - tpr))
 
 
-def check(auc: float, tpr: Range, fpr: Range, rounding: float = 0.0) -> Verdict:
+def check(auc: float, tpr: Range, fpr: Range, rounding: float = 0.0) -> Feasibility:
     """The verdict on an AUC known within ``rounding``, with rates known within their ranges.
 
     Only what no combination of exact values could give is called infeasible, and only what all of them put
@@ -65,11 +65,11 @@ def check(auc: float, tpr: Range, fpr: Range, rounding: float = 0.0) -> Verdict:
     slack = rounding + 1e-9
     lowest, highest = tpr.low * (1 - fpr.high), 1 - fpr.low * (1 - tpr.high)
     if not lowest - slack <= auc <= highest + slack:
-        return Verdict.INFEASIBLE
-    return Verdict.BELOW_HARD_LABEL if auc < (1 + tpr.low - fpr.high) / 2 - slack else Verdict.OK
+        return Feasibility.INFEASIBLE
+    return Feasibility.BELOW_HARD_LABEL if auc < (1 + tpr.low - fpr.high) / 2 - slack else Feasibility.OK
 
 
-def check_records(records: Sequence[JudgmentRecord]) -> Verdict | None:
+def check_records(records: Sequence[JudgmentRecord]) -> Feasibility | None:
     """The verdict on one question's items with both an answer and P(Yes); None when the AUC is undefined.
 
     ``BELOW_HARD_LABEL`` where the interval of AUC minus the decision's AUC, over resampled images, lies below 0.
@@ -84,7 +84,7 @@ def check_records(records: Sequence[JudgmentRecord]) -> Verdict | None:
         return None
     fpr = 1 - tnr
     verdict = check(auc, Range(tpr, tpr), Range(fpr, fpr))
-    return Verdict.OK if verdict is Verdict.BELOW_HARD_LABEL and not _clearly_below(both) else verdict
+    return Feasibility.OK if verdict is Feasibility.BELOW_HARD_LABEL and not _clearly_below(both) else verdict
 
 
 def _clearly_below(records: Sequence[JudgmentRecord]) -> bool:

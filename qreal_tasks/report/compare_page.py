@@ -11,7 +11,7 @@ from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.pages.environment import page_environment, write_page
 from qreal_tasks.report.compare_tables import notes
 from qreal_tasks.results.asked import asked_with
-from qreal_tasks.results.compare import TESTED, Comparison, Pair
+from qreal_tasks.results.compare import TESTED, Comparison, RunPair
 
 _WIDTH, _MIDDLE = 150, 75
 """Of the strip that shows an interval, and where 0 is in it."""
@@ -55,7 +55,7 @@ def strip(value: float, scale: float) -> float:
     return round(_MIDDLE + (_MIDDLE - 6) * value / scale, 1) if scale else float(_MIDDLE)
 
 
-def _reach(pair: Pair) -> float:
+def _reach(pair: RunPair) -> float:
     """The end of a shown interval that lies farthest from 0."""
     ends = (end for found in pair.tested for end in (found.difference.low, found.difference.high))
     return max((abs(end) for end in ends if end is not None), default=0.0)

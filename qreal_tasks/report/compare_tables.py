@@ -14,7 +14,7 @@ from qreal_tasks.pages.numbers import UNDEFINED, decimals, interval, p_value, wh
 from qreal_tasks.report.tables import new_console, new_table
 from qreal_tasks.results.asked import asked_with, other_words
 from qreal_tasks.results.box_lints import box_lints
-from qreal_tasks.results.compare import TESTED, Comparison, Finding, Findings, Pair
+from qreal_tasks.results.compare import TESTED, Comparison, MetricDifference, MetricDifferences, RunPair
 from qreal_tasks.results.score import GroupScores
 
 Groups = Mapping[str, GroupScores]
@@ -73,7 +73,7 @@ def notes(comparison: Comparison) -> list[str]:
     return said
 
 
-def _table(half: str, comparison: Comparison, pair: Pair) -> Table:
+def _table(half: str, comparison: Comparison, pair: RunPair) -> Table:
     run, against = comparison.names[pair.run], comparison.names[pair.against]
     ours, theirs = comparison.runs[pair.run].groups(half), comparison.runs[pair.against].groups(half)
     findings = pair.findings(half)
@@ -94,7 +94,7 @@ def _table(half: str, comparison: Comparison, pair: Pair) -> Table:
     return found
 
 
-def _cells(finding: Finding | None) -> tuple[str, ...]:
+def _cells(finding: MetricDifference | None) -> tuple[str, ...]:
     if finding is None or finding.difference.value is None:
         return ("",) * 6
     d, power = finding.difference, finding.power
@@ -103,7 +103,7 @@ def _cells(finding: Finding | None) -> tuple[str, ...]:
     return decimals(d.value), interval(d), p_value(d.p_value), p_value(finding.p_corrected), needed, detectable
 
 
-def _flip_table(comparison: Comparison, pair: Pair) -> Table:
+def _flip_table(comparison: Comparison, pair: RunPair) -> Table:
     run, against = comparison.names[pair.run], comparison.names[pair.against]
     found = new_table(
         f"Samples on which {run} and {against} differ (--json and --html list them)",
@@ -147,7 +147,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _pair_json(comparison: Comparison, pair: Pair) -> dict[str, Any]:
+def _pair_json(comparison: Comparison, pair: RunPair) -> dict[str, Any]:
     run, against = comparison.runs[pair.run], comparison.runs[pair.against]
     return {
         "run": comparison.names[pair.run],
@@ -158,7 +158,7 @@ def _pair_json(comparison: Comparison, pair: Pair) -> dict[str, Any]:
     }
 
 
-def _findings_json(findings: Findings, ours: Groups, theirs: Groups) -> dict[str, Any]:
+def _findings_json(findings: MetricDifferences, ours: Groups, theirs: Groups) -> dict[str, Any]:
     return {
         row: {
             metric: {

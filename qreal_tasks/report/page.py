@@ -13,7 +13,7 @@ from qreal_tasks.metrics.catalogue import IMAGEQA, OBJECTQA, PAPER_IMAGEQA, PAPE
 from qreal_tasks.pages.environment import page_environment, write_page
 from qreal_tasks.report.figures import calibration_figures, detection_figure, roc_figures
 from qreal_tasks.report.gallery import Miss, SureAndWrong, surest_wrong, worst_misses
-from qreal_tasks.report.pictures import Pictures, load_pictures
+from qreal_tasks.report.pictures import ReportPictures, load_pictures
 from qreal_tasks.results.asked import asked_with, other_words, prompt_of
 from qreal_tasks.results.lints import lints
 from qreal_tasks.results.reasons import answer_phrase
@@ -48,7 +48,7 @@ _COLUMNS = {
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenReport:
     """What came of writing a report."""
 
     path: Path
@@ -66,7 +66,7 @@ def write_report(
     gallery: int = SHOWN,
     data: str | None = None,
     resamples: int = 10_000,
-) -> Written:
+) -> WrittenReport:
     """Write the page.
 
     Args:
@@ -85,14 +85,14 @@ def write_report(
     text = render_report(scores, misses, sure, pictures, wrong=wrong, resamples=resamples)
     size = write_page(path, text)
     shown = len(pictures.images) + len(pictures.crops)
-    return Written(path, size, shown, pictures.problem or next(iter(pictures.trouble.values()), None))
+    return WrittenReport(path, size, shown, pictures.problem or next(iter(pictures.trouble.values()), None))
 
 
 def render_report(
     scores: RunScores,
     misses: Mapping[str, Sequence[Miss]],
     sure: Sequence[SureAndWrong],
-    pictures: Pictures,
+    pictures: ReportPictures,
     *,
     wrong: Sequence[str] = (),
     resamples: int = 10_000,
@@ -156,7 +156,7 @@ def _misses(scores: RunScores, most: int) -> dict[str, list[Miss]]:
 
 def _pictures(
     scores: RunScores, misses: Mapping[str, Sequence[Miss]], sure: Sequence[SureAndWrong], data: str | None
-) -> Pictures:
+) -> ReportPictures:
     sizes = {m.record.image_id: (m.record.width, m.record.height) for ms in misses.values() for m in ms}
     return load_pictures(data or scores.run.data, sizes, {one.record.entity_id for one in sure})
 

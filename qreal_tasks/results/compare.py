@@ -20,14 +20,14 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     "objectqa": ("acc", "f1", "auc", "balanced"),
     "imageqa": (*PAPER_IMAGEQA, "f1_at_50", "penalized_overlap", "joint_score"),
 }
-"""Half of the benchmark to the metrics that are tested: correction is for these, whatever else a ``Pair`` holds."""
+"""Half of the benchmark to the metrics that are tested: correction is for these, whatever else a ``RunPair`` holds."""
 
 MOST_MOVED = 20
 """Images listed for each set."""
 
 
 @dataclass(frozen=True)
-class Finding:
+class MetricDifference:
     """One metric of one row: the difference and what it is worth."""
 
     difference: Difference
@@ -39,29 +39,29 @@ class Finding:
 Rows = Mapping[str, Mapping[str, Difference]]
 Test = tuple[str, str, str]
 """Table, row, metric."""
-Findings = Mapping[str, Mapping[str, Finding]]
+MetricDifferences = Mapping[str, Mapping[str, MetricDifference]]
 """Row of a table to metric."""
 
 
 @dataclass(frozen=True)
-class Pair:
+class RunPair:
     """A run against another: every difference is ``run`` minus ``against``."""
 
     run: int
     against: int
-    objectqa: Findings
-    imageqa: Findings
+    objectqa: MetricDifferences
+    imageqa: MetricDifferences
     flips: Mapping[str, Flips]
     """By question."""
     movements: Mapping[str, Movement]
     """By ImageQA set."""
 
-    def findings(self, half: str) -> Findings:
+    def findings(self, half: str) -> MetricDifferences:
         """Those of ``objectqa`` or ``imageqa``."""
         return self.objectqa if half == "objectqa" else self.imageqa
 
     @property
-    def tested(self) -> list[Finding]:
+    def tested(self) -> list[MetricDifference]:
         """The metrics of ``TESTED`` in every row."""
         return [
             row[metric]
@@ -80,7 +80,7 @@ class Comparison:
     """Letters that stand for the runs, in the order given."""
     runs: tuple[RunScores, ...]
     baseline: int
-    pairs: tuple[Pair, ...]
+    pairs: tuple[RunPair, ...]
     """Every run against the baseline, then every other pair, the later against the earlier."""
     family: int
     """How many tests the p-values of the pairs with the baseline are corrected for: all shown metrics of them."""
@@ -103,7 +103,7 @@ class Comparison:
         return any(one.run.is_drawn for one in self.runs)
 
     @property
-    def shown(self) -> tuple[Pair, ...]:
+    def shown(self) -> tuple[RunPair, ...]:
         """The pairs with the baseline."""
         return self.pairs[: len(self.runs) - 1]
 
@@ -153,9 +153,9 @@ def compare_runs(
 
 def _pair(
     runs: Sequence[Run], places: tuple[int, int], objectqa: Rows, imageqa: Rows, corrected: Mapping[Test, float | None]
-) -> Pair:
+) -> RunPair:
     run, against = (runs[place] for place in places)
-    return Pair(
+    return RunPair(
         *places,
         _findings("objectqa", objectqa, corrected),
         _findings("imageqa", imageqa, corrected),
@@ -210,10 +210,10 @@ def _corrected(objectqa: Sequence[Rows], imageqa: Sequence[Rows], n_shown: int) 
     return found
 
 
-def _findings(table: str, rows: Rows, corrected: Mapping[Test, float | None]) -> Findings:
+def _findings(table: str, rows: Rows, corrected: Mapping[Test, float | None]) -> MetricDifferences:
     return {
         row: {
-            metric: Finding(d, corrected.get((table, row, metric)), power(d.value, d.error, d.n))
+            metric: MetricDifference(d, corrected.get((table, row, metric)), power(d.value, d.error, d.n))
             for metric, d in metrics.items()
         }
         for row, metrics in rows.items()

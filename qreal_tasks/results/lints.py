@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from qreal_tasks.answers import Reason
 from qreal_tasks.benchmark import QUESTION_NAMES
-from qreal_tasks.metrics.feasibility import Verdict
+from qreal_tasks.metrics.feasibility import Feasibility
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.models.requests import REQUEST_FAILED
 from qreal_tasks.pages.numbers import percent, whole
@@ -68,10 +68,10 @@ def _about_run(scores: RunScores) -> Iterator[Lint]:
 def _about_questions(scores: RunScores) -> Iterator[Lint]:
     asked = {name: group for name, group in scores.objectqa.items() if name in QUESTION_NAMES}
     for name, group in asked.items():
-        if group.verdict is Verdict.INFEASIBLE:
+        if group.verdict is Feasibility.INFEASIBLE:
             text = "This AUC cannot come from the scores that the answers follow; check P(Yes)."
             yield Lint(Level.ERROR, f"{name}: impossible AUC.", text)
-        elif group.verdict is Verdict.BELOW_HARD_LABEL:
+        elif group.verdict is Feasibility.BELOW_HARD_LABEL:
             text = "P(Yes) ranks worse than the bare answers; check P(Yes)."
             yield Lint(Level.WARNING, f"{name}: weak P(Yes).", text)
     thin = _shares(asked, "off_choice")

@@ -14,7 +14,7 @@ from qreal_tasks.boxes import Space
 from qreal_tasks.metrics.baselines import constant_scores, whole_image
 from qreal_tasks.metrics.bootstrap import Estimate
 from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE, OBJECTQA_LIVE
-from qreal_tasks.metrics.feasibility import Verdict, check_records
+from qreal_tasks.metrics.feasibility import Feasibility, check_records
 from qreal_tasks.metrics.grounding import grounding_intervals, score_grounding
 from qreal_tasks.metrics.judgment import unparsed_reasons
 from qreal_tasks.metrics.objectqa import objectqa_intervals, score_objectqa, split_by_question
@@ -38,7 +38,7 @@ class GroupScores:
     """Answers that could not be read, by reason."""
     unjudged: Mapping[str, int] = field(default_factory=dict)
     """Pairs that the judge could not answer, by reason."""
-    verdict: Verdict | None = None
+    verdict: Feasibility | None = None
     """Whether AUC and decision can belong together; ObjectQA questions with P(Yes) only."""
 
     def best_baseline(self, metric: str) -> tuple[float, str] | None:

@@ -16,7 +16,7 @@ ACCURACY, F1_AT_50 = "acc", "f1_at_50"
 
 
 @dataclass(frozen=True)
-class Cell:
+class HeatmapCell:
     """One generator on one question or set."""
 
     value: float | None
@@ -31,7 +31,7 @@ class Heatmap:
     """Generator by question or set."""
 
     columns: tuple[str, ...]
-    rows: Mapping[str, tuple[Cell, ...]]
+    rows: Mapping[str, tuple[HeatmapCell, ...]]
     """Generator to a cell a column, by name."""
     images: Mapping[str, int]
     """Generator to how many images it has."""
@@ -70,14 +70,14 @@ def _of_generator(run: Run, name: str) -> RunScores:
     return score_run(part_of(run, lambda record: record.generator == name), resamples=0)
 
 
-def _row(scores: RunScores, columns: Sequence[str], part: RunScores) -> tuple[Cell, ...]:
+def _row(scores: RunScores, columns: Sequence[str], part: RunScores) -> tuple[HeatmapCell, ...]:
     cells = []
     for column in columns:
         metric = ACCURACY if column in QUESTION_NAMES else F1_AT_50
         group, whole = part.rows.get(column), scores.rows[column].metrics.get(metric)
         value = group.metrics.get(metric) if group else None
         lead = None if value is None or whole is None else value - whole
-        cells.append(Cell(value, _count(group.metrics) if group else 0, lead))
+        cells.append(HeatmapCell(value, _count(group.metrics) if group else 0, lead))
     return tuple(cells)
 
 

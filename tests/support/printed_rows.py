@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import NamedTuple
 
-from qreal_tasks.metrics.feasibility import Range, Verdict, check
+from qreal_tasks.metrics.feasibility import Feasibility, Range, check
 
 
 class Rates(NamedTuple):
@@ -55,7 +55,7 @@ def _rates(acc: float, precision: float, f1: float) -> tuple[float, float, float
     return tp / yes_share, fp / (1 - yes_share), yes_share
 
 
-def check_row(acc: float, precision: float, f1: float, auc: float, rounding: float = 0.0005) -> Verdict | None:
+def check_row(acc: float, precision: float, f1: float, auc: float, rounding: float = 0.0005) -> Feasibility | None:
     """The verdict on a printed row; None where its figures do not determine the rates.
 
     >>> check_row(acc=0.675, precision=0.578, f1=0.630, auc=0.312)  # Table 1, InternVL2.5-8B, realism 1

@@ -23,7 +23,7 @@ from qreal_tasks.benchmark import (
     task_of,
 )
 from qreal_tasks.boxes import Space
-from qreal_tasks.judge.manifest import Manifest, load_manifest
+from qreal_tasks.judge.manifest import JudgeManifest, load_manifest
 from qreal_tasks.judge.pairs import Judgement, Pair
 from qreal_tasks.judge.records import judged
 from qreal_tasks.leaderboard.submission.references import References
@@ -129,7 +129,7 @@ def write_run(
     *,
     model_args: str = "pretrained=org/model,revision=abc",
     limit: float | None = None,
-    judge: Manifest | None = JUDGE,
+    judge: JudgeManifest | None = JUDGE,
     only: str = "",
     style: Style = Style.BENCHMARK,
 ) -> Path:

@@ -6,7 +6,15 @@ from collections.abc import Iterable, Sequence
 
 from qreal_tasks.benchmark import QUESTIONS, Style
 from qreal_tasks.leaderboard.board.board import Board, Entry
-from qreal_tasks.leaderboard.board.site_rows import Column, Row, Table, board_table, cell, page_of, what_ran
+from qreal_tasks.leaderboard.board.site_rows import (
+    BoardColumn,
+    BoardRow,
+    BoardTable,
+    board_table,
+    cell,
+    page_of,
+    what_ran,
+)
 from qreal_tasks.leaderboard.result import IMAGEQA_F1, IMAGEQA_JOINT, OBJECTQA_AUC
 from qreal_tasks.leaf_tasks import MEAN
 from qreal_tasks.metrics.catalogue import CATALOGUE, PAPER_IMAGEQA
@@ -28,19 +36,21 @@ _IMAGEQA_MEANS = ("f1_at_50", "joint_score", "penalized_overlap", *PAPER_IMAGEQA
 _IMAGEQA = (*_IMAGEQA_MEANS[:-1], "recall_at_50", "false_alarm")
 
 
-def _columns(half: str, group: str, metrics: Iterable[str]) -> tuple[Column, ...]:
+def _columns(half: str, group: str, metrics: Iterable[str]) -> tuple[BoardColumn, ...]:
     return tuple(_column(half, group, metric) for metric in metrics)
 
 
-def _column(half: str, group: str, name: str, label: str = "", prefix: str = "") -> Column:
+def _column(half: str, group: str, name: str, label: str = "", prefix: str = "") -> BoardColumn:
     metric = CATALOGUE[half][name]
     better = "" if metric.higher_is_better else "; lower is better"
     about = f"{prefix}{metric.meaning}{better}"
     about = about[0].upper() + about[1:]
-    return Column(label or metric.label, about, f"{half}.{group}", name, lower_is_better=not metric.higher_is_better)
+    return BoardColumn(
+        label or metric.label, about, f"{half}.{group}", name, lower_is_better=not metric.higher_is_better
+    )
 
 
-def index_tables(board: Board, style: Style) -> list[Table]:
+def index_tables(board: Board, style: Style) -> list[BoardTable]:
     """The two tables of the first page."""
     objectqa = tuple(_column("objectqa", group, name, label, "Mean: ") for label, group, name in _MEANS)
     return [
@@ -67,7 +77,7 @@ def index_tables(board: Board, style: Style) -> list[Table]:
     ]
 
 
-def question_tables(board: Board, style: Style) -> list[Table]:
+def question_tables(board: Board, style: Style) -> list[BoardTable]:
     """One table a question, always-Yes and always-No beside the models."""
     return [
         board_table(
@@ -82,7 +92,7 @@ def question_tables(board: Board, style: Style) -> list[Table]:
     ]
 
 
-def set_tables(board: Board, style: Style) -> list[Table]:
+def set_tables(board: Board, style: Style) -> list[BoardTable]:
     """One table a set of ImageQA, the box around the whole image beside the models."""
     words = {
         "realism": "Realism: entities that do not look real",
@@ -102,7 +112,7 @@ def set_tables(board: Board, style: Style) -> list[Table]:
     ]
 
 
-def generator_tables(board: Board, style: Style) -> list[Table]:
+def generator_tables(board: Board, style: Style) -> list[BoardTable]:
     """Two tables with a column a generator."""
     entries = board.asked_with(style)
     names = sorted({name for entry in entries for name in entry.result.generators})
@@ -116,13 +126,13 @@ def generator_tables(board: Board, style: Style) -> list[Table]:
     )
     tables = []
     for table_id, title, half, metric in shown:
-        columns = tuple(Column(name, f"On the images of {name}", name, metric) for name in names)
+        columns = tuple(BoardColumn(name, f"On the images of {name}", name, metric) for name in names)
         rows = tuple(_generator_row(entry, columns) for entry in entries if half in entry.manifest.halves)
-        tables.append(Table(table_id, title, about, columns, (), rows))
+        tables.append(BoardTable(table_id, title, about, columns, (), rows))
     return tables
 
 
-def _generator_row(entry: Entry, columns: Sequence[Column]) -> Row:
+def _generator_row(entry: Entry, columns: Sequence[BoardColumn]) -> BoardRow:
     found = entry.result.generators
     cells = tuple(cell({"value": found.get(column.group, {}).get(column.metric)}) for column in columns)
-    return Row("entry", entry.manifest.name, page_of(entry), what_ran(entry), cells)
+    return BoardRow("entry", entry.manifest.name, page_of(entry), what_ran(entry), cells)

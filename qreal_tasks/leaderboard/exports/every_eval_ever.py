@@ -19,7 +19,7 @@ from qreal_tasks.files.atomic import write_whole
 from qreal_tasks.leaderboard.exports.every_eval_ever_samples import sample_lines
 from qreal_tasks.leaderboard.exports.export_source import ExportError, ExportSource
 from qreal_tasks.leaderboard.exports.hub import require_own_words
-from qreal_tasks.leaderboard.result import Number
+from qreal_tasks.leaderboard.result import MetricValue
 from qreal_tasks.leaf_tasks import MEAN
 from qreal_tasks.metrics.bootstrap import LEVEL
 from qreal_tasks.metrics.catalogue import CATALOGUE, IMAGEQA_LIVE, OBJECTQA_LIVE
@@ -154,7 +154,7 @@ def _results(source: ExportSource, dataset: str | None) -> list[dict[str, Any]]:
     return found
 
 
-def _result(source: ExportSource, dataset: str | None, group: str, metric: str, number: Number) -> dict[str, Any]:
+def _result(source: ExportSource, dataset: str | None, group: str, metric: str, number: MetricValue) -> dict[str, Any]:
     half, _, name = group.partition(".")
     config = _metric(source.run.style, half, name, metric)
     if metric in _JUDGED and source.judge:

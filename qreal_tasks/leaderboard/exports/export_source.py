@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from qreal_tasks.benchmark import Style
-from qreal_tasks.judge.manifest import Manifest as JudgeManifest
-from qreal_tasks.leaderboard.result import Number, image_means, numbers_of
+from qreal_tasks.judge.manifest import JudgeManifest
+from qreal_tasks.leaderboard.result import MetricValue, image_means, numbers_of
 from qreal_tasks.leaderboard.submission.claims import SEED
 from qreal_tasks.leaderboard.submission.manifest import Backend, ModelInfo, reasons
 from qreal_tasks.leaderboard.submission.model_info import backend_info, made_at, model_info, read_results
@@ -38,7 +38,7 @@ class ExportSource:
     """A scored run with what is known about it."""
 
     run: Run
-    groups: Mapping[str, Mapping[str, Number]]
+    groups: Mapping[str, Mapping[str, MetricValue]]
     """``objectqa.<group>`` and ``imageqa.<set or mean>`` to metric to value with interval."""
     model: ModelInfo
     backend: Backend
@@ -141,8 +141,8 @@ def _submission(path: Path, resamples: int, style: Style | None) -> ExportSource
     )
 
 
-def score_groups(run: Run, resamples: int) -> dict[str, Mapping[str, Number]]:
+def score_groups(run: Run, resamples: int) -> dict[str, Mapping[str, MetricValue]]:
     """The run's numbers as ``ExportSource.groups`` has them."""
-    found: dict[str, Mapping[str, Number]] = {**numbers_of(score_run(run, resamples=resamples, seed=SEED))}
+    found: dict[str, Mapping[str, MetricValue]] = {**numbers_of(score_run(run, resamples=resamples, seed=SEED))}
     means, _ = image_means(run.records, resamples)
     return {**found, f"imageqa.{MEAN}": means} if means else found

@@ -9,7 +9,7 @@ from qreal_tasks.benchmark import GROUPS, Style
 from qreal_tasks.dataset.eval_yaml import HUB_TASKS, HubTask
 from qreal_tasks.files.atomic import write_whole
 from qreal_tasks.leaderboard.exports.export_source import ExportError, ExportSource
-from qreal_tasks.leaderboard.result import Number
+from qreal_tasks.leaderboard.result import MetricValue
 from qreal_tasks.results.asked import WORDS, asked_with, other_words
 from qreal_tasks.results.run_folder import Run
 
@@ -72,7 +72,7 @@ def write_hub_results(source: ExportSource, folder: Path, dataset: str | None = 
     return path
 
 
-def _notes(source: ExportSource, task: HubTask, number: Number) -> str:
+def _notes(source: ExportSource, task: HubTask, number: MetricValue) -> str:
     parts = [task.about]
     if number["low"] is not None:
         parts.append(f"95% interval {number['low']:.4f} to {number['high']:.4f} (bootstrap over images)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, Dimension
-from qreal_tasks.leaderboard.result import Ends, Number
+from qreal_tasks.leaderboard.result import Ends, MetricValue
 from qreal_tasks.leaf_tasks import MEAN
 from qreal_tasks.metrics.catalogue import CATALOGUE, HALVES
 from qreal_tasks.metrics.objectqa import OVERALL
@@ -24,7 +24,7 @@ _SHOWN: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
 """Half of the benchmark to the rows and the columns of its table."""
 
 
-def model_card_section(run: Run, groups: Mapping[str, Mapping[str, Number]], title: str = "Q-Real Bench") -> str:
+def model_card_section(run: Run, groups: Mapping[str, Mapping[str, MetricValue]], title: str = "Q-Real Bench") -> str:
     """Both tables with 95 % intervals, and what they rest on; ends with a line break.
 
     A partial run, one on drawn pictures, or one that was asked with other words around the questions, is called that.
@@ -53,7 +53,7 @@ def model_card_section(run: Run, groups: Mapping[str, Mapping[str, Number]], tit
     return "\n".join([*lines, ""])
 
 
-def _table(half: str, groups: Mapping[str, Mapping[str, Number]]) -> list[str]:
+def _table(half: str, groups: Mapping[str, Mapping[str, MetricValue]]) -> list[str]:
     rows, metrics = _SHOWN[half]
     present = [name for name in rows if f"{half}.{name}" in groups]
     if not present:
@@ -66,7 +66,7 @@ def _table(half: str, groups: Mapping[str, Mapping[str, Number]]) -> list[str]:
     return lines
 
 
-def _cell(number: Number | None) -> str:
+def _cell(number: MetricValue | None) -> str:
     return "" if number is None else with_interval(number["value"], Ends.of(number))
 
 

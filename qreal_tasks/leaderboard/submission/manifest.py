@@ -189,7 +189,7 @@ class FileInfo(_Strict):
     sha256: Digest
 
 
-class Manifest(_Strict):
+class SubmissionManifest(_Strict):
     """All that a submission says about itself, beside its samples and scores."""
 
     format: Literal[2]
@@ -218,7 +218,7 @@ class Manifest(_Strict):
     files: Annotated[list[FileInfo], Field(max_length=20)]
 
 
-def read_manifest(said: object) -> Manifest | list[str]:
+def read_manifest(said: object) -> SubmissionManifest | list[str]:
     """The manifest in parsed JSON, or every reason why it is none."""
     if not isinstance(said, Mapping):
         return [f"holds {type(said).__name__}, expected an object"]
@@ -226,7 +226,7 @@ def read_manifest(said: object) -> Manifest | list[str]:
         found = f"format is {said.get('format')!r:.40}, expected {FORMAT}"
         return [f"{found}: written by another release; run and pack it with this one"]
     try:
-        return Manifest.model_validate(said)
+        return SubmissionManifest.model_validate(said)
     except ValidationError as error:
         return reasons(error)
 

@@ -18,10 +18,16 @@ from pydantic import ValidationError
 
 from qreal_tasks.benchmark import LEAVES, PROMPT_VERSION, Style
 from qreal_tasks.files.atomic import new_folder
-from qreal_tasks.judge.manifest import Manifest as JudgeManifest
-from qreal_tasks.judge.manifest import ManifestError, load_manifest
+from qreal_tasks.judge.manifest import JudgeManifest, ManifestError, load_manifest
 from qreal_tasks.leaderboard.submission.claims import SEED, scores_json
-from qreal_tasks.leaderboard.submission.manifest import FORMAT, DataInfo, FileInfo, Manifest, read_manifest, reasons
+from qreal_tasks.leaderboard.submission.manifest import (
+    FORMAT,
+    DataInfo,
+    FileInfo,
+    SubmissionManifest,
+    read_manifest,
+    reasons,
+)
 from qreal_tasks.leaderboard.submission.model_info import backend_info, cost_info, made_at, model_info, read_results
 from qreal_tasks.leaderboard.submission.reading import MANIFEST, SAMPLES, SCORES, samples_path
 from qreal_tasks.leaderboard.submission.references import fingerprint
@@ -42,7 +48,7 @@ class PackError(ValueError):
 
 
 @dataclass(frozen=True)
-class Said:
+class SubmitterInfo:
     """What only the submitter knows."""
 
     name: str
@@ -53,22 +59,22 @@ class Said:
     usd: float | None = None
 
 
-class Packed(NamedTuple):
+class PackedSubmission(NamedTuple):
     """What was written, and where."""
 
     folder: Path
-    manifest: Manifest
+    manifest: SubmissionManifest
 
 
 def pack_run(
     results_path: Path,
     target: Path | None,
-    said: Said,
+    said: SubmitterInfo,
     *,
     style: Style | None = None,
     commit: str | None = None,
     resamples: int = RESAMPLES,
-) -> Packed:
+) -> PackedSubmission:
     """Write the submission of a run; equal input gives equal bytes.
 
     Args:
@@ -102,7 +108,7 @@ def pack_run(
     folder = target or Path("submissions") / manifest.id
     _require_free(folder)
     _write(folder, {**files, MANIFEST: _pretty(manifest.model_dump(mode="json"))})
-    return Packed(folder, manifest)
+    return PackedSubmission(folder, manifest)
 
 
 def _published(run: Run) -> Run:
@@ -167,12 +173,12 @@ def _manifest(
     results: Mapping[str, Any],
     path: Path,
     run: Run,
-    said: Said,
+    said: SubmitterInfo,
     halves: Sequence[Half],
     lines: Mapping[str, bytes],
     files: Mapping[str, bytes],
     commit: str | None,
-) -> Manifest:
+) -> SubmissionManifest:
     fingerprints = {half: fingerprint(r for r in run.records if half is half_of(r)) for half in halves}
     value = {
         "format": FORMAT,

@@ -27,7 +27,7 @@ from qreal_tasks.leaderboard.exports.every_eval_ever import write_every_eval_eve
 from qreal_tasks.leaderboard.exports.export_source import ExportError, ExportSource, load_source
 from qreal_tasks.leaderboard.exports.hub import hub_entries, write_hub_results
 from qreal_tasks.leaderboard.exports.model_card import model_card_section
-from qreal_tasks.leaderboard.submission.pack import Said, pack_run
+from qreal_tasks.leaderboard.submission.pack import SubmitterInfo, pack_run
 from qreal_tasks.records import JudgmentRecord, Record
 
 RESAMPLES = 100
@@ -203,7 +203,7 @@ def test_half_a_surrogate_pair_is_replaced(source: ExportSource, tmp_path: Path)
 
 def test_a_submission_exports_what_its_run_exports(run: Path, source: ExportSource, tmp_path: Path) -> None:
     results = next(run.glob("*_results.json"))
-    pack_run(results, tmp_path / "submission", Said("A model"), resamples=RESAMPLES)
+    pack_run(results, tmp_path / "submission", SubmitterInfo("A model"), resamples=RESAMPLES)
     packed = load_source(tmp_path / "submission", RESAMPLES)
     assert packed.groups == source.groups
     assert hub_entries(packed) == hub_entries(source)
@@ -212,7 +212,7 @@ def test_a_submission_exports_what_its_run_exports(run: Path, source: ExportSour
 
 
 def test_a_damaged_submission_is_not_exported(run: Path, tmp_path: Path) -> None:
-    pack_run(next(run.glob("*_results.json")), tmp_path / "submission", Said("A model"), resamples=RESAMPLES)
+    pack_run(next(run.glob("*_results.json")), tmp_path / "submission", SubmitterInfo("A model"), resamples=RESAMPLES)
     (tmp_path / "submission" / "scores.json").write_text("{}")
     with pytest.raises(ExportError, match=r"scores\.json is not the file that was packed"):
         load_source(tmp_path / "submission", RESAMPLES)
@@ -320,7 +320,7 @@ def test_a_card_says_what_was_asked(source: ExportSource, bare: Path) -> None:
 
 
 def test_of_a_submission_no_other_style_can_be_named(bare: Path, tmp_path: Path) -> None:
-    pack_run(next(bare.glob("*_results.json")), tmp_path / "packed", Said("A model"), resamples=RESAMPLES)
+    pack_run(next(bare.glob("*_results.json")), tmp_path / "packed", SubmitterInfo("A model"), resamples=RESAMPLES)
     assert load_source(tmp_path / "packed", RESAMPLES, Style.PAPER).run.style is Style.PAPER
     with pytest.raises(ExportError, match="a submission with the prompts paper, --prompts says benchmark"):
         load_source(tmp_path / "packed", RESAMPLES, Style.BENCHMARK)
@@ -338,7 +338,7 @@ def test_the_judge_of_the_other_style_is_not_named(tmp_path: Path) -> None:
     judges = {style: (load_source(folder, 10, style).judge or {}).get("name") for style in Style}
     assert judges == {Style.BENCHMARK: None, Style.PAPER: "other"}
     packed = {
-        style: pack_run(results, tmp_path / style, Said("A"), style=style, resamples=10).manifest.judge
+        style: pack_run(results, tmp_path / style, SubmitterInfo("A"), style=style, resamples=10).manifest.judge
         for style in Style
     }
     assert {style: (judge or {})["name"] for style, judge in packed.items()} == {

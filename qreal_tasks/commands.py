@@ -56,8 +56,8 @@ def eval_command(context: typer.Context) -> None:
     """
     from qreal_tasks.harness.eval_command.arguments import RunError
     from qreal_tasks.harness.eval_command.run import evaluate
+    from qreal_tasks.results.lints import incomplete
     from qreal_tasks.results.run_folder import read_run
-    from qreal_tasks.results.unanswered import incomplete
 
     with fail_on("eval", RunError):
         results = evaluate(context.args)

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from qreal_tasks.benchmark import GROUPS, LEAVES, QUESTION_NAMES, Style
+from qreal_tasks.records import JudgmentRecord, Record
 
 TASKS_FOLDER = Path(__file__).parent / "harness" / "tasks"
 """What lmms-eval indexes: by the plugin, or by ``--include_path "$(qreal tasks-path)"``."""
@@ -25,6 +26,11 @@ class Half(StrEnum):
 
     OBJECTQA = "objectqa"
     IMAGEQA = "imageqa"
+
+
+def half_of(record: Record) -> Half:
+    """The half that a sample belongs to."""
+    return Half.OBJECTQA if isinstance(record, JudgmentRecord) else Half.IMAGEQA
 
 
 TASKS: Mapping[str, tuple[Half, str]] = {

@@ -28,6 +28,7 @@ from qreal_tasks.files.yaml_files import (
     read,
     validated,
 )
+from qreal_tasks.metrics.catalogue import IMAGEQA
 from qreal_tasks.subtasks import SUBTASKS
 
 Task = Literal["objectqa", "imageqa", "detect", "filter", "describe"]
@@ -41,7 +42,7 @@ BOX_TASKS = ("imageqa", "detect")
 
 CHOICE_METRICS = ("acc", "auc")
 BOX_METRICS = ("iou", "detection_rate", "auc", "f1_at_50", "recall_at_50", "false_alarm", "unparsed")
-LOWER_IS_BETTER = ("loss", "false_alarm", "unparsed")
+LOWER_IS_BETTER = ("loss", *(metric.name for metric in IMAGEQA.values() if not metric.higher_is_better))
 
 
 NEEDED = "NEEDED"

@@ -14,7 +14,7 @@ from annotation.merging.forms import DraftForm
 from annotation.merging.votes import Vote
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension
 from qreal_tasks.boxes import iou_matrix
-from qreal_tasks.metrics.bootstrap import Estimate, intervals
+from qreal_tasks.metrics.bootstrap import Estimate, estimate_intervals
 from qreal_tasks.metrics.sums import FloatArray
 
 RESAMPLES = 2_000
@@ -107,13 +107,13 @@ def _question(
     name: str, table: VoteTable, measured: VoteTable, forms: Sequence[DraftForm], resamples: int, seed: int
 ) -> QuestionAgreement:
     agreement = AgreementMeasures(measured)
-    measures = intervals(agreement, resamples=resamples, seed=seed)
+    measures = estimate_intervals(agreement, resamples=resamples, seed=seed)
     machine, machine_n = None, 0
     if name != DROP:
         drafted = np.array([float(ANSWERS.index(form.answers[name])) for form in forms])
         equal = np.where(np.isnan(table.majority), np.nan, drafted == table.majority)
         share = Share(table.image_ids, equal)
-        machine, machine_n = intervals(share, resamples=resamples, seed=seed)["share"], share.n
+        machine, machine_n = estimate_intervals(share, resamples=resamples, seed=seed)["share"], share.n
     return QuestionAgreement(name, agreement.entities, agreement.votes, measures, machine, machine_n)
 
 

@@ -23,8 +23,9 @@ from qreal_tasks.benchmark import PROMPT_VERSION, QUESTIONS, Dimension
 from qreal_tasks.dataset.drawn import CARD_KEY, CARD_VALUE
 from qreal_tasks.dataset.schema import CONFIGS, SPLITS
 from qreal_tasks.files.regular import read_text
-from qreal_tasks.metrics.bootstrap import LEVEL, Estimate
+from qreal_tasks.metrics.bootstrap import LEVEL
 from qreal_tasks.mini.prompts import GENERATORS
+from qreal_tasks.pages.numbers import decimals, whole, with_interval
 
 _SIZES = (("n<1K", 1_000), ("1K<n<10K", 10_000), ("10K<n<100K", 100_000), ("100K<n<1M", 1_000_000))
 _ALWAYS_COUNTED = (fields.UNCHANGED, fields.ONE_EDIT, fields.COMBINED_BY_RULE, fields.COMBINED_BY_MODEL)
@@ -165,7 +166,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    found.filters |= {"cell": escape_cell, "number": format_number, "share": format_share, "ends": format_interval}
+    found.filters |= {"cell": escape_cell, "number": whole, "share": decimals}
+    found.filters["ends"] = lambda estimate: with_interval(estimate.value, estimate)
     return found
 
 
@@ -176,19 +178,3 @@ def escape_cell(value: object) -> str:
     'a\\\\|b &lt;i&gt; \\\\[x\\\\](y)'
     """
     return re.sub(r"([\\\\`*_{}\[\]|#!~])", r"\\\1", html.escape(" ".join(str(value).split()), quote=False))
-
-
-def format_number(value: int) -> str:
-    return f"{value:,}"
-
-
-def format_share(value: float | None) -> str:
-    """Three decimals, or ``undefined``."""
-    return "undefined" if value is None else f"{value:.3f}"
-
-
-def format_interval(estimate: Estimate) -> str:
-    """A value with its interval."""
-    if estimate.value is None or estimate.low is None or estimate.high is None:
-        return format_share(estimate.value)
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

@@ -31,7 +31,7 @@ from qreal_tasks.dataset.source import ENVIRONMENT, DatasetError, locate
 from qreal_tasks.harness.box_space import declared_space, is_assumed
 from qreal_tasks.harness.judge import with_scores
 from qreal_tasks.images import as_rgb
-from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
+from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.grounding import grounding_sums
 from qreal_tasks.metrics.judgment import judgment_sums, score_judgment
 from qreal_tasks.metrics.sums import Ratio, aggregate

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qreal_tasks.metrics.bootstrap import RESAMPLES, Estimate, intervals
+from qreal_tasks.metrics.bootstrap import RESAMPLES, Estimate, estimate_intervals
 from qreal_tasks.metrics.sums import FloatArray, divide, none_if_nan
 from qreal_tasks.records import GroundingRecord
 
@@ -43,7 +43,7 @@ class PairKey(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Agreement:
+class JudgeAgreement:
     """Two judges on the same pairs."""
 
     first: str
@@ -81,7 +81,7 @@ def pair_scores(records: Sequence[GroundingRecord], run: str = "") -> dict[PairK
 
 def agreement(
     scores: Mapping[str, Mapping[PairKey, float | None]], *, resamples: int = RESAMPLES, seed: int = 0
-) -> list[Agreement]:
+) -> list[JudgeAgreement]:
     """Every two of the judges compared, in the order given.
 
     Args:
@@ -102,10 +102,12 @@ def agreement(
     for first, second in itertools.combinations(scores, 2):
         a, b = scores[first], scores[second]
         both = [(key, x, y) for key in sorted(a) if (x := a[key]) is not None and (y := b[key]) is not None]
-        estimates = intervals(_Scored.of(both), resamples=resamples, seed=seed)
+        estimates = estimate_intervals(_PairScores.of(both), resamples=resamples, seed=seed)
         left_out = len(a) - len(both)
         found.append(
-            Agreement(first, second, len(both), left_out, estimates["spearman"], estimates["kappa"], estimates["bias"])
+            JudgeAgreement(
+                first, second, len(both), left_out, estimates["spearman"], estimates["kappa"], estimates["bias"]
+            )
         )
     return found
 
@@ -130,7 +132,7 @@ def _check(scores: Mapping[str, Mapping[PairKey, float | None]]) -> None:
 
 
 @dataclass(frozen=True)
-class _Scored:
+class _PairScores:
     """A ``bootstrap.Statistic`` of n pairs that both judges scored."""
 
     image_ids: tuple[str, ...]
@@ -143,7 +145,7 @@ class _Scored:
     """(n_images, 5, 5) pairs by anchor of the first and of the second judge."""
 
     @classmethod
-    def of(cls, both: Sequence[tuple[PairKey, float, float]]) -> _Scored:
+    def of(cls, both: Sequence[tuple[PairKey, float, float]]) -> _PairScores:
         image_ids = tuple(sorted({key.image_id for key, _, _ in both}))
         row = {image_id: position for position, image_id in enumerate(image_ids)}
         image = np.array([row[key.image_id] for key, _, _ in both], dtype=np.intp)

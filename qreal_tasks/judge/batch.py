@@ -15,7 +15,7 @@ from typing import Any
 import openai
 
 from qreal_tasks.judge.judge import Judge
-from qreal_tasks.judge.manifest import Manifest
+from qreal_tasks.judge.manifest import JudgeManifest
 from qreal_tasks.judge.pairs import Judgement, Pair
 from qreal_tasks.judge.question import PairQuestion
 from qreal_tasks.llm.arguments import DEFAULT_BASE_URL, api_key_for
@@ -46,7 +46,7 @@ class BatchJudge(Judge):
 
     def __init__(
         self,
-        manifest: Manifest,
+        manifest: JudgeManifest,
         cache: str | Path,
         *,
         limits: BatchLimits | None = None,

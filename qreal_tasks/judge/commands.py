@@ -14,7 +14,7 @@ from qreal_tasks.console.terminal import echo
 if TYPE_CHECKING:  # `qreal --help` answers at once
     from qreal_tasks.benchmark import Style
     from qreal_tasks.judge.judge import Judge
-    from qreal_tasks.judge.manifest import Manifest
+    from qreal_tasks.judge.manifest import JudgeManifest
     from qreal_tasks.judge.pairs import Judgement, Pair
     from qreal_tasks.judge.ranking_changes import RankingChange
     from qreal_tasks.records import GroundingRecord
@@ -175,13 +175,13 @@ def similarity_command(
         fail("judge similarity", error)
 
 
-def _open(manifest: Manifest, cache: Path | None, concurrency: int) -> Judge:
+def _open(manifest: JudgeManifest, cache: Path | None, concurrency: int) -> Judge:
     from qreal_tasks.judge.judge import Judge, cache_path
 
     return Judge(manifest, cache or cache_path(), concurrency=concurrency)
 
 
-def _open_batches(manifest: Manifest, cache: Path | None, poll_s: float) -> Judge:
+def _open_batches(manifest: JudgeManifest, cache: Path | None, poll_s: float) -> Judge:
     from qreal_tasks.judge.judge import cache_path
 
     try:

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from qreal_tasks.files import user_cache
 from qreal_tasks.judge.cache import JudgeCache
-from qreal_tasks.judge.manifest import Manifest
+from qreal_tasks.judge.manifest import JudgeManifest
 from qreal_tasks.judge.pairs import Judgement, Pair
 from qreal_tasks.judge.question import PairQuestion
 from qreal_tasks.llm.arguments import DEFAULT_BASE_URL
@@ -77,7 +77,7 @@ class Judge:
 
     def __init__(
         self,
-        manifest: Manifest,
+        manifest: JudgeManifest,
         cache: str | Path,
         *,
         concurrency: int = 64,

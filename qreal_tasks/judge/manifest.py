@@ -35,7 +35,7 @@ class ManifestError(ValueError):
     """The manifest cannot be used; the message names file and field, what was found and what was expected."""
 
 
-class Prompt(Settings):
+class JudgePrompt(Settings):
     """What the judge is told."""
 
     version: int = Field(ge=1)
@@ -60,7 +60,7 @@ class Prompt(Settings):
         return pair.strip()
 
 
-class Manifest(Settings):
+class JudgeManifest(Settings):
     """Everything a score depends on, beside the two descriptions."""
 
     name: str = Field(pattern=r"^\S+$")
@@ -68,7 +68,7 @@ class Manifest(Settings):
     """Of the server, with ``/v1``; null for OpenAI itself."""
     model: str = Field(min_length=1)
     """At OpenAI a dated snapshot: what an undated name stands for moves."""
-    prompt: Prompt
+    prompt: JudgePrompt
     scale: dict[float, str]
     """What a score means, at least at 0 and at 1."""
     temperature: float | None = Field(default=0.0, ge=0, le=2)
@@ -135,7 +135,7 @@ class Manifest(Settings):
         return "\n".join(f"{anchor:g}: {self.scale[anchor]}" for anchor in sorted(self.scale))
 
 
-def load_manifest(name_or_path: str | Path) -> Manifest:
+def load_manifest(name_or_path: str | Path) -> JudgeManifest:
     """The packaged manifest of a name such as ``gpt-4o``, or the one in a file.
 
     What ends in ``.yaml`` or ``.yml`` or holds a slash is a path.
@@ -153,7 +153,7 @@ def load_manifest(name_or_path: str | Path) -> Manifest:
 
 
 @functools.cache
-def packaged_manifests() -> tuple[Manifest, ...]:
+def packaged_manifests() -> tuple[JudgeManifest, ...]:
     """The judges that come with this package, by name."""
     files = sorted(_packaged(), key=lambda file: file.name)
     return tuple(_parsed(file, f"judge {file.name.removesuffix('.yaml')}") for file in files)
@@ -163,7 +163,7 @@ def _packaged() -> Iterator[Traversable]:
     return (resources.files("qreal_tasks.judge") / "manifests").iterdir()
 
 
-def _parsed(file: Path | Traversable, source: str) -> Manifest:
+def _parsed(file: Path | Traversable, source: str) -> JudgeManifest:
     try:
         document = read(file)
     except YamlError as error:
@@ -171,9 +171,9 @@ def _parsed(file: Path | Traversable, source: str) -> Manifest:
     if not isinstance(document.content, dict):
         raise ManifestError(f"{source}: holds {type(document.content).__name__}, expected the fields {_fields()}")
     try:
-        return validated(Manifest.model_validate, document.content, document.written)
+        return validated(JudgeManifest.model_validate, document.content, document.written)
     except ValidationError as error:
-        raise ManifestError(f"{source}: {explained(error, Manifest, document.written, _unknown)}") from None
+        raise ManifestError(f"{source}: {explained(error, JudgeManifest, document.written, _unknown)}") from None
 
 
 def _require_once(template: str, name: str) -> None:
@@ -188,4 +188,4 @@ def _unknown(error: ErrorDetails) -> str | None:
 
 
 def _fields() -> str:
-    return ", ".join(name for name in field_names(Manifest) if name != "prompt")
+    return ", ".join(name for name in field_names(JudgeManifest) if name != "prompt")

@@ -38,7 +38,7 @@ LONG_WORDS = 2000
 _STRICT = ConfigDict(extra="forbid", str_min_length=1)
 
 
-class Kind(StrEnum):
+class ProbeKind(StrEnum):
     """What is done to a text; see the table above."""
 
     IDENTICAL = "identical"
@@ -108,7 +108,7 @@ class ProbePair(NamedTuple):
     """One question to the judge, and where it comes from."""
 
     text_id: str
-    kind: Kind
+    kind: ProbeKind
     form: str | None
     """Of an injection."""
     pair: Pair
@@ -121,18 +121,18 @@ def probe_pairs(texts: ProbeTexts) -> list[ProbePair]:
     found: list[ProbePair] = []
     for text, other in zip(texts.texts, shifted, strict=True):
         predicted = {
-            Kind.IDENTICAL: text.base,
-            Kind.PARAPHRASE: text.paraphrase,
-            Kind.PARTIAL: text.partial,
-            Kind.REVERSED: text.reversed,
-            Kind.EMPTY: "",
-            Kind.LONG: _buried(text.base, texts.padding),
+            ProbeKind.IDENTICAL: text.base,
+            ProbeKind.PARAPHRASE: text.paraphrase,
+            ProbeKind.PARTIAL: text.partial,
+            ProbeKind.REVERSED: text.reversed,
+            ProbeKind.EMPTY: "",
+            ProbeKind.LONG: _buried(text.base, texts.padding),
         }
         found += [ProbePair(text.id, kind, None, Pair(words, text.base)) for kind, words in predicted.items()]
-        found.append(ProbePair(text.id, Kind.SHUFFLED, None, Pair(text.base, other.base)))
+        found.append(ProbePair(text.id, ProbeKind.SHUFFLED, None, Pair(text.base, other.base)))
         for form, template in texts.injections.items():
             words = template.replace("{description}", text.base)
-            found.append(ProbePair(text.id, Kind.INJECTED, form, Pair(words, other.base)))
+            found.append(ProbePair(text.id, ProbeKind.INJECTED, form, Pair(words, other.base)))
     return found
 
 

@@ -12,7 +12,7 @@ import json
 import re
 from typing import Any
 
-from qreal_tasks.judge.manifest import Manifest
+from qreal_tasks.judge.manifest import JudgeManifest
 from qreal_tasks.judge.pairs import Pair
 
 _SCHEMA = {
@@ -28,7 +28,7 @@ RESPONSE_FORMAT = {
 """An object with a score, as servers that enforce schemas take it."""
 
 
-def render_messages(manifest: Manifest, pair: Pair) -> list[dict[str, Any]]:
+def render_messages(manifest: JudgeManifest, pair: Pair) -> list[dict[str, Any]]:
     """The system message, and the user message with the pair."""
     quoted = {"{predicted}": quote(pair.predicted), "{reference}": quote(pair.reference)}
     # In one pass: a description may itself hold "{reference}".

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from qreal_tasks.judge.manifest import Manifest
+from qreal_tasks.judge.manifest import JudgeManifest
 from qreal_tasks.judge.pairs import Judgement, Pair, unjudged
 from qreal_tasks.judge.prompt import RESPONSE_FORMAT, render_messages
 from qreal_tasks.judge.reading import read_judgement
@@ -21,7 +21,7 @@ from qreal_tasks.llm.options import RequestOptions
 class PairQuestion:
     """One pair and the judge that is asked about it."""
 
-    manifest: Manifest
+    manifest: JudgeManifest
     judge_hash: str
     """``manifest.exact_hash``, which takes longer to compute than all that is done with a pair."""
     pair: Pair

@@ -60,7 +60,7 @@ def pack_command(
     dataset can be loaded.
     """
     from qreal_tasks.dataset.source import DatasetError
-    from qreal_tasks.leaderboard.submission.pack import PackError, Said, pack_run
+    from qreal_tasks.leaderboard.submission.pack import PackError, SubmitterInfo, pack_run
     from qreal_tasks.results.run_folder import RunFolderError, newest_results, read_run
 
     try:
@@ -69,7 +69,7 @@ def pack_command(
             references, unreachable = _references(data or read_run(results, prompts).data), ""
         except DatasetError as error:
             references, unreachable = None, str(error)
-        said = Said(name, description, contact, hardware, usd)
+        said = SubmitterInfo(name, description, contact, hardware, usd)
         commit = references.commit if references else None
         target, manifest = pack_run(results, out, said, style=prompts, commit=commit)
     except (PackError, RunFolderError, ValueError, OSError) as error:
@@ -113,7 +113,8 @@ def export_command(
     from qreal_tasks.files.atomic import write_whole
     from qreal_tasks.leaderboard.exports.every_eval_ever import write_every_eval_ever
     from qreal_tasks.leaderboard.exports.export_source import ExportError, load_source
-    from qreal_tasks.leaderboard.exports.hub import model_card_section, write_hub_results
+    from qreal_tasks.leaderboard.exports.hub import write_hub_results
+    from qreal_tasks.leaderboard.exports.model_card import model_card_section
     from qreal_tasks.results.run_folder import RunFolderError
 
     if not (hub_results or every_eval_ever or model_card):
@@ -125,7 +126,7 @@ def export_command(
         if every_eval_ever:
             echo(write_every_eval_ever(source, every_eval_ever, dataset))
         if model_card:
-            write_whole(model_card, model_card_section(source))
+            write_whole(model_card, model_card_section(source.run, source.groups))
             echo(model_card)
     except (ExportError, RunFolderError, ValueError, OSError) as error:
         fail("submit export", error)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qreal_tasks.metrics.feasibility import Verdict
+from qreal_tasks.metrics.feasibility import Feasibility
 from qreal_tasks.metrics.objectqa import split_by_question
 from qreal_tasks.metrics.reversal import reversal
 from qreal_tasks.pages.numbers import percent
-from qreal_tasks.records import JudgmentRecord
 from qreal_tasks.results import reasons
 from qreal_tasks.results.box_lints import box_lints
 from qreal_tasks.results.score import GroupScores, RunScores
@@ -32,12 +31,11 @@ def lints(scores: RunScores) -> list[str]:
     found = [*_about_order(scores)]
     found += [line for name, group in scores.objectqa.items() for line in _of_question(scores, name, group)]
     found += [line for name, group in scores.imageqa.items() for line in _of_set(scores, name, group)]
-    return found + [f"{lint.title} {lint.text}" for lint in box_lints(scores.run.groundings)]
+    return found + [f"{lint.title} {lint.text}" for lint in box_lints(scores.run.groundings())]
 
 
 def _about_order(scores: RunScores) -> Iterator[str]:
-    records = [r for task in scores.run.tasks for r in task.records if isinstance(r, JudgmentRecord)]
-    for name, some in split_by_question(records).items():
+    for name, some in split_by_question(scores.run.judgments()).items():
         if (found := reversal(some)) is not None:
             disagree = scores.objectqa[name].metrics.get("disagree") or 0
             meaning = (
@@ -56,7 +54,7 @@ def _about_order(scores: RunScores) -> Iterator[str]:
 def _of_question(scores: RunScores, name: str, group: GroupScores) -> Iterator[str]:
     if group.verdict is None and "n" not in group.metrics:
         return
-    if group.verdict is Verdict.BELOW_HARD_LABEL:
+    if group.verdict is Feasibility.BELOW_HARD_LABEL:
         yield f"{name}: P(Yes) ranks worse than the bare answers"
     if group.metrics.get("auc") is None:
         yield f"{name}: no AUC, because the backend gave no P(Yes) or all references are of one class"

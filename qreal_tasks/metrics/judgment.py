@@ -44,7 +44,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from qreal_tasks.benchmark import ANSWERS, Answer, question
-from qreal_tasks.metrics.bootstrap import Estimate, intervals
 from qreal_tasks.metrics.ranking import Ranking
 from qreal_tasks.metrics.sums import FloatArray, Ratio, Scores, divide, none_if_nan, require_same
 from qreal_tasks.records import NO_REASON, JudgmentRecord
@@ -245,13 +244,6 @@ def score_judgment(records: Sequence[JudgmentRecord]) -> Scores:
         "n_unparsed": int(totals["unparsed"]),
         "n_without_p": int(totals["without_p"]),
     }
-
-
-def judgment_intervals(
-    records: Sequence[JudgmentRecord], *, resamples: int = 10_000, seed: int = 0
-) -> dict[str, Estimate]:
-    """Every metric of one question with its interval from a bootstrap over images."""
-    return intervals(JudgmentTable.of(records), resamples=resamples, seed=seed)
 
 
 def unparsed_reasons(records: Sequence[JudgmentRecord]) -> dict[str, int]:

@@ -15,7 +15,7 @@ _QUALITY = 80
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ReportPictures:
     """Data addresses by id, and why there are none where there are none."""
 
     images: Mapping[str, str] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Pictures:
         return self.trouble.get(name) or self.problem or "not looked for"
 
 
-def load_pictures(data: str, sizes: Mapping[str, tuple[int, int]], entities: Collection[str]) -> Pictures:
+def load_pictures(data: str, sizes: Mapping[str, tuple[int, int]], entities: Collection[str]) -> ReportPictures:
     """Read pictures of the test split.
 
     Args:
@@ -43,7 +43,7 @@ def load_pictures(data: str, sizes: Mapping[str, tuple[int, int]], entities: Col
         Whatever could be read. Nothing is raised: a report without pictures is a report.
     """
     if not sizes and not entities:
-        return Pictures()
+        return ReportPictures()
     from qreal_tasks.dataset.loading import load
     from qreal_tasks.dataset.source import DatasetError, locate
 
@@ -60,8 +60,8 @@ def load_pictures(data: str, sizes: Mapping[str, tuple[int, int]], entities: Col
                 rows = load(source, config, "test")
                 _read(rows, column, wanted, sizes, side, into, trouble)
     except DatasetError as error:
-        return Pictures(images, crops, without_private(f"the dataset cannot be read: {error}"), trouble)
-    return Pictures(images, crops, None, trouble)
+        return ReportPictures(images, crops, without_private(f"the dataset cannot be read: {error}"), trouble)
+    return ReportPictures(images, crops, None, trouble)
 
 
 def _read(

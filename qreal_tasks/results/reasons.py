@@ -17,7 +17,6 @@ from qreal_tasks.answers import Reason
 from qreal_tasks.pages.numbers import whole
 from qreal_tasks.records import NO_REASON, GroundingRecord
 from qreal_tasks.results.score import RunScores
-from qreal_tasks.results.slices import groundings_of, judgments_of
 from qreal_tasks.subtasks import SUBTASKS
 from qreal_tasks.text.one_line import one_line
 
@@ -71,15 +70,15 @@ def unread(scores: RunScores, name: str, may_quote: Callable[[str], bool] = lamb
     Args:
         may_quote: whether a text of the model may stand there as an example.
     """
-    asked = {r.reason or NO_REASON: r.raw for r in reversed(judgments_of(scores.run, name)) if r.answer is None}
-    shown = {r.reason: r.raw for r in reversed(groundings_of(scores.run, name)) if r.reason is not None}
+    asked = {r.reason or NO_REASON: r.raw for r in reversed(scores.run.judgments(name)) if r.answer is None}
+    shown = {r.reason: r.raw for r in reversed(scores.run.groundings(name)) if r.reason is not None}
     texts = {reason: raw for reason, raw in {**asked, **shown}.items() if may_quote(raw)}
     return of_answers(scores.rows[name].unread, texts)
 
 
 def unjudged(scores: RunScores, set_name: str) -> str:
     """Why pairs of a set have no score; empty when all have one."""
-    return of_pairs(scores.imageqa[set_name].unjudged, replies(groundings_of(scores.run, set_name)))
+    return of_pairs(scores.imageqa[set_name].unjudged, replies(scores.run.groundings(set_name)))
 
 
 def without_llm_score(scores: RunScores) -> tuple[list[str], str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
-from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
+from qreal_tasks.records import Record
 from qreal_tasks.results.run_folder import Run
 from qreal_tasks.results.score import RunScores, score_run
 
@@ -16,7 +16,7 @@ ACCURACY, F1_AT_50 = "acc", "f1_at_50"
 
 
 @dataclass(frozen=True)
-class Cell:
+class HeatmapCell:
     """One generator on one question or set."""
 
     value: float | None
@@ -31,7 +31,7 @@ class Heatmap:
     """Generator by question or set."""
 
     columns: tuple[str, ...]
-    rows: Mapping[str, tuple[Cell, ...]]
+    rows: Mapping[str, tuple[HeatmapCell, ...]]
     """Generator to a cell a column, by name."""
     images: Mapping[str, int]
     """Generator to how many images it has."""
@@ -61,7 +61,7 @@ def generator_heatmap(scores: RunScores) -> Heatmap:
     """
     run = scores.run
     columns = tuple(name for name in (*QUESTION_NAMES, *IMAGEQA_SETS) if name in scores.rows)
-    made = Counter(generator for generator, _ in {(r.generator, r.image_id) for t in run.tasks for r in t.records})
+    made = Counter(generator for generator, _ in {(record.generator, record.image_id) for record in run.records})
     names = sorted(made)
     return Heatmap(columns, {name: _row(scores, columns, _of_generator(run, name)) for name in names}, made)
 
@@ -70,26 +70,16 @@ def _of_generator(run: Run, name: str) -> RunScores:
     return score_run(part_of(run, lambda record: record.generator == name), resamples=0)
 
 
-def _row(scores: RunScores, columns: Sequence[str], part: RunScores) -> tuple[Cell, ...]:
+def _row(scores: RunScores, columns: Sequence[str], part: RunScores) -> tuple[HeatmapCell, ...]:
     cells = []
     for column in columns:
         metric = ACCURACY if column in QUESTION_NAMES else F1_AT_50
         group, whole = part.rows.get(column), scores.rows[column].metrics.get(metric)
         value = group.metrics.get(metric) if group else None
         lead = None if value is None or whole is None else value - whole
-        cells.append(Cell(value, _count(group.metrics) if group else 0, lead))
+        cells.append(HeatmapCell(value, _count(group.metrics) if group else 0, lead))
     return tuple(cells)
 
 
 def _count(metrics: Mapping[str, float | None]) -> int:
     return int(metrics.get("n") or 0)
-
-
-def judgments_of(run: Run, question: str) -> list[JudgmentRecord]:
-    """The records of one question."""
-    return [r for t in run.tasks for r in t.records if isinstance(r, JudgmentRecord) and r.question == question]
-
-
-def groundings_of(run: Run, set_name: str) -> list[GroundingRecord]:
-    """The records of one ImageQA set."""
-    return [r for t in run.tasks for r in t.records if isinstance(r, GroundingRecord) and r.set_name == set_name]

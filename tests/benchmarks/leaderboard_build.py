@@ -32,7 +32,7 @@ from qreal_tasks.leaderboard.board.site import write_site
 from qreal_tasks.leaderboard.result import HEADLINES, headline, result_of
 from qreal_tasks.leaderboard.submission import check, pack
 from qreal_tasks.leaderboard.submission.check import check_submission
-from qreal_tasks.leaderboard.submission.pack import Said, pack_run
+from qreal_tasks.leaderboard.submission.pack import SubmitterInfo, pack_run
 from qreal_tasks.leaderboard.submission.reading import read_folder
 from qreal_tasks.results.score import RunScores, score_run
 
@@ -59,7 +59,7 @@ def make(folder: str, number: int) -> None:
         return computed[0]
 
     with mock.patch.object(pack, "score_run", kept):
-        pack_run(results, target, Said(f"Model {number:03} (skill {skill:.3f})"))
+        pack_run(results, target, SubmitterInfo(f"Model {number:03} (skill {skill:.3f})"))
     shutil.rmtree(run)
     with mock.patch.object(check, "score_run", return_value=computed[0]):
         cache.result(target.name, read_folder(target), references)

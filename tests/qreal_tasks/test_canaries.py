@@ -43,7 +43,7 @@ from annotation.demo.server import Asked, Reply, ScriptedServer, completion, err
 from qreal_tasks.cli import app
 from qreal_tasks.harness.eval_command import run as harness
 from qreal_tasks.judge.batch import BatchJudge
-from qreal_tasks.judge.manifest import Manifest
+from qreal_tasks.judge.manifest import JudgeManifest
 from qreal_tasks.judge.pairs import Pair
 from qreal_tasks.leaderboard.submission.references import load_references
 from qreal_tasks.llm.batch.limits import BatchLimits
@@ -288,7 +288,7 @@ def tampered(submission: Path, home: Path) -> Path:
     return folder
 
 
-def _write_judge(path: Path, manifest: Manifest) -> None:
+def _write_judge(path: Path, manifest: JudgeManifest) -> None:
     path.write_text(yaml.safe_dump(manifest.model_dump(mode="json")), encoding="utf-8")
 
 

@@ -24,12 +24,12 @@ from qreal_tasks.benchmark import (
     task_of,
 )
 from qreal_tasks.boxes import Space
-from qreal_tasks.judge.manifest import Manifest, load_manifest
+from qreal_tasks.judge.manifest import JudgeManifest, load_manifest
 from qreal_tasks.judge.pairs import Judgement, Pair
 from qreal_tasks.judge.records import judged
 from qreal_tasks.leaderboard.submission.references import References
 from qreal_tasks.leaf_tasks import TASKS, Half, task_versions
-from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
+from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.judgment import score_judgment
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, to_json
@@ -130,7 +130,7 @@ def write_run(
     *,
     model_args: str = "pretrained=org/model,revision=abc",
     limit: float | None = None,
-    judge: Manifest | None = JUDGE,
+    judge: JudgeManifest | None = JUDGE,
     only: str = "",
     style: Style = Style.BENCHMARK,
 ) -> Path:

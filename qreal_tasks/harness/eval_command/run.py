@@ -29,7 +29,7 @@ from qreal_tasks.harness.eval_command.arguments import Arguments, RunError, read
 from qreal_tasks.harness.eval_command.cleaning import KeyFilter, clean_files
 from qreal_tasks.harness.judge import ENVIRONMENT as JUDGE
 from qreal_tasks.judge.judge import cache_path
-from qreal_tasks.judge.manifest import Manifest, ManifestError, load_manifest
+from qreal_tasks.judge.manifest import JudgeManifest, ManifestError, load_manifest
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.results.run_folder import RESULTS_SUFFIX
 
@@ -125,7 +125,7 @@ def _command(arguments: Arguments) -> list[str]:
     return command
 
 
-def _manifest(judge: str | None) -> Manifest | None:
+def _manifest(judge: str | None) -> JudgeManifest | None:
     """The judge's manifest, checked before a model is loaded."""
     if judge is None:
         return None

@@ -10,16 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from qreal_tasks.benchmark import Style
-from qreal_tasks.judge.manifest import Manifest as JudgeManifest
-from qreal_tasks.judge.manifest import packaged_manifests
+from qreal_tasks.judge.manifest import JudgeManifest, packaged_manifests
 from qreal_tasks.leaderboard.board.cache import CheckCache
 from qreal_tasks.leaderboard.board.paper import PaperModel, paper_models
 from qreal_tasks.leaderboard.board.ranks import Rank, rank_ranges
 from qreal_tasks.leaderboard.lints import TOO_WELL
 from qreal_tasks.leaderboard.result import HEADLINES, IMAGEQA_JOINT, Result, headline, refusal
-from qreal_tasks.leaderboard.submission.manifest import Manifest
+from qreal_tasks.leaderboard.submission.manifest import SubmissionManifest
 from qreal_tasks.leaderboard.submission.names import reading
-from qreal_tasks.leaderboard.submission.problems import Kind, Problem
+from qreal_tasks.leaderboard.submission.problems import Refusal, Rule
 from qreal_tasks.leaderboard.submission.reading import MANIFEST, read_folder
 from qreal_tasks.leaderboard.submission.references import References
 from qreal_tasks.leaf_tasks import Half
@@ -44,7 +43,7 @@ class Entry:
     """Ids of other submissions whose names read the same (``names.reading``)."""
 
     @property
-    def manifest(self) -> Manifest:
+    def manifest(self) -> SubmissionManifest:
         assert self.result.manifest is not None  # an accepted submission has one
         return self.result.manifest
 
@@ -132,7 +131,7 @@ def _checked(path: Path, references: References, cache: CheckCache) -> Result:
         folder = read_folder(path)
     except OSError as error:
         said = f"{path.name}: cannot be read ({error.strerror}); make its files readable"
-        return refusal(path.name, Problem(Kind.FOLDER, said))
+        return refusal(path.name, Refusal(Rule.FOLDER, said))
     return cache.result(path.name, folder, references)
 
 
@@ -147,7 +146,7 @@ def _without_copies(results: Sequence[Result]) -> tuple[list[Result], list[Resul
     refused: list[Result] = []
     for result in results:
         copies = tuple(
-            Problem(Kind.COPY, f"{half}: the answers are those of {_others(names, result.folder)}; remove all but one")
+            Refusal(Rule.COPY, f"{half}: the answers are those of {_others(names, result.folder)}; remove all but one")
             for half, digest in result.answers.items()
             if len(names := sharing[half, digest]) > 1
         )

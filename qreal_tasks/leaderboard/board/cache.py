@@ -18,9 +18,9 @@ from qreal_tasks.files.atomic import write_whole
 from qreal_tasks.files.user_cache import cache_path
 from qreal_tasks.leaderboard.result import Result, refusal, result_of
 from qreal_tasks.leaderboard.submission.check import check_folder
-from qreal_tasks.leaderboard.submission.manifest import Manifest
-from qreal_tasks.leaderboard.submission.problems import Kind, Problem
-from qreal_tasks.leaderboard.submission.reading import Folder
+from qreal_tasks.leaderboard.submission.manifest import SubmissionManifest
+from qreal_tasks.leaderboard.submission.problems import Refusal, Rule
+from qreal_tasks.leaderboard.submission.reading import SubmissionFolder
 from qreal_tasks.leaderboard.submission.references import References
 from qreal_tasks.leaf_tasks import Half, task_versions
 from qreal_tasks.metrics.bootstrap import RESAMPLES
@@ -45,7 +45,7 @@ class CheckCache:
         self._resamples = resamples
         self.hits = self.misses = 0
 
-    def result(self, name: str, folder: Folder, references: References) -> Result:
+    def result(self, name: str, folder: SubmissionFolder, references: References) -> Result:
         """The result of a submission, checked now unless it was before.
 
         Whatever a check raises is a reason to refuse this one submission; it is not kept.
@@ -61,16 +61,16 @@ class CheckCache:
         self.misses += 1
         try:
             made = result_of(check_folder(name, folder, references, resamples=self._resamples), self._resamples)
-            of_manifest = any(problem.kind is Kind.MANIFEST for problem in made.problems)
+            of_manifest = any(problem.kind is Rule.MANIFEST for problem in made.problems)
             if not of_manifest:  # which is found at once again, and may be a matter of the clock
                 _write(path, made)
         except OSError:
             raise
         except Exception as error:  # one stranger ends no board
-            return refusal(name, Problem(Kind.CHECK, f"stopped by {type(error).__name__}: {error!s:.200}; report it"))
+            return refusal(name, Refusal(Rule.CHECK, f"stopped by {type(error).__name__}: {error!s:.200}; report it"))
         return made
 
-    def _key(self, name: str, folder: Folder, references: References) -> str:
+    def _key(self, name: str, folder: SubmissionFolder, references: References) -> str:
         depends = [
             *(FORM, __version__, PROMPT_VERSION, RECORD_VERSION, self._resamples, name, folder.digest),
             *(
@@ -105,6 +105,6 @@ def _read(path: Path) -> Result | None:
 
 
 def _parsed(said: dict[str, Any], draws: Mapping[str, Any]) -> Result:
-    manifest = Manifest.model_validate(said.pop("manifest")) if said["manifest"] else said.pop("manifest")
-    problems = tuple(Problem(Kind(one["kind"]), one["message"]) for one in said.pop("problems"))
+    manifest = SubmissionManifest.model_validate(said.pop("manifest")) if said["manifest"] else said.pop("manifest")
+    problems = tuple(Refusal(Rule(one["kind"]), one["message"]) for one in said.pop("problems"))
     return Result(**{**said, "manifest": manifest, "problems": problems, "notes": tuple(said["notes"]), "draws": draws})

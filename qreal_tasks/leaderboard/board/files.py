@@ -14,7 +14,7 @@ from qreal_tasks.leaderboard.board.board import Board, Entry, judge_of
 from qreal_tasks.leaderboard.board.paper import SOURCE, PaperModel, contradictions
 from qreal_tasks.leaderboard.result import HEADLINES
 from qreal_tasks.leaf_tasks import MEAN, task_versions
-from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
+from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE, OBJECTQA_LIVE
 
 _GROUPS = (
     *((f"objectqa.{name}", OBJECTQA_LIVE) for name in (*QUESTION_NAMES, *Dimension, "overall")),

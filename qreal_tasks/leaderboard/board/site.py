@@ -16,7 +16,7 @@ from qreal_tasks.leaderboard.board.board import Board, Entry, judge_of
 from qreal_tasks.leaderboard.board.files import board_csv, board_json, space_card
 from qreal_tasks.leaderboard.board.paper import SOURCE, contradictions
 from qreal_tasks.leaderboard.board.ranks import LEVEL
-from qreal_tasks.leaderboard.board.site_rows import Table, group_rows
+from qreal_tasks.leaderboard.board.site_rows import BoardTable, group_rows
 from qreal_tasks.leaderboard.board.site_tables import generator_tables, index_tables, question_tables, set_tables
 from qreal_tasks.leaf_tasks import task_versions
 from qreal_tasks.metrics.bootstrap import RESAMPLES
@@ -33,7 +33,7 @@ class TablePage:
     link: str
     heading: str
     """Empty where the site's own title stands."""
-    tables: Callable[[Board, Style], list[Table]]
+    tables: Callable[[Board, Style], list[BoardTable]]
     lead: str = ""
     choose: bool = False
     """Whether one table is shown at a time."""

@@ -19,10 +19,10 @@ from qreal_tasks.files.atomic import write_whole
 from qreal_tasks.leaderboard.exports.every_eval_ever_samples import sample_lines
 from qreal_tasks.leaderboard.exports.export_source import ExportError, ExportSource
 from qreal_tasks.leaderboard.exports.hub import require_own_words
-from qreal_tasks.leaderboard.result import Number
+from qreal_tasks.leaderboard.result import MetricValue
 from qreal_tasks.leaf_tasks import MEAN
-from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.bootstrap import LEVEL
+from qreal_tasks.metrics.catalogue import CATALOGUE, IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.objectqa import OVERALL
 from qreal_tasks.results.asked import WORDS, asked_with
 from qreal_tasks.text.addresses import shown
@@ -40,11 +40,8 @@ _SOURCE = {
     "evaluator_relationship": "other",
 }
 
-_RANGES = {"mcc": (-1.0, 1.0)}
-"""Metrics that are not between 0 and 1."""
-_LOWER = {"false_alarm", "unparsed", "unjudged"}
-_KINDS = {"acc": "accuracy", "auc": "auroc", "f1": "f1", "f1_at_50": "f1", "iou": "iou", "mcc": "mcc"}
-_IMAGEQA_KINDS = {"auc": "area_under_detection_rate"}
+_KINDS = {"acc": "accuracy", "objectqa.auc": "auroc", "imageqa.auc": "area_under_detection_rate", "f1_at_50": "f1"}
+"""What the schema calls a metric where that is not its name."""
 _JUDGED = {"llm_score", "joint_score"}
 
 
@@ -157,7 +154,7 @@ def _results(source: ExportSource, dataset: str | None) -> list[dict[str, Any]]:
     return found
 
 
-def _result(source: ExportSource, dataset: str | None, group: str, metric: str, number: Number) -> dict[str, Any]:
+def _result(source: ExportSource, dataset: str | None, group: str, metric: str, number: MetricValue) -> dict[str, Any]:
     half, _, name = group.partition(".")
     config = _metric(source.run.style, half, name, metric)
     if metric in _JUDGED and source.judge:
@@ -183,20 +180,19 @@ def _result(source: ExportSource, dataset: str | None, group: str, metric: str, 
 
 
 def _metric(style: Style, half: str, name: str, metric: str) -> dict[str, Any]:
-    low, high = _RANGES.get(metric, (0.0, 1.0))
-    kinds = {**_KINDS, **(_IMAGEQA_KINDS if half == "imageqa" else {})}
+    known = CATALOGUE[half][metric]
     of_parts = name in (MEAN, OVERALL) or (half == "objectqa" and name in tuple(Dimension))
     return {
         "evaluation_description": f"Q-Real Bench with {WORDS[style]}, {half}, {name}"
         f"{' (mean of its parts)' if of_parts else ''}: {metric}",
         "metric_id": f"{GROUPS[style]}.{half}.{metric}",
         "metric_name": metric,
-        "metric_kind": kinds.get(metric, metric),
+        "metric_kind": _KINDS.get(f"{half}.{metric}", _KINDS.get(metric, metric)),
         "metric_unit": "proportion",
-        "lower_is_better": metric in _LOWER,
+        "lower_is_better": not known.higher_is_better,
         "score_type": "continuous",
-        "min_score": low,
-        "max_score": high,
+        "min_score": known.low,
+        "max_score": known.high,
     }
 
 

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from qreal_tasks.leaderboard.submission.samples_file import sample_id
 from qreal_tasks.metrics.grounding import grounding_sums
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
 from qreal_tasks.results.asked import prompt_of
@@ -20,7 +19,7 @@ def sample_lines(run: Run, evaluation_id: str, model_id: str, schema_version: st
     A clean image has no F1, so no line. Metrics that are no mean over samples, such as AUC, have none either.
     """
     for task in run.tasks:
-        for record in sorted(task.records, key=sample_id):
+        for record in sorted(task.records, key=lambda record: record.sample_id):
             score = _score(record)
             if score is None:
                 continue
@@ -32,7 +31,7 @@ def sample_lines(run: Run, evaluation_id: str, model_id: str, schema_version: st
                 "model_id": model_id,
                 "evaluation_name": task.task,
                 "evaluation_result_id": f"{group}.{metric}",
-                "sample_id": sample_id(record),
+                "sample_id": record.sample_id,
                 "sample_hash": _hash(asked),
                 "interaction_type": "single_turn",
                 "input": asked,

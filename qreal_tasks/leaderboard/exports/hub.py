@@ -1,17 +1,15 @@
-"""Numbers of a run for others: the hub's evaluation files, and a section for a model card."""
+"""Numbers of a run as the hub's evaluation files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qreal_tasks.benchmark import GROUPS, IMAGEQA_SETS, QUESTION_NAMES, Dimension, Style
+from qreal_tasks.benchmark import GROUPS, Style
 from qreal_tasks.dataset.eval_yaml import HUB_TASKS, HubTask
 from qreal_tasks.files.atomic import write_whole
 from qreal_tasks.leaderboard.exports.export_source import ExportError, ExportSource
-from qreal_tasks.leaderboard.result import Ends, Number
-from qreal_tasks.leaf_tasks import MEAN
-from qreal_tasks.pages.numbers import decimals, interval
+from qreal_tasks.leaderboard.result import MetricValue
 from qreal_tasks.results.asked import WORDS, asked_with, other_words
 from qreal_tasks.results.run_folder import Run
 
@@ -74,7 +72,7 @@ def write_hub_results(source: ExportSource, folder: Path, dataset: str | None = 
     return path
 
 
-def _notes(source: ExportSource, task: HubTask, number: Number) -> str:
+def _notes(source: ExportSource, task: HubTask, number: MetricValue) -> str:
     parts = [task.about]
     if number["low"] is not None:
         parts.append(f"95% interval {number['low']:.4f} to {number['high']:.4f} (bootstrap over images)")
@@ -108,67 +106,3 @@ def require_own_words(run: Run) -> None:
     """
     if other := other_words(run.tasks):
         raise ExportError(f"{other[0]}; {other[0].verdict}. Run it again with the prompts of the tasks")
-
-
-_OBJECTQA = {"AUC": "auc", "Accuracy": "acc", "Precision": "precision", "F1": "f1", "Balanced": "balanced"}
-_IMAGEQA = {
-    "F1 at .5": "f1_at_50",
-    "Joint": "joint_score",
-    "IoU": "iou",
-    "Detection rate": "detection_rate",
-    "AUC": "auc",
-    "LLM-Score": "llm_score",
-}
-
-
-def model_card_section(source: ExportSource) -> str:
-    """Markdown with both tables, 95 % intervals, and what they rest on; ends with a line break.
-
-    A partial run, one on drawn pictures, or one that was asked with other words around the questions, is called that.
-    """
-    lines = [
-        "## Q-Real Bench",
-        "",
-        f"Recomputed from the samples of a run on `{_code(source.data)}` with `{_code(source.backend.name)}`, asked "
-        f"with {_code(asked_with(source.run))}; 95 % intervals from a bootstrap over images. Only numbers of runs that "
-        "were asked alike can be compared.",
-    ]
-    if source.run.is_drawn:
-        lines += ["", "**On pictures that `qreal mini` drew, for trying the software: no benchmark result.**"]
-    if source.run.limit is not None:
-        lines += ["", f"**Cut to {source.run.limit:g} samples a task: no benchmark result.**"]
-    lines += [
-        line
-        for one in other_words(source.run.tasks)
-        for line in ("", f"**Asked with other words:** `{_code(str(one))}`")
-    ]
-    objectqa = [f"objectqa.{name}" for name in (*QUESTION_NAMES, *Dimension, "overall")]
-    imageqa = [f"imageqa.{name}" for name in (*IMAGEQA_SETS, MEAN)]
-    lines += _table(source, "ObjectQA", objectqa, _OBJECTQA)
-    lines += _table(source, "ImageQA", imageqa, _IMAGEQA)
-    if source.run.judges:
-        lines += ["", f"Descriptions were judged by {', '.join(f'`{_code(name)}`' for name in source.run.judges)}."]
-    return "\n".join([*lines, ""])
-
-
-def _table(source: ExportSource, title: str, groups: list[str], metrics: dict[str, str]) -> list[str]:
-    present = [group for group in groups if group in source.groups]
-    if not present:
-        return []
-    lines = ["", f"| {title} | {' | '.join(metrics)} |", "|---|" + "---:|" * len(metrics)]
-    for group in present:
-        cells = [_cell(source.groups[group].get(metric)) for metric in metrics.values()]
-        lines.append(f"| {group.partition('.')[2]} | {' | '.join(cells)} |")
-    return lines
-
-
-def _cell(number: Number | None) -> str:
-    if number is None:
-        return ""
-    ends = interval(Ends.of(number))
-    return f"{decimals(number['value'])}{f' ({ends})' if ends else ''}"
-
-
-def _code(text: str) -> str:
-    """Inside backticks, nothing but a backtick ends them."""
-    return text.replace("`", "'").replace("\n", " ")

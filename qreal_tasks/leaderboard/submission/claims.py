@@ -6,12 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from qreal_tasks.benchmark import QUESTION_NAMES
-from qreal_tasks.leaderboard.submission.problems import Kind, Problem
-from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
+from qreal_tasks.leaderboard.submission.problems import Refusal, Rule
 from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.results.run_folder import Run
-from qreal_tasks.results.score import RunScores, same_value, to_json
+from qreal_tasks.results.score import RunScores, expected_live, same_value, to_json
 
 SEED = 0
 
@@ -28,12 +26,12 @@ def scores_json(run: Run, scores: RunScores, resamples: int = RESAMPLES) -> dict
     }
 
 
-def wrong_claims(claimed: Mapping[str, Any], recomputed: Mapping[str, Any]) -> list[Problem]:
+def wrong_claims(claimed: Mapping[str, Any], recomputed: Mapping[str, Any]) -> list[Refusal]:
     """Every number, name or gap in ``claimed`` that is not in ``recomputed``; live numbers are ``wrong_live``'s."""
     said = json.loads(json.dumps(recomputed))
     ours = {key: value for key, value in said.items() if key != "live"}
     theirs = {key: value for key, value in claimed.items() if key != "live"}
-    return [Problem(Kind.NUMBER, f"scores.json: {line}") for line in _unequal(theirs, ours, "")]
+    return [Refusal(Rule.NUMBER, f"scores.json: {line}") for line in _unequal(theirs, ours, "")]
 
 
 def _unequal(claimed: object, found: object, path: str) -> Iterator[str]:
@@ -53,11 +51,11 @@ def _unequal(claimed: object, found: object, path: str) -> Iterator[str]:
         yield f"{path} is {_short(claimed)}, recomputed {_short(found)}"
 
 
-def wrong_live(claimed: object, run: Run, scores: RunScores) -> list[Problem]:
+def wrong_live(claimed: object, run: Run, scores: RunScores) -> list[Refusal]:
     """Where the numbers that the live run reported are not those of the samples."""
     if not isinstance(claimed, Mapping):
         return [
-            Problem(Kind.NUMBER, f"scores.json: live is {_short(claimed)}, expected the live run's numbers by task")
+            Refusal(Rule.NUMBER, f"scores.json: live is {_short(claimed)}, expected the live run's numbers by task")
         ]
     lines = [f"live {task} is of no task in the samples" for task in claimed if task not in {t.task for t in run.tasks}]
     for task in run.tasks:
@@ -65,9 +63,7 @@ def wrong_live(claimed: object, run: Run, scores: RunScores) -> list[Problem]:
         if not isinstance(numbers, Mapping):
             lines.append(f"live {task.task} is {_short(numbers)}, expected the live run's numbers")
             continue
-        names = OBJECTQA_LIVE if task.name in QUESTION_NAMES else IMAGEQA_LIVE
-        metrics = scores.rows[task.name].metrics if task.name in scores.rows else {}
-        expected = {"records": len(task.records), **{name: metrics.get(name) for name in names}}
+        expected = expected_live(task, scores)
         for name in sorted(expected.keys() | numbers.keys()):
             if name not in expected:
                 lines.append(f"live {task.task} {name:.80} is no metric of this task")
@@ -75,7 +71,7 @@ def wrong_live(claimed: object, run: Run, scores: RunScores) -> list[Problem]:
                 lines.append(f"live {task.task} {name} is missing, recomputed {_short(expected[name])}")
             elif not same_value(numbers[name], expected[name]):
                 lines.append(f"live {task.task} {name} is {_short(numbers[name])}, recomputed {_short(expected[name])}")
-    return [Problem(Kind.NUMBER, f"scores.json: {line}") for line in lines]
+    return [Refusal(Rule.NUMBER, f"scores.json: {line}") for line in lines]
 
 
 def _short(value: object) -> str:

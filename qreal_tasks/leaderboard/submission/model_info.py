@@ -18,8 +18,7 @@ from typing import Any
 
 from qreal_tasks import __version__
 from qreal_tasks.files.regular import open_file, read_text
-from qreal_tasks.leaderboard.submission.manifest import Adapter, Backend, Cost, ModelInfo
-from qreal_tasks.leaderboard.submission.published_arguments import ARGUMENTS
+from qreal_tasks.leaderboard.submission.manifest import ARGUMENTS, Adapter, Backend, Cost, ModelInfo
 from qreal_tasks.text.addresses import shown
 from qreal_tasks.text.one_line import UNSEEN
 from qreal_tasks.text.redaction import private_part
@@ -28,8 +27,7 @@ _MODEL_KEYS = ("pretrained", "model_version", "model", "model_name", "model_id",
 
 
 def model_info(results: Mapping[str, Any]) -> ModelInfo:
-    """What answered, from a parsed results file: its name, and those of
-    ``published_arguments.ARGUMENTS`` that hold nothing private."""
+    """What answered, from a parsed results file: its name, and those of ``ARGUMENTS`` that hold nothing private."""
     config = results["config"]
     arguments = _arguments(config.get("model_args"))
     name = next((arguments[key] for key in _MODEL_KEYS if arguments.get(key)), str(config.get("model")))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,23 +18,21 @@ from pydantic import ValidationError
 
 from qreal_tasks.benchmark import LEAVES, PROMPT_VERSION, Style
 from qreal_tasks.files.atomic import new_folder
-from qreal_tasks.judge.manifest import Manifest as JudgeManifest
-from qreal_tasks.judge.manifest import ManifestError, load_manifest
+from qreal_tasks.judge.manifest import JudgeManifest, ManifestError, load_manifest
 from qreal_tasks.leaderboard.submission.claims import SEED, scores_json
 from qreal_tasks.leaderboard.submission.manifest import (
     FORMAT,
     DataInfo,
     FileInfo,
-    Manifest,
+    SubmissionManifest,
     read_manifest,
     reasons,
-    slug,
 )
 from qreal_tasks.leaderboard.submission.model_info import backend_info, cost_info, made_at, model_info, read_results
 from qreal_tasks.leaderboard.submission.reading import MANIFEST, SAMPLES, SCORES, samples_path
 from qreal_tasks.leaderboard.submission.references import fingerprint
 from qreal_tasks.leaderboard.submission.samples_file import compressed, samples_digest, to_lines
-from qreal_tasks.leaf_tasks import TASKS, Half, group_of, task_versions, tasks_of
+from qreal_tasks.leaf_tasks import Half, group_of, half_of, task_versions, tasks_of
 from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.records import RECORD_VERSION, JudgmentRecord, Record
@@ -48,7 +48,7 @@ class PackError(ValueError):
 
 
 @dataclass(frozen=True)
-class Said:
+class SubmitterInfo:
     """What only the submitter knows."""
 
     name: str
@@ -59,22 +59,22 @@ class Said:
     usd: float | None = None
 
 
-class Packed(NamedTuple):
+class PackedSubmission(NamedTuple):
     """What was written, and where."""
 
     folder: Path
-    manifest: Manifest
+    manifest: SubmissionManifest
 
 
 def pack_run(
     results_path: Path,
     target: Path | None,
-    said: Said,
+    said: SubmitterInfo,
     *,
     style: Style | None = None,
     commit: str | None = None,
     resamples: int = RESAMPLES,
-) -> Packed:
+) -> PackedSubmission:
     """Write the submission of a run; equal input gives equal bytes.
 
     Args:
@@ -108,21 +108,19 @@ def pack_run(
     folder = target or Path("submissions") / manifest.id
     _require_free(folder)
     _write(folder, {**files, MANIFEST: _pretty(manifest.model_dump(mode="json"))})
-    return Packed(folder, manifest)
+    return PackedSubmission(folder, manifest)
 
 
 def _published(run: Run) -> Run:
     """The run without what no number depends on and nobody else may see: folders, and what a judge's server wrote where
     a score was expected. Reasons hold nothing private since the run was read."""
-    tasks = (replace(task, records=tuple(map(_without_folder, task.records))) for task in run.tasks)
+
+    def publish(record: Record) -> Record:
+        record = replace(record, data=shown(record.data))
+        return record if isinstance(record, JudgmentRecord) else replace(record, judge_said={})
+
+    tasks = (replace(task, records=tuple(map(publish, task.records))) for task in run.tasks)
     return replace(run, tasks=tuple(tasks))
-
-
-def _without_folder(record: Record) -> Record:
-    data = shown(record.data)
-    if isinstance(record, JudgmentRecord):
-        return replace(record, data=data)
-    return replace(record, data=data, judge_said={})
 
 
 def _require_free(target: Path | None) -> None:
@@ -152,7 +150,7 @@ def _require_submittable(run: Run) -> None:
         raise PackError(f"{MINI_NOTICE} Then run again.")
     if run.limit is not None:
         raise PackError(f"the run was started with --limit {run.limit:g}, so it is partial; run it without")
-    names = {record.data for task in run.tasks for record in task.records}
+    names = {record.data for record in run.records}
     if len(names) != 1:
         raise PackError(f"the samples are of {len(names)} datasets ({', '.join(sorted(names))}); run all tasks on one")
     for task in run.tasks:
@@ -175,13 +173,13 @@ def _manifest(
     results: Mapping[str, Any],
     path: Path,
     run: Run,
-    said: Said,
+    said: SubmitterInfo,
     halves: Sequence[Half],
     lines: Mapping[str, bytes],
     files: Mapping[str, bytes],
     commit: str | None,
-) -> Manifest:
-    fingerprints = {half: fingerprint(_records(run, half)) for half in halves}
+) -> SubmissionManifest:
+    fingerprints = {half: fingerprint(r for r in run.records if half is half_of(r)) for half in halves}
     value = {
         "format": FORMAT,
         "id": f"{slug(said.name)}-{samples_digest(lines)[:12]}",
@@ -208,6 +206,16 @@ def _manifest(
     if isinstance(found, list):
         raise PackError("; ".join(found))
     return found
+
+
+def slug(name: str) -> str:
+    """The short name that an id begins with.
+
+    >>> slug("Qwen2.5-VL 7B (ours)"), slug("模型")
+    ('qwen2-5-vl-7b-ours', 'model')
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:48].strip("-") or "model"
 
 
 def _judge_manifest(results: Mapping[str, Any], run: Run) -> object:
@@ -240,10 +248,6 @@ def _published_judge(said: object) -> JudgeManifest | None:
         return JudgeManifest.model_validate(said).published()
     except ValidationError as error:
         raise PackError(f"{MANIFEST_KEY} in the results is no judge: {' '.join(str(error).split()):.300}") from None
-
-
-def _records(run: Run, half: Half) -> list[Record]:
-    return [record for task in run.tasks if TASKS[task.task][0] is half for record in task.records]
 
 
 def _pretty(value: object) -> bytes:

@@ -13,7 +13,7 @@ from annotation.merging.alpha import (
     coincidence_matrices,
     krippendorff_alpha,
 )
-from qreal_tasks.metrics.bootstrap import intervals
+from qreal_tasks.metrics.bootstrap import estimate_intervals
 from qreal_tasks.metrics.sums import FloatArray
 
 X = np.nan
@@ -85,8 +85,8 @@ def test_intervals_are_by_image() -> None:
     table = np.repeat(rng.integers(0, 2, (30, 3)), 8, axis=0).astype(float)
     by_image = AgreementMeasures(VoteTable(tuple(f"image{row // 8}" for row in range(240)), table))
     by_entity = AgreementMeasures(VoteTable(tuple(f"image{row}" for row in range(240)), table))
-    one = intervals(by_image, resamples=500)["percent_agreement"]
-    other = intervals(by_entity, resamples=500)["percent_agreement"]
+    one = estimate_intervals(by_image, resamples=500)["percent_agreement"]
+    other = estimate_intervals(by_entity, resamples=500)["percent_agreement"]
     assert one.value == other.value
     assert None not in (one.low, one.high, other.low, other.high)
     assert one.high - one.low > 2 * (other.high - other.low)  # type: ignore[operator]

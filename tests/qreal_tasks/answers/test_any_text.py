@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qreal_tasks.answers import (
-    ParsedEntities,
     Judgment,
+    ParsedEntities,
     locate_regions,
     parse_entities,
     parse_input_size,

@@ -10,7 +10,7 @@ from scipy.stats import kendalltau, spearmanr
 from sklearn.metrics import cohen_kappa_score
 from typed import present
 
-from qreal_tasks.judge.agreement import Agreement, PairKey, agreement, pair_scores, quadratic_kappa, spearman
+from qreal_tasks.judge.agreement import JudgeAgreement, PairKey, agreement, pair_scores, quadratic_kappa, spearman
 from qreal_tasks.judge.ranking_changes import RankingChange, ranking_changes
 from qreal_tasks.judge.tables import print_agreement
 from qreal_tasks.metrics.bootstrap import Estimate
@@ -23,11 +23,11 @@ def keyed(values: list[float | None], per_image: int = 1) -> Scores:
     return {PairKey(f"i{n // per_image:03}", str(n % per_image)): value for n, value in enumerate(values)}
 
 
-def compared(a: list[float | None], b: list[float | None], per_image: int = 1) -> Agreement:
+def compared(a: list[float | None], b: list[float | None], per_image: int = 1) -> JudgeAgreement:
     return agreement({"a": keyed(a, per_image), "b": keyed(b, per_image)}, resamples=500)[0]
 
 
-def values(found: Agreement) -> tuple[float | None, float | None, float | None]:
+def values(found: JudgeAgreement) -> tuple[float | None, float | None, float | None]:
     return found.spearman.value, found.kappa.value, found.bias.value
 
 
@@ -232,7 +232,7 @@ def test_the_table_names_judges_and_swaps(capsys: pytest.CaptureFixture[str]) ->
 
 def test_the_dash_of_an_interval_is_no_minus_sign(capsys: pytest.CaptureFixture[str]) -> None:
     positive, around_zero = Estimate(0.5, 0.4, 0.6, 9, 0.0), Estimate(0.0, -0.2, -0.1, 9, 0.0)
-    print_agreement([Agreement("a", "b", 9, 0, positive, Estimate(None, None, None, 9, 1.0), around_zero)])
+    print_agreement([JudgeAgreement("a", "b", 9, 0, positive, Estimate(None, None, None, 9, 1.0), around_zero)])
     said = capsys.readouterr().out
     assert ".400–.600" in said
     assert "-.200 to -.100" in said

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from answered_alike import always, majority, majority_per_label
 from typed import BuildRegion, Grounded, Judged, JudgedRows
 
 from qreal_tasks.benchmark import Answer
-from qreal_tasks.metrics.baselines import always, constant_scores, majority, majority_per_label, whole_image
+from qreal_tasks.metrics.baselines import constant_scores, whole_image
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.judgment import score_judgment
 from qreal_tasks.records import JudgmentRecord

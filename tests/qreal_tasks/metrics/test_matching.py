@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from torchvision.ops import box_iou
 from typed import BuildRegion, FloatArray, Pairs, Row
 
-from qreal_tasks.metrics.grounding import match
-from qreal_tasks.metrics.matching import TIE_TOLERANCE
+from qreal_tasks.metrics.matching import TIE_TOLERANCE, match
 from qreal_tasks.records import Region
 
 _side = st.integers(0, 4)

@@ -24,8 +24,8 @@ from qreal_tasks.leaderboard.board.board import build_board
 from qreal_tasks.leaderboard.board.cache import CheckCache
 from qreal_tasks.leaderboard.board.site import write_site
 from qreal_tasks.leaderboard.submission.check import check_submission
-from qreal_tasks.leaderboard.submission.pack import PackError, Said, pack_run
-from qreal_tasks.leaderboard.submission.problems import Kind
+from qreal_tasks.leaderboard.submission.pack import PackError, SubmitterInfo, pack_run
+from qreal_tasks.leaderboard.submission.problems import Rule
 from qreal_tasks.leaderboard.submission.references import load_references
 from qreal_tasks.mini.read import read_rows
 from qreal_tasks.mini.write import draw_mini
@@ -133,12 +133,12 @@ def test_submissions_on_it_are_refused(drawn_form: Path, tmp_path: Path, monkeyp
     results = write_run(tmp_path / "run", simulated(references))
     assert read_run(results).is_drawn
     with pytest.raises(PackError, match="These numbers are on `mini`"):
-        pack_run(results, tmp_path / "submission", Said("A"))
+        pack_run(results, tmp_path / "submission", SubmitterInfo("A"))
     # A submission that was packed by other means.
     monkeypatch.setattr("qreal_tasks.leaderboard.submission.pack._require_submittable", lambda run: None)
-    pack_run(results, tmp_path / "submission", Said("A"))
+    pack_run(results, tmp_path / "submission", SubmitterInfo("A"))
     checked = check_submission(tmp_path / "submission", references)
-    assert [problem.kind for problem in checked.problems] == [Kind.DRAWN]
+    assert [problem.kind for problem in checked.problems] == [Rule.DRAWN]
     assert "made on pictures that `qreal mini` drew" in str(checked.problems[0])
 
 

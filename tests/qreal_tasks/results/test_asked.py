@@ -108,7 +108,7 @@ def test_a_report_says_that_other_words_were_used(
     assert lint.text == said
     print_scores(scores)
     shown = " ".join(capsys.readouterr().out.split())
-    assert f"Asked with other words: {said}" in shown
+    assert f"Warning: Asked with other words. {said}" in shown
     assert "ObjectQA with the paper's bare queries: one question about one entity" in shown
     done = qreal("score", tmp_path / "run", "--resamples", 0, "--gallery", 0, "--html", tmp_path / "page.html")
     assert done.exit_code == 0, done.output

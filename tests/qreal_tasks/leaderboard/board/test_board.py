@@ -22,7 +22,7 @@ from scipy.stats import norm
 from submitted import JUDGE, simulated, small_references, write_run
 
 from qreal_tasks.benchmark import Style
-from qreal_tasks.judge.manifest import Manifest
+from qreal_tasks.judge.manifest import JudgeManifest
 from qreal_tasks.leaderboard.board.board import BoardError, _ranked, _without_copies, build_board, judge_of
 from qreal_tasks.leaderboard.board.cache import CheckCache
 from qreal_tasks.leaderboard.board.files import board_csv, board_json
@@ -33,9 +33,9 @@ from qreal_tasks.leaderboard.board.site_rows import what_ran
 from qreal_tasks.leaderboard.board.site_tables import index_tables
 from qreal_tasks.leaderboard.lints import TOO_WELL
 from qreal_tasks.leaderboard.result import IMAGEQA_F1, IMAGEQA_JOINT, OBJECTQA_AUC, Result, headline, refusal
-from qreal_tasks.leaderboard.submission.pack import Said, pack_run
+from qreal_tasks.leaderboard.submission.pack import SubmitterInfo, pack_run
 from qreal_tasks.leaderboard.submission.references import References
-from qreal_tasks.metrics.bootstrap import differences
+from qreal_tasks.metrics.bootstrap import estimate_differences
 from qreal_tasks.metrics.objectqa import ObjectQATable
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
 
@@ -70,7 +70,7 @@ def test_draws_are_those_of_the_paired_bootstrap(made: Made) -> None:
     ]
     by_folder = {entry.result.folder: entry.result for entry in made.board.entries}
     draws = np.array([by_folder[name].draws[OBJECTQA_AUC] for name in ("s0", "s1")], dtype=np.float64)
-    expected = differences(tables[0], tables[1], resamples=RESAMPLES, seed=0)["overall", "auc"]
+    expected = estimate_differences(tables, resamples=RESAMPLES, seed=0)[0]["overall", "auc"]
     low, high = np.quantile(draws[0] - draws[1], [0.025, 0.975])
     assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-6)
     values = [(headline(by_folder[name], OBJECTQA_AUC) or {})["value"] for name in ("s0", "s1")]
@@ -217,7 +217,10 @@ def test_a_copy_of_one_half_with_other_masses_is_a_copy(made: Made, tmp_path: Pa
     records = simulated(made.references, MODELS[0][1], seed=0)
     halved = [replace(r, mass=0.5) for r in records if isinstance(r, JudgmentRecord)]
     pack_run(
-        write_run(tmp_path / "run", list(halved)), tmp_path / "submissions" / "half", Said("Half"), resamples=RESAMPLES
+        write_run(tmp_path / "run", list(halved)),
+        tmp_path / "submissions" / "half",
+        SubmitterInfo("Half"),
+        resamples=RESAMPLES,
     )
     shutil.copytree(made.submissions / "s0", tmp_path / "submissions" / "whole")
     found = build_board(tmp_path / "submissions", made.references, CheckCache(made.cache, RESAMPLES))
@@ -263,7 +266,12 @@ def test_hard_items_left_out_of_one_question_do_not_rank(
         changed = leave_out(record) if left and getattr(record, "question", "") == "plausibility_q3" else record
         left -= changed != record
         records.append(changed)
-    pack_run(write_run(tmp_path / "run", records), tmp_path / "submissions" / "picky", Said("P"), resamples=RESAMPLES)
+    pack_run(
+        write_run(tmp_path / "run", records),
+        tmp_path / "submissions" / "picky",
+        SubmitterInfo("P"),
+        resamples=RESAMPLES,
+    )
     found = build_board(tmp_path / "submissions", made.references, CheckCache(tmp_path / "cache", RESAMPLES))
     assert not found.refused, found.refused[0].problems
     (entry,) = found.entries
@@ -290,14 +298,18 @@ RENAMED = JUDGE.model_copy(update={"name": "gold-standard"})
     ],
 )
 def test_joint_scores_of_one_judge_rank(
-    asked: tuple[Manifest, ...], named: Manifest | None, expected: Manifest, ranked: set[str], tmp_path: Path
+    asked: tuple[JudgeManifest, ...],
+    named: JudgeManifest | None,
+    expected: JudgeManifest,
+    ranked: set[str],
+    tmp_path: Path,
 ) -> None:
     references = small_references()
     for number, judge in enumerate(asked):
         records = simulated(references, seed=number)
         judged = [replace(r, judge=judge.title) if isinstance(r, GroundingRecord) else r for r in records]
         results = write_run(tmp_path / "runs" / str(number), judged, judge=judge, only="imageqa")
-        pack_run(results, tmp_path / "submissions" / str(number), Said(f"Model {number}"), resamples=50)
+        pack_run(results, tmp_path / "submissions" / str(number), SubmitterInfo(f"Model {number}"), resamples=50)
     found = build_board(tmp_path / "submissions", references, CheckCache(tmp_path / "cache", 50), named)
     assert not found.refused
     assert found.judge == expected.title

@@ -25,8 +25,9 @@ from qreal_tasks.dataset.eval_yaml import HUB_TASKS, write_eval_yaml
 from qreal_tasks.dataset.schema import CONFIGS
 from qreal_tasks.leaderboard.exports.every_eval_ever import write_every_eval_ever
 from qreal_tasks.leaderboard.exports.export_source import ExportError, ExportSource, load_source
-from qreal_tasks.leaderboard.exports.hub import hub_entries, model_card_section, write_hub_results
-from qreal_tasks.leaderboard.submission.pack import Said, pack_run
+from qreal_tasks.leaderboard.exports.hub import hub_entries, write_hub_results
+from qreal_tasks.leaderboard.exports.model_card import model_card_section
+from qreal_tasks.leaderboard.submission.pack import SubmitterInfo, pack_run
 from qreal_tasks.records import JudgmentRecord, Record
 
 RESAMPLES = 100
@@ -133,7 +134,7 @@ def test_what_is_no_result_is_not_reported(partial: str, records: list[Record], 
         hub_entries(source, "org/real")
     with pytest.raises(ExportError, match="no benchmark result"):
         write_every_eval_ever(source, tmp_path / "out")
-    assert "no benchmark result" in model_card_section(source)
+    assert "no benchmark result" in model_card_section(source.run, source.groups)
 
 
 def test_every_eval_ever_is_valid(source: ExportSource, tmp_path: Path) -> None:
@@ -202,7 +203,7 @@ def test_half_a_surrogate_pair_is_replaced(source: ExportSource, tmp_path: Path)
 
 def test_a_submission_exports_what_its_run_exports(run: Path, source: ExportSource, tmp_path: Path) -> None:
     results = next(run.glob("*_results.json"))
-    pack_run(results, tmp_path / "submission", Said("A model"), resamples=RESAMPLES)
+    pack_run(results, tmp_path / "submission", SubmitterInfo("A model"), resamples=RESAMPLES)
     packed = load_source(tmp_path / "submission", RESAMPLES)
     assert packed.groups == source.groups
     assert hub_entries(packed) == hub_entries(source)
@@ -211,22 +212,23 @@ def test_a_submission_exports_what_its_run_exports(run: Path, source: ExportSour
 
 
 def test_a_damaged_submission_is_not_exported(run: Path, tmp_path: Path) -> None:
-    pack_run(next(run.glob("*_results.json")), tmp_path / "submission", Said("A model"), resamples=RESAMPLES)
+    pack_run(next(run.glob("*_results.json")), tmp_path / "submission", SubmitterInfo("A model"), resamples=RESAMPLES)
     (tmp_path / "submission" / "scores.json").write_text("{}")
     with pytest.raises(ExportError, match=r"scores\.json is not the file that was packed"):
         load_source(tmp_path / "submission", RESAMPLES)
 
 
 def test_the_model_card_has_both_tables(source: ExportSource, records: list[Record], tmp_path: Path) -> None:
-    text = model_card_section(source)
+    text = model_card_section(source.run, source.groups)
     assert text.startswith("## Q-Real Bench\n")
     assert "| ObjectQA | AUC | Accuracy |" in text
     assert "| ImageQA | F1 at .5 | Joint |" in text
     assert f"judged by `{JUDGE.title}`" in text
     overall = next(line for line in text.splitlines() if line.startswith("| overall |"))
-    assert overall.count("|") == 7
+    assert overall.count("|") == 8
     write_run(tmp_path, [record for record in records if isinstance(record, JudgmentRecord)])
-    assert "ImageQA" not in model_card_section(load_source(tmp_path, RESAMPLES))
+    half = load_source(tmp_path, RESAMPLES)
+    assert "ImageQA" not in model_card_section(half.run, half.groups)
 
 
 def test_the_command_writes_all_three(run: Path, tmp_path: Path) -> None:
@@ -304,18 +306,21 @@ def test_other_words_are_no_result(words: dict[str, str], records: list[Record],
     for write in (hub_entries, lambda one: write_every_eval_ever(one, tmp_path / "out")):
         with pytest.raises(ExportError, match=r"comparable only with its like\. Run it again with the prompts of the"):
             write(source)
-    card = model_card_section(source)
+    card = model_card_section(source.run, source.groups)
     assert "**Asked with other words:**" in card
     assert "`Look" not in card, "ends no backticks"
 
 
 def test_a_card_says_what_was_asked(source: ExportSource, bare: Path) -> None:
-    assert "asked with the benchmark's prompts (qreal), version 2;" in model_card_section(source)
-    assert "asked with the paper's bare queries (qreal_paper), version 2;" in model_card_section(load_source(bare, 10))
+    assert "asked with the benchmark's prompts (qreal), version 2;" in model_card_section(source.run, source.groups)
+    paper = load_source(bare, 10)
+    assert "asked with the paper's bare queries (qreal_paper), version 2;" in model_card_section(
+        paper.run, paper.groups
+    )
 
 
 def test_of_a_submission_no_other_style_can_be_named(bare: Path, tmp_path: Path) -> None:
-    pack_run(next(bare.glob("*_results.json")), tmp_path / "packed", Said("A model"), resamples=RESAMPLES)
+    pack_run(next(bare.glob("*_results.json")), tmp_path / "packed", SubmitterInfo("A model"), resamples=RESAMPLES)
     assert load_source(tmp_path / "packed", RESAMPLES, Style.PAPER).run.style is Style.PAPER
     with pytest.raises(ExportError, match="a submission with the prompts paper, --prompts says benchmark"):
         load_source(tmp_path / "packed", RESAMPLES, Style.BENCHMARK)
@@ -333,7 +338,7 @@ def test_the_judge_of_the_other_style_is_not_named(tmp_path: Path) -> None:
     judges = {style: (load_source(folder, 10, style).judge or {}).get("name") for style in Style}
     assert judges == {Style.BENCHMARK: None, Style.PAPER: "other"}
     packed = {
-        style: pack_run(results, tmp_path / style, Said("A"), style=style, resamples=10).manifest.judge
+        style: pack_run(results, tmp_path / style, SubmitterInfo("A"), style=style, resamples=10).manifest.judge
         for style in Style
     }
     assert {style: (judge or {})["name"] for style, judge in packed.items()} == {

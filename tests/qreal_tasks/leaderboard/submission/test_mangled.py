@@ -17,10 +17,10 @@ from tampering import rehash, samples
 from qreal_tasks.benchmark import Style
 from qreal_tasks.leaderboard.board.board import build_board
 from qreal_tasks.leaderboard.board.cache import CheckCache
-from qreal_tasks.leaderboard.submission.check import Checked, check_folder, check_submission
+from qreal_tasks.leaderboard.submission.check import CheckedSubmission, check_folder, check_submission
 from qreal_tasks.leaderboard.submission.claims import scores_json, wrong_claims, wrong_live
-from qreal_tasks.leaderboard.submission.pack import Said, pack_run
-from qreal_tasks.leaderboard.submission.reading import Folder, read_folder
+from qreal_tasks.leaderboard.submission.pack import SubmitterInfo, pack_run
+from qreal_tasks.leaderboard.submission.reading import SubmissionFolder, read_folder
 from qreal_tasks.leaderboard.submission.references import References
 from qreal_tasks.leaderboard.submission.samples_file import compressed
 from qreal_tasks.leaf_tasks import Half, tasks_of
@@ -45,7 +45,7 @@ def references() -> References:
 def honest(references: References, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("honest")
     results = write_run(folder / "run", simulated(references))
-    pack_run(results, folder / "submission", Said("A model"), resamples=RESAMPLES)
+    pack_run(results, folder / "submission", SubmitterInfo("A model"), resamples=RESAMPLES)
     return folder / "submission"
 
 
@@ -156,7 +156,7 @@ def test_no_number_of_a_record_raises(task: str, honest: Path, references: Refer
         lines = "".join(f"{json.dumps(sample)}\n" for sample in some)
         files = {**folder.files, f"samples/{task}.jsonl.gz": compressed(lines.encode("ascii"))}
         try:
-            check_folder("odd", Folder(files, ()), references, resamples=2)
+            check_folder("odd", SubmissionFolder(files, ()), references, resamples=2)
         except Exception as error:
             raise AssertionError(f"{path} = {value!r:.20}: {type(error).__name__}: {error}") from error
 
@@ -167,7 +167,7 @@ def test_a_check_that_raises_refuses_its_submission_only(
     for name in ("fine", "odd"):
         shutil.copytree(honest, tmp_path / "submissions" / name)
 
-    def check(name: str, *arguments: Any, **options: Any) -> Checked:
+    def check(name: str, *arguments: Any, **options: Any) -> CheckedSubmission:
         if name == "odd":
             raise ZeroDivisionError("by nothing")
         return check_folder(name, *arguments, **options)
@@ -186,7 +186,7 @@ def test_a_folder_that_cannot_be_read_is_refused(
     for name in ("fine", "locked"):
         shutil.copytree(honest, tmp_path / "submissions" / name)
 
-    def read(folder: Path) -> Folder:
+    def read(folder: Path) -> SubmissionFolder:
         if folder.name == "locked":
             raise PermissionError(13, "Permission denied", str(folder))
         return read_folder(folder)

@@ -25,7 +25,7 @@ from qreal_tasks.leaderboard.board.site import PAGES, TABLE_PAGES, path_of, writ
 from qreal_tasks.leaderboard.board.site_tables import generator_tables, index_tables, question_tables, set_tables
 from qreal_tasks.leaderboard.result import HEADLINES
 from qreal_tasks.leaderboard.submission.check import check_submission
-from qreal_tasks.leaderboard.submission.pack import PackError, Said, pack_run
+from qreal_tasks.leaderboard.submission.pack import PackError, SubmitterInfo, pack_run
 from qreal_tasks.leaderboard.submission.references import References
 from qreal_tasks.leaf_tasks import TASKS, Half, tasks_of
 
@@ -58,7 +58,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     for number, (name, skill, style) in enumerate(MODELS):
         records = simulated(references, skill, seed=number, style=style)
         results = write_run(root / "runs" / str(number), records, style=style)
-        pack_run(results, root / "submissions" / f"s{number}", Said(name), resamples=RESAMPLES)
+        pack_run(results, root / "submissions" / f"s{number}", SubmitterInfo(name), resamples=RESAMPLES)
     board = build_board(root / "submissions", references, CheckCache(root / "cache", RESAMPLES))
     write_site(board, root / "site")
     return Made(references, root / "submissions", root / "cache", root / "site", board)
@@ -71,7 +71,7 @@ def references() -> References:
 
 def _packed(folder: Path, references: References, style: Style, only: str = "") -> Path:
     results = write_run(folder / "run", simulated(references, style=style), style=style, only=only)
-    pack_run(results, folder / "submission", Said("A model"), resamples=RESAMPLES)
+    pack_run(results, folder / "submission", SubmitterInfo("A model"), resamples=RESAMPLES)
     return folder / "submission"
 
 
@@ -222,7 +222,7 @@ def test_a_half_of_another_style_is_no_half(references: References, tmp_path: Pa
         "objectqa is incomplete: qreal_paper_objectqa_plausibility_q4 did not run.*run --tasks qreal_paper_objectqa$"
     )
     with pytest.raises(PackError, match=message):
-        pack_run(results, None, Said("A model"), style=Style.PAPER, resamples=RESAMPLES)
+        pack_run(results, None, SubmitterInfo("A model"), style=Style.PAPER, resamples=RESAMPLES)
 
 
 OTHER_WORDS: dict[str, tuple[Style, str, dict[str, str], str]] = {
@@ -266,7 +266,7 @@ def test_other_words_around_the_questions_are_refused(case: str, references: Ref
     only = "objectqa" if case == "another post-prompt of ObjectQA" else ""
     results = write_run(tmp_path / "run", asked_with_other(honest, about, **words), style=style, only=only)
     with pytest.raises(PackError) as refused:
-        pack_run(results, tmp_path / "refused", Said("A model"), resamples=RESAMPLES)
+        pack_run(results, tmp_path / "refused", SubmitterInfo("A model"), resamples=RESAMPLES)
     assert message in str(refused.value)
     assert not (tmp_path / "refused").exists()
     folder = _packed(tmp_path / "honest", references, style, only=only)

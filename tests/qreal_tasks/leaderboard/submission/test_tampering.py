@@ -22,8 +22,8 @@ from submitted import simulated, small_references, write_run
 from tampering import Sample, change_manifest, change_samples, change_scores
 
 from qreal_tasks.leaderboard.submission import samples_file
-from qreal_tasks.leaderboard.submission.check import Checked, check_submission
-from qreal_tasks.leaderboard.submission.pack import Said, pack_run
+from qreal_tasks.leaderboard.submission.check import CheckedSubmission, check_submission
+from qreal_tasks.leaderboard.submission.pack import SubmitterInfo, pack_run
 from qreal_tasks.leaderboard.submission.references import References
 
 RESAMPLES = 200
@@ -40,7 +40,7 @@ def references() -> References:
 def honest(references: References, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("honest")
     results = write_run(folder / "run", simulated(references))
-    pack_run(results, folder / "submission", Said("A model"), resamples=RESAMPLES)
+    pack_run(results, folder / "submission", SubmitterInfo("A model"), resamples=RESAMPLES)
     return folder / "submission"
 
 
@@ -53,7 +53,7 @@ def test_what_is_private_is_not_repeated_in_the_reason(honest: Path, references:
     assert "0123456789" not in said
 
 
-def check(folder: Path, references: References) -> Checked:
+def check(folder: Path, references: References) -> CheckedSubmission:
     return check_submission(folder, references, resamples=RESAMPLES)
 
 

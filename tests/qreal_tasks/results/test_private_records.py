@@ -8,7 +8,7 @@ import pytest
 
 from qreal_tasks.answers import MOST_OF_A_REASON
 from qreal_tasks.records import JudgmentRecord
-from qreal_tasks.results.clean_records import clean_records
+from qreal_tasks.results.run_folder import clean_records
 
 RECORD = JudgmentRecord(
     question="realism_overall",

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import Field, PositiveInt, ValidationError, field_validator, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from annotation.errors import AnnotationError
 from qreal_tasks.files.regular import read_text
 from qreal_tasks.files.settings import Settings
-from qreal_tasks.files.yaml_files import YamlError, explained, read, validated
+from qreal_tasks.files.yaml_files import read
+from qreal_tasks.files.yaml_models import validate
 from qreal_tasks.llm.usage import Prices
 from qreal_tasks.text.addresses import is_plain_address
 
@@ -229,22 +230,13 @@ def load_annotation_config(path: Path) -> AnnotationConfig:
     Raises:
         AnnotationError: it cannot be read, or a field is not as expected; the message names all of them.
     """
-    try:
-        document = read(path.expanduser())
-    except YamlError as error:
-        raise AnnotationError(f"config {path} {error}") from error
-    content = document.content
-    if not isinstance(content, dict):
-        raise AnnotationError(f"config {path} holds {type(content).__name__}, expected fields such as language_model:")
-    portraits = content.get("portraits")
+    name = f"config {path} (examples are in configs/annotation/)"
+    document = read(path.expanduser(), name, AnnotationError)
+    portraits = document.content.get("portraits") if isinstance(document.content, dict) else None
     if isinstance(portraits, dict) and isinstance(portraits.get("list"), str):
         listed = Path(portraits["list"]).expanduser()
-        content["portraits"] = {**portraits, "list": path.expanduser().absolute().parent / listed}
-    try:
-        return validated(AnnotationConfig.model_validate, content, document.written)
-    except ValidationError as error:
-        wrong = explained(error, AnnotationConfig, document.written)
-        raise AnnotationError(f"config {path}: {wrong}. configs/annotation/ holds examples.") from None
+        document.content["portraits"] = {**portraits, "list": path.expanduser().absolute().parent / listed}
+    return validate(document, AnnotationConfig, name, AnnotationError)
 
 
 def dump_config(config: AnnotationConfig) -> str:

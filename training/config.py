@@ -6,28 +6,17 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import Field, model_validator
 
 from qreal_tasks.benchmark import GROUPS, IMAGEQA_SETS, QUESTION_NAMES, Style
 from qreal_tasks.files.settings import Settings
-from qreal_tasks.files.yaml_files import (
-    NOTHING,
-    Document,
-    Written,
-    YamlError,
-    explained,
-    field_names,
-    parse,
-    read,
-    validated,
-)
+from qreal_tasks.files.yaml_files import NOTHING, Document, YamlError, parse, read
+from qreal_tasks.files.yaml_models import validate
 from qreal_tasks.metrics.catalogue import IMAGEQA
 from qreal_tasks.subtasks import SUBTASKS
 
@@ -245,25 +234,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
     Raises:
         ConfigError: a file cannot be read, a key is unknown or a value is wrong.
     """
-    recipe = _over(_given(overrides), _read(path))
-    return checked(recipe.content, str(path), recipe.written)
-
-
-def checked(values: Mapping[str, Any], where: str, written: Written = NOTHING) -> TrainConfig:
-    """The config of these values.
-
-    Args:
-        values: keys and values.
-        where: what they come from, for messages.
-        written: how they stand in their files.
-
-    Raises:
-        ConfigError: a key is unknown (the nearest one is named) or a value is wrong.
-    """
-    try:
-        return validated(TrainConfig.model_validate, values, written)
-    except ValidationError as error:
-        raise ConfigError(f"{where}: {explained(error, TrainConfig, written, _of_keys)}") from None
+    return validate(_over(_given(overrides), _read(path)), TrainConfig, str(path), ConfigError)
 
 
 def check_complete(config: TrainConfig, recipe: Path) -> None:
@@ -324,10 +295,7 @@ def _given(overrides: Sequence[str]) -> Document:
 def _read(path: Path, above: tuple[Path, ...] = ()) -> Document:
     if path.resolve() in above:
         raise ConfigError(f"{path}: extends itself, by way of {' and '.join(map(str, above))}")
-    try:
-        document = read(path)
-    except YamlError as error:
-        raise ConfigError(f"{path}: {error}") from None
+    document = read(path, error=ConfigError)
     if document.content is None:
         raise ConfigError(f"{path}: is empty, expected keys and values, at least task and model")
     if not isinstance(document.content, dict) or not all(isinstance(key, str) for key in document.content):
@@ -350,18 +318,3 @@ def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = _merged(merged[key], value) if both else value
     return merged
-
-
-def _of_keys(error: ErrorDetails) -> str | None:
-    """Keys that are unknown or missing."""
-    place = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "missing":
-        return f"key {place} is missing"
-    if error["type"] != "extra_forbidden":
-        return None
-    known = field_names(TrainConfig)
-    nearest = difflib.get_close_matches(place, known, n=1, cutoff=0.5) or difflib.get_close_matches(
-        place.rpartition(".")[2], known, n=1, cutoff=0.5
-    )
-    hint = f", did you mean {nearest[0]}?" if nearest else f"; the keys are {', '.join(known)}"
-    return f"unknown key {place}{hint}"

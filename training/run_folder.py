@@ -36,8 +36,9 @@ from qreal_tasks.dataset.source import Kind, Source
 from qreal_tasks.files.atomic import new_folder, replaced, write_whole
 from qreal_tasks.files.regular import open_file, read_text
 from qreal_tasks.files.system_errors import describe_error
-from qreal_tasks.files.yaml_files import YamlError, read
-from training.config import ConfigError, TrainConfig, checked
+from qreal_tasks.files.yaml_files import read
+from qreal_tasks.files.yaml_models import validate
+from training.config import ConfigError, TrainConfig
 
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
@@ -147,12 +148,8 @@ def read_config(folder: Path) -> TrainConfig:
     Raises:
         ConfigError: the folder holds no run.
     """
-    path = folder / CONFIG
-    try:
-        document = read(path)
-    except YamlError as error:
-        raise ConfigError(f"{folder} is not the folder of a training run: {path.name} {error}") from None
-    return checked(document.content, str(path), document.written)
+    document = read(folder / CONFIG, f"{folder} is not the folder of a training run: {CONFIG}", ConfigError)
+    return validate(document, TrainConfig, str(folder / CONFIG), ConfigError)
 
 
 def processes_of(folder: Path) -> int:

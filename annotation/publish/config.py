@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from annotation.errors import AnnotationError
 from qreal_tasks.files.settings import Settings
-from qreal_tasks.files.yaml_files import YamlError, explained, read, validated
+from qreal_tasks.files.yaml_models import load_yaml
 
 NOT_STATED = "not stated"
 
@@ -62,13 +62,5 @@ def load_publish_config(path: Path) -> PublishConfig:
     Raises:
         AnnotationError: it cannot be read, or a field is not as expected.
     """
-    try:
-        document = read(path.expanduser())
-    except YamlError as error:
-        raise AnnotationError(f"config {path} {error}") from error
-    content = {} if document.content is None else document.content
-    try:
-        return validated(PublishConfig.model_validate, content, document.written)
-    except ValidationError as error:
-        wrong = explained(error, PublishConfig, document.written)
-        raise AnnotationError(f"config {path}: {wrong}. configs/annotation/publish.yaml is an example.") from None
+    name = f"config {path} (configs/annotation/publish.yaml is an example)"
+    return load_yaml(path.expanduser(), PublishConfig, name, AnnotationError)

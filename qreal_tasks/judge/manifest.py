@@ -16,11 +16,10 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import Field, field_validator, model_validator
 
 from qreal_tasks.files.settings import Settings
-from qreal_tasks.files.yaml_files import YamlError, explained, field_names, read, validated
+from qreal_tasks.files.yaml_models import load_yaml
 from qreal_tasks.llm.usage import Prices
 from qreal_tasks.text.addresses import is_path, is_plain_address, is_public_address, last_name
 
@@ -144,48 +143,26 @@ def load_manifest(name_or_path: str | Path) -> JudgeManifest:
         ManifestError: there is none, or it is not as expected.
     """
     if isinstance(name_or_path, Path) or re.search(r"[/\\]|\.ya?ml$", name_or_path):
-        return _parsed(Path(name_or_path).expanduser(), str(name_or_path))
+        return load_yaml(Path(name_or_path).expanduser(), JudgeManifest, str(name_or_path), ManifestError)
     packaged = {file.name.removesuffix(".yaml"): file for file in _packaged()}
     if name_or_path not in packaged:
         names = ", ".join(sorted(packaged))
         raise ManifestError(f"no judge is called {name_or_path!r}, expected {names} or the path of a .yaml file")
-    return _parsed(packaged[name_or_path], f"judge {name_or_path}")
+    return load_yaml(packaged[name_or_path], JudgeManifest, f"judge {name_or_path}", ManifestError)
 
 
 @functools.cache
 def packaged_manifests() -> tuple[JudgeManifest, ...]:
     """The judges that come with this package, by name."""
     files = sorted(_packaged(), key=lambda file: file.name)
-    return tuple(_parsed(file, f"judge {file.name.removesuffix('.yaml')}") for file in files)
+    return tuple(load_yaml(file, JudgeManifest, file.name, ManifestError) for file in files)
 
 
 def _packaged() -> Iterator[Traversable]:
     return (resources.files("qreal_tasks.judge") / "manifests").iterdir()
 
 
-def _parsed(file: Path | Traversable, source: str) -> JudgeManifest:
-    try:
-        document = read(file)
-    except YamlError as error:
-        raise ManifestError(f"{source}: {error}") from error
-    if not isinstance(document.content, dict):
-        raise ManifestError(f"{source}: holds {type(document.content).__name__}, expected the fields {_fields()}")
-    try:
-        return validated(JudgeManifest.model_validate, document.content, document.written)
-    except ValidationError as error:
-        raise ManifestError(f"{source}: {explained(error, JudgeManifest, document.written, _unknown)}") from None
-
-
 def _require_once(template: str, name: str) -> None:
     found = template.count(f"{{{name}}}")
     if found != 1:
         raise ValueError(f"holds {{{name}}} {found} times, expected once")
-
-
-def _unknown(error: ErrorDetails) -> str | None:
-    field = ".".join(map(str, error["loc"]))
-    return f"{field} is no field of a judge; the fields are {_fields()}" if error["type"] == "extra_forbidden" else None
-
-
-def _fields() -> str:
-    return ", ".join(name for name in field_names(JudgeManifest) if name != "prompt")

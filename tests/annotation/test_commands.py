@@ -116,7 +116,10 @@ def test_a_stop_is_one_message_and_a_status(tmp_path: Path, config: Any) -> None
     [
         (["run", "nowhere"], "is no run of annotation"),
         (["status", "nowhere"], "is no run of annotation"),
-        (["init", ".", "run", "--config", "none.yaml"], "config none.yaml cannot be read"),
+        (
+            ["init", ".", "run", "--config", "none.yaml"],
+            "config none.yaml (examples are in configs/annotation/): cannot be read",
+        ),
     ],
 )
 def test_mistakes_are_explained(tmp_path: Path, monkeypatch: Any, arguments: list[str], message: str) -> None:
@@ -165,7 +168,7 @@ def test_example_configs_are_valid(path: Path, tmp_path: Path) -> None:
         ("language_model: {model: m, base_url: 'http://u:p@h/v1'}", "language_model.base_url: expected http"),
         ("language_model: {model: m}\ndetection: {threshold: 2}", "detection.threshold is 2"),
         ("language_model: {model: m, prices: {input: 1}}", "expected input, output, cached_input"),
-        ("- a", "holds list, expected fields"),
+        ("- a", "the file is ['a']: expected keys and values: images_per_shard, intake, language_model, "),
         ("a: [", "cannot be read"),
     ],
 )

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, TASK_NAMES, Style
-from training.config import ConfigError, HeldOut, Lora, TrainConfig, checked, load_config, parse_overrides
+from qreal_tasks.files.yaml_files import Document
+from qreal_tasks.files.yaml_models import validate
+from training.config import ConfigError, HeldOut, Lora, TrainConfig, load_config, parse_overrides
 
 RECIPES = sorted((Path(__file__).parents[2] / "configs" / "training").glob("*.yaml"))
+
+
+def check(values: Mapping[str, object]) -> TrainConfig:
+    return validate(Document(values), TrainConfig, "recipe.yaml", ConfigError)
 
 
 def test_every_recipe_is_read_and_names_a_task_and_a_model() -> None:
@@ -37,9 +44,9 @@ def test_keys_on_the_command_line(given: list[str], read: dict[str, object]) -> 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"learning_rat": 1}, "unknown key learning_rat, did you mean learning_rate?"),
-        ({"lora": {"rank": 4}}, "unknown key lora.rank, did you mean lora.r"),
-        ({"lr": 1}, "unknown key lr"),
+        ({"learning_rat": 1}, "learning_rat is no field; did you mean learning_rate?"),
+        ({"lora": {"rank": 4}}, "lora.rank is no field; did you mean lora.r"),
+        ({"lr": 1}, "lr is no field"),
         ({"epochs": 0}, "epochs is 0: Input should be greater than 0"),
         ({"learning_rate": 0}, "learning_rate is 0: Input should be greater than 0"),
         ({"questions": []}, "questions is [], expected some of realism_q1"),
@@ -47,7 +54,7 @@ def test_keys_on_the_command_line(given: list[str], read: dict[str, object]) -> 
         ({"task": "chat"}, "task is 'chat'"),
         ({"prompts": "papr"}, "prompts is 'papr': Input should be 'benchmark' or 'paper'"),
         ({"prompts": None}, "prompts is None: Input should be 'benchmark' or 'paper'"),
-        ({"promts": "paper"}, "unknown key promts, did you mean prompts?"),
+        ({"promts": "paper"}, "promts is no field; did you mean prompts?"),
         ({"prompts": "paper", "task": "detect"}, "prompts is paper and task detect, but the paper prints no query"),
         ({"prompts": "paper", "task": "filter"}, "leave prompts out, or train objectqa or imageqa"),
         ({"prompts": "paper", "task": "describe"}, "the agent's subtasks (detect, filter, describe)"),
@@ -73,7 +80,7 @@ def test_keys_on_the_command_line(given: list[str], read: dict[str, object]) -> 
 )
 def test_errors_name_the_key_and_what_was_expected(given: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigError) as error:
-        checked({"task": "objectqa", "model": "m", **given}, "recipe.yaml")
+        check({"task": "objectqa", "model": "m", **given})
     assert said in str(error.value)
     assert str(error.value).startswith("recipe.yaml: ")
 
@@ -85,8 +92,8 @@ def test_an_argument_of_another_form_is_refused(argument: str) -> None:
 
 
 def test_a_missing_key_and_an_unreadable_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="key task is missing"):
-        checked({"model": "m"}, "x")
+    with pytest.raises(ConfigError, match="task is missing"):
+        check({"model": "m"})
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(tmp_path / "none.yaml")
     (tmp_path / "list.yaml").write_text("- a\n")
@@ -113,7 +120,7 @@ def test_files_that_extend_each_other_and_keys_that_are_no_names(tmp_path: Path)
     for name, said in (
         ("a", "extends itself"),
         ("c", "expected the name of a file"),
-        ("d", "unknown key 1"),
+        ("d", "1 is no field"),
         ("e", "cannot be read"),
     ):
         with pytest.raises(ConfigError, match=said):
@@ -121,7 +128,7 @@ def test_files_that_extend_each_other_and_keys_that_are_no_names(tmp_path: Path)
 
 
 def test_numbers_given_as_text_and_text_that_looks_like_a_number() -> None:
-    config = checked({"task": "objectqa", "model": "m", **parse_overrides(["learning_rate=2e-4", "name=2026"])}, "x")
+    config = check({"task": "objectqa", "model": "m", **parse_overrides(["learning_rate=2e-4", "name=2026"])})
     assert (config.learning_rate, config.name) == (2e-4, "2026")
 
 
@@ -190,10 +197,10 @@ def test_the_best_metric_may_be_the_lowest(best: str, lowest: bool) -> None:
     ],
 )
 def test_sets_and_tasks_of_evaluation_follow_the_prompts(given: list[str], sets: list[str], tasks: str) -> None:
-    config = checked({"model": "m", **parse_overrides(given)}, "x")
+    config = check({"model": "m", **parse_overrides(given)})
     assert (config.sets, config.eval_tasks) == (sets, tasks)
     assert config.eval_tasks in TASK_NAMES
-    assert checked(config.model_dump(mode="json"), "a run's own") == config
+    assert check(config.model_dump(mode="json")) == config
 
 
 def test_a_recipe_takes_the_papers_prompts_on_the_command_line() -> None:

@@ -14,7 +14,7 @@ from qreal_tasks.models.local.adapter_base import Match, base_of, tensors_of
 from qreal_tasks.models.local.loading import limit_pictures, with_adapter
 from qreal_tasks.models.sources import ADAPTER_SETTINGS
 from training.config import ConfigError, Lora, TrainConfig
-from training.data.families import Family, family_of
+from training.data.families import Family, find_family
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def outline(config: TrainConfig) -> Outline:
 
     try:
         settings = AutoConfig.from_pretrained(config.model, revision=config.revision)
-        family = family_of(settings.model_type)
+        family = find_family(settings.model_type)
         processor = AutoProcessor.from_pretrained(config.model, revision=config.revision)
     except (OSError, ValueError) as error:
         raise ConfigError(f"model {config.model}: {_first_line(error)}") from None
@@ -117,7 +117,7 @@ def loaded(config: TrainConfig, family: Family) -> Any:
     return _prepared(model, config, family, None) if config.method == "full" else model
 
 
-def lora_config(config: TrainConfig, family: Family) -> Any:
+def make_lora_config(config: TrainConfig, family: Family) -> Any:
     """PEFT's settings."""
     from peft import LoraConfig
 
@@ -131,7 +131,7 @@ def lora_config(config: TrainConfig, family: Family) -> Any:
     )
 
 
-def without_gradient(model: Any, family: Family) -> bool:
+def skip_vision_gradient(model: Any, family: Family) -> bool:
     """Run the vision tower without keeping anything for a backward pass, when none of its weights takes gradients.
 
     Gradient checkpointing makes even the inputs of frozen layers ask for gradients, so that the backward pass would
@@ -156,7 +156,7 @@ def _prepared(model: Any, config: TrainConfig, family: Family, adapter: Any | No
         from peft import get_peft_model
 
         try:
-            return get_peft_model(model, adapter or lora_config(config, family))
+            return get_peft_model(model, adapter or make_lora_config(config, family))
         except (ValueError, re.error) as error:  # no layer of that name; no regular expression
             raise ConfigError(f"lora.targets: nothing would be trained: {_first_line(error)}") from None
     decoder = model.model

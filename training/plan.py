@@ -70,7 +70,7 @@ def make_plan(config: TrainConfig, source: Source, outline: Outline) -> Plan:
     _check_packing(config, outline)
     rows = load(source, CONFIG_OF_TASK[config.task], "train")
     writer = Writer(config, source, outline)
-    kept_back = held_out_prompts(source, config)
+    kept_back = choose_held_out_prompts(source, config)
     made: dict[str, list[Conversation]] = {"train": [], "held_out": []}
     plain = rows.remove_columns("image")
     for at, row in enumerate(plain):
@@ -112,7 +112,7 @@ def batching(config: TrainConfig, questions_per_sequence: float) -> Batching:
     return Batching(sequences, accumulation, sequences * accumulation * questions_per_sequence)
 
 
-def held_out_prompts(source: Source, config: TrainConfig) -> frozenset[str]:
+def choose_held_out_prompts(source: Source, config: TrainConfig) -> frozenset[str]:
     """The prompts that are kept back, with all that was made from them, so that no scene is on both sides.
 
     They are drawn from the images' prompts whatever the task, so that the second of two runs on one model does not

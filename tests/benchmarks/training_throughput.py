@@ -40,8 +40,8 @@ from training.config import TrainConfig, checked
 from training.data.collator import Collator
 from training.data.families import FAMILIES
 from training.data.writer import LENGTH
-from training.model import lora_config, without_gradient
-from training.trainer import Tuner
+from training.model import make_lora_config, skip_vision_gradient
+from training.run.trainer import Tuner
 
 QUESTIONS = len(QUESTION_NAMES)
 FAMILY = FAMILIES["qwen2_5_vl"]
@@ -94,7 +94,7 @@ def trl_rows(folder: Path, pictures: list[PillowImage.Image], options: argparse.
         args=settings(folder, options, batch),
         train_dataset=Dataset.from_list(rows, features=features),
         processing_class=AutoProcessor.from_pretrained(folder),
-        peft_config=lora_config(recipe(folder, options), FAMILY),
+        peft_config=make_lora_config(recipe(folder, options), FAMILY),
     )
 
 
@@ -130,13 +130,13 @@ def ours(
         data_collator=Collator(chat, rows, model.model),
         train_dataset=train,
         processing_class=chat.processor,
-        peft_config=lora_config(recipe(folder, options), FAMILY),
+        peft_config=make_lora_config(recipe(folder, options), FAMILY),
         family=FAMILY,
         examiner=None,
         end_of_turn=chat.tokenizer.convert_tokens_to_ids(FAMILY.end_of_turn),
         keep_checkpoints=1,
     )
-    without_gradient(tuner.bare_model(), FAMILY)
+    skip_vision_gradient(tuner.bare_model(), FAMILY)
     return tuner
 
 

@@ -31,7 +31,7 @@ from qreal_tasks.samples import reference_regions
 from qreal_tasks.subtasks import filter_prompt
 from training.config import ConfigError, TrainConfig
 from training.data.captions import NAMELESS
-from training.data.collator import Collator, proofread
+from training.data.collator import Collator, check_labels
 from training.data.families import FAMILIES
 from training.data.packing import IGNORED
 from training.data.writer import LENGTH
@@ -218,7 +218,7 @@ def test_a_caption_survives_the_papers_format(
     said = " ".join(caption.translate(str.maketrans("<>", "‹›")).split())
     assert (read.entities[0].label, read.entities[0].description) == (said, said), turn
     collator, chat = collator_of(plan)
-    proofread(collator, chat, plan.train)
+    check_labels(collator, chat, plan.train)
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ def test_special_tokens_in_captions_are_taken_out_and_counted(
         names = plan.train[at]["names"]
         assert plan.train[at]["prompts"] == [filter_prompt(name, label) for name in names]
     collator, chat = collator_of(plan)
-    proofread(collator, chat, plan.train)
+    check_labels(collator, chat, plan.train)
 
 
 def test_over_long_examples_are_refused_by_name_or_left_out_and_counted(config: Callable[..., TrainConfig]) -> None:

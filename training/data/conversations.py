@@ -64,7 +64,7 @@ def imageqa(row: Row, sets: Sequence[str], picture: Picture, style: Style) -> li
     The human set is for portraits whose people went through the body-part protocol, with that protocol's description.
     """
     size = row["width"], row["height"]
-    write = regions_as_paper if style is Style.PAPER else regions_as_json
+    write = format_regions_paper if style is Style.PAPER else format_regions_json
     return [
         Exchange(
             name,
@@ -79,7 +79,7 @@ def imageqa(row: Row, sets: Sequence[str], picture: Picture, style: Style) -> li
 def detect(row: Row, picture: Picture) -> list[Exchange]:
     """An image asked for all of its entities (the agent's first subtask, Table 4)."""
     prompt = detect_prompt(picture.space, row["width"], row["height"])
-    return [Exchange("detect", prompt, regions_as_json(all_regions(row), row, picture, described=False))]
+    return [Exchange("detect", prompt, format_regions_json(list_regions(row), row, picture, described=False))]
 
 
 def filter_(row: Row, sets: Sequence[str], issues: Mapping[str, str], portrait: bool) -> list[Exchange]:
@@ -106,10 +106,10 @@ def describe(row: Row, sets: Sequence[str], issues: Mapping[str, str]) -> list[E
     ]
 
 
-def regions_as_json(regions: Sequence[Region], row: Row, picture: Picture, described: bool = True) -> str:
+def format_regions_json(regions: Sequence[Region], row: Row, picture: Picture, described: bool = True) -> str:
     """The answer that ``imageqa_prompt`` and ``detect_prompt`` ask for.
 
-    >>> regions_as_json([Region("dog", (10, 20, 30, 40), "Five legs.")], {"width": 100, "height": 100},
+    >>> format_regions_json([Region("dog", (10, 20, 30, 40), "Five legs.")], {"width": 100, "height": 100},
     ...                 Picture(Space.NORM1000, (56, 56)))
     '[{"bbox_2d": [100, 200, 300, 400], "label": "dog", "description": "Five legs."}]'
 
@@ -129,8 +129,8 @@ def regions_as_json(regions: Sequence[Region], row: Row, picture: Picture, descr
     )
 
 
-def regions_as_paper(regions: Sequence[Region], row: Row, picture: Picture) -> str:
-    """The answer that the paper shows to its bare query (Figure 6); arguments and errors as ``regions_as_json``."""
+def format_regions_paper(regions: Sequence[Region], row: Row, picture: Picture) -> str:
+    """The answer that the paper shows to its bare query (Figure 6); arguments and errors as ``format_regions_json``."""
     boxes: Sequence[Sequence[float]] = _boxes(regions, row, picture)
     return paper_format.written((r.label, box, r.description) for box, r in zip(boxes, regions, strict=True))
 
@@ -140,12 +140,12 @@ def _boxes(regions: Sequence[Region], row: Row, picture: Picture) -> list[list[i
     return as_written([region.bbox_px for region in regions], picture.space, *size, picture.input_size)
 
 
-def all_regions(row: Row) -> tuple[Region, ...]:
+def list_regions(row: Row) -> tuple[Region, ...]:
     """Every entity of an image, flawed or not, in the dataset's order."""
     return tuple(Region(e["label"], tuple(e["bbox"]), "", e["entity_id"]) for e in row["entities"])
 
 
-def issues_of_entities(images: Sequence[Row] | Iterator[Row], sets: Sequence[str]) -> dict[str, dict[str, str]]:
+def collect_issues(images: Sequence[Row] | Iterator[Row], sets: Sequence[str]) -> dict[str, dict[str, str]]:
     """For every entity by its id: description by set, of the sets in which it is flawed."""
     issues: dict[str, dict[str, str]] = {}
     for row in images:

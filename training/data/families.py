@@ -86,7 +86,7 @@ FAMILIES = {
 """By ``model_type`` of the config."""
 
 
-def family_of(model_type: str) -> Family:
+def find_family(model_type: str) -> Family:
     """The family of that ``model_type``.
 
     Raises:

@@ -69,7 +69,7 @@ class _Layout(NamedTuple):
     """From the start of the beginning, or of the part."""
 
 
-def batch_of(sequences: Sequence[Packed], decoder: Any, pad_id: int) -> dict[str, torch.Tensor]:
+def make_batch(sequences: Sequence[Packed], decoder: Any, pad_id: int) -> dict[str, torch.Tensor]:
     """What a model takes for these sequences, padded on the right, on the CPU.
 
     ``attention_mask`` has shape (sequences, 1, longest, longest), True where a token sees another, when a sequence has

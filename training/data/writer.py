@@ -92,7 +92,7 @@ class Writer:
         if config.task in ("filter", "describe"):
             images = list(load(source, "imageqa", "train").remove_columns("image"))
             apart = Cleaner(self._chat.tokenizer)  # these captions are counted with the crops
-            self._issues = conversations.issues_of_entities([apart.row(row) for row in images], config.sets)
+            self._issues = conversations.collect_issues([apart.row(row) for row in images], config.sets)
             self._portraits = frozenset(row["image_id"] for row in images if conversations.is_portrait(row))
 
     def conversations(self, at: int, row: Mapping[str, Any]) -> list[Conversation]:

@@ -15,8 +15,8 @@ from qreal_tasks.benchmark import QUESTION_NAMES, objectqa_prompt
 from qreal_tasks.models.local.chat import Chat
 from qreal_tasks.models.local.prefix import as_attention_mask
 from training.data.families import FAMILIES
-from training.data.packing import IGNORED, Packed, batch_of, packed
-from training.model import lora_config
+from training.data.packing import IGNORED, Packed, make_batch, packed
+from training.model import make_lora_config
 
 CROPS = (((90, 60), "dog"), ((200, 130), "a red street sign with letters"), ((60, 150), "x"), ((31, 29), "dog"))
 
@@ -30,7 +30,7 @@ class Tuned:
         self.family = FAMILIES[AutoModelForImageTextToText.from_pretrained(folder).config.model_type]
         base = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, attn_implementation=attention)
         torch.manual_seed(1)
-        self.model = get_peft_model(base, lora_config(config, self.family), autocast_adapter_dtype=False).train()
+        self.model = get_peft_model(base, make_lora_config(config, self.family), autocast_adapter_dtype=False).train()
         with torch.no_grad():
             for name, weight in self.model.named_parameters():
                 if "lora_B" in name:
@@ -54,7 +54,7 @@ class Tuned:
     def loss(self, sequences: list[Packed]) -> torch.Tensor:
         """Sum over the learnt tokens."""
         base = self.model.get_base_model()
-        batch = batch_of(sequences, base.model, pad_id=self.chat.tokenizer.pad_token_id)
+        batch = make_batch(sequences, base.model, pad_id=self.chat.tokenizer.pad_token_id)
         if batch["attention_mask"].ndim == 4:
             batch["attention_mask"] = as_attention_mask(batch["attention_mask"], base)
         batch["pixel_values"] = batch["pixel_values"].to(self.dtype)
@@ -110,7 +110,7 @@ def test_a_sequence_alone_is_what_the_family_itself_makes_of_it(family: str, tin
     chat, image = Chat(processor), picture(120, 80, seed=3)
     prompt = objectqa_prompt("realism_q1")
     answer = chat.answer_ids(prompt, FAMILIES[family].answer("Yes"))
-    batch = batch_of([packed(chat.ask(image, [prompt]), [answer])], model.model, pad_id=0)
+    batch = make_batch([packed(chat.ask(image, [prompt]), [answer])], model.model, pad_id=0)
     content = [{"type": "image", "image": image}, {"type": "text", "text": prompt}]
     own = processor.apply_chat_template(
         [{"role": "user", "content": content}],
@@ -137,7 +137,7 @@ def test_what_is_padding_sees_itself_and_nothing_sees_it(tiny_model: Callable[[s
     for count, size in ((6, (40, 40)), (2, (90, 50))):
         prompts = [objectqa_prompt(name) for name in QUESTION_NAMES[:count]]
         made.append(packed(chat.ask(picture(*size, seed=0), prompts), [[5, 6]] * count))
-    batch = batch_of(made, model.model, pad_id=0)
+    batch = make_batch(made, model.model, pad_id=0)
     short = len(made[1])
     seen = batch["attention_mask"][1, 0]
     assert len(made[0]) > short

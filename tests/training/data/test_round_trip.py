@@ -14,12 +14,12 @@ import pytest
 from qreal_tasks.dataset.source import locate
 from qreal_tasks.models.local.chat import Chat
 from training.config import ConfigError, TrainConfig
-from training.data.collator import Collator, proofread
+from training.data.collator import Collator, check_labels
 from training.data.families import FAMILIES
 from training.data.round_trip import RoundTrip
 from training.model import outline
 from training.plan import Plan, make_plan
-from training.sft import train
+from training.run.sft import train
 
 DECOMPOSED = unicodedata.normalize("NFD", "Die Hände des Königs sind é")
 TEXTS = {
@@ -42,7 +42,7 @@ def planned(config: TrainConfig) -> Plan:
 
 def proofreads(plan: Plan) -> None:
     chat = Chat(plan.outline.processor)
-    proofread(Collator(chat, plan.rows, plan.outline.empty.model), chat, plan.train)
+    check_labels(Collator(chat, plan.rows, plan.outline.empty.model), chat, plan.train)
 
 
 def described(text: str, row: int = 0) -> Callable[[Any], None]:

@@ -20,12 +20,12 @@ from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.records import GroundingRecord
 from qreal_tasks.samples import grounding_record
 from training.config import BOX_METRICS, CHOICE_METRICS, CHOICE_TASKS
-from training.data.collator import picture_of
-from training.data.conversations import all_regions
+from training.data.collator import decode_picture
+from training.data.conversations import list_regions
 from training.plan import Plan
 
 
-class Examiner:
+class HeldOutEvaluator:
     """Asks a sample of the sequences kept back, the same one at every evaluation.
 
     Args:
@@ -70,7 +70,7 @@ class Examiner:
         choices = ANSWERS if config.task in CHOICE_TASKS else ()
         requests, about = [], []
         for sequence in share:
-            image = picture_of(self._rows, sequence["row"])
+            image = decode_picture(self._rows, sequence["row"])
             for name, prompt, turn in zip(sequence["names"], sequence["prompts"], sequence["answers"], strict=True):
                 requests.append(Request(image, prompt, choices, config.held_out.max_new_tokens))
                 answer = turn.removeprefix(family.before_answer).removesuffix(family.end_of_turn)
@@ -80,7 +80,7 @@ class Examiner:
     def _grounding(self, at: int, name: str, response: Response) -> GroundingRecord:
         row = self._rows.select_columns([c for c in self._rows.column_names if c != "image"])[at]
         config, space = self._plan.config, self._plan.outline.family.box_space
-        reference = all_regions(row) if config.task == "detect" else None
+        reference = list_regions(row) if config.task == "detect" else None
         said, data = (response.text, response.beside()), self._plan.source.name
         return grounding_record(row, name, *said, space, data, frame_of(config.prompts, name), reference)
 

@@ -15,10 +15,10 @@ from qreal_tasks.files.atomic import new_folder, write_whole
 from qreal_tasks.files.regular import read_text
 from qreal_tasks.models.local.loading import with_adapter
 from qreal_tasks.text.addresses import shown
-from training.card import evaluation, model_card, shown_recipe
 from training.config import ConfigError, TrainConfig
+from training.export.card import evaluation, make_public_recipe, model_card
 from training.model import outline
-from training.run_folder import CONFIG, CURVES, ENVIRONMENT, FINAL, read_config
+from training.run.folder import CONFIG, CURVES, ENVIRONMENT, FINAL, read_config
 
 _OF_TRAINING = "training_"
 """Before the names of files that tell how the model was made."""
@@ -73,7 +73,7 @@ def export(run: Path, folder: Path, *, merge: bool = True, results: Path | None 
             shutil.copytree(trained, beside, dirs_exist_ok=True)
             _name_base(beside, config.model, config.revision)
         shutil.copy(run / CURVES, beside / f"{_OF_TRAINING}{CURVES}")
-        recipe = yaml.safe_dump(shown_recipe(config), sort_keys=False, allow_unicode=True)
+        recipe = yaml.safe_dump(make_public_recipe(config), sort_keys=False, allow_unicode=True)
         (beside / f"{_OF_TRAINING}{CONFIG}").write_text(recipe, encoding="utf-8")
         (beside / f"{_OF_TRAINING}{ENVIRONMENT}").write_text(_environment(run), encoding="utf-8")
         (beside / "README.md").write_text(card, encoding="utf-8")

@@ -18,7 +18,7 @@ from qreal_tasks.results.score import RunScores, score_run
 from qreal_tasks.subtasks import SUBTASKS
 from qreal_tasks.text.addresses import shown, shown_arguments
 from training.config import TrainConfig
-from training.run_folder import CHOSEN, DRAWN, ENVIRONMENT, HISTORY
+from training.run.folder import CHOSEN, DRAWN, ENVIRONMENT, HISTORY
 
 _SCORED = {
     "objectqa": ("acc", "precision", "recall", "f1", "auc"),
@@ -98,7 +98,7 @@ def model_card(run: Path, config: TrainConfig, merged: bool, results: Path | Non
         devices=f"{environment['processes']} x {environment['devices'][0]}",
         chosen=_chosen(run, config),
         curves=_last_numbers(run),
-        recipe=yaml.safe_dump(shown_recipe(config), sort_keys=False, allow_unicode=True),
+        recipe=yaml.safe_dump(make_public_recipe(config), sort_keys=False, allow_unicode=True),
         scores=_score_tables(scores) if scores else "",
         prompt_version=environment["prompt_version"],
     )
@@ -191,7 +191,7 @@ def _trained(config: TrainConfig, parameters: int) -> str:
     return f"LoRA with rank {config.lora.r} in {where}: {parameters:,} weights."
 
 
-def shown_recipe(config: TrainConfig) -> dict[str, Any]:
+def make_public_recipe(config: TrainConfig) -> dict[str, Any]:
     """Every key but those that only say where something lay."""
     values = config.model_dump(mode="json", exclude={"output", "data", "name"})
     return {**values, **{key: shown(values[key]) for key in ("model", "adapter", "deepspeed") if values[key]}}

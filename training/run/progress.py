@@ -1,8 +1,8 @@
 """What a run says of itself beside its progress bar.
 
->>> print(as_lines({"loss": 0.3127, "answer_token_accuracy": 0.91, "learning_rate": 1e-4, "epoch": 0.5}, step=20))
+>>> print(format_log({"loss": 0.3127, "answer_token_accuracy": 0.91, "learning_rate": 1e-4, "epoch": 0.5}, step=20))
 step 20, epoch 0.50: loss 0.3127, answer tokens right 0.910, learning rate 0.0001
->>> print(as_lines({"eval_loss": 0.29, "eval_acc": 0.75, "eval_auc": 0.8, "eval_acc_realism_q1": 0.75,
+>>> print(format_log({"eval_loss": 0.29, "eval_acc": 0.75, "eval_auc": 0.8, "eval_acc_realism_q1": 0.75,
 ...                 "eval_auc_realism_q1": 0.8, "epoch": 1.0}, step=40))
 step 40, epoch 1.00, kept back: loss 0.2900, acc 0.750, auc 0.800
   realism_q1           acc 0.750  auc 0.800
@@ -37,12 +37,12 @@ class Progress(ProgressCallback):  # type: ignore[misc]
     ) -> None:
         """Write a line, or a table after an evaluation."""
         if state.is_world_process_zero and self.training_bar is not None and logs:
-            text = as_lines(logs, state.global_step)
+            text = format_log(logs, state.global_step)
             if text:
                 self.training_bar.write(text)
 
 
-def as_lines(logs: Mapping[str, float], step: int) -> str:
+def format_log(logs: Mapping[str, float], step: int) -> str:
     """The log of a step; empty for the summary at the end, which the run's folder holds."""
     if "train_runtime" in logs:
         return ""

@@ -81,6 +81,6 @@ def _prepare_environment(processes: int) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     # DeepSpeed builds an operator for CPUs with the ninja that is installed beside this interpreter.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     if root.name != "site-packages":  # a checkout that was found by way of the current folder
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))

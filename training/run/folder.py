@@ -54,12 +54,12 @@ _TRAINING_STATE = re.compile(
 )
 
 
-def checkpoint_folder(folder: Path, step: int) -> Path:
+def checkpoint_path(folder: Path, step: int) -> Path:
     """Where the checkpoint of a step is."""
     return folder / f"checkpoint-{step}"
 
 
-def newest_checkpoint(folder: Path) -> Path | None:
+def find_newest_checkpoint(folder: Path) -> Path | None:
     """The last checkpoint that is whole; one that was being written when the run died is passed over."""
     whole = [path.parent for path in folder.glob(f"checkpoint-*/{COMPLETE}")]
     return max(whole, key=_step, default=None)
@@ -72,9 +72,9 @@ def is_finished(checkpoint: Path) -> bool:
     return bool(state["global_step"] >= state["max_steps"] or control.get("should_training_stop"))
 
 
-def best_checkpoint(folder: Path) -> Path:
+def find_best_checkpoint(folder: Path) -> Path:
     """The checkpoint with the best metric, or the newest one where none was measured or defined."""
-    newest = newest_checkpoint(folder)
+    newest = find_newest_checkpoint(folder)
     assert newest is not None, "called once a checkpoint is saved"
     best = folder / Path(_state(newest)["best_model_checkpoint"] or "none").name  # the run may have been moved
     return best if (best / COMPLETE).is_file() else newest
@@ -98,7 +98,7 @@ def _step(checkpoint: Path) -> int:
     return int(checkpoint.name.rpartition("-")[2])
 
 
-def clear_incomplete(folder: Path) -> list[str]:
+def remove_incomplete_checkpoints(folder: Path) -> list[str]:
     """Remove what a run that died left of checkpoints, so that it is not counted among the newest; their names."""
     left = sorted(path for path in folder.glob("checkpoint-*") if not (path / COMPLETE).is_file())
     for path in left:
@@ -106,7 +106,7 @@ def clear_incomplete(folder: Path) -> list[str]:
     return [path.name for path in left]
 
 
-def with_whole_paths(config: TrainConfig, source: Source) -> TrainConfig:
+def make_paths_absolute(config: TrainConfig, source: Source) -> TrainConfig:
     """The config with paths that mean the same from any folder; hub ids stay as they are, and so does a data set that
     only QREAL_DATA names.
 
@@ -135,7 +135,7 @@ def write_start(folder: Path, config: TrainConfig, facts: Mapping[str, Any]) -> 
     environment = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "prompt_version": PROMPT_VERSION,
-        "git": git_state(),
+        "git": read_git_state(),
         **facts,
     }
     write_whole(folder / ENVIRONMENT, json.dumps(environment, indent=2, ensure_ascii=False) + "\n")
@@ -155,7 +155,7 @@ def read_config(folder: Path) -> TrainConfig:
     return checked(document.content, str(path), document.written)
 
 
-def processes_of(folder: Path) -> int:
+def read_processes(folder: Path) -> int:
     """In how many processes a run was started.
 
     Raises:
@@ -190,7 +190,7 @@ def check_same(folder: Path, facts: Mapping[str, Any]) -> None:
         raise ConfigError(f"{folder} was started with the data {started['data']}, and now has {facts['data']}")
 
 
-def data_facts(source: Source, rows: Dataset) -> dict[str, Any]:
+def describe_data(source: Source, rows: Dataset) -> dict[str, Any]:
     """What names the data: where it is, and a revision or a digest of its files."""
     facts: dict[str, Any] = {"name": source.name, "kind": str(source.kind), "rows": len(rows)}
     if source.is_drawn or any(map(drawn_id, rows["image_id"])):
@@ -204,7 +204,7 @@ def data_facts(source: Source, rows: Dataset) -> dict[str, Any]:
     return {**facts, "sha256": digest.hexdigest()}
 
 
-def git_state() -> dict[str, Any] | None:
+def read_git_state() -> dict[str, Any] | None:
     """Commit of the project's checkout, and whether it was changed; None outside of one."""
 
     def git(*arguments: str) -> str:
@@ -229,10 +229,10 @@ def write_history(folder: Path, history: Sequence[Mapping[str, float]], best: st
         _draw(beside, history, best)
 
 
-def keep_final(folder: Path) -> Path:
+def copy_final(folder: Path) -> Path:
     """Copy the best checkpoint's model or adapter, processor and settings, without what only training needs."""
-    checkpoint = best_checkpoint(folder)
-    newest = newest_checkpoint(folder)
+    checkpoint = find_best_checkpoint(folder)
+    newest = find_newest_checkpoint(folder)
     state = _state(newest or checkpoint)
     chosen = {"step": _step(checkpoint), "of_steps": state["global_step"], "best_value": state["best_metric"]}
     write_whole(folder / CHOSEN, json.dumps(chosen) + "\n")

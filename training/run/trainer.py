@@ -14,8 +14,8 @@ from qreal_tasks.models.local.batching import is_out_of_memory
 from qreal_tasks.models.local.prefix import as_attention_mask
 from training.data.families import Family
 from training.data.packing import IGNORED
-from training.examiner import Examiner
-from training.run_folder import COMPLETE, checkpoint_folder, rotate
+from training.run.folder import COMPLETE, checkpoint_path, rotate
+from training.run.held_out import HeldOutEvaluator
 
 ANSWER_ACCURACY = "answer_token_accuracy"
 """Share of answer tokens that would be written so, ends of turn left out: they are always right and would flatter."""
@@ -37,7 +37,13 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
     """
 
     def __init__(
-        self, *, family: Family, examiner: Examiner | None, end_of_turn: int, keep_checkpoints: int, **given: Any
+        self,
+        *,
+        family: Family,
+        examiner: HeldOutEvaluator | None,
+        end_of_turn: int,
+        keep_checkpoints: int,
+        **given: Any,
     ) -> None:
         super().__init__(**given)
         self.model_accepts_loss_kwargs = family.loss_mean_over == "step"
@@ -102,7 +108,7 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
         Raises:
             CheckpointError: it could not be written, for instance because the disk is full.
         """
-        folder = checkpoint_folder(Path(self.args.output_dir), self.state.global_step)
+        folder = checkpoint_path(Path(self.args.output_dir), self.state.global_step)
         try:
             super()._save_checkpoint(model, trial)
             self.accelerator.wait_for_everyone()

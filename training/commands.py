@@ -61,7 +61,8 @@ def run_command(
     training/README.md.
     """
     from qreal_tasks.dataset.source import DatasetError
-    from training.config import ConfigError, check_complete, load_config
+    from training.config import ConfigError
+    from training.recipe import check_complete, load_recipe
 
     overrides = [*(overrides or []), *([f"deepspeed={deepspeed}"] if deepspeed else [])]
     require_hub_cache()
@@ -75,7 +76,7 @@ def run_command(
             if processes is None and (started := read_processes(resume)) > 1:
                 processes = started
         elif recipe is not None:
-            config = load_config(recipe, overrides)
+            config = load_recipe(recipe, overrides)
             check_complete(config, recipe)
         else:
             raise ConfigError("name a recipe, for instance configs/training/objectqa-qwen2.5-vl-7b.yaml")

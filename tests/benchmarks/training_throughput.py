@@ -36,11 +36,12 @@ from trl import SFTConfig, SFTTrainer
 from qreal_tasks.benchmark import QUESTION_NAMES, objectqa_prompt
 from qreal_tasks.models.local.chat import Chat
 from qreal_tasks.models.local.engine import TransformersEngine
-from training.config import TrainConfig, checked
+from training.config import TrainConfig
 from training.data.collator import Collator
 from training.data.families import FAMILIES
 from training.data.writer import LENGTH
 from training.model import make_lora_config, skip_vision_gradient
+from training.recipe import parse_config
 from training.run.trainer import Tuner
 
 QUESTIONS = len(QUESTION_NAMES)
@@ -141,7 +142,7 @@ def ours(
 
 
 def recipe(folder: Path, options: argparse.Namespace) -> TrainConfig:
-    return checked({"task": "objectqa", "model": str(folder), "dtype": options.dtype}, "benchmark")
+    return parse_config({"task": "objectqa", "model": str(folder), "dtype": options.dtype}, "benchmark")
 
 
 def fresh_model(folder: Path, options: argparse.Namespace) -> Any:

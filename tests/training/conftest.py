@@ -20,7 +20,8 @@ from qreal_tasks.models.tiny import (
 )
 from qreal_tasks.results.run_folder import find_results, read_run
 from qreal_tasks.results.score import score_run
-from training.config import TrainConfig, checked
+from training.config import TrainConfig
+from training.recipe import parse_config
 
 WRITERS = {
     "qwen2_5_vl": write_tiny_qwen2_5_vl,
@@ -69,7 +70,7 @@ def config(tmp_path: Path, tiny_model: Callable[[str], Path]) -> Callable[..., T
             "weight_decay": 0.0,
             "lora": {"r": 16, "dropout": 0.0},
         }
-        return checked(values | changed, "test")
+        return parse_config(values | changed, "test")
 
     return make
 

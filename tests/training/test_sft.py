@@ -316,8 +316,8 @@ import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from pathlib import Path
 from training.run.folder import read_config, COMPLETE
-from training.config import load_config
-from training import trainer
+from training.recipe import load_recipe
+from training.run import trainer
 save = trainer.Tuner._save_checkpoint
 def with_a_full_disk(self, model, trial):
     if self.state.global_step > 2:

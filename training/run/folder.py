@@ -37,7 +37,8 @@ from qreal_tasks.files.regular import open_file, read_text
 from qreal_tasks.files.system_errors import reason_of
 from qreal_tasks.files.yaml_files import YamlError, read
 from qreal_tasks.mini.origin import drawn_id
-from training.config import ConfigError, TrainConfig, checked
+from training.config import ConfigError, TrainConfig
+from training.recipe import parse_config
 
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
@@ -152,7 +153,7 @@ def read_config(folder: Path) -> TrainConfig:
         document = read(path)
     except YamlError as error:
         raise ConfigError(f"{folder} is not the folder of a training run: {path.name} {error}") from None
-    return checked(document.content, str(path), document.written)
+    return parse_config(document.content, str(path), document.written)
 
 
 def read_processes(folder: Path) -> int:

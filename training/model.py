@@ -14,7 +14,7 @@ from qreal_tasks.models.local.adapter_base import Match, base_of, tensors_of
 from qreal_tasks.models.local.loading import limit_pictures, with_adapter
 from qreal_tasks.models.sources import ADAPTER_SETTINGS
 from training.config import ConfigError, Lora, TrainConfig
-from training.data.families import Family, find_family
+from training.data.families import TunedFamily, find_family
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Outline:
     """What a model's settings say without its weights."""
 
     config: Any
-    family: Family
+    family: TunedFamily
     processor: Any
     empty: Any
     """The model with weights on the meta device: shapes and names, no memory."""
@@ -91,7 +91,7 @@ def counted(config: TrainConfig, found: Outline) -> Trainable:
     )
 
 
-def loaded(config: TrainConfig, family: Family) -> Any:
+def loaded(config: TrainConfig, family: TunedFamily) -> Any:
     """The model with its weights, ready to be trained; under DeepSpeed's third stage spread over the processes.
 
     Raises:
@@ -117,7 +117,7 @@ def loaded(config: TrainConfig, family: Family) -> Any:
     return _prepared(model, config, family, None) if config.method == "full" else model
 
 
-def make_lora_config(config: TrainConfig, family: Family) -> Any:
+def make_lora_config(config: TrainConfig, family: TunedFamily) -> Any:
     """PEFT's settings."""
     from peft import LoraConfig
 
@@ -131,7 +131,7 @@ def make_lora_config(config: TrainConfig, family: Family) -> Any:
     )
 
 
-def skip_vision_gradient(model: Any, family: Family) -> bool:
+def skip_vision_gradient(model: Any, family: TunedFamily) -> bool:
     """Run the vision tower without keeping anything for a backward pass, when none of its weights takes gradients.
 
     Gradient checkpointing makes even the inputs of frozen layers ask for gradients, so that the backward pass would
@@ -150,7 +150,7 @@ def skip_vision_gradient(model: Any, family: Family) -> bool:
     return True
 
 
-def _prepared(model: Any, config: TrainConfig, family: Family, adapter: Any | None) -> Any:
+def _prepared(model: Any, config: TrainConfig, family: TunedFamily, adapter: Any | None) -> Any:
     """The model with an adapter, or with parts frozen."""
     if config.method == "lora":
         from peft import get_peft_model

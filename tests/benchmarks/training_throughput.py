@@ -38,14 +38,14 @@ from qreal_tasks.models.local.chat import Chat
 from qreal_tasks.models.local.engine import TransformersEngine
 from training.config import TrainConfig
 from training.data.collator import Collator
-from training.data.families import FAMILIES
+from training.data.families import TUNED_FAMILIES
 from training.data.writer import LENGTH
 from training.model import make_lora_config, skip_vision_gradient
 from training.recipe import parse_config
 from training.run.trainer import Tuner
 
 QUESTIONS = len(QUESTION_NAMES)
-FAMILY = FAMILIES["qwen2_5_vl"]
+FAMILY = TUNED_FAMILIES["qwen2_5_vl"]
 
 
 def answer_to(crop: int, question: int) -> str:

@@ -32,7 +32,7 @@ from qreal_tasks.subtasks import filter_prompt
 from training.config import ConfigError, TrainConfig
 from training.data.captions import NAMELESS
 from training.data.collator import Collator, check_labels
-from training.data.families import FAMILIES
+from training.data.families import TUNED_FAMILIES
 from training.data.packing import IGNORED
 from training.data.writer import LENGTH
 from training.model import outline
@@ -56,7 +56,7 @@ def collator_of(plan: Plan) -> tuple[Collator, Chat]:
 
 @pytest.mark.parametrize("packing", [True, False])
 @pytest.mark.parametrize("asked", ASKED, ids=lambda asked: "-".join(asked.values()))
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TUNED_FAMILIES)
 def test_labels_are_the_answers_and_their_end_of_turn_and_nothing_else(
     family: str, asked: dict[str, str], packing: bool, config: Callable[..., TrainConfig], tmp_path: Path
 ) -> None:
@@ -73,7 +73,7 @@ def test_labels_are_the_answers_and_their_end_of_turn_and_nothing_else(
                 learnt += [[]] if before == IGNORED else []
                 learnt[-1].append(label)
         answers = [chat.tokenizer.decode(run, skip_special_tokens=False) for run in learnt]
-        expected = [a + FAMILIES[family].end_of_turn for a in _answers_of(plan, row)]
+        expected = [a + TUNED_FAMILIES[family].end_of_turn for a in _answers_of(plan, row)]
         assert [answer.strip() for answer in answers] == expected
 
 
@@ -83,7 +83,7 @@ def _answers_of(plan: Plan, row: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("style", Style)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TUNED_FAMILIES)
 def test_the_first_answer_token_is_the_one_that_scoring_reads(
     family: str, style: Style, config: Callable[..., TrainConfig]
 ) -> None:
@@ -93,13 +93,13 @@ def test_the_first_answer_token_is_the_one_that_scoring_reads(
     prompt = objectqa_prompt("realism_q1", frame_of(style, "realism_q1"))
     spellings = Spellings(chat.tokenizer, ("Yes", "No"), chat.rendered(prompt))
     for answer in ("Yes", "No"):
-        ids = chat.answer_ids(prompt, FAMILIES[family].answer(answer))
+        ids = chat.answer_ids(prompt, TUNED_FAMILIES[family].answer(answer))
         assert spellings.choice_of(ids[0]) == answer
         assert len(ids) == 2, "the word and the end of turn"
 
 
 @pytest.mark.parametrize("style", Style)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TUNED_FAMILIES)
 def test_boxes_of_the_answers_are_those_of_the_dataset(
     family: str, style: Style, config: Callable[..., TrainConfig]
 ) -> None:
@@ -195,7 +195,7 @@ HOSTILE = (
 )
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TUNED_FAMILIES)
 @pytest.mark.parametrize("caption", HOSTILE)
 def test_a_caption_survives_the_papers_format(
     family: str, caption: str, config: Callable[..., TrainConfig], small_dataset: Callable[..., Path]
@@ -361,7 +361,7 @@ def test_a_picture_that_is_too_thin_is_stretched_as_in_the_benchmark(
     assert collator([plan.train[0]])["labels"].shape[1] == plan.train[0][LENGTH]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TUNED_FAMILIES)
 def test_the_adapter_reaches_the_language_model_only_and_is_counted_before_loading(
     family: str, config: Callable[..., TrainConfig]
 ) -> None:

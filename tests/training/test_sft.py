@@ -35,7 +35,13 @@ from training.config import ConfigError, TrainConfig
 from training.model import outline
 from training.plan import make_plan
 from training.run import sft
-from training.run.folder import COMPLETE, checkpoint_path, find_newest_checkpoint, remove_incomplete_checkpoints, rotate
+from training.run.checkpoints import (
+    COMPLETE,
+    checkpoint_path,
+    find_newest_checkpoint,
+    remove_incomplete_checkpoints,
+    remove_old_checkpoints,
+)
 from training.run.held_out import HeldOutEvaluator
 from training.run.sft import BatchTooLargeError, train
 from training.run.trainer import ANSWER_ACCURACY, Tuner
@@ -271,7 +277,7 @@ def test_the_newest_checkpoints_stay_beside_the_best(tmp_path: Path) -> None:
         checkpoint_path(tmp_path, step).mkdir()
         if step != 10:  # being written
             (checkpoint_path(tmp_path, step) / COMPLETE).write_text("")
-    rotate(tmp_path, 2, best="elsewhere/checkpoint-2")
+    remove_old_checkpoints(tmp_path, 2, best="elsewhere/checkpoint-2")
     left = sorted(int(path.name.rpartition("-")[2]) for path in tmp_path.iterdir())
     assert left == [2, 6, 8, 10]
 
@@ -290,7 +296,7 @@ def test_a_kill_while_checkpoints_are_removed_leaves_none_that_is_taken_for_whol
         assert find_newest_checkpoint(tmp_path) == checkpoint_path(tmp_path, 6)
 
     with at_every_moment(look):
-        rotate(tmp_path, 1, best=None)
+        remove_old_checkpoints(tmp_path, 1, best=None)
     assert len(seen) > 4
     (checkpoint_path(tmp_path, 8)).mkdir()
     assert remove_incomplete_checkpoints(tmp_path) == ["checkpoint-8"]

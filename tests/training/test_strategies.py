@@ -18,7 +18,7 @@ from processes import COMPILER, ENVIRONMENT
 from safetensors.torch import load_file
 
 from training.config import TrainConfig
-from training.run.folder import COMPLETE, find_newest_checkpoint
+from training.run.checkpoints import COMPLETE, find_newest_checkpoint
 
 DEEPSPEED = Path(__file__).parents[2] / "configs" / "deepspeed"
 TOLERANCE = 1e-4

@@ -12,7 +12,7 @@ from PIL import Image
 from qreal_tasks.images import as_rgb, with_sides_in_range
 from qreal_tasks.models.local.chat import Chat
 from training.config import ConfigError
-from training.data.packing import IGNORED, Packed, make_batch, packed
+from training.data.packing import IGNORED, PackedQuestions, make_batch, packed
 from training.data.round_trip import RoundTrip
 
 
@@ -36,7 +36,7 @@ class Collator:
         """See ``packing.batch_of``."""
         return make_batch([self.sequence(row) for row in rows], self._decoder, self._pad)
 
-    def sequence(self, row: Mapping[str, Any]) -> Packed:
+    def sequence(self, row: Mapping[str, Any]) -> PackedQuestions:
         """One row as tokens and processed picture.
 
         Raises:

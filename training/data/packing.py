@@ -31,7 +31,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Packed:
+class PackedQuestions:
     """A picture's questions as one sequence."""
 
     asked: Asked
@@ -43,7 +43,7 @@ class Packed:
         return self.shared + sum(len(part.ids) for part in self.parts)
 
 
-def packed(asked: Asked, answers: Sequence[Sequence[int]]) -> Packed:
+def packed(asked: Asked, answers: Sequence[Sequence[int]]) -> PackedQuestions:
     """One sequence of all prompts of a picture.
 
     Args:
@@ -55,7 +55,7 @@ def packed(asked: Asked, answers: Sequence[Sequence[int]]) -> Packed:
         Part(prompt.ids[shared:] + list(answer), len(answer))
         for prompt, answer in zip(asked.prompts, answers, strict=True)
     )
-    return Packed(asked, shared, parts)
+    return PackedQuestions(asked, shared, parts)
 
 
 class _Layout(NamedTuple):
@@ -69,7 +69,7 @@ class _Layout(NamedTuple):
     """From the start of the beginning, or of the part."""
 
 
-def make_batch(sequences: Sequence[Packed], decoder: Any, pad_id: int) -> dict[str, torch.Tensor]:
+def make_batch(sequences: Sequence[PackedQuestions], decoder: Any, pad_id: int) -> dict[str, torch.Tensor]:
     """What a model takes for these sequences, padded on the right, on the CPU.
 
     ``attention_mask`` has shape (sequences, 1, longest, longest), True where a token sees another, when a sequence has
@@ -93,11 +93,11 @@ def make_batch(sequences: Sequence[Packed], decoder: Any, pad_id: int) -> dict[s
     return batch
 
 
-def _is_packed(sequences: Sequence[Packed]) -> bool:
+def _is_packed(sequences: Sequence[PackedQuestions]) -> bool:
     return any(len(s.parts) > 1 for s in sequences)
 
 
-def _layout(sequences: Sequence[Packed], pad_id: int) -> _Layout:
+def _layout(sequences: Sequence[PackedQuestions], pad_id: int) -> _Layout:
     shape = len(sequences), max(map(len, sequences))
     laid = _Layout(
         torch.full(shape, pad_id),
@@ -125,7 +125,7 @@ def _seen(number: torch.Tensor) -> torch.Tensor:
     return seen[:, None]
 
 
-def _positions(sequences: Sequence[Packed], laid: _Layout, decoder: Any, pad_id: int) -> torch.Tensor:
+def _positions(sequences: Sequence[PackedQuestions], laid: _Layout, decoder: Any, pad_id: int) -> torch.Tensor:
     """Shape (sequences, longest), or (3, sequences, longest) in families whose positions follow the picture's grid."""
     asked, shared = [s.asked for s in sequences], [s.shared for s in sequences]
     padded_left, following = positions(decoder, prompt_inputs(asked, shared, pad_id))
@@ -136,7 +136,7 @@ def _positions(sequences: Sequence[Packed], laid: _Layout, decoder: Any, pad_id:
     return found
 
 
-def _types(sequences: Sequence[Packed], shape: torch.Size) -> torch.Tensor:
+def _types(sequences: Sequence[PackedQuestions], shape: torch.Size) -> torch.Tensor:
     """Text 0, picture 1; the picture is in the beginning."""
     types = torch.zeros(shape, dtype=torch.long)
     for at, sequence in enumerate(sequences):

@@ -18,7 +18,7 @@ from training.config import BOX_TASKS, ConfigError, TrainConfig
 from training.data import conversations
 from training.data.captions import Cleaner
 from training.data.conversations import Conversation, Exchange, Picture
-from training.data.families import Family
+from training.data.families import TunedFamily
 from training.data.round_trip import RoundTrip
 from training.model import Outline
 
@@ -73,7 +73,7 @@ class Writer:
 
     def __init__(self, config: TrainConfig, source: Source, outline: Outline) -> None:
         self._config = config
-        self._family: Family = outline.family
+        self._family: TunedFamily = outline.family
         self._chat = Chat(outline.processor)
         self._longest_possible = outline.config.get_text_config().max_position_embeddings
         self._issues: Mapping[str, Mapping[str, str]] = {}

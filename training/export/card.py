@@ -18,7 +18,7 @@ from qreal_tasks.results.score import RunScores, score_run
 from qreal_tasks.subtasks import SUBTASKS
 from qreal_tasks.text.addresses import shown, shown_arguments
 from training.config import TrainConfig
-from training.run.folder import CHOSEN, DRAWN, ENVIRONMENT, HISTORY
+from training.run.folder import CHOSEN_FILE, DRAWN, ENVIRONMENT_FILE, HISTORY_FILE
 
 _SCORED = {
     "objectqa": ("acc", "precision", "recall", "f1", "auc"),
@@ -78,7 +78,7 @@ def model_card(run: Path, config: TrainConfig, merged: bool, results: Path | Non
     Raises:
         RunFolderError: ``results`` holds no run with the prompts that the model was trained on.
     """
-    environment = json.loads(read_text(run / ENVIRONMENT))
+    environment = json.loads(read_text(run / ENVIRONMENT_FILE))
     scores = score_run(read_run(newest_results(results), config.prompts), resamples=2000) if results else None
     name, model = run.resolve().name, shown(config.model)
     data = {**environment["data"], "name": shown(environment["data"]["name"])}
@@ -160,7 +160,7 @@ def _warning(data: Mapping[str, Any]) -> str:
 
 
 def _chosen(run: Path, config: TrainConfig) -> str:
-    found = json.loads(read_text(run / CHOSEN))
+    found = json.loads(read_text(run / CHOSEN_FILE))
     of = f"step {found['step']} of {found['of_steps']}"
     if found["best_value"] is None:
         return f"The last checkpoint was taken ({of})."
@@ -198,7 +198,7 @@ def make_public_recipe(config: TrainConfig) -> dict[str, Any]:
 
 
 def _last_numbers(run: Path) -> str:
-    history = json.loads(read_text(run / HISTORY))
+    history = json.loads(read_text(run / HISTORY_FILE))
     losses = [entry["loss"] for entry in history if "loss" in entry]
     text = f" The last training loss was {losses[-1]:.4g}." if losses else ""
     return text + "\n\n![Loss and accuracy over steps](training_curves.png)"

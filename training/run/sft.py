@@ -25,15 +25,13 @@ from training.data.collator import Collator, check_labels
 from training.model import loaded, make_lora_config, outline, skip_vision_gradient
 from training.plan import Plan, make_plan
 from training.plan_table import print_plan
+from training.run.checkpoints import find_newest_checkpoint, is_finished, remove_incomplete_checkpoints
 from training.run.folder import (
-    CONFIG,
+    CONFIG_FILE,
     check_same,
     copy_final,
     describe_data,
-    find_newest_checkpoint,
-    is_finished,
     make_paths_absolute,
-    remove_incomplete_checkpoints,
     write_history,
     write_start,
 )
@@ -196,7 +194,7 @@ def _taken(folder: Path) -> str | None:
     """Why a new run cannot have this folder; one that died before its first checkpoint is started again."""
     if not folder.is_dir() or not any(path.name != _LOCK for path in folder.iterdir()):
         return None
-    if (folder / CONFIG).is_file() and find_newest_checkpoint(folder) is None:
+    if (folder / CONFIG_FILE).is_file() and find_newest_checkpoint(folder) is None:
         return None
     return f"output {folder} holds something already: name another, or go on with --resume {folder}"
 

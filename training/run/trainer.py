@@ -12,9 +12,9 @@ from trl import SFTTrainer
 
 from qreal_tasks.models.local.batching import is_out_of_memory
 from qreal_tasks.models.local.prefix import as_attention_mask
-from training.data.families import Family
+from training.data.families import TunedFamily
 from training.data.packing import IGNORED
-from training.run.folder import COMPLETE, checkpoint_path, rotate
+from training.run.checkpoints import COMPLETE, checkpoint_path, remove_old_checkpoints
 from training.run.held_out import HeldOutEvaluator
 
 ANSWER_ACCURACY = "answer_token_accuracy"
@@ -39,7 +39,7 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
     def __init__(
         self,
         *,
-        family: Family,
+        family: TunedFamily,
         examiner: HeldOutEvaluator | None,
         end_of_turn: int,
         keep_checkpoints: int,
@@ -126,7 +126,7 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
             ) from error
         self._saved_step = self.state.global_step
         if self.args.should_save:
-            rotate(folder.parent, self._keep_checkpoints, self.state.best_model_checkpoint)
+            remove_old_checkpoints(folder.parent, self._keep_checkpoints, self.state.best_model_checkpoint)
 
 
 class SaveWhatWasEvaluated(TrainerCallback):  # type: ignore[misc]

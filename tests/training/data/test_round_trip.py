@@ -15,7 +15,7 @@ from qreal_tasks.dataset.source import locate
 from qreal_tasks.models.local.chat import Chat
 from training.config import ConfigError, TrainConfig
 from training.data.collator import Collator, check_labels
-from training.data.families import FAMILIES
+from training.data.families import TUNED_FAMILIES
 from training.data.round_trip import RoundTrip
 from training.model import outline
 from training.plan import Plan, make_plan
@@ -73,13 +73,13 @@ def labelled(text: str, row: int = 0) -> Callable[[Any], None]:
     return put
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TUNED_FAMILIES)
 def test_text_of_any_form_comes_back(family: str, config: Callable[..., TrainConfig]) -> None:
     round_trip = RoundTrip(outline(config(family)).processor.tokenizer)
     assert {name: round_trip.lost(text) for name, text in TEXTS.items()} == dict.fromkeys(TEXTS, ())
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TUNED_FAMILIES)
 def test_a_decomposed_description_can_be_learnt(
     family: str, config: Callable[..., TrainConfig], small_dataset: Callable[..., Path]
 ) -> None:
@@ -90,7 +90,7 @@ def test_a_decomposed_description_can_be_learnt(
 
 
 @pytest.mark.parametrize("task", ["imageqa", "detect", "filter"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TUNED_FAMILIES)
 def test_decomposed_labels_can_be_learnt(
     family: str, task: str, config: Callable[..., TrainConfig], small_dataset: Callable[..., Path]
 ) -> None:

@@ -102,13 +102,13 @@ def _launch(config: TrainConfig, arguments: list[str], processes: int | None) ->
     """
     if "RANK" in os.environ or (config.deepspeed is None and processes is None):
         return
-    from training.run.launch import StoppedError, default_processes, launch
+    from training.run.launch import StoppedError, launch
     from training.run.trl_config import find_deepspeed_file
 
     if config.deepspeed is not None:
         find_deepspeed_file(config.deepspeed)
     try:
-        launch(arguments, processes or default_processes())
+        launch(arguments, processes)
     except StoppedError as error:
         echo(f"qreal train: {error}", colour=typer.colors.RED, err=True)
         raise typer.Exit(error.status) from None

@@ -49,7 +49,7 @@ class HeldOut(Settings):
     """Evaluation while training, on prompts of the train split that are kept back."""
 
     share: float = Field(default=0.05, ge=0, lt=1)
-    """Of the prompts; 0 for no evaluation. All images of a prompt are on one side."""
+    """Share of the prompts; 0 for no evaluation. All images of a prompt are on one side."""
     most: int = Field(default=256, ge=1)
     """Entities or images to ask at each evaluation, drawn once with the seed."""
     every_epochs: float = Field(default=1.0, gt=0)
@@ -73,13 +73,13 @@ class TrainConfig(Settings):
     model: str
     """Folder or hub id."""
     revision: str | None = None
-    """Of a hub id."""
+    """Revision of a hub id."""
     adapter: str | None = None
     """Folder of an adapter to go on with, made for ``model`` (the second ablation of Table 4)."""
     data: str | None = None
     """As QREAL_DATA; by default that variable."""
     name: str | None = None
-    """Of the run, for its folder."""
+    """Name of the run, for its folder."""
     output: str | None = None
     """Folder of the run; by default a new one under runs/train/."""
 
@@ -108,7 +108,7 @@ class TrainConfig(Settings):
     max_steps: int | None = Field(default=None, ge=1)
     """Stop after so many optimiser steps, whatever ``epochs`` says."""
     batch_size: int = Field(default=4, ge=1)
-    """Questions a device sees at once. A packed picture is as many questions as it has; see ``plan.batching``."""
+    """Questions a device sees at once. A packed picture counts as many as it has; see ``plan.choose_batching``."""
     gradient_accumulation: int = Field(default=1, ge=1)
     learning_rate: float = Field(default=1e-4, gt=0)
     schedule: Literal["cosine", "linear", "constant", "constant_with_warmup"] = "cosine"
@@ -194,6 +194,11 @@ class TrainConfig(Settings):
     def eval_tasks(self) -> str:
         """The ``--tasks`` of ``qreal eval`` that ask a model what it learnt."""
         return f"{GROUPS[self.prompts]}_{'objectqa' if self.task == 'objectqa' else 'imageqa'}"
+
+    @property
+    def rows(self) -> str:
+        """The config of the dataset whose rows a task shows: entities' crops or whole images."""
+        return "imageqa" if self.task in BOX_TASKS else "objectqa"
 
     @property
     def best_is_lowest(self) -> bool:

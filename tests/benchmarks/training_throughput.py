@@ -133,7 +133,7 @@ def ours(
         processing_class=chat.processor,
         peft_config=make_lora_config(recipe(folder, options), FAMILY),
         family=FAMILY,
-        examiner=None,
+        evaluator=None,
         end_of_turn=chat.tokenizer.convert_tokens_to_ids(FAMILY.end_of_turn),
         keep_checkpoints=1,
     )

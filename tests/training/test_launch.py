@@ -64,7 +64,7 @@ def test_what_a_process_ends_with_is_what_the_command_ends_with(folder: Path) ->
     assert "leaves none to train on" in said
     last = said.strip().splitlines()[-1]
     assert last.startswith("qreal train: process ")
-    assert last.endswith("of 2 ended with status 1; what it said is above")
+    assert last.endswith("of 2 ended with status 1; its messages are above")
     assert "Traceback" not in said
 
 

@@ -35,8 +35,8 @@ from training.data.collator import Collator, check_labels
 from training.data.families import TUNED_FAMILIES
 from training.data.packing import IGNORED
 from training.data.writer import LENGTH
-from training.model import outline
-from training.plan import Batching, Plan, batching, make_plan
+from training.model import read_outline
+from training.plan import Batching, TrainPlan, choose_batching, make_plan
 from training.plan_table import print_plan
 
 ASKED = (
@@ -45,11 +45,11 @@ ASKED = (
 )
 
 
-def planned(config: TrainConfig) -> Plan:
-    return make_plan(config, locate(config.data), outline(config))
+def planned(config: TrainConfig) -> TrainPlan:
+    return make_plan(config, locate(config.data), read_outline(config))
 
 
-def collator_of(plan: Plan) -> tuple[Collator, Chat]:
+def collator_of(plan: TrainPlan) -> tuple[Collator, Chat]:
     chat = Chat(plan.outline.processor)
     return Collator(chat, plan.rows, plan.outline.empty.model), chat
 
@@ -77,7 +77,7 @@ def test_labels_are_the_answers_and_their_end_of_turn_and_nothing_else(
         assert [answer.strip() for answer in answers] == expected
 
 
-def _answers_of(plan: Plan, row: dict[str, Any]) -> list[str]:
+def _answers_of(plan: TrainPlan, row: dict[str, Any]) -> list[str]:
     family = plan.outline.family
     return [turn.removeprefix(family.before_answer).removesuffix(family.end_of_turn) for turn in row["answers"]]
 
@@ -89,7 +89,7 @@ def test_the_first_answer_token_is_the_one_that_scoring_reads(
 ) -> None:
     from qreal_tasks.models.local.spellings import Spellings
 
-    chat = Chat(outline(config(family)).processor)
+    chat = Chat(read_outline(config(family)).processor)
     prompt = objectqa_prompt("realism_q1", frame_of(style, "realism_q1"))
     spellings = Spellings(chat.tokenizer, ("Yes", "No"), chat.rendered(prompt))
     for answer in ("Yes", "No"):
@@ -290,7 +290,7 @@ def test_a_batch_counts_questions(
     batch: int, accumulation: int, each: int, sequences: int, accumulated: int, questions: int
 ) -> None:
     config = TrainConfig(task="objectqa", model="m", batch_size=batch, gradient_accumulation=accumulation)
-    found = batching(config, each)
+    found = choose_batching(config, each)
     assert (found.sequences, found.accumulation, found.questions) == (sequences, accumulated, questions)
 
 
@@ -339,7 +339,7 @@ def test_what_would_train_nothing_or_cut_an_answer_is_refused(
 
 
 def test_packing_needs_attention_that_takes_any_mask(config: Callable[..., TrainConfig]) -> None:
-    found = outline(config())
+    found = read_outline(config())
     found.config._attn_implementation = "flash_attention_2"
     with pytest.raises(ConfigError, match="cannot keep questions apart in one sequence; use sdpa or eager"):
         make_plan(config(), locate("mini"), found)

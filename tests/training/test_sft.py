@@ -32,7 +32,7 @@ from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.records import GroundingRecord
 from qreal_tasks.samples import grounding_record
 from training.config import ConfigError, TrainConfig
-from training.model import outline
+from training.model import read_outline
 from training.plan import make_plan
 from training.run import sft
 from training.run.checkpoints import (
@@ -122,14 +122,14 @@ def test_evaluation_asks_what_was_learnt_and_reads_what_was_to_be_written(
 ) -> None:
     """An engine that says what the model was to learn stands for the model."""
     recipe = config(family, task="imageqa", prompts=style, held_out={"share": 0.3, "most": 12})
-    plan = make_plan(recipe, locate("mini"), outline(recipe))
-    examiner = HeldOutEvaluator(plan, plan.outline.processor, plan.rows)
+    plan = make_plan(recipe, locate("mini"), read_outline(recipe))
+    evaluator = HeldOutEvaluator(plan, plan.outline.processor, plan.rows)
     chat, end = Chat(plan.outline.processor), plan.outline.family.end_of_turn
     asked: list[str] = []
     records: list[GroundingRecord] = []
 
     def right(_: Any, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
-        for at, (request, row) in enumerate(zip(requests, examiner._asked, strict=True)):
+        for at, (request, row) in enumerate(zip(requests, evaluator._asked, strict=True)):
             asked.append(request.text)
             said = row["answers"][0].removesuffix(end).strip()
             yield at, Response(said, input_size=chat.ask(request.image, ["?"]).input_size)
@@ -140,7 +140,7 @@ def test_evaluation_asks_what_was_learnt_and_reads_what_was_to_be_written(
 
     monkeypatch.setattr(TransformersEngine, "run", right)
     monkeypatch.setattr("training.run.held_out.grounding_record", kept)
-    found = examiner.examine(AutoModelForImageTextToText.from_pretrained(recipe.model))
+    found = evaluator.evaluate(AutoModelForImageTextToText.from_pretrained(recipe.model))
     assert {name: found[name] for name in ("detection_rate", "f1_at_50", "unparsed", "false_alarm")} == {
         "detection_rate": 1.0,
         "f1_at_50": 1.0,
@@ -321,8 +321,6 @@ _FULL_DISK = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from pathlib import Path
-from training.run.folder import read_config, COMPLETE
-from training.recipe import load_recipe
 from training.run import trainer
 save = trainer.Tuner._save_checkpoint
 def with_a_full_disk(self, model, trial):

@@ -12,12 +12,12 @@ from PIL import Image
 from qreal_tasks.images import as_rgb, with_sides_in_range
 from qreal_tasks.models.local.chat import Chat
 from training.config import ConfigError
-from training.data.packing import IGNORED, PackedQuestions, make_batch, packed
+from training.data.packing import IGNORED, PackedQuestions, make_batch, pack
 from training.data.round_trip import RoundTrip
 
 
 class Collator:
-    """Makes a batch of rows of ``Plan.train``.
+    """Makes a batch of rows of ``TrainPlan.train``.
 
     Args:
         chat: of the model's processor.
@@ -37,7 +37,7 @@ class Collator:
         return make_batch([self.sequence(row) for row in rows], self._decoder, self._pad)
 
     def sequence(self, row: Mapping[str, Any]) -> PackedQuestions:
-        """One row as tokens and processed picture.
+        """Make one row into tokens and a processed picture.
 
         Raises:
             ValueError: the picture cannot be read, or the processor refuses it; the message names the row's id.
@@ -46,13 +46,13 @@ class Collator:
         try:
             asked = self._chat.ask(image, row["prompts"])
             pairs = zip(row["prompts"], row["answers"], strict=True)
-            return packed(asked, [self._chat.answer_ids(prompt, answer) for prompt, answer in pairs])
+            return pack(asked, [self._chat.answer_ids(prompt, answer) for prompt, answer in pairs])
         except ValueError as error:
             raise ValueError(f"{name_row(self._rows, row['row'])}: {error}") from error
 
 
 def decode_picture(rows: Dataset, at: int) -> Image.Image:
-    """The picture of a row, as every model of the benchmark gets it.
+    """Decode the picture of a row, as every model of the benchmark gets it.
 
     Raises:
         ValueError: it cannot be decoded.
@@ -64,15 +64,15 @@ def decode_picture(rows: Dataset, at: int) -> Image.Image:
 
 
 def name_row(rows: Dataset, at: int) -> str:
-    """The id of a row, for messages."""
+    """Name a row by its id, for messages."""
     ids = rows.select_columns([c for c in ("entity_id", "image_id") if c in rows.column_names])[at]
     return str(ids.get("entity_id") or ids["image_id"])
 
 
 def check_labels(collator: Collator, chat: Chat, train: Dataset, count: int = 4) -> None:
-    """Read off the first sequences what would be learnt: every answer with its end of turn, and nothing else.
+    """Check on the first sequences what would be learnt: every answer with its end of turn, and nothing else.
 
-    Whether the tokenizer can write the answers is not asked here but of every one of them, see ``Writer.lost``.
+    Whether the tokenizer can write the answers is checked for every one of them in ``ConversationWriter``.
 
     Raises:
         ConfigError: anything else is; with this model's chat template it would train on the wrong tokens.
@@ -85,7 +85,7 @@ def check_labels(collator: Collator, chat: Chat, train: Dataset, count: int = 4)
             if label != IGNORED:
                 run.append(label)
             elif run:
-                learnt.append(round_trip.text(run))
+                learnt.append(round_trip.decode(run))
                 run = []
-        if len(learnt) != len(row["answers"]) or not all(map(round_trip.same, learnt, row["answers"])):
+        if len(learnt) != len(row["answers"]) or not all(map(round_trip.is_same, learnt, row["answers"])):
             raise ConfigError(f"what would be learnt is {learnt}, expected {row['answers']}: the chat template differs")

@@ -87,7 +87,7 @@ TUNED_FAMILIES = {
 
 
 def find_family(model_type: str) -> TunedFamily:
-    """The family of that ``model_type``.
+    """Find the family of a ``model_type``.
 
     Raises:
         ValueError: it is not one that training is tested with; the message says what to do.

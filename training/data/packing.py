@@ -43,8 +43,8 @@ class PackedQuestions:
         return self.shared + sum(len(part.ids) for part in self.parts)
 
 
-def packed(asked: Asked, answers: Sequence[Sequence[int]]) -> PackedQuestions:
-    """One sequence of all prompts of a picture.
+def pack(asked: Asked, answers: Sequence[Sequence[int]]) -> PackedQuestions:
+    """Make one sequence of all prompts of a picture.
 
     Args:
         asked: the processed picture and its prompts.
@@ -70,7 +70,7 @@ class _Layout(NamedTuple):
 
 
 def make_batch(sequences: Sequence[PackedQuestions], decoder: Any, pad_id: int) -> dict[str, torch.Tensor]:
-    """What a model takes for these sequences, padded on the right, on the CPU.
+    """Make what a model takes for these sequences, padded on the right, on the CPU.
 
     ``attention_mask`` has shape (sequences, 1, longest, longest), True where a token sees another, when a sequence has
     several parts, and is the usual one of shape (sequences, longest) when none has.
@@ -83,7 +83,7 @@ def make_batch(sequences: Sequence[PackedQuestions], decoder: Any, pad_id: int) 
     laid = _layout(sequences, pad_id)
     batch = {
         "input_ids": laid.ids,
-        "attention_mask": _seen(laid.number) if _is_packed(sequences) else (laid.number >= 0).long(),
+        "attention_mask": _seen(laid.number) if any(len(s.parts) > 1 for s in sequences) else (laid.number >= 0).long(),
         "position_ids": _positions(sequences, laid, decoder, pad_id),
         "labels": laid.labels,
         **pictures([s.asked for s in sequences]),
@@ -91,10 +91,6 @@ def make_batch(sequences: Sequence[PackedQuestions], decoder: Any, pad_id: int) 
     if sequences[0].asked.prompts[0].types is not None:
         batch["mm_token_type_ids"] = _types(sequences, laid.ids.shape)
     return batch
-
-
-def _is_packed(sequences: Sequence[PackedQuestions]) -> bool:
-    return any(len(s.parts) > 1 for s in sequences)
 
 
 def _layout(sequences: Sequence[PackedQuestions], pad_id: int) -> _Layout:

@@ -17,7 +17,7 @@ from qreal_tasks.models.local.loading import with_adapter
 from qreal_tasks.text.addresses import shown
 from training.config import ConfigError, TrainConfig
 from training.export.card import evaluation, make_public_recipe, model_card
-from training.model import outline
+from training.model import read_outline
 from training.run.folder import CONFIG_FILE, CURVES_FILE, ENVIRONMENT_FILE, FINAL_FOLDER, read_config
 
 _OF_TRAINING = "training_"
@@ -139,7 +139,7 @@ def _write_model(config: TrainConfig, trained: Path, folder: Path) -> None:
         model = with_adapter(model, str(trained)).merge_and_unload(safe_merge=True)
     model.config.use_cache = True
     model.save_pretrained(folder)
-    outline(config).processor.save_pretrained(folder)
+    read_outline(config).processor.save_pretrained(folder)
 
 
 def _name_base(folder: Path, base: str, revision: str | None) -> None:

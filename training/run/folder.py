@@ -200,7 +200,7 @@ def _draw(path: Path, history: Sequence[Mapping[str, float]], best: str) -> None
     from matplotlib.figure import Figure
 
     metric = [] if best == "loss" else [(f"eval_{best}", f"{best}, kept back")]
-    panels = (
+    panels: tuple[tuple[dict[str, Any], list[tuple[str, str]]], ...] = (
         ({"title": "Loss", "ylabel": "cross-entropy a token"}, [("loss", "training"), ("eval_loss", "kept back")]),
         (
             {"title": "Accuracy and metric", "ylim": (0, 1.02)},

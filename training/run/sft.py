@@ -22,8 +22,8 @@ from qreal_tasks.models.local.batching import is_out_of_memory
 from qreal_tasks.models.local.chat import Chat
 from training.config import ConfigError, TrainConfig
 from training.data.collator import Collator, check_labels
-from training.model import loaded, make_lora_config, outline, skip_vision_gradient
-from training.plan import Plan, make_plan
+from training.model import load_model, make_lora_config, read_outline, skip_vision_gradient
+from training.plan import TrainPlan, make_plan
 from training.plan_table import print_plan
 from training.run.checkpoints import find_newest_checkpoint, is_finished, remove_incomplete_checkpoints
 from training.run.folder import (
@@ -64,7 +64,7 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
     config = make_paths_absolute(config, source)
     if first:
         _check_data(source)
-    found = outline(config)
+    found = read_outline(config)
     plan = make_plan(config, source, found)
     chat = Chat(found.processor)
     collator = Collator(chat, plan.rows, found.empty.model)
@@ -105,7 +105,7 @@ def _say_where(folder: Path, removed: list[str]) -> None:
     echo(f"Going on from {where}{lost}")
 
 
-def _run(config: TrainConfig, plan: Plan, collator: Collator, arguments: Any, checkpoint: Path | None) -> None:
+def _run(config: TrainConfig, plan: TrainPlan, collator: Collator, arguments: Any, checkpoint: Path | None) -> None:
     """Load the model and train it, from a checkpoint where there is one."""
     from transformers import EarlyStoppingCallback, ProgressCallback
 
@@ -114,7 +114,7 @@ def _run(config: TrainConfig, plan: Plan, collator: Collator, arguments: Any, ch
 
     found, folder = plan.outline, Path(arguments.output_dir)
     tokenizer = found.processor.tokenizer
-    model = loaded(config, found.family)
+    model = load_model(config, found.family)
     examined = plan.held_out is not None and config.task != "describe"
     callbacks: list[Any] = [SaveWhatWasEvaluated()]
     if config.held_out.early_stop:
@@ -129,7 +129,7 @@ def _run(config: TrainConfig, plan: Plan, collator: Collator, arguments: Any, ch
         peft_config=make_lora_config(config, found.family) if config.method == "lora" and not config.adapter else None,
         callbacks=callbacks,
         family=found.family,
-        examiner=HeldOutEvaluator(plan, found.processor, plan.rows) if examined else None,
+        evaluator=HeldOutEvaluator(plan, found.processor, plan.rows) if examined else None,
         end_of_turn=tokenizer.convert_tokens_to_ids(found.family.end_of_turn),
         keep_checkpoints=config.keep_checkpoints,
     )
@@ -199,7 +199,7 @@ def _taken(folder: Path) -> str | None:
     return f"output {folder} holds something already: name another, or go on with --resume {folder}"
 
 
-def _facts(plan: Plan, processes: int) -> dict[str, Any]:
+def _facts(plan: TrainPlan, processes: int) -> dict[str, Any]:
     """For ``environment.json``."""
     devices = [torch.cuda.get_device_name(at) for at in range(torch.cuda.device_count())]
     return {
@@ -228,7 +228,7 @@ def _check_prepared(config: TrainConfig, tuner: Any) -> None:
         )
 
 
-def _advice(plan: Plan) -> str:
+def _advice(plan: TrainPlan) -> str:
     config = plan.config
     limits = " or ".join(plan.outline.family.pixel_limits)
     steps = [

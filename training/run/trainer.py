@@ -30,7 +30,7 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
 
     Args:
         family: of the model.
-        examiner: asks what is kept back at each evaluation, None where nothing can be scored.
+        evaluator: asks what is kept back at each evaluation, None where nothing can be scored.
         end_of_turn: token id.
         keep_checkpoints: the newest that stay, beside the best.
         given: as SFTTrainer takes it.
@@ -40,14 +40,14 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
         self,
         *,
         family: TunedFamily,
-        examiner: HeldOutEvaluator | None,
+        evaluator: HeldOutEvaluator | None,
         end_of_turn: int,
         keep_checkpoints: int,
         **given: Any,
     ) -> None:
         super().__init__(**given)
         self.model_accepts_loss_kwargs = family.loss_mean_over == "step"
-        self._examiner = examiner
+        self._evaluator = evaluator
         self._end_of_turn = end_of_turn
         self._keep_checkpoints = keep_checkpoints
         self._saved_step = -1
@@ -74,11 +74,11 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
     def evaluation_loop(self, *given: Any, **named: Any) -> Any:
         """The loss on what is kept back, and the metrics of the benchmark beside it."""
         output = super().evaluation_loop(*given, **named)
-        if self._examiner is not None:
+        if self._evaluator is not None:
             apart = not (self.is_deepspeed_enabled and self.accelerator.state.deepspeed_plugin.zero_stage == 3)
             share = (self.args.process_index, self.args.world_size) if apart else (0, 1)
             with torch.no_grad(), self.compute_loss_context_manager():
-                found = self._examiner.examine(self.bare_model(), *share)
+                found = self._evaluator.evaluate(self.bare_model(), *share)
             output.metrics.update({f"{named.get('metric_key_prefix', 'eval')}_{k}": v for k, v in found.items()})
         return output
 

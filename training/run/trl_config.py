@@ -11,7 +11,7 @@ import torch
 
 from training.config import ConfigError, TrainConfig
 from training.data.writer import LENGTH
-from training.plan import Plan
+from training.plan import TrainPlan
 
 PRESETS = {path.stem: path for path in sorted((Path(__file__).parents[1] / "presets").glob("*.json"))}
 """Settings of DeepSpeed by name; ``configs/deepspeed`` leads to them."""
@@ -29,7 +29,7 @@ def find_deepspeed_file(given: str) -> Path:
     return path
 
 
-def make_trl_config(config: TrainConfig, plan: Plan) -> Any:
+def make_trl_config(config: TrainConfig, plan: TrainPlan) -> Any:
     """Settings of SFTTrainer, but for the folder. Making them joins the processes of a distributed run.
 
     Raises:

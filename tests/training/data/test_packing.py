@@ -15,7 +15,7 @@ from qreal_tasks.benchmark import QUESTION_NAMES, objectqa_prompt
 from qreal_tasks.models.local.chat import Chat
 from qreal_tasks.models.local.prefix import as_attention_mask
 from training.data.families import TUNED_FAMILIES
-from training.data.packing import IGNORED, PackedQuestions, make_batch, packed
+from training.data.packing import IGNORED, PackedQuestions, make_batch, pack
 from training.model import make_lora_config
 
 CROPS = (((90, 60), "dog"), ((200, 130), "a red street sign with letters"), ((60, 150), "x"), ((31, 29), "dog"))
@@ -48,7 +48,7 @@ class Tuned:
             groups = [range(6)] if together else [[n] for n in range(6)]
             for group in groups:
                 asked = self.chat.ask(image, [prompts[n] for n in group])
-                made.append(packed(asked, [answers[n] for n in group]))
+                made.append(pack(asked, [answers[n] for n in group]))
         return made
 
     def loss(self, sequences: list[PackedQuestions]) -> torch.Tensor:
@@ -110,7 +110,7 @@ def test_a_sequence_alone_is_what_the_family_itself_makes_of_it(family: str, tin
     chat, image = Chat(processor), picture(120, 80, seed=3)
     prompt = objectqa_prompt("realism_q1")
     answer = chat.answer_ids(prompt, TUNED_FAMILIES[family].answer("Yes"))
-    batch = make_batch([packed(chat.ask(image, [prompt]), [answer])], model.model, pad_id=0)
+    batch = make_batch([pack(chat.ask(image, [prompt]), [answer])], model.model, pad_id=0)
     content = [{"type": "image", "image": image}, {"type": "text", "text": prompt}]
     own = processor.apply_chat_template(
         [{"role": "user", "content": content}],
@@ -136,7 +136,7 @@ def test_what_is_padding_sees_itself_and_nothing_sees_it(tiny_model: Callable[[s
     made = []
     for count, size in ((6, (40, 40)), (2, (90, 50))):
         prompts = [objectqa_prompt(name) for name in QUESTION_NAMES[:count]]
-        made.append(packed(chat.ask(picture(*size, seed=0), prompts), [[5, 6]] * count))
+        made.append(pack(chat.ask(picture(*size, seed=0), prompts), [[5, 6]] * count))
     batch = make_batch(made, model.model, pad_id=0)
     short = len(made[1])
     seen = batch["attention_mask"][1, 0]

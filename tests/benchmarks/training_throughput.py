@@ -38,13 +38,14 @@ from qreal_tasks.models.local.chat import Chat
 from qreal_tasks.models.local.engine import TransformersEngine
 from training.config import TrainConfig
 from training.data.collator import Collator
-from training.data.families import FAMILIES
+from training.data.families import TUNED_FAMILIES
 from training.data.writer import LENGTH
-from training.model import lora_config, without_gradient
-from training.trainer import Tuner
+from training.model import make_lora_config, skip_vision_gradient
+from training.recipe import parse_config
+from training.run.trainer import Tuner
 
 QUESTIONS = len(QUESTION_NAMES)
-FAMILY = FAMILIES["qwen2_5_vl"]
+FAMILY = TUNED_FAMILIES["qwen2_5_vl"]
 
 
 def answer_to(crop: int, question: int) -> str:
@@ -94,7 +95,7 @@ def trl_rows(folder: Path, pictures: list[PillowImage.Image], options: argparse.
         args=settings(folder, options, batch),
         train_dataset=Dataset.from_list(rows, features=features),
         processing_class=AutoProcessor.from_pretrained(folder),
-        peft_config=lora_config(recipe(folder, options), FAMILY),
+        peft_config=make_lora_config(recipe(folder, options), FAMILY),
     )
 
 
@@ -130,18 +131,18 @@ def ours(
         data_collator=Collator(chat, rows, model.model),
         train_dataset=train,
         processing_class=chat.processor,
-        peft_config=lora_config(recipe(folder, options), FAMILY),
+        peft_config=make_lora_config(recipe(folder, options), FAMILY),
         family=FAMILY,
-        examiner=None,
+        evaluator=None,
         end_of_turn=chat.tokenizer.convert_tokens_to_ids(FAMILY.end_of_turn),
         keep_checkpoints=1,
     )
-    without_gradient(tuner.bare_model(), FAMILY)
+    skip_vision_gradient(tuner.bare_model(), FAMILY)
     return tuner
 
 
 def recipe(folder: Path, options: argparse.Namespace) -> TrainConfig:
-    return TrainConfig.model_validate({"task": "objectqa", "model": str(folder), "dtype": options.dtype})
+    return parse_config({"task": "objectqa", "model": str(folder), "dtype": options.dtype}, "benchmark")
 
 
 def fresh_model(folder: Path, options: argparse.Namespace) -> Any:

@@ -11,8 +11,6 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
-from qreal_tasks.files.yaml_files import Document
-from qreal_tasks.files.yaml_models import validate
 from qreal_tasks.harness.eval_command.run import evaluate
 from qreal_tasks.models.tiny import (
     write_tiny_internvl,
@@ -22,7 +20,8 @@ from qreal_tasks.models.tiny import (
 )
 from qreal_tasks.results.run_folder import find_results, read_run
 from qreal_tasks.results.score import score_run
-from training.config import ConfigError, TrainConfig
+from training.config import TrainConfig
+from training.recipe import parse_config
 
 WRITERS = {
     "qwen2_5_vl": write_tiny_qwen2_5_vl,
@@ -71,7 +70,7 @@ def config(tmp_path: Path, tiny_model: Callable[[str], Path]) -> Callable[..., T
             "weight_decay": 0.0,
             "lora": {"r": 16, "dropout": 0.0},
         }
-        return validate(Document(values | changed), TrainConfig, "test", ConfigError)
+        return parse_config(values | changed, "test")
 
     return make
 

@@ -10,8 +10,8 @@ import pytest
 from few_rows import write_few
 
 from training.config import TrainConfig
-from training.export import export
-from training.sft import train
+from training.export.export import export
+from training.run.sft import train
 
 LEARNT = {"lora": {"r": 64, "alpha": 128, "dropout": 0.0}, "held_out": {"share": 0}, "epochs": 90}
 

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, TASK_NAMES, Style
-from qreal_tasks.files.yaml_files import Document
-from qreal_tasks.files.yaml_models import validate
-from training.config import ConfigError, HeldOut, Lora, TrainConfig, load_config, parse_overrides
+from training.config import ConfigError, HeldOut, Lora, TrainConfig
+from training.recipe import load_recipe, parse_config, parse_overrides
 
 RECIPES = sorted((Path(__file__).parents[2] / "configs" / "training").glob("*.yaml"))
 
 
-def check(values: Mapping[str, object]) -> TrainConfig:
-    return validate(Document(values), TrainConfig, "recipe.yaml", ConfigError)
-
-
 def test_every_recipe_is_read_and_names_a_task_and_a_model() -> None:
-    read = {path.stem: load_config(path) for path in RECIPES if not path.name.startswith(("_", "mini-"))}
+    read = {path.stem: load_recipe(path) for path in RECIPES if not path.name.startswith(("_", "mini-"))}
     assert {config.task for config in read.values()} == {"objectqa", "imageqa", "detect", "filter", "describe"}
     assert all(config.batch_size == 4 and config.epochs == 3 for config in read.values() if config.task == "objectqa")
 
@@ -38,7 +32,7 @@ def test_every_recipe_is_read_and_names_a_task_and_a_model() -> None:
     ],
 )
 def test_keys_on_the_command_line(given: list[str], read: dict[str, object]) -> None:
-    assert parse_overrides(given) == read
+    assert parse_overrides(given).content == read
 
 
 @pytest.mark.parametrize(
@@ -80,7 +74,7 @@ def test_keys_on_the_command_line(given: list[str], read: dict[str, object]) -> 
 )
 def test_errors_name_the_key_and_what_was_expected(given: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigError) as error:
-        check({"task": "objectqa", "model": "m", **given})
+        parse_config({"task": "objectqa", "model": "m", **given}, "recipe.yaml")
     assert said in str(error.value)
     assert str(error.value).startswith("recipe.yaml: ")
 
@@ -93,21 +87,21 @@ def test_an_argument_of_another_form_is_refused(argument: str) -> None:
 
 def test_a_missing_key_and_an_unreadable_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="task is missing"):
-        check({"model": "m"})
+        parse_config({"model": "m"}, "x")
     with pytest.raises(ConfigError, match="cannot be read"):
-        load_config(tmp_path / "none.yaml")
+        load_recipe(tmp_path / "none.yaml")
     (tmp_path / "list.yaml").write_text("- a\n")
     with pytest.raises(ConfigError, match=r"holds .*, expected keys and values"):
-        load_config(tmp_path / "list.yaml")
+        load_recipe(tmp_path / "list.yaml")
     (tmp_path / "empty.yaml").write_text("# task: objectqa\n")
     with pytest.raises(ConfigError, match=r"is empty, expected keys and values"):
-        load_config(tmp_path / "empty.yaml")
+        load_recipe(tmp_path / "empty.yaml")
 
 
 def test_extends_is_below_the_file_and_the_command_line_above_it(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("model: a\nlora: {r: 4, alpha: 9}\nseed: 1\n")
     (tmp_path / "own.yaml").write_text("extends: base.yaml\ntask: imageqa\nlora: {r: 5}\n")
-    config = load_config(tmp_path / "own.yaml", ["seed=7"])
+    config = load_recipe(tmp_path / "own.yaml", ["seed=7"])
     assert (config.model, config.lora.r, config.lora.alpha, config.seed) == ("a", 5, 9, 7)
 
 
@@ -124,11 +118,13 @@ def test_files_that_extend_each_other_and_keys_that_are_no_names(tmp_path: Path)
         ("e", "cannot be read"),
     ):
         with pytest.raises(ConfigError, match=said):
-            load_config(tmp_path / f"{name}.yaml")
+            load_recipe(tmp_path / f"{name}.yaml")
 
 
 def test_numbers_given_as_text_and_text_that_looks_like_a_number() -> None:
-    config = check({"task": "objectqa", "model": "m", **parse_overrides(["learning_rate=2e-4", "name=2026"])})
+    config = parse_config(
+        {"task": "objectqa", "model": "m", **parse_overrides(["learning_rate=2e-4", "name=2026"]).content}, "x"
+    )
     assert (config.learning_rate, config.name) == (2e-4, "2026")
 
 
@@ -151,7 +147,7 @@ def test_numbers_given_as_text_and_text_that_looks_like_a_number() -> None:
 def test_text_is_taken_as_it_is_written(file: str, given: list[str], key: str, value: object, tmp_path: Path) -> None:
     (tmp_path / "below.yaml").write_text("name: 7.70\n")
     (tmp_path / "recipe.yaml").write_text(f"{file}\ntask: objectqa\nmodel: m\n")
-    assert getattr(load_config(tmp_path / "recipe.yaml", given), key) == value
+    assert getattr(load_recipe(tmp_path / "recipe.yaml", given), key) == value
 
 
 @pytest.mark.parametrize(
@@ -174,7 +170,7 @@ def test_errors_say_what_yaml_reads_otherwise(file: str, given: list[str], said:
     (tmp_path / "below.yaml").write_text("name: Off\n")
     (tmp_path / "recipe.yaml").write_text(f"{file}\ntask: objectqa\n" + ("" if "model:" in file else "model: m\n"))
     with pytest.raises(ConfigError) as error:
-        load_config(tmp_path / "recipe.yaml", given)
+        load_recipe(tmp_path / "recipe.yaml", given)
     assert said in str(error.value)
 
 
@@ -197,16 +193,16 @@ def test_the_best_metric_may_be_the_lowest(best: str, lowest: bool) -> None:
     ],
 )
 def test_sets_and_tasks_of_evaluation_follow_the_prompts(given: list[str], sets: list[str], tasks: str) -> None:
-    config = check({"model": "m", **parse_overrides(given)})
+    config = parse_config({"model": "m", **parse_overrides(given).content}, "x")
     assert (config.sets, config.eval_tasks) == (sets, tasks)
     assert config.eval_tasks in TASK_NAMES
-    assert check(config.model_dump(mode="json")) == config
+    assert parse_config(config.model_dump(mode="json"), "a run's own") == config
 
 
 def test_a_recipe_takes_the_papers_prompts_on_the_command_line() -> None:
     for recipe in RECIPES:
         if recipe.name.startswith(("objectqa-", "imageqa-", "mini-objectqa", "mini-imageqa")):
-            assert load_config(recipe, ["prompts=paper"]).prompts is Style.PAPER, recipe.name
+            assert load_recipe(recipe, ["prompts=paper"]).prompts is Style.PAPER, recipe.name
 
 
 def test_packing_and_the_best_metric_follow_the_task() -> None:

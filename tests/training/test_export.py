@@ -25,11 +25,11 @@ from qreal_tasks.dataset.source import locate
 from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.requests import Request
 from qreal_tasks.results.run_folder import RunFolderError
-from training.card import model_card
 from training.config import ConfigError, TrainConfig
-from training.export import export, push
-from training.run_folder import DRAWN, data_facts
-from training.sft import train
+from training.export.card import model_card
+from training.export.export import export, push
+from training.run.folder import DRAWN, describe_data
+from training.run.sft import train
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def test_drawn_data_is_called_that_under_any_name(
 ) -> None:
     drawn, others = write_few(tmp_path / "drawn", 3), write_hub_layout(tmp_path / "others", small_rows())
     facts = {
-        path: data_facts(locate(str(path)), load(locate(str(path)), "objectqa", "train")) for path in (drawn, others)
+        path: describe_data(locate(str(path)), load(locate(str(path)), "objectqa", "train")) for path in (drawn, others)
     }
     assert facts[drawn]["origin"] == DRAWN
     assert "origin" not in facts[others]

@@ -18,7 +18,7 @@ from processes import COMPILER, ENVIRONMENT
 from safetensors.torch import load_file
 
 from training.config import TrainConfig
-from training.run_folder import COMPLETE, newest_checkpoint
+from training.run.checkpoints import COMPLETE, find_newest_checkpoint
 
 DEEPSPEED = Path(__file__).parents[2] / "configs" / "deepspeed"
 TOLERANCE = 1e-4
@@ -93,7 +93,7 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_never_stopped(recipe: Path, 
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    stopped_at = newest_checkpoint(killed)
+    stopped_at = find_newest_checkpoint(killed)
     assert stopped_at is not None
     assert not (killed / "final").exists()
     (killed / "checkpoint-999").mkdir()  # as if it had died while saving

@@ -13,7 +13,7 @@ from annotating import config_for, write_pictures
 from batch_server import BatchServer
 
 from annotation.demo.server import completion
-from annotation.execution.driver import Options, Watcher, Where, init, run_stages
+from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
 from annotation.llm.calls import CallRecord, Spent
 from annotation.run.folder import RunFolder
 from annotation.run.schemas import State
@@ -26,7 +26,9 @@ WRITTEN = Path(__file__).parent / "written_before"
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
     images = write_pictures(tmp_path / "images", 2)
-    return init(str(images), tmp_path / "run", config_for("https://annotator.example/v1"), Where(), Watcher())
+    return init_run(
+        str(images), tmp_path / "run", config_for("https://annotator.example/v1"), ExecutorOptions(), Watcher()
+    )
 
 
 def states(run: RunFolder) -> Counter[str]:
@@ -36,7 +38,7 @@ def states(run: RunFolder) -> Counter[str]:
 def test_the_record_of_calls(run: RunFolder) -> None:
     """Nothing is asked: there is no such server."""
     shutil.copy(WRITTEN / "calls.sqlite", run.calls_path)
-    run_stages(run, Options(stages=("entities",)), Watcher())
+    run_stages(run, RunOptions(stages=("entities",)), Watcher())
     assert states(run) == {State.DONE: 1, State.REFUSED: 1}
     with CallRecord(run.calls_path) as calls:
         spent = calls.spent()
@@ -58,7 +60,7 @@ def test_the_state_of_batches(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -
         batch = client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
         assert (file.id, batch.id) == (shard["input_file_id"], shard["batch_id"])
         monkeypatch.setattr("annotation.llm.batches.openai_client", lambda url, key: openai_client(server.url, key))
-        run_stages(run, Options(stages=("entities",), batch=BatchLimits(0.001), api_key="key"), Watcher())
+        run_stages(run, RunOptions(stages=("entities",), batch=BatchLimits(0.001), api_key="key"), Watcher())
         assert len(server.batch_sizes) == 1
     assert states(run) == {State.DONE: 2}
     assert not state.exists()

@@ -36,7 +36,7 @@ from qreal_tasks.llm.usage import load_prices
 from qreal_tasks.models.server.served_model import config_type
 from qreal_tasks.models.store import AnswerStore
 from qreal_tasks.results.run_folder import read_run
-from training.config import load_config as load_recipe
+from training.recipe import load_recipe
 
 KINDS = {
     "a pipe": "a named pipe",

@@ -12,10 +12,10 @@ from trl import SFTTrainer
 
 from qreal_tasks.models.local.batching import is_out_of_memory
 from qreal_tasks.models.local.prefix import as_attention_mask
-from training.data.families import Family
+from training.data.families import TunedFamily
 from training.data.packing import IGNORED
-from training.examiner import Examiner
-from training.run_folder import COMPLETE, checkpoint_folder, rotate
+from training.run.checkpoints import COMPLETE, checkpoint_path, remove_old_checkpoints
+from training.run.held_out import HeldOutEvaluator
 
 ANSWER_ACCURACY = "answer_token_accuracy"
 """Share of answer tokens that would be written so, ends of turn left out: they are always right and would flatter."""
@@ -30,18 +30,24 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
 
     Args:
         family: of the model.
-        examiner: asks what is kept back at each evaluation, None where nothing can be scored.
+        evaluator: asks what is kept back at each evaluation, None where nothing can be scored.
         end_of_turn: token id.
         keep_checkpoints: the newest that stay, beside the best.
         given: as SFTTrainer takes it.
     """
 
     def __init__(
-        self, *, family: Family, examiner: Examiner | None, end_of_turn: int, keep_checkpoints: int, **given: Any
+        self,
+        *,
+        family: TunedFamily,
+        evaluator: HeldOutEvaluator | None,
+        end_of_turn: int,
+        keep_checkpoints: int,
+        **given: Any,
     ) -> None:
         super().__init__(**given)
         self.model_accepts_loss_kwargs = family.loss_mean_over == "step"
-        self._examiner = examiner
+        self._evaluator = evaluator
         self._end_of_turn = end_of_turn
         self._keep_checkpoints = keep_checkpoints
         self._saved_step = -1
@@ -68,11 +74,11 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
     def evaluation_loop(self, *given: Any, **named: Any) -> Any:
         """The loss on what is kept back, and the metrics of the benchmark beside it."""
         output = super().evaluation_loop(*given, **named)
-        if self._examiner is not None:
+        if self._evaluator is not None:
             apart = not (self.is_deepspeed_enabled and self.accelerator.state.deepspeed_plugin.zero_stage == 3)
             share = (self.args.process_index, self.args.world_size) if apart else (0, 1)
             with torch.no_grad(), self.compute_loss_context_manager():
-                found = self._examiner.examine(self.bare_model(), *share)
+                found = self._evaluator.evaluate(self.bare_model(), *share)
             output.metrics.update({f"{named.get('metric_key_prefix', 'eval')}_{k}": v for k, v in found.items()})
         return output
 
@@ -102,7 +108,7 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
         Raises:
             CheckpointError: it could not be written, for instance because the disk is full.
         """
-        folder = checkpoint_folder(Path(self.args.output_dir), self.state.global_step)
+        folder = checkpoint_path(Path(self.args.output_dir), self.state.global_step)
         try:
             super()._save_checkpoint(model, trial)
             self.accelerator.wait_for_everyone()
@@ -120,7 +126,7 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
             ) from error
         self._saved_step = self.state.global_step
         if self.args.should_save:
-            rotate(folder.parent, self._keep_checkpoints, self.state.best_model_checkpoint)
+            remove_old_checkpoints(folder.parent, self._keep_checkpoints, self.state.best_model_checkpoint)
 
 
 class SaveWhatWasEvaluated(TrainerCallback):  # type: ignore[misc]

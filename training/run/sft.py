@@ -21,24 +21,22 @@ from qreal_tasks.files.locks import locked
 from qreal_tasks.models.local.batching import is_out_of_memory
 from qreal_tasks.models.local.chat import Chat
 from training.config import ConfigError, TrainConfig
-from training.data.collator import Collator, proofread
-from training.examiner import Examiner
-from training.model import loaded, lora_config, outline, without_gradient
-from training.plan import Plan, make_plan
+from training.data.collator import Collator, check_labels
+from training.model import load_model, make_lora_config, read_outline, skip_vision_gradient
+from training.plan import TrainPlan, make_plan
 from training.plan_table import print_plan
-from training.run_folder import (
-    CONFIG,
+from training.run.checkpoints import find_newest_checkpoint, is_finished, remove_incomplete_checkpoints
+from training.run.folder import (
+    CONFIG_FILE,
     check_same,
-    clear_incomplete,
-    data_facts,
-    is_finished,
-    keep_final,
-    newest_checkpoint,
-    with_whole_paths,
+    copy_final,
+    describe_data,
+    make_paths_absolute,
     write_history,
     write_start,
 )
-from training.settings import trl_settings
+from training.run.held_out import HeldOutEvaluator
+from training.run.trl_config import make_trl_config
 
 _LOCK = ".lock"
 
@@ -63,16 +61,16 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
     """
     first = int(os.environ.get("RANK", "0")) == 0
     source = locate(config.data)
-    config = with_whole_paths(config, source)
+    config = make_paths_absolute(config, source)
     if first:
         _check_data(source)
-    found = outline(config)
+    found = read_outline(config)
     plan = make_plan(config, source, found)
     chat = Chat(found.processor)
     collator = Collator(chat, plan.rows, found.empty.model)
-    proofread(collator, chat, plan.train)
+    check_labels(collator, chat, plan.train)
 
-    arguments = trl_settings(config, plan)
+    arguments = make_trl_config(config, plan)
     with contextlib.ExitStack() as held:
         folder = _folder(config, resume, held)
         arguments.output_dir = str(folder)
@@ -84,9 +82,9 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
                 write_start(folder, config, facts)
             else:
                 check_same(folder, facts)
-                _say_where(folder, clear_incomplete(folder))
+                _say_where(folder, remove_incomplete_checkpoints(folder))
 
-        checkpoint = newest_checkpoint(folder) if resume else None
+        checkpoint = find_newest_checkpoint(folder) if resume else None
         if checkpoint is None or not is_finished(checkpoint):  # else stopped behind its last step, or asked for twice
             try:
                 _run(config, plan, collator, arguments, checkpoint)
@@ -95,28 +93,28 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
                     raise BatchTooLargeError(_advice(plan)) from error
                 raise
         if first:
-            keep_final(folder)
+            copy_final(folder)
         return folder
 
 
 def _say_where(folder: Path, removed: list[str]) -> None:
     """From which checkpoint a run goes on, and what a kill has left of others."""
-    newest = newest_checkpoint(folder)
+    newest = find_newest_checkpoint(folder)
     where = "the first step: no checkpoint is whole" if newest is None else newest.name
     lost = f"; {', '.join(removed)} was being written or removed when the run died, and is gone" if removed else ""
     echo(f"Going on from {where}{lost}")
 
 
-def _run(config: TrainConfig, plan: Plan, collator: Collator, arguments: Any, checkpoint: Path | None) -> None:
+def _run(config: TrainConfig, plan: TrainPlan, collator: Collator, arguments: Any, checkpoint: Path | None) -> None:
     """Load the model and train it, from a checkpoint where there is one."""
     from transformers import EarlyStoppingCallback, ProgressCallback
 
-    from training.progress import Progress
-    from training.trainer import SaveWhatWasEvaluated, Tuner
+    from training.run.progress import Progress
+    from training.run.trainer import SaveWhatWasEvaluated, Tuner
 
     found, folder = plan.outline, Path(arguments.output_dir)
     tokenizer = found.processor.tokenizer
-    model = loaded(config, found.family)
+    model = load_model(config, found.family)
     examined = plan.held_out is not None and config.task != "describe"
     callbacks: list[Any] = [SaveWhatWasEvaluated()]
     if config.held_out.early_stop:
@@ -128,16 +126,16 @@ def _run(config: TrainConfig, plan: Plan, collator: Collator, arguments: Any, ch
         train_dataset=plan.train,
         eval_dataset=plan.held_out,
         processing_class=found.processor,
-        peft_config=lora_config(config, found.family) if config.method == "lora" and not config.adapter else None,
+        peft_config=make_lora_config(config, found.family) if config.method == "lora" and not config.adapter else None,
         callbacks=callbacks,
         family=found.family,
-        examiner=Examiner(plan, found.processor, plan.rows) if examined else None,
+        evaluator=HeldOutEvaluator(plan, found.processor, plan.rows) if examined else None,
         end_of_turn=tokenizer.convert_tokens_to_ids(found.family.end_of_turn),
         keep_checkpoints=config.keep_checkpoints,
     )
     tuner.pop_callback(ProgressCallback)
     tuner.add_callback(Progress)
-    without_gradient(tuner.bare_model(), found.family)
+    skip_vision_gradient(tuner.bare_model(), found.family)
     _check_prepared(config, tuner)
 
     try:
@@ -196,16 +194,16 @@ def _taken(folder: Path) -> str | None:
     """Why a new run cannot have this folder; one that died before its first checkpoint is started again."""
     if not folder.is_dir() or not any(path.name != _LOCK for path in folder.iterdir()):
         return None
-    if (folder / CONFIG).is_file() and newest_checkpoint(folder) is None:
+    if (folder / CONFIG_FILE).is_file() and find_newest_checkpoint(folder) is None:
         return None
     return f"output {folder} holds something already: name another, or go on with --resume {folder}"
 
 
-def _facts(plan: Plan, processes: int) -> dict[str, Any]:
+def _facts(plan: TrainPlan, processes: int) -> dict[str, Any]:
     """For ``environment.json``."""
     devices = [torch.cuda.get_device_name(at) for at in range(torch.cuda.device_count())]
     return {
-        "data": data_facts(plan.source, plan.rows),
+        "data": describe_data(plan.source, plan.rows),
         "model": {"type": plan.outline.family.model_type, "commit": getattr(plan.outline.config, "_commit_hash", None)},
         "questions": {part: counts.questions for part, counts in plan.counts.items()},
         "trainable_parameters": plan.trainable.parameters,
@@ -230,7 +228,7 @@ def _check_prepared(config: TrainConfig, tuner: Any) -> None:
         )
 
 
-def _advice(plan: Plan) -> str:
+def _advice(plan: TrainPlan) -> str:
     config = plan.config
     limits = " or ".join(plan.outline.family.pixel_limits)
     steps = [

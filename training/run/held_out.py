@@ -1,7 +1,8 @@
-"""What the model being trained says about the prompts that are kept back: asked and scored as the benchmark does."""
+"""Evaluation of the model being trained on the prompts that are kept back, asked and scored as the benchmark does."""
 
 from __future__ import annotations
 
+import math
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -20,12 +21,12 @@ from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.records import GroundingRecord
 from qreal_tasks.samples import grounding_record
 from training.config import BOX_METRICS, CHOICE_METRICS, CHOICE_TASKS
-from training.data.collator import picture_of
-from training.data.conversations import all_regions
-from training.plan import Plan
+from training.data.collator import decode_picture
+from training.data.conversations import list_regions
+from training.plan import TrainPlan
 
 
-class Examiner:
+class HeldOutEvaluator:
     """Asks a sample of the sequences kept back, the same one at every evaluation.
 
     Args:
@@ -34,7 +35,7 @@ class Examiner:
         rows: the split with pictures.
     """
 
-    def __init__(self, plan: Plan, processor: Any, rows: Dataset) -> None:
+    def __init__(self, plan: TrainPlan, processor: Any, rows: Dataset) -> None:
         assert plan.held_out is not None
         self._plan = plan
         self._processor = processor
@@ -43,7 +44,7 @@ class Examiner:
         random.Random(plan.config.seed).shuffle(order)
         self._asked = [plan.held_out[at] for at in order[: plan.config.held_out.most]]
 
-    def examine(self, model: Any, rank: int = 0, processes: int = 1) -> dict[str, float]:
+    def evaluate(self, model: Any, rank: int = 0, processes: int = 1) -> dict[str, float]:
         """Metrics by name, NaN where undefined: means over questions or sets, and each by itself.
 
         Args:
@@ -65,12 +66,12 @@ class Examiner:
         return _box_metrics(gather_object(found) if processes > 1 else found)
 
     def _requests(self, share: Sequence[Mapping[str, Any]]) -> tuple[list[Request], list[tuple[int, str, str]]]:
-        """The questions, and for each the row, its name and the right answer."""
+        """List the questions, and for each the row, its name and the right answer."""
         config, family = self._plan.config, self._plan.outline.family
         choices = ANSWERS if config.task in CHOICE_TASKS else ()
         requests, about = [], []
         for sequence in share:
-            image = picture_of(self._rows, sequence["row"])
+            image = decode_picture(self._rows, sequence["row"])
             for name, prompt, turn in zip(sequence["names"], sequence["prompts"], sequence["answers"], strict=True):
                 requests.append(Request(image, prompt, choices, config.held_out.max_new_tokens))
                 answer = turn.removeprefix(family.before_answer).removesuffix(family.end_of_turn)
@@ -78,11 +79,11 @@ class Examiner:
         return requests, about
 
     def _grounding(self, at: int, name: str, response: Response) -> GroundingRecord:
-        row = self._rows.select_columns([c for c in self._rows.column_names if c != "image"])[at]
-        config, space = self._plan.config, self._plan.outline.family.box_space
-        reference = all_regions(row) if config.task == "detect" else None
-        said, data = (response.text, response.beside()), self._plan.source.name
-        return grounding_record(row, name, *said, space, data, frame_of(config.prompts, name), reference)
+        row = self._rows.remove_columns("image")[at]
+        config, space, data = self._plan.config, self._plan.outline.family.box_space, self._plan.source.name
+        reference = list_regions(row) if config.task == "detect" else None
+        frame = frame_of(config.prompts, name)
+        return grounding_record(row, name, response.text, response.beside(), space, data, frame, reference)
 
 
 def _choice_metrics(judged: Sequence[tuple[int, str, str, Response]]) -> dict[str, float]:
@@ -96,7 +97,7 @@ def _choice_metrics(judged: Sequence[tuple[int, str, str, Response]]) -> dict[st
         ranking = Ranking.of([p for p, _ in scored], [yes for _, yes in scored], [0] * len(scored))
         found[f"acc_{name}"] = float(np.mean([response.text == answer for answer, response in pairs]))
         found[f"auc_{name}"] = float(ranking.scores(np.ones((1, 1))).auc[0])
-    return {**_means(found, CHOICE_METRICS), **found}
+    return _with_means(found, CHOICE_METRICS)
 
 
 def _box_metrics(records: Sequence[GroundingRecord]) -> dict[str, float]:
@@ -106,16 +107,18 @@ def _box_metrics(records: Sequence[GroundingRecord]) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, of_set in sorted(by_set.items()):
         scores = score_grounding(of_set)
-        for metric in BOX_METRICS:
-            value = scores[metric]
-            found[f"{metric}_{name}"] = float("nan") if value is None else float(value)
-    return {**_means(found, BOX_METRICS), **found}
+        found |= {f"{metric}_{name}": _nan_if_none(scores[metric]) for metric in BOX_METRICS}
+    return _with_means(found, BOX_METRICS)
 
 
-def _means(found: Mapping[str, float], metrics: Sequence[str]) -> dict[str, float]:
-    """Over the questions or sets for which a metric is defined; NaN when it is for none."""
+def _nan_if_none(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _with_means(found: Mapping[str, float], metrics: Sequence[str]) -> dict[str, float]:
+    """Put before each question's or set's metrics their means where they are defined; NaN when they are nowhere."""
     means = {}
     for metric in metrics:
-        values = [v for name, v in found.items() if name.startswith(f"{metric}_") and not np.isnan(v)]
-        means[metric] = float(np.mean(values)) if values else float("nan")
-    return means
+        values = [v for name, v in found.items() if name.startswith(f"{metric}_") and not math.isnan(v)]
+        means[metric] = float(np.mean(values)) if values else math.nan
+    return {**means, **found}

@@ -37,77 +37,26 @@ from qreal_tasks.files.atomic import new_folder, replaced, write_whole
 from qreal_tasks.files.regular import open_file, read_text
 from qreal_tasks.files.system_errors import describe_error
 from qreal_tasks.files.yaml_files import read
-from qreal_tasks.files.yaml_models import validate
 from training.config import ConfigError, TrainConfig
+from training.recipe import parse_config
+from training.run.checkpoints import find_best_checkpoint, list_checkpoints, read_state
 
-CONFIG = "config.yaml"
-ENVIRONMENT = "environment.json"
-HISTORY = "history.json"
-CURVES = "curves.png"
-FINAL = "final"
-CHOSEN = "chosen.json"
-COMPLETE = "COMPLETE"
+CONFIG_FILE = "config.yaml"
+ENVIRONMENT_FILE = "environment.json"
+HISTORY_FILE = "history.json"
+CURVES_FILE = "curves.png"
+FINAL_FOLDER = "final"
+CHOSEN_FILE = "chosen.json"
 DRAWN = "drawn by `qreal mini`, all or some"
 """The origin of such data, among what names the data."""
 
 _TRAINING_STATE = re.compile(
     r"(optimizer|scheduler|rng_state|scaler|trainer_state|training_args|global_step|latest$|COMPLETE$|README|zero_to_)"
 )
+"""Files of a checkpoint that only training needs."""
 
 
-def checkpoint_folder(folder: Path, step: int) -> Path:
-    """Where the checkpoint of a step is."""
-    return folder / f"checkpoint-{step}"
-
-
-def newest_checkpoint(folder: Path) -> Path | None:
-    """The last checkpoint that is whole; one that was being written when the run died is passed over."""
-    whole = [path.parent for path in folder.glob(f"checkpoint-*/{COMPLETE}")]
-    return max(whole, key=_step, default=None)
-
-
-def is_finished(checkpoint: Path) -> bool:
-    """Whether training ended with this checkpoint: all steps were made, or it was stopped early."""
-    state = _state(checkpoint)
-    control = state.get("stateful_callbacks", {}).get("TrainerControl", {}).get("args", {})
-    return bool(state["global_step"] >= state["max_steps"] or control.get("should_training_stop"))
-
-
-def best_checkpoint(folder: Path) -> Path:
-    """The checkpoint with the best metric, or the newest one where none was measured or defined."""
-    newest = newest_checkpoint(folder)
-    assert newest is not None, "called once a checkpoint is saved"
-    best = folder / Path(_state(newest)["best_model_checkpoint"] or "none").name  # the run may have been moved
-    return best if (best / COMPLETE).is_file() else newest
-
-
-def rotate(folder: Path, keep: int, best: str | None) -> None:
-    """Remove all whole checkpoints but the newest ``keep`` and the best."""
-    whole = sorted((path.parent for path in folder.glob(f"checkpoint-*/{COMPLETE}")), key=_step, reverse=True)
-    for path in whole[keep:]:
-        if path.name != Path(best or "none").name:
-            (path / COMPLETE).unlink()  # first: what a kill leaves of it is not taken for whole
-            shutil.rmtree(path)
-
-
-def _state(checkpoint: Path) -> dict[str, Any]:
-    state: dict[str, Any] = json.loads(read_text(checkpoint / "trainer_state.json"))
-    return state
-
-
-def _step(checkpoint: Path) -> int:
-    return int(checkpoint.name.rpartition("-")[2])
-
-
-def clear_incomplete(folder: Path) -> list[str]:
-    """Remove what a run that died left of checkpoints, so that it is not counted among the newest; their names."""
-    left = sorted(path for path in folder.glob("checkpoint-*") if not (path / COMPLETE).is_file())
-    for path in left:
-        shutil.rmtree(path)
-    return [path.name for path in left]
-
-
-def with_whole_paths(config: TrainConfig, source: Source) -> TrainConfig:
+def make_paths_absolute(config: TrainConfig, source: Source) -> TrainConfig:
     """The config with paths that mean the same from any folder; hub ids stay as they are, and so does a data set that
     only QREAL_DATA names.
 
@@ -130,16 +79,16 @@ def write_start(folder: Path, config: TrainConfig, facts: Mapping[str, Any]) -> 
     """Config, environment and installed packages."""
     folder.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    write_whole(folder / CONFIG, text)
+    write_whole(folder / CONFIG_FILE, text)
     packages = sorted({f"{d.metadata['Name']}=={d.version}" for d in distributions()}, key=str.lower)
     write_whole(folder / "constraints.txt", "\n".join(packages) + "\n")
     environment = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "prompt_version": PROMPT_VERSION,
-        "git": git_state(),
+        "git": read_git_state(),
         **facts,
     }
-    write_whole(folder / ENVIRONMENT, json.dumps(environment, indent=2, ensure_ascii=False) + "\n")
+    write_whole(folder / ENVIRONMENT_FILE, json.dumps(environment, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_config(folder: Path) -> TrainConfig:
@@ -148,21 +97,21 @@ def read_config(folder: Path) -> TrainConfig:
     Raises:
         ConfigError: the folder holds no run.
     """
-    document = read(folder / CONFIG, f"{folder} is not the folder of a training run: {CONFIG}", ConfigError)
-    return validate(document, TrainConfig, str(folder / CONFIG), ConfigError)
+    document = read(folder / CONFIG_FILE, f"{folder} is not the folder of a training run: {CONFIG_FILE}", ConfigError)
+    return parse_config(document.content, str(folder / CONFIG_FILE), document.written)
 
 
-def processes_of(folder: Path) -> int:
+def read_processes(folder: Path) -> int:
     """In how many processes a run was started.
 
     Raises:
         ConfigError: the folder holds no run.
     """
     try:
-        return int(json.loads(read_text(folder / ENVIRONMENT))["processes"])
+        return int(json.loads(read_text(folder / ENVIRONMENT_FILE))["processes"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"{folder} is not the folder of a training run: {ENVIRONMENT}: {describe_error(error)}"
+            f"{folder} is not the folder of a training run: {ENVIRONMENT_FILE}: {describe_error(error)}"
         ) from None
 
 
@@ -173,7 +122,7 @@ def check_same(folder: Path, facts: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: it was started otherwise.
     """
-    started = json.loads(read_text(folder / ENVIRONMENT))
+    started = json.loads(read_text(folder / ENVIRONMENT_FILE))
     if started["processes"] != facts["processes"]:
         raise ConfigError(
             f"{folder} was started in {started['processes']} processes, and now has {facts['processes']}; go on with "
@@ -189,7 +138,7 @@ def check_same(folder: Path, facts: Mapping[str, Any]) -> None:
         raise ConfigError(f"{folder} was started with the data {started['data']}, and now has {facts['data']}")
 
 
-def data_facts(source: Source, rows: Dataset) -> dict[str, Any]:
+def describe_data(source: Source, rows: Dataset) -> dict[str, Any]:
     """What names the data: where it is, and a revision or a digest of its files."""
     facts: dict[str, Any] = {"name": source.name, "kind": str(source.kind), "rows": len(rows)}
     if source.is_drawn or any(map(drawn_id, rows["image_id"])):
@@ -203,7 +152,7 @@ def data_facts(source: Source, rows: Dataset) -> dict[str, Any]:
     return {**facts, "sha256": digest.hexdigest()}
 
 
-def git_state() -> dict[str, Any] | None:
+def read_git_state() -> dict[str, Any] | None:
     """Commit of the project's checkout, and whether it was changed; None outside of one."""
 
     def git(*arguments: str) -> str:
@@ -223,47 +172,45 @@ def write_history(folder: Path, history: Sequence[Mapping[str, float]], best: st
     if not history:
         return
     defined = [{k: None if v != v else v for k, v in entry.items()} for entry in history]
-    write_whole(folder / HISTORY, json.dumps(defined, indent=1) + "\n")
-    with replaced(folder / CURVES) as beside:
+    write_whole(folder / HISTORY_FILE, json.dumps(defined, indent=1) + "\n")
+    with replaced(folder / CURVES_FILE) as beside:
         _draw(beside, history, best)
 
 
-def keep_final(folder: Path) -> Path:
+def copy_final(folder: Path) -> None:
     """Copy the best checkpoint's model or adapter, processor and settings, without what only training needs."""
-    checkpoint = best_checkpoint(folder)
-    newest = newest_checkpoint(folder)
-    state = _state(newest or checkpoint)
-    chosen = {"step": _step(checkpoint), "of_steps": state["global_step"], "best_value": state["best_metric"]}
-    write_whole(folder / CHOSEN, json.dumps(chosen) + "\n")
-    with new_folder(folder / FINAL, instead=True) as beside:
-        shutil.copytree(checkpoint, beside, ignore=_training_state, dirs_exist_ok=True)
-    return folder / FINAL
+    best, last = find_best_checkpoint(folder), read_state(list_checkpoints(folder)[0])
+    step = read_state(best)["global_step"]
+    chosen = {"step": step, "of_steps": last["global_step"], "best_value": last["best_metric"]}
+    write_whole(folder / CHOSEN_FILE, json.dumps(chosen) + "\n")
+    with new_folder(folder / FINAL_FOLDER, instead=True) as beside:
+        shutil.copytree(best, beside, ignore=_list_training_state, dirs_exist_ok=True)
 
 
-def _training_state(_: str, names: list[str]) -> list[str]:
-    """Files of a checkpoint that only training needs."""
+def _list_training_state(_: str, names: list[str]) -> list[str]:
     return [name for name in names if _TRAINING_STATE.match(name)]
 
 
 def _draw(path: Path, history: Sequence[Mapping[str, float]], best: str) -> None:
-    """Loss of training and of what is kept back, and the metric that chooses the best checkpoint, over steps."""
+    """Draw the loss of training and of what is kept back, and the metric that chooses the best checkpoint, by step."""
     from matplotlib.figure import Figure
 
+    metric = [] if best == "loss" else [(f"eval_{best}", f"{best}, kept back")]
+    panels: tuple[tuple[dict[str, Any], list[tuple[str, str]]], ...] = (
+        ({"title": "Loss", "ylabel": "cross-entropy a token"}, [("loss", "training"), ("eval_loss", "kept back")]),
+        (
+            {"title": "Accuracy and metric", "ylim": (0, 1.02)},
+            [("answer_token_accuracy", "answer tokens right, training"), *metric],
+        ),
+    )
     figure = Figure(figsize=(9, 3.4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for key, label in (("loss", "training"), ("eval_loss", "kept back")):
-        points = [(entry["step"], entry[key]) for entry in history if key in entry]
-        if points:
-            left.plot(*zip(*points, strict=True), marker="o" if len(points) < 30 else None, markersize=3, label=label)
-    left.set(xlabel="optimiser step", ylabel="cross-entropy a token", title="Loss")
-    wanted = [("answer_token_accuracy", "answer tokens right, training")]
-    wanted += [(f"eval_{best}", f"{best}, kept back")] if best != "loss" else []
-    for key, label in wanted:
-        points = [(entry["step"], entry[key]) for entry in history if key in entry and entry[key] == entry[key]]
-        if points:
-            right.plot(*zip(*points, strict=True), marker="o" if len(points) < 30 else None, markersize=3, label=label)
-    right.set(xlabel="optimiser step", ylim=(0, 1.02), title="Accuracy and metric")
-    for axes in (left, right):
+    for axes, (look, curves) in zip(figure.subplots(1, 2), panels, strict=True):
+        for key, label in curves:
+            points = [(entry["step"], entry[key]) for entry in history if key in entry and entry[key] == entry[key]]
+            if points:
+                marker = "o" if len(points) < 30 else None
+                axes.plot(*zip(*points, strict=True), marker=marker, markersize=3, label=label)
+        axes.set(xlabel="optimiser step", **look)
         axes.grid(alpha=0.3)
         if axes.has_data():
             axes.legend()

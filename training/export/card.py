@@ -22,7 +22,7 @@ from qreal_tasks.results.run_folder import Run, newest_results, read_run
 from qreal_tasks.subtasks import SUBTASKS
 from qreal_tasks.text.addresses import shown, shown_arguments
 from training.config import TrainConfig
-from training.run_folder import CHOSEN, DRAWN, ENVIRONMENT, HISTORY
+from training.run.folder import CHOSEN_FILE, DRAWN, ENVIRONMENT_FILE, HISTORY_FILE
 
 _SCORED = {"objectqa": (*PAPER_OBJECTQA, "recall"), "imageqa": (*PAPER_IMAGEQA, "f1_at_50")}
 """What the card's metadata holds: the paper's columns, recall, and what models are ranked by."""
@@ -81,7 +81,7 @@ def model_card(run: Path, config: TrainConfig, merged: bool, results: Path | Non
     Raises:
         RunFolderError: ``results`` holds no run with the prompts that the model was trained on.
     """
-    environment = json.loads(read_text(run / ENVIRONMENT))
+    environment = json.loads(read_text(run / ENVIRONMENT_FILE))
     evaluated = read_run(newest_results(results), config.prompts) if results else None
     groups = score_groups(evaluated, resamples=2000) if evaluated else {}
     name, model = run.resolve().name, shown(config.model)
@@ -102,7 +102,7 @@ def model_card(run: Path, config: TrainConfig, merged: bool, results: Path | Non
         devices=f"{environment['processes']} x {environment['devices'][0]}",
         chosen=_chosen(run, config),
         curves=_last_numbers(run),
-        recipe=yaml.safe_dump(shown_recipe(config), sort_keys=False, allow_unicode=True),
+        recipe=yaml.safe_dump(make_public_recipe(config), sort_keys=False, allow_unicode=True),
         scores=_scores(evaluated, groups) if evaluated else "",
         prompt_version=environment["prompt_version"],
     )
@@ -174,7 +174,7 @@ def _warning(data: Mapping[str, Any]) -> str:
 
 
 def _chosen(run: Path, config: TrainConfig) -> str:
-    found = json.loads(read_text(run / CHOSEN))
+    found = json.loads(read_text(run / CHOSEN_FILE))
     of = f"step {found['step']} of {found['of_steps']}"
     if found["best_value"] is None:
         return f"The last checkpoint was taken ({of})."
@@ -205,14 +205,14 @@ def _trained(config: TrainConfig, parameters: int) -> str:
     return f"LoRA with rank {config.lora.r} in {where}: {parameters:,} weights."
 
 
-def shown_recipe(config: TrainConfig) -> dict[str, Any]:
+def make_public_recipe(config: TrainConfig) -> dict[str, Any]:
     """Every key but those that only say where something lay."""
     values = config.model_dump(mode="json", exclude={"output", "data", "name"})
     return {**values, **{key: shown(values[key]) for key in ("model", "adapter", "deepspeed") if values[key]}}
 
 
 def _last_numbers(run: Path) -> str:
-    history = json.loads(read_text(run / HISTORY))
+    history = json.loads(read_text(run / HISTORY_FILE))
     losses = [entry["loss"] for entry in history if "loss" in entry]
     text = f" The last training loss was {losses[-1]:.4g}." if losses else ""
     return text + "\n\n![Loss and accuracy over steps](training_curves.png)"

@@ -15,10 +15,10 @@ from qreal_tasks.files.atomic import new_folder, write_whole
 from qreal_tasks.files.regular import read_text
 from qreal_tasks.models.local.loading import with_adapter
 from qreal_tasks.text.addresses import shown
-from training.card import evaluation, model_card, shown_recipe
 from training.config import ConfigError, TrainConfig
-from training.model import outline
-from training.run_folder import CONFIG, CURVES, ENVIRONMENT, FINAL, read_config
+from training.export.card import evaluation, make_public_recipe, model_card
+from training.model import read_outline
+from training.run.folder import CONFIG_FILE, CURVES_FILE, ENVIRONMENT_FILE, FINAL_FOLDER, read_config
 
 _OF_TRAINING = "training_"
 """Before the names of files that tell how the model was made."""
@@ -51,9 +51,11 @@ def export(run: Path, folder: Path, *, merge: bool = True, results: Path | None 
         RunFolderError: ``results`` holds no run with the prompts that the model was trained on.
     """
     config = read_config(run)
-    trained = run / FINAL
+    trained = run / FINAL_FOLDER
     if not trained.is_dir():
-        raise ConfigError(f"{run} has no {FINAL}/: the run has not finished; go on with `qreal train --resume {run}`")
+        raise ConfigError(
+            f"{run} has no {FINAL_FOLDER}/: the run has not finished; go on with `qreal train --resume {run}`"
+        )
     exists = _is_export_of(folder, run)
     if not exists and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} holds something already: name an empty folder, or one that is not there")
@@ -72,10 +74,10 @@ def export(run: Path, folder: Path, *, merge: bool = True, results: Path | None 
         else:
             shutil.copytree(trained, beside, dirs_exist_ok=True)
             _name_base(beside, config.model, config.revision)
-        shutil.copy(run / CURVES, beside / f"{_OF_TRAINING}{CURVES}")
-        recipe = yaml.safe_dump(shown_recipe(config), sort_keys=False, allow_unicode=True)
-        (beside / f"{_OF_TRAINING}{CONFIG}").write_text(recipe, encoding="utf-8")
-        (beside / f"{_OF_TRAINING}{ENVIRONMENT}").write_text(_environment(run), encoding="utf-8")
+        shutil.copy(run / CURVES_FILE, beside / f"{_OF_TRAINING}{CURVES_FILE}")
+        recipe = yaml.safe_dump(make_public_recipe(config), sort_keys=False, allow_unicode=True)
+        (beside / f"{_OF_TRAINING}{CONFIG_FILE}").write_text(recipe, encoding="utf-8")
+        (beside / f"{_OF_TRAINING}{ENVIRONMENT_FILE}").write_text(_environment(run), encoding="utf-8")
         (beside / "README.md").write_text(card, encoding="utf-8")
     return exported
 
@@ -106,13 +108,13 @@ def push(folder: Path, repository: str, private: bool) -> str:
 
 
 def _is_export_of(folder: Path, run: Path) -> bool:
-    copy = folder / f"{_OF_TRAINING}{ENVIRONMENT}"
+    copy = folder / f"{_OF_TRAINING}{ENVIRONMENT_FILE}"
     return copy.is_file() and read_text(copy) == _environment(run)
 
 
 def _environment(run: Path) -> str:
     """What the run says of itself, without where its data lay."""
-    facts = json.loads(read_text(run / ENVIRONMENT))
+    facts = json.loads(read_text(run / ENVIRONMENT_FILE))
     facts["data"]["name"] = shown(facts["data"]["name"])
     return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
 
@@ -137,7 +139,7 @@ def _write_model(config: TrainConfig, trained: Path, folder: Path) -> None:
         model = with_adapter(model, str(trained)).merge_and_unload(safe_merge=True)
     model.config.use_cache = True
     model.save_pretrained(folder)
-    outline(config).processor.save_pretrained(folder)
+    read_outline(config).processor.save_pretrained(folder)
 
 
 def _name_base(folder: Path, base: str, revision: str | None) -> None:

@@ -22,25 +22,15 @@ from training.config import ConfigError
 
 
 class StoppedError(RuntimeError):
-    """A process failed, or all were told to stop.
-
-    Args:
-        message: which, and how.
-        status: for the program to end with.
-    """
+    """A process failed, or all were told to stop; the program ends with ``status``."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
 
 
-def default_processes() -> int:
-    """One a GPU, else one."""
-    return max(1, torch.cuda.device_count())
-
-
-def launch(arguments: Sequence[str], processes: int) -> None:
-    """Run ``python -m training`` with these arguments in every process, and wait for their end.
+def launch(arguments: Sequence[str], processes: int | None = None) -> None:
+    """Run ``python -m training`` with these arguments in every process, by default one a GPU, and wait for their end.
 
     A signal that ends this process is passed on to them, and nothing of them is left. The port they meet at is one that
     is free. They see the packages that are installed, whatever lies in the current folder.
@@ -50,10 +40,11 @@ def launch(arguments: Sequence[str], processes: int) -> None:
         StoppedError: one of them failed, or a signal ended them.
     """
     gpus = torch.cuda.device_count()
+    processes = processes or max(1, gpus)
     if 0 < gpus < processes:
         raise ConfigError(f"--processes is {processes}, and {gpus} GPUs are visible: each process needs its own")
     _prepare_environment(processes)
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what failed is said here, in a line
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # this module says in a line what failed
     settings = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -70,17 +61,17 @@ def launch(arguments: Sequence[str], processes: int) -> None:
         rank, failure = error.get_first_failure()
         status = failure.exitcode if failure.exitcode > 0 else 128 - failure.exitcode
         raise StoppedError(
-            f"process {rank} of {processes} ended with status {status}; what it said is above", status
+            f"process {rank} of {processes} ended with status {status}; its messages are above", status
         ) from None
     except SignalException as error:
         raise StoppedError(f"stopped by {error.sigval.name}", 128 + error.sigval) from None
 
 
 def _prepare_environment(processes: int) -> None:
-    """What the processes inherit."""
+    """Set the environment that the processes inherit."""
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     # DeepSpeed builds an operator for CPUs with the ninja that is installed beside this interpreter.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     if root.name != "site-packages":  # a checkout that was found by way of the current folder
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))

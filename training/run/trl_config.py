@@ -11,13 +11,13 @@ import torch
 
 from training.config import ConfigError, TrainConfig
 from training.data.writer import LENGTH
-from training.plan import Plan
+from training.plan import TrainPlan
 
-PRESETS = {path.stem: path for path in sorted(Path(__file__).with_name("presets").glob("*.json"))}
+PRESETS = {path.stem: path for path in sorted((Path(__file__).parents[1] / "presets").glob("*.json"))}
 """Settings of DeepSpeed by name; ``configs/deepspeed`` leads to them."""
 
 
-def deepspeed_file(given: str) -> Path:
+def find_deepspeed_file(given: str) -> Path:
     """The settings of DeepSpeed that ``zero2``, ``zero3`` or a path names.
 
     Raises:
@@ -29,7 +29,7 @@ def deepspeed_file(given: str) -> Path:
     return path
 
 
-def trl_settings(config: TrainConfig, plan: Plan) -> Any:
+def make_trl_config(config: TrainConfig, plan: TrainPlan) -> Any:
     """Settings of SFTTrainer, but for the folder. Making them joins the processes of a distributed run.
 
     Raises:
@@ -78,7 +78,7 @@ def trl_settings(config: TrainConfig, plan: Plan) -> Any:
         # How long the metric has not been better is part of what a resumed run goes on with.
         "restore_callback_states_from_checkpoint": config.held_out.early_stop is not None,
         "save_total_limit": None,  # older checkpoints are removed only once the new one is whole
-        "deepspeed": str(deepspeed_file(config.deepspeed)) if config.deepspeed else None,
+        "deepspeed": str(find_deepspeed_file(config.deepspeed)) if config.deepspeed else None,
         "use_cpu": on_cpu,
         # The rest hands tokenising to the collator.
         "max_length": None,

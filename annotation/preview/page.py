@@ -15,7 +15,7 @@ from annotation.run.folder import Picture, RunFolder
 from annotation.run.schemas import State
 from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, Dimension, is_flawed
 from qreal_tasks.pages.environment import page_environment, write_page
-from qreal_tasks.pages.pictures import data_address
+from qreal_tasks.pages.pictures import encode_data_url
 from qreal_tasks.text.redaction import without_private
 
 _SIDE_PX = 640
@@ -60,7 +60,7 @@ def _images(run: RunFolder, shard: int) -> Iterator[Row]:
         said = named.get(picture.image_id)
         yield {
             "picture": picture,
-            "url": data_address(stored_rgb(picture.content), _SIDE_PX, _QUALITY),
+            "url": encode_data_url(stored_rgb(picture.content), _SIDE_PX, _QUALITY),
             "named": said,
             "entities": [
                 _entity(number, row, {stage: later[stage].get(row["entity_id"]) for stage in later}, picture)

@@ -13,9 +13,9 @@ from sklearn import metrics as reference
 from qreal_tasks.metrics.bootstrap import estimate_intervals
 from qreal_tasks.metrics.judgment import (
     JudgmentTable,
+    count_unparsed_reasons,
     judgment_sums,
     score_judgment,
-    unparsed_reasons,
 )
 from qreal_tasks.metrics.sums import aggregate
 
@@ -239,4 +239,4 @@ def test_refusals_name_the_record(judged_rows, change, message):
 
 def test_reasons_are_counted(judged):
     records = [judged(YES, None, reason=reason) for reason in ("both", "empty", "both", None)]
-    assert unparsed_reasons([*records, judged(YES, YES)]) == {"both": 2, "empty": 1, "no reason given": 1}
+    assert count_unparsed_reasons([*records, judged(YES, YES)]) == {"both": 2, "empty": 1, "no reason given": 1}

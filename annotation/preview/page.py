@@ -14,7 +14,7 @@ from annotation.run.gallery import decode_stored
 from annotation.run.schemas import Row, State
 from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, Dimension, is_flawed
 from qreal_tasks.pages.environment import page_environment, write_page
-from qreal_tasks.pages.pictures import data_address
+from qreal_tasks.pages.pictures import encode_data_url
 from qreal_tasks.text.redaction import without_private
 
 _SIDE_PX = 640
@@ -59,7 +59,7 @@ def _images(run: RunFolder, shard: int) -> Iterator[Row]:
         entities_row = named.get(picture.image_id)
         yield {
             "picture": picture,
-            "url": data_address(decode_stored(picture.content), _SIDE_PX, _QUALITY),
+            "url": encode_data_url(decode_stored(picture.content), _SIDE_PX, _QUALITY),
             "named": entities_row,
             "entities": [
                 _entity(number, row, {stage: later[stage].get(row["entity_id"]) for stage in later}, picture)

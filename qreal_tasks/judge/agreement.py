@@ -58,8 +58,8 @@ class JudgeAgreement:
     """First minus second."""
 
 
-def pair_scores(records: Sequence[GroundingRecord], run: str = "") -> dict[PairKey, float | None]:
-    """The scores in ``records`` by pair, for ``agreement``.
+def collect_scores(records: Sequence[GroundingRecord], run: str = "") -> dict[PairKey, float | None]:
+    """The scores in ``records`` by pair, for ``compare_judges``.
 
     Args:
         run: where the records are from, so that those of several runs can be put together.
@@ -79,7 +79,7 @@ def pair_scores(records: Sequence[GroundingRecord], run: str = "") -> dict[PairK
     return found
 
 
-def agreement(
+def compare_judges(
     scores: Mapping[str, Mapping[PairKey, float | None]], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> list[JudgeAgreement]:
     """Every two of the judges compared, in the order given.
@@ -93,7 +93,7 @@ def agreement(
 
     >>> a = {PairKey("i0", "0"): 1.0, PairKey("i0", "1"): 0.5, PairKey("i1", "0"): 0.0}
     >>> b = {PairKey("i0", "0"): 0.75, PairKey("i0", "1"): 0.25, PairKey("i1", "0"): None}
-    >>> found = agreement({"a": a, "b": b}, resamples=10)[0]
+    >>> found = compare_judges({"a": a, "b": b}, resamples=10)[0]
     >>> found.n_pairs, found.n_unjudged, found.spearman.value, found.bias.value
     (2, 1, 1.0, 0.25)
     """

@@ -64,7 +64,7 @@ class JudgeManifest(Settings):
 
     name: str = Field(pattern=r"^\S+$")
     base_url: str | None
-    """Of the server, with ``/v1``; null for OpenAI itself."""
+    """Address of the server, with ``/v1``; null for OpenAI itself."""
     model: str = Field(min_length=1)
     """At OpenAI a dated snapshot: what an undated name stands for moves."""
     prompt: JudgePrompt
@@ -110,8 +110,8 @@ class JudgeManifest(Settings):
     def exact_hash(self) -> str:
         """As ``hash``, with the model's whole path and the server's address: for what is kept on one machine, where two
         paths are two models."""
-        said = self.model_dump(mode="json", exclude={"name", "prices"}) | {"form": _FORM}
-        return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        content = self.model_dump(mode="json", exclude={"name", "prices"}) | {"form": _FORM}
+        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def published(self) -> Self:
         """For others: where the model's weights lie, and where a server of one's own is, says nothing to them."""

@@ -99,7 +99,7 @@ class ProbePair(NamedTuple):
     text_id: str
     kind: ProbeKind
     form: str | None
-    """Of an injection."""
+    """Which injection it is, if it is one."""
     pair: Pair
 
 

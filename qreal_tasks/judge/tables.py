@@ -12,7 +12,7 @@ from qreal_tasks.judge.probe_texts import ProbeKind
 from qreal_tasks.judge.ranking_changes import RankingChange
 from qreal_tasks.pages.numbers import decimals, interval, with_interval
 from qreal_tasks.report.tables import new_console, new_table
-from qreal_tasks.results.reasons import of_pairs
+from qreal_tasks.results.reasons import describe_pairs
 
 _EXPECTED = {
     ProbeKind.IDENTICAL: "1",
@@ -36,7 +36,7 @@ def print_probe(report: ProbeReport) -> None:
     console.print(_verdicts_table(report.verdicts))
     for scores in report.kinds:
         if scores.unjudged:
-            text = f"{scores.kind}: {of_pairs(scores.unjudged)}"
+            text = f"{scores.kind}: {describe_pairs(scores.unjudged)}"
             console.print(text, style="yellow")
 
 

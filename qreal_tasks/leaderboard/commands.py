@@ -69,9 +69,9 @@ def pack_command(
             references, unreachable = _references(data or read_run(results, prompts).data), ""
         except DatasetError as error:
             references, unreachable = None, str(error)
-        said = SubmitterInfo(name, description, contact, hardware, usd)
+        info = SubmitterInfo(name, description, contact, hardware, usd)
         commit = references.commit if references else None
-        target, manifest = pack_run(results, out, said, style=prompts, commit=commit)
+        target, manifest = pack_run(results, out, info, style=prompts, commit=commit)
     except (PackError, RunFolderError, ValueError, OSError) as error:
         fail("submit pack", error)
     halves = " and ".join(half.value for half in manifest.halves)
@@ -114,7 +114,7 @@ def export_command(
     from qreal_tasks.leaderboard.exports.every_eval_ever import write_every_eval_ever
     from qreal_tasks.leaderboard.exports.export_source import ExportError, load_source
     from qreal_tasks.leaderboard.exports.hub import write_hub_results
-    from qreal_tasks.leaderboard.exports.model_card import model_card_section
+    from qreal_tasks.leaderboard.exports.model_card import render_model_card_section
     from qreal_tasks.results.run_folder import RunFolderError
 
     if not (hub_results or every_eval_ever or model_card):
@@ -126,14 +126,14 @@ def export_command(
         if every_eval_ever:
             echo(write_every_eval_ever(source, every_eval_ever, dataset))
         if model_card:
-            write_whole(model_card, model_card_section(source.run, source.groups))
+            write_whole(model_card, render_model_card_section(source.run, source.groups))
             echo(model_card)
     except (ExportError, RunFolderError, ValueError, OSError) as error:
         fail("submit export", error)
 
 
 def _check(command: str, folder: Path, references: References) -> None:
-    from qreal_tasks.leaderboard.lints import lints
+    from qreal_tasks.leaderboard.lints import find_notes
     from qreal_tasks.leaderboard.submission.check import check_submission
 
     checked = check_submission(folder, references)
@@ -141,7 +141,7 @@ def _check(command: str, folder: Path, references: References) -> None:
         lines = "\n".join(f"  {problem}" for problem in checked.problems)
         fail(command, f"{folder}: refused:\n{lines}")
     assert checked.scores is not None
-    for line in lints(checked.scores):
+    for line in find_notes(checked.scores):
         echo(f"note: {line}")
     echo(f"{folder}: accepted; every number recomputed on {references.name}")
 

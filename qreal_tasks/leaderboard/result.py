@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qreal_tasks.benchmark import QUESTION_NAMES
-from qreal_tasks.leaderboard.lints import MOST_LEFT_OUT, lints
+from qreal_tasks.leaderboard.lints import MOST_LEFT_OUT, find_notes
 from qreal_tasks.leaderboard.submission.check import CheckedSubmission
 from qreal_tasks.leaderboard.submission.claims import SEED
 from qreal_tasks.leaderboard.submission.manifest import SubmissionManifest
@@ -71,22 +71,22 @@ class Result:
     unranked: Mapping[str, str]
     """Headline to why it does not rank."""
     answers: Mapping[str, str]
-    """Half to what its answers hash to, ``answers_digest``: copies have the same."""
+    """Half to what its answers hash to, ``digest_answers``: copies have the same."""
 
 
-def refusal(folder: str, *problems: Refusal, manifest: SubmissionManifest | None = None) -> Result:
+def refuse(folder: str, *problems: Refusal, manifest: SubmissionManifest | None = None) -> Result:
     """What is kept of a refused submission: only its reasons, which are published, and quote it."""
     told = tuple(Refusal(problem.kind, without_private(problem.message)) for problem in problems)
     return Result(folder, told, manifest, {}, {}, {}, (), {}, {}, {})
 
 
-def result_of(checked: CheckedSubmission, resamples: int = RESAMPLES) -> Result:
+def build_result(checked: CheckedSubmission, resamples: int = RESAMPLES) -> Result:
     """The numbers of a check; a refused submission keeps only its reasons."""
     if checked.problems or checked.run is None or checked.scores is None:
-        return refusal(checked.folder, *checked.problems, manifest=checked.manifest)
-    groups = numbers_of(checked.scores)
+        return refuse(checked.folder, *checked.problems, manifest=checked.manifest)
+    groups = list_numbers(checked.scores)
     records = checked.run.records
-    means, draws = image_means(records, resamples)
+    means, draws = compute_image_means(records, resamples)
     if means:
         groups[f"imageqa.{MEAN}"] = means
     if judgments := checked.run.judgments():
@@ -98,18 +98,18 @@ def result_of(checked: CheckedSubmission, resamples: int = RESAMPLES) -> Result:
         groups=groups,
         baselines={key: group.baselines for key, group in _rows(checked.scores)},
         generators=_by_generator(records),
-        notes=tuple(lints(checked.scores)),
+        notes=tuple(find_notes(checked.scores)),
         draws=draws,
         unranked=_unranked(groups),
         answers={
-            half.value: answers_digest(some)
+            half.value: digest_answers(some)
             for half in Half
             if (some := [record for record in records if half_of(record) is half])
         },
     )
 
 
-def answers_digest(records: Iterable[Record]) -> str:
+def digest_answers(records: Iterable[Record]) -> str:
     """SHA-256 of what a model gave: sample, text and P(Yes); what may be written beside them changes nothing."""
     lines = sorted(
         json.dumps([record.question, record.entity_id, record.raw, record.p_yes])
@@ -120,7 +120,7 @@ def answers_digest(records: Iterable[Record]) -> str:
     return hashlib.sha256("\n".join(lines).encode("ascii")).hexdigest()
 
 
-def headline(result: Result, name: str) -> MetricValue | None:
+def find_headline(result: Result, name: str) -> MetricValue | None:
     """The number that a headline ranks by; None where the submission has none."""
     group, metric = {
         OBJECTQA_AUC: (f"objectqa.{OVERALL}", "auc"),
@@ -135,7 +135,7 @@ def _rows(scores: RunScores) -> Iterator[tuple[str, GroupScores]]:
     return ((f"{half}.{name}", group) for half in HALVES for name, group in scores.groups(half).items())
 
 
-def numbers_of(scores: RunScores) -> dict[str, dict[str, MetricValue]]:
+def list_numbers(scores: RunScores) -> dict[str, dict[str, MetricValue]]:
     """Every metric of every row with the ends of its interval, where it has one."""
     found: dict[str, dict[str, MetricValue]] = {}
     for key, group in _rows(scores):
@@ -156,7 +156,9 @@ def _objectqa_draws(records: Sequence[JudgmentRecord], resamples: int) -> FloatA
     return np.concatenate(parts).astype(np.float32)
 
 
-def image_means(records: Sequence[Record], resamples: int) -> tuple[dict[str, MetricValue], dict[str, FloatArray]]:
+def compute_image_means(
+    records: Sequence[Record], resamples: int
+) -> tuple[dict[str, MetricValue], dict[str, FloatArray]]:
     """Means over realism and plausibility, drawn together: both sets ask about the same images."""
     tables = [
         GroundingTable.of([r for r in records if isinstance(r, GroundingRecord) and r.set_name == name])
@@ -217,6 +219,6 @@ def _unranked(groups: Mapping[str, Mapping[str, MetricValue]]) -> dict[str, str]
         shares = {group: groups.get(group, {}).get(metric, {}).get("value") or 0 for group in among}
         worst = max(shares, key=lambda group: shares[group])
         if shares[worst] > MOST_LEFT_OUT:
-            said = f"{worst.partition('.')[2]}: {shares[worst]:.1%} {what}; at most {MOST_LEFT_OUT:.1%} may be"
-            found.setdefault(name, said)
+            why = f"{worst.partition('.')[2]}: {shares[worst]:.1%} {what}; at most {MOST_LEFT_OUT:.1%} may be"
+            found.setdefault(name, why)
     return found

@@ -13,13 +13,13 @@ from qreal_tasks.benchmark import Answer
 from qreal_tasks.records import GroundingRecord, Region
 
 
-def constant_scores(yes_share: float, answer: str) -> dict[str, float | None]:
+def score_constant_answer(yes_share: float, answer: str) -> dict[str, float | None]:
     """Accuracy, precision, recall and F1 of a run that always gives ``answer``, in closed form.
 
     Always Yes, with share ``p`` of Yes references: accuracy and precision ``p``, recall 1, F1 ``2p / (1 +
     p)``. Always No: accuracy ``1 - p``, precision undefined, recall and F1 0 (undefined where ``p`` is 0).
 
-    >>> round(constant_scores(0.631, "Yes")["f1"], 3)
+    >>> round(score_constant_answer(0.631, "Yes")["f1"], 3)
     0.774
     """
     if answer == Answer.YES:
@@ -29,7 +29,7 @@ def constant_scores(yes_share: float, answer: str) -> dict[str, float | None]:
     return {"acc": 1 - yes_share, "precision": None, "recall": none_found, "f1": none_found}
 
 
-def whole_image(records: Sequence[GroundingRecord]) -> list[GroundingRecord]:
+def predict_whole_image(records: Sequence[GroundingRecord]) -> list[GroundingRecord]:
     """The run that predicts one box around each image, clean ones included; not judged."""
     return [
         replace(

@@ -58,7 +58,7 @@ LOW_MASS = 0.5
 """Below it another token than a choice is likelier than all of them."""
 
 CALIBRATION_BINS = 10
-"""Of equal width over [0, 1]; the last one is closed on both sides."""
+"""Bins of equal width over [0, 1]; the last one is closed on both sides."""
 
 _Terms = tuple[str, ...]
 _RATIOS: dict[str, tuple[_Terms, _Terms]] = {
@@ -246,7 +246,7 @@ def score_judgment(records: Sequence[JudgmentRecord]) -> Scores:
     }
 
 
-def unparsed_reasons(records: Sequence[JudgmentRecord]) -> dict[str, int]:
+def count_unparsed_reasons(records: Sequence[JudgmentRecord]) -> dict[str, int]:
     """How many answers could not be read, by reason, most frequent first; ties by name."""
     found = Counter(r.reason or NO_REASON for r in records if r.answer is None)
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))

@@ -12,8 +12,8 @@ from qreal_tasks.benchmark import Dimension
 from qreal_tasks.metrics.catalogue import CATALOGUE, HALVES
 from qreal_tasks.pages.numbers import UNDEFINED, decimals, interval, p_value, whole
 from qreal_tasks.report.tables import new_console, new_table
-from qreal_tasks.results.asked import asked_with, other_words
-from qreal_tasks.results.box_lints import box_lints
+from qreal_tasks.results.asked import describe_prompts, find_other_prompts
+from qreal_tasks.results.box_lints import find_box_lints
 from qreal_tasks.results.compare import TESTED, Comparison, MetricDifference, MetricDifferences, RunPair
 from qreal_tasks.results.score import GroupScores
 
@@ -26,51 +26,51 @@ def print_comparison(comparison: Comparison) -> None:
     for name, scores in zip(comparison.names, comparison.runs, strict=True):
         mark = " (baseline)" if name == comparison.names[comparison.baseline] else ""
         out.print(f"{name}{mark}: {scores.run.model} {scores.run.model_args}")
-    asked = asked_with(comparison.runs[comparison.baseline].run)
+    asked = describe_prompts(comparison.runs[comparison.baseline].run)
     out.print(f"data: {comparison.data}\nprompts: {asked}")
     for pair in comparison.shown:
         for half in HALVES:
             if pair.findings(half):
                 out.print(_table(half, comparison, pair))
         out.print(_flip_table(comparison, pair))
-    for note in notes(comparison):
+    for note in write_notes(comparison):
         out.print(note, style="yellow")
 
 
-def notes(comparison: Comparison) -> list[str]:
+def write_notes(comparison: Comparison) -> list[str]:
     """How the numbers are to be read."""
-    said = [
+    found = [
         f"p is two-sided from {comparison.resamples:,} resamples of images; Holm corrects it for the "
         f"{comparison.family} tests shown against the baseline. Images: how many would show the difference seen with "
         "80 % power at 5 %, were it the true one. Detectable: the smallest true difference that this many images show "
         "with 80 % power.",
     ]
     if comparison.family and comparison.smallest_p > 0.05:
-        said.append(
+        found.append(
             f"With {comparison.resamples:,} resamples and {comparison.family} tests no corrected p-value can be below "
             f"{decimals(comparison.smallest_p)}: raise --resamples."
         )
     every = (rows for pair in comparison.shown for half in HALVES for rows in pair.findings(half).values())
     if any(finding.difference.undefined for rows in every for finding in rows.values()):
-        said.append("Intervals leave out resamples in which a metric is undefined.")
+        found.append("Intervals leave out resamples in which a metric is undefined.")
     if any(pair.flips for pair in comparison.shown):
-        said.append(
+        found.append(
             "McNemar's exact test counts entities as independent, which those of one image are not; trust the p of the "
             "accuracy first."
         )
     if comparison.unscored:
         counts = ", ".join(f"{name} {whole(count)}" for name, count in comparison.unscored.items())
-        said.append(
+        found.append(
             f"LLM-Score and Joint leave out images that a judged run lacks a score of: {counts}. `qreal judge RUN` "
             "asks for what is missing."
         )
-    for one in other_words(comparison.runs[comparison.baseline].run.tasks):
-        said.append(f"All runs were asked with other words: {one}; {one.verdict}.")
+    for one in find_other_prompts(comparison.runs[comparison.baseline].run.tasks):
+        found.append(f"All runs were asked with other words: {one}; {one.verdict}.")
     if comparison.left_out:
-        said.append(f"Not in all runs, so left out: {', '.join(comparison.left_out)}.")
+        found.append(f"Not in all runs, so left out: {', '.join(comparison.left_out)}.")
     for name, scores in zip(comparison.names, comparison.runs, strict=True):
-        said += [f"Run {name}: {title} {text}" for title, text in box_lints(scores.run.groundings())]
-    return said
+        found += [f"Run {name}: {title} {text}" for title, text in find_box_lints(scores.run.groundings())]
+    return found
 
 
 def _table(half: str, comparison: Comparison, pair: RunPair) -> Table:

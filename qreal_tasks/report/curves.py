@@ -24,7 +24,7 @@ class CalibrationBin:
     p_yes: float
     """Mean."""
     yes_share: float
-    """Of the references."""
+    """Share of Yes among the references."""
 
 
 def roc_curve(records: Sequence[JudgmentRecord]) -> Points | None:
@@ -48,7 +48,7 @@ def decision_point(recall: float | None, specificity: float | None) -> tuple[flo
     return None if recall is None or specificity is None else (1 - specificity, recall)
 
 
-def reliability(records: Sequence[JudgmentRecord]) -> tuple[CalibrationBin | None, ...]:
+def calibration_curve(records: Sequence[JudgmentRecord]) -> tuple[CalibrationBin | None, ...]:
     """A bin a tenth of P(Yes), as ``calibration_error`` forms them; None for an empty one.
 
     ``calibration_error`` is the mean of ``abs(p_yes - yes_share)`` over the bins, weighted by ``n``.

@@ -7,13 +7,20 @@ from dataclasses import dataclass
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, question
 from qreal_tasks.pages.numbers import decimals, whole, with_interval
-from qreal_tasks.report.curves import CalibrationBin, Points, decision_point, detection_points, reliability, roc_curve
+from qreal_tasks.report.curves import (
+    CalibrationBin,
+    Points,
+    calibration_curve,
+    decision_point,
+    detection_points,
+    roc_curve,
+)
 from qreal_tasks.results.score import GroupScores, RunScores
 
 WIDTH, HEIGHT = 260, 236
-"""Of the drawing, in its own units."""
+"""Size of a drawing, in its own units."""
 LEFT, TOP, SIDE_X, SIDE_Y = 34, 8, 218, 190
-"""Of the unit square in it."""
+"""Place and size of the unit square in a drawing."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +70,10 @@ class Chart:
     """Why there is nothing to draw."""
 
 
-def path_of(points: Points) -> str:
+def draw_path(points: Points) -> str:
     """An SVG path; points that lie on the straight line between their neighbours are left out.
 
-    >>> path_of(((0.0, 0.0), (0.5, 0.5), (1.0, 1.0)))
+    >>> draw_path(((0.0, 0.0), (0.5, 0.5), (1.0, 1.0)))
     'M34.0 198.0L252.0 8.0'
     """
     kept: list[tuple[float, float]] = []
@@ -77,7 +84,7 @@ def path_of(points: Points) -> str:
     return "M" + "L".join(f"{_x(x):.1f} {_y(y):.1f}" for x, y in kept)
 
 
-def roc_figures(scores: RunScores) -> list[Chart]:
+def draw_roc(scores: RunScores) -> list[Chart]:
     """A ROC curve a question, with the point at which the decoded answers lie."""
     return [_roc_figure(name, scores.objectqa[name], scores) for name in QUESTION_NAMES if name in scores.objectqa]
 
@@ -90,18 +97,18 @@ def _roc_figure(name: str, group: GroupScores, scores: RunScores) -> Chart:
         return Chart(name, question(name).about, note, *axes, missing=_why_no_curve(group))
     decided = decision_point(group.metrics.get("recall"), group.metrics.get("specificity"))
     dots = () if decided is None else (_dot(*decided, 4.5, "decision", "the decoded answers"),)
-    lines = (ChartLine(path_of(((0, 0), (1, 1))), "guide"), ChartLine(path_of(points), "curve series-1"))
+    lines = (ChartLine(draw_path(((0, 0), (1, 1))), "guide"), ChartLine(draw_path(points), "curve series-1"))
     return Chart(name, question(name).about, note, *axes, lines=lines, dots=dots)
 
 
-def calibration_figures(scores: RunScores) -> list[Chart]:
+def draw_calibration(scores: RunScores) -> list[Chart]:
     """A reliability diagram a question: share of Yes over mean P(Yes), and how many items each bin holds."""
     names = [name for name in QUESTION_NAMES if name in scores.objectqa]
     return [_calibration_figure(name, scores.objectqa[name], scores) for name in names]
 
 
 def _calibration_figure(name: str, group: GroupScores, scores: RunScores) -> Chart:
-    bins = reliability(scores.run.judgments(name))
+    bins = calibration_curve(scores.run.judgments(name))
     held = [(place, found) for place, found in enumerate(bins) if found is not None]
     axes = ("mean P(Yes)", "share of Yes")
     note = f"ECE {with_interval(group.metrics.get('calibration_error'), group.intervals.get('calibration_error'))}"
@@ -110,19 +117,19 @@ def _calibration_figure(name: str, group: GroupScores, scores: RunScores) -> Cha
     most = max(found.n for _, found in held)
     dots = tuple(_dot(found.p_yes, found.yes_share, 3.5, "bin", _said(found)) for _, found in held)
     bars = tuple(_bar(place, found, most, len(bins)) for place, found in held)
-    curve = path_of(tuple((found.p_yes, found.yes_share) for _, found in held))
-    lines = (ChartLine(path_of(((0, 0), (1, 1))), "guide"), ChartLine(curve, "curve series-1"))
+    curve = draw_path(tuple((found.p_yes, found.yes_share) for _, found in held))
+    lines = (ChartLine(draw_path(((0, 0), (1, 1))), "guide"), ChartLine(curve, "curve series-1"))
     return Chart(name, question(name).about, note, *axes, lines=lines, dots=dots, bars=bars)
 
 
-def detection_figure(scores: RunScores) -> tuple[Chart, Mapping[str, str]] | None:
+def draw_detection(scores: RunScores) -> tuple[Chart, Mapping[str, str]] | None:
     """Detection rate over the IoU threshold, a line a set, and the style class of each set; None without ImageQA."""
-    lines = [ChartLine(path_of(((0.5, 0), (0.5, 1))), "guide")]
+    lines = [ChartLine(draw_path(((0.5, 0), (0.5, 1))), "guide")]
     legend: dict[str, str] = {}
     for number, name in enumerate(IMAGEQA_SETS, start=1):
         points = detection_points(scores.run.groundings(name)) if name in scores.imageqa else None
         if points:
-            lines.append(ChartLine(path_of(points), f"curve series-{number}"))
+            lines.append(ChartLine(draw_path(points), f"curve series-{number}"))
             legend[name] = f"series-{number}"
     if not scores.imageqa:
         return None

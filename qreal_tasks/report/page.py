@@ -11,14 +11,14 @@ from qreal_tasks import __version__
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTIONS, Dimension
 from qreal_tasks.metrics.catalogue import IMAGEQA, OBJECTQA, PAPER_IMAGEQA, PAPER_OBJECTQA, Metric
 from qreal_tasks.pages.environment import page_environment, write_page
-from qreal_tasks.report.figures import calibration_figures, detection_figure, roc_figures
-from qreal_tasks.report.gallery import Miss, SureAndWrong, surest_wrong, worst_misses
+from qreal_tasks.report.figures import draw_calibration, draw_detection, draw_roc
+from qreal_tasks.report.gallery import Miss, SureAndWrong, find_surest_wrong, find_worst_misses
 from qreal_tasks.report.pictures import ReportPictures, load_pictures
-from qreal_tasks.results.asked import asked_with, other_words, prompt_of
-from qreal_tasks.results.lints import lints
-from qreal_tasks.results.reasons import answer_phrase
+from qreal_tasks.results.asked import describe_prompts, find_other_prompts, render_prompt
+from qreal_tasks.results.lints import find_lints
+from qreal_tasks.results.reasons import describe_answer
 from qreal_tasks.results.score import GroupScores, RunScores
-from qreal_tasks.results.slices import Heatmap, generator_heatmap, portraits_apart
+from qreal_tasks.results.slices import Heatmap, build_heatmap, score_portraits_apart
 from qreal_tasks.text.addresses import shown
 
 SHOWN = 24
@@ -80,7 +80,7 @@ def write_report(
         OSError: the page cannot be written.
     """
     misses = _misses(scores, gallery)
-    sure = surest_wrong(scores.run.judgments(), gallery)
+    sure = find_surest_wrong(scores.run.judgments(), gallery)
     pictures = _pictures(scores, misses, sure, data)
     text = render_report(scores, misses, sure, pictures, wrong=wrong, resamples=resamples)
     size = write_page(path, text)
@@ -107,21 +107,21 @@ def render_report(
         scores=scores,
         columns=_COLUMNS,
         wrong=wrong,
-        lints=lints(scores),
+        lints=find_lints(scores),
         facts=_facts(scores),
         questions=QUESTIONS,
-        queries={task.name: prompt_of(task.records[0]) for task in run.tasks if task.records},
+        queries={task.name: render_prompt(task.records[0]) for task in run.tasks if task.records},
         sets=[name for name in IMAGEQA_SETS if name in scores.imageqa],
-        heatmap=_shaded(generator_heatmap(scores)),
-        portraits=portraits_apart(run, resamples),
-        roc=roc_figures(scores),
-        calibration=calibration_figures(scores),
-        detection=detection_figure(scores),
+        heatmap=_shaded(build_heatmap(scores)),
+        portraits=score_portraits_apart(run, resamples),
+        roc=draw_roc(scores),
+        calibration=draw_calibration(scores),
+        detection=draw_detection(scores),
         misses=misses,
         sure=sure,
         pictures=pictures,
         dimensions=[str(dimension) for dimension in Dimension],
-        answer_phrase=answer_phrase,
+        answer_phrase=describe_answer,
         all_metrics=_all_metrics(scores.objectqa),
         all_set_metrics=_all_metrics(scores.imageqa),
     )
@@ -131,14 +131,14 @@ def _facts(scores: RunScores) -> dict[str, str]:
     run = scores.run
     images = {record.image_id for record in run.records}
     versions = {"unknown" if task.version == "None" else task.version for task in run.tasks}
-    other = "; ".join(f"{one.field} {one.found!r} ({one.samples:,} samples)" for one in other_words(run.tasks))
+    other = "; ".join(f"{one.field} {one.found!r} ({one.samples:,} samples)" for one in find_other_prompts(run.tasks))
     return {
         "Data": shown(run.data),
         "Images": f"{len(images):,}",
         "Samples": f"{len(run.records):,}",
         "Judge": ", ".join(run.judges) or "none asked",
         "Task versions": ", ".join(sorted(versions)),
-        "Prompts": asked_with(run),
+        "Prompts": describe_prompts(run),
         **({"Other words": other} if other else {}),
     }
 
@@ -149,7 +149,7 @@ def _misses(scores: RunScores, most: int) -> dict[str, list[Miss]]:
     names = [name for name in IMAGEQA_SETS if name in scores.imageqa]
     left = most
     for place, name in enumerate(names):
-        found[name] = worst_misses(scores.run.groundings(name), -(-left // (len(names) - place)))
+        found[name] = find_worst_misses(scores.run.groundings(name), -(-left // (len(names) - place)))
         left -= len(found[name])
     return found
 

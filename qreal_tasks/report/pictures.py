@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qreal_tasks.images import as_rgb
-from qreal_tasks.pages.pictures import data_address
+from qreal_tasks.pages.pictures import encode_data_url
 from qreal_tasks.text.redaction import without_private
 
 IMAGE_SIDE_PX, CROP_SIDE_PX = 720, 260
@@ -88,4 +88,4 @@ def _read(
             found, stated = (" × ".join(map(str, size)) for size in (image.size, expected))
             trouble[name] = f"is {found} px in the dataset that was found, {stated} px in the run; another dataset?"
             continue
-        into[name] = data_address(image, side, _QUALITY)
+        into[name] = encode_data_url(image, side, _QUALITY)

@@ -15,8 +15,8 @@ from qreal_tasks.console import terminal
 from qreal_tasks.metrics.catalogue import IMAGEQA, OBJECTQA, PAPER_IMAGEQA, Metric
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.pages.numbers import decimals, with_interval
-from qreal_tasks.results.asked import WORDS, asked_with
-from qreal_tasks.results.lints import Level, lints
+from qreal_tasks.results.asked import STYLE_LABELS, describe_prompts
+from qreal_tasks.results.lints import Level, find_lints
 from qreal_tasks.results.score import GroupScores, RunScores
 
 if TYPE_CHECKING:  # a table of scores needs no dataset library
@@ -53,14 +53,14 @@ def print_scores(scores: RunScores) -> None:
     """Both tables, with 95 % intervals under the values, and what must be known to read them."""
     console = new_console()
     run = scores.run
-    console.print(f"{run.model} {run.model_args}\ndata: {run.data}\nprompts: {asked_with(run)}")
+    console.print(f"{run.model} {run.model_args}\ndata: {run.data}\nprompts: {describe_prompts(run)}")
     if run.judges:
         console.print(f"judge: {', '.join(run.judges)}")
     if scores.objectqa:
-        console.print(_objectqa_table(scores.objectqa, WORDS[run.style]))
+        console.print(_objectqa_table(scores.objectqa, STYLE_LABELS[run.style]))
     if scores.imageqa:
-        console.print(_imageqa_table(scores.imageqa, WORDS[run.style]))
-    for lint in lints(scores):
+        console.print(_imageqa_table(scores.imageqa, STYLE_LABELS[run.style]))
+    for lint in find_lints(scores):
         console.print(f"{_LEVELS[lint.level]}{lint.title} {lint.text}", style="yellow")
 
 

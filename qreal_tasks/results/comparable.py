@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from qreal_tasks.benchmark import GROUPS, IMAGEQA_SETS
 from qreal_tasks.records import GroundingRecord, Record
-from qreal_tasks.results.asked import quoted
+from qreal_tasks.results.asked import quote_difference
 from qreal_tasks.results.run_folder import Run, TaskRun
 
 _OF_THE_DATASET = ("image_id", "generator", "is_portrait", "label", "width", "height", "reference")
@@ -92,8 +92,9 @@ def _require_same_frames(runs: tuple[Run, Run], names: tuple[str, str], tasks: S
             a, b = (" / ".join(sorted({getattr(r, field) for r in _records(run, task)})) for run in runs)
             if a != b:
                 raise CompareError(
-                    f"{task}: {field} is {quoted(a, b)} in run {names[0]}, {quoted(b, a)} in run {names[1]}; only runs "
-                    "that were asked alike can be compared, run one of them again"
+                    f"{task}: {field} is {quote_difference(a, b)} in run {names[0]}, "
+                    f"{quote_difference(b, a)} in run {names[1]}; only runs that were asked alike can "
+                    "be compared, run one of them again"
                 )
 
 
@@ -116,7 +117,7 @@ def _judges(run: Run, task: str) -> list[str]:
 
 
 def _hashes(judges: Sequence[str]) -> set[str]:
-    """Of the manifests: the name of a judge is free."""
+    """The hashes of the manifests, which alone tell judges apart: the name of a judge is free."""
     return {judge.rpartition("@")[2] for judge in judges}
 
 

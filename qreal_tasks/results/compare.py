@@ -10,9 +10,9 @@ from qreal_tasks.metrics.bootstrap import Difference
 from qreal_tasks.metrics.catalogue import PAPER_IMAGEQA
 from qreal_tasks.metrics.grounding import compare_grounding
 from qreal_tasks.metrics.objectqa import compare_objectqa
-from qreal_tasks.metrics.significance import Power, holm, power
+from qreal_tasks.metrics.significance import Power, estimate_power, holm
 from qreal_tasks.results.comparable import keep_shared_scores, require_comparable
-from qreal_tasks.results.flips import Flips, Movement, flips, movement
+from qreal_tasks.results.flips import Flips, Movement, compare_images, find_flips
 from qreal_tasks.results.run_folder import Run
 from qreal_tasks.results.score import RunScores, score_run
 
@@ -213,7 +213,7 @@ def _corrected(objectqa: Sequence[Rows], imageqa: Sequence[Rows], n_shown: int) 
 def _findings(table: str, rows: Rows, corrected: Mapping[Test, float | None]) -> MetricDifferences:
     return {
         row: {
-            metric: MetricDifference(d, corrected.get((table, row, metric)), power(d.value, d.error, d.n))
+            metric: MetricDifference(d, corrected.get((table, row, metric)), estimate_power(d.value, d.error, d.n))
             for metric, d in metrics.items()
         }
         for row, metrics in rows.items()
@@ -222,9 +222,9 @@ def _findings(table: str, rows: Rows, corrected: Mapping[Test, float | None]) ->
 
 def _flips(run: Run, against: Run) -> dict[str, Flips]:
     asked = {name: (run.judgments(name), against.judgments(name)) for name in QUESTION_NAMES}
-    return {name: flips(*records) for name, records in asked.items() if records[0]}
+    return {name: find_flips(*records) for name, records in asked.items() if records[0]}
 
 
 def _movements(run: Run, against: Run) -> dict[str, Movement]:
     asked = {name: (run.groundings(name), against.groundings(name)) for name in IMAGEQA_SETS}
-    return {name: movement(*records, most=MOST_MOVED) for name, records in asked.items() if records[0]}
+    return {name: compare_images(*records, most=MOST_MOVED) for name, records in asked.items() if records[0]}

@@ -11,12 +11,12 @@ from typing import Any
 from qreal_tasks.answers import locate_regions, parse_entities, parse_judgment
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, Answer
 from qreal_tasks.boxes import Space
-from qreal_tasks.metrics.baselines import constant_scores, whole_image
+from qreal_tasks.metrics.baselines import predict_whole_image, score_constant_answer
 from qreal_tasks.metrics.bootstrap import Estimate
 from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.feasibility import Feasibility, check_records
 from qreal_tasks.metrics.grounding import grounding_intervals, score_grounding
-from qreal_tasks.metrics.judgment import unparsed_reasons
+from qreal_tasks.metrics.judgment import count_unparsed_reasons
 from qreal_tasks.metrics.objectqa import objectqa_intervals, score_objectqa, split_by_question
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
 from qreal_tasks.results.run_folder import Run, TaskRun
@@ -101,8 +101,10 @@ def _score_objectqa(records: Sequence[JudgmentRecord], resamples: int, seed: int
         found[group] = GroupScores(
             metrics=metrics,
             intervals=intervals.get(group, {}),
-            baselines={f"always {a}": constant_scores(share, a) for a in Answer} if alone and share is not None else {},
-            unread=unparsed_reasons(rows or []),
+            baselines={f"always {a}": score_constant_answer(share, a) for a in Answer}
+            if alone and share is not None
+            else {},
+            unread=count_unparsed_reasons(rows or []),
             verdict=check_records(rows) if rows else None,
         )
     order = {name: position for position, name in enumerate(QUESTION_NAMES)}
@@ -114,20 +116,20 @@ def _score_imageqa(records: Sequence[GroundingRecord], resamples: int, seed: int
     return GroupScores(
         metrics=score_grounding(records),
         intervals=grounding_intervals(records, resamples=resamples, seed=seed) if resamples else {},
-        baselines={"whole image": score_grounding(whole_image(records))},
+        baselines={"whole image": score_grounding(predict_whole_image(records))},
         unread=dict(sorted(reasons.items())),
         unjudged=dict(sorted(sum((Counter(r.unjudged) for r in records), Counter[str]()).items())),
     )
 
 
-def differences(run: Run, scores: RunScores) -> list[str]:
+def find_differences(run: Run, scores: RunScores) -> list[str]:
     """Where the live run's numbers are not the recomputed ones: task, metric, both numbers."""
     found = []
     for task in run.tasks:
         for metric, value in expected_live(task, scores).items():
             if metric not in task.live:
                 found.append(f"{task.task} {metric}: not in the results, recomputed {value}")
-            elif not same_value(task.live[metric], value):
+            elif not is_same_value(task.live[metric], value):
                 found.append(f"{task.task} {metric}: live {task.live[metric]!r:.80}, recomputed {value}")
         found += [f"{task.task} {contradiction}" for record in task.records if (contradiction := _misread(record))]
     return found
@@ -154,10 +156,10 @@ def _misread(record: Record) -> str | None:
     return f"{record.image_id}: {len(record.predicted)} boxes that are not those of its text"
 
 
-def same_value(reported: object, computed: object) -> bool:
+def is_same_value(reported: object, computed: object) -> bool:
     """Whether a reported value is the recomputed one: numbers within ``TOLERANCE``, all else exactly.
 
-    >>> same_value(1, 1.0), same_value(10**400, 1.0), same_value(True, 1.0), same_value(None, None)
+    >>> same_value(1, 1.0), same_value(10**400, 1.0), same_value(True, 1.0), is_same_value(None, None)
     (True, False, False, True)
     """
     kinds = (type(reported), type(computed))

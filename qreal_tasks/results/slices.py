@@ -37,24 +37,24 @@ class Heatmap:
     """Generator to how many images it has."""
 
 
-def part_of(run: Run, belongs: Callable[[Record], bool]) -> Run:
+def select_records(run: Run, belongs: Callable[[Record], bool]) -> Run:
     """The run as if it had been asked only these samples; tasks that lose all of them are left out."""
     parts = [replace(task, records=tuple(filter(belongs, task.records))) for task in run.tasks]
     return replace(run, tasks=tuple(task for task in parts if task.records))
 
 
-def portraits_apart(run: Run, resamples: int) -> dict[str, RunScores]:
+def score_portraits_apart(run: Run, resamples: int) -> dict[str, RunScores]:
     """``portraits`` and ``other images`` scored by themselves; empty when the run holds only one of the two."""
     parts = {
-        "portraits": part_of(run, lambda record: record.is_portrait),
-        "other images": part_of(run, lambda record: not record.is_portrait),
+        "portraits": select_records(run, lambda record: record.is_portrait),
+        "other images": select_records(run, lambda record: not record.is_portrait),
     }
     if not all(part.tasks for part in parts.values()):
         return {}
     return {name: score_run(part, resamples=resamples) for name, part in parts.items()}
 
 
-def generator_heatmap(scores: RunScores) -> Heatmap:
+def build_heatmap(scores: RunScores) -> Heatmap:
     """Accuracy of every question and F1 at .5 of every ImageQA set, a row a generator.
 
     Accuracy and not F1 or AUC, because a generator may leave one class of a question empty, where those say nothing.
@@ -67,7 +67,7 @@ def generator_heatmap(scores: RunScores) -> Heatmap:
 
 
 def _of_generator(run: Run, name: str) -> RunScores:
-    return score_run(part_of(run, lambda record: record.generator == name), resamples=0)
+    return score_run(select_records(run, lambda record: record.generator == name), resamples=0)
 
 
 def _row(scores: RunScores, columns: Sequence[str], part: RunScores) -> tuple[HeatmapCell, ...]:

@@ -26,7 +26,7 @@ from qreal_tasks.benchmark import (
 from qreal_tasks.boxes import Space
 from qreal_tasks.judge.manifest import JudgeManifest, load_manifest
 from qreal_tasks.judge.pairs import Judgement, Pair
-from qreal_tasks.judge.records import judged
+from qreal_tasks.judge.records import judge_records
 from qreal_tasks.leaderboard.submission.references import References
 from qreal_tasks.leaf_tasks import TASKS, Half, task_versions
 from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE, OBJECTQA_LIVE
@@ -92,7 +92,7 @@ def simulated(
         ids = sorted(references.ids(task_of(style, set_name)))
         rows, frame = [references.images[image_id] for image_id in ids], frame_of(style, set_name)
         records = [_grounded(references, row, set_name, skill, rng, frame) for row in rows]
-        found += judged(records, _Pretended(rng), JUDGE.title) if judge else records
+        found += judge_records(records, _Pretended(rng), JUDGE.title) if judge else records
     return found
 
 

@@ -14,7 +14,7 @@ from qreal_tasks.benchmark import GROUPS, Style, task_of
 from qreal_tasks.dataset.source import Kind
 from qreal_tasks.files.regular import read_text
 from qreal_tasks.leaderboard.exports.export_source import score_groups
-from qreal_tasks.leaderboard.exports.model_card import model_card_section
+from qreal_tasks.leaderboard.exports.model_card import render_model_card_section
 from qreal_tasks.leaderboard.result import MetricValue
 from qreal_tasks.leaf_tasks import MEAN
 from qreal_tasks.metrics.catalogue import PAPER_IMAGEQA, PAPER_OBJECTQA
@@ -220,4 +220,4 @@ def _last_numbers(run: Path) -> str:
 
 def _scores(run: Run, groups: Groups) -> str:
     arguments = f"Arguments of that run: `{shown_arguments(run.model_args)}`."
-    return f"\n{model_card_section(run, groups, 'Scores')}\n{arguments}\n"
+    return f"\n{render_model_card_section(run, groups, 'Scores')}\n{arguments}\n"

@@ -34,7 +34,7 @@ class PaperModel:
 
 
 @functools.cache
-def contradictions() -> tuple[str, ...]:
+def list_contradictions() -> tuple[str, ...]:
     """What does not fit together in the paper, or cannot be read in the copy at hand."""
     return (
         "InternVL2.5-8B*: the LLM score on plausibility is .588 in Table 2 and .608 in Table 4; Table 2's is shown.",
@@ -50,7 +50,7 @@ def contradictions() -> tuple[str, ...]:
 
 
 @functools.cache
-def paper_models() -> tuple[PaperModel, ...]:
+def load_paper_models() -> tuple[PaperModel, ...]:
     """The seven models of Tables 1 to 3, then the six ablations of Table 4."""
     tables = _tables()
     names = list(tables["table2_imageqa"]["realism"])

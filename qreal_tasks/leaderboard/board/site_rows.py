@@ -65,7 +65,7 @@ class BoardTable:
     """Whether the rows are in the order of the first column of numbers."""
 
 
-def board_table(
+def build_table(
     board: Board,
     style: Style,
     table_id: str,
@@ -104,28 +104,28 @@ def _has_any(entry: Entry, columns: Sequence[BoardColumn]) -> bool:
 
 def _entry_row(entry: Entry, columns: Sequence[BoardColumn], headlines: Iterable[str]) -> BoardRow:
     places = [_place(entry.ranks.get(name)) for name in headlines]
-    numbers = [cell(entry.result.groups.get(c.group, {}).get(c.metric, {})) for c in columns]
+    numbers = [format_cell(entry.result.groups.get(c.group, {}).get(c.metric, {})) for c in columns]
     badge = "see its notes" if entry.is_doubtful else ""
-    return BoardRow("entry", entry.manifest.name, page_of(entry), what_ran(entry), (*places, *numbers), badge)
+    return BoardRow("entry", entry.manifest.name, page_path(entry), describe_model(entry), (*places, *numbers), badge)
 
 
 def _place(rank: Rank | None) -> BoardCell:
     return BoardCell("–", None, missing=True) if rank is None else BoardCell(str(rank), rank.best + rank.worst / 1e4)
 
 
-def page_of(entry: Entry) -> str:
+def page_path(entry: Entry) -> str:
     """Its address, seen from the first page."""
     return f"s/{entry.manifest.id}.html"
 
 
-def what_ran(entry: Entry) -> str:
+def describe_model(entry: Entry) -> str:
     """Model and adapter in one line; the id too where another submission's name reads the same."""
     model = entry.manifest.model
     ran = f"{model.name} + {model.adapter.name}" if model.adapter else model.name
     return f"{ran}; id {entry.manifest.id}" if entry.namesakes else ran
 
 
-def cell(number: MetricValue) -> BoardCell:
+def format_cell(number: MetricValue) -> BoardCell:
     """A value with three decimals and its interval."""
     value = number.get("value")
     ends = interval(Ends.of(number))
@@ -139,7 +139,7 @@ def _in_paper(model: PaperModel, columns: Sequence[BoardColumn]) -> bool:
 def _paper_row(model: PaperModel, style: Style, columns: Sequence[BoardColumn], ranks: int) -> BoardRow:
     about = model.kind if style is Style.PAPER else f"{model.kind}; asked otherwise"
     unranked = [BoardCell("–", None, missing=True)] * ranks
-    cells = [cell({"value": _paper_value(model, column)}) for column in columns]
+    cells = [format_cell({"value": _paper_value(model, column)}) for column in columns]
     return BoardRow("paper", model.name, None, about, (*unranked, *cells), "paper")
 
 
@@ -154,11 +154,11 @@ def _baseline_rows(board: Board, columns: Sequence[BoardColumn]) -> Iterator[Boa
     group = columns[0].group
     found = next((e.result.baselines[group] for e in board.entries if group in e.result.baselines), {})
     for name, metrics in found.items():
-        cells = tuple(cell({"value": metrics.get(column.metric)}) for column in columns)
+        cells = tuple(format_cell({"value": metrics.get(column.metric)}) for column in columns)
         yield BoardRow("baseline", name, None, "needs no model", cells)
 
 
-def group_rows(
+def build_group_rows(
     groups: Mapping[str, Mapping[str, MetricValue]], half: str
 ) -> tuple[list[str], list[tuple[str, list[BoardCell]]]]:
     """All numbers of one half on a submission's page: names of the groups, then each metric over them."""
@@ -175,6 +175,6 @@ def group_rows(
             elif is_count:
                 cells.append(BoardCell(whole(number["value"]), number["value"]))
             else:
-                cells.append(cell(number))
+                cells.append(format_cell(number))
         rows.append((metric, cells))
     return [name.partition(".")[2] for name in names], rows

@@ -10,10 +10,10 @@ from qreal_tasks.leaderboard.board.site_rows import (
     BoardColumn,
     BoardRow,
     BoardTable,
-    board_table,
-    cell,
-    page_of,
-    what_ran,
+    build_table,
+    describe_model,
+    format_cell,
+    page_path,
 )
 from qreal_tasks.leaderboard.result import IMAGEQA_F1, IMAGEQA_JOINT, OBJECTQA_AUC
 from qreal_tasks.leaf_tasks import MEAN
@@ -30,7 +30,7 @@ _MEANS = (
     ("Realism F1", "realism", "f1"),
     ("Plausibility F1", "plausibility", "f1"),
 )
-"""Of the first page: heading where it is not the metric's label, group of questions, metric."""
+"""Columns of the first page: heading where it is not the metric's label, group of questions, metric."""
 _OBJECTQA = ("auc", "acc", "precision", "recall", "f1", "balanced", "mcc")
 _IMAGEQA_MEANS = ("f1_at_50", "joint_score", "penalized_overlap", *PAPER_IMAGEQA, "false_alarm")
 _IMAGEQA = (*_IMAGEQA_MEANS[:-1], "recall_at_50", "false_alarm")
@@ -50,11 +50,11 @@ def _column(half: str, group: str, name: str, label: str = "", prefix: str = "")
     )
 
 
-def index_tables(board: Board, style: Style) -> list[BoardTable]:
+def build_index_tables(board: Board, style: Style) -> list[BoardTable]:
     """The two tables of the first page."""
     objectqa = tuple(_column("objectqa", group, name, label, "Mean: ") for label, group, name in _MEANS)
     return [
-        board_table(
+        build_table(
             board,
             style,
             "objectqa",
@@ -63,7 +63,7 @@ def index_tables(board: Board, style: Style) -> list[BoardTable]:
             objectqa,
             {"Rank": OBJECTQA_AUC},
         ),
-        board_table(
+        build_table(
             board,
             style,
             "imageqa",
@@ -77,10 +77,10 @@ def index_tables(board: Board, style: Style) -> list[BoardTable]:
     ]
 
 
-def question_tables(board: Board, style: Style) -> list[BoardTable]:
+def build_question_tables(board: Board, style: Style) -> list[BoardTable]:
     """One table a question, always-Yes and always-No beside the models."""
     return [
-        board_table(
+        build_table(
             board,
             style,
             question.name,
@@ -92,7 +92,7 @@ def question_tables(board: Board, style: Style) -> list[BoardTable]:
     ]
 
 
-def set_tables(board: Board, style: Style) -> list[BoardTable]:
+def build_set_tables(board: Board, style: Style) -> list[BoardTable]:
     """One table a set of ImageQA, the box around the whole image beside the models."""
     words = {
         "realism": "Realism: entities that do not look real",
@@ -100,7 +100,7 @@ def set_tables(board: Board, style: Style) -> list[BoardTable]:
         "human_plausibility": "Portraits: what is wrong with people, by body part",
     }
     return [
-        board_table(
+        build_table(
             board,
             style,
             name,
@@ -112,7 +112,7 @@ def set_tables(board: Board, style: Style) -> list[BoardTable]:
     ]
 
 
-def generator_tables(board: Board, style: Style) -> list[BoardTable]:
+def build_generator_tables(board: Board, style: Style) -> list[BoardTable]:
     """Two tables with a column a generator."""
     entries = board.asked_with(style)
     names = sorted({name for entry in entries for name in entry.result.generators})
@@ -134,5 +134,5 @@ def generator_tables(board: Board, style: Style) -> list[BoardTable]:
 
 def _generator_row(entry: Entry, columns: Sequence[BoardColumn]) -> BoardRow:
     found = entry.result.generators
-    cells = tuple(cell({"value": found.get(column.group, {}).get(column.metric)}) for column in columns)
-    return BoardRow("entry", entry.manifest.name, page_of(entry), what_ran(entry), cells)
+    cells = tuple(format_cell({"value": found.get(column.group, {}).get(column.metric)}) for column in columns)
+    return BoardRow("entry", entry.manifest.name, page_path(entry), describe_model(entry), cells)

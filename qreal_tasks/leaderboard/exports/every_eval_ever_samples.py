@@ -9,11 +9,11 @@ from typing import Any
 
 from qreal_tasks.metrics.grounding import grounding_sums
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
-from qreal_tasks.results.asked import prompt_of
+from qreal_tasks.results.asked import render_prompt
 from qreal_tasks.results.run_folder import Run
 
 
-def sample_lines(run: Run, evaluation_id: str, model_id: str, schema_version: str) -> Iterator[dict[str, Any]]:
+def build_sample_lines(run: Run, evaluation_id: str, model_id: str, schema_version: str) -> Iterator[dict[str, Any]]:
     """One line a sample: accuracy for ObjectQA, F1 at .5 for ImageQA.
 
     A clean image has no F1, so no line. Metrics that are no mean over samples, such as AUC, have none either.
@@ -24,7 +24,7 @@ def sample_lines(run: Run, evaluation_id: str, model_id: str, schema_version: st
             if score is None:
                 continue
             group, metric = _measured(record)
-            asked = {"raw": prompt_of(record), "reference": _reference(record)}
+            asked = {"raw": render_prompt(record), "reference": _reference(record)}
             yield {
                 "schema_version": schema_version,
                 "evaluation_id": evaluation_id,
@@ -77,8 +77,8 @@ def _extracted(record: Record) -> str:
 
 
 def _region(label: str, box_px: tuple[float, float, float, float], description: str) -> str:
-    said = {"bbox_px": box_px, "label": _whole(label), "description": _whole(description)}
-    return json.dumps(said, ensure_ascii=False)
+    region = {"bbox_px": box_px, "label": _whole(label), "description": _whole(description)}
+    return json.dumps(region, ensure_ascii=False)
 
 
 def _metadata(record: Record) -> dict[str, str]:

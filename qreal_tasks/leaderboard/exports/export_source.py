@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from qreal_tasks.benchmark import Style
 from qreal_tasks.judge.manifest import JudgeManifest
-from qreal_tasks.leaderboard.result import MetricValue, image_means, numbers_of
+from qreal_tasks.leaderboard.result import MetricValue, compute_image_means, list_numbers
 from qreal_tasks.leaderboard.submission.claims import SEED
-from qreal_tasks.leaderboard.submission.manifest import Backend, ModelInfo, reasons
-from qreal_tasks.leaderboard.submission.model_info import backend_info, made_at, model_info, read_results
+from qreal_tasks.leaderboard.submission.manifest import Backend, ModelInfo, explain_errors
+from qreal_tasks.leaderboard.submission.model_info import read_backend_info, read_model_info, read_results, read_start
 from qreal_tasks.leaderboard.submission.reading import MANIFEST, SAMPLES, as_run, open_folder, read_folder, samples_path
 from qreal_tasks.leaderboard.submission.samples_file import read_records
 from qreal_tasks.leaf_tasks import MEAN
@@ -88,15 +88,15 @@ def _run(path: Path, resamples: int, style: Style | None) -> ExportSource:
     results_path = newest_results(path)
     results, run = read_results(results_path), read_run(results_path, style)
     try:
-        model, backend = model_info(results), backend_info(results)
+        model, backend = read_model_info(results), read_backend_info(results)
     except ValidationError as error:
-        raise ExportError(f"{results_path}: {'; '.join(reasons(error))}") from None
+        raise ExportError(f"{results_path}: {'; '.join(explain_errors(error))}") from None
     return ExportSource(
         run=run,
         groups=score_groups(run, resamples),
         model=model,
         backend=backend,
-        created=made_at(results, results_path),
+        created=read_start(results, results_path),
         data=shown(run.data),
         commit=None,
         judge=_judge(results.get(MANIFEST_KEY), run),
@@ -104,11 +104,11 @@ def _run(path: Path, resamples: int, style: Style | None) -> ExportSource:
     )
 
 
-def _judge(said: object, run: Run) -> Mapping[str, Any] | None:
+def _judge(manifest: object, run: Run) -> Mapping[str, Any] | None:
     """The manifest in the results, when it is that of a judge of this run: tasks of the other style may have had
     another judge after it."""
     try:
-        judge = JudgeManifest.model_validate(said)
+        judge = JudgeManifest.model_validate(manifest)
     except ValidationError:
         return None
     return judge.published().model_dump(mode="json") if judge.title in run.judges else None
@@ -123,8 +123,8 @@ def _submission(path: Path, resamples: int, style: Style | None) -> ExportSource
         problems += unreadable
     run = as_run(opened, records)
     if problems or opened.manifest is None or run is None:
-        said = "; ".join(map(str, problems[:3])) or f"no samples under {SAMPLES}/"
-        raise ExportError(f"{path}: {said}. Check it with `qreal submit check`.")
+        why = "; ".join(map(str, problems[:3])) or f"no samples under {SAMPLES}/"
+        raise ExportError(f"{path}: {why}. Check it with `qreal submit check`.")
     manifest = opened.manifest
     if style is not None and style is not manifest.prompts:
         raise ExportError(f"{path}: a submission with the prompts {manifest.prompts}, --prompts says {style}")
@@ -143,6 +143,6 @@ def _submission(path: Path, resamples: int, style: Style | None) -> ExportSource
 
 def score_groups(run: Run, resamples: int) -> dict[str, Mapping[str, MetricValue]]:
     """The run's numbers as ``ExportSource.groups`` has them."""
-    found: dict[str, Mapping[str, MetricValue]] = {**numbers_of(score_run(run, resamples=resamples, seed=SEED))}
-    means, _ = image_means(run.records, resamples)
+    found: dict[str, Mapping[str, MetricValue]] = {**list_numbers(score_run(run, resamples=resamples, seed=SEED))}
+    means, _ = compute_image_means(run.records, resamples)
     return {**found, f"imageqa.{MEAN}": means} if means else found

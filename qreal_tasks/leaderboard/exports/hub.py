@@ -10,7 +10,7 @@ from qreal_tasks.dataset.eval_yaml import HUB_TASKS, HubTask
 from qreal_tasks.files.atomic import write_whole
 from qreal_tasks.leaderboard.exports.export_source import ExportError, ExportSource
 from qreal_tasks.leaderboard.result import MetricValue
-from qreal_tasks.results.asked import WORDS, asked_with, other_words
+from qreal_tasks.results.asked import STYLE_LABELS, describe_prompts, find_other_prompts
 from qreal_tasks.results.run_folder import Run
 
 if TYPE_CHECKING:  # only the writer needs the hub's library
@@ -20,7 +20,9 @@ _FOLDER = ".eval_results"
 _FILE = "qreal_bench.yaml"
 
 
-def hub_entries(source: ExportSource, dataset: str | None = None, url: str | None = None) -> list[EvalResultEntry]:
+def build_hub_entries(
+    source: ExportSource, dataset: str | None = None, url: str | None = None
+) -> list[EvalResultEntry]:
     """One entry a task of ``eval.yaml`` that the run has a number for.
 
     Args:
@@ -59,16 +61,16 @@ def write_hub_results(source: ExportSource, folder: Path, dataset: str | None = 
     """Write ``.eval_results/qreal_bench.yaml`` below ``folder``, a model repository; returns its path.
 
     Raises:
-        ExportError: as ``hub_entries``.
+        ExportError: as ``build_hub_entries``.
         OSError: it cannot be written.
     """
     import yaml
     from huggingface_hub import eval_result_entries_to_yaml
 
-    said = eval_result_entries_to_yaml(hub_entries(source, dataset, url))
+    entries = eval_result_entries_to_yaml(build_hub_entries(source, dataset, url))
     path = folder / _FOLDER / _FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=1000))
+    write_whole(path, yaml.safe_dump(entries, sort_keys=False, allow_unicode=True, width=1000))
     return path
 
 
@@ -77,7 +79,7 @@ def _notes(source: ExportSource, task: HubTask, number: MetricValue) -> str:
     if number["low"] is not None:
         parts.append(f"95% interval {number['low']:.4f} to {number['high']:.4f} (bootstrap over images)")
     versions = sorted({one.version for one in source.run.tasks})
-    parts.append(f"task version {', '.join(versions)}, asked with {asked_with(source.run)}")
+    parts.append(f"task version {', '.join(versions)}, asked with {describe_prompts(source.run)}")
     parts.append(f"{source.backend.name}, qreal-bench {source.backend.project}")
     if task.metric == "joint_score" and source.run.judges:
         parts.append(f"judge {', '.join(source.run.judges)}")
@@ -92,17 +94,18 @@ def _require_whole(run: Run) -> None:
 def _require_prompts_of_the_hub(run: Run) -> None:
     if run.style is not Style.BENCHMARK:
         raise ExportError(
-            f"the run asked {WORDS[run.style]}, and the hub's tasks stand for {WORDS[Style.BENCHMARK]}: numbers of the "
-            f"two are never ranked together. Run --tasks {GROUPS[Style.BENCHMARK]}, or write the other exports"
+            f"the run asked {STYLE_LABELS[run.style]}, and the hub's tasks stand for {STYLE_LABELS[Style.BENCHMARK]}: "
+            "numbers of the two are never ranked together. "
+            f"Run --tasks {GROUPS[Style.BENCHMARK]}, or write the other exports"
         )
-    require_own_words(run)
+    require_own_prompts(run)
 
 
-def require_own_words(run: Run) -> None:
+def require_own_prompts(run: Run) -> None:
     """Whether everything was asked with the prompts of its tasks.
 
     Raises:
         ExportError: it was not.
     """
-    if other := other_words(run.tasks):
+    if other := find_other_prompts(run.tasks):
         raise ExportError(f"{other[0]}; {other[0].verdict}. Run it again with the prompts of the tasks")

@@ -10,7 +10,7 @@ from qreal_tasks.leaf_tasks import MEAN
 from qreal_tasks.metrics.catalogue import CATALOGUE, HALVES
 from qreal_tasks.metrics.objectqa import OVERALL
 from qreal_tasks.pages.numbers import with_interval
-from qreal_tasks.results.asked import asked_with, other_words
+from qreal_tasks.results.asked import describe_prompts, find_other_prompts
 from qreal_tasks.results.run_folder import Run
 from qreal_tasks.text.addresses import shown
 
@@ -24,7 +24,9 @@ _SHOWN: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
 """Half of the benchmark to the rows and the columns of its table."""
 
 
-def model_card_section(run: Run, groups: Mapping[str, Mapping[str, MetricValue]], title: str = "Q-Real Bench") -> str:
+def render_model_card_section(
+    run: Run, groups: Mapping[str, Mapping[str, MetricValue]], title: str = "Q-Real Bench"
+) -> str:
     """Both tables with 95 % intervals, and what they rest on; ends with a line break.
 
     A partial run, one on drawn pictures, or one that was asked with other words around the questions, is called that.
@@ -37,14 +39,14 @@ def model_card_section(run: Run, groups: Mapping[str, Mapping[str, MetricValue]]
         f"## {title}",
         "",
         f"Recomputed from the samples of a run on `{_code(shown(run.data))}` with `{_code(run.model)}`, asked "
-        f"with {_code(asked_with(run))}; 95 % intervals from a bootstrap over images. Only numbers of runs that "
+        f"with {_code(describe_prompts(run))}; 95 % intervals from a bootstrap over images. Only numbers of runs that "
         "were asked alike can be compared.",
     ]
     if run.is_drawn:
         lines += ["", "**On pictures that `qreal mini` drew, for trying the software: no benchmark result.**"]
     if run.limit is not None:
         lines += ["", f"**Cut to {run.limit:g} samples a task: no benchmark result.**"]
-    for one in other_words(run.tasks):
+    for one in find_other_prompts(run.tasks):
         lines += ["", f"**Asked with other words:** `{_code(str(one))}`"]
     for half in HALVES:
         lines += _table(half, groups)

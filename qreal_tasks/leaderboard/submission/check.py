@@ -13,9 +13,9 @@ from pathlib import Path
 
 from qreal_tasks.benchmark import LEAVES, PROMPT_VERSION
 from qreal_tasks.judge.manifest import JudgeManifest
-from qreal_tasks.leaderboard.submission.claims import SEED, scores_json, wrong_claims, wrong_live
+from qreal_tasks.leaderboard.submission.claims import SEED, build_scores, find_wrong_claims, find_wrong_live
 from qreal_tasks.leaderboard.submission.manifest import SubmissionManifest
-from qreal_tasks.leaderboard.submission.problems import Refusal, Rule, shortened
+from qreal_tasks.leaderboard.submission.problems import Refusal, Rule, shorten
 from qreal_tasks.leaderboard.submission.reading import (
     Opened,
     SubmissionFolder,
@@ -26,12 +26,12 @@ from qreal_tasks.leaderboard.submission.reading import (
 )
 from qreal_tasks.leaderboard.submission.record_checks import check_record
 from qreal_tasks.leaderboard.submission.references import References
-from qreal_tasks.leaderboard.submission.samples_file import read_records, samples_digest, to_lines
+from qreal_tasks.leaderboard.submission.samples_file import digest_samples, read_records, to_lines
 from qreal_tasks.leaf_tasks import TASKS, Half, group_of, task_versions
 from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.metrics.feasibility import Feasibility
 from qreal_tasks.records import RECORD_VERSION, GroundingRecord, Record
-from qreal_tasks.results.asked import other_words
+from qreal_tasks.results.asked import find_other_prompts
 from qreal_tasks.results.run_folder import Run
 from qreal_tasks.results.score import RunScores, score_run
 from qreal_tasks.text.redaction import private_part
@@ -82,22 +82,22 @@ def check_folder(
     problems += _about_origin(opened.manifest, run, references)
     problems += _about_words(run)
     scores, wrong = _recomputed(opened, run, resamples)
-    return CheckedSubmission(name, opened.manifest, run, scores, tuple(shortened([*problems, *wrong])))
+    return CheckedSubmission(name, opened.manifest, run, scores, tuple(shorten([*problems, *wrong])))
 
 
 def _not_as_packed(task: str, records: Sequence[Record], lines: bytes) -> list[Refusal]:
     """One run has one spelling: another order, a space or an empty line would give its copy another id."""
     if to_lines(records) == lines:
         return []
-    said = "other order, spaces or spellings than `qreal submit pack` writes for these records; pack the run again"
-    return [Refusal(Rule.RECORD, f"{samples_path(task)}: {said}")]
+    message = "other order, spaces or spellings than `qreal submit pack` writes for these records; pack the run again"
+    return [Refusal(Rule.RECORD, f"{samples_path(task)}: {message}")]
 
 
 def _about_manifest(
     opened: Opened, manifest: SubmissionManifest, records: Mapping[str, Sequence[Record]], references: References
 ) -> Iterator[Refusal]:
     yield from _about_data(manifest, references)
-    digest = samples_digest(opened.lines)[:12]
+    digest = digest_samples(opened.lines)[:12]
     if not manifest.id.endswith(f"-{digest}"):
         yield Refusal(Rule.ID, f"id {manifest.id} does not belong to these samples, whose id ends in {digest}")
     if manifest.prompt_version != PROMPT_VERSION:
@@ -112,8 +112,8 @@ def _about_manifest(
     for task, (half, _) in TASKS.items():
         if task in due and task not in opened.lines:
             group = group_of(half, manifest.prompts)
-            said = f"{task}: no samples, but {half} is said to be complete; run the group {group} whole"
-            yield Refusal(Rule.INCOMPLETE, said)
+            message = f"{task}: no samples, but {half} is said to be complete; run the group {group} whole"
+            yield Refusal(Rule.INCOMPLETE, message)
         elif task in opened.lines and task not in due and LEAVES[task][0] is manifest.prompts:
             yield Refusal(Rule.INCOMPLETE, f"{task}: samples of a task that is in no half of the manifest")
     yield from _about_versions(manifest, opened)
@@ -125,21 +125,23 @@ def _about_manifest(
 def _about_origin(manifest: SubmissionManifest | None, run: Run | None, references: References) -> Iterator[Refusal]:
     named = manifest is not None and manifest.data.name == "mini"
     if named or references.is_drawn or (run is not None and run.is_drawn):
-        said = "made on pictures that `qreal mini` drew, all or some, for trying the software; run it on Q-Real"
-        yield Refusal(Rule.DRAWN, said)
+        message = "made on pictures that `qreal mini` drew, all or some, for trying the software; run it on Q-Real"
+        yield Refusal(Rule.DRAWN, message)
 
 
 def _about_versions(manifest: SubmissionManifest, opened: Opened) -> Iterator[Refusal]:
     for task in sorted(manifest.task_versions.keys() | opened.lines.keys()):
-        said, expected = manifest.task_versions.get(task), task_versions().get(task)
+        version, expected = manifest.task_versions.get(task), task_versions().get(task)
         if expected is None:
             yield Refusal(Rule.MANIFEST, f"task_versions names {task!r:.80}, which is no task of the benchmark")
-        elif said is None:
+        elif version is None:
             yield Refusal(Rule.MANIFEST, f"task_versions has no {task}")
         elif task not in opened.lines:
             yield Refusal(Rule.MANIFEST, f"task_versions names {task}, of which there are no samples")
-        elif said != expected:
-            yield Refusal(Rule.VERSION, f"{task} is version {said!r}, expected {expected!r}; run it with this release")
+        elif version != expected:
+            yield Refusal(
+                Rule.VERSION, f"{task} is version {version!r}, expected {expected!r}; run it with this release"
+            )
 
 
 def _about_data(manifest: SubmissionManifest, references: References) -> Iterator[Refusal]:
@@ -187,7 +189,7 @@ def _about_task(task: str, records: Sequence[Record], references: References) ->
 
 def _about_words(run: Run | None) -> Iterator[Refusal]:
     """What was asked, and not only what the manifest says was asked."""
-    for one in other_words(run.tasks if run else ()):
+    for one in find_other_prompts(run.tasks if run else ()):
         yield Refusal(Rule.PROMPTS, f"{one}; {one.verdict}, run it with the prompts of the tasks")
 
 
@@ -200,14 +202,14 @@ def _about_boxes(records: Iterable[GroundingRecord]) -> Iterator[Refusal]:
         if record.input_size is not None:
             fed[record.width, record.height].setdefault(record.input_size, record.image_id)
     if len(spaces) > 1:
-        said = ", ".join(f"{space!r:.40} (image {image:.80})" for space, image in sorted(spaces.items())[:3])
-        yield Refusal(Rule.RECORD, f"boxes in {said}; one run has one declared space, run all sets with it")
+        examples = ", ".join(f"{space!r:.40} (image {image:.80})" for space, image in sorted(spaces.items())[:3])
+        yield Refusal(Rule.RECORD, f"boxes in {examples}; one run has one declared space, run all sets with it")
     for (width, height), sizes in sorted(fed.items()):
         if len(sizes) > 1:
-            said = ", ".join(f"{w}x{h} (image {image:.80})" for (w, h), image in sorted(sizes.items())[:3])
+            examples = ", ".join(f"{w}x{h} (image {image:.80})" for (w, h), image in sorted(sizes.items())[:3])
             yield Refusal(
                 Rule.IMPOSSIBLE,
-                f"images of {width}x{height} have input_size {said}; expected one size of equal images, run all again",
+                f"images of {width}x{height} have input_size {examples}; expected one size, run all again",
             )
 
 
@@ -217,8 +219,10 @@ def _about_marks(records: Iterable[Record]) -> Iterator[Refusal]:
     for record in records:
         named.setdefault(record.reasoning_marks, record.sample_id)
     if len(named) > 1:
-        said = ", ".join(f"{marks!r:.80} (sample {sample:.80})" for marks, sample in sorted(named.items())[:3])
-        yield Refusal(Rule.RECORD, f"reasoning_marks are {said}; one run has one model, run all tasks with the same")
+        examples = ", ".join(f"{marks!r:.80} (sample {sample:.80})" for marks, sample in sorted(named.items())[:3])
+        yield Refusal(
+            Rule.RECORD, f"reasoning_marks are {examples}; one run has one model, run all tasks with the same"
+        )
 
 
 def _about_judge(manifest: SubmissionManifest | None, records: Mapping[str, Sequence[Record]]) -> Iterator[Refusal]:
@@ -229,8 +233,8 @@ def _about_judge(manifest: SubmissionManifest | None, records: Mapping[str, Sequ
         judged = [record for record in grounded if record.scores is not None]
         named |= {record.judge for record in judged if record.judge is not None}
         if judged and len(judged) < len(grounded):
-            said = f"{task}: {len(judged)} of {len(grounded)} images are judged; judge all with `qreal judge RUN`"
-            yield Refusal(Rule.JUDGE, said)
+            message = f"{task}: {len(judged)} of {len(grounded)} images are judged; judge all with `qreal judge RUN`"
+            yield Refusal(Rule.JUDGE, message)
     if manifest is None:
         return
     if manifest.judge is None:
@@ -272,6 +276,6 @@ def _recomputed(opened: Opened, run: Run | None, resamples: int) -> tuple[RunSco
         if group.verdict is Feasibility.INFEASIBLE
     ]
     if opened.scores is not None:
-        problems += wrong_claims(opened.scores, scores_json(run, scores, resamples))
-        problems += wrong_live(opened.scores.get("live"), run, scores)
+        problems += find_wrong_claims(opened.scores, build_scores(run, scores, resamples))
+        problems += find_wrong_live(opened.scores.get("live"), run, scores)
     return scores, problems

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from qreal_tasks.benchmark import Style
-from qreal_tasks.leaderboard.submission.names import board_name, shown_name
+from qreal_tasks.leaderboard.submission.names import check_board_name, normalize_name
 from qreal_tasks.leaf_tasks import Half
 from qreal_tasks.text.one_line import first_unseen
 from qreal_tasks.text.redaction import Private, private_part, without_private
@@ -62,7 +62,7 @@ def _is_public(text: str) -> str:
 
 def _is_as_shown(name: str) -> str:
     """The samples repeat the name, or a hash is over it, so it is not changed here."""
-    if (shown := shown_name(name)) != name:
+    if (shown := normalize_name(name)) != name:
         raise ValueError(f"has characters that only look like {shown!r}; rename it to that and run it again")
     return name
 
@@ -81,12 +81,12 @@ Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_is_pl
 """Text of one line that may be shown anywhere, as text."""
 Public = Annotated[Line, AfterValidator(_is_public)]
 """A line without a path, an address or a key (``private``)."""
-Identity = Annotated[Public, AfterValidator(shown_name)]
+Identity = Annotated[Public, AfterValidator(normalize_name)]
 """What something or somebody is called, as a board shows it (``names``)."""
 Argument = Annotated[Line, AfterValidator(_is_known)]
 """Name of an argument of a backend (``ARGUMENTS``)."""
 Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_is_plain), AfterValidator(_is_one_line)]
-BoardName = Annotated[Name, AfterValidator(board_name)]
+BoardName = Annotated[Name, AfterValidator(check_board_name)]
 """A submission's own name, which no row of the paper is mistaken for (``names``)."""
 Words = Annotated[str, Field(max_length=4000), AfterValidator(_is_plain)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -139,7 +139,7 @@ class Adapter(_Strict):
 
     name: Identity
     sha256: Digest | None = None
-    """Of the adapter's files, when they were there to be read (``model_info.folder_digest``)."""
+    """SHA-256 of the adapter's files, when they were there to be read (``model_info.digest_folder``)."""
 
 
 class ModelInfo(_Strict):
@@ -197,7 +197,7 @@ class SubmissionManifest(_Strict):
     name: BoardName
     """For the board."""
     description: Words = ""
-    contact: Annotated[Line, AfterValidator(shown_name)] | None = None
+    contact: Annotated[Line, AfterValidator(normalize_name)] | None = None
     created: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$"), AfterValidator(_is_past)]
     """When the run was started, by the clock of the harness, which has no zone."""
     halves: Annotated[list[AnyHalf], Field(min_length=1, max_length=2)]
@@ -218,20 +218,20 @@ class SubmissionManifest(_Strict):
     files: Annotated[list[FileInfo], Field(max_length=20)]
 
 
-def read_manifest(said: object) -> SubmissionManifest | list[str]:
+def read_manifest(content: object) -> SubmissionManifest | list[str]:
     """The manifest in parsed JSON, or every reason why it is none."""
-    if not isinstance(said, Mapping):
-        return [f"holds {type(said).__name__}, expected an object"]
-    if said.get("format") != FORMAT:
-        found = f"format is {said.get('format')!r:.40}, expected {FORMAT}"
+    if not isinstance(content, Mapping):
+        return [f"holds {type(content).__name__}, expected an object"]
+    if content.get("format") != FORMAT:
+        found = f"format is {content.get('format')!r:.40}, expected {FORMAT}"
         return [f"{found}: written by another release; run and pack it with this one"]
     try:
-        return SubmissionManifest.model_validate(said)
+        return SubmissionManifest.model_validate(content)
     except ValidationError as error:
-        return reasons(error)
+        return explain_errors(error)
 
 
-def reasons(error: ValidationError) -> list[str]:
+def explain_errors(error: ValidationError) -> list[str]:
     """What is wrong with a manifest or a part of it, a line each."""
     return list(dict.fromkeys(_explained(one) for one in error.errors()))
 

@@ -19,27 +19,33 @@ from pydantic import ValidationError
 from qreal_tasks.benchmark import LEAVES, PROMPT_VERSION, Style
 from qreal_tasks.files.atomic import new_folder
 from qreal_tasks.judge.manifest import JudgeManifest, ManifestError, load_manifest
-from qreal_tasks.leaderboard.submission.claims import SEED, scores_json
+from qreal_tasks.leaderboard.submission.claims import SEED, build_scores
 from qreal_tasks.leaderboard.submission.manifest import (
     FORMAT,
     DataInfo,
     FileInfo,
     SubmissionManifest,
+    explain_errors,
     read_manifest,
-    reasons,
 )
-from qreal_tasks.leaderboard.submission.model_info import backend_info, cost_info, made_at, model_info, read_results
+from qreal_tasks.leaderboard.submission.model_info import (
+    read_backend_info,
+    read_cost_info,
+    read_model_info,
+    read_results,
+    read_start,
+)
 from qreal_tasks.leaderboard.submission.reading import MANIFEST, SAMPLES, SCORES, samples_path
 from qreal_tasks.leaderboard.submission.references import fingerprint
-from qreal_tasks.leaderboard.submission.samples_file import compressed, samples_digest, to_lines
+from qreal_tasks.leaderboard.submission.samples_file import compress, digest_samples, to_lines
 from qreal_tasks.leaf_tasks import Half, group_of, half_of, task_versions, tasks_of
 from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.records import RECORD_VERSION, JudgmentRecord, Record
-from qreal_tasks.results.asked import other_words
+from qreal_tasks.results.asked import find_other_prompts
 from qreal_tasks.results.rejudge import MANIFEST_KEY
 from qreal_tasks.results.run_folder import Run, read_run
-from qreal_tasks.results.score import differences, score_run
+from qreal_tasks.results.score import find_differences, score_run
 from qreal_tasks.text.addresses import shown
 
 
@@ -69,7 +75,7 @@ class PackedSubmission(NamedTuple):
 def pack_run(
     results_path: Path,
     target: Path | None,
-    said: SubmitterInfo,
+    info: SubmitterInfo,
     *,
     style: Style | None = None,
     commit: str | None = None,
@@ -95,16 +101,16 @@ def pack_run(
     _require_submittable(run)
     run = _published(run)
     scores = score_run(run, resamples=resamples, seed=SEED)
-    if wrong := differences(run, scores):
+    if wrong := find_differences(run, scores):
         shown_lines = "\n  ".join(wrong[:10])
         raise PackError(f"the samples or the results were changed after the run:\n  {shown_lines}")
     lines = {task.task: to_lines(task.records) for task in run.tasks}
-    files = {samples_path(task): compressed(text) for task, text in lines.items()}
-    files[SCORES] = _pretty(scores_json(run, scores, resamples))
+    files = {samples_path(task): compress(text) for task, text in lines.items()}
+    files[SCORES] = _pretty(build_scores(run, scores, resamples))
     try:
-        manifest = _manifest(results, results_path, run, said, halves, lines, files, commit)
+        manifest = _manifest(results, results_path, run, info, halves, lines, files, commit)
     except ValidationError as error:  # of a part: the model, the cost
-        raise PackError("; ".join(reasons(error))) from None
+        raise PackError("; ".join(explain_errors(error))) from None
     folder = target or Path("submissions") / manifest.id
     _require_free(folder)
     _write(folder, {**files, MANIFEST: _pretty(manifest.model_dump(mode="json"))})
@@ -165,7 +171,7 @@ def _require_submittable(run: Run) -> None:
             raise PackError(
                 f"{task.task}: prompt version {', '.join(sorted(prompts))}, this release asks {PROMPT_VERSION}"
             )
-    if other := other_words(run.tasks):
+    if other := find_other_prompts(run.tasks):
         raise PackError(f"{other[0]}; {other[0].verdict}. Run it again with the prompts of the tasks")
 
 
@@ -173,7 +179,7 @@ def _manifest(
     results: Mapping[str, Any],
     path: Path,
     run: Run,
-    said: SubmitterInfo,
+    info: SubmitterInfo,
     halves: Sequence[Half],
     lines: Mapping[str, bytes],
     files: Mapping[str, bytes],
@@ -182,14 +188,14 @@ def _manifest(
     fingerprints = {half: fingerprint(r for r in run.records if half is half_of(r)) for half in halves}
     value = {
         "format": FORMAT,
-        "id": f"{slug(said.name)}-{samples_digest(lines)[:12]}",
-        "name": said.name,
-        "description": said.description,
-        "contact": said.contact,
-        "created": made_at(results, path),
+        "id": f"{slug(info.name)}-{digest_samples(lines)[:12]}",
+        "name": info.name,
+        "description": info.description,
+        "contact": info.contact,
+        "created": read_start(results, path),
         "halves": [half.value for half in halves],
-        "model": model_info(results).model_dump(mode="json"),
-        "backend": backend_info(results).model_dump(mode="json"),
+        "model": read_model_info(results).model_dump(mode="json"),
+        "backend": read_backend_info(results).model_dump(mode="json"),
         "data": DataInfo(name=run.data, revision=commit, fingerprints=fingerprints).model_dump(mode="json"),
         "prompts": run.style,
         "task_versions": {task.task: task.version for task in run.tasks},
@@ -197,7 +203,7 @@ def _manifest(
         "record_version": RECORD_VERSION,
         "limit": None,
         "judge": _judge_manifest(results, run),
-        "cost": cost_info(results, said.hardware, said.usd).model_dump(mode="json"),
+        "cost": read_cost_info(results, info.hardware, info.usd).model_dump(mode="json"),
         "files": [
             FileInfo(path=p, sha256=hashlib.sha256(files[p]).hexdigest()).model_dump(mode="json") for p in sorted(files)
         ],
@@ -241,11 +247,11 @@ def _judge_manifest(results: Mapping[str, Any], run: Run) -> object:
     return packaged.model_dump(mode="json")
 
 
-def _published_judge(said: object) -> JudgeManifest | None:
-    if said is None:
+def _published_judge(manifest: object) -> JudgeManifest | None:
+    if manifest is None:
         return None
     try:
-        return JudgeManifest.model_validate(said).published()
+        return JudgeManifest.model_validate(manifest).published()
     except ValidationError as error:
         raise PackError(f"{MANIFEST_KEY} in the results is no judge: {' '.join(str(error).split()):.300}") from None
 

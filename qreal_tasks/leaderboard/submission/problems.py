@@ -23,13 +23,13 @@ class Rule(StrEnum):
     RECORD = "record"
     """A line of the samples that is no record."""
     VERSION = "version"
-    """Of task, prompt or record."""
+    """The version of a task, of the prompts or of a record."""
     PROMPTS = "prompts"
     """Tasks of another style than the manifest says, or other words around the questions."""
     DATA = "data"
     """Another dataset or revision."""
     DRAWN = "drawn pictures"
-    """Of ``qreal mini``."""
+    """Pictures that ``qreal mini`` drew."""
     INCOMPLETE = "incomplete"
     """Missing, extra or repeated samples or tasks."""
     REFERENCE = "reference"
@@ -59,7 +59,7 @@ class Refusal:
         return f"{self.kind}: {self.message}"
 
 
-def shortened(problems: Iterable[Refusal]) -> list[Refusal]:
+def shorten(problems: Iterable[Refusal]) -> list[Refusal]:
     """The first few of each kind, and how many more there are; in order of first appearance."""
     by_kind: dict[Rule, list[Refusal]] = {}
     for problem in problems:

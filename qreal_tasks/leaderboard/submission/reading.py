@@ -15,7 +15,7 @@ from qreal_tasks.benchmark import LEAVES
 from qreal_tasks.files.regular import read_bytes
 from qreal_tasks.leaderboard.submission.manifest import SubmissionManifest, read_manifest
 from qreal_tasks.leaderboard.submission.problems import Refusal, Rule
-from qreal_tasks.leaderboard.submission.samples_file import decompressed, parse_json
+from qreal_tasks.leaderboard.submission.samples_file import decompress, parse_json
 from qreal_tasks.leaf_tasks import TASKS
 from qreal_tasks.records import Record
 from qreal_tasks.results.run_folder import Run, TaskRun
@@ -140,9 +140,9 @@ def open_folder(folder: SubmissionFolder) -> Opened:
     """Parse manifest and scores, unpack the samples, and hold every file against the manifest's list."""
     problems = list(folder.problems)
     manifest: SubmissionManifest | None = None
-    said = _json(folder, MANIFEST, problems)
-    if said is not None:
-        read = read_manifest(said)
+    content = _json(folder, MANIFEST, problems)
+    if content is not None:
+        read = read_manifest(content)
         if isinstance(read, SubmissionManifest):
             manifest = read
             problems += _unlisted(manifest, folder.files)
@@ -156,7 +156,7 @@ def open_folder(folder: SubmissionFolder) -> Opened:
     for task in TASKS:
         path = samples_path(task)
         if path in folder.files:
-            unpacked = decompressed(folder.files[path], path)
+            unpacked = decompress(folder.files[path], path)
             if isinstance(unpacked, Refusal):
                 problems.append(unpacked)
             else:
@@ -181,11 +181,11 @@ def _of_the_other_style(manifest: SubmissionManifest, tasks: Iterable[str]) -> l
     if not other:
         return []
     more = f" and of {len(other) - 1} other tasks" if len(other) > 1 else ""
-    said = (
+    message = (
         f"{MANIFEST}: prompts is {manifest.prompts}, but there are samples of {other[0]}{more}, which ask in the other "
         "style; a submission is of one style, pack the run again"
     )
-    return [Refusal(Rule.PROMPTS, said)]
+    return [Refusal(Rule.PROMPTS, message)]
 
 
 def _unlisted(manifest: SubmissionManifest, files: Mapping[str, bytes]) -> list[Refusal]:
@@ -193,18 +193,18 @@ def _unlisted(manifest: SubmissionManifest, files: Mapping[str, bytes]) -> list[
     problems: list[Refusal] = []
     for path, count in Counter(file.path for file in manifest.files).items():
         if count > 1:
-            said = f"{MANIFEST}: files names {path!r:.120} {count} times, expected once; pack the run again"
-            problems.append(Refusal(Rule.MANIFEST, said))
+            message = f"{MANIFEST}: files names {path!r:.120} {count} times, expected once; pack the run again"
+            problems.append(Refusal(Rule.MANIFEST, message))
     listed = {file.path: file.sha256 for file in manifest.files}
     for path, sha256 in listed.items():
         if path not in ALLOWED - {MANIFEST}:
-            said = f"{MANIFEST}: files names {path!r:.120}, which is no file of a submission and is not opened"
-            problems.append(Refusal(Rule.FOLDER, said))
+            message = f"{MANIFEST}: files names {path!r:.120}, which is no file of a submission and is not opened"
+            problems.append(Refusal(Rule.FOLDER, message))
         elif path not in files:
             problems.append(Refusal(Rule.FOLDER, f"{path} is in the manifest, but not in the folder; upload it again"))
         elif hashlib.sha256(files[path]).hexdigest() != sha256:
-            said = f"{path} is not the file that was packed (its SHA-256 differs); pack the run again"
-            problems.append(Refusal(Rule.CHANGED, said))
+            message = f"{path} is not the file that was packed (its SHA-256 differs); pack the run again"
+            problems.append(Refusal(Rule.CHANGED, message))
     for path in sorted(files.keys() - listed.keys() - {MANIFEST}):
         problems.append(Refusal(Rule.FOLDER, f"{path} is in the folder, but not in the manifest; pack the run again"))
     return problems

@@ -8,7 +8,7 @@ from typing import Any
 from qreal_tasks.answers import MOST_MASS, MOST_OF_A_REASON
 from qreal_tasks.benchmark import PROMPT_VERSION
 from qreal_tasks.boxes import Space
-from qreal_tasks.judge.records import pairs_of
+from qreal_tasks.judge.records import list_pairs
 from qreal_tasks.leaderboard.submission.problems import Refusal, Rule
 from qreal_tasks.leaderboard.submission.references import References
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, Region
@@ -27,16 +27,16 @@ def check_record(record: Record, task: str, references: References) -> list[Refu
     """Every reason why the record cannot be what a run on this dataset left behind."""
     where = f"{task} {record.sample_id}"
     if len(record.raw) > MOST_RAW:
-        said = f"raw has {len(record.raw):,} characters, expected at most {MOST_RAW:,}; no model writes that many"
-        return [Refusal(Rule.TOO_LARGE, f"{where}: {said}")]
-    found = [Refusal(kind, f"{where}: {said}") for kind, said in _impossible(record)]
+        message = f"raw has {len(record.raw):,} characters, expected at most {MOST_RAW:,}; no model writes that many"
+        return [Refusal(Rule.TOO_LARGE, f"{where}: {message}")]
+    found = [Refusal(kind, f"{where}: {message}") for kind, message in _impossible(record)]
     if isinstance(record, GroundingRecord) and record.space not in tuple(Space):
         return found
     expected = references.expected(record)
     if expected is not None:
-        found += [Refusal(kind, f"{where}: {said}") for kind, said in _differences(record, expected)]
+        found += [Refusal(kind, f"{where}: {message}") for kind, message in _differences(record, expected)]
     if isinstance(record, GroundingRecord) and record.scores is not None and not found:
-        found += [Refusal(Rule.JUDGE, f"{where}: {said}") for said in _scores_without_a_judge(record)]
+        found += [Refusal(Rule.JUDGE, f"{where}: {message}") for message in _scores_without_a_judge(record)]
     return found
 
 
@@ -53,8 +53,8 @@ def _impossible(record: Record) -> Iterator[tuple[Rule, str]]:
         if record.mass is not None and not 0 <= record.mass <= MOST_MASS:
             yield Rule.IMPOSSIBLE, f"mass is {record.mass!r}, expected a probability from 0 to 1 or null"
         if (record.p_yes is None) != (record.mass is None):
-            said = f"p_yes is {record.p_yes!r} and mass is {record.mass!r}, expected both or neither; run it again"
-            yield Rule.IMPOSSIBLE, said
+            message = f"p_yes is {record.p_yes!r} and mass is {record.mass!r}, expected both or neither; run it again"
+            yield Rule.IMPOSSIBLE, message
         elif record.p_yes is not None and record.mass == 0:
             yield Rule.IMPOSSIBLE, f"p_yes is {record.p_yes!r} of a mass of 0, expected null for both; run it again"
         return
@@ -73,10 +73,10 @@ def _impossible(record: Record) -> Iterator[tuple[Rule, str]]:
 
 def _impossible_reasons(record: Record) -> Iterator[tuple[Rule, str]]:
     """Reasons are shown on the board, and nothing but their form can be checked."""
-    said = {"reason": [] if record.reason is None else [record.reason]}
+    given = {"reason": [] if record.reason is None else [record.reason]}
     if isinstance(record, GroundingRecord):
-        said |= {"dropped": list(record.dropped), "unjudged": list(record.unjudged)}
-    for field, reasons in said.items():
+        given |= {"dropped": list(record.dropped), "unjudged": list(record.unjudged)}
+    for field, reasons in given.items():
         for reason in reasons:
             if not 0 < len(reason) <= MOST_OF_A_REASON:
                 found = f"{field} has a reason of {len(reason)} characters, expected 1 to {MOST_OF_A_REASON}"
@@ -111,7 +111,7 @@ def _impossible_scores(record: GroundingRecord) -> Iterator[tuple[Rule, str]]:
 def _scores_without_a_judge(record: GroundingRecord) -> Iterator[str]:
     """Pairs whose score follows without asking anyone (``judge.without_asking``): 0 for nothing said, none for
     nothing to say. A judge that was stopped leaves both unjudged."""
-    for pair, score in zip(pairs_of(record), record.scores or (), strict=True):
+    for pair, score in zip(list_pairs(record), record.scores or (), strict=True):
         if score is not None and not pair.reference.strip():
             yield f"a pair with an empty reference has score {score}, expected null"
         elif score and not pair.predicted.strip():
@@ -126,7 +126,7 @@ def _differences(record: Record, expected: Record) -> Iterator[tuple[Rule, str]]
         if record.reference != expected.reference:
             yield Rule.REFERENCE, _said("reference answer", record.reference, expected.reference, "the dataset says")
     elif isinstance(record, GroundingRecord) and isinstance(expected, GroundingRecord):
-        yield from ((Rule.REFERENCE, said) for said in _regions(record.reference, expected.reference))
+        yield from ((Rule.REFERENCE, message) for message in _regions(record.reference, expected.reference))
     for name in _FROM_THE_TEXT:
         mine, theirs = getattr(record, name, None), getattr(expected, name, None)
         if mine == theirs:
@@ -149,8 +149,8 @@ def _regions(submitted: tuple[Region, ...], expected: tuple[Region, ...]) -> Ite
             ("description", "description"),
         ):
             if getattr(mine, name) != getattr(theirs, name):
-                said = _said(f"reference {words}", getattr(mine, name), getattr(theirs, name), "the dataset says")
-                yield f"entity {theirs.entity_id}: {said}"
+                message = _said(f"reference {words}", getattr(mine, name), getattr(theirs, name), "the dataset says")
+                yield f"entity {theirs.entity_id}: {message}"
 
 
 def _said(name: str, mine: Any, theirs: Any, source: str) -> str:

@@ -69,8 +69,10 @@ class References:
         What cannot be known from text and dataset is taken from ``record``: P(Yes) and mass, the size that the
         backend fed the model, why a text that cannot be read is none, and what a judge said.
         """
-        said = {"input_size": record.input_size} if isinstance(record, GroundingRecord) and record.input_size else {}
-        beside = json.dumps({**said, **({"unanswered": record.reason} if record.reason else {})})
+        reported = (
+            {"input_size": record.input_size} if isinstance(record, GroundingRecord) and record.input_size else {}
+        )
+        beside = json.dumps({**reported, **({"unanswered": record.reason} if record.reason else {})})
         frame, marks = Frame(record.pre_prompt, record.post_prompt), record.reasoning_marks
         text, data = record.raw, record.data
         if isinstance(record, JudgmentRecord):

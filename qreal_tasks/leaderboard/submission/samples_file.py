@@ -16,12 +16,12 @@ from qreal_tasks.leaderboard.submission.problems import Refusal, Rule
 from qreal_tasks.records import Record, RecordError, from_json, to_json
 
 MOST_BYTES = 128 * 2**20
-"""Of one task's samples when unpacked; a full-size run takes about 5 MB."""
+"""Size limit of one task's samples when unpacked; a full-size run takes about 5 MB."""
 
 MOST_LINES = 200_000
 
 MOST_KEYS = 10_000
-"""Of one JSON object; the largest that the project writes has some hundred."""
+"""Limit for one JSON object; the largest that the project writes has some hundred."""
 
 _CHUNK = 2**20
 
@@ -33,7 +33,7 @@ def to_lines(records: Iterable[Record]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode("ascii")
 
 
-def compressed(lines: bytes) -> bytes:
+def compress(lines: bytes) -> bytes:
     """Gzip without name and time: equal input gives equal bytes."""
     buffer = io.BytesIO()
     with gzip.GzipFile(fileobj=buffer, mode="wb", filename="", mtime=0) as file:
@@ -41,7 +41,7 @@ def compressed(lines: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def decompressed(data: bytes, path: str) -> bytes | Refusal:
+def decompress(data: bytes, path: str) -> bytes | Refusal:
     """The lines, never more than ``MOST_BYTES`` of them in memory."""
     found = bytearray()
     try:
@@ -49,8 +49,8 @@ def decompressed(data: bytes, path: str) -> bytes | Refusal:
             while chunk := file.read(_CHUNK):
                 found += chunk
                 if len(found) > MOST_BYTES:
-                    said = f"{path}: unpacks to more than {MOST_BYTES // 2**20} MiB; no run is that large"
-                    return Refusal(Rule.TOO_LARGE, said)
+                    message = f"{path}: unpacks to more than {MOST_BYTES // 2**20} MiB; no run is that large"
+                    return Refusal(Rule.TOO_LARGE, message)
     except EOFError:
         return Refusal(Rule.DAMAGED, f"{path}: ends too soon; pack it again, or upload it again")
     except (OSError, ValueError) as error:
@@ -104,7 +104,7 @@ def _refuse_constant(text: str) -> float:
     raise ValueError(f"{text} is no number of JSON; an undefined value is null")
 
 
-def samples_digest(lines: Mapping[str, bytes]) -> str:
+def digest_samples(lines: Mapping[str, bytes]) -> str:
     """SHA-256 of all samples, unpacked, in the order of the tasks' names: what an id ends with."""
     state = hashlib.sha256()
     for task in sorted(lines):

@@ -39,7 +39,7 @@ from qreal_tasks.records import JudgmentRecord
 from qreal_tasks.results.comparable import CompareError
 from qreal_tasks.results.compare import compare_runs
 from qreal_tasks.results.run_folder import Run, find_results, read_run, samples_path
-from qreal_tasks.results.score import differences, score_run
+from qreal_tasks.results.score import find_differences, score_run
 
 pytestmark = pytest.mark.harness
 
@@ -71,7 +71,7 @@ def assert_rescored(run: Run) -> None:
     """All nine leaves are there, and the samples alone give the live numbers."""
     assert len(run.tasks) == NINE
     assert all(task.records for task in run.tasks)
-    assert differences(run, score_run(run, resamples=0)) == []
+    assert find_differences(run, score_run(run, resamples=0)) == []
 
 
 def assert_asked_in(style: Style, run: Run) -> None:

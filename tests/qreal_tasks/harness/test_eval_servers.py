@@ -28,7 +28,7 @@ from qreal_tasks.dataset.loading import load
 from qreal_tasks.dataset.source import locate
 from qreal_tasks.records import JudgmentRecord
 from qreal_tasks.results.run_folder import Run, find_results, read_run
-from qreal_tasks.results.score import differences, score_run
+from qreal_tasks.results.score import find_differences, score_run
 
 pytestmark = pytest.mark.harness
 
@@ -173,7 +173,7 @@ class Ended:
 
     def run(self) -> Run:
         run = read_run(find_results(self.folder)[-1])
-        assert differences(run, score_run(run, resamples=0)) == []
+        assert find_differences(run, score_run(run, resamples=0)) == []
         return run
 
     def records(self) -> dict[str, list[JudgmentRecord]]:

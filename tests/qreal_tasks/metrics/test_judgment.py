@@ -15,9 +15,9 @@ from typed import Change, Judged, JudgedRows, RandomJudged, Row
 from qreal_tasks.metrics.bootstrap import estimate_intervals
 from qreal_tasks.metrics.judgment import (
     JudgmentTable,
+    count_unparsed_reasons,
     judgment_sums,
     score_judgment,
-    unparsed_reasons,
 )
 from qreal_tasks.metrics.sums import Scores, aggregate
 
@@ -243,4 +243,4 @@ def test_refusals_name_the_record(judged_rows: JudgedRows, change: Change, messa
 
 def test_reasons_are_counted(judged: Judged) -> None:
     records = [judged(YES, None, reason=reason) for reason in ("both", "empty", "both", None)]
-    assert unparsed_reasons([*records, judged(YES, YES)]) == {"both": 2, "empty": 1, "no reason given": 1}
+    assert count_unparsed_reasons([*records, judged(YES, YES)]) == {"both": 2, "empty": 1, "no reason given": 1}

@@ -11,7 +11,7 @@ from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.judgment import score_judgment
 from qreal_tasks.results.run_folder import Run, find_results, read_run
 from qreal_tasks.results.score import score_run
-from qreal_tasks.results.slices import generator_heatmap, part_of, portraits_apart
+from qreal_tasks.results.slices import build_heatmap, score_portraits_apart, select_records
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_cells_are_the_metrics_of_the_generator_alone(run: Run) -> None:
     scores = score_run(run, resamples=0)
-    heatmap = generator_heatmap(scores)
+    heatmap = build_heatmap(scores)
     assert len(heatmap.columns) == 9
     assert len(heatmap.rows) == 10
     assert sum(heatmap.images.values()) == 60
@@ -40,13 +40,13 @@ def test_cells_are_the_metrics_of_the_generator_alone(run: Run) -> None:
 
 
 def test_counts_of_generators_add_up(run: Run) -> None:
-    heatmap = generator_heatmap(score_run(run, resamples=0))
+    heatmap = build_heatmap(score_run(run, resamples=0))
     for place, name in enumerate(heatmap.columns[:6]):
         assert sum(cells[place].n for cells in heatmap.rows.values()) == len(run.judgments(name))
 
 
 def test_portraits_and_the_rest_share_out_the_samples(run: Run) -> None:
-    parts = portraits_apart(run, resamples=50)
+    parts = score_portraits_apart(run, resamples=50)
     asked = [len(part.run.judgments("realism_q1")) for part in parts.values()]
     assert sum(asked) == len(run.judgments("realism_q1"))
     portraits = [r for r in run.judgments("realism_q1") if r.is_portrait]
@@ -56,4 +56,4 @@ def test_portraits_and_the_rest_share_out_the_samples(run: Run) -> None:
 
 
 def test_only_portraits_need_no_table_of_their_own(run: Run) -> None:
-    assert portraits_apart(part_of(run, lambda record: record.is_portrait), resamples=0) == {}
+    assert score_portraits_apart(select_records(run, lambda record: record.is_portrait), resamples=0) == {}

@@ -18,11 +18,11 @@ from qreal_tasks.benchmark import Style
 from qreal_tasks.leaderboard.board.board import build_board
 from qreal_tasks.leaderboard.board.cache import CheckCache
 from qreal_tasks.leaderboard.submission.check import CheckedSubmission, check_folder, check_submission
-from qreal_tasks.leaderboard.submission.claims import scores_json, wrong_claims, wrong_live
+from qreal_tasks.leaderboard.submission.claims import build_scores, find_wrong_claims, find_wrong_live
 from qreal_tasks.leaderboard.submission.pack import SubmitterInfo, pack_run
 from qreal_tasks.leaderboard.submission.reading import SubmissionFolder, read_folder
 from qreal_tasks.leaderboard.submission.references import References
-from qreal_tasks.leaderboard.submission.samples_file import compressed
+from qreal_tasks.leaderboard.submission.samples_file import compress
 from qreal_tasks.leaf_tasks import Half, tasks_of
 
 RESAMPLES = 10
@@ -85,7 +85,7 @@ def _write(folder: Path, name: str, rng: random.Random) -> str:
         number = rng.randrange(len(records))
         records[number], what = _mangled(records[number], rng)
         text = "".join(f"{json.dumps(record)}\n" for record in records)
-        (folder / f"samples/{name}.jsonl.gz").write_bytes(compressed(text.encode("ascii")))
+        (folder / f"samples/{name}.jsonl.gz").write_bytes(compress(text.encode("ascii")))
     if name != "manifest.json":
         rehash(folder)
     return f"{name}: {what}"
@@ -134,16 +134,16 @@ def test_no_number_of_the_scores_raises(honest: Path, references: References) ->
     checked = check_submission(honest, references, resamples=RESAMPLES)
     assert checked.run is not None
     assert checked.scores is not None
-    ours = scores_json(checked.run, checked.scores, RESAMPLES)
+    ours = build_scores(checked.run, checked.scores, RESAMPLES)
     live = json.loads(json.dumps(ours["live"]))
     for path, value in _odd_numbers(live):
-        assert wrong_live(live, checked.run, checked.scores), (path, value)
+        assert find_wrong_live(live, checked.run, checked.scores), (path, value)
     settings = {"settings": {"resamples": ours["resamples"], "seed": ours["seed"]}}
     for table in (settings, ours["objectqa"], ours["imageqa"]):
         for name, group in table.items():
             claimed = json.loads(json.dumps({name: group}))
             for path, value in _odd_numbers(claimed):
-                assert wrong_claims(claimed, {name: group}), (path, value)
+                assert find_wrong_claims(claimed, {name: group}), (path, value)
 
 
 @pytest.mark.parametrize("task", ["qreal_objectqa_realism_q1", "qreal_imageqa_realism"])
@@ -154,7 +154,7 @@ def test_no_number_of_a_record_raises(task: str, honest: Path, references: Refer
     one |= {"input_size": [100, 80], "dropped": {"odd": 1}, "unjudged": {"odd": 1}} if "scores" in one else {}
     for path, value in _odd_numbers(one):
         lines = "".join(f"{json.dumps(sample)}\n" for sample in some)
-        files = {**folder.files, f"samples/{task}.jsonl.gz": compressed(lines.encode("ascii"))}
+        files = {**folder.files, f"samples/{task}.jsonl.gz": compress(lines.encode("ascii"))}
         try:
             check_folder("odd", SubmissionFolder(files, ()), references, resamples=2)
         except Exception as error:

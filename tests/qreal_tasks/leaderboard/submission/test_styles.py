@@ -20,9 +20,14 @@ from two_styles import asked_with_other
 from qreal_tasks.benchmark import GROUPS, LEAVES, Style, frame_of, task_of
 from qreal_tasks.leaderboard.board.board import Board, build_board
 from qreal_tasks.leaderboard.board.cache import CheckCache
-from qreal_tasks.leaderboard.board.files import board_csv, board_json
+from qreal_tasks.leaderboard.board.files import render_csv, render_json
 from qreal_tasks.leaderboard.board.site import PAGES, TABLE_PAGES, path_of, write_site
-from qreal_tasks.leaderboard.board.site_tables import generator_tables, index_tables, question_tables, set_tables
+from qreal_tasks.leaderboard.board.site_tables import (
+    build_generator_tables,
+    build_index_tables,
+    build_question_tables,
+    build_set_tables,
+)
 from qreal_tasks.leaderboard.result import HEADLINES
 from qreal_tasks.leaderboard.submission.check import check_submission
 from qreal_tasks.leaderboard.submission.pack import PackError, SubmitterInfo, pack_run
@@ -88,7 +93,7 @@ def test_a_style_is_ranked_as_if_the_other_were_not_there(made: Made, tmp_path: 
         assert [str(entry.ranks[HEADLINES[0]]) for entry in of_style] == list("123"[: len(of_style)])
 
 
-@pytest.mark.parametrize("make", [index_tables, question_tables, set_tables, generator_tables])
+@pytest.mark.parametrize("make", [build_index_tables, build_question_tables, build_set_tables, build_generator_tables])
 def test_no_table_has_submissions_of_two_styles(make: Callable[..., list[object]], made: Made) -> None:
     for style in Style:
         expected = {name for name, _, its in MODELS if its is style}
@@ -99,19 +104,19 @@ def test_no_table_has_submissions_of_two_styles(make: Callable[..., list[object]
 def test_the_papers_rows_stand_beside_both_and_are_marked_beside_one(made: Made) -> None:
     board = replace(made.board, entries=())
     for style in Style:
-        rows = [row for table in index_tables(board, style) for row in table.rows]
+        rows = [row for table in build_index_tables(board, style) for row in table.rows]
         assert rows
         assert {row.about.endswith("; asked otherwise") for row in rows} == {style is Style.BENCHMARK}
         assert all(row.cells[0].text == "–" for row in rows), "never ranked"
 
 
 def test_files_for_programs_say_the_prompts(made: Made) -> None:
-    said = json.loads(json.dumps(board_json(made.board)))
+    said = json.loads(json.dumps(render_json(made.board)))
     assert said["format"] == 2
     assert {one["name"]: one["prompts"] for one in said["entries"]} == {name: style for name, _, style in MODELS}
     assert said["paper"]["prompts"] == "paper"
     assert set(said["task_versions"]) == set(LEAVES)
-    rows = list(csv.DictReader(io.StringIO(board_csv(made.board))))
+    rows = list(csv.DictReader(io.StringIO(render_csv(made.board))))
     of_models = {row["name"]: row["prompts"] for row in rows if row["source"] == "submitted"}
     assert of_models == {name: style for name, _, style in MODELS}
     assert {row["prompts"] for row in rows if row["source"] != "submitted"} == {"paper"}

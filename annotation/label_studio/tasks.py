@@ -16,7 +16,7 @@ from PIL import Image
 from annotation.label_studio.page import BOX, IMAGE, LABEL
 from annotation.merging.forms import DraftForm, load_shard_forms
 from annotation.run.folder import AcceptedImage, RunFolder
-from annotation.run.gallery import Gallery
+from annotation.run.gallery import Gallery, percent_box
 from qreal_tasks.benchmark import BODY_PARTS
 from qreal_tasks.files.atomic import write_whole
 
@@ -114,7 +114,7 @@ def read_stored_sizes(run: RunFolder) -> dict[str, StoredSize]:
 
 
 def _drafted_box(form: DraftForm, size: StoredSize) -> dict[str, Any]:
-    x1, y1, x2, y2 = form.bbox_px
+    box = percent_box(form.bbox_px, size.width, size.height)
     return {
         "id": "drafted",
         "from_name": BOX,
@@ -123,11 +123,5 @@ def _drafted_box(form: DraftForm, size: StoredSize) -> dict[str, Any]:
         "original_width": size.width,
         "original_height": size.height,
         "image_rotation": 0,
-        "value": {
-            "x": 100 * x1 / size.width,
-            "y": 100 * y1 / size.height,
-            "width": 100 * (x2 - x1) / size.width,
-            "height": 100 * (y2 - y1) / size.height,
-            "rotation": 0,
-        },
+        "value": {**dict(zip(("x", "y", "width", "height"), box, strict=True)), "rotation": 0},
     }

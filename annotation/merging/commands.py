@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from annotation.command_errors import report_errors
+from annotation.command_errors import report_errors, warn
 from annotation.errors import annotate_command
 from qreal_tasks.console.command_line import fail
 from qreal_tasks.console.terminal import echo
@@ -95,8 +95,7 @@ def _by_model(
     except StoppedRun as error:
         if combine or max_cost is not None:
             raise
-        why = f"{str(error).rstrip('.')}. They are combined by rule; merge again when {model} can be asked"
-        echo(f"Warning: {why}", colour="yellow", err=True)
+        warn(f"{str(error).rstrip('.')}. They are combined by rule; merge again when {model} can be asked")
         return None
     echo(f"{done.combined} texts combined by {model}, {done.failed} left to the rule")
     return done

@@ -45,10 +45,10 @@ class Split:
     """The test prompts; all others are for training."""
 
     test_prompts: frozenset[str]
-    """By ``prompt_id``."""
+    """The ids of the test prompts."""
     wanted_images: int
     test_images: int
-    """As near to ``wanted_images`` as was found; prompts are not divided."""
+    """How many images are tested on: as near to ``wanted_images`` as was found; prompts are not divided."""
 
     def of(self, prompt_id: str) -> str:
         """``test`` or ``train``; images of an unknown prompt are no test images."""
@@ -56,7 +56,7 @@ class Split:
 
 
 def default_test_images(images: int) -> int:
-    """400, or the paper's share (13 %) of a smaller set.
+    """How many images to test on: 400, or the paper's share (13 %) of a smaller set.
 
     >>> default_test_images(3088), default_test_images(309)
     (400, 40)
@@ -67,7 +67,7 @@ def default_test_images(images: int) -> int:
 def split_by_prompt(
     images: Sequence[ImageFacts], test_images: int, seed: int, prompts: Iterable[tuple[str, str]] = ()
 ) -> Split:
-    """The split; the same images and seed give the same, whatever the order of the images.
+    """Split images by prompt; the same images and seed give the same, whatever the order of the images.
 
     Args:
         images: those that are published.
@@ -128,7 +128,7 @@ def group_prompts(prompts: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def rank_quality_thirds(images: Sequence[ImageFacts]) -> list[int | None]:
-    """Of each image its third of the mean quality, 0 the lowest; None without a score."""
+    """The third of the mean quality that each image is in, 0 the lowest; None without a score."""
     scored = [image.quality for image in images if image.quality is not None]
     if not scored:
         return [None] * len(images)

@@ -90,7 +90,7 @@ def test_training_lowers_the_loss_and_what_it_saves_is_measured(
     )
     assert float(train_detector.loss_of(model, *batch).detach()) < before / 5
     model.half().save_pretrained(tmp_path)
-    train_detector.processor_of(tokenizer).save_pretrained(tmp_path)
+    train_detector.make_processor(tokenizer).save_pretrained(tmp_path)
     measured = train_detector.measure(tmp_path, plan_images(20, 8, 0.25, 0.4)[:3])
     assert 0 <= measured.found <= measured.entities
     assert 0 <= measured.invented <= measured.absent == 3

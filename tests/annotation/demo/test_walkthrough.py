@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from annotation import commands
 from annotation.commands import annotate_app
-from annotation.demo import commands, people, script, walkthrough
+from annotation.demo import people, script, walkthrough
 from annotation.demo.findings import read_published_entities
 from annotation.demo.scenes import PlantedEntity, load_demo_scenes
 from annotation.demo.server import error

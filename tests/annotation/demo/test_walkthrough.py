@@ -169,7 +169,7 @@ def test_what_is_not_installed_is_named_before_anything_is_written(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("DETECTOR", Path("/nowhere")), ("script_of", lambda scenes: lambda asked: error(400, "no"))],
+    [("DETECTOR", Path("/nowhere")), ("make_script", lambda scenes: lambda asked: error(400, "no"))],
     ids=["no detector", "a model that refuses everything"],
 )
 def test_a_command_that_fails_ends_the_demonstration_with_a_status(

@@ -42,8 +42,8 @@ ENVIRONMENT = {
     "QREAL_BOX_SPACE": str(Space.NORM1000),
     "HF_HUB_OFFLINE": "1",
 }
-_SAID_BEFORE = ("QREAL_DATA", "QREAL_BOX_SPACE")
-"""Of those, what is typed before ``qreal eval``."""
+_SHOWN_BEFORE = ("QREAL_DATA", "QREAL_BOX_SPACE")
+"""Which of those are shown before ``qreal eval``."""
 SCRIPTED = (
     "The language model is SCRIPTED: a server on this machine that knows what is drawn in the pictures, and is wrong "
     "now and then. The people are simulated. What comes out shows the software, and says nothing about any model."
@@ -84,7 +84,7 @@ def demonstrate(folder: Path, annotate_app: typer.Typer) -> Findings:
 
 
 def demo_config(url: str) -> AnnotationConfig:
-    """What the run is made with."""
+    """The config that the run is made with."""
     return AnnotationConfig.model_validate(
         {
             "language_model": {"model": ANNOTATOR, "base_url": url},
@@ -142,7 +142,7 @@ def _evaluation(url: str, folder: Path) -> list[object]:
 
 
 def _tasks(dataset: Path) -> list[str]:
-    """All of the benchmark, but for portraits where the test split has none with remarks on body parts."""
+    """The tasks of the benchmark, without portraits where the test split has none with remarks on body parts."""
     from qreal_tasks.dataset.source import locate, open_split
 
     rows = open_split(locate(str(dataset)), "imageqa", "test").remove_columns("image")
@@ -161,7 +161,7 @@ def _call(annotate_app: typer.Typer, *command: object) -> None:
     from qreal_tasks.cli import app
 
     words = [str(word) for word in command]
-    before = "".join(f"{name}={shlex.quote(os.environ[name])} " for name in _SAID_BEFORE if words[0] == "eval")
+    before = "".join(f"{name}={shlex.quote(os.environ[name])} " for name in _SHOWN_BEFORE if words[0] == "eval")
     echo(f"\n$ {before}qreal {shlex.join(words)}")
     program: Any = get_command(annotate_app if words[0] == "annotate" else app)
     status = program.main(words[words[0] == "annotate" :], prog_name="qreal", standalone_mode=False)

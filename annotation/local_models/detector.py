@@ -38,7 +38,7 @@ class DetectionResult:
     """What was found in one picture."""
 
     boxes: list[CandidateBox]
-    """In the order of phrases, the best box of each first."""
+    """Boxes in the order of phrases, the best box of each first."""
     second_pass: set[int] = field(default_factory=set)
     """Phrases that were found only when looked for alone."""
     unknown: set[int] = field(default_factory=set)

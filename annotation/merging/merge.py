@@ -1,4 +1,4 @@
-"""What several people said of one entity, as one record.
+"""Merges several people's votes on one entity into one record.
 
 - PENDING while somebody who was asked about the entity has not answered, unless ``min_votes`` have.
 - DROPPED when more than half of the votes drop it, for the most frequent reason (ties in the order of
@@ -63,7 +63,7 @@ class MergedEntity:
     entity_id: str
     state: Conclusion
     conflicts: tuple[str, ...] = ()
-    """In words, what is not settled."""
+    """What is not settled, in words."""
     drop: str | None = None
     label: str | None = None
     bbox_px: Box | None = None

@@ -59,7 +59,7 @@ class Vote:
     updated_at: str
     """ISO 8601, UTC."""
     withdrawn: bool = False
-    """The person has deleted it on the page; what it said is kept."""
+    """The person has deleted it on the page; the vote itself is kept."""
 
 
 @dataclass(frozen=True)

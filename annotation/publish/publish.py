@@ -45,7 +45,7 @@ class PublishOptions:
     names: bool = False
     """People by their own names."""
     repository: str | None = None
-    """For the card: where it will be."""
+    """Where the dataset will be, for the card."""
     most_file_bytes: int = MOST_FILE_BYTES
 
 

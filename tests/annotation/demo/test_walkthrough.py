@@ -116,7 +116,7 @@ class TestDemo:
                 answer = planted.answers[task.name]
                 answer = ANSWERS[1 - ANSWERS.index(answer)] if missed else answer
                 assert record.answer == answer
-                assert record.p_yes == pytest.approx(script.P_SAID if answer == "Yes" else 1 - script.P_SAID)
+                assert record.p_yes == pytest.approx(script.P_ANSWER if answer == "Yes" else 1 - script.P_ANSWER)
                 rights.append(answer == majority(planted, task.name))
             assert task.live["acc"] == pytest.approx(np.mean(rights))
 

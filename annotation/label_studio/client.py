@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import httpx2
@@ -58,14 +57,8 @@ class LabelStudio:
     def __enter__(self) -> LabelStudio:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._http.close()
-
-    def version(self) -> Json:
-        """The server's version; asked without the token, so it works while a server starts."""
-        return self._send("GET", "/api/version", authorized=False)
 
     def who_am_i(self) -> Json:
         """What the server knows of the account."""
@@ -104,7 +97,7 @@ class LabelStudio:
 
     def serve_folder(self, project_id: int, folder: str) -> None:
         """Let the members of a project see the files of a folder on the server's disk; nothing is done twice."""
-        known = self._read(self._answer("GET", "/api/storages/localfiles", parameters={"project": project_id}))
+        known = self._read(self._answer("GET", "/api/storages/localfiles", params={"project": project_id}))
         storages = known if isinstance(known, list) else []
         if any(isinstance(storage, dict) and storage.get("path") == folder for storage in storages):
             return
@@ -129,7 +122,7 @@ class LabelStudio:
         fixed = {"project": project_id, "fields": "all", "page_size": _TASKS_A_REQUEST, "ordering": "id", **query}
         seen, page = 0, 1
         while True:
-            reply = self._answer("GET", "/api/tasks", parameters={**fixed, "page": page})
+            reply = self._answer("GET", "/api/tasks", params={**fixed, "page": page})
             if reply.status == 404 and page > 1:  # a page after the last one
                 return
             content = self._object(reply)
@@ -153,8 +146,8 @@ class LabelStudio:
     def _is_personal(self) -> bool:
         return self._token.count(".") == 2
 
-    def _send(self, method: str, path: str, body: object = None, authorized: bool = True) -> Json:
-        return self._object(self._answer(method, path, body, authorized=authorized))
+    def _send(self, method: str, path: str, body: object = None) -> Json:
+        return self._object(self._answer(method, path, json=body))
 
     def _object(self, reply: _Reply) -> Json:
         found = self._read(reply)
@@ -171,32 +164,23 @@ class LabelStudio:
     def _unexpected(self, path: str, found: str, expected: str) -> AnnotationError:
         return AnnotationError(f"{self.url}{path} answers with {found}, expected {expected}: is it Label Studio?")
 
-    def _answer(
-        self,
-        method: str,
-        path: str,
-        body: object = None,
-        parameters: Mapping[str, Any] | None = None,
-        authorized: bool = True,
-    ) -> _Reply:
-        reply = self._once(method, path, body, parameters, authorized)
-        if reply.status == 401 and authorized and self._is_personal:
+    def _answer(self, method: str, path: str, **request: Any) -> _Reply:
+        reply = self._once(method, path, **request)
+        if reply.status == 401 and self._is_personal:
             self._authorization = ""
-            reply = self._once(method, path, body, parameters, authorized)
+            reply = self._once(method, path, **request)
         return reply
 
-    def _once(
-        self, method: str, path: str, body: object, parameters: Mapping[str, Any] | None, authorized: bool
-    ) -> _Reply:
+    def _once(self, method: str, path: str, authorized: bool = True, **request: Any) -> _Reply:
         if authorized and not self._authorization:
             self._keys = own_keys(self._token)  # the new token may be the old one
-            exchanged = self._once("POST", "/api/token/refresh", {"refresh": self._token}, None, False)
+            exchanged = self._once("POST", "/api/token/refresh", False, json={"refresh": self._token})
             access = str(self._object(exchanged).get("access"))
             self._keys = own_keys(self._token, access)
             self._authorization = f"Bearer {access}"
         headers = {"Authorization": self._authorization} if authorized else {}
         try:
-            with self._http.stream(method, path, json=body, params=parameters, headers=headers) as reply:
+            with self._http.stream(method, path, headers=headers, **request) as reply:
                 self.server_time = _time_in(reply.headers.get("date")) or self.server_time
                 return _Reply(reply.status_code, reply.request.url.path, self._content(reply))
         except httpx2.HTTPError as error:

@@ -16,8 +16,7 @@ from annotation.label_studio.workplace import (
     check_annotators,
     check_token,
     check_url,
-    has_workplace,
-    load_workplace,
+    find_workplace,
     local_media_url,
     media_folder,
     save_workplace,
@@ -70,13 +69,12 @@ def set_up(run: RunFolder, wanted: SetupRequest) -> Workplace:
         AnnotationError: names or addresses are not as expected, or other people verify this run.
     """
     check_annotators(wanted.names, wanted.adjudicator)
-    base = Workplace(run.run_id, wanted.team is None, local_media_url(), False, ())
-    if has_workplace(run):
-        base = load_workplace(run)
-        _check_people(run, base, wanted)
-        if base.adjudicator is not None:
-            wanted = replace(wanted, adjudicator=base.adjudicator.name)
-    team = wanted.team
+    team, there = wanted.team, find_workplace(run)
+    base = there or Workplace(run.run_id, team is None, local_media_url(), False, ())
+    if there is not None:
+        _check_people(run, there, wanted)
+        if there.adjudicator is not None:
+            wanted = replace(wanted, adjudicator=there.adjudicator.name)
     made = _use_own_servers(run, base, wanted) if team is None else _use_team_servers(run, base, wanted, team)
     if wanted.adaptive is not None:
         made = replace(made, adaptive=wanted.adaptive)

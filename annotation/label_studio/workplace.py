@@ -103,22 +103,21 @@ def check_annotators(names: Sequence[str], adjudicator: str | None) -> None:
         raise AnnotationError(f"{len(names)} annotators, expected two to {MOST}; the paper has three")
 
 
-def load_workplace(run: RunFolder) -> Workplace:
-    """Read what ``qreal annotate verify start`` has set up.
+def find_workplace(run: RunFolder) -> Workplace | None:
+    """Read what ``qreal annotate verify start`` has set up; None where nothing is.
 
     Raises:
-        AnnotationError: nothing is set up, the file is damaged, or it belongs to other inputs.
+        AnnotationError: the file is damaged, or it belongs to other inputs.
     """
     path = _path(run)
+    if not path.is_file():
+        return None
     try:
         content = json.loads(read_text(path))
         if content["form"] != _FORM:
             raise ValueError(f"form {content['form']}, expected {_FORM}")
         accounts = tuple(AnnotatorAccount(**account) for account in content["seats"])
         found = Workplace(content["run_id"], content["own"], content["media"], content["adaptive"], accounts)
-    except FileNotFoundError:
-        command = annotate_command("verify", "start", run.path)
-        raise AnnotationError(f"{run.path}: nobody verifies it yet; `{command}` sets that up") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AnnotationError(f"{path} cannot be read ({reason_of(error)}); put back a copy of it") from None
     if found.run_id != run.run_id:
@@ -126,8 +125,16 @@ def load_workplace(run: RunFolder) -> Workplace:
     return found
 
 
-def has_workplace(run: RunFolder) -> bool:
-    return _path(run).is_file()
+def load_workplace(run: RunFolder) -> Workplace:
+    """Read the workplace of a run that people verify.
+
+    Raises:
+        AnnotationError: as ``find_workplace``, or nothing is set up.
+    """
+    if (found := find_workplace(run)) is None:
+        command = annotate_command("verify", "start", run.path)
+        raise AnnotationError(f"{run.path}: nobody verifies it yet; `{command}` sets that up")
+    return found
 
 
 def save_workplace(run: RunFolder, workplace: Workplace) -> None:

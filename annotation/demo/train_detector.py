@@ -186,8 +186,7 @@ def _batches(scenes: TrainingScenes, tokenizer: Any, size: int, chance: random.R
 
 
 def _batch(scenes: TrainingScenes, chosen: Sequence[int], tokenizer: Any, chance: random.Random) -> tuple[Inputs, Any]:
-    """A batch: half of the pictures mirrored, brightness and contrast changed a little, and names of what is not
-    there."""
+    """A batch: half of the pictures mirrored, brightness and contrast changed, and names of what is not there."""
     from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
     mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))

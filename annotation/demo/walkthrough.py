@@ -171,17 +171,14 @@ def _call(annotate_app: typer.Typer, *command: object) -> None:
 
 @contextmanager
 def _environment(changes: dict[str, str | None]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in changes}
-    _set(changes)
+    """Change variables of the environment while the block lasts; None takes one away."""
+    before = dict(os.environ)
+    for name, value in changes.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
     try:
         yield
     finally:
-        _set(before)
-
-
-def _set(values: dict[str, str | None]) -> None:
-    for name, value in values.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+        os.environ.clear()
+        os.environ.update(before)

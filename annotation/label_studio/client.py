@@ -19,8 +19,7 @@ _TASKS_A_REQUEST = 500
 _MOST_TASKS = 1_000_000
 """Tasks of one project at most; a server that counts without end would be asked without end."""
 _MOST_BYTES = 2**27
-"""Bytes of one answer at most, after decompressing: a page of tasks with everything that was submitted for them has
-some megabytes."""
+"""Bytes of one answer at most, after decompressing: a page of tasks with all submissions has some megabytes."""
 _START = "start it with `qreal annotate verify start RUN`"
 Json = dict[str, Any]
 

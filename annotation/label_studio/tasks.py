@@ -21,8 +21,7 @@ from qreal_tasks.benchmark import BODY_PARTS
 from qreal_tasks.files.atomic import write_whole
 
 FOLDER = "pictures"
-"""Where pictures lie within RUN/verification/media: in a folder below it, because Label Studio registers none that is
-its own root."""
+"""Where pictures lie below RUN/verification/media, since Label Studio registers no folder that is its own root."""
 _SHOWN_BY_BROWSERS = ("PNG", "JPEG", "WEBP")
 _ORIENTATION = 0x0112
 
@@ -57,8 +56,8 @@ def write_media(run: RunFolder, folder: Path, shards: Iterable[int]) -> None:
 
 
 def encode_for_browsers(picture: AcceptedImage, gallery: Gallery) -> bytes:
-    """The picture as a file for browsers: the stored file itself where a browser shows what models are shown: opaque
-    RGB that no EXIF data turns."""
+    """The picture as a file for browsers: the stored one where they show it as models see it, opaque RGB and not
+    turned."""
     with Image.open(io.BytesIO(picture.content)) as image:
         plain = image.mode == "RGB" and "transparency" not in image.info
         if plain and image.format in _SHOWN_BY_BROWSERS and image.getexif().get(_ORIENTATION, 1) == 1:

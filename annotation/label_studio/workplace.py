@@ -23,6 +23,8 @@ _FORM = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
 MOST = 9
 """Annotators of a run, without the adjudicator."""
+LOCAL_MEDIA_URL = f"/data/local-files/?d={FOLDER}/"
+"""What the address of a picture begins with on a server that reads the pictures from its own disk."""
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 
 
@@ -80,11 +82,6 @@ class Workplace:
 def media_folder(run: RunFolder) -> Path:
     """The folder of which servers may show everything, and nothing else."""
     return run.verification_path / "media"
-
-
-def local_media_url() -> str:
-    """What the address of a picture begins with on a server that reads the pictures from its own disk."""
-    return f"/data/local-files/?d={FOLDER}/"
 
 
 def check_annotators(names: Sequence[str], adjudicator: str | None) -> None:

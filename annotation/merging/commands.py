@@ -80,8 +80,7 @@ def merge_command(
 def _by_model(
     folder: RunFolder, merged: list[MergedEntity], max_cost: float | None, combine: bool | None
 ) -> CombinedTexts | None:
-    """Let the language model combine texts; None where there is nothing for it to do, or it cannot be asked and nobody
-    insists on it."""
+    """Let the language model combine texts; None where there are none, or it cannot be asked and nobody insists."""
     from annotation.merging.combine import combine_by_model as combine_texts
     from annotation.merging.combine import count_texts_to_combine
     from qreal_tasks.llm.errors.retry import StoppedRun

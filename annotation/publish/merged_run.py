@@ -48,8 +48,8 @@ class MergedRun:
             yield draft, self.merged.get(draft["entity_id"])
 
     def finals(self, shard: int) -> dict[str, list[Row]]:
-        """Image to its final entities: rows of drafts with what people decided in the place of what was drafted, and
-        the sources of every text."""
+        """Image to its final entities: rows of drafts with what people decided in their place, and the sources of
+        texts."""
         found: dict[str, list[Row]] = {}
         for draft, merged in self.drafts(shard):
             whole = draft["image_id"] not in self.open_images

@@ -79,7 +79,11 @@ def split_by_prompt(
         AnnotationError: there are fewer than two prompts, or not fewer test images than images.
     """
     group_of = group_prompts([*((image.prompt_id, "") for image in images), *prompts])
-    groups = sorted({group_of[image.prompt_id] for image in images}, key=lambda group: _drawn(seed, group))
+
+    def draw(group: str) -> str:
+        return hashlib.sha256(f"{seed} {group}".encode()).hexdigest()
+
+    groups = sorted({group_of[image.prompt_id] for image in images}, key=draw)
     if len(groups) < 2:
         raise AnnotationError(
             f"{len(images)} images have {len(groups)} prompt between them; a dataset is split by prompt, so it needs "
@@ -185,7 +189,3 @@ def _best_move(scaled: FloatArray, chosen: NDArray[np.bool_], rest: FloatArray) 
     moves += [(float(gain[place]), (int(place),)) for place in single]
     best, move = min(moves)
     return move if best < -_NOTHING else None
-
-
-def _drawn(seed: int, prompt: str) -> str:
-    return hashlib.sha256(f"{seed} {prompt}".encode()).hexdigest()

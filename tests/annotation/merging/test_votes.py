@@ -126,4 +126,4 @@ def test_standings_by_hand() -> None:
         1,
     )  # blanks around a text are no change
     assert (anna.seconds, anna.hours_left) == (40.0, 40 / 3600)
-    assert (ben.laid, ben.answered, ben.seconds, ben.hours_left) == (1, 0, None, None)
+    assert (ben.assigned, ben.answered, ben.seconds, ben.hours_left) == (1, 0, None, None)

@@ -56,7 +56,10 @@ def measure_findings(run: RunFolder, dataset: Path, scenes: Sequence[Scene]) -> 
         people_right={
             who: _right((v.answers, meant) for v, meant in votes if v.annotator == who) for who in ERROR_RATES
         },
-        published_right=_right((_answers(record), planted[record["entity_id"]]) for record in records),
+        published_right=_right(
+            ({name: ANSWERS[record[name]] for name in QUESTION_NAMES}, planted[record["entity_id"]])
+            for record in records
+        ),
     )
 
 
@@ -64,10 +67,6 @@ def read_published_entities(dataset: Path) -> list[dict[str, Any]]:
     """Read every entity of both splits, as ``imageqa`` holds it."""
     files = [path for split in SPLITS for path in sorted((dataset / "data" / "imageqa").glob(f"{split}-*.parquet"))]
     return [entity for path in files for row in pq.read_table(path).to_pylist() for entity in row["entities"]]
-
-
-def _answers(record: Mapping[str, Any]) -> dict[str, str]:
-    return {name: ANSWERS[record[name]] for name in QUESTION_NAMES}
 
 
 def _right(pairs: Iterable[tuple[Mapping[str, str] | None, PlantedEntity | None]]) -> float:

@@ -134,9 +134,5 @@ def _planted(entity: Row) -> PlantedEntity:
         entity["quality_score"],
         {name: ANSWERS[entity[name]] for name in QUESTION_NAMES},
         {str(dimension): entity[f"{dimension}_description"] for dimension in Dimension},
-        {part: _flaw(parts[part]) for part in BODY_PARTS},
+        {part: None if (parts[part] or _FINE).startswith(_FINE) else parts[part] for part in BODY_PARTS},
     )
-
-
-def _flaw(text: str | None) -> str | None:
-    return None if text is None or text.startswith(_FINE) else text

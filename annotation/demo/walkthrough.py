@@ -60,7 +60,8 @@ def demonstrate(folder: Path, annotate_app: typer.Typer) -> Findings:
         AnnotationError: ``folder`` holds something.
         typer.Exit: a command failed, and has said why.
     """
-    _check(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise AnnotationError(f"{folder} is there already; remove it, or give another --folder")
     scenes = load_demo_scenes()
     echo(SCRIPTED)
     images = write_pictures(folder / "images", [(one.content, one.prompt, one.generator) for one in scenes])
@@ -114,11 +115,6 @@ Try next: {annotate_command("status", folder / "run")}
           qreal data info {dataset}
           qreal score {results} --html {report}
 Your own images: qreal annotate init IMAGES RUN --config configs/annotation/gpt-4o.yaml"""
-
-
-def _check(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise AnnotationError(f"{folder} is there already; remove it, or give another --folder")
 
 
 def _write_configs(folder: Path, url: str, scenes: Sequence[Scene]) -> tuple[Path, Path]:

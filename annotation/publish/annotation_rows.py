@@ -85,7 +85,8 @@ class Pseudonyms:
 
     def within(self, rows: Sequence[Row]) -> list[Row]:
         """Rows with a column ``annotator``, in the order of the published names."""
-        return sorted(({**row, "annotator": self.of(row["annotator"])} for row in rows), key=_by_field_and_name)
+        named = ({**row, "annotator": self.of(row["annotator"])} for row in rows)
+        return sorted(named, key=lambda row: (row.get("field", ""), row["annotator"]))
 
 
 def assign_pseudonyms(merged_run: MergedRun, keep: bool) -> Pseudonyms:
@@ -158,7 +159,3 @@ def _shareable(name: str) -> str:
     if name.startswith("~") or PurePosixPath(name).is_absolute() or PureWindowsPath(name).is_absolute():
         return without_private(PureWindowsPath(name).name)  # knows both kinds of slashes
     return without_private(_FROM_HERE.sub("", name))
-
-
-def _by_field_and_name(row: Row) -> tuple[str, str]:
-    return row.get("field", ""), row["annotator"]

@@ -6,21 +6,17 @@ import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Any
 
-from datasets import Features, List, Value
+from datasets import Features, Value
 
 from annotation.llm.calls import CallRecord
 from annotation.merging.merged_file import MERGED
 from annotation.publish.merged_run import FINAL, MergedRun
 from annotation.run.schemas import DRAFTS, Row
-from qreal_tasks.benchmark import BODY_PARTS
 from qreal_tasks.text.redaction import without_private
 
 CONFIG = "annotations"
-_TEXT, _FLOAT = Value("string"), Value("float32")
-_BOX = List(_FLOAT, length=4)
-_PARTS = dict.fromkeys(BODY_PARTS, _TEXT)
+_TEXT, _MERGED = Value("string"), Features.from_arrow_schema(MERGED)
 _NAMES_OF_FILES = (
     "source_name",
     "detector",
@@ -32,32 +28,17 @@ _FROM_HERE = re.compile(r"^(\.{1,2}[\\/]+)+")
 _FREE_TEXTS = ("reason", "notes")
 """Columns with words of servers and programs."""
 _CALL_KEYS = ("judgment_call_key", "parts_call_key", "merge_call_key")
-_VOTE = MERGED.field("votes").type.value_type
-
-
-def _feature(name: str) -> Any:
-    if name == "bbox":
-        return _BOX
-    if name == "parts":
-        return _PARTS
-    return _FLOAT if name == "seconds" else _TEXT
-
-
-def _drafted(name: str) -> Any:
-    kind = str(DRAFTS.field(name).type)
-    return {"string": _TEXT, "bool": Value("bool"), "float": _FLOAT, "int32": Value("int32")}.get(kind, _feature(name))
-
 
 ANNOTATIONS_FEATURES = Features(
     {
-        **{name: _drafted(name) for name in DRAFTS.names},
+        **Features.from_arrow_schema(DRAFTS),
         "verification_state": _TEXT,
-        "conflicts": List(_TEXT),
+        "conflicts": _MERGED["conflicts"],
         "drop_reason": _TEXT,
-        **{f"final_{name}": _feature(name) for name in FINAL},
+        **{f"final_{name}": _MERGED[name] for name in FINAL},
         "adjudicated_by": _TEXT,
-        "votes": List({field.name: _feature(field.name) for field in _VOTE}),
-        "sources": List(dict.fromkeys(("field", "rule", "annotator", "text"), _TEXT)),
+        "votes": _MERGED["votes"],
+        "sources": _MERGED["sources"],
         "verification_notes": _TEXT,
         "cost_usd": Value("float64"),
         "image_cost_usd": Value("float64"),

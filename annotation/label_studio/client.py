@@ -24,7 +24,7 @@ _START = "start it with `qreal annotate verify start RUN`"
 Json = dict[str, Any]
 
 
-class _Reply(NamedTuple):
+class _Response(NamedTuple):
     """An answer of a server."""
 
     status: int
@@ -148,7 +148,7 @@ class LabelStudio:
     def _send(self, method: str, path: str, body: object = None) -> Json:
         return self._object(self._answer(method, path, json=body))
 
-    def _object(self, reply: _Reply) -> Json:
+    def _object(self, reply: _Response) -> Json:
         found = self._read(reply)
         if not isinstance(found, dict):
             raise self._unexpected(reply.path, f"{_shown(found)}", "a JSON object")
@@ -163,14 +163,14 @@ class LabelStudio:
     def _unexpected(self, path: str, found: str, expected: str) -> AnnotationError:
         return AnnotationError(f"{self.url}{path} answers with {found}, expected {expected}: is it Label Studio?")
 
-    def _answer(self, method: str, path: str, **request: Any) -> _Reply:
+    def _answer(self, method: str, path: str, **request: Any) -> _Response:
         reply = self._once(method, path, **request)
         if reply.status == 401 and self._is_personal:
             self._authorization = ""
             reply = self._once(method, path, **request)
         return reply
 
-    def _once(self, method: str, path: str, authorized: bool = True, **request: Any) -> _Reply:
+    def _once(self, method: str, path: str, authorized: bool = True, **request: Any) -> _Response:
         if authorized and not self._authorization:
             self._keys = own_keys(self._token)  # the new token may be the old one
             exchanged = self._once("POST", "/api/token/refresh", False, json={"refresh": self._token})
@@ -181,7 +181,7 @@ class LabelStudio:
         try:
             with self._http.stream(method, path, headers=headers, **request) as reply:
                 self.server_time = _time_in(reply.headers.get("date")) or self.server_time
-                return _Reply(reply.status_code, reply.request.url.path, self._content(reply))
+                return _Response(reply.status_code, reply.request.url.path, self._content(reply))
         except httpx2.HTTPError as error:
             why = short(without_key(str(error), *self._keys)) or type(error).__name__
             raise AnnotationError(f"{self.url} does not answer {self._who} ({why}); {_START}") from None
@@ -194,7 +194,7 @@ class LabelStudio:
             path = reply.request.url.path
             raise AnnotationError(f"{self.url}{path} answers with more than {_MOST_BYTES:,} bytes") from None
 
-    def _read(self, reply: _Reply) -> Any:
+    def _read(self, reply: _Response) -> Any:
         if reply.status in (401, 403):
             raise AnnotationError(f"{self.url} refuses the token of {self._who}; give the one of the account's page")
         if reply.status == 404:

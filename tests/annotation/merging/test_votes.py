@@ -118,7 +118,7 @@ def test_standings_by_hand() -> None:
     ]
     laid = {"anna": dict.fromkeys(forms, "x"), "ben": {"a#0": "x"}}
     anna, ben = measure_progress(["anna", "ben"], laid, votes, forms)
-    assert (anna.laid, anna.answered, anna.left, anna.dropped, anna.changed) == (
+    assert (anna.assigned, anna.answered, anna.left, anna.dropped, anna.changed) == (
         3,
         2,
         1,

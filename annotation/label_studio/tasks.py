@@ -75,9 +75,7 @@ class StoredSize:
     height: int
 
 
-def make_labelling_task(
-    form: DraftForm, size: StoredSize, run_id: str, media: str, votes_text: str = ""
-) -> dict[str, Any]:
+def build_task(form: DraftForm, size: StoredSize, run_id: str, media: str, votes_text: str = "") -> dict[str, Any]:
     """Make a task with the box and the texts drafted, and no answer.
 
     Args:

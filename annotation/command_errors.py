@@ -11,6 +11,11 @@ from qreal_tasks.console.command_line import fail
 from qreal_tasks.console.terminal import echo
 
 
+def warn(message: str) -> None:
+    """Print a warning on standard error."""
+    echo(f"Warning: {message}", colour="yellow", err=True)
+
+
 @contextmanager
 def report_errors(command: str) -> Iterator[None]:
     """End with one clear message on standard error and a non-zero status for everything that a user can mend.

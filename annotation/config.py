@@ -106,7 +106,7 @@ class DetectionSettings(Settings):
     revision: str | None = None
     threshold: float = Field(default=0.3, gt=0, lt=1)
     second_threshold: float = Field(default=0.3, gt=0, lt=1)
-    """For a phrase that the first pass gave no box and that is then looked for alone."""
+    """The threshold for a phrase that the first pass gave no box and that is then looked for alone."""
     nms_iou: float = Field(default=0.7, gt=0, le=1)
     """Boxes of one phrase that overlap more are one."""
     duplicate_iou: float = Field(default=0.9, gt=0, le=1)

@@ -92,8 +92,7 @@ class Trial:
         if any(row["state"] == State.DONE for row in rows):
             self.proved.set()
             return
-        for row in rows:
-            self._in_a_row.add(row["state"], row["reason"], row.get("label", ""))
+        self._in_a_row.add_rows(rows)
         self.shard_over()
 
     def end(self, held: Rows = ()) -> None:
@@ -106,11 +105,9 @@ class Trial:
             return
         lost = FailureReasons()
         for shard in self._done:
-            for row in self._read(shard):
-                lost.add(row["state"], row["reason"], row.get("label", ""))
+            lost.add_rows(self._read(shard))
         on_disk = lost.count(State.FAILED)
-        for row in held:
-            lost.add(row["state"], row["reason"])
+        lost.add_rows(held)
         if lost.total:
             self.stop = StoppedRun(self._message(lost, self._advice(lost, on_disk, through=True)))
 

@@ -1,4 +1,4 @@
-"""What came out of the demonstration, held against what was drawn."""
+"""Compares what came out of the demonstration with what was drawn."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from qreal_tasks.dataset.schema import SPLITS
 
 @dataclass(frozen=True)
 class Findings:
-    """Shares are of answers that equal the planted truth, 0 to 1."""
+    """What came of the drawn entities; shares are of answers that equal the planted truth, 0 to 1."""
 
     drawn: int
     """Entities in the scenes."""
     detected: int
-    """Of those, how many a drafted box of their own name overlaps with IoU >= .5."""
+    """How many of the drawn entities a drafted box of their own name overlaps with IoU >= .5."""
     drafted: int
     """Entities that people were asked about."""
     published: int
@@ -36,7 +36,7 @@ class Findings:
 
 
 def measure_findings(run: RunFolder, dataset: Path, scenes: Sequence[Scene]) -> Findings:
-    """Read from the run and from the published folder."""
+    """Measure what came out of the run and of the published folder."""
     forms = load_forms(run)
     planted = match_planted(run, forms.values(), scenes)
     with VoteRecord(run.votes_path) as record:
@@ -56,18 +56,17 @@ def measure_findings(run: RunFolder, dataset: Path, scenes: Sequence[Scene]) -> 
         people_right={
             who: _right((v.answers, meant) for v, meant in votes if v.annotator == who) for who in ERROR_RATES
         },
-        published_right=_right((_answers(record), planted[record["entity_id"]]) for record in records),
+        published_right=_right(
+            ({name: ANSWERS[record[name]] for name in QUESTION_NAMES}, planted[record["entity_id"]])
+            for record in records
+        ),
     )
 
 
 def read_published_entities(dataset: Path) -> list[dict[str, Any]]:
-    """Every entity of both splits, as ``imageqa`` holds it."""
+    """Read every entity of both splits, as ``imageqa`` holds it."""
     files = [path for split in SPLITS for path in sorted((dataset / "data" / "imageqa").glob(f"{split}-*.parquet"))]
     return [entity for path in files for row in pq.read_table(path).to_pylist() for entity in row["entities"]]
-
-
-def _answers(record: Mapping[str, Any]) -> dict[str, str]:
-    return {name: ANSWERS[record[name]] for name in QUESTION_NAMES}
 
 
 def _right(pairs: Iterable[tuple[Mapping[str, str] | None, PlantedEntity | None]]) -> float:

@@ -28,7 +28,7 @@ _UPDATED_AT = "2026-01-01T00:00:00+00:00"
 
 
 def vote_all(run: RunFolder, scenes: Sequence[Scene]) -> int:
-    """Lay every entity before all three and keep what they say; how many votes that makes."""
+    """Let all three vote on every entity and record their votes; returns how many."""
     forms = load_forms(run)
     planted = match_planted(run, forms.values(), scenes)
     votes = [
@@ -43,7 +43,7 @@ def vote_all(run: RunFolder, scenes: Sequence[Scene]) -> int:
 
 
 def record_votes(run: RunFolder, votes: Iterable[Vote], people: Sequence[str], assigned: Sequence[DraftForm]) -> None:
-    """Votes as a pull brings them.
+    """Record votes as a pull brings them.
 
     Args:
         people: everybody who was asked.
@@ -59,7 +59,7 @@ def record_votes(run: RunFolder, votes: Iterable[Vote], people: Sequence[str], a
 def match_planted(
     run: RunFolder, forms: Iterable[DraftForm], scenes: Sequence[Scene]
 ) -> dict[str, PlantedEntity | None]:
-    """Drafted entity to the drawn one that its box is meant for.
+    """Match each drafted entity with the drawn one that its box is meant for.
 
     None for a box around nothing, and for all but the best of several boxes around one thing.
     """
@@ -96,7 +96,7 @@ def _vote(who: str, place: int, form: DraftForm, planted: PlantedEntity | None) 
 
 
 def _drawn(place: int, form: DraftForm, planted: PlantedEntity) -> Box:
-    """The first draws exactly, the second a pixel to the right, the third a pixel to the left."""
+    """The box that an annotator draws: the first exactly, the second a pixel to the right, the third to the left."""
     if _iou(form.bbox_px, planted.box_px) >= _LEFT_IOU:
         return form.bbox_px
     aside = (0, 1, -1)[place]

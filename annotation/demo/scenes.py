@@ -38,7 +38,7 @@ class PlantedEntity:
     answers: dict[str, str]
     """Question to Yes or No."""
     descriptions: dict[str, str]
-    """By dimension."""
+    """Dimension to its description."""
     parts: dict[str, str | None]
     """Body part to what is wrong with it."""
 
@@ -66,17 +66,17 @@ class Scene:
 
 
 def load_demo_scenes() -> list[Scene]:
-    """The same twelve each time."""
+    """Load the scenes of the demonstration, the same twelve each time."""
     return [_scene(row) for row in load_mini_rows()[_FIRST::_STEP][:SCENES]]
 
 
 def load_mini_rows() -> list[Row]:
-    """All rows of the embedded set's ``imageqa``, those for training first."""
+    """Load all rows of the embedded set's ``imageqa``, those for training first."""
     return [row for split in ("train", "test") for row in read_rows(MINI_FOLDER, "imageqa", split)]
 
 
 def write_pictures(folder: Path, pictures: Iterable[tuple[bytes, str, str]]) -> Path:
-    """A folder as ``qreal annotate init`` takes it: generator/name.png, with the prompt beside it.
+    """Write a folder as ``qreal annotate init`` takes it: generator/name.png, with the prompt beside it.
 
     Args:
         pictures: the file's bytes, the prompt and the generator of each.
@@ -90,7 +90,7 @@ def write_pictures(folder: Path, pictures: Iterable[tuple[bytes, str, str]]) -> 
 
 
 def locate_crop(crop: NDArray[np.uint8], scenes: Sequence[Scene]) -> tuple[Scene, Box] | None:
-    """The scene that a lossless crop was cut from, and where; None when it is of none of them."""
+    """Find the scene that a lossless crop was cut from, and where; None when it is of none of them."""
     for scene in scenes:
         corner = _place(crop, scene.pixels)
         if corner is not None:
@@ -100,7 +100,7 @@ def locate_crop(crop: NDArray[np.uint8], scenes: Sequence[Scene]) -> tuple[Scene
 
 
 def _place(crop: NDArray[np.uint8], whole: NDArray[np.uint8]) -> tuple[int, int] | None:
-    """The first x, y at which the crop lies in the picture, pixel for pixel."""
+    """Find the first x, y at which the crop lies in the picture, pixel for pixel."""
     height, width, _ = crop.shape
     rows, columns = whole.shape[0] - height + 1, whole.shape[1] - width + 1
     if rows < 1 or columns < 1:
@@ -134,9 +134,5 @@ def _planted(entity: Row) -> PlantedEntity:
         entity["quality_score"],
         {name: ANSWERS[entity[name]] for name in QUESTION_NAMES},
         {str(dimension): entity[f"{dimension}_description"] for dimension in Dimension},
-        {part: _flaw(parts[part]) for part in BODY_PARTS},
+        {part: None if (parts[part] or _FINE).startswith(_FINE) else parts[part] for part in BODY_PARTS},
     )
-
-
-def _flaw(text: str | None) -> str | None:
-    return None if text is None or text.startswith(_FINE) else text

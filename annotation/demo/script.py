@@ -1,4 +1,4 @@
-"""What the scripted language model says: the planted truth, with mistakes.
+"""The script of the demonstration's language model: the planted truth, with mistakes.
 
 The annotation asks ``ANNOTATOR``, ``qreal eval`` asks ``EXAMINEE``. Both know a picture by its pixels and never look at
 the wording of what they are asked, but for the six questions of the benchmark. Who errs where follows from names alone
@@ -27,7 +27,7 @@ ERROR_RATES = {ANNOTATOR: 0.1, EXAMINEE: 0.2}
 ABSENT = "bird"
 """Named in some pictures, and drawn in none."""
 ABSENT_RATE = 0.2
-P_SAID = 0.8
+P_ANSWER = 0.8
 """Probability of the word that the examinee says."""
 
 _FINE = "Nothing is wrong with the {label}."
@@ -50,7 +50,7 @@ def answers_by(who: str, planted: PlantedEntity, rate: float) -> dict[str, str]:
 
 
 def describe_flaws(planted: PlantedEntity, answers: Mapping[str, str]) -> dict[str, str]:
-    """A text for each dimension that suits the answers: the true one where they judge as the truth does."""
+    """Describe each dimension to suit the answers: by the true text where they judge as the truth does."""
     return {
         dimension: planted.descriptions[dimension]
         if is_flawed(dimension, answers) == is_flawed(dimension, planted.answers)
@@ -60,27 +60,27 @@ def describe_flaws(planted: PlantedEntity, answers: Mapping[str, str]) -> dict[s
 
 
 def make_script(scenes: Sequence[Scene]) -> Callable[[Asked], Reply]:
-    """What the server answers, for requests about these scenes and crops of them."""
+    """Make the function that answers requests about these scenes and crops of them."""
 
     def answer(asked: Asked) -> Reply:
         try:
             if asked.body["model"] == EXAMINEE:
-                return _examined(asked, scenes)
-            return _annotated(asked, scenes)
+                return _examine(asked, scenes)
+            return _annotate(asked, scenes)
         except LookupError as unknown:
             return error(400, f"the scripted model knows the demonstration's scenes alone: {unknown}")
 
     return answer
 
 
-def _annotated(asked: Asked, scenes: Sequence[Scene]) -> Reply:
-    """By the form of the answer that is asked for; the quality is a word, all else is JSON."""
+def _annotate(asked: Asked, scenes: Sequence[Scene]) -> Reply:
+    """An answer in the form that is asked for; the quality is a word, all else is JSON."""
     form = asked.body.get("response_format")
     if form is None:
-        return _graded(_shown_entity(asked, scenes))
+        return _grade(_shown_entity(asked, scenes))
     stage = form["json_schema"]["name"].removesuffix("Reply").lower()
     if stage == "entities":
-        reply = _named(_shown(asked, scenes)[0])
+        reply = _name_entities(_shown(asked, scenes)[0])
     elif stage == "judgment":
         planted = _shown_entity(asked, scenes)
         answers = answers_by(ANNOTATOR, planted, ERROR_RATES[ANNOTATOR])
@@ -96,12 +96,12 @@ def _annotated(asked: Asked, scenes: Sequence[Scene]) -> Reply:
     return completion(json.dumps(reply))
 
 
-def _examined(asked: Asked, scenes: Sequence[Scene]) -> Reply:
+def _examine(asked: Asked, scenes: Sequence[Scene]) -> Reply:
     """Yes or No with its probability to a question about a crop, a list of flawed entities about a whole picture."""
     for question in QUESTIONS:
         if question.text in asked.text:
             answer = answers_by(EXAMINEE, _shown_entity(asked, scenes), ERROR_RATES[EXAMINEE])[question.name]
-            return completion(answer, {answer: P_SAID, _other(answer): 1 - P_SAID})
+            return completion(answer, {answer: P_ANSWER, _other(answer): 1 - P_ANSWER})
     for name in IMAGEQA_SETS:
         if imageqa_query(name) in asked.text:
             return completion(json.dumps(list(_flawed(_shown(asked, scenes)[0], name))))
@@ -120,7 +120,7 @@ def _flawed(scene: Scene, name: str) -> Iterator[dict[str, Any]]:
             yield {"bbox_2d": box.round().astype(int).tolist(), "label": planted.label, "description": text}
 
 
-def _named(scene: Scene) -> dict[str, Any]:
+def _name_entities(scene: Scene) -> dict[str, Any]:
     """The entities of a picture; in some, one that is not there."""
     named = [{"name": one.label, "is_person": one.is_person} for one in scene.entities]
     if names_absent(scene):
@@ -133,7 +133,7 @@ def names_absent(scene: Scene) -> bool:
     return errs(ANNOTATOR, f"{scene.entities[0].entity_id}/entities", ABSENT_RATE)
 
 
-def _graded(planted: PlantedEntity) -> Reply:
+def _grade(planted: PlantedEntity) -> Reply:
     """The two levels around the planted quality, likely so that their mean is just that."""
     above = max(place for place, weight in enumerate(WEIGHTS[:-1]) if weight >= planted.quality)
     share = (planted.quality - WEIGHTS[above + 1]) / (WEIGHTS[above] - WEIGHTS[above + 1])

@@ -42,7 +42,7 @@ class Asked:
 
     @property
     def images(self) -> list[Image.Image]:
-        """Those that are sent in the request itself."""
+        """Pictures that are sent in the request itself."""
         return [Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) for url in self._image_urls]
 
     @property

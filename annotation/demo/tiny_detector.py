@@ -22,7 +22,7 @@ _DOT, _QUESTION_MARK = 1012, 1029
 
 
 def make_bert_tokenizer(folder: Path, words: Iterable[str]) -> Any:
-    """A real BERT tokenizer over these words and single letters, with the special tokens at BERT's own places."""
+    """Make a real BERT tokenizer over these words and single letters, with the special tokens at BERT's own places."""
     from transformers import BertTokenizer
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def make_bert_tokenizer(folder: Path, words: Iterable[str]) -> Any:
 
 
 def make_processor(tokenizer: Any) -> Any:
-    """Pictures and names as the detector takes them."""
+    """Make the processor of pictures and names for the detector."""
     from transformers import GroundingDinoImageProcessor, GroundingDinoProcessor
 
     size = {"shortest_edge": SIDE_PX, "longest_edge": SIDE_PX}

@@ -39,10 +39,10 @@ from qreal_tasks.mini.drawing.scene import Box, draw_scene
 from qreal_tasks.mini.plan import ImagePlan, plan_images
 
 TRAIN_SEED, HELD_OUT_SEED = 1001, 2002
-"""Of ``plan_images``; the embedded set has 0."""
+"""Seeds of ``plan_images``; the embedded set has 0."""
 HELD_OUT_IMAGES = 60
 _WEIGHTS = {"loss_ce": 2.0, "loss_bbox": 5.0, "loss_giou": 2.0}
-"""The library's."""
+"""Weights of the parts of the loss, the library's own."""
 _PROPOSALS_A_BOX = 4
 """More than one, so that every box teaches several places of the picture."""
 _WARM_UP, _LOWEST = 100, 0.02
@@ -68,10 +68,10 @@ class DetectorScore:
 
     entities: int
     found: int
-    """Of the entities, with IoU >= .5 and above the threshold."""
+    """How many of the entities, with IoU >= .5 and above the threshold."""
     absent: int
     invented: int
-    """Of the absent ones."""
+    """How many of the absent ones."""
 
 
 def main() -> None:
@@ -99,7 +99,7 @@ def main() -> None:
 
 
 def draw_scenes(images: int, seed: int) -> TrainingScenes:
-    """So many scenes of that seed, at the size that the detector sees."""
+    """Draw scenes of a seed, at the size that the detector sees."""
     pixels, labels, boxes = [], [], []
     for plan in plan_images(images, seed, 0.25, 0.4):
         scene = draw_scene(plan)
@@ -113,7 +113,7 @@ def draw_scenes(images: int, seed: int) -> TrainingScenes:
 def train_detector(
     model: Any, tokenizer: Any, scenes: TrainingScenes, steps: int, batch: int, rate: float
 ) -> Iterator[int]:
-    """Yields how many steps are done after each."""
+    """Train; yields how many steps are done after each."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4)
     feed = _batches(scenes, tokenizer, batch, random.Random(0))
     model.train()
@@ -158,7 +158,7 @@ def loss_of(model: Any, inputs: Inputs, targets: list[dict[str, torch.Tensor]]) 
 
 
 def measure(folder: Path, plans: Sequence[ImagePlan]) -> DetectorScore:
-    """Through the detector of the annotation itself, as the demonstration uses it."""
+    """Measure the detector as the demonstration uses it: through the detector of the annotation itself."""
     detector = Detector(DetectionSettings(model=str(folder), **DETECTION))
     chance = random.Random(0)
     found = invented = 0
@@ -186,7 +186,7 @@ def _batches(scenes: TrainingScenes, tokenizer: Any, size: int, chance: random.R
 
 
 def _batch(scenes: TrainingScenes, chosen: Sequence[int], tokenizer: Any, chance: random.Random) -> tuple[Inputs, Any]:
-    """Half of the pictures mirrored, brightness and contrast changed a little, and names of what is not there."""
+    """A batch: half of the pictures mirrored, brightness and contrast changed, and names of what is not there."""
     from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
     mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))

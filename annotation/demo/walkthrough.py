@@ -42,8 +42,8 @@ ENVIRONMENT = {
     "QREAL_BOX_SPACE": str(Space.NORM1000),
     "HF_HUB_OFFLINE": "1",
 }
-_SAID_BEFORE = ("QREAL_DATA", "QREAL_BOX_SPACE")
-"""Of those, what is typed before ``qreal eval``."""
+_SHOWN_BEFORE = ("QREAL_DATA", "QREAL_BOX_SPACE")
+"""Which of those are shown before ``qreal eval``."""
 SCRIPTED = (
     "The language model is SCRIPTED: a server on this machine that knows what is drawn in the pictures, and is wrong "
     "now and then. The people are simulated. What comes out shows the software, and says nothing about any model."
@@ -60,7 +60,8 @@ def demonstrate(folder: Path, annotate_app: typer.Typer) -> Findings:
         AnnotationError: ``folder`` holds something.
         typer.Exit: a command failed, and has said why.
     """
-    _check(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise AnnotationError(f"{folder} is there already; remove it, or give another --folder")
     scenes = load_demo_scenes()
     echo(SCRIPTED)
     images = write_pictures(folder / "images", [(one.content, one.prompt, one.generator) for one in scenes])
@@ -84,7 +85,7 @@ def demonstrate(folder: Path, annotate_app: typer.Typer) -> Findings:
 
 
 def demo_config(url: str) -> AnnotationConfig:
-    """What the run is made with."""
+    """The config that the run is made with."""
     return AnnotationConfig.model_validate(
         {
             "language_model": {"model": ANNOTATOR, "base_url": url},
@@ -116,11 +117,6 @@ Try next: {annotate_command("status", folder / "run")}
 Your own images: qreal annotate init IMAGES RUN --config configs/annotation/gpt-4o.yaml"""
 
 
-def _check(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise AnnotationError(f"{folder} is there already; remove it, or give another --folder")
-
-
 def _write_configs(folder: Path, url: str, scenes: Sequence[Scene]) -> tuple[Path, Path]:
     config, publish = folder / "config.yaml", folder / "publish.yaml"
     config.write_text(dump_config(demo_config(url)), encoding="utf-8")
@@ -142,7 +138,7 @@ def _evaluation(url: str, folder: Path) -> list[object]:
 
 
 def _tasks(dataset: Path) -> list[str]:
-    """All of the benchmark, but for portraits where the test split has none with remarks on body parts."""
+    """The tasks of the benchmark, without portraits where the test split has none with remarks on body parts."""
     from qreal_tasks.dataset.loading import open_split
     from qreal_tasks.dataset.source import locate
 
@@ -162,7 +158,7 @@ def _call(annotate_app: typer.Typer, *command: object) -> None:
     from qreal_tasks.cli import app
 
     words = [str(word) for word in command]
-    before = "".join(f"{name}={shlex.quote(os.environ[name])} " for name in _SAID_BEFORE if words[0] == "eval")
+    before = "".join(f"{name}={shlex.quote(os.environ[name])} " for name in _SHOWN_BEFORE if words[0] == "eval")
     echo(f"\n$ {before}qreal {shlex.join(words)}")
     program: Any = get_command(app)
     status = program.main(words, prog_name="qreal", standalone_mode=False)
@@ -172,17 +168,14 @@ def _call(annotate_app: typer.Typer, *command: object) -> None:
 
 @contextmanager
 def _environment(changes: dict[str, str | None]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in changes}
-    _set(changes)
+    """Change variables of the environment while the block lasts; None takes one away."""
+    before = dict(os.environ)
+    for name, value in changes.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
     try:
         yield
     finally:
-        _set(before)
-
-
-def _set(values: dict[str, str | None]) -> None:
-    for name, value in values.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+        os.environ.clear()
+        os.environ.update(before)

@@ -10,11 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from annotation.errors import AnnotationError
 from annotation.execution.work import StageWork, compute_shard
 
-_MODELS = [
-    "annotation.execution.work",
-    "annotation.local_models.detector",
-    "annotation.local_models.q_eval",
-]
+_MODELS = ["annotation.execution.work", "annotation.local_models.detector", "annotation.local_models.q_eval"]
 """Modules that are not installed are passed over by the server, and told when a stage needs them."""
 _PRELOAD = {"intake": ["annotation.execution.work"]}
 """``init`` is a program of its own and needs no model."""

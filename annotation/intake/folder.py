@@ -64,7 +64,7 @@ class FolderSource:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _ReadFolder:
     """A folder that was read, as seen from the root, and its files."""
 
     folder: bytes
@@ -73,7 +73,7 @@ class _Place:
 
 @dataclass
 class _Walked:
-    places: list[_Place] = field(default_factory=list)
+    places: list[_ReadFolder] = field(default_factory=list)
     unread: list[tuple[bytes, str]] = field(default_factory=list)
     """Folders that were not read, and why."""
 
@@ -103,7 +103,7 @@ def _walk(root: bytes) -> _Walked:
                 visible = sorted(name for name in folders if not name.startswith(b"."))
                 links += [os.path.join(folder, name) for name in visible if os.path.islink(os.path.join(path, name))]
                 folders[:] = visible
-                walked.places.append(_Place(folder, sorted(name for name in files if not name.startswith(b"."))))
+                walked.places.append(_ReadFolder(folder, sorted(name for name in files if not name.startswith(b"."))))
         pending = sorted(links)
     return walked
 

@@ -28,7 +28,7 @@ from annotation.intake.table_rows import TableRow, TableRows, read_text_table
 from qreal_tasks.text.one_line import one_line
 
 _NAMES = (b"metadata.jsonl", b"metadata.csv", b"metadata.parquet")
-"""In this order where a folder has several."""
+"""Names of metadata files, in the order that counts where a folder has several."""
 
 _NAME_COLUMN = "file_name"
 

@@ -46,7 +46,7 @@ class CheckedPicture:
     """A picture that can be annotated."""
 
     content: bytes
-    """To be stored: the file as it was, or a lossless PNG where a viewer would turn the stored pixels."""
+    """What is stored: the file as it was, or a lossless PNG where a viewer would turn the stored pixels."""
     image_id: str
     """The first 20 hexadecimal digits of SHA-256 over the file as it was given."""
     pixels_sha256: str

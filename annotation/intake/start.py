@@ -139,8 +139,7 @@ def _row(listed: Row, raw: bytes | AnnotationError, config: AnnotationConfig) ->
 
 
 def _prompt_id(prompt: str, image_id: str) -> str:
-    """An id of the words alone. Images without a prompt do not share one: a split by prompt must not tie them
-    together."""
+    """An id of the words alone. Images without a prompt share none: a split by prompt must not tie them together."""
     words = normalised_prompt(prompt)
     return hashlib.sha256(words.encode()).hexdigest()[:16] if words else f"none-{image_id}"
 

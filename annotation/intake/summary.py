@@ -69,7 +69,9 @@ class IntakeSummary:
                 f"  {unknown} of {self.accepted} images without a generator: it is written as {UNKNOWN_GENERATOR} "
                 "(generators come from folders, as in IMAGES/sdxl/1.png, or a table's column generator)"
             )
-        notes = Counter(kind for row in self._accepted for kind in _kinds(row["note"]))
+        notes = Counter(
+            kind for row in self._accepted for kind in map(reason_kind, filter(None, row["note"].split("; ")))
+        )
         for note, count in notes.most_common():
             yield f"  {count} {'image' if count == 1 else 'images'}: {note}"
 
@@ -81,7 +83,3 @@ def reason_kind(reason: str) -> str:
     ('no such file', 'the file is empty')
     """
     return re.split(r":| \(", reason, maxsplit=1)[0]
-
-
-def _kinds(note: str) -> Iterator[str]:
-    return map(reason_kind, filter(None, note.split("; ")))

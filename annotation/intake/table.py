@@ -25,8 +25,8 @@ TABLES = (*TEXT_TABLES, ".parquet")
 
 
 class TableSource:
-    """Source of pictures: rows with a path (relative to the table) or, in parquet, the encoded picture; prompt,
-    generator, prompt_id."""
+    """Source of pictures: rows with a path (relative to the table) or, in parquet, the picture; and prompt, generator
+    …"""
 
     def __init__(self, path: Path, columns: ColumnNames) -> None:
         self._path, self._columns = path.resolve(), columns

@@ -26,7 +26,7 @@ MOST_BYTES = 2**28
 MOST_ROWS = 1_000_000
 """Rows of one such table, at most."""
 _STATED_SEPARATOR = re.compile(r'"?sep=(.)', re.IGNORECASE)
-"""In the first line: how Excel is told."""
+"""The separator as the first line states it for Excel."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import httpx2
@@ -20,13 +19,12 @@ _TASKS_A_REQUEST = 500
 _MOST_TASKS = 1_000_000
 """Tasks of one project at most; a server that counts without end would be asked without end."""
 _MOST_BYTES = 2**27
-"""Bytes of one answer at most, after decompressing: a page of tasks with everything that was submitted for them has
-some megabytes."""
+"""Bytes of one answer at most, after decompressing: a page of tasks with all submissions has some megabytes."""
 _START = "start it with `qreal annotate verify start RUN`"
 Json = dict[str, Any]
 
 
-class _Reply(NamedTuple):
+class _Response(NamedTuple):
     """An answer of a server."""
 
     status: int
@@ -58,14 +56,8 @@ class LabelStudio:
     def __enter__(self) -> LabelStudio:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._http.close()
-
-    def version(self) -> Json:
-        """The server's version; asked without the token, so it works while a server starts."""
-        return self._send("GET", "/api/version", authorized=False)
 
     def who_am_i(self) -> Json:
         """What the server knows of the account."""
@@ -104,7 +96,7 @@ class LabelStudio:
 
     def serve_folder(self, project_id: int, folder: str) -> None:
         """Let the members of a project see the files of a folder on the server's disk; nothing is done twice."""
-        known = self._read(self._answer("GET", "/api/storages/localfiles", parameters={"project": project_id}))
+        known = self._read(self._answer("GET", "/api/storages/localfiles", params={"project": project_id}))
         storages = known if isinstance(known, list) else []
         if any(isinstance(storage, dict) and storage.get("path") == folder for storage in storages):
             return
@@ -129,7 +121,7 @@ class LabelStudio:
         fixed = {"project": project_id, "fields": "all", "page_size": _TASKS_A_REQUEST, "ordering": "id", **query}
         seen, page = 0, 1
         while True:
-            reply = self._answer("GET", "/api/tasks", parameters={**fixed, "page": page})
+            reply = self._answer("GET", "/api/tasks", params={**fixed, "page": page})
             if reply.status == 404 and page > 1:  # a page after the last one
                 return
             content = self._object(reply)
@@ -153,10 +145,10 @@ class LabelStudio:
     def _is_personal(self) -> bool:
         return self._token.count(".") == 2
 
-    def _send(self, method: str, path: str, body: object = None, authorized: bool = True) -> Json:
-        return self._object(self._answer(method, path, body, authorized=authorized))
+    def _send(self, method: str, path: str, body: object = None) -> Json:
+        return self._object(self._answer(method, path, json=body))
 
-    def _object(self, reply: _Reply) -> Json:
+    def _object(self, reply: _Response) -> Json:
         found = self._read(reply)
         if not isinstance(found, dict):
             raise self._unexpected(reply.path, f"{_shown(found)}", "a JSON object")
@@ -171,34 +163,25 @@ class LabelStudio:
     def _unexpected(self, path: str, found: str, expected: str) -> AnnotationError:
         return AnnotationError(f"{self.url}{path} answers with {found}, expected {expected}: is it Label Studio?")
 
-    def _answer(
-        self,
-        method: str,
-        path: str,
-        body: object = None,
-        parameters: Mapping[str, Any] | None = None,
-        authorized: bool = True,
-    ) -> _Reply:
-        reply = self._once(method, path, body, parameters, authorized)
-        if reply.status == 401 and authorized and self._is_personal:
+    def _answer(self, method: str, path: str, **request: Any) -> _Response:
+        reply = self._once(method, path, **request)
+        if reply.status == 401 and self._is_personal:
             self._authorization = ""
-            reply = self._once(method, path, body, parameters, authorized)
+            reply = self._once(method, path, **request)
         return reply
 
-    def _once(
-        self, method: str, path: str, body: object, parameters: Mapping[str, Any] | None, authorized: bool
-    ) -> _Reply:
+    def _once(self, method: str, path: str, authorized: bool = True, **request: Any) -> _Response:
         if authorized and not self._authorization:
             self._keys = own_keys(self._token)  # the new token may be the old one
-            exchanged = self._once("POST", "/api/token/refresh", {"refresh": self._token}, None, False)
+            exchanged = self._once("POST", "/api/token/refresh", False, json={"refresh": self._token})
             access = str(self._object(exchanged).get("access"))
             self._keys = own_keys(self._token, access)
             self._authorization = f"Bearer {access}"
         headers = {"Authorization": self._authorization} if authorized else {}
         try:
-            with self._http.stream(method, path, json=body, params=parameters, headers=headers) as reply:
+            with self._http.stream(method, path, headers=headers, **request) as reply:
                 self.server_time = _time_in(reply.headers.get("date")) or self.server_time
-                return _Reply(reply.status_code, reply.request.url.path, self._content(reply))
+                return _Response(reply.status_code, reply.request.url.path, self._content(reply))
         except httpx2.HTTPError as error:
             why = short(without_key(str(error), *self._keys)) or type(error).__name__
             raise AnnotationError(f"{self.url} does not answer {self._who} ({why}); {_START}") from None
@@ -211,7 +194,7 @@ class LabelStudio:
             path = reply.request.url.path
             raise AnnotationError(f"{self.url}{path} answers with more than {_MOST_BYTES:,} bytes") from None
 
-    def _read(self, reply: _Reply) -> Any:
+    def _read(self, reply: _Response) -> Any:
         if reply.status in (401, 403):
             raise AnnotationError(f"{self.url} refuses the token of {self._who}; give the one of the account's page")
         if reply.status == 404:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from annotation.command_errors import report_errors
+from annotation.command_errors import report_errors, warn
 from annotation.errors import annotate_command
 from annotation.merging.commands import merge_command, report_command
 from qreal_tasks.console.command_line import fail, new_group
@@ -177,8 +177,7 @@ def _prepare(folder: RunFolder, workplace: Workplace, record: VoteRecord) -> Wor
     workplace = make_projects(folder, workplace, record)
     _push(folder, workplace, record)
     for one, other in find_shared_projects(workplace):
-        warning = f"{one} can open {other}'s project with the token given. Independence rests on their word."
-        echo(f"Warning: {warning}", colour="yellow", err=True)
+        warn(f"{one} can open {other}'s project with the token given. Independence rests on their word.")
     return workplace
 
 

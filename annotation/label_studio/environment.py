@@ -44,8 +44,8 @@ def find_or_install(folder: Path | None = None) -> Path:
 
 
 def _install(folder: Path) -> None:
-    """Install into a folder that is there whole or not at all. uv's environments may be moved only when they are made
-    for it."""
+    """Install into a folder that is there whole or not at all. uv's environments may be moved if they are made for
+    it."""
     pinned = resources.files("annotation.label_studio") / "label-studio.txt"
     with new_folder(folder) as beside, resources.as_file(pinned) as requirements:
         _uv("venv", "--quiet", "--relocatable", "--python", sys.executable, str(beside))

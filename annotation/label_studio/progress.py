@@ -34,11 +34,14 @@ class AnnotatorProgress:
     """Votes with a changed description, label, box or part."""
     seconds: float | None
     """Median an entity; None before the first answer."""
-    hours_left: float | None
 
     @property
     def left(self) -> int:
         return self.assigned - self.answered
+
+    @property
+    def hours_left(self) -> float | None:
+        return None if self.seconds is None else self.left * self.seconds / 3600
 
 
 def measure_progress(
@@ -47,18 +50,17 @@ def measure_progress(
     votes: Sequence[Vote],
     forms: Mapping[str, DraftForm],
 ) -> list[AnnotatorProgress]:
-    """Measure the progress of all people, in order. A vote on an entity that is no longer drafted, or was drafted anew,
-    counts as none."""
+    """Measure the progress of all people, in order. A vote on an entity that is not drafted as it was does not
+    count."""
     found = []
     for name in names:
         mine = [vote for vote in votes if vote.annotator == name and is_current(vote, forms)]
         n_assigned = len((assigned.get(name, {}).keys() | {vote.entity_id for vote in mine}) & forms.keys())
         times = [vote.seconds for vote in mine if vote.seconds]
         seconds = statistics.median(times) if times else None
-        hours_left = None if seconds is None else (n_assigned - len(mine)) * seconds / 3600
         dropped = sum(vote.drop is not None for vote in mine)
         changed = sum(has_changes(vote) for vote in mine)
-        found.append(AnnotatorProgress(name, n_assigned, len(mine), dropped, changed, seconds, hours_left))
+        found.append(AnnotatorProgress(name, n_assigned, len(mine), dropped, changed, seconds))
     return found
 
 

@@ -165,7 +165,6 @@ def _changed_at(task: object) -> str:
 
 
 def _a_little_before(since: str) -> str:
-    """A time a little before, as the filter takes it. What a transaction wrote that was still open then comes again; it
-    is known, and adds nothing."""
+    """A time a little before: what a transaction wrote that was still open then comes again, and adds nothing."""
     before = datetime.fromisoformat(since) - timedelta(seconds=_OVERLAP_S)
     return before.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # the one form that the filter takes

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from annotation.errors import AnnotationError
 from annotation.label_studio.submissions import FOREIGN, belongs_to_run, read_form_of_task
-from annotation.label_studio.tasks import StoredSize, make_task, read_stored_sizes
+from annotation.label_studio.tasks import StoredSize, build_task, read_stored_sizes
 from annotation.label_studio.workplace import AnnotatorAccount, Workplace
 from annotation.merging.ballot import first_annotators, load_ballot, merge_ballot, needs_third
 from annotation.merging.forms import DraftForm, load_forms
@@ -141,7 +141,7 @@ def push_forms(
         for at in range(0, len(new), _PORTION):
             some = new[at : at + _PORTION]
             tasks = [
-                make_task(form, sizes[form.image_id], workplace.run_id, workplace.media, votes_text(form.entity_id))
+                build_task(form, sizes[form.image_id], workplace.run_id, workplace.media, votes_text(form.entity_id))
                 for form in some
             ]
             client.put_in(account.project_id, tasks)

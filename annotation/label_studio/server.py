@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from annotation.errors import AnnotationError
 from annotation.label_studio.workplace import AnnotatorAccount
@@ -90,17 +90,14 @@ def run_servers(
 
 
 def _make_databases(program: Path, folders: Sequence[Path], blank: Path) -> None:
-    """Make an empty database for every server that has none. Setting one up takes most of a first start, so it is done
-    once and copied."""
+    """Make an empty database for every server that has none: once, since it takes most of a first start, and copied."""
     new = [folder for folder in folders if not (folder / _DATABASE).exists()]
     if not new:
         return
     blank.mkdir(parents=True, exist_ok=True)
     with _log(blank) as log:
         command = [str(program), "version", "--data-dir", str(blank)]
-        done = subprocess.run(
-            command, env=_environment(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, check=False
-        )
+        done = subprocess.run(command, env=_environment(), **_streams(log), check=False)
     if done.returncode or not (blank / _DATABASE).is_file():
         raise AnnotationError(f"Label Studio cannot make its database: {_last_words(blank, [])}")
     for folder in new:
@@ -129,15 +126,7 @@ def _start(program: Path, account: AnnotatorAccount, folder: Path, media: Path, 
     command += ["--data-dir", str(folder), "--enable-legacy-api-token"]
     with _log(folder) as log:
         # In a session of its own: Ctrl-C is for this program, which pulls once more before it ends the servers.
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            cwd=folder,
-            stdout=log,
-            stderr=log,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        process = subprocess.Popen(command, env=environment, cwd=folder, **_streams(log), start_new_session=True)
     try:
         write_whole(folder / _PID, str(process.pid))
     except BaseException:  # a server that nobody could end
@@ -147,8 +136,8 @@ def _start(program: Path, account: AnnotatorAccount, folder: Path, media: Path, 
 
 
 def _end_leftover(folder: Path) -> None:
-    """End a server on this folder whose program was killed. Its process id may have gone to another program since, so
-    its command is looked at."""
+    """End a server whose program was killed. Another program may have its process id now, so the command is looked
+    at."""
     try:
         number = int(read_text(folder / _PID, encoding="ascii"))
         command = subprocess.run(
@@ -176,6 +165,10 @@ def _environment() -> dict[str, str]:
     """The environment of this program, without what others may have set for a Label Studio of theirs."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("LABEL_STUDIO_", "DJANGO_"))}
     return {**inherited, **_QUIET}
+
+
+def _streams(log: IO[bytes]) -> dict[str, Any]:
+    return {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
 
 
 def _log(folder: Path) -> IO[bytes]:

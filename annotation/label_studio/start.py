@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 
 from annotation.errors import AnnotationError
 from annotation.label_studio.client import LabelStudio
@@ -11,14 +12,13 @@ from annotation.label_studio.page import build_page
 from annotation.label_studio.server import new_account, server_url
 from annotation.label_studio.tasks import FOLDER
 from annotation.label_studio.workplace import (
+    LOCAL_MEDIA_URL,
     AnnotatorAccount,
     Workplace,
     check_annotators,
     check_token,
     check_url,
-    has_workplace,
-    load_workplace,
-    local_media_url,
+    find_workplace,
     media_folder,
     save_workplace,
 )
@@ -70,13 +70,12 @@ def set_up(run: RunFolder, wanted: SetupRequest) -> Workplace:
         AnnotationError: names or addresses are not as expected, or other people verify this run.
     """
     check_annotators(wanted.names, wanted.adjudicator)
-    base = Workplace(run.run_id, wanted.team is None, local_media_url(), False, ())
-    if has_workplace(run):
-        base = load_workplace(run)
-        _check_people(run, base, wanted)
-        if base.adjudicator is not None:
-            wanted = replace(wanted, adjudicator=base.adjudicator.name)
-    team = wanted.team
+    team, there = wanted.team, find_workplace(run)
+    base = there or Workplace(run.run_id, team is None, LOCAL_MEDIA_URL, False, ())
+    if there is not None:
+        _check_people(run, there, wanted)
+        if there.adjudicator is not None:
+            wanted = replace(wanted, adjudicator=there.adjudicator.name)
     made = _use_own_servers(run, base, wanted) if team is None else _use_team_servers(run, base, wanted, team)
     if wanted.adaptive is not None:
         made = replace(made, adaptive=wanted.adaptive)
@@ -169,10 +168,8 @@ def find_shared_projects(workplace: Workplace) -> list[tuple[str, str]]:
     """Find pairs of people of one server of whom the first can open the second's project with the first's own account.
     Where people have servers of their own no token is tried: none is sent to a server that it is not of."""
     found = []
-    for one in workplace.accounts:
-        for other in workplace.accounts:
-            if one.name == other.name or one.url != other.url or other.project_id is None:
-                continue
+    for one, other in permutations(workplace.accounts, 2):
+        if one.url == other.url and other.project_id is not None:
             with LabelStudio(other.url, one.token, one.name) as client:
                 if client.has_project(other.project_id):
                     found.append((one.name, other.name))

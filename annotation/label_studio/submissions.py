@@ -126,7 +126,8 @@ def read_task(
         sizes: of the run's stored images.
         account: of the annotator; what others submitted is no vote of theirs. None where that is not known.
     """
-    number = _number_of(task)
+    number = task.get("id") if isinstance(task, Mapping) else None
+    number = number if isinstance(number, int) else None
     if not belongs_to_run(task, run_id):
         return Submission(number, reason=f"is no task of this run, {FOREIGN}")
     try:
@@ -169,11 +170,6 @@ def withdraw(vote: Vote, at: str) -> Vote:
         at: when, as ``to_utc`` gives it.
     """
     return replace(vote, withdrawn=True, updated_at=at)
-
-
-def _number_of(task: object) -> int | None:
-    number = task.get("id") if isinstance(task, Mapping) else None
-    return number if isinstance(number, int) else None
 
 
 def _checked(model: type[Model], content: object, where: str = "") -> Model:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 from annotation.errors import first_fault
 from annotation.label_studio.page import BOX, DROP, LABEL, PART
 from annotation.label_studio.tasks import StoredSize
+from annotation.run.gallery import percent_box
 from annotation.run.schemas import DESCRIPTIONS
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES
 from qreal_tasks.text.one_line import one_line
@@ -176,11 +177,9 @@ def _is_no_percent(box: _Rectangle, drafted_px: Sequence[float], size: StoredSiz
     """Whether the numbers are larger than percent can be, or 100 times those of the drafted box, however small."""
     if max(box.numbers) > _MOST_PERCENT:
         return True
-    x1, y1, x2, y2 = drafted_px
-    drafted = x1 / size.width, y1 / size.height, (x2 - x1) / size.width, (y2 - y1) / size.height
-    return all(
-        math.isclose(new, 1e4 * old, rel_tol=1e-6, abs_tol=1e-6) for new, old in zip(box.numbers, drafted, strict=True)
-    )
+    drafted = percent_box(drafted_px, size.width, size.height)
+    pairs = zip(box.numbers, drafted, strict=True)
+    return all(math.isclose(new, 100 * old, rel_tol=1e-6, abs_tol=1e-6) for new, old in pairs)
 
 
 def _note_on_size(result: Mapping[str, Any], size: StoredSize) -> str:

@@ -16,13 +16,12 @@ from PIL import Image
 from annotation.label_studio.page import BOX, IMAGE, LABEL
 from annotation.merging.forms import DraftForm, load_shard_forms
 from annotation.run.folder import AcceptedImage, RunFolder
-from annotation.run.gallery import Gallery
+from annotation.run.gallery import Gallery, percent_box
 from qreal_tasks.benchmark import BODY_PARTS
 from qreal_tasks.files.atomic import write_whole
 
 FOLDER = "pictures"
-"""Where pictures lie within RUN/verification/media: in a folder below it, because Label Studio registers none that is
-its own root."""
+"""Where pictures lie below RUN/verification/media, since Label Studio registers no folder that is its own root."""
 _SHOWN_BY_BROWSERS = ("PNG", "JPEG", "WEBP")
 _ORIENTATION = 0x0112
 
@@ -57,8 +56,8 @@ def write_media(run: RunFolder, folder: Path, shards: Iterable[int]) -> None:
 
 
 def encode_for_browsers(picture: AcceptedImage, gallery: Gallery) -> bytes:
-    """The picture as a file for browsers: the stored file itself where a browser shows what models are shown: opaque
-    RGB that no EXIF data turns."""
+    """The picture as a file for browsers: the stored one where they show it as models see it, opaque RGB and not
+    turned."""
     with Image.open(io.BytesIO(picture.content)) as image:
         plain = image.mode == "RGB" and "transparency" not in image.info
         if plain and image.format in _SHOWN_BY_BROWSERS and image.getexif().get(_ORIENTATION, 1) == 1:
@@ -76,7 +75,7 @@ class StoredSize:
     height: int
 
 
-def make_task(form: DraftForm, size: StoredSize, run_id: str, media: str, votes_text: str = "") -> dict[str, Any]:
+def build_task(form: DraftForm, size: StoredSize, run_id: str, media: str, votes_text: str = "") -> dict[str, Any]:
     """Make a task with the box and the texts drafted, and no answer.
 
     Args:
@@ -114,7 +113,7 @@ def read_stored_sizes(run: RunFolder) -> dict[str, StoredSize]:
 
 
 def _drafted_box(form: DraftForm, size: StoredSize) -> dict[str, Any]:
-    x1, y1, x2, y2 = form.bbox_px
+    box = percent_box(form.bbox_px, size.width, size.height)
     return {
         "id": "drafted",
         "from_name": BOX,
@@ -123,11 +122,5 @@ def _drafted_box(form: DraftForm, size: StoredSize) -> dict[str, Any]:
         "original_width": size.width,
         "original_height": size.height,
         "image_rotation": 0,
-        "value": {
-            "x": 100 * x1 / size.width,
-            "y": 100 * y1 / size.height,
-            "width": 100 * (x2 - x1) / size.width,
-            "height": 100 * (y2 - y1) / size.height,
-            "rotation": 0,
-        },
+        "value": {**dict(zip(("x", "y", "width", "height"), box, strict=True)), "rotation": 0},
     }

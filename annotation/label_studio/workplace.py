@@ -23,6 +23,8 @@ _FORM = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
 MOST = 9
 """Annotators of a run, without the adjudicator."""
+LOCAL_MEDIA_URL = f"/data/local-files/?d={FOLDER}/"
+"""What the address of a picture begins with on a server that reads the pictures from its own disk."""
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 
 
@@ -82,11 +84,6 @@ def media_folder(run: RunFolder) -> Path:
     return run.verification_path / "media"
 
 
-def local_media_url() -> str:
-    """What the address of a picture begins with on a server that reads the pictures from its own disk."""
-    return f"/data/local-files/?d={FOLDER}/"
-
-
 def check_annotators(names: Sequence[str], adjudicator: str | None) -> None:
     """Check that these people can verify a run.
 
@@ -103,22 +100,21 @@ def check_annotators(names: Sequence[str], adjudicator: str | None) -> None:
         raise AnnotationError(f"{len(names)} annotators, expected two to {MOST}; the paper has three")
 
 
-def load_workplace(run: RunFolder) -> Workplace:
-    """Read what ``qreal annotate verify start`` has set up.
+def find_workplace(run: RunFolder) -> Workplace | None:
+    """Read what ``qreal annotate verify start`` has set up; None where nothing is.
 
     Raises:
-        AnnotationError: nothing is set up, the file is damaged, or it belongs to other inputs.
+        AnnotationError: the file is damaged, or it belongs to other inputs.
     """
     path = _path(run)
+    if not path.is_file():
+        return None
     try:
         content = json.loads(read_text(path))
         if content["form"] != _FORM:
             raise ValueError(f"form {content['form']}, expected {_FORM}")
         accounts = tuple(AnnotatorAccount(**account) for account in content["seats"])
         found = Workplace(content["run_id"], content["own"], content["media"], content["adaptive"], accounts)
-    except FileNotFoundError:
-        command = annotate_command("verify", "start", run.path)
-        raise AnnotationError(f"{run.path}: nobody verifies it yet; `{command}` sets that up") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AnnotationError(f"{path} cannot be read ({describe_error(error)}); put back a copy of it") from None
     if found.run_id != run.run_id:
@@ -126,8 +122,16 @@ def load_workplace(run: RunFolder) -> Workplace:
     return found
 
 
-def has_workplace(run: RunFolder) -> bool:
-    return _path(run).is_file()
+def load_workplace(run: RunFolder) -> Workplace:
+    """Read the workplace of a run that people verify.
+
+    Raises:
+        AnnotationError: as ``find_workplace``, or nothing is set up.
+    """
+    if (found := find_workplace(run)) is None:
+        command = annotate_command("verify", "start", run.path)
+        raise AnnotationError(f"{run.path}: nobody verifies it yet; `{command}` sets that up")
+    return found
 
 
 def save_workplace(run: RunFolder, workplace: Workplace) -> None:

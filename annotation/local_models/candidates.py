@@ -61,8 +61,7 @@ def select_candidates(
 
 
 def suppress_overlaps(found: Sequence[CandidateBox], settings: DetectionSettings) -> list[CandidateBox]:
-    """Suppress overlapping boxes of one name and near-equal boxes of several; the rest in the order of names, best
-    first."""
+    """Suppress overlapping boxes of one name and near-equal ones of several; the rest by name, the best first."""
     if not found:
         return []
     # Sorted, so that equal scores come out the same whatever order the boxes came in.

@@ -38,7 +38,7 @@ class DetectionResult:
     """What was found in one picture."""
 
     boxes: list[CandidateBox]
-    """In the order of phrases, the best box of each first."""
+    """Boxes in the order of phrases, the best box of each first."""
     second_pass: set[int] = field(default_factory=set)
     """Phrases that were found only when looked for alone."""
     unknown: set[int] = field(default_factory=set)
@@ -127,7 +127,7 @@ class Detector:
                     area = self.settings.min_area_px
                     yield job, select_candidates(one.boxes, one.scores, job.phrases, size, threshold, area)
 
-    def _forward(self, pictures: Sequence[Image.Image], texts: Sequence[Sequence[str]]) -> list[_Scored]:
+    def _forward(self, pictures: Sequence[Image.Image], texts: Sequence[Sequence[str]]) -> list[_BoxScores]:
         """Boxes and a score for every box and phrase: the highest of the phrase's own tokens, through the sigmoid."""
         inputs = self._processor(
             images=list(pictures), text=[list(phrases) for phrases in texts], padding=True, return_tensors="pt"
@@ -144,16 +144,16 @@ class Detector:
 
 
 @dataclass(frozen=True)
-class _Scored:
+class _BoxScores:
     boxes: Scores
     scores: Scores
     unknown: list[int]
 
 
-def _scored(boxes: Scores, token_scores: Scores, token_ids: list[int], n_phrases: int, tokenizer: object) -> _Scored:
+def _scored(boxes: Scores, token_scores: Scores, token_ids: list[int], n_phrases: int, tokenizer: object) -> _BoxScores:
     found = find_spans(token_ids, n_phrases, tokenizer)
     columns = [
         token_scores[:, list(span.places)].max(axis=1) if span.known else np.zeros(len(boxes), np.float32)
         for span in found
     ]
-    return _Scored(boxes, np.stack(columns, axis=1), [place for place, span in enumerate(found) if not span.known])
+    return _BoxScores(boxes, np.stack(columns, axis=1), [place for place, span in enumerate(found) if not span.known])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from annotation.merging.alpha import AgreementMeasures, Share, VoteTable
-from annotation.merging.fields import LIKE_DRAFT_IOU, collapse_blanks, normalize_label
+from annotation.merging.fields import LIKE_DRAFT_IOU, normalize_label, same_text
 from annotation.merging.forms import DraftForm
 from annotation.merging.votes import Vote
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension
@@ -141,20 +142,18 @@ def _changed(votes: Sequence[Vote]) -> Changed:
     return {
         "label": share(lambda vote: normalize_label(vote.label) != normalize_label(vote.shown["label"])),
         "box": share(lambda vote: iou_matrix([vote.bbox_px], [vote.shown["bbox_px"]])[0, 0] < LIKE_DRAFT_IOU),
-        **{f"{dimension}_description": share(_edits(str(dimension))) for dimension in Dimension},
-        "parts": share(_edited_parts, with_parts),
+        **{f"{dimension}_description": share(partial(_edits, dimension)) for dimension in Dimension},
+        "parts": share(_edits_parts, with_parts),
     }
 
 
-def _edits(dimension: str) -> Callable[[Vote], bool]:
-    return lambda vote: (
-        collapse_blanks(vote.descriptions[dimension]) != collapse_blanks(vote.shown["descriptions"][dimension])
-    )
+def _edits(dimension: str, vote: Vote) -> bool:
+    return not same_text(vote.descriptions[dimension], vote.shown["descriptions"][dimension])
 
 
-def _edited_parts(vote: Vote) -> bool:
+def _edits_parts(vote: Vote) -> bool:
     left, shown = vote.parts or {}, vote.shown["parts"]
-    return any(collapse_blanks(left.get(part) or "") != collapse_blanks(shown.get(part) or "") for part in BODY_PARTS)
+    return not all(same_text(left.get(part), shown.get(part)) for part in BODY_PARTS)
 
 
 def _reader(name: str) -> Callable[[Vote], float]:

@@ -81,9 +81,9 @@ class Ballot:
 
     forms: Mapping[str, DraftForm]
     votes: Mapping[str, Sequence[Vote]]
-    """By entity; only those on the forms as they are, and none of the adjudicator's."""
+    """Entity to its votes; only those on the forms as they are, and none of the adjudicator's."""
     adjudicated: Mapping[str, Vote]
-    """By entity."""
+    """Entity to the adjudicator's vote."""
     assigned_forms: Mapping[str, Mapping[str, str]]
     """Annotator to entity to digest of the form."""
     people: People

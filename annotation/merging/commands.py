@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from annotation.command_errors import report_errors
+from annotation.command_errors import report_errors, warn
 from annotation.errors import annotate_command
 from qreal_tasks.console.command_line import fail
 from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
-    from annotation.merging.ballot import Ballot
     from annotation.merging.combine import CombinedTexts
     from annotation.merging.merge import MergedEntity
     from annotation.run.folder import RunFolder
@@ -47,7 +47,7 @@ def merge_command(
     if max_cost is not None and combine is False:
         fail("annotate verify merge", "--max-cost goes with --combine: nothing else is paid for")
     with report_errors("annotate verify merge"):
-        from annotation.merging.ballot import load_ballot, merge_ballot
+        from annotation.merging.ballot import count_saved_votes, load_ballot, merge_ballot
         from annotation.merging.merge import find_unexplained_flaws
         from annotation.merging.merged_file import MergeSettings, count_states, list_conflicts, write_merged
         from annotation.run.folder import RunFolder
@@ -61,16 +61,19 @@ def merge_command(
             merged, notes, by = done.merged, done.notes, describe_combiner(folder)
         path = write_merged(folder, ballot, merged, MergeSettings(min_votes, by), notes)
         rows = [{"entity_id": one.entity_id, "state": one.state, "conflicts": list(one.conflicts)} for one in merged]
-        for entity_id, conflicts in list_conflicts(rows)[:_SHOWN]:
+        open_ones = list_conflicts(rows)
+        for entity_id, conflicts in open_ones[:_SHOWN]:
             echo(f"{entity_id}: {'; '.join(conflicts)}")
-        if len(queue := list_conflicts(rows)) > _SHOWN:
-            echo(f"… and {len(queue) - _SHOWN} more in conflict")
+        if len(open_ones) > _SHOWN:
+            echo(f"… and {len(open_ones) - _SHOWN} more in conflict")
         if silent := sum(bool(find_unexplained_flaws(ballot.forms[one.entity_id], one)) for one in merged):
             echo(
                 f"{silent} entities have a flaw that the machine had not seen, and the text that it had drafted: the "
                 "column `notes` says which"
             )
-        if saved := _count_saved(ballot):
+        assigned = {entity: ballot.assigned(entity) for entity in ballot.forms}
+        cast = chain.from_iterable(ballot.votes.values())
+        if ballot.people.adaptive and (saved := count_saved_votes(assigned, ballot.annotators, cast)):
             echo(f"{saved} votes saved: nobody else was asked where the first two agree")
         if ballot.stale:
             echo(f"{ballot.stale} votes are on drafts that were made anew since, and do not count")
@@ -80,8 +83,7 @@ def merge_command(
 def _by_model(
     folder: RunFolder, merged: list[MergedEntity], max_cost: float | None, combine: bool | None
 ) -> CombinedTexts | None:
-    """Let the language model combine texts; None where there is nothing for it to do, or it cannot be asked and nobody
-    insists on it."""
+    """Let the language model combine texts; None where there are none, or it cannot be asked and nobody insists."""
     from annotation.merging.combine import combine_by_model as combine_texts
     from annotation.merging.combine import count_texts_to_combine
     from qreal_tasks.llm.errors.retry import StoppedRun
@@ -95,8 +97,7 @@ def _by_model(
     except StoppedRun as error:
         if combine or max_cost is not None:
             raise
-        why = f"{str(error).rstrip('.')}. They are combined by rule; merge again when {model} can be asked"
-        echo(f"Warning: {why}", colour="yellow", err=True)
+        warn(f"{str(error).rstrip('.')}. They are combined by rule; merge again when {model} can be asked")
         return None
     echo(f"{done.combined} texts combined by {model}, {done.failed} left to the rule")
     return done
@@ -108,7 +109,7 @@ def report_command(run: Annotated[Path, _RUN]) -> None:
         from annotation.merging.agreement import measure_agreement
         from annotation.merging.agreement_page import write_agreement
         from annotation.merging.ballot import load_ballot, merge_ballot
-        from annotation.merging.merged_file import count_states
+        from annotation.merging.merged_file import count_states, merged_path, read_merge_settings
         from annotation.run.folder import RunFolder
 
         folder = RunFolder(run)
@@ -117,22 +118,7 @@ def report_command(run: Annotated[Path, _RUN]) -> None:
         if not report.votes:
             command = annotate_command("verify", "pull", run)
             fail("annotate verify report", f"no vote counts yet; `{command}` brings them")
-        states = count_states([{"state": one.state} for one in merge_ballot(ballot, _min_votes(folder))])
+        min_votes = read_merge_settings(folder).min_votes if merged_path(folder).is_file() else None
+        states = count_states([{"state": one.state} for one in merge_ballot(ballot, min_votes)])
         page, data = write_agreement(report, states, run.resolve().name, folder.verification_path)
     echo(f"{report.votes} votes on {report.entities} entities: {page}, {data.name}")
-
-
-def _min_votes(folder: RunFolder) -> int | None:
-    """``--min-votes`` with which the votes were merged last; None when they were not."""
-    from annotation.merging.merged_file import merged_path, read_merge_settings
-
-    return read_merge_settings(folder).min_votes if merged_path(folder).is_file() else None
-
-
-def _count_saved(ballot: Ballot) -> int:
-    from annotation.merging.ballot import count_saved_votes
-
-    if not ballot.people.adaptive:
-        return 0
-    assigned = {entity: ballot.assigned(entity) for entity in ballot.forms}
-    return count_saved_votes(assigned, ballot.annotators, [vote for votes in ballot.votes.values() for vote in votes])

@@ -131,6 +131,11 @@ def collapse_blanks(text: str) -> str:
     return " ".join(text.split())
 
 
+def same_text(one: str | None, other: str | None) -> bool:
+    """Whether two texts are equal but for blanks; None is an empty one."""
+    return collapse_blanks(one or "") == collapse_blanks(other or "")
+
+
 def normalize_label(label: str) -> str:
     """A label in a form that is equal for labels that mean the same."""
     return collapse_blanks(label).casefold()

@@ -1,4 +1,4 @@
-"""What several people said of one entity, as one record.
+"""Merges several people's votes on one entity into one record.
 
 - PENDING while somebody who was asked about the entity has not answered, unless ``min_votes`` have.
 - DROPPED when more than half of the votes drop it, for the most frequent reason (ties in the order of
@@ -17,7 +17,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -63,7 +62,7 @@ class MergedEntity:
     entity_id: str
     state: Conclusion
     conflicts: tuple[str, ...] = ()
-    """In words, what is not settled."""
+    """What is not settled, in words."""
     drop: str | None = None
     label: str | None = None
     bbox_px: Box | None = None
@@ -131,8 +130,10 @@ def _merge_keeping(form: DraftForm, votes: Sequence[Vote], dropping: int) -> Mer
     conflicts = []
     if 2 * dropping == len(votes):
         conflicts.append(f"drop: {dropping} of {len(votes)} votes drop it")
-    answers = {name: find_majority([_answers(vote)[name] for vote in keepers]) for name in QUESTION_NAMES}
-    conflicts += [f"{name}: {_tally(keepers, name)}" for name in QUESTION_NAMES if answers[name] is None]
+    given = {name: [_answers(vote)[name] for vote in keepers] for name in QUESTION_NAMES}
+    answers = {name: find_majority(given[name]) for name in QUESTION_NAMES}
+    tied = [name for name in QUESTION_NAMES if answers[name] is None]
+    conflicts += [f"{name}: {given[name].count('Yes')} Yes, {given[name].count('No')} No" for name in tied]
     label = majority_label(form, keepers)
     if label is None:
         conflicts.append(f"label: {', '.join(repr(vote.label) for vote in keepers)}")
@@ -222,11 +223,6 @@ def _verdict(dimension: Dimension, answers: Mapping[str, str | None]) -> bool | 
     if any(answers[question.name] is None for question in questions_of(dimension)):
         return None
     return is_flawed(dimension, {name: answer for name, answer in answers.items() if answer is not None})
-
-
-def _tally(votes: Sequence[Vote], name: str) -> str:
-    counted = Counter(_answers(vote)[name] for vote in votes)
-    return f"{counted['Yes']} Yes, {counted['No']} No"
 
 
 def _answers(vote: Vote) -> Mapping[str, str]:

@@ -22,13 +22,7 @@ from qreal_tasks.benchmark import QUESTION_NAMES, Dimension
 
 _FORM = 3
 """Changes when the same votes merge into other rows."""
-_PARTS_OF_RECIPE = {
-    "form": "program",
-    "forms": "drafts",
-    "votes": "votes",
-    "people": "people",
-    "laid_before": "tasks",
-}
+_PARTS_OF_RECIPE = {"form": "program", "forms": "drafts", "votes": "votes", "people": "people", "laid_before": "tasks"}
 """Keys of the file's recipe, and what is newer than the file where they differ."""
 _ANSWERED = [
     *text_columns("label"),

@@ -18,11 +18,11 @@ from annotation.merging.fields import (
     TAKEN_AWAY,
     UNCHANGED,
     MergedText,
-    collapse_blanks,
     describes_something,
     end_sentence,
     join_sentences,
     normalize_sentence,
+    same_text,
     split_sentences,
 )
 from annotation.merging.forms import DraftForm, Parts
@@ -55,10 +55,8 @@ def integrate_parts(form: DraftForm, parts: Mapping[str, MergedText], written: M
     drafted, final = form.descriptions[Dimension.PLAUSIBILITY], part_texts(parts)
     if not describes_any_part(form.parts) and not describes_any_part(final):
         return written
-    as_drafted = all(
-        collapse_blanks(final[part] or "") == collapse_blanks(form.parts[part] or "") for part in BODY_PARTS
-    )
-    untouched = written.rule == TAKEN_AWAY or collapse_blanks(written.text) == collapse_blanks(drafted)
+    as_drafted = all(same_text(final[part], form.parts[part]) for part in BODY_PARTS)
+    untouched = written.rule == TAKEN_AWAY or same_text(written.text, drafted)
     if form.integrated and as_drafted and untouched:
         return MergedText(drafted, UNCHANGED, written.sources)
     beside = _beside(form, parts, written.text)

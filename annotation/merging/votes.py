@@ -59,7 +59,7 @@ class Vote:
     updated_at: str
     """ISO 8601, UTC."""
     withdrawn: bool = False
-    """The person has deleted it on the page; what it said is kept."""
+    """The person has deleted it on the page; the vote itself is kept."""
 
 
 @dataclass(frozen=True)
@@ -119,74 +119,70 @@ class VoteRecord:
         return [vote for vote in self._last(annotator) if not vote.withdrawn]
 
     def _last(self, annotator: str | None) -> list[Vote]:
-        query = """SELECT content FROM votes WHERE annotator = coalesce(?, annotator)
-                   ORDER BY entity_id, annotator, rowid"""
-        with self._file.use() as db:
-            votes = [_vote(json.loads(content)) for (content,) in db.execute(query, (annotator,))]
+        query = (
+            "SELECT content FROM votes WHERE annotator = coalesce(?, annotator) ORDER BY entity_id, annotator, rowid"
+        )
+        votes = [_vote(json.loads(content)) for (content,) in self._select(query, annotator)]
         return list({_place_of(vote): vote for vote in votes}.values())
 
     def count(self) -> int:
         """Count votes in all versions."""
-        with self._file.use() as db:
-            return int(db.execute("SELECT count(*) FROM votes").fetchone()[0])
+        return int(self._select("SELECT count(*) FROM votes")[0][0])
 
     def record_tasks(self, annotator: str, project_id: int, forms: Sequence[tuple[str, str]]) -> None:
         """Record that entities (id and digest of the form) are in somebody's project."""
-        with self._file.use() as db:
-            rows = [(annotator, entity_id, project_id, digest) for entity_id, digest in forms]
-            db.execute("BEGIN")
-            db.executemany("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?)", rows)
-            db.execute("COMMIT")
+        rows = [(annotator, entity_id, project_id, digest) for entity_id, digest in forms]
+        self._write("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?)", rows)
 
     def forget_tasks(self, annotator: str) -> None:
         """Forget the tasks of somebody whose project is gone; the votes stay."""
-        with self._file.use() as db:
-            db.execute("DELETE FROM tasks WHERE annotator = ?", (annotator,))
+        self._write("DELETE FROM tasks WHERE annotator = ?", [(annotator,)])
 
     def record_people(self, people: People) -> None:
         """Record who verifies beside the votes, since the list with people's tokens may stay where it was made."""
         names = people.annotators | people.adjudicators
         rows = [(name, name in people.adjudicators, people.adaptive) for name in sorted(names)]
-        with self._file.use() as db:
-            db.execute("BEGIN")
-            db.execute("DELETE FROM people")
-            db.executemany("INSERT INTO people VALUES (?, ?, ?)", rows)
-            db.execute("COMMIT")
+        self._write("INSERT INTO people VALUES (?, ?, ?)", rows, first="DELETE FROM people")
 
     def people(self) -> People:
         """Who verifies, as recorded last; all who have voted or were asked, when nothing was recorded."""
-        with self._file.use() as db:
-            rows = db.execute("SELECT name, adjudicates, adaptive FROM people").fetchall()
-            if not rows:
-                query = "SELECT annotator, 0, 0 FROM tasks UNION SELECT annotator, 0, 0 FROM votes"
-                rows = db.execute(query).fetchall()
+        rows = self._select("SELECT name, adjudicates, adaptive FROM people")
+        rows = rows or self._select("SELECT annotator, 0, 0 FROM tasks UNION SELECT annotator, 0, 0 FROM votes")
         last = frozenset(name for name, adjudicates, _ in rows if adjudicates)
         return People(frozenset(row[0] for row in rows) - last, last, any(row[2] for row in rows))
 
     def count_tasks(self, annotator: str) -> int:
         """Count the tasks that somebody was given, forms that are no longer drafted included."""
-        with self._file.use() as db:
-            return int(db.execute("SELECT count(*) FROM tasks WHERE annotator = ?", (annotator,)).fetchone()[0])
+        return int(self._select("SELECT count(*) FROM tasks WHERE annotator = ?", annotator)[0][0])
 
     def last_pull(self, annotator: str, project_id: int) -> str | None:
         """The latest change that was pulled from a project; None before the first pull."""
-        with self._file.use() as db:
-            query = "SELECT since FROM pulls WHERE annotator = ? AND project_id = ?"
-            row = db.execute(query, (annotator, project_id)).fetchone()
-        return None if row is None else str(row[0])
+        rows = self._select("SELECT since FROM pulls WHERE annotator = ? AND project_id = ?", annotator, project_id)
+        return str(rows[0][0]) if rows else None
 
     def record_pull(self, annotator: str, project_id: int, since: str) -> None:
         """Record a pull, after everything up to ``since`` is kept."""
-        with self._file.use() as db:
-            db.execute("INSERT OR REPLACE INTO pulls VALUES (?, ?, ?)", (annotator, project_id, since))
+        self._write("INSERT OR REPLACE INTO pulls VALUES (?, ?, ?)", [(annotator, project_id, since)])
 
     def assigned_forms(self) -> dict[str, dict[str, str]]:
         """Annotator to entity to digest of the form that they were given last."""
         found: dict[str, dict[str, str]] = {}
-        with self._file.use() as db:
-            for annotator, entity_id, form in db.execute("SELECT annotator, entity_id, form FROM tasks ORDER BY rowid"):
-                found.setdefault(annotator, {})[entity_id] = form
+        for annotator, entity_id, form in self._select("SELECT annotator, entity_id, form FROM tasks ORDER BY rowid"):
+            found.setdefault(annotator, {})[entity_id] = form
         return found
+
+    def _select(self, query: str, *values: object) -> list[Any]:
+        with self._file.use() as db:
+            return db.execute(query, values).fetchall()
+
+    def _write(self, statement: str, rows: Sequence[tuple[object, ...]], first: str | None = None) -> None:
+        """Execute a statement for each row, in one transaction, after another statement."""
+        with self._file.use() as db:
+            db.execute("BEGIN")
+            if first is not None:
+                db.execute(first)
+            db.executemany(statement, rows)
+            db.execute("COMMIT")
 
 
 def key_of_shown(shown: Mapping[str, Any] | None) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from annotation.run.folder import AcceptedImage, RunFolder
-from annotation.run.gallery import decode_stored
+from annotation.run.gallery import decode_stored, percent_box
 from annotation.run.schemas import Row, State
 from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, Dimension, is_flawed
 from qreal_tasks.pages.environment import page_environment, write_page
@@ -82,16 +82,11 @@ def _entity(number: int, detected: Row, later: dict[str, Row | None], picture: A
         f"{stage}: {row['state']}, {row['reason']}" for stage, row in later.items() if row and row["state"] in _LOST
     ]
     state = detected["state"] if detected["state"] != State.DONE else judged["state"] if judged else "pending"
-    box = detected["bbox"] and {
-        "x": 100 * detected["bbox"][0] / picture.width,
-        "y": 100 * detected["bbox"][1] / picture.height,
-        "w": 100 * (detected["bbox"][2] - detected["bbox"][0]) / picture.width,
-        "h": 100 * (detected["bbox"][3] - detected["bbox"][1]) / picture.height,
-    }
+    box = detected["bbox"] and percent_box(detected["bbox"], picture.width, picture.height)
     return {
         "number": number,
         "detected": detected,
-        "box": box,
+        "box": box and dict(zip("xywh", box, strict=True)),
         "state": state,
         "flaws": flaws,
         "judged": judged if done else None,

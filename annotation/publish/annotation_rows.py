@@ -6,21 +6,17 @@ import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Any
 
-from datasets import Features, List, Value
+from datasets import Features, Value
 
 from annotation.llm.calls import CallRecord
 from annotation.merging.merged_file import MERGED
 from annotation.publish.merged_run import FINAL, MergedRun
 from annotation.run.schemas import DRAFTS, Row
-from qreal_tasks.benchmark import BODY_PARTS
 from qreal_tasks.text.redaction import without_private
 
 CONFIG = "annotations"
-_TEXT, _FLOAT = Value("string"), Value("float32")
-_BOX = List(_FLOAT, length=4)
-_PARTS = dict.fromkeys(BODY_PARTS, _TEXT)
+_TEXT, _MERGED = Value("string"), Features.from_arrow_schema(MERGED)
 _NAMES_OF_FILES = (
     "source_name",
     "detector",
@@ -28,36 +24,21 @@ _NAMES_OF_FILES = (
 )
 """Columns with names of files; servers name a model by where it lay when they were started."""
 _FROM_HERE = re.compile(r"^(\.{1,2}[\\/]+)+")
-"""How a path may begin that is told from where the table lies."""
-_SAID = ("reason", "notes")
-"""What servers and programs said of a draft."""
+"""How a path may begin that is relative to the table."""
+_FREE_TEXTS = ("reason", "notes")
+"""Columns with words of servers and programs."""
 _CALL_KEYS = ("judgment_call_key", "parts_call_key", "merge_call_key")
-_VOTE = MERGED.field("votes").type.value_type
-
-
-def _feature(name: str) -> Any:
-    if name == "bbox":
-        return _BOX
-    if name == "parts":
-        return _PARTS
-    return _FLOAT if name == "seconds" else _TEXT
-
-
-def _drafted(name: str) -> Any:
-    kind = str(DRAFTS.field(name).type)
-    return {"string": _TEXT, "bool": Value("bool"), "float": _FLOAT, "int32": Value("int32")}.get(kind, _feature(name))
-
 
 ANNOTATIONS_FEATURES = Features(
     {
-        **{name: _drafted(name) for name in DRAFTS.names},
+        **Features.from_arrow_schema(DRAFTS),
         "verification_state": _TEXT,
-        "conflicts": List(_TEXT),
+        "conflicts": _MERGED["conflicts"],
         "drop_reason": _TEXT,
-        **{f"final_{name}": _feature(name) for name in FINAL},
+        **{f"final_{name}": _MERGED[name] for name in FINAL},
         "adjudicated_by": _TEXT,
-        "votes": List({field.name: _feature(field.name) for field in _VOTE}),
-        "sources": List(dict.fromkeys(("field", "rule", "annotator", "text"), _TEXT)),
+        "votes": _MERGED["votes"],
+        "sources": _MERGED["sources"],
         "verification_notes": _TEXT,
         "cost_usd": Value("float64"),
         "image_cost_usd": Value("float64"),
@@ -85,20 +66,21 @@ class Pseudonyms:
 
     def within(self, rows: Sequence[Row]) -> list[Row]:
         """Rows with a column ``annotator``, in the order of the published names."""
-        return sorted(({**row, "annotator": self.of(row["annotator"])} for row in rows), key=_by_field_and_name)
+        named = ({**row, "annotator": self.of(row["annotator"])} for row in rows)
+        return sorted(named, key=lambda row: (row.get("field", ""), row["annotator"]))
 
 
-def assign_pseudonyms(material: MergedRun, keep: bool) -> Pseudonyms:
-    """For everybody who has voted."""
-    ballot = material.ballot
+def assign_pseudonyms(merged_run: MergedRun, keep: bool) -> Pseudonyms:
+    """Assign pseudonyms to everybody who has voted."""
+    ballot = merged_run.ballot
     voted = {vote.annotator for votes in ballot.votes.values() for vote in votes}
-    return Pseudonyms(sorted(voted), sorted(ballot.people.adjudicators), material.run.recipe("intake"), keep)
+    return Pseudonyms(sorted(voted), sorted(ballot.people.adjudicators), merged_run.run.recipe("intake"), keep)
 
 
-def make_annotation_rows(material: MergedRun, shard: int, names: Pseudonyms, calls: CallRecord) -> list[Row]:
-    """The rows of a shard, in the order of its drafts."""
-    pairs = list(material.drafts(shard))
-    quality_keys = _quality_keys(material, shard)
+def make_annotation_rows(merged_run: MergedRun, shard: int, names: Pseudonyms, calls: CallRecord) -> list[Row]:
+    """Make the rows of a shard, in the order of its drafts."""
+    pairs = list(merged_run.drafts(shard))
+    quality_keys = _quality_keys(merged_run, shard)
     keys = {id(draft): _keys(draft, merged, quality_keys) for draft, merged in pairs}
     wanted = [key for own in keys.values() for key in own] + [draft["entities_call_key"] for draft, _ in pairs]
     costs = calls.costs(key for key in wanted if key is not None)
@@ -117,7 +99,7 @@ def _row(draft: Row, merged: Row | None, names: Pseudonyms) -> Row:
     return {
         **draft,
         **{name: _shareable(draft[name]) for name in draft if name in _NAMES_OF_FILES and draft[name] is not None},
-        **{name: without_private(draft[name]) for name in _SAID if draft[name] is not None},
+        **{name: without_private(draft[name]) for name in _FREE_TEXTS if draft[name] is not None},
         "verification_state": decided["state"],
         "conflicts": decided["conflicts"] or [],
         "drop_reason": decided["drop"],
@@ -129,11 +111,11 @@ def _row(draft: Row, merged: Row | None, names: Pseudonyms) -> Row:
     }
 
 
-def _quality_keys(material: MergedRun, shard: int) -> dict[str, str]:
+def _quality_keys(merged_run: MergedRun, shard: int) -> dict[str, str]:
     """Entity to the key of the call that scored it; drafts do not hold it."""
-    if not material.run.is_done("quality", shard):
+    if not merged_run.run.is_done("quality", shard):
         return {}
-    rows = material.run.read("quality", shard, ["entity_id", "call_key"])
+    rows = merged_run.run.read("quality", shard, ["entity_id", "call_key"])
     return {row["entity_id"]: row["call_key"] for row in rows if row["call_key"] is not None}
 
 
@@ -150,7 +132,7 @@ def _cost(keys: Sequence[str], costs: Mapping[str, float]) -> float | None:
 
 
 def _shareable(name: str) -> str:
-    """A table may name files by where they lay; that says nothing to others. What tells one file from another stays.
+    """A name of a file as others may see it: not where it lay, but what tells it from other files.
 
     >>> [_shareable(name) for name in ("/data/me/1.png", "./cats/1.png", "../cats/1.png", "cats/1.png")]
     ['1.png', 'cats/1.png', 'cats/1.png', 'cats/1.png']
@@ -158,7 +140,3 @@ def _shareable(name: str) -> str:
     if name.startswith("~") or PurePosixPath(name).is_absolute() or PureWindowsPath(name).is_absolute():
         return without_private(PureWindowsPath(name).name)  # knows both kinds of slashes
     return without_private(_FROM_HERE.sub("", name))
-
-
-def _by_field_and_name(row: Row) -> tuple[str, str]:
-    return row.get("field", ""), row["annotator"]

@@ -1,4 +1,4 @@
-"""The dataset card: README.md with the front matter that the hub and ``datasets`` read."""
+"""Renders the dataset card: README.md with the front matter that the hub and ``datasets`` read."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _NOWHERE = "DIR"
 
 @dataclass(frozen=True)
 class CardFacts:
-    """Everything that the card says."""
+    """Everything that the dataset card states."""
 
     config: PublishConfig
     splits: Mapping[str, SplitCounts]
@@ -68,17 +68,17 @@ class CardFacts:
     @property
     def rules(self) -> list[tuple[str, dict[str, int]]]:
         """How descriptions were made: rule, and dimension to entities; also 0 of the usual ones."""
-        counted = sum((tally.rules for tally in self.splits.values()), Counter[tuple[str, str]]())
+        counted = sum((counts.rules for counts in self.splits.values()), Counter[tuple[str, str]]())
         rows = [(rule, {str(one): counted[rule, str(one)] for one in Dimension}) for rule in _RULES]
         return [(rule, row) for rule, row in rows if rule in _ALWAYS_COUNTED or any(row.values())]
 
     @property
     def entities(self) -> int:
-        return sum(tally.entities for tally in self.splits.values())
+        return sum(counts.entities for counts in self.splits.values())
 
 
 def name_repository(path: Path, repository: str) -> bool:
-    """Say in a card that was written for no place in particular where the set is; whether anything was changed."""
+    """Put the repository into a card that was written for no place in particular; returns whether it was changed."""
     text = read_text(path)
     named = text.replace(f'load_dataset("{_NOWHERE}",', f'load_dataset("{repository}",')
     named = named.replace(f"QREAL_DATA={_NOWHERE} ", f"QREAL_DATA={repository} ")
@@ -89,7 +89,7 @@ def name_repository(path: Path, repository: str) -> bool:
 
 
 def render_card(facts: CardFacts) -> str:
-    """The text of README.md."""
+    """Render the text of README.md."""
     template = _environment().get_template("card.md.j2")
     return template.render(
         facts=facts,
@@ -107,8 +107,8 @@ def render_card(facts: CardFacts) -> str:
 
 
 def find_unlicensed(config: PublishConfig, splits: Mapping[str, SplitCounts]) -> list[str]:
-    """Generators whose images have no licence in the config."""
-    return sorted({name for tally in splits.values() for name in tally.generators} - config.generators.keys())
+    """Find the generators whose images have no licence in the config."""
+    return sorted({name for counts in splits.values() for name in counts.generators} - config.generators.keys())
 
 
 def _front_matter(facts: CardFacts) -> str:
@@ -122,7 +122,9 @@ def _front_matter(facts: CardFacts) -> str:
         "task_categories": ["visual-question-answering", "object-detection", "image-text-to-text"],
         "tags": ["qreal-bench", "generated-images", "image-quality", "realism", "plausibility"],
         **(
-            {CARD_KEY: CARD_VALUE} if any(_DRAWING & tally.generators.keys() for tally in facts.splits.values()) else {}
+            {CARD_KEY: CARD_VALUE}
+            if any(_DRAWING & counts.generators.keys() for counts in facts.splits.values())
+            else {}
         ),
         "configs": [
             {
@@ -136,7 +138,7 @@ def _front_matter(facts: CardFacts) -> str:
 
 
 def _size(rows: int) -> str:
-    """The hub's category.
+    """The hub's category for so many rows.
 
     >>> _size(999), _size(17_879)
     ('n<1K', '10K<n<100K')
@@ -145,7 +147,7 @@ def _size(rows: int) -> str:
 
 
 def _generators(facts: CardFacts) -> Sequence[tuple[str, list[int], str]]:
-    names = sorted({name for tally in facts.splits.values() for name in tally.generators})
+    names = sorted({name for counts in facts.splits.values() for name in counts.generators})
     return [
         (
             name,
@@ -172,7 +174,7 @@ def _environment() -> Environment:
 
 
 def escape_cell(value: object) -> str:
-    """Text of others in one line of Markdown: shown as it is, whatever it holds.
+    """Escape text of others for one line of Markdown: shown as it is, whatever it holds.
 
     >>> escape_cell("a|b <i> [x](y)")
     'a\\\\|b &lt;i&gt; \\\\[x\\\\](y)'

@@ -1,4 +1,4 @@
-"""SHA256SUMS: what ``sha256sum -c`` checks, and the uploader before it uploads."""
+"""Writes and checks SHA256SUMS, which ``sha256sum -c`` also checks."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ NAME = "SHA256SUMS"
 
 
 def write_checksums(folder: Path) -> None:
-    """Of every file in the folder but itself and ``eval.yaml``, which the hub may not take."""
+    """Write the checksums of every file in the folder but itself and ``eval.yaml``, which the hub may not take."""
     lines = [f"{_digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in _files(folder)]
     (folder / NAME).write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
 def check_checksums(folder: Path) -> None:
-    """Nothing is missing, changed or added.
+    """Check that nothing is missing, changed or added.
 
     Raises:
         AnnotationError: something is; the message names the first.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from annotation.command_errors import report_errors
+from annotation.command_errors import report_errors, warn
 from qreal_tasks.console.command_line import fail
 from qreal_tasks.console.terminal import echo
 
@@ -78,12 +78,11 @@ def _upload(folder: Path, repository: str, tag: str | None, private: bool, gated
     done = push_folder(folder, repository, tag, private, gated)
     echo(f"Uploaded: {done.address}")
     if done.eval_refused is not None:
-        warning = f"Warning: all but eval.yaml is there; the hub does not take that one: {done.eval_refused}"
-        echo(warning, colour="yellow", err=True)
+        warn(f"all but eval.yaml is there; the hub does not take that one: {done.eval_refused}")
 
 
 def _check(push: str | None, tag: str | None, private: bool, gated: bool) -> None:
-    """Before any work."""
+    """Check the options of an upload before any work."""
     from annotation.publish.hub import check_hub_names
 
     if push is None and (tag or private or gated):
@@ -105,7 +104,7 @@ def _show(done: PublishResult) -> None:
         echo(f"test images: {split.test_images} of {split.wanted_images} wanted{smaller}; prompts are not divided")
     without = [name for name, tally in done.splits.items() if not tally.portraits]
     if len(without) == 1:
-        echo(f"Warning: no portrait is in {without[0]}; another --seed may bring one there", colour="yellow", err=True)
+        warn(f"no portrait is in {without[0]}; another --seed may bring one there")
     if done.left_out:
         echo(f"{done.images_left_out} images are left out, for {len(done.left_out)} entities that are not decided:")
         for entity, why in done.left_out[:_SHOWN]:
@@ -113,9 +112,5 @@ def _show(done: PublishResult) -> None:
         if len(done.left_out) > _SHOWN:
             echo(f"  … and {len(done.left_out) - _SHOWN} more; all are in the config `annotations`")
     if done.unlicensed:
-        echo(
-            f"Warning: no licence stated for the images of {', '.join(done.unlicensed)}; name it under `generators` in "
-            "the config",
-            colour="yellow",
-            err=True,
-        )
+        names = ", ".join(done.unlicensed)
+        warn(f"no licence stated for the images of {names}; name it under `generators` in the config")

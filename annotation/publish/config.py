@@ -16,15 +16,15 @@ NOT_STATED = "not stated"
 
 
 class PublishConfig(Settings):
-    """All of it; every field may be left out."""
+    """The config of a publication; every field may be left out."""
 
     title: str = Field(default="Q-Real", pattern=r"\S")
     license: str = "other"
-    """Of the annotations, as the hub spells it; ``other`` says that none is stated."""
+    """The licence of the annotations, as the hub spells it; ``other`` says that none is stated."""
     license_name: str | None = None
-    """With ``license: other``: what it is called."""
+    """The name of the licence, with ``license: other``."""
     language: list[str] = Field(default=["en"], min_length=1)
-    """Of prompts and descriptions."""
+    """Languages of prompts and descriptions."""
     generators: dict[str, Annotated[str, Field(pattern=r"\S")]] = Field(default={})
     """Generator to the licence of its images."""
     description: str = ""

@@ -1,4 +1,4 @@
-"""What the dataset card counts, taken while rows are written."""
+"""Counts for the dataset card, taken while rows are written."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STAGES = {
 
 @dataclass
 class SplitCounts:
-    """One split."""
+    """Counts of one split."""
 
     images: int = 0
     portraits: int = 0
@@ -40,7 +40,7 @@ class SplitCounts:
     quality_sum: float = 0.0
 
     def add(self, image: Row, entities: list[Row]) -> None:
-        """A row of ``imageqa``, and its entities as ``Material.finals`` gives them."""
+        """Count a row of ``imageqa``, and its entities as ``Material.finals`` gives them."""
         self.images += 1
         self.portraits += image["is_portrait"]
         self.with_parts += image["is_portrait"] and any(any((one["parts"] or {}).values()) for one in entities)
@@ -58,7 +58,7 @@ class SplitCounts:
 
     @property
     def annotations(self) -> int:
-        """As the paper counts them: entities x 8 x 3."""
+        """The number of annotations as the paper counts them: entities x 8 x 3."""
         return self.entities * ANNOTATED_FIELDS * ANNOTATORS
 
     def yes_share(self, name: str) -> float | None:
@@ -71,7 +71,7 @@ class SplitCounts:
 
 @dataclass
 class ProvenanceCounts:
-    """Who drafted, with what: step, model with fingerprint, prompt to rows."""
+    """Counts of who drafted what: step, model with fingerprint, prompt to rows."""
 
     made: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
@@ -81,7 +81,7 @@ class ProvenanceCounts:
     _images: set[str] = field(default_factory=set)
 
     def add(self, row: Row) -> None:
-        """A row of ``annotations``."""
+        """Count a row of ``annotations``."""
         new_image = row["image_id"] not in self._images
         self._images.add(row["image_id"])
         for step, stage in _STAGES.items():

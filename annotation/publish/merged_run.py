@@ -1,4 +1,4 @@
-"""What is published, read from the run: drafts beside what people made of them."""
+"""A merged run as it is published: drafts beside what people made of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAMED = 5
 
 @dataclass(frozen=True)
 class MergedRun:
-    """A merged run."""
+    """Drafts of a run, and what its votes were merged into."""
 
     run: RunFolder
     ballot: Ballot
@@ -48,8 +48,8 @@ class MergedRun:
             yield draft, self.merged.get(draft["entity_id"])
 
     def finals(self, shard: int) -> dict[str, list[Row]]:
-        """Image to its final entities: rows of drafts with what people decided in the place of what was drafted, and
-        the sources of every text."""
+        """Image to its final entities: rows of drafts with what people decided in their place, and the sources of
+        texts."""
         found: dict[str, list[Row]] = {}
         for draft, merged in self.drafts(shard):
             whole = draft["image_id"] not in self.open_images
@@ -60,32 +60,23 @@ class MergedRun:
 
     def prompts(self) -> set[tuple[str, str]]:
         """Id and text of every drafted image's prompt, also where nothing of the image is published."""
-        rows = (
-            row for shard in self.run.shard_numbers for row in self.run.read("drafts", shard, ["prompt_id", "prompt"])
-        )
+        read, columns = self.run.read, ["prompt_id", "prompt"]
+        rows = (row for shard in self.run.shard_numbers for row in read("drafts", shard, columns))
         return {(row["prompt_id"], row["prompt"]) for row in rows}
 
     def facts(self) -> list[ImageFacts]:
-        """Of every image with a final entity."""
+        """What every image with a final entity is balanced by."""
         found = []
         for shard in self.run.shard_numbers:
-            for image_id, entities in self.finals(shard).items():
+            for entities in self.finals(shard).values():
                 scores = [one["quality_score"] for one in entities if one["quality_score"] is not None]
-                first = entities[0]
-                found.append(
-                    ImageFacts(
-                        image_id,
-                        first["prompt_id"],
-                        first["generator"],
-                        first["is_portrait"],
-                        float(np.mean(scores)) if scores else None,
-                    )
-                )
+                about = {name: entities[0][name] for name in ("image_id", "prompt_id", "generator", "is_portrait")}
+                found.append(ImageFacts(**about, quality=float(np.mean(scores)) if scores else None))
         return found
 
 
 def load_merged_run(run: RunFolder, partial: bool) -> MergedRun:
-    """A run whose entities are all decided; with ``partial`` what is decided of it.
+    """Load a run whose entities are all decided; with ``partial`` what is decided of it.
 
     Raises:
         AnnotationError: entities are pending or in conflict, none is final, or the merged file is missing, older than
@@ -108,7 +99,7 @@ def load_merged_run(run: RunFolder, partial: bool) -> MergedRun:
 
 
 def find_undecided(material: MergedRun) -> list[tuple[str, str]]:
-    """Entities that are pending or in conflict, and why."""
+    """Find the entities that are pending or in conflict, and why."""
     return [
         (entity, "; ".join(row["conflicts"]) or row["state"])
         for entity, row in material.merged.items()

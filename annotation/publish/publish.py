@@ -29,7 +29,7 @@ from qreal_tasks.files.atomic import new_folder
 from qreal_tasks.text.redaction import own_keys, without_key, without_private
 
 _Writers = dict[tuple[str, str], SplitWriter]
-"""By config and split."""
+"""Config and split to their writer."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class PublishOptions:
     names: bool = False
     """People by their own names."""
     repository: str | None = None
-    """For the card: where it will be."""
+    """Where the dataset will be, for the card."""
     most_file_bytes: int = MOST_FILE_BYTES
 
 
 @dataclass(frozen=True)
 class PublishResult:
-    """What was written."""
+    """What ``publish`` has written."""
 
     folder: Path
     splits: Mapping[str, SplitCounts]
@@ -61,7 +61,7 @@ class PublishResult:
     left_out: Sequence[tuple[str, str]]
     """Entities that are pending or in conflict, and why."""
     images_left_out: int
-    """That hold one of those."""
+    """How many images hold one of those entities."""
     unlicensed: Sequence[str]
     """Generators without a licence."""
 
@@ -77,7 +77,7 @@ def publish(run: RunFolder, folder: Path, options: PublishOptions) -> PublishRes
         raise AnnotationError(f"{folder} is a link; give the folder that it leads to")
     try:
         with new_folder(folder) as beside:
-            return _published(run, folder.absolute(), beside, options)
+            return _write_dataset(run, folder.absolute(), beside, options)
     except FileExistsError as error:
         raise AnnotationError(str(error)) from None
     except OSError as error:
@@ -89,88 +89,88 @@ def publish(run: RunFolder, folder: Path, options: PublishOptions) -> PublishRes
         ) from error
 
 
-def _published(run: RunFolder, folder: Path, beside: Path, options: PublishOptions) -> PublishResult:
-    """What is written, into ``beside``, and will be at ``folder``."""
-    material = load_merged_run(run, options.partial)
-    facts = material.facts()
+def _write_dataset(run: RunFolder, folder: Path, beside: Path, options: PublishOptions) -> PublishResult:
+    """Write the dataset into ``beside``; it will be at ``folder``."""
+    merged_run = load_merged_run(run, options.partial)
+    facts = merged_run.facts()
     wanted = default_test_images(len(facts)) if options.test_images is None else options.test_images
-    split = split_by_prompt(facts, wanted, options.seed, sorted(material.prompts()))
-    tallies = _write_records(material, split, beside, options.most_file_bytes)
-    provenance = _write_annotations(material, split, beside, options)
-    _write_card(material, split, tallies, provenance, beside, options)
+    split = split_by_prompt(facts, wanted, options.seed, sorted(merged_run.prompts()))
+    counts = _write_records(merged_run, split, beside, options.most_file_bytes)
+    provenance = _write_annotations(merged_run, split, beside, options)
+    _write_card(merged_run, split, counts, provenance, beside, options)
     write_eval_yaml(beside / "eval.yaml")
     write_checksums(beside)
     return PublishResult(
         folder,
-        tallies,
+        counts,
         split,
         options.test_images is None and len(facts) < PAPER_IMAGES,
-        find_undecided(material),
-        len(material.open_images),
-        find_unlicensed(options.config, tallies),
+        find_undecided(merged_run),
+        len(merged_run.open_images),
+        find_unlicensed(options.config, counts),
     )
 
 
-def _write_records(material: MergedRun, split: Split, folder: Path, most_file_bytes: int) -> dict[str, SplitCounts]:
-    """``objectqa`` and ``imageqa``; the pictures of one shard are in memory."""
-    tallies = {name: SplitCounts() for name in SPLITS}
+def _write_records(merged_run: MergedRun, split: Split, folder: Path, most_file_bytes: int) -> dict[str, SplitCounts]:
+    """Write ``objectqa`` and ``imageqa``; the pictures of one shard are in memory."""
+    counts = {name: SplitCounts() for name in SPLITS}
     with _writers(folder, {config: FEATURES[config].arrow_schema for config in CONFIGS}, most_file_bytes) as writers:
-        for shard in material.run.shard_numbers:
-            _write_shard(material, shard, split, writers, tallies)
-    return tallies
+        for shard in merged_run.run.shard_numbers:
+            _write_shard(merged_run, shard, split, writers, counts)
+    return counts
 
 
 def _write_shard(
-    material: MergedRun, shard: int, split: Split, writers: _Writers, tallies: Mapping[str, SplitCounts]
+    merged_run: MergedRun, shard: int, split: Split, writers: _Writers, counts: Mapping[str, SplitCounts]
 ) -> None:
-    """By itself, so that its pictures are forgotten before the next shard's come."""
-    finals = material.finals(shard)
-    pictures = [one for one in material.run.pictures(shard) if one.image_id in finals]
+    """Write a shard by itself, so that its pictures are forgotten before the next shard's come."""
+    finals = merged_run.finals(shard)
+    pictures = [one for one in merged_run.run.pictures(shard) if one.image_id in finals]
     gallery = Gallery(pictures)
     for picture in pictures:
         entities, to = finals[picture.image_id], split.of(picture.prompt_id)
         image = make_image_row(picture, entities)
         writers["imageqa", to].add(image)
-        tallies[to].add(image, entities)
+        counts[to].add(image, entities)
         for entity in entities:
             writers["objectqa", to].add(make_entity_row(entity, gallery))
 
 
-def _write_annotations(material: MergedRun, split: Split, folder: Path, options: PublishOptions) -> ProvenanceCounts:
+def _write_annotations(merged_run: MergedRun, split: Split, folder: Path, options: PublishOptions) -> ProvenanceCounts:
     provenance = ProvenanceCounts()
-    names = annotation_rows.assign_pseudonyms(material, options.names)
+    names = annotation_rows.assign_pseudonyms(merged_run, options.names)
     schema = annotation_rows.ANNOTATIONS_FEATURES.arrow_schema
     with (
-        CallRecord(material.run.calls_path) as calls,
+        CallRecord(merged_run.run.calls_path) as calls,
         _writers(folder, {annotation_rows.CONFIG: schema}, options.most_file_bytes) as writers,
     ):
-        for shard in material.run.shard_numbers:
-            for row in annotation_rows.make_annotation_rows(material, shard, names, calls):
+        for shard in merged_run.run.shard_numbers:
+            for row in annotation_rows.make_annotation_rows(merged_run, shard, names, calls):
                 provenance.add(row)
                 writers[annotation_rows.CONFIG, split.of(row["prompt_id"])].add(row)
     return provenance
 
 
 def _write_card(
-    material: MergedRun,
+    merged_run: MergedRun,
     split: Split,
-    tallies: Mapping[str, SplitCounts],
+    counts: Mapping[str, SplitCounts],
     provenance: ProvenanceCounts,
     folder: Path,
     options: PublishOptions,
 ) -> None:
-    settings = read_merge_settings(material.run)
+    settings = read_merge_settings(merged_run.run)
     facts = CardFacts(
         config=options.config,
-        splits=tallies,
+        splits=counts,
         split=split,
         seed=options.seed,
         provenance=provenance,
         agreement=measure_agreement(
-            material.ballot.forms, material.ballot.votes, independent=material.ballot.independent_votes
+            merged_run.ballot.forms, merged_run.ballot.votes, independent=merged_run.ballot.independent_votes
         ),
-        states=material.states,
-        adjudicated=sum(row["adjudicated_by"] is not None for row in material.merged.values()),
+        states=merged_run.states,
+        adjudicated=sum(row["adjudicated_by"] is not None for row in merged_run.merged.values()),
         least_votes=settings.min_votes,
         combined=settings.combine and without_private(settings.combine),
         repository=options.repository,
@@ -181,7 +181,7 @@ def _write_card(
 
 @contextmanager
 def _writers(folder: Path, schemas: Mapping[str, object], most_file_bytes: int) -> Iterator[_Writers]:
-    """One for each config and split; their files have their names when the block ends well."""
+    """Open a writer for each config and split; their files have their names when the block ends well."""
     found = {
         (config, split): SplitWriter(folder, config, split, schema, most_file_bytes)
         for config, schema in schemas.items()

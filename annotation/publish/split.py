@@ -45,10 +45,10 @@ class Split:
     """The test prompts; all others are for training."""
 
     test_prompts: frozenset[str]
-    """By ``prompt_id``."""
+    """The ids of the test prompts."""
     wanted_images: int
     test_images: int
-    """As near to ``wanted_images`` as was found; prompts are not divided."""
+    """How many images are tested on: as near to ``wanted_images`` as was found; prompts are not divided."""
 
     def of(self, prompt_id: str) -> str:
         """``test`` or ``train``; images of an unknown prompt are no test images."""
@@ -56,7 +56,7 @@ class Split:
 
 
 def default_test_images(images: int) -> int:
-    """400, or the paper's share (13 %) of a smaller set.
+    """How many images to test on: 400, or the paper's share (13 %) of a smaller set.
 
     >>> default_test_images(3088), default_test_images(309)
     (400, 40)
@@ -67,7 +67,7 @@ def default_test_images(images: int) -> int:
 def split_by_prompt(
     images: Sequence[ImageFacts], test_images: int, seed: int, prompts: Iterable[tuple[str, str]] = ()
 ) -> Split:
-    """The split; the same images and seed give the same, whatever the order of the images.
+    """Split images by prompt; the same images and seed give the same, whatever the order of the images.
 
     Args:
         images: those that are published.
@@ -79,7 +79,11 @@ def split_by_prompt(
         AnnotationError: there are fewer than two prompts, or not fewer test images than images.
     """
     group_of = group_prompts([*((image.prompt_id, "") for image in images), *prompts])
-    groups = sorted({group_of[image.prompt_id] for image in images}, key=lambda group: _drawn(seed, group))
+
+    def draw(group: str) -> str:
+        return hashlib.sha256(f"{seed} {group}".encode()).hexdigest()
+
+    groups = sorted({group_of[image.prompt_id] for image in images}, key=draw)
     if len(groups) < 2:
         raise AnnotationError(
             f"{len(images)} images have {len(groups)} prompt between them; a dataset is split by prompt, so it needs "
@@ -128,7 +132,7 @@ def group_prompts(prompts: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def rank_quality_thirds(images: Sequence[ImageFacts]) -> list[int | None]:
-    """Of each image its third of the mean quality, 0 the lowest; None without a score."""
+    """The third of the mean quality that each image is in, 0 the lowest; None without a score."""
     scored = [image.quality for image in images if image.quality is not None]
     if not scored:
         return [None] * len(images)
@@ -185,7 +189,3 @@ def _best_move(scaled: FloatArray, chosen: NDArray[np.bool_], rest: FloatArray) 
     moves += [(float(gain[place]), (int(place),)) for place in single]
     best, move = min(moves)
     return move if best < -_NOTHING else None
-
-
-def _drawn(seed: int, prompt: str) -> str:
-    return hashlib.sha256(f"{seed} {prompt}".encode()).hexdigest()

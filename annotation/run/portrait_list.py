@@ -66,7 +66,6 @@ def _ids(manifest: Path, _written: int, images: str, names: Sequence[str]) -> fr
 
 
 def _plain(name: str, images: str) -> str:
-    """A name in a form that is equal for names of one file: its path below the folder of images, however it is
-    spelt."""
+    """A form of a name that is equal for names of one file: its path below the folder of images, however spelt."""
     path = normalized("NFC", name).replace("\\", "/").removeprefix("./")
     return path.removeprefix(f"{normalized('NFC', images).rstrip('/')}/")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from annotation.run.schemas import State
 from qreal_tasks.llm.errors.messages import short
@@ -65,6 +67,11 @@ class FailureReasons:
         self._counts[state, kind] += 1
         if found:
             self._examples.setdefault((state, kind), found)
+
+    def add_rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Count the items of rows; a label is the example of a name that was not found."""
+        for row in rows:
+            self.add(row["state"], row["reason"], row.get("label", ""))
 
     @property
     def total(self) -> int:

@@ -106,8 +106,7 @@ def _footer(path: Path) -> Any:
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """Name the file and the reason. A refusal of the system, such as a permission, is no damage: who deletes the file
-    for it pays for it again."""
+    """Name the file and the reason. A refusal of the system is no damage: who deletes the file for it pays again."""
     try:
         yield
     except (OSError, pa.ArrowException) as error:

@@ -10,7 +10,7 @@ from annotation.run.folder import RunFolder
 from annotation.run.gallery import Gallery
 from annotation.run.schemas import DESCRIPTIONS
 from annotation.stages.entity_views import DetectedEntity, load_entities, show_entity
-from annotation.stages.requests import make_request, make_task
+from annotation.stages.requests import make_entity_task, make_request
 from qreal_tasks.benchmark import QUESTION_NAMES, QUESTIONS
 
 
@@ -31,7 +31,7 @@ def _plan(run: RunFolder, entity: DetectedEntity, quality: float | None, gallery
         quality="not known" if quality is None else f"{quality:.2f}",
         questions="\n".join(f"{question.name}: {question.text}" for question in QUESTIONS),
     )
-    return make_task(request, _read, DESCRIPTIONS)
+    return make_entity_task(request, _read, DESCRIPTIONS)
 
 
 def _read(reply: Any) -> Row:

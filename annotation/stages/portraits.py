@@ -14,7 +14,7 @@ from annotation.run.folder import RunFolder
 from annotation.run.portrait_list import load_portrait_ids
 from annotation.run.schemas import State
 from annotation.stages.entity_views import DetectedEntity, load_entities, show_entity
-from annotation.stages.requests import make_request, make_task, skip_task
+from annotation.stages.requests import make_entity_task, make_request, skip_task
 from qreal_tasks.benchmark import BODY_PARTS
 
 _MERGED = ("plausibility_description",)
@@ -31,7 +31,7 @@ def plan_parts(run: RunFolder, shard: int) -> list[Task]:
             return skip_task(person.entity_id, "the image is not in portraits.list", BODY_PARTS)
         views = show_entity(person, found.gallery, run.config.pictures)
         request = make_request("parts", run.config, person.entity_id, views, label=quoted(person.label))
-        return make_task(request, _read_parts, BODY_PARTS)
+        return make_entity_task(request, _read_parts, BODY_PARTS)
 
     return [plan(entity) for entity in found.entities if entity.is_person]
 
@@ -48,7 +48,7 @@ def _plan_merge(run: RunFolder, parts: Row) -> Task:
     if not wrong:
         return skip_task(parts["entity_id"], "nothing is wrong with any part", _MERGED)
     request = make_request("merge", run.config, parts["entity_id"], parts=json.dumps(wrong, ensure_ascii=False))
-    return make_task(request, lambda reply: {name: (reply or {}).get(name) for name in _MERGED}, _MERGED)
+    return make_entity_task(request, lambda reply: {name: (reply or {}).get(name) for name in _MERGED}, _MERGED)
 
 
 def _read_parts(reply: Any) -> Row:

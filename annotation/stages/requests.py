@@ -29,7 +29,7 @@ def make_request(
     return Request(config.language_model, form, item_id, prompt.title, prompt.system, user, pictures)
 
 
-def make_task(request: Request, read: Callable[[Any], Row], texts: Sequence[str]) -> Task:
+def make_entity_task(request: Request, read: Callable[[Any], Row], texts: Sequence[str]) -> Task:
     """A task on one entity, whose row holds its state, what the model answered, and who answered.
 
     Args:

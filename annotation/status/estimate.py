@@ -63,7 +63,7 @@ def _forecast_stage(
     run: RunFolder, stage: str, pending: Sequence[int], seen: _Seen, calls: CallRecord, batch: bool
 ) -> Forecast:
     config = run.config
-    before = _stages_before(stage)
+    before = [earlier for earlier in AFTER[stage] if earlier != "intake"]  # asked for intake, all of it is done
     ready = [shard for shard in pending if all(run.is_done(earlier, shard) for earlier in before)]
     blocked = sorted(set(pending) - set(ready))
     n_calls, tokens = _count_requests(run, stage, ready, calls)
@@ -88,11 +88,6 @@ def _forecast_stage(
     return Forecast(stage, n_calls, tokens, cost, basis or "nothing left", tokens_basis)
 
 
-def _stages_before(stage: str) -> list[str]:
-    """Stages whose shards the requests of ``stage`` are made of; intake is not among them, since all of it is done."""
-    return [earlier for earlier in AFTER[stage] if earlier != "intake"]
-
-
 def _count_requests(run: RunFolder, stage: str, ready: Sequence[int], calls: CallRecord) -> tuple[float, Tokens]:
     step = max(1, len(ready) // _COUNTED_SHARDS)
     looked_at = ready[::step]
@@ -111,8 +106,7 @@ def _count_requests(run: RunFolder, stage: str, ready: Sequence[int], calls: Cal
 
 
 def _calls_per_image(stage: str, config: AnnotationConfig, seen: _Seen, listed: bool) -> tuple[float, str]:
-    """How many calls an image takes, and how that is known. With a list of portraits its images are counted, and hold a
-    person each."""
+    """How many calls an image takes, and how that is known. Images of a list of portraits hold a person each."""
     expected, image = config.expected, "a listed image" if listed else "an image"
     if stage == "entities":
         return 1.0, "counted"

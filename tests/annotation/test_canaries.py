@@ -27,7 +27,7 @@ from annotation.commands import annotate_app
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
 from annotation.label_studio.server import _last_words
-from annotation.label_studio.tasks import make_task, read_stored_sizes
+from annotation.label_studio.tasks import build_task, read_stored_sizes
 from annotation.label_studio.workplace import AnnotatorAccount, Workplace, save_workplace
 from annotation.merging.combine import describe_combiner
 from annotation.merging.forms import load_forms
@@ -136,7 +136,7 @@ def verify(made: Made, home: Path, run: RunFolder) -> None:
     forms, sizes = list(load_forms(run).values()), read_stored_sizes(run)
     tasks = []
     for number, form in enumerate(forms):
-        task = make_task(form, sizes[form.image_id], run.run_id, "/media/")
+        task = build_task(form, sizes[form.image_id], run.run_id, "/media/")
         answer = results(task, random_answers(number), label=f"dog {SEAT_TOKEN} {LABELS}")
         at = f"2026-11-25T08:00:{number % 60:02d}.000000Z"
         one = {"id": number, "result": answer, "updated_at": at, "lead_time": 3.0, "completed_by": ACCOUNT}

@@ -43,7 +43,7 @@ def write_tiny_q_eval(folder: Path, seed: int = 0) -> Path:
     from qreal_tasks.models.tiny import qwen
     from qreal_tasks.models.tiny.parts import SMALL_TEXT_MODEL, learn_byte_level_vocabulary
 
-    tokenizer = qwen.qwen_tokenizer(learn_byte_level_vocabulary())
+    tokenizer = qwen.build_tokenizer(learn_byte_level_vocabulary())
     tokenizer.add_tokens(list(LEVELS))
     vision = {"depth": 2, "embed_dim": 32, "hidden_size": 64, "num_heads": 2, "mlp_ratio": 2, "patch_size": 14}
     settings = qwen._settings(tokenizer, SMALL_TEXT_MODEL, vision)

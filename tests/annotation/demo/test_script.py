@@ -13,7 +13,7 @@ from PIL import Image
 
 from annotation.demo import script
 from annotation.demo.scenes import SCENES, Scene, load_demo_scenes, locate_crop
-from annotation.demo.script import ABSENT, ANNOTATOR, ERROR_RATES, EXAMINEE, P_SAID, answers_by, errs, make_script
+from annotation.demo.script import ABSENT, ANNOTATOR, ERROR_RATES, EXAMINEE, P_ANSWER, answers_by, errs, make_script
 from annotation.demo.server import Asked
 from annotation.llm.outcome import read_outcome
 from annotation.llm.replies import Form
@@ -160,7 +160,7 @@ def test_the_examinee_answers_the_benchmark_in_both_forms(scenes: list[Scene]) -
                 assert isinstance(reply.body, dict)
                 choice = reply.body["choices"][0]
                 wrong += choice["message"]["content"] != entity.answers[name]
-                assert np.exp(choice["logprobs"]["content"][0]["logprob"]) == pytest.approx(P_SAID)
+                assert np.exp(choice["logprobs"]["content"][0]["logprob"]) == pytest.approx(P_ANSWER)
         height, width, _ = scene.pixels.shape
         for name in Dimension:
             asked = request(

@@ -116,7 +116,7 @@ class TestDemo:
                 answer = planted.answers[task.name]
                 answer = ANSWERS[1 - ANSWERS.index(answer)] if missed else answer
                 assert record.answer == answer
-                assert record.p_yes == pytest.approx(script.P_SAID if answer == "Yes" else 1 - script.P_SAID)
+                assert record.p_yes == pytest.approx(script.P_ANSWER if answer == "Yes" else 1 - script.P_ANSWER)
                 rights.append(answer == majority(planted, task.name))
             assert task.live["acc"] == pytest.approx(np.mean(rights))
 
@@ -169,7 +169,7 @@ def test_what_is_not_installed_is_named_before_anything_is_written(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("DETECTOR", Path("/nowhere")), ("script_of", lambda scenes: lambda asked: error(400, "no"))],
+    [("DETECTOR", Path("/nowhere")), ("make_script", lambda scenes: lambda asked: error(400, "no"))],
     ids=["no detector", "a model that refuses everything"],
 )
 def test_a_command_that_fails_ends_the_demonstration_with_a_status(

@@ -25,7 +25,7 @@ from annotation.label_studio import commands
 from annotation.label_studio.pull import PullResult, pull_account
 from annotation.label_studio.push import push_forms
 from annotation.label_studio.submissions import Submission, read_task
-from annotation.label_studio.tasks import StoredSize, make_task, read_stored_sizes
+from annotation.label_studio.tasks import StoredSize, build_task, read_stored_sizes
 from annotation.label_studio.workplace import AnnotatorAccount, Workplace, save_workplace
 from annotation.merging.votes import VoteRecord
 from annotation.run.folder import RunFolder
@@ -49,7 +49,7 @@ def first_picture(path: Path) -> tuple[str, StoredSize]:
 def answered(run: RunFolder, number: int) -> Json:
     """A task that is answered; every task of a run is about another entity of its first picture."""
     image_id, size = first_picture(run.path)
-    made = make_task(form(f"{image_id}#{number}"), size, run.run_id, "/media/")
+    made = build_task(form(f"{image_id}#{number}"), size, run.run_id, "/media/")
     said = results(made, random_answers(number))
     at = f"2026-11-25T08:{number // 60 % 60:02d}:{number % 60:02d}.000000Z"
     annotation = {"id": 5000 + number, "result": said, "updated_at": at, "lead_time": 30.0, "completed_by": ACCOUNT}

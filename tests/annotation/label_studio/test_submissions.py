@@ -12,7 +12,7 @@ import pytest
 from answering import random_answers, results
 
 from annotation.label_studio.submissions import Submission, read_form_of_task, read_task, withdraw
-from annotation.label_studio.tasks import StoredSize, make_task
+from annotation.label_studio.tasks import StoredSize, build_task
 from annotation.merging.forms import DraftForm
 from annotation.merging.votes import Vote
 from qreal_tasks.benchmark import BODY_PARTS
@@ -34,7 +34,7 @@ ANSWERS = random_answers(1)
 
 
 def task(form: DraftForm = FORM, *annotations: list[dict[str, Any]]) -> dict[str, Any]:
-    made = {**make_task(form, SIZE, "run", "/media/"), "id": 5, "updated_at": "2026-11-25T10:00:00Z"}
+    made = {**build_task(form, SIZE, "run", "/media/"), "id": 5, "updated_at": "2026-11-25T10:00:00Z"}
     made["annotations"] = [
         {
             "id": n,

@@ -50,16 +50,16 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
     return folder_of
 
 
-@pytest.fixture
-def config(tmp_path: Path, tiny_model: Callable[[str], Path]) -> Callable[..., TrainConfig]:
-    """A config for a tiny model on this machine, changed by the keys given."""
+@pytest.fixture(scope="session")
+def config_in(tiny_model: Callable[[str], Path]) -> Callable[..., TrainConfig]:
+    """A config for a tiny model on this machine, with the folder of its run, changed by the keys given."""
 
-    def make(family: str = "qwen2_5_vl", **changed: Any) -> TrainConfig:
+    def make(output: Path, family: str = "qwen2_5_vl", **changed: Any) -> TrainConfig:
         values: dict[str, Any] = {
             "task": "objectqa",
             "model": str(tiny_model(family)),
             "data": "mini",
-            "output": str(tmp_path / "run"),
+            "output": str(output),
             "dtype": "float32",
             "gradient_checkpointing": False,
             "workers": 0,
@@ -70,6 +70,16 @@ def config(tmp_path: Path, tiny_model: Callable[[str], Path]) -> Callable[..., T
             "lora": {"r": 16, "dropout": 0.0},
         }
         return checked(values | changed, "test")
+
+    return make
+
+
+@pytest.fixture
+def config(tmp_path: Path, config_in: Callable[..., TrainConfig]) -> Callable[..., TrainConfig]:
+    """The same for a run in the test's own folder."""
+
+    def make(family: str = "qwen2_5_vl", **changed: Any) -> TrainConfig:
+        return config_in(tmp_path / "run", family, **changed)
 
     return make
 

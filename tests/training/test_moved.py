@@ -28,6 +28,7 @@ def _copy_with_other_weights(model: str, folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_an_adapter_is_held_against_the_content_of_its_base(config: Callable[..., TrainConfig], tmp_path: Path) -> None:
     """The last part of a path says nothing: every result of this program is called ``final``."""
     one = tmp_path / "one" / "final"
@@ -45,6 +46,7 @@ def test_an_adapter_is_held_against_the_content_of_its_base(config: Callable[...
         train(config(**keys, model=str(tmp_path / "elsewhere" / "renamed"), adapter=adapter))
 
 
+@pytest.mark.slow
 def test_qreal_hf_refuses_an_adapter_of_another_base(config: Callable[..., TrainConfig], tmp_path: Path) -> None:
     from qreal_tasks.harness.backends import QRealHF
 
@@ -56,6 +58,7 @@ def test_qreal_hf_refuses_an_adapter_of_another_base(config: Callable[..., Train
         QRealHF(pretrained=str(other), **given)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_and_is_exported_from_another_folder(
     config: Callable[..., TrainConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

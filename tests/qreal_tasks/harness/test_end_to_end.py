@@ -96,6 +96,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.console
 def test_always_yes_is_the_share_of_yes(tmp_path: Path) -> None:
     run = harness(tmp_path, "--model", "dummy", "--model_args", "response=Yes")
     assert_rescored(run)
@@ -322,6 +323,7 @@ def test_help_imports_neither_torch_nor_the_harness() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.console
 def test_a_failed_run_ends_with_its_reason_and_a_status(tmp_path: Path, tiny_model: Path) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(tiny_model, broken)

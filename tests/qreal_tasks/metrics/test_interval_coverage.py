@@ -13,6 +13,7 @@ def measured() -> dict[tuple[str, str], tuple[Coverage, Coverage]]:
 
 
 @pytest.mark.parametrize("which", METRICS)
+@pytest.mark.slow
 def test_intervals_over_images_cover_and_independent_ones_do_not(
     which: tuple[str, str], measured: dict[tuple[str, str], tuple[Coverage, Coverage]]
 ) -> None:

@@ -1,7 +1,7 @@
 """A process that has lmms-eval imported and forks a child for each program that tests start.
 
 Importing the harness takes 15 seconds of processor time, and the tests start it dozens of times. ``Popen`` stands in
-for ``subprocess.Popen``: a console script of this environment, ``python -m MODULE`` and ``python FILE.py`` begin in a
+for ``subprocess.Popen``: a console script of this environment and ``python`` with ``-m``, ``-c`` or a file begin in a
 fork of the one process that has everything imported, with their own arguments, environment, folder and files; so do
 the programs that they start. Its pid, its signals and its status are those of the program. Whatever else is started,
 and all of it where the system has no ``pidfd_open``, starts as ever.
@@ -125,7 +125,7 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
 
 def _can_fork(args: Sequence[str | os.PathLike[str]], env: Mapping[str, str]) -> bool:
     program, first = os.fspath(args[0]), os.fspath(args[1]) if len(args) > 1 else ""
-    known = (program == sys.executable and (first in ("-m", "-u") or first.endswith(".py"))) or (
+    known = (program == sys.executable and (first in ("-c", "-m", "-u") or first.endswith(".py"))) or (
         program in {str(Path(sys.executable).parent / name) for name in SCRIPTS}
     )
     return known and hasattr(os, "pidfd_open") and OWNER in os.environ and _read_at_import(env) == _OURS
@@ -267,6 +267,9 @@ def _become(request: Request, files: list[int]) -> None:
     if words[0] == "-m":
         sys.argv, sys.path[0] = words[1:], request.cwd
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+    elif words[0] == "-c":
+        sys.argv, sys.path[0] = ["-c", *words[2:]], request.cwd
+        exec(compile(words[1], "<string>", "exec"), {"__name__": "__main__"})
     else:
         sys.argv, sys.path[0] = words, str(Path(words[0]).resolve().parent)
         runpy.run_path(words[0], run_name="__main__")

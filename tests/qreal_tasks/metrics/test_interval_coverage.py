@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from interval_coverage import METRICS, Coverage, coverages
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def measured() -> dict[tuple[str, str], tuple[Coverage, Coverage]]:
@@ -13,7 +15,6 @@ def measured() -> dict[tuple[str, str], tuple[Coverage, Coverage]]:
 
 
 @pytest.mark.parametrize("which", METRICS)
-@pytest.mark.slow
 def test_intervals_over_images_cover_and_independent_ones_do_not(
     which: tuple[str, str], measured: dict[tuple[str, str], tuple[Coverage, Coverage]]
 ) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from annotation.devices import loading
 from annotation.label_studio.environment import default_folder as label_studio_folder
 from qreal_tasks import cli
 from qreal_tasks.dataset.source import locate, open_split
@@ -101,7 +100,10 @@ def test_every_command_says_it_on_one_line(
     assert not (tmp_path / "~").exists()
 
 
+@pytest.mark.slow
 def test_a_local_model_needs_no_home_and_one_of_the_hub_does(homeless: None, tmp_path: Path) -> None:
+    from annotation.devices import loading  # loads torch
+
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     with loading("detection.model", str(tmp_path), "org/model", "a detector"):
         pass

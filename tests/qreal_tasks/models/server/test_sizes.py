@@ -25,6 +25,8 @@ from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.server.sizes import counted_tokens
 from qreal_tasks.models.store import AnswerStore, answered_with_store
 
+pytestmark = pytest.mark.slow
+
 QWEN = "Qwen/Qwen2.5-VL-7B-Instruct"
 EXTREME = [(3000, 8), (900, 4), (4, 900), (1, 1), (1, 700), (41, 8200), (8200, 41), (27, 27), (28, 5600), (13, 14)]
 SIZES = [*((width, height) for width in (40, 112, 333, 1024, 3000) for height in (40, 97, 768, 2000)), *EXTREME]

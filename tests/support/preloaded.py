@@ -52,6 +52,12 @@ PRELOADED = (
     "nltk",
     "pytablewriter",
     "torch.distributed.run",
+    "trl",
+    "trl.trainer.sft_trainer",
+    "training.examiner",
+    "training.export",
+    "training.progress",
+    "training.trainer",
 )
 SCRIPTS = ("qreal", "lmms-eval", "torchrun", "transformers")
 
@@ -63,7 +69,7 @@ _NUMBER = struct.Struct("!i")
 
 
 class Request(NamedTuple):
-    """A program to run in a fork, with the process group that it belongs to."""
+    """A program to run in a fork, with the process group that it belongs to, or 0 for a session of its own."""
 
     args: list[str]
     env: dict[str, str]
@@ -84,7 +90,8 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
         if isinstance(named["args"], str | bytes | os.PathLike) or not _can_fork(named["args"], env):
             real(self, *given)
             return
-        request = Request([os.fspath(word) for word in named["args"]], env, named["cwd"] or os.getcwd(), os.getpgid(0))
+        group = 0 if named["start_new_session"] else os.getpgid(0)
+        request = Request([os.fspath(word) for word in named["args"]], env, named["cwd"] or os.getcwd(), group)
         ends = [named[name] for name in ("p2cread", "c2pwrite", "errwrite")]
         self._served = _connect()
         text = json.dumps(request).encode()
@@ -250,7 +257,10 @@ def _become(request: Request, files: list[int]) -> None:
         os.dup2(file, number)
         os.close(file)
     with suppress(OSError):  # pytest's worker may be gone
-        os.setpgid(0, request.group)
+        if request.group:
+            os.setpgid(0, request.group)
+        else:
+            os.setsid()
     os.chdir(request.cwd)
     os.environ.clear()
     os.environ.update(request.env)

@@ -30,6 +30,8 @@ from training.export import export, push
 from training.run_folder import DRAWN, data_facts
 from training.sft import train
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def trained(config_in: Callable[..., TrainConfig], tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -54,7 +56,6 @@ def answers(**given: Any) -> list[float]:
     return [found[at].p[1] for at in range(len(asked))]  # type: ignore[index]
 
 
-@pytest.mark.slow
 def test_merged_and_adapter_give_the_same_answers_with_the_pixels_of_training(run: Path, tmp_path: Path) -> None:
     merged = export(run, tmp_path / "merged")
     adapter = export(run, tmp_path / "adapter", merge=False)
@@ -72,7 +73,6 @@ def test_merged_and_adapter_give_the_same_answers_with_the_pixels_of_training(ru
     assert AutoProcessor.from_pretrained(merged.folder).image_processor.size["longest_edge"] == 28 * 28 * 9
 
 
-@pytest.mark.slow
 def test_the_card_says_what_it_is_and_not_where_it_lay(run: Path, tmp_path: Path) -> None:
     folder = export(run, tmp_path / "model").folder
     card = ModelCard.load(folder / "README.md")
@@ -110,7 +110,6 @@ CARDS: dict[str, tuple[dict[str, Any], str, str]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", CARDS)
 def test_the_card_and_the_command_say_how_to_ask(case: str, config: Callable[..., TrainConfig], tmp_path: Path) -> None:
     keys, command, prompts = CARDS[case]
@@ -124,7 +123,6 @@ def test_the_card_and_the_command_say_how_to_ask(case: str, config: Callable[...
     assert "this project's" not in card.text
 
 
-@pytest.mark.slow
 def test_scores_of_other_prompts_are_refused(config: Callable[..., TrainConfig], tmp_path: Path) -> None:
     run = train(config(prompts="paper", max_steps=1, batch_size=24, held_out={"share": 0}))
     with pytest.raises(RunFolderError, match="no task of qreal_paper in it; found qreal_"):
@@ -132,7 +130,6 @@ def test_scores_of_other_prompts_are_refused(config: Callable[..., TrainConfig],
     assert not (tmp_path / "model").exists()
 
 
-@pytest.mark.slow
 def test_scores_come_into_the_card_without_writing_the_model_again(run: Path, tmp_path: Path) -> None:
     folder = export(run, tmp_path / "model").folder
     before = (folder / "model.safetensors").stat().st_mtime_ns
@@ -147,7 +144,6 @@ def test_scores_come_into_the_card_without_writing_the_model_again(run: Path, tm
     assert {result.task_name for result in card.data.eval_results} <= {*LEAVES}
 
 
-@pytest.mark.slow
 def test_what_cannot_be_exported_is_refused_and_nothing_is_written(run: Path, tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     taken.mkdir()
@@ -168,7 +164,6 @@ def test_what_cannot_be_exported_is_refused_and_nothing_is_written(run: Path, tm
     assert not (tmp_path / "model").exists()
 
 
-@pytest.mark.slow
 def test_push_without_a_hub_says_so_and_keeps_the_folder(run: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["train", "export", str(run), str(tmp_path / "model"), "--push", "org/name"])
     assert result.exit_code == 1
@@ -178,7 +173,6 @@ def test_push_without_a_hub_says_so_and_keeps_the_folder(run: Path, tmp_path: Pa
         push(tmp_path / "model", "not a name", private=True)
 
 
-@pytest.mark.slow
 def test_drawn_data_is_called_that_under_any_name(
     run: Path, config: Callable[..., TrainConfig], tmp_path: Path
 ) -> None:

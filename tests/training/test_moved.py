@@ -17,6 +17,8 @@ from training.export import export
 from training.run_folder import read_config, with_whole_paths
 from training.sft import train
 
+pytestmark = pytest.mark.slow
+
 SHORT: dict[str, Any] = {"max_steps": 1, "batch_size": 24, "epochs": 1, "held_out": {"share": 0}}
 
 
@@ -28,7 +30,6 @@ def _copy_with_other_weights(model: str, folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.slow
 def test_an_adapter_is_held_against_the_content_of_its_base(config: Callable[..., TrainConfig], tmp_path: Path) -> None:
     """The last part of a path says nothing: every result of this program is called ``final``."""
     one = tmp_path / "one" / "final"
@@ -46,7 +47,6 @@ def test_an_adapter_is_held_against_the_content_of_its_base(config: Callable[...
         train(config(**keys, model=str(tmp_path / "elsewhere" / "renamed"), adapter=adapter))
 
 
-@pytest.mark.slow
 def test_qreal_hf_refuses_an_adapter_of_another_base(config: Callable[..., TrainConfig], tmp_path: Path) -> None:
     from qreal_tasks.harness.backends import QRealHF
 
@@ -58,7 +58,6 @@ def test_qreal_hf_refuses_an_adapter_of_another_base(config: Callable[..., Train
         QRealHF(pretrained=str(other), **given)
 
 
-@pytest.mark.slow
 def test_a_run_goes_on_and_is_exported_from_another_folder(
     config: Callable[..., TrainConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,8 @@ from training.run_folder import COMPLETE, checkpoint_folder, clear_incomplete, n
 from training.sft import BatchTooLargeError, train
 from training.trainer import ANSWER_ACCURACY, Tuner
 
+pytestmark = pytest.mark.slow
+
 MINI_RECIPE = str(Path(__file__).parents[2] / "configs" / "training" / "mini-imageqa.yaml")
 
 SHORT: dict[str, Any] = {
@@ -51,7 +53,6 @@ SHORT: dict[str, Any] = {
 }
 
 
-@pytest.mark.slow
 def test_a_run_leaves_what_is_needed_to_repeat_and_to_see_it(
     config: Callable[..., TrainConfig], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -84,7 +85,6 @@ def test_a_run_leaves_what_is_needed_to_repeat_and_to_see_it(
     assert not {"optimizer.pt", "trainer_state.json"} & {path.name for path in (folder / "final").iterdir()}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "prompts"),
     [
@@ -151,7 +151,6 @@ def test_evaluation_asks_what_was_learnt_and_reads_what_was_to_be_written(
         assert text == imageqa_prompt(record.set_name, Space(record.space), record.width, record.height, frame)
 
 
-@pytest.mark.slow
 def test_frozen_parts_stay_and_the_others_learn(config: Callable[..., TrainConfig]) -> None:
     freeze = {"vision": True, "projector": False, "language": True}
     recipe = config("internvl", **SHORT | {"max_steps": 2, "held_out": {"share": 0}}, method="full", freeze=freeze)
@@ -162,7 +161,6 @@ def test_frozen_parts_stay_and_the_others_learn(config: Callable[..., TrainConfi
     assert all("multi_modal_projector" in name for name in changed)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("style", Style)
 def test_going_on_with_an_adapter_starts_from_its_weights(
     style: Style, config: Callable[..., TrainConfig], tmp_path: Path
@@ -177,7 +175,6 @@ def test_going_on_with_an_adapter_starts_from_its_weights(
     assert any(float(weight.abs().max()) > 1e-3 for name, weight in start.items() if "lora_B" in name)
 
 
-@pytest.mark.slow
 def test_an_adapter_of_another_model_is_refused_before_loading(
     config: Callable[..., TrainConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,7 +205,6 @@ def test_damaged_data_is_refused_before_loading(
         train(config(data=str(small_dataset(spoil))))
 
 
-@pytest.mark.slow
 def test_out_of_memory_says_what_to_change(config: Callable[..., TrainConfig], monkeypatch: pytest.MonkeyPatch) -> None:
     def too_large(*_: Any, **__: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
@@ -222,7 +218,6 @@ def test_out_of_memory_says_what_to_change(config: Callable[..., TrainConfig], m
         assert advice in said
 
 
-@pytest.mark.slow
 def test_out_of_memory_while_the_model_is_loaded_and_starting_again_with_other_keys(
     config: Callable[..., TrainConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,7 +231,6 @@ def test_out_of_memory_while_the_model_is_loaded_and_starting_again_with_other_k
     assert train(config(**SHORT | {"max_steps": 1})) == Path(str(config().output))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("early", [False, True])
 def test_a_finished_run_is_not_trained_further(
     early: bool, config: Callable[..., TrainConfig], monkeypatch: pytest.MonkeyPatch
@@ -258,7 +252,6 @@ def test_a_finished_run_is_not_trained_further(
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-@pytest.mark.slow
 def test_a_run_on_other_data_is_not_gone_on_with(config: Callable[..., TrainConfig], tmp_path: Path) -> None:
     folder = train(config(**SHORT | {"max_steps": 1, "held_out": {"share": 0}}))
     moved = config(**SHORT | {"max_steps": 1, "held_out": {"share": 0}}, data=str(write_few(tmp_path / "data", 8)))
@@ -266,7 +259,6 @@ def test_a_run_on_other_data_is_not_gone_on_with(config: Callable[..., TrainConf
         train(moved, resume=folder)
 
 
-@pytest.mark.slow
 def test_a_run_with_other_texts_of_the_questions_is_not_gone_on_with(config: Callable[..., TrainConfig]) -> None:
     recipe = config(**SHORT | {"max_steps": 1, "held_out": {"share": 0}})
     folder = train(recipe)
@@ -339,7 +331,6 @@ train_app(sys.argv[1:])
 """
 
 
-@pytest.mark.slow
 @pytest.mark.harness
 def test_a_full_disk_leaves_the_checkpoint_before_it_whole(config: Callable[..., TrainConfig], tmp_path: Path) -> None:
     """The system refuses to write more than 60 kB into a file from the third step on, as a full disk would."""
@@ -402,7 +393,6 @@ def _farthest(a: Any, b: Any) -> float:
     return max(float((a[name] - b[name]).abs().max()) for name in a)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("family", ["qwen2_5_vl", "internvl", "llava_next"])
 def test_gradient_checkpointing_changes_memory_only(
     family: str, config: Callable[..., TrainConfig], tmp_path: Path
@@ -413,7 +403,6 @@ def test_gradient_checkpointing_changes_memory_only(
     assert _farthest(plain, checkpointed) < 1e-5
 
 
-@pytest.mark.slow
 def test_accumulated_gradients_are_those_of_one_batch_where_the_family_says_so(
     config: Callable[..., TrainConfig], tmp_path: Path
 ) -> None:

@@ -19,10 +19,10 @@ from safetensors.torch import load_file
 
 from training.config import TrainConfig
 from training.run_folder import COMPLETE, newest_checkpoint, processes_of
+from training.settings import PRESETS
 
 pytestmark = [pytest.mark.slow, pytest.mark.harness]
 
-DEEPSPEED = Path(__file__).parents[2] / "configs" / "deepspeed"
 TOLERANCE = 1e-4
 
 
@@ -81,7 +81,7 @@ def test_two_processes_and_deepspeed_learn_the_same_adapter_and_go_on_with_it(re
             recipe,
             tmp_path / f"zero{stage}",
             "batch_size=12",
-            f"deepspeed={DEEPSPEED / f'zero{stage}.json'}",
+            f"deepspeed={PRESETS[f'zero{stage}']}",
             "save_every_steps=3",
             processes=2,
         )

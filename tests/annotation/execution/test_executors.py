@@ -23,6 +23,8 @@ from annotation.execution.work import Work
 from annotation.run.folder import RunFolder
 from annotation.stages.chain import STAGES, is_asked
 
+pytestmark = pytest.mark.slow
+
 COMPUTED = tuple(stage for stage in STAGES if stage in ("detection", "quality", "drafts", "imageqa", "objectqa"))
 
 

@@ -18,6 +18,8 @@ from training.data.families import FAMILIES
 from training.data.packing import IGNORED, Packed, batch_of, packed
 from training.model import lora_config
 
+pytestmark = pytest.mark.slow
+
 CROPS = (((90, 60), "dog"), ((200, 130), "a red street sign with letters"), ((60, 150), "x"), ((31, 29), "dog"))
 
 

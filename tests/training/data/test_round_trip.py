@@ -21,6 +21,8 @@ from training.model import outline
 from training.plan import Plan, make_plan
 from training.sft import train
 
+pytestmark = pytest.mark.slow
+
 DECOMPOSED = unicodedata.normalize("NFD", "Die Hände des Königs sind é")
 TEXTS = {
     "decomposed": DECOMPOSED,

@@ -16,8 +16,8 @@ os.environ.setdefault("QREAL_TESTS_OWNER", str(os.getpid()))  # workers of pytes
 import preloaded
 from small_set import Rows, small_rows, write_hub_layout
 
-SLOW_FIXTURES = {"browser", "redrawn", "small_set"}
-"""Fixtures that start a program or draw a data set."""
+SLOW_FIXTURES = {"browser", "chain", "models", "redrawn", "small_set", "tiny_model"}
+"""Fixtures that start a program, draw a data set or write a model."""
 
 _SLOW_FILE = re.compile(r"^pytestmark = (\[[^]]*)?pytest\.mark\.(slow|harness)\b", re.MULTILINE)
 

@@ -16,6 +16,8 @@ from annotation.config import Detection
 from annotation.detection.detector import Detector, Found, Wanted
 from annotation.detection.phrases import chunks, spans
 
+pytestmark = pytest.mark.slow
+
 SIZES = [(100, 80), (64, 64), (100, 80), (90, 120), (100, 80)]
 
 

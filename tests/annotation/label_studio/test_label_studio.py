@@ -18,8 +18,10 @@ from answering import free_ports, random_answers, results
 from chromium import Chromium
 from datasets import load_dataset
 from drafted_run import write_drafted_run
+from typer import Typer
 from typer.testing import CliRunner
 
+from annotation.commands import annotate_app
 from annotation.label_studio.environment import ENVIRONMENT
 from annotation.label_studio.page import DROP_KEYS, NO_KEYS, YES_KEYS
 from annotation.label_studio.push import in_order, lay_before
@@ -50,9 +52,9 @@ def program() -> str:
     return named
 
 
-def qreal(*arguments: str, status: int = 0) -> str:
-    """Run a command of ``qreal`` in this process; there what it prints."""
-    done = CliRunner().invoke(app, arguments)
+def call(command: Typer, *arguments: str, status: int = 0) -> str:
+    """Run a command in this process; there what it prints."""
+    done = CliRunner().invoke(command, arguments)
     assert done.exception is None or isinstance(done.exception, SystemExit), done.output
     assert done.exit_code == status, done.output
     return done.output
@@ -69,7 +71,7 @@ class Place:
 
     def qreal(self, *arguments: str, status: int = 0) -> str:
         """What a command of ``qreal annotate`` says."""
-        return qreal("annotate", *arguments, status=status)
+        return call(annotate_app, *arguments, status=status)
 
     def start(self) -> Workplace:
         arguments = ["verify", "start", str(self.run.path), "--port", str(self._port), "--pull-every", "600"]
@@ -497,8 +499,8 @@ def test_merged_and_published_it_is_a_dataset_that_models_are_evaluated_on(
     write_tiny_qwen2_5_vl(model)
     monkeypatch.setenv("QREAL_DATA", str(folder))
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
-    qreal("data", "check")
-    assert f"{(place.entities - 1) * 8 * 3}" in qreal("data", "info")  # annotations, as the paper counts them
+    call(app, "data", "check")
+    assert f"{(place.entities - 1) * 8 * 3}" in call(app, "data", "info")  # annotations, as the paper counts them
     given = f"pretrained={model},device=cpu,dtype=float32,min_pixels=3136"
-    said = qreal("eval", "--model", "qreal_hf", "--model_args", given, "--output_path", str(tmp_path / "results"))
+    said = call(app, "eval", "--model", "qreal_hf", "--model_args", given, "--output_path", str(tmp_path / "results"))
     assert "plausibility_q4" in said

@@ -15,6 +15,8 @@ from annotation.llm.replies import LEVELS
 from annotation.quality.levels import score_of
 from annotation.quality.q_eval import QEvalScore, level_tokens
 
+pytestmark = pytest.mark.slow
+
 
 def pictures() -> list[Image.Image]:
     sizes = [(80, 60), (200, 30), (60, 80), (30, 30), (300, 200)]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from annotating import answer, config_for, write_pictures
-from tiny_annotators import write_tiny_grounding_dino, write_tiny_q_eval
 
 from annotation.demo.server import Asked, ScriptedServer
 from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
@@ -20,6 +19,8 @@ CHAIN_IMAGES = 64
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``dino`` and ``q_eval``."""
+    from tiny_annotators import write_tiny_grounding_dino, write_tiny_q_eval  # its libraries take seconds
+
     folder = tmp_path_factory.mktemp("models")
     write_tiny_grounding_dino(folder / "dino")
     write_tiny_q_eval(folder / "q_eval")

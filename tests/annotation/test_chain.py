@@ -26,6 +26,8 @@ from qreal_tasks.dataset.columns import wrong_columns
 from qreal_tasks.dataset.schema import FEATURES
 from qreal_tasks.dataset.source import locate
 
+pytestmark = pytest.mark.slow
+
 
 def rows_of(run: RunFolder, stage: str) -> list[dict[str, Any]]:
     return [row for shard in run.shard_numbers for row in run.read(stage, shard)]

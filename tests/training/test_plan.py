@@ -39,6 +39,8 @@ from training.model import read_outline
 from training.plan import Batching, TrainPlan, choose_batching, make_plan
 from training.plan_table import print_plan
 
+pytestmark = pytest.mark.slow
+
 ASKED = (
     *(({"task": task}) for task in ("objectqa", "imageqa", "detect", "filter", "describe")),
     *(({"task": task, "prompts": "paper"}) for task in ("objectqa", "imageqa")),

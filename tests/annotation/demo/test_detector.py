@@ -19,6 +19,8 @@ from annotation.local_models.detector import DetectionQuery, Detector
 from qreal_tasks.boxes import iou_matrix
 from qreal_tasks.mini.plan import plan_images
 
+pytestmark = pytest.mark.slow
+
 MOST_BYTES = 5_000_000
 
 

@@ -70,6 +70,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
     return Shown(found.output, folder, kept)
 
 
+@pytest.mark.slow
 @pytest.mark.harness
 class TestDemo:
     def test_most_of_what_was_drawn_is_published_with_the_boxes_it_was_drawn_in(self, shown: Shown) -> None:
@@ -167,6 +168,7 @@ def test_what_is_not_installed_is_named_before_anything_is_written(tmp_path: Pat
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value"),
     [("DETECTOR", Path("/nowhere")), ("make_script", lambda scenes: lambda asked: error(400, "no"))],

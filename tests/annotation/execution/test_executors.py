@@ -23,6 +23,8 @@ from annotation.execution.work import StageWork
 from annotation.run.chain import STAGES, is_asked
 from annotation.run.folder import RunFolder, lock_run
 
+pytestmark = pytest.mark.slow
+
 COMPUTED = tuple(stage for stage in STAGES if stage in ("detection", "quality", "drafts", "imageqa", "objectqa"))
 
 

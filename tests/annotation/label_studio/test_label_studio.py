@@ -19,7 +19,10 @@ from answering import free_ports, random_answers, results
 from chromium import Chromium
 from datasets import load_dataset
 from drafted_run import write_drafted_run
+from typer import Typer
+from typer.testing import CliRunner
 
+from annotation.commands import annotate_app
 from annotation.label_studio.environment import ENVIRONMENT
 from annotation.label_studio.page import DROP_KEYS, NO_KEYS, YES_KEYS
 from annotation.label_studio.push import order_forms, push_forms
@@ -29,13 +32,17 @@ from annotation.merging.forms import load_forms
 from annotation.merging.votes import Vote, VoteRecord
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import QUESTION_NAMES
+from qreal_tasks.cli import app
 from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
 
 INSTALLED = Path(__file__).parents[3] / ".venv" / "label-studio" / "bin" / "label-studio"
-QREAL = [sys.executable, "-u", "-c", "from qreal_tasks.cli import main; main()"]
-IMAGES = 25
+QREAL = [sys.executable, "-c", "from qreal_tasks.cli import main; main()"]
+IMAGES = 20
+"""With 30 entities."""
 DROPPED, EDITED = 3, 5
 """Of the entities in the order in which they are laid before people."""
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +53,16 @@ def program() -> str:
     return named
 
 
+def call(command: Typer, *arguments: str, status: int = 0) -> str:
+    """Run a command in this process; there what it prints."""
+    done = CliRunner().invoke(command, arguments)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.output
+    assert done.exit_code == status, done.output
+    return done.output
+
+
 class Place:
-    """``qreal annotate verify start`` on a run, to be stopped and started again."""
+    """``qreal annotate verify start`` on a run, a program of its own, to be stopped and started again."""
 
     def __init__(self, run: RunFolder, program: str) -> None:
         self.run, self._program, self._port = run, program, free_ports(3)
@@ -57,17 +72,14 @@ class Place:
 
     def qreal(self, *arguments: str, status: int = 0) -> str:
         """What a command of ``qreal annotate`` says."""
-        command = [*QREAL, "annotate", *arguments]
-        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == status, done.stderr + done.stdout
-        return done.stdout + done.stderr
+        return call(annotate_app, *arguments, status=status)
 
     def start(self) -> Workplace:
         arguments = ["verify", "start", str(self.run.path), "--port", str(self._port), "--pull-every", "600"]
         command = [*QREAL, "annotate", *arguments]
         self._process = subprocess.Popen(
             command,
-            env=self._environment,
+            env={**os.environ, ENVIRONMENT: self._program, "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -84,9 +96,14 @@ class Place:
         """As Ctrl-C does in a terminal: the whole group of processes gets the signal."""
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGINT)
-        said, _ = self._process.communicate(timeout=300)  # a bound for a hang; machines may be busy
-        assert self._process.returncode == 0, said
+        process, self._process = self._process, None
+        said, _ = process.communicate(timeout=300)  # a bound for a hang; machines may be busy
+        assert process.returncode == 0, said
         return said
+
+    @property
+    def is_started(self) -> bool:
+        return self._process is not None
 
     def kill(self) -> None:
         """Nothing is left to end the servers."""
@@ -98,17 +115,14 @@ class Place:
         with VoteRecord(self.run.votes_path) as record:
             return {(vote.annotator, vote.entity_id): vote for vote in record.latest()}
 
-    @property
-    def _environment(self) -> dict[str, str]:
-        return {**os.environ, ENVIRONMENT: self._program}
-
 
 @pytest.fixture(scope="module")
 def place(program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     made = Place(write_drafted_run(tmp_path_factory.mktemp("verified"), IMAGES), program)
     made.start()
     yield made
-    made.stop()
+    if made.is_started:
+        made.stop()
 
 
 def seat_of(place: Place, name: str) -> AnnotatorAccount:
@@ -233,7 +247,7 @@ def test_nobody_sees_what_another_answered(place: Place, tmp_path: Path) -> None
         assert browser.run("document.querySelector('.qreal')") is None
 
 
-def test_edits_deletions_and_a_restart_lose_and_double_nothing(place: Place) -> None:
+def test_edits_and_deletions_lose_and_double_nothing(place: Place) -> None:
     ben = seat_of(place, "ben")
     changed, deleted = tasks_of(place, "ben")[:2]
     before = place.votes()
@@ -241,12 +255,6 @@ def test_edits_deletions_and_a_restart_lose_and_double_nothing(place: Place) -> 
     new = results(changed, random_answers("another mind"))
     assert raw(ben, "PATCH", f"/api/annotations/{annotation}/", json={"result": new}).status_code == 200
     assert raw(ben, "DELETE", f"/api/annotations/{deleted['annotations'][0]['id']}/").status_code == 204
-    assert "ben: " in (last := place.stop())
-    assert "everything is pulled and kept" in last
-    unreachable = place.qreal("verify", "pull", str(place.run.path), status=1)
-    assert "does not answer" in unreachable
-    assert "qreal annotate verify start" in unreachable
-    place.start()
     said = place.qreal("verify", "pull", str(place.run.path))
     assert f"cara: {place.entities} answered, 0 new" in said
     after = place.votes()
@@ -330,7 +338,9 @@ def test_a_deleted_project_and_a_wrong_token_are_said_and_cost_no_vote(place: Pl
     place.start()
     assert seat_of(place, "cara").project_id != cara.project_id
     assert tasks_of(place, "cara") == []  # everything is answered already
-    place.qreal("verify", "pull", str(place.run.path))
+    said = place.qreal("verify", "pull", str(place.run.path))
+    for name in ("anna", "ben"):
+        assert f"{name}: {place.entities} answered, 0 new" in said, "a restart loses and doubles nothing"
     assert place.votes() == before
 
 
@@ -452,7 +462,29 @@ def test_a_project_with_tasks_of_another_run_is_refused(place: Place) -> None:
     place.qreal("verify", "pull", str(place.run.path))
 
 
-def test_merged_and_published_it_is_a_dataset_that_models_are_evaluated_on(place: Place, tmp_path: Path) -> None:
+def test_who_stops_it_has_everything_that_was_answered(place: Place) -> None:
+    """The last thing that the program does is to pull; what is restarted behind a kill is proved above."""
+    before, ben = place.votes(), seat_of(place, "ben")
+    changed = tasks_of(place, "ben")[0]
+    new = results(changed, random_answers("the last mind"))
+    path = f"/api/annotations/{changed['annotations'][0]['id']}/"
+    assert raw(ben, "PATCH", path, json={"result": new}).status_code == 200
+    assert "ben: " in (last := place.stop())
+    assert "everything is pulled and kept" in last
+    after, one = place.votes(), ("ben", changed["data"]["entity_id"])
+    assert after[one].answers == random_answers("the last mind")
+    assert {key: vote for key, vote in after.items() if key != one} == {
+        key: vote for key, vote in before.items() if key != one
+    }
+    unreachable = place.qreal("verify", "pull", str(place.run.path), status=1)
+    assert "does not answer" in unreachable
+    assert "qreal annotate verify start" in unreachable
+
+
+@pytest.mark.harness
+def test_merged_and_published_it_is_a_dataset_that_models_are_evaluated_on(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The whole way from votes to numbers, by the commands that a user gives."""
     run, folder = str(place.run.path), tmp_path / "dataset"
     assert f"{place.entities - 1} final" in place.qreal("verify", "merge", run)  # one was dropped by two
@@ -463,19 +495,10 @@ def test_merged_and_published_it_is_a_dataset_that_models_are_evaluated_on(place
         assert len(rows) > 0
     model = tmp_path / "model"
     write_tiny_qwen2_5_vl(model)
-    environment = {**os.environ, "QREAL_DATA": str(folder), "HF_DATASETS_CACHE": str(tmp_path / "cache")}
-    for arguments in (["data", "check"], ["data", "info"]):
-        done = subprocess.run([*QREAL, *arguments], env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{(place.entities - 1) * 8 * 3}" in done.stdout  # annotations, as the paper counts them
-    arguments = [
-        "eval",
-        "--model",
-        "qreal_hf",
-        "--model_args",
-        f"pretrained={model},device=cpu,dtype=float32,min_pixels=3136",
-    ]
-    arguments += ["--output_path", str(tmp_path / "results")]
-    done = subprocess.run([*QREAL, *arguments], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert "plausibility_q4" in done.stdout
+    monkeypatch.setenv("QREAL_DATA", str(folder))
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    call(app, "data", "check")
+    assert f"{(place.entities - 1) * 8 * 3}" in call(app, "data", "info")  # annotations, as the paper counts them
+    given = f"pretrained={model},device=cpu,dtype=float32,min_pixels=3136"
+    said = call(app, "eval", "--model", "qreal_hf", "--model_args", given, "--output_path", str(tmp_path / "results"))
+    assert "plausibility_q4" in said

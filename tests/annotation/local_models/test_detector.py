@@ -16,6 +16,8 @@ from annotation.config import DetectionSettings
 from annotation.local_models.detector import DetectionQuery, DetectionResult, Detector
 from annotation.local_models.phrases import find_spans, split_phrases
 
+pytestmark = pytest.mark.slow
+
 SIZES = [(100, 80), (64, 64), (100, 80), (90, 120), (100, 80)]
 
 

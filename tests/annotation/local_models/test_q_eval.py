@@ -15,6 +15,8 @@ from annotation.llm.replies import LEVELS
 from annotation.local_models.q_eval import QEvalScore, find_level_tokens
 from annotation.stages.quality import mean_level
 
+pytestmark = pytest.mark.slow
+
 
 def pictures() -> list[Image.Image]:
     sizes = [(80, 60), (200, 30), (60, 80), (30, 30), (300, 200)]

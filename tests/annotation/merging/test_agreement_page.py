@@ -65,6 +65,7 @@ def test_names_are_text(voted: RunFolder, tmp_path: Path) -> None:
     assert "<script" not in html
 
 
+@pytest.mark.slow
 def test_in_a_browser(voted: RunFolder, tmp_path: Path) -> None:
     page = written(voted, tmp_path)
     with Chromium(tmp_path) as browser:

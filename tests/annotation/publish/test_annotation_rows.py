@@ -15,6 +15,8 @@ from annotation.publish.annotation_rows import ANNOTATIONS_FEATURES, Pseudonyms,
 from annotation.publish.publish import PublishOptions, publish
 from annotation.run.folder import RunFolder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def published(chain: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, Path]:

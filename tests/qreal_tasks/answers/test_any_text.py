@@ -150,14 +150,10 @@ MORE_BAIT = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("piece", "length"),
-    [*((piece, 1_000_000) for piece in BAIT.values()), *((piece, 200_000) for piece in MORE_BAIT)],
-    ids=[*BAIT, *map(repr, MORE_BAIT)],
-)
-def test_bait_is_read_to_its_end(piece: str, length: int) -> None:
+@pytest.mark.parametrize("piece", [*BAIT.values(), *MORE_BAIT], ids=[*BAIT, *map(repr, MORE_BAIT)])
+def test_bait_is_read_to_its_end(piece: str) -> None:
     """A reader that is quadratic or worse in any of these would not come back for many minutes."""
-    text = piece * (length // len(piece)) + " [1, 2, 3, 4]"  # a box at the end sends it through every style
+    text = piece * (200_000 // len(piece)) + " [1, 2, 3, 4]"  # a box at the end sends it through every style
     assert isinstance(parse_entities(text), ParsedEntities)
     assert isinstance(parse_judgment(text), Judgment)
 
@@ -196,10 +192,10 @@ def _tried(read: Callable[[], object]) -> None:
 
 
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize(("beginning", "piece"), FAMILIES)
-def test_a_text_of_twice_the_length_takes_twice_as_long(beginning: str, piece: str, reader: str) -> None:
-    once, twice = (beginning + piece * (length // len(piece)) for length in (10_000, 20_000))
-    assert_linear(READERS[reader], once, twice)
+def test_a_text_of_twice_the_length_takes_twice_as_long(reader: str) -> None:
+    for beginning, piece in FAMILIES:
+        once, twice = (beginning + piece * (length // len(piece)) for length in (10_000, 20_000))
+        assert_linear(READERS[reader], once, twice, f"{beginning}{piece!a}")
 
 
 @pytest.mark.parametrize("style", ["json", "json, fence and list not closed", "internvl", "markdown list"])

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from annotation.label_studio.environment import default_environment as label_studio_folder
-from annotation.local_models.devices import explain_model_errors
 from qreal_tasks import cli
 from qreal_tasks.console import command_line
 from qreal_tasks.dataset.loading import open_split
@@ -103,7 +102,10 @@ def test_every_command_says_it_on_one_line(
     assert not (tmp_path / "~").exists()
 
 
+@pytest.mark.slow
 def test_a_local_model_needs_no_home_and_one_of_the_hub_does(homeless: None, tmp_path: Path) -> None:
+    from annotation.local_models.devices import explain_model_errors  # loads torch
+
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     with explain_model_errors("detection.model", str(tmp_path), "org/model", "a detector"):
         pass

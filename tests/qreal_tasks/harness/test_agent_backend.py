@@ -28,6 +28,8 @@ from qreal_tasks.results.run_folder import find_results, read_run
 from qreal_tasks.results.score import find_differences, score_run
 from qreal_tasks.subtasks import SUBTASKS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folders(tmp_path: Path) -> Path:

@@ -28,6 +28,8 @@ from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.store import StoreError
 
+pytestmark = pytest.mark.slow
+
 IMAGE = Image.fromarray(np.arange(60, dtype=np.uint8).reshape(4, 5, 3))
 PRICES = Path(__file__).parents[3] / "configs" / "eval" / "prices.yaml"
 

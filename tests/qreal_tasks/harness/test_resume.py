@@ -54,12 +54,12 @@ class Backend:
     arguments: str
 
     def start(self, folder: Path) -> subprocess.Popen[str]:
-        """A run over the embedded set that keeps answers and log in ``folder``."""
+        """A run over rows of the embedded set that keeps answers and log in ``folder``."""
         folder.mkdir(exist_ok=True)
         arguments = f"{self.arguments},store={folder / 'answers.sqlite'}"
         command = [str(Path(sys.executable).parent / "lmms-eval"), "--model", self.name, "--model_args", arguments]
         return subprocess.Popen(
-            [*command, "--tasks", "qreal", "--output_path", str(folder), "--log_samples"],
+            [*command, "--tasks", "qreal", "--limit", "40", "--output_path", str(folder), "--log_samples"],
             stdout=(folder / "log").open("a"),
             stderr=subprocess.STDOUT,
             text=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from chromium import Chromium
 from pretend_run import HOSTILE, hostile_run, write_pretend_run
 from typer.testing import CliRunner
@@ -41,6 +42,7 @@ def test_every_difference_is_that_of_the_comparison(tmp_path: Path) -> None:
     assert len(shown) == comparison.family
 
 
+@pytest.mark.slow
 def test_the_page_holds_in_a_browser_whatever_the_runs_say(tmp_path: Path) -> None:
     runs = [read_run(find_results(hostile_run(tmp_path / name))[-1]) for name in "ab"]
     html = tmp_path / "compare.html"

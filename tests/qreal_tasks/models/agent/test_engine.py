@@ -36,6 +36,8 @@ from qreal_tasks.models.sources import ModelSource
 from qreal_tasks.models.store import AnswerStore, answered_with_store
 from qreal_tasks.subtasks import SUBTASKS, describe_prompt, detect_prompt, filter_prompt
 
+pytestmark = pytest.mark.slow
+
 STAGES = {"detect": "qwen2_5_vl", "filter": "internvl", "describe": "llava_next"}
 """A family for each, so that a folder tells which stage is asked."""
 

@@ -26,6 +26,8 @@ from qreal_tasks.models.requests import Request
 from qreal_tasks.models.tiny.parts import learn_byte_level_vocabulary
 from qreal_tasks.subtasks import filter_prompt
 
+pytestmark = pytest.mark.slow
+
 # As in InternVL 2.5: the first in the place of pieces that SentencePiece keeps unused, the others behind its last.
 IN_PLACE = ("<|im_end|>", "<|im_start|>")
 BEHIND = ("<img>", "</img>", "<IMG_CONTEXT>", "<quad>", "</quad>", "<ref>", "</ref>", "<box>", "</box>")

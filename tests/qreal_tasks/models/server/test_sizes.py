@@ -26,6 +26,8 @@ from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.server.sizes import counted_tokens
 from qreal_tasks.models.store import AnswerStore, answered_with_store
 
+pytestmark = pytest.mark.slow
+
 QWEN = "Qwen/Qwen2.5-VL-7B-Instruct"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from datasets import Dataset
 
-from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.source import Source
 from qreal_tasks.models.families import takes_shared_prefix
 from qreal_tasks.models.local.prefix import takes_any_mask
@@ -69,7 +69,7 @@ def make_plan(config: TrainConfig, source: Source, outline: Outline) -> TrainPla
     """
     trainable = count_trainable(config, outline)
     _check_packing(config, outline)
-    rows = load(source, config.rows, "train")
+    rows = load_split(source, config.rows, "train")
     writer = ConversationWriter(config, source, outline)
     kept_back = choose_held_out_prompts(source, config)
     made: dict[str, list[Conversation]] = {"train": [], "held_out": []}
@@ -120,7 +120,7 @@ def choose_held_out_prompts(source: Source, config: TrainConfig) -> frozenset[st
     """
     if config.held_out.share == 0:
         return frozenset()
-    prompts = sorted(set(load(source, "imageqa", "train")["prompt_id"]))
+    prompts = sorted(set(load_split(source, "imageqa", "train")["prompt_id"]))
     count = max(1, round(config.held_out.share * len(prompts)))
     if count >= len(prompts):
         raise ConfigError(

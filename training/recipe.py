@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from qreal_tasks.files.yaml_files import NOTHING, Document, Written, YamlError, parse, read
+from qreal_tasks.files.yaml_files import NOTHING, Document, WrittenValues, YamlError, parse_yaml, read_yaml
 from qreal_tasks.files.yaml_models import validate
 from training.config import ConfigError, TrainConfig
 
@@ -25,7 +25,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
     return parse_config(recipe.content, str(path), recipe.written)
 
 
-def parse_config(values: Mapping[str, Any], where: str, written: Written = NOTHING) -> TrainConfig:
+def parse_config(values: Mapping[str, Any], where: str, written: WrittenValues = NOTHING) -> TrainConfig:
     """The config of these values.
 
     Args:
@@ -83,7 +83,7 @@ def parse_overrides(given: Sequence[str]) -> Document:
             if not isinstance(place, dict):
                 raise ConfigError(f"argument {argument!r}: {section} has been given a value of its own")
         try:
-            document = parse(value, tuple(key.split(".")))
+            document = parse_yaml(value, tuple(key.split(".")))
         except YamlError as error:
             raise ConfigError(f"argument {argument!r}: the value {error}") from None
         place[last] = document.content
@@ -94,7 +94,7 @@ def parse_overrides(given: Sequence[str]) -> Document:
 def _read(path: Path, above: tuple[Path, ...] = ()) -> Document:
     if path.resolve() in above:
         raise ConfigError(f"{path}: extends itself, by way of {' and '.join(map(str, above))}")
-    document = read(path, error=ConfigError)
+    document = read_yaml(path, error=ConfigError)
     if document.content is None:
         raise ConfigError(f"{path}: is empty, expected keys and values, at least task and model")
     if not isinstance(document.content, dict) or not all(isinstance(key, str) for key in document.content):

@@ -11,7 +11,7 @@ from annotation.config import ColumnNames
 from annotation.errors import AnnotationError
 from annotation.intake.text_files import tidy_prompt
 from qreal_tasks.text.one_line import one_line
-from qreal_tasks.text.unicode_forms import normalized
+from qreal_tasks.text.unicode_forms import normalize_unicode
 
 UNKNOWN_GENERATOR = "unknown"
 _ALSO = {"image": ("file_name", "image_file_name"), "prompt": ("text", "caption")}
@@ -113,7 +113,7 @@ def add_notes(listed: ListedInput, *notes: str) -> ListedInput:
 
 def fold_name(name: str) -> str:
     """A name without what file systems and spreadsheets change: case, blanks around it, how accents are encoded."""
-    return normalized("NFC", name.strip(" \t\r\n\ufeff\u00a0")).casefold()
+    return normalize_unicode("NFC", name.strip(" \t\r\n\ufeff\u00a0")).casefold()
 
 
 def shorten_name(name: str) -> str:

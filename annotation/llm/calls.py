@@ -8,7 +8,7 @@ from typing import Any
 
 from annotation.llm.outcome import KEPT, Outcome, from_json, to_json
 from annotation.llm.request import Request, Submitted
-from qreal_tasks.files.sqlite_file import Kind, select
+from qreal_tasks.files.sqlite_file import StoreKind, select
 from qreal_tasks.llm.calls import Call, CallStore, calls_table
 
 
@@ -25,7 +25,7 @@ class Spent:
 class CallRecord(CallStore[Request | Submitted, Outcome]):
     """The calls of one run. One program at a time works on it; others may read the file."""
 
-    kind = Kind(
+    kind = StoreKind(
         name="record of calls",
         application_id=0x5152414E,  # "QRAN"
         version=1,

@@ -16,7 +16,7 @@ from qreal_tasks.answers import Reason, extract_answer_text, parse_only_json
 from qreal_tasks.llm.completions import OUT_OF_TOKENS, REFUSED, Completion, read_completion
 from qreal_tasks.llm.errors.messages import short
 from qreal_tasks.llm.errors.retry import CONTENT_FILTER, RetryDecision
-from qreal_tasks.text.redaction import without_private
+from qreal_tasks.text.redaction import redact
 
 KEPT = frozenset({State.DONE, State.REFUSED, State.FILTERED})
 """Answers for good. What failed is asked again by the next run that is told to."""
@@ -46,7 +46,7 @@ def read_outcome(sent: object, form: Form) -> Outcome:
     if answer.unanswered == CONTENT_FILTER:
         found = Outcome(State.FILTERED, CONTENT_FILTER)
     elif answer.unanswered == REFUSED:
-        found = Outcome(State.REFUSED, without_private(short(answer.text)))
+        found = Outcome(State.REFUSED, redact(short(answer.text)))
     elif (unfinished := _unfinished(answer, form)) is not None:
         found = Outcome(State.FAILED, unfinished)
     elif form.choices:

@@ -13,7 +13,7 @@ from annotation.llm.calls import CallRecord
 from annotation.merging.merged_file import MERGED
 from annotation.publish.merged_run import FINAL, MergedRun
 from annotation.run.schemas import DRAFTS, Row
-from qreal_tasks.text.redaction import without_private
+from qreal_tasks.text.redaction import redact
 
 CONFIG = "annotations"
 _TEXT, _MERGED = Value("string"), Features.from_arrow_schema(MERGED)
@@ -99,7 +99,7 @@ def _row(draft: Row, merged: Row | None, names: Pseudonyms) -> Row:
     return {
         **draft,
         **{name: _shareable(draft[name]) for name in draft if name in _NAMES_OF_FILES and draft[name] is not None},
-        **{name: without_private(draft[name]) for name in _FREE_TEXTS if draft[name] is not None},
+        **{name: redact(draft[name]) for name in _FREE_TEXTS if draft[name] is not None},
         "verification_state": decided["state"],
         "conflicts": decided["conflicts"] or [],
         "drop_reason": decided["drop"],
@@ -107,7 +107,7 @@ def _row(draft: Row, merged: Row | None, names: Pseudonyms) -> Row:
         "adjudicated_by": names.of(decided["adjudicated_by"]),
         "votes": names.within(decided["votes"] or []),
         "sources": names.within(decided["sources"] or []),
-        "verification_notes": decided["notes"] and without_private(decided["notes"]),
+        "verification_notes": decided["notes"] and redact(decided["notes"]),
     }
 
 
@@ -138,5 +138,5 @@ def _shareable(name: str) -> str:
     ['1.png', 'cats/1.png', 'cats/1.png', 'cats/1.png']
     """
     if name.startswith("~") or PurePosixPath(name).is_absolute() or PureWindowsPath(name).is_absolute():
-        return without_private(PureWindowsPath(name).name)  # knows both kinds of slashes
-    return without_private(_FROM_HERE.sub("", name))
+        return redact(PureWindowsPath(name).name)  # knows both kinds of slashes
+    return redact(_FROM_HERE.sub("", name))

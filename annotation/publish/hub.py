@@ -10,7 +10,7 @@ from typing import Any
 from annotation.errors import AnnotationError, annotate_command
 from annotation.publish.card import name_repository
 from annotation.publish.checksums import check_checksums, write_checksums
-from qreal_tasks.dataset.hub_errors import told_by_hub
+from qreal_tasks.dataset.hub_errors import describe_hub_error
 
 _EVAL = "eval.yaml"
 _REFUSALS = (400, 403, 422)
@@ -74,14 +74,14 @@ def push_folder(folder: Path, repository: str, tag: str | None, private: bool, g
             except HfHubHTTPError as error:
                 if error.response.status_code not in _REFUSALS:
                     raise
-                refused = told_by_hub(error)
+                refused = describe_hub_error(error)
         if tag:
             step = f"tagging it {tag}"
             api.create_tag(**about, tag=tag, revision=last)
     except (HfHubHTTPError, HFValidationError, httpx2.HTTPError, OSError) as error:
         options = [*(["--tag", tag] if tag else []), *["--private"] * private, *["--gated"] * gated]
         command = annotate_command("push", folder, repository, *options)
-        reason = f"{repository}: {step} failed: {told_by_hub(error)}"
+        reason = f"{repository}: {step} failed: {describe_hub_error(error)}"
         raise AnnotationError(f"{reason}. {folder} is whole; push it again with `{command}`") from None
     return HubUpload(str(address), refused)
 

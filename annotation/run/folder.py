@@ -25,7 +25,7 @@ from annotation.errors import AnnotationError, annotate_command
 from annotation.run import shards
 from annotation.run.chain import AFTER, settings_of
 from annotation.run.schemas import LISTING, SCHEMAS, Row, State
-from qreal_tasks.files.locks import locked
+from qreal_tasks.files.locks import hold_lock
 
 LOCK = ".lock"
 _FORM = 1
@@ -52,7 +52,7 @@ def lock_run(path: Path) -> AbstractContextManager[None]:
     Raises:
         AnnotationError: another program holds it.
     """
-    return locked(path / LOCK, AnnotationError(f"another program works on {path}; let it end first"))
+    return hold_lock(path / LOCK, AnnotationError(f"another program works on {path}; let it end first"))
 
 
 class RunFolder:

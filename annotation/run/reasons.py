@@ -10,7 +10,7 @@ from typing import Any
 
 from annotation.run.schemas import State
 from qreal_tasks.llm.errors.messages import short
-from qreal_tasks.text.redaction import without_private
+from qreal_tasks.text.redaction import redact
 
 _PLACE = re.compile(r"(:| at) line \d+ column \d+( \(char \d+\))?")
 
@@ -26,7 +26,7 @@ def describe_failure(kind: str, answer: str) -> str:
     'no JSON: Expecting value: «Sorry!»'
     """
     kind = _PLACE.sub("", kind)
-    return without_private(f"{kind}: «{short(answer)}»" if answer.strip() else kind)
+    return redact(f"{kind}: «{short(answer)}»" if answer.strip() else kind)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from qreal_tasks.console.terminal import console
 from qreal_tasks.text.one_line import printable
 
 
-class Bar:
+class ProgressBar:
     """One bar.
 
     Args:
@@ -23,8 +23,8 @@ class Bar:
     """
 
     def __init__(self, progress: Progress, name: str, unit: str, total: float | None, done: int = 0) -> None:
-        self._progress, self._done, self._shown, self._anew = progress, done, done, 0
-        self._id: TaskID = progress.add_task(printable(name), total=total, completed=done, unit=unit, anew=0, beside="")
+        self._progress, self._done, self._shown, self._anew = show_progress, done, done, 0
+        self._id: TaskID = show_progress.add_task(printable(name), total=total, completed=done, unit=unit, anew=0, beside="")
 
     def add(self, count: int = 1, anew: bool = True) -> None:
         """So many more items are done; ``anew`` when this program had to work for them."""
@@ -50,7 +50,7 @@ class Bar:
 
 
 @contextmanager
-def progress(get_time: Callable[[], float] = monotonic) -> Iterator[Progress]:
+def show_progress(get_time: Callable[[], float] = monotonic) -> Iterator[Progress]:
     """What shows bars while the block lasts; on what is no terminal they are printed once, at its end."""
     columns = (
         TextColumn("{task.description}", markup=False),

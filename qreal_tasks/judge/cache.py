@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from qreal_tasks.files.sqlite_file import Kind
+from qreal_tasks.files.sqlite_file import StoreKind
 from qreal_tasks.judge.pairs import Judgement, unjudged
 from qreal_tasks.judge.question import PairQuestion
 from qreal_tasks.llm.calls import Call, CallStore, calls_table
@@ -21,7 +21,7 @@ of the server or its settings, which a person mends."""
 class JudgeCache(CallStore[PairQuestion, Judgement]):
     """The calls of all judges; any number of processes and threads may use one file at once."""
 
-    kind = Kind(
+    kind = StoreKind(
         name="judge cache",
         application_id=0x51524A55,  # "QRJU"
         version=1,

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
-from qreal_tasks.files.sqlite_file import Kind, SqliteFile, select
+from qreal_tasks.files.sqlite_file import StoreKind, SqliteFile, select
 from qreal_tasks.llm.errors.retry import RetryDecision
 from qreal_tasks.llm.usage import Prices, Usage
 
@@ -74,7 +74,7 @@ class CallStore(ABC, Generic[Asked, Answer]):
         StoreError: from any method, when the file is something else or damaged.
     """
 
-    kind: ClassVar[Kind]
+    kind: ClassVar[StoreKind]
     answer_columns: ClassVar[str]
     """The columns that ``read_answer`` takes."""
 

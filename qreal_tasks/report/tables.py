@@ -20,7 +20,7 @@ from qreal_tasks.results.lints import Level, find_lints
 from qreal_tasks.results.score import GroupScores, RunScores
 
 if TYPE_CHECKING:  # a table of scores needs no dataset library
-    from qreal_tasks.dataset.check import Info
+    from qreal_tasks.dataset.check import SplitCounts
     from qreal_tasks.dataset.source import Source
 
 _PIPE_WIDTH = 130
@@ -118,7 +118,7 @@ def _imageqa_table(groups: Mapping[str, GroupScores], prompts: str) -> Table:
     return table
 
 
-def print_info(source: Source, splits: Sequence[Info]) -> None:
+def print_info(source: Source, splits: Sequence[SplitCounts]) -> None:
     """What a dataset holds, a column a split."""
     console = new_console()
     table = new_table(f"{source.name} ({source.kind})", [""], [*(info.split for info in splits), "total"])

@@ -15,8 +15,8 @@ from qreal_tasks.benchmark import GROUPS, LEAVES, Style
 from qreal_tasks.console.terminal import echo
 from qreal_tasks.dataset.drawn import drawn_id
 from qreal_tasks.files.regular import read_bytes, read_text
-from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, RecordError, from_json, to_json
-from qreal_tasks.text.redaction import own_keys, spellings, without_key, without_private
+from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, RecordError, record_from_json, record_to_json
+from qreal_tasks.text.redaction import own_keys, spellings, redact_keys, redact
 
 RESULTS_SUFFIX = "_results.json"
 
@@ -199,7 +199,7 @@ def _read_samples(results_path: Path, task: str) -> Iterator[Record]:
         ) from None
     for number, line in enumerate(lines, start=1):
         try:
-            record = from_json(json.loads(line)["records"])
+            record = record_from_json(json.loads(line)["records"])
         except KeyError:
             raise RunFolderError(f"{path} line {number}: no `records`; written by another version") from None
         except (RecordError, ValueError, TypeError, RecursionError) as error:
@@ -216,12 +216,12 @@ def clean_records(records: Iterable[Record]) -> Iterator[Record]:
     clean = functools.cache(_clean_reason)  # most of many reasons are the same few
     for record in records:
         may_repeat = any(one in record.raw for one in spelled)
-        yield _with_reasons(from_json(without_key(to_json(record), *keys)) if may_repeat else record, clean)
+        yield _with_reasons(record_from_json(redact_keys(record_to_json(record), *keys)) if may_repeat else record, clean)
 
 
 def _clean_reason(reason: str) -> str:
     """What stands for an address may be longer than the address was, and a submission takes no longer reason."""
-    return without_private(reason)[:MOST_OF_A_REASON]
+    return redact(reason)[:MOST_OF_A_REASON]
 
 
 def _with_reasons(record: Record, clean: Callable[[str], str]) -> Record:

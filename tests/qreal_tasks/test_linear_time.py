@@ -19,14 +19,14 @@ from annotation.intake.inputs import fold_name
 from annotation.intake.table_rows import read_text_table
 from annotation.intake.text_files import LONGEST_PROMPT, decode_text, tidy_prompt
 from annotation.merging.fields import combine_by_rule
-from qreal_tasks.files.yaml_files import parse
+from qreal_tasks.files.yaml_files import parse_yaml
 from qreal_tasks.leaderboard.submission.samples_file import parse_json, read_records
 from qreal_tasks.text.one_line import first_unseen, one_line, printable
-from qreal_tasks.text.prompts import normalised_prompt
-from qreal_tasks.text.redaction import private_part, without_key, without_private
+from qreal_tasks.text.prompts import normalize_prompt
+from qreal_tasks.text.redaction import find_private, redact_keys, redact
 
 READERS: dict[str, Callable[[str], object]] = {
-    "prompt": normalised_prompt,
+    "prompt": normalize_prompt,
     "name": fold_name,
     "prompt of a table": lambda text: tidy_prompt(text[:LONGEST_PROMPT]),
     "cell with a name": find_name_problem,
@@ -34,12 +34,12 @@ READERS: dict[str, Callable[[str], object]] = {
     "one line": one_line,
     "terminal": printable,
     "unseen": first_unseen,
-    "private part": private_part,
-    "without private parts": without_private,
-    "without the key": lambda text: without_key(text, "sk-0123456789abcdef"),
+    "private part": find_private,
+    "without private parts": redact,
+    "without the key": lambda text: redact_keys(text, "sk-0123456789abcdef"),
     "says nothing": says_nothing,
     "edits combined": lambda text: combine_by_rule(text, [text + ".", text + "!"]),
-    "YAML": parse,
+    "YAML": parse_yaml,
     "JSON of a submission": lambda text: parse_json(json.dumps(text).encode()),
 }
 PIECES = (

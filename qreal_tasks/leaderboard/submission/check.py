@@ -34,7 +34,7 @@ from qreal_tasks.records import RECORD_VERSION, GroundingRecord, Record
 from qreal_tasks.results.asked import find_other_prompts
 from qreal_tasks.results.run_folder import Run
 from qreal_tasks.results.score import RunScores, score_run
-from qreal_tasks.text.redaction import private_part
+from qreal_tasks.text.redaction import find_private
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,7 @@ def _about_judge(manifest: SubmissionManifest | None, records: Mapping[str, Sequ
         return
     title = judge.title
     public = judge.published()
-    if public.model != judge.model or private_part(judge.model):
+    if public.model != judge.model or find_private(judge.model):
         yield Refusal(Rule.JUDGE, "the judge's model says where it lies, expected its last name; pack the run again")
     if public.base_url != judge.base_url:
         yield Refusal(Rule.JUDGE, "the judge's base_url says where a server of one's own is; pack the run again")

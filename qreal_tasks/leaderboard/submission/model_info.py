@@ -21,7 +21,7 @@ from qreal_tasks.files.regular import open_file, read_text
 from qreal_tasks.leaderboard.submission.manifest import ARGUMENTS, Adapter, Backend, Cost, ModelInfo
 from qreal_tasks.text.addresses import shown
 from qreal_tasks.text.one_line import UNSEEN
-from qreal_tasks.text.redaction import private_part
+from qreal_tasks.text.redaction import find_private
 
 _MODEL_KEYS = ("pretrained", "model_version", "model", "model_name", "model_id", "path")
 
@@ -35,7 +35,7 @@ def read_model_info(results: Mapping[str, Any]) -> ModelInfo:
     kept = {
         key: text
         for key, value in sorted(arguments.items())
-        if key in ARGUMENTS and (text := shown(_one_line(value))[:200].strip()) and private_part(text) is None
+        if key in ARGUMENTS and (text := shown(_one_line(value))[:200].strip()) and find_private(text) is None
     }
     return ModelInfo(
         name=shown(name),

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from qreal_tasks.leaderboard.submission.problems import Refusal, Rule
-from qreal_tasks.records import Record, RecordError, from_json, to_json
+from qreal_tasks.records import Record, RecordError, record_from_json, record_to_json
 
 MOST_BYTES = 128 * 2**20
 """Size limit of one task's samples when unpacked; a full-size run takes about 5 MB."""
@@ -29,7 +29,7 @@ _CHUNK = 2**20
 def to_lines(records: Iterable[Record]) -> bytes:
     """The records as JSON lines in ASCII, in the order of their ids."""
     ordered = sorted(records, key=lambda record: record.sample_id)
-    lines = (json.dumps(to_json(record), separators=(",", ":"), allow_nan=False) for record in ordered)
+    lines = (json.dumps(record_to_json(record), separators=(",", ":"), allow_nan=False) for record in ordered)
     return "".join(f"{line}\n" for line in lines).encode("ascii")
 
 
@@ -71,7 +71,7 @@ def read_records(lines: bytes, path: str) -> tuple[list[Record], list[Refusal]]:
         if not row:
             continue
         try:
-            records.append(from_json(parse_json(row)))
+            records.append(record_from_json(parse_json(row)))
         except RecordError as error:
             kind = Rule.VERSION if str(error).startswith("record version") else Rule.RECORD
             problems.append(Refusal(kind, f"{path} line {number}: {error}"))

@@ -199,16 +199,16 @@ def _shown() -> Iterator[Watcher]:
     """A bar for each stage, with the cost beside it."""
     from annotation.execution.driver import Watcher
     from annotation.run.items import unit_of
-    from qreal_tasks.console.progress_bar import Bar, progress
+    from qreal_tasks.console.progress_bar import ProgressBar, show_progress
 
-    bars: dict[str, Bar] = {}
-    with progress() as shown:
+    bars: dict[str, ProgressBar] = {}
+    with show_progress() as shown:
 
-        def last() -> Bar:
+        def last() -> ProgressBar:
             return list(bars.values())[-1]
 
         def stage(name: str, done: int, total: int) -> None:
-            bars[name] = Bar(shown, f"{name:<10}", unit_of(name), total, done)
+            bars[name] = ProgressBar(shown, f"{name:<10}", unit_of(name), total, done)
 
         def cost(budget: Budget) -> None:
             if bars and budget.spent_usd:

@@ -12,7 +12,7 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 from annotation.errors import AnnotationError
 from qreal_tasks.files.regular import read_text
 from qreal_tasks.files.settings import Settings
-from qreal_tasks.files.yaml_files import read
+from qreal_tasks.files.yaml_files import read_yaml
 from qreal_tasks.files.yaml_models import validate
 from qreal_tasks.llm.usage import Prices
 from qreal_tasks.text.addresses import is_plain_address
@@ -229,7 +229,7 @@ def load_config(path: Path) -> Config:
         AnnotationError: it cannot be read, or a field is not as expected; the message names all of them.
     """
     name = f"config {path} (examples are in configs/annotation/)"
-    document = read(path.expanduser(), name, AnnotationError)
+    document = read_yaml(path.expanduser(), name, AnnotationError)
     portraits = document.content.get("portraits") if isinstance(document.content, dict) else None
     if isinstance(portraits, dict) and isinstance(portraits.get("list"), str):
         listed = Path(portraits["list"]).expanduser()

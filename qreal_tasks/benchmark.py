@@ -3,7 +3,7 @@
 Every other module takes names and texts from here; nobody else spells a question.
 
 The six questions and the query of ImageQA are the paper's (arXiv 2511.16908, sections 3.2 and 4.1), to the letter. A
-model is asked with a query and what stands before and after it (``Frame``). Two styles differ in that alone:
+model is asked with a query and what stands before and after it (``PromptFrame``). Two styles differ in that alone:
 ``benchmark`` says after the query how to answer, ``paper`` says nothing more.
 
 >>> question("plausibility_q4").dimension
@@ -165,7 +165,7 @@ class Style(StrEnum):
 
 
 @dataclass(frozen=True)
-class Frame:
+class PromptFrame:
     """What stands before and after a query, as lmms-eval's ``pre_prompt`` and ``post_prompt`` name it.
 
     In frames of ImageQA ``{flaw}``, ``{description}``, ``{box}`` and ``{coordinates}`` stand for words that depend on
@@ -185,9 +185,9 @@ IMAGEQA_POST_PROMPT = (
     "{coordinates} If there is no such entity, answer []."
 )
 
-_BARE = Frame()
-_OBJECTQA_FRAMES = {Style.BENCHMARK: Frame(post=OBJECTQA_POST_PROMPT), Style.PAPER: _BARE}
-_IMAGEQA_FRAMES = {Style.BENCHMARK: Frame(post=IMAGEQA_POST_PROMPT), Style.PAPER: _BARE}
+_BARE = PromptFrame()
+_OBJECTQA_FRAMES = {Style.BENCHMARK: PromptFrame(post=OBJECTQA_POST_PROMPT), Style.PAPER: _BARE}
+_IMAGEQA_FRAMES = {Style.BENCHMARK: PromptFrame(post=IMAGEQA_POST_PROMPT), Style.PAPER: _BARE}
 
 _EXPLAINED: dict[str, str] = {
     "realism": "realism (whether each entity looks different from the real world in its color, material texture or "
@@ -226,7 +226,7 @@ DESCRIBE: dict[str, str] = {
 """What the description of a flawed entity says."""
 
 
-def frame_of(style: Style, name: str) -> Frame:
+def frame_of(style: Style, name: str) -> PromptFrame:
     """What stands around the query of a question or an ImageQA set in that style."""
     return (_IMAGEQA_FRAMES if name in IMAGEQA_SETS else _OBJECTQA_FRAMES)[style]
 
@@ -264,7 +264,7 @@ def imageqa_query(name: str) -> str:
     )
 
 
-def objectqa_prompt(name: str, frame: Frame | None = None) -> str:
+def objectqa_prompt(name: str, frame: PromptFrame | None = None) -> str:
     """The text that goes with an entity's crop (ObjectQA, section 3.4): the question, and nothing of the entity.
 
     Args:
@@ -278,7 +278,7 @@ def objectqa_prompt(name: str, frame: Frame | None = None) -> str:
     return f"{frame.pre}{question(name).text}{frame.post}"
 
 
-def imageqa_prompt(name: str, space: Space, width: int, height: int, frame: Frame | None = None) -> str:
+def imageqa_prompt(name: str, space: Space, width: int, height: int, frame: PromptFrame | None = None) -> str:
     """The text that goes with a whole image (ImageQA, section 3.4).
 
     Args:

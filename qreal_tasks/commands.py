@@ -76,12 +76,12 @@ def data_check(
     """Read every row and say what is wrong with it. Exit status 1 when anything is."""
     from collections import Counter
 
-    from qreal_tasks.dataset.check import check
+    from qreal_tasks.dataset.check import check_dataset
     from qreal_tasks.dataset.source import DatasetError, locate
 
     with fail_on("data check", DatasetError):
         source = locate(as_folder(dataset))
-        problems = check(source)
+        problems = check_dataset(source)
     for problem in problems[:most]:
         echo(str(problem))
     if len(problems) > most:
@@ -95,14 +95,14 @@ def data_check(
 @data_app.command("info")
 def data_info(dataset: Annotated[str | None, _DATASET] = None) -> None:
     """Count what a dataset holds: images, entities, annotations, balances."""
-    from qreal_tasks.dataset.check import info
+    from qreal_tasks.dataset.check import count_split
     from qreal_tasks.dataset.schema import SPLITS
     from qreal_tasks.dataset.source import DatasetError, locate
     from qreal_tasks.report.tables import print_info
 
     with fail_on("data info", DatasetError):
         source = locate(as_folder(dataset))
-        print_info(source, [info(source, split) for split in SPLITS])
+        print_info(source, [count_split(source, split) for split in SPLITS])
 
 
 def mini_command(

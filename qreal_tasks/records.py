@@ -140,12 +140,12 @@ class RecordError(ValueError):
     """A stored record that cannot be read; the message names the field."""
 
 
-def to_json(record: Record) -> dict[str, Any]:
+def record_to_json(record: Record) -> dict[str, Any]:
     """The record as plain JSON values."""
     return asdict(record)
 
 
-def from_json(value: Mapping[str, Any]) -> Record:
+def record_from_json(value: Mapping[str, Any]) -> Record:
     """Read a record back; every field is checked, unknown ones are refused.
 
     Raises:

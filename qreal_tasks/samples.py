@@ -17,7 +17,7 @@ from qreal_tasks.answers import (
     parse_unanswered,
     regions_in_pixels,
 )
-from qreal_tasks.benchmark import ANSWERS, PROMPT_VERSION, Frame, Style, frame_of, parts_description
+from qreal_tasks.benchmark import ANSWERS, PROMPT_VERSION, PromptFrame, Style, frame_of, parts_description
 from qreal_tasks.boxes import Space
 from qreal_tasks.dataset.schema import has_parts
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, ReasoningMarks, Region
@@ -34,7 +34,7 @@ def judgment_record(
     text: str,
     beside: str | None,
     data: str,
-    frame: Frame | None = None,
+    frame: PromptFrame | None = None,
     *,
     reasoning_marks: ReasoningMarks = (),
 ) -> JudgmentRecord:
@@ -80,7 +80,7 @@ def grounding_record(
     beside: str | None,
     space: Space,
     data: str,
-    frame: Frame | None = None,
+    frame: PromptFrame | None = None,
     reference: tuple[Region, ...] | None = None,
     space_assumed: bool = False,
     *,

@@ -11,7 +11,7 @@ import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
 from qreal_tasks.benchmark import GROUPS, Style, task_of
-from qreal_tasks.dataset.source import Kind
+from qreal_tasks.dataset.source import SourceKind
 from qreal_tasks.files.regular import read_text
 from qreal_tasks.results.run_folder import newest_results, read_run
 from qreal_tasks.results.score import RunScores, score_run
@@ -154,7 +154,7 @@ def _eval_results(scores: RunScores) -> list[EvalResult]:
 
 def _warning(data: Mapping[str, Any]) -> str:
     # A run of an earlier release has no origin.
-    if data.get("origin") != DRAWN and data["kind"] != Kind.MINI:
+    if data.get("origin") != DRAWN and data["kind"] != SourceKind.MINI:
         return ""
     return "\n**Trained on `mini`, pictures drawn for trying the software. It says nothing about generated images.**\n"
 

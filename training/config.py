@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from qreal_tasks.benchmark import GROUPS, IMAGEQA_SETS, QUESTION_NAMES, Style
 from qreal_tasks.files.settings import Settings
-from qreal_tasks.files.yaml_files import NOTHING, Document, YamlError, parse, read
+from qreal_tasks.files.yaml_files import NOTHING, Document, YamlError, parse_yaml, read_yaml
 from qreal_tasks.files.yaml_models import validate
 from qreal_tasks.subtasks import SUBTASKS
 
@@ -283,7 +283,7 @@ def _given(overrides: Sequence[str]) -> Document:
             if not isinstance(place, dict):
                 raise ConfigError(f"argument {argument!r}: {section} has been given a value of its own")
         try:
-            document = parse(value, tuple(key.split(".")))
+            document = parse_yaml(value, tuple(key.split(".")))
         except YamlError as error:
             raise ConfigError(f"argument {argument!r}: the value {error}") from None
         place[last] = document.content
@@ -294,7 +294,7 @@ def _given(overrides: Sequence[str]) -> Document:
 def _read(path: Path, above: tuple[Path, ...] = ()) -> Document:
     if path.resolve() in above:
         raise ConfigError(f"{path}: extends itself, by way of {' and '.join(map(str, above))}")
-    document = read(path, error=ConfigError)
+    document = read_yaml(path, error=ConfigError)
     if document.content is None:
         raise ConfigError(f"{path}: is empty, expected keys and values, at least task and model")
     if not isinstance(document.content, dict) or not all(isinstance(key, str) for key in document.content):

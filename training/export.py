@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from qreal_tasks.dataset.hub_errors import told_by_hub
+from qreal_tasks.dataset.hub_errors import describe_hub_error
 from qreal_tasks.files.atomic import new_folder, write_whole
 from qreal_tasks.files.regular import read_text
 from qreal_tasks.models.local.loading import with_adapter
@@ -100,7 +100,7 @@ def push(folder: Path, repository: str, private: bool) -> str:
         api.upload_folder(repo_id=repository, folder_path=folder, commit_message="Model tuned on Q-Real")
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise ConfigError(
-            f"--push {repository}: {told_by_hub(error)}. {folder} is written; push it again when mended"
+            f"--push {repository}: {describe_hub_error(error)}. {folder} is written; push it again when mended"
         ) from None
     return str(address)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from datasets import Dataset
 
-from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.source import Source
 from qreal_tasks.models.families import takes_shared_prefix
 from qreal_tasks.models.local.prefix import takes_any_mask
@@ -69,7 +69,7 @@ def make_plan(config: TrainConfig, source: Source, outline: Outline) -> Plan:
     """
     trainable = counted(config, outline)
     _check_packing(config, outline)
-    rows = load(source, CONFIG_OF_TASK[config.task], "train")
+    rows = load_split(source, CONFIG_OF_TASK[config.task], "train")
     writer = Writer(config, source, outline)
     kept_back = held_out_prompts(source, config)
     made: dict[str, list[Conversation]] = {"train": [], "held_out": []}
@@ -121,7 +121,7 @@ def held_out_prompts(source: Source, config: TrainConfig) -> frozenset[str]:
     """
     if config.held_out.share == 0:
         return frozenset()
-    prompts = sorted(set(load(source, "imageqa", "train")["prompt_id"]))
+    prompts = sorted(set(load_split(source, "imageqa", "train")["prompt_id"]))
     count = max(1, round(config.held_out.share * len(prompts)))
     if count >= len(prompts):
         raise ConfigError(

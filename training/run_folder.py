@@ -32,11 +32,11 @@ from datasets import Dataset
 
 from qreal_tasks.benchmark import PROMPT_VERSION
 from qreal_tasks.dataset.drawn import drawn_id
-from qreal_tasks.dataset.source import Kind, Source
-from qreal_tasks.files.atomic import new_folder, replaced, write_whole
+from qreal_tasks.dataset.source import Source, SourceKind
+from qreal_tasks.files.atomic import new_folder, replace_file, write_whole
 from qreal_tasks.files.regular import open_file, read_text
 from qreal_tasks.files.system_errors import describe_error
-from qreal_tasks.files.yaml_files import read
+from qreal_tasks.files.yaml_files import read_yaml
 from qreal_tasks.files.yaml_models import validate
 from training.config import ConfigError, TrainConfig
 
@@ -116,7 +116,7 @@ def with_whole_paths(config: TrainConfig, source: Source) -> TrainConfig:
         source: what ``config.data`` was found to be.
     """
     whole: dict[str, str] = {}
-    if config.data is not None and source.kind in (Kind.FOLDER, Kind.SAVED):
+    if config.data is not None and source.kind in (SourceKind.FOLDER, SourceKind.SAVED):
         whole["data"] = source.path
     for key in ("model", "adapter", "deepspeed"):
         value = getattr(config, key)
@@ -148,7 +148,7 @@ def read_config(folder: Path) -> TrainConfig:
     Raises:
         ConfigError: the folder holds no run.
     """
-    document = read(folder / CONFIG, f"{folder} is not the folder of a training run: {CONFIG}", ConfigError)
+    document = read_yaml(folder / CONFIG, f"{folder} is not the folder of a training run: {CONFIG}", ConfigError)
     return validate(document, TrainConfig, str(folder / CONFIG), ConfigError)
 
 
@@ -194,7 +194,7 @@ def data_facts(source: Source, rows: Dataset) -> dict[str, Any]:
     facts: dict[str, Any] = {"name": source.name, "kind": str(source.kind), "rows": len(rows)}
     if source.is_drawn or any(map(drawn_id, rows["image_id"])):
         facts["origin"] = DRAWN
-    if source.kind is Kind.HUB:
+    if source.kind is SourceKind.HUB:
         return {**facts, "revision": source.revision, "commit": source.commit}
     digest = hashlib.sha256()
     for path in source.files():
@@ -224,7 +224,7 @@ def write_history(folder: Path, history: Sequence[Mapping[str, float]], best: st
         return
     defined = [{k: None if v != v else v for k, v in entry.items()} for entry in history]
     write_whole(folder / HISTORY, json.dumps(defined, indent=1) + "\n")
-    with replaced(folder / CURVES) as beside:
+    with replace_file(folder / CURVES) as beside:
         _draw(beside, history, best)
 
 

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 
 from qreal_tasks.console.terminal import console, echo
-from qreal_tasks.dataset.check import check
+from qreal_tasks.dataset.check import check_dataset
 from qreal_tasks.dataset.source import DatasetError, Source, locate
-from qreal_tasks.files.atomic import free_name
-from qreal_tasks.files.locks import locked
+from qreal_tasks.files.atomic import find_free_name
+from qreal_tasks.files.locks import hold_lock
 from qreal_tasks.models.local.batching import is_out_of_memory
 from qreal_tasks.models.local.chat import Chat
 from training.config import ConfigError, TrainConfig
@@ -152,7 +152,7 @@ def _run(config: TrainConfig, plan: Plan, collator: Collator, arguments: Any, ch
 
 def _check_data(source: Source) -> None:
     """Read every row of the train split: a picture that is missing would stop the run hours later."""
-    problems = check(source, splits=("train",))
+    problems = check_dataset(source, splits=("train",))
     if problems:
         shown = "\n".join(f"  {problem}" for problem in problems[:5])
         more = f"\n  … and {len(problems) - 5} more" if len(problems) > 5 else ""
@@ -175,7 +175,7 @@ def _folder(config: TrainConfig, resume: Path | None, held: contextlib.ExitStack
 
     name = config.name or f"{config.task}-{Path(config.model).name}"
     by_date = Path(f"runs/train/{name}-{time.strftime('%Y%m%d-%H%M%S')}")
-    folder = resume or (Path(config.output).expanduser() if config.output else free_name(by_date))
+    folder = resume or (Path(config.output).expanduser() if config.output else find_free_name(by_date))
     refusal = None
     if int(os.environ.get("RANK", "0")) == 0:  # it decides alone: it writes into the folder soon after
         refusal = None if resume else _taken(folder)
@@ -183,7 +183,7 @@ def _folder(config: TrainConfig, resume: Path | None, held: contextlib.ExitStack
             folder.mkdir(parents=True, exist_ok=True)
             taken = ConfigError(f"another program trains in {folder}; let it end first")
             try:
-                held.enter_context(locked(folder / _LOCK, taken))
+                held.enter_context(hold_lock(folder / _LOCK, taken))
             except ConfigError as error:
                 refusal = str(error)
     agreed: list[Any] = broadcast_object_list([folder, refusal])

@@ -11,7 +11,7 @@ from annotation.config import Columns
 from annotation.errors import AnnotationError
 from annotation.intake.text_files import tidy
 from qreal_tasks.text.one_line import one_line
-from qreal_tasks.text.unicode_forms import normalized
+from qreal_tasks.text.unicode_forms import normalize_unicode
 
 UNKNOWN_GENERATOR = "unknown"
 _ALSO = {"image": ("file_name", "image_file_name"), "prompt": ("text", "caption")}
@@ -113,7 +113,7 @@ def noted(listed: Listed, *notes: str) -> Listed:
 
 def folded(name: str) -> str:
     """A name without what file systems and spreadsheets change: case, blanks around it, how accents are encoded."""
-    return normalized("NFC", name.strip(" \t\r\n\ufeff\u00a0")).casefold()
+    return normalize_unicode("NFC", name.strip(" \t\r\n\ufeff\u00a0")).casefold()
 
 
 def shortened(name: str) -> str:

@@ -21,8 +21,8 @@ from annotation.intake.sources import open_source
 from annotation.run import shards
 from annotation.run.folder import LOCK, RunFolder, alone_in, write_listing
 from annotation.run.schemas import INTAKE, State
-from qreal_tasks.files.atomic import beside_of, write_whole
-from qreal_tasks.text.prompts import normalised_prompt
+from qreal_tasks.files.atomic import staging_path, write_whole
+from qreal_tasks.text.prompts import normalize_prompt
 
 _MANIFEST = pa.schema(
     [
@@ -50,7 +50,7 @@ def prepare(images: str, path: Path, config: Config) -> RunFolder:
                 f"{path} was begun with another config. Edit {config_path} to change it, or give another folder"
             )
         return run
-    ours = {config_path.name, LOCK, *(beside_of(one).name for one in (config_path, listing_path))}
+    ours = {config_path.name, LOCK, *(staging_path(one).name for one in (config_path, listing_path))}
     if path.exists() and not ours.issuperset(os.listdir(path)):  # of an ``init`` that was killed
         raise AnnotationError(f"{path} is not empty and no run; give another folder")
     listed = [asdict(one) for one in open_source(place, config.intake).listing()]
@@ -115,7 +115,7 @@ def _kept(run: RunFolder) -> dict[str, _Kept]:
         for place, row in enumerate(run.read("intake", shard, ["name", "state", "pixels_sha256", "prompt"])):
             if row["state"] != State.DONE:
                 continue
-            one = _Kept((shard, place), row["name"], bool(normalised_prompt(row["prompt"])))
+            one = _Kept((shard, place), row["name"], bool(normalize_prompt(row["prompt"])))
             before = kept.setdefault(row["pixels_sha256"], one)
             if one.has_prompt and not before.has_prompt:
                 kept[row["pixels_sha256"]] = one
@@ -139,5 +139,5 @@ def _row(listed: dict[str, Any], raw: bytes | AnnotationError, config: Config) -
 
 def _prompt_id(prompt: str, image_id: str) -> str:
     """Of the words alone. Images without a prompt do not share one: a split by prompt must not tie them together."""
-    words = normalised_prompt(prompt)
+    words = normalize_prompt(prompt)
     return hashlib.sha256(words.encode()).hexdigest()[:16] if words else f"none-{image_id}"

@@ -13,7 +13,7 @@ from annotation.run.folder import RunFolder
 from annotation.run.items import counted
 from annotation.run.schemas import State
 from qreal_tasks.text.one_line import one_line
-from qreal_tasks.text.prompts import normalised_prompt
+from qreal_tasks.text.prompts import normalize_prompt
 
 _MOST_NAMED = 20
 """Inputs that are named one by one."""
@@ -58,7 +58,7 @@ class Summary:
         rejected = Counter(kind_of(row["reason"]) for row in self._others if row["state"] == State.REJECTED)
         for reason, count in rejected.most_common():
             yield f"  {count} rejected: {reason}"
-        bare = sum(not normalised_prompt(row["prompt"]) for row in self._accepted)
+        bare = sum(not normalize_prompt(row["prompt"]) for row in self._accepted)
         if bare:
             yield (
                 f"  {bare} of {self.accepted} images without a prompt: each counts as a prompt of its own (prompts "

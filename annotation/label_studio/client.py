@@ -14,7 +14,7 @@ import httpx2
 from annotation.errors import AnnotationError
 from qreal_tasks.llm.errors.messages import MalformedAnswer, short
 from qreal_tasks.llm.http import at_most
-from qreal_tasks.text.redaction import own_keys, without_key
+from qreal_tasks.text.redaction import own_keys, redact_keys
 
 _TASKS_A_REQUEST = 500
 _MOST_TASKS = 1_000_000
@@ -199,7 +199,7 @@ class LabelStudio:
                 self.server_time = _time_in(reply.headers.get("date")) or self.server_time
                 return _Reply(reply.status_code, reply.request.url.path, self._content(reply))
         except httpx2.HTTPError as error:
-            why = short(without_key(str(error), *self._keys)) or type(error).__name__
+            why = short(redact_keys(str(error), *self._keys)) or type(error).__name__
             raise AnnotationError(f"{self.url} does not answer {self._who} ({why}); {_START}") from None
 
     def _content(self, reply: httpx2.Response) -> bytes:
@@ -219,10 +219,10 @@ class LabelStudio:
                 "Votes that were pulled are kept, and `qreal annotate verify start RUN` makes a new project"
             )
         if not 200 <= reply.status < 300:
-            said = short(without_key(reply.content[:1200].decode("utf-8", "replace"), *self._keys))
+            said = short(redact_keys(reply.content[:1200].decode("utf-8", "replace"), *self._keys))
             raise AnnotationError(f"{self.url}{reply.path}: status {reply.status}: {said}")
         try:
-            return without_key(json.loads(reply.content), *self._keys) if reply.content else {}
+            return redact_keys(json.loads(reply.content), *self._keys) if reply.content else {}
         except ValueError:
             raise AnnotationError(f"{self.url}{reply.path} answers with no JSON: is it Label Studio?") from None
         except RecursionError:

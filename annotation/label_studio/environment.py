@@ -15,7 +15,7 @@ from pathlib import Path
 from annotation.errors import AnnotationError
 from qreal_tasks.console.terminal import echo
 from qreal_tasks.files.atomic import new_folder
-from qreal_tasks.files.user_cache import cache_path
+from qreal_tasks.files.user_cache import user_cache_path
 
 VERSION = "1.23.2"
 ENVIRONMENT = "QREAL_LABEL_STUDIO"
@@ -23,7 +23,7 @@ ENVIRONMENT = "QREAL_LABEL_STUDIO"
 
 def default_folder() -> Path:
     """Where it is installed unless told otherwise; 800 MB."""
-    return cache_path(f"label-studio-{VERSION}", ENVIRONMENT)
+    return user_cache_path(f"label-studio-{VERSION}", ENVIRONMENT)
 
 
 def label_studio(folder: Path | None = None) -> Path:

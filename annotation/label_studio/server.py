@@ -21,9 +21,9 @@ from typing import IO
 
 from annotation.errors import AnnotationError
 from annotation.label_studio.workplace import Seat
-from qreal_tasks.files.atomic import replaced, write_whole
+from qreal_tasks.files.atomic import replace_file, write_whole
 from qreal_tasks.files.regular import read_text
-from qreal_tasks.text.redaction import own_keys, without_key
+from qreal_tasks.text.redaction import own_keys, redact_keys
 
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = ("0.0.0.0", "::")
@@ -103,7 +103,7 @@ def _make_databases(program: Path, folders: Sequence[Path], blank: Path) -> None
         raise AnnotationError(f"Label Studio cannot make its database: {_last_words(blank, [])}")
     for folder in new:
         folder.mkdir(parents=True, exist_ok=True)
-        with replaced(folder / _DATABASE) as beside:
+        with replace_file(folder / _DATABASE) as beside:
             shutil.copyfile(blank / _DATABASE, beside)
     shutil.rmtree(blank)
 
@@ -191,7 +191,7 @@ def _wait(seat: Seat, process: subprocess.Popen[bytes], folder: Path, end: float
 def _last_words(folder: Path, keys: Sequence[str]) -> str:
     log = folder / "server.log"
     said = read_text(log, errors="replace").strip().splitlines()[-5:]
-    return f"{log} ends with: " + " | ".join(without_key(said, *own_keys(*keys)))
+    return f"{log} ends with: " + " | ".join(redact_keys(said, *own_keys(*keys)))
 
 
 def _is_up(seat: Seat) -> bool:

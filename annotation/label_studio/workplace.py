@@ -15,7 +15,7 @@ from annotation.label_studio.client import LabelStudio
 from annotation.label_studio.media import FOLDER
 from annotation.run.folder import RunFolder
 from qreal_tasks.files.atomic import write_whole
-from qreal_tasks.files.locks import locked
+from qreal_tasks.files.locks import hold_lock
 from qreal_tasks.files.regular import read_text
 from qreal_tasks.files.system_errors import describe_error
 from qreal_tasks.text.addresses import is_plain_address
@@ -187,7 +187,7 @@ def alone(run: RunFolder, what: str) -> Iterator[None]:
         f"`qreal annotate verify start` is at work on {run.path}, and pushes by itself what is new; end it before you "
         f"{what}"
     )
-    with locked(folder / "lock", taken):
+    with hold_lock(folder / "lock", taken):
         yield
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from annotation.llm.outcome import KEPT, Outcome, from_json, to_json
-from qreal_tasks.files.sqlite_file import Kind, SqliteFile, select
+from qreal_tasks.files.sqlite_file import SqliteFile, StoreKind, select
 from qreal_tasks.llm.usage import Prices, Usage
 
-_KIND = Kind(
+_KIND = StoreKind(
     name="record of calls",
     application_id=0x5152414E,  # "QRAN"
     version=1,

@@ -18,7 +18,7 @@ from qreal_tasks.llm.completions import OUT_OF_TOKENS, REFUSED, is_cut_off, read
 from qreal_tasks.llm.errors.messages import short
 from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Verdict
 from qreal_tasks.models.requests import Response
-from qreal_tasks.text.redaction import without_private
+from qreal_tasks.text.redaction import redact
 
 KEPT = frozenset({State.DONE, State.REFUSED, State.FILTERED})
 """Answers for good. What failed is asked again by the next run that is told to."""
@@ -50,7 +50,7 @@ def outcome_of(completion: object, form: Form) -> Outcome:
     if response.unanswered == CONTENT_FILTER:
         return Outcome(State.FILTERED, CONTENT_FILTER, None, *by)
     if response.unanswered == REFUSED:
-        return Outcome(State.REFUSED, without_private(short(response.text)), None, *by)
+        return Outcome(State.REFUSED, redact(short(response.text)), None, *by)
     if (unfinished := _unfinished(response, form, is_cut_off(completion))) is not None:
         return Outcome(State.FAILED, unfinished, None, *by)
     if form.choices:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from annotation.merging.forms import Form, Parts
-from qreal_tasks.files.sqlite_file import Kind, SqliteFile
+from qreal_tasks.files.sqlite_file import SqliteFile, StoreKind
 
-_KIND = Kind(
+_KIND = StoreKind(
     name="record of votes",
     application_id=int.from_bytes(b"QRvt"),
     version=1,

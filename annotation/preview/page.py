@@ -16,7 +16,7 @@ from annotation.run.schemas import State
 from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, Dimension, is_flawed
 from qreal_tasks.pages.environment import page_environment, write_page
 from qreal_tasks.pages.pictures import data_address
-from qreal_tasks.text.redaction import without_private
+from qreal_tasks.text.redaction import redact
 
 _SIDE_PX = 640
 _QUALITY = 82
@@ -72,7 +72,7 @@ def _images(run: RunFolder, shard: int) -> Iterator[Row]:
 def _rows(run: RunFolder, stage: str, shard: int) -> list[Row]:
     """What servers and programs said in them is for others to see."""
     rows = run.read(stage, shard) if run.is_done(stage, shard) else []
-    return [{**row, **{name: without_private(row[name]) for name in _SAID if row.get(name)}} for row in rows]
+    return [{**row, **{name: redact(row[name]) for name in _SAID if row.get(name)}} for row in rows]
 
 
 def _entity(number: int, detected: Row, later: dict[str, Row | None], picture: Picture) -> Row:

@@ -15,7 +15,7 @@ from annotation.merging.merged_rows import MERGED
 from annotation.publish.material import FINAL, Material
 from annotation.run.schemas import DRAFTS
 from qreal_tasks.benchmark import BODY_PARTS
-from qreal_tasks.text.redaction import without_private
+from qreal_tasks.text.redaction import redact
 
 CONFIG = "annotations"
 _TEXT, _FLOAT = Value("string"), Value("float32")
@@ -118,7 +118,7 @@ def _row(draft: Row, merged: Row | None, names: Pseudonyms) -> Row:
     return {
         **draft,
         **{name: _shareable(draft[name]) for name in draft if name in _NAMES_OF_FILES and draft[name] is not None},
-        **{name: without_private(draft[name]) for name in _SAID if draft[name] is not None},
+        **{name: redact(draft[name]) for name in _SAID if draft[name] is not None},
         "verification_state": said["state"],
         "conflicts": said["conflicts"] or [],
         "drop_reason": said["drop"],
@@ -126,7 +126,7 @@ def _row(draft: Row, merged: Row | None, names: Pseudonyms) -> Row:
         "adjudicated_by": names.of(said["adjudicated_by"]),
         "votes": names.within(said["votes"] or []),
         "sources": names.within(said["sources"] or []),
-        "verification_notes": said["notes"] and without_private(said["notes"]),
+        "verification_notes": said["notes"] and redact(said["notes"]),
     }
 
 
@@ -157,8 +157,8 @@ def _shareable(name: str) -> str:
     ['1.png', 'cats/1.png', 'cats/1.png', 'cats/1.png']
     """
     if name.startswith("~") or PurePosixPath(name).is_absolute() or PureWindowsPath(name).is_absolute():
-        return without_private(PureWindowsPath(name).name)  # knows both kinds of slashes
-    return without_private(_FROM_HERE.sub("", name))
+        return redact(PureWindowsPath(name).name)  # knows both kinds of slashes
+    return redact(_FROM_HERE.sub("", name))
 
 
 def _by_field_and_name(row: Row) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 from annotation.errors import AnnotationError
 from annotation.publish.card import name_in_card
 from annotation.publish.checksums import check_checksums, write_checksums
-from qreal_tasks.dataset.hub_errors import told_by_hub
+from qreal_tasks.dataset.hub_errors import describe_hub_error
 
 _EVAL = "eval.yaml"
 _REFUSALS = (400, 403, 422)
@@ -75,14 +75,14 @@ def push(folder: Path, repository: str, tag: str | None, private: bool, gated: b
             except HfHubHTTPError as error:
                 if error.response.status_code not in _REFUSALS:
                     raise
-                refused = told_by_hub(error)
+                refused = describe_hub_error(error)
         if tag:
             step = f"tagging it {tag}"
             api.create_tag(**about, tag=tag, revision=last)
     except (HfHubHTTPError, HFValidationError, httpx2.HTTPError, OSError) as error:
         options = "".join([f" --tag {shlex.quote(tag)}" if tag else "", " --private" * private, " --gated" * gated])
         raise AnnotationError(
-            f"{repository}: {step} failed: {told_by_hub(error)}. {folder} is whole; push it again with "
+            f"{repository}: {step} failed: {describe_hub_error(error)}. {folder} is whole; push it again with "
             f"`qreal annotate push {shlex.quote(str(folder))} {shlex.quote(repository)}{options}`"
         ) from None
     return Pushed(str(address), refused)

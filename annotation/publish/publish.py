@@ -26,7 +26,7 @@ from annotation.stages.records import entity_row, image_row
 from qreal_tasks.dataset.eval_yaml import write_eval_yaml
 from qreal_tasks.dataset.schema import CONFIGS, FEATURES, SPLITS
 from qreal_tasks.files.atomic import new_folder
-from qreal_tasks.text.redaction import own_keys, without_key, without_private
+from qreal_tasks.text.redaction import own_keys, redact, redact_keys
 
 _Writers = dict[tuple[str, str], SplitWriter]
 """By config and split."""
@@ -172,10 +172,10 @@ def _write_card(
         states=material.states,
         adjudicated=sum(row["adjudicated_by"] is not None for row in material.merged.values()),
         least_votes=settings.min_votes,
-        combined=settings.combine and without_private(settings.combine),
+        combined=settings.combine and redact(settings.combine),
         repository=options.repository,
     )
-    text = without_key(card(facts), *own_keys())
+    text = redact_keys(card(facts), *own_keys())
     (folder / "README.md").write_text(text, encoding="utf-8", errors="replace", newline="\n")
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotation.errors import AnnotationError
-from qreal_tasks.text.prompts import normalised_prompt
+from qreal_tasks.text.prompts import normalize_prompt
 
 PAPER_TEST_IMAGES = 400
 PAPER_IMAGES = 3_088
@@ -121,7 +121,7 @@ def groups_of(prompts: Iterable[tuple[str, str]]) -> dict[str, str]:
 
     first: dict[str, str] = {}
     for prompt_id, prompt in texts:
-        if text := normalised_prompt(prompt):
+        if text := normalize_prompt(prompt):
             one, other = sorted((root(first.setdefault(text, prompt_id)), root(prompt_id)))
             parent[other] = one
     return {prompt_id: root(prompt_id) for prompt_id in parent}

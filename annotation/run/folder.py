@@ -26,7 +26,7 @@ from annotation.errors import AnnotationError
 from annotation.run import shards
 from annotation.run.schemas import LISTING, SCHEMAS, State
 from annotation.stages.chain import AFTER, settings_of
-from qreal_tasks.files.locks import locked
+from qreal_tasks.files.locks import hold_lock
 
 LOCK = ".lock"
 _FORM = 1
@@ -53,7 +53,7 @@ def alone_in(path: Path) -> AbstractContextManager[None]:
     Raises:
         AnnotationError: another one is at it.
     """
-    return locked(path / LOCK, AnnotationError(f"another program works on {path}; let it end first"))
+    return hold_lock(path / LOCK, AnnotationError(f"another program works on {path}; let it end first"))
 
 
 class RunFolder:

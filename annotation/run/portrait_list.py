@@ -15,7 +15,7 @@ from annotation.errors import AnnotationError
 from annotation.run import shards
 from annotation.run.folder import RunFolder
 from annotation.run.schemas import State
-from qreal_tasks.text.unicode_forms import normalized
+from qreal_tasks.text.unicode_forms import normalize_unicode
 
 _NAMED = 5
 
@@ -67,5 +67,5 @@ def _ids(manifest: Path, _written: int, images: str, names: Sequence[str]) -> fr
 
 def _plain(name: str, images: str) -> str:
     """Equal for names that mean one file: as it lies below the folder of images, however it is spelt."""
-    path = normalized("NFC", name).replace("\\", "/").removeprefix("./")
-    return path.removeprefix(f"{normalized('NFC', images).rstrip('/')}/")
+    path = normalize_unicode("NFC", name).replace("\\", "/").removeprefix("./")
+    return path.removeprefix(f"{normalize_unicode('NFC', images).rstrip('/')}/")

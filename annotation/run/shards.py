@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from annotation.errors import AnnotationError
-from qreal_tasks.files.atomic import replaced
+from qreal_tasks.files.atomic import replace_file
 from qreal_tasks.files.regular import require_file
 from qreal_tasks.files.system_errors import describe_error, explain_refusal
 
@@ -30,7 +30,7 @@ def write_groups(path: Path, groups: Iterable[pa.Table], schema: pa.Schema, reci
     """As ``write_table``, each table a row group that can be read by itself; one is in memory at a time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = schema.with_metadata({**(schema.metadata or {}), _RECIPE: recipe.encode()})
-    with replaced(path, sync=True) as beside, pq.ParquetWriter(beside, whole, compression="zstd") as writer:
+    with replace_file(path, sync=True) as beside, pq.ParquetWriter(beside, whole, compression="zstd") as writer:
         for group in groups:
             writer.write_table(group.replace_schema_metadata(whole.metadata), row_group_size=max(1, len(group)))
 

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from qreal_tasks.files.atomic import named
+from qreal_tasks.files.atomic import name_errors
 from qreal_tasks.files.regular import read_text
 
 
@@ -37,7 +37,7 @@ class ProgressLog:
         self._write({"stage": stage, "shard": shard, "items": items, "seconds": seconds})
 
     def _write(self, said: dict[str, object]) -> None:
-        with named(self._path), self._path.open("a", encoding="ascii") as file:
+        with name_errors(self._path), self._path.open("a", encoding="ascii") as file:
             file.write(json.dumps(said) + "\n")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from annotation.run.schemas import State
 from qreal_tasks.llm.errors.messages import short
-from qreal_tasks.text.redaction import without_private
+from qreal_tasks.text.redaction import redact
 
 _PLACE = re.compile(r"(:| at) line \d+ column \d+( \(char \d+\))?")
 
@@ -21,7 +21,7 @@ def told(kind: str, said: str) -> str:
     ('no JSON: Expecting value: «Sorry!»', 'empty answer')
     """
     kind = _PLACE.sub("", kind)
-    return without_private(f"{kind}: «{short(said)}»" if said.strip() else kind)
+    return redact(f"{kind}: «{short(said)}»" if said.strip() else kind)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from qreal_tasks.benchmark import Answer
 from qreal_tasks.text.one_line import one_line
-from qreal_tasks.text.redaction import without_private
+from qreal_tasks.text.redaction import redact
 
 MOST_MASS = 1.01
 """A probability that was rounded several times may pass 1 by a little."""
@@ -84,7 +84,7 @@ def parse_unanswered(text: str | None) -> str | None:
     reason = _object(text).get("unanswered")
     if not isinstance(reason, str):
         return None
-    return one_line(without_private(reason[:_MOST_READ]))[:MOST_OF_A_REASON].strip() or None
+    return one_line(redact(reason[:_MOST_READ]))[:MOST_OF_A_REASON].strip() or None
 
 
 def _object(text: str | None) -> dict[str, Any]:

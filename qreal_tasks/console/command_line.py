@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from qreal_tasks.console.terminal import echo, prepare
+from qreal_tasks.console.terminal import echo, prepare_output
 from qreal_tasks.files.system_errors import describe_os_error, explain_refusal
 from qreal_tasks.files.user_cache import NoHomeError
-from qreal_tasks.text.redaction import Private, without_private
+from qreal_tasks.text.redaction import Private, redact
 
 if TYPE_CHECKING:  # it brings NumPy, for which `qreal --help` must not wait
     from qreal_tasks.benchmark import Style
@@ -62,7 +62,7 @@ def new_group(help_text: str, group: type[TyperGroup] = TyperGroup) -> typer.Typ
 
 def run_program(app: typer.Typer) -> None:
     """Run the command line as a whole program: safe output, and one line for errors of the system."""
-    prepare()
+    prepare_output()
     with exit_on_error():
         app()
 
@@ -74,7 +74,7 @@ def fail(command: str, error: Exception | str) -> NoReturn:
         command: as typed after ``qreal``, such as ``judge run``.
     """
     text = describe_os_error(error) if isinstance(error, OSError) else error
-    text = without_private(f"{f'qreal {command}'.rstrip()}: {text}", [Private.KEY])  # a library may quote its input
+    text = redact(f"{f'qreal {command}'.rstrip()}: {text}", [Private.KEY])  # a library may quote its input
     echo(text, colour=typer.colors.RED, err=True)
     raise typer.Exit(1)
 
@@ -98,7 +98,7 @@ def exit_on_error() -> Iterator[None]:
     except Exception as error:
         line = _no_home(error) or explain_refusal(error)
         text = traceback.format_exc().rstrip("\n") if line is None else f"qreal: {line}"
-        echo(without_private(text, [Private.KEY]), colour=None if line is None else typer.colors.RED, err=True)
+        echo(redact(text, [Private.KEY]), colour=None if line is None else typer.colors.RED, err=True)
         raise SystemExit(1) from None
 
 

@@ -14,7 +14,7 @@ from qreal_tasks.console.terminal import console
 from qreal_tasks.text.one_line import printable
 
 
-class Bar:
+class ProgressBar:
     """One bar.
 
     Args:
@@ -50,7 +50,7 @@ class Bar:
 
 
 @contextmanager
-def progress(get_time: Callable[[], float] = monotonic) -> Iterator[Progress]:
+def show_progress(get_time: Callable[[], float] = monotonic) -> Iterator[Progress]:
     """What shows bars while the block lasts; on what is no terminal they are printed once, at its end."""
     columns = (
         TextColumn("{task.description}", markup=False),

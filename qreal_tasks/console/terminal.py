@@ -101,7 +101,7 @@ def _needed_width(shown: Console, table: Table) -> int:
     return needed
 
 
-def prepare() -> None:
+def prepare_output() -> None:
     """Make this program's own output safe: what cannot be encoded is spelled out, and so are logs and warnings.
     To be called once, where a program begins."""
     for stream in (sys.stdout, sys.stderr):
@@ -123,7 +123,7 @@ def _formatted_warning(
     return f"{printable(f'{filename}:{lineno}: {category.__name__}: {message}')}\n"
 
 
-class PassedOn:
+class OutputRelay:
     """Shows the output of a program that this one started, as it comes; bars and colours stay, all else is spelled out.
 
     Args:

@@ -16,7 +16,7 @@ from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
 from qreal_tasks.files.regular import read_bytes, require_file
 from qreal_tasks.files.system_errors import describe_error
-from qreal_tasks.files.yaml_files import parse, read
+from qreal_tasks.files.yaml_files import parse_yaml, read_yaml
 
 CARDS = (datasets.config.REPOCARD_FILENAME, datasets.config.REPOYAML_FILENAME)
 """README.md, and the file beside it whose keys go before the card's; ``datasets`` reads both."""
@@ -123,9 +123,9 @@ def card_keys(folder: Path) -> dict[str, Any]:
     try:
         if readme.exists():
             block = REGEX_YAML_BLOCK.search(read_bytes(readme, _MOST_CARD_BYTES).decode("utf-8"))
-            keys |= (parse(block[2]).content if block else None) or {}
+            keys |= (parse_yaml(block[2]).content if block else None) or {}
         if beside.exists():
-            keys |= read(beside).content or {}
+            keys |= read_yaml(beside).content or {}
     except (OSError, TypeError, ValueError) as error:
         raise ValueError(f"{folder}: the keys of its {readme.name} cannot be read ({error})") from None
     return keys

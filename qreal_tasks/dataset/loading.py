@@ -24,12 +24,12 @@ from datasets.table import CastError
 from qreal_tasks.dataset.columns import cast_script, cast_trouble, wrong_columns
 from qreal_tasks.dataset.files import first_unusable_picture
 from qreal_tasks.dataset.schema import FEATURES
-from qreal_tasks.dataset.source import DatasetError, Kind, Source
+from qreal_tasks.dataset.source import DatasetError, Source, SourceKind
 from qreal_tasks.files.system_errors import explain_refusal
 from qreal_tasks.files.user_cache import require_hub_cache
 
 
-def load(source: Source, config: str, split: str) -> Dataset:
+def load_split(source: Source, config: str, split: str) -> Dataset:
     """One split of one config, with images left undecoded until they are asked for.
 
     Raises:
@@ -88,10 +88,10 @@ def _rows(source: Source, config: str, split: str) -> Dataset:
     """As the library loads them. A cache of ours that cannot be read, since a full disk has cut it off, is made anew;
     where the set itself is at fault, that fails again."""
     arguments = source.load_arguments(config)
-    if source.kind is Kind.SAVED:
+    if source.kind is SourceKind.SAVED:
         return load_from_disk(arguments["path"])[split]
     cache = Path(arguments["kwargs"].get("cache_dir", ""))
-    is_ours = source.kind is not Kind.HUB and cache.is_dir()
+    is_ours = source.kind is not SourceKind.HUB and cache.is_dir()
     try:
         return load_dataset(arguments["path"], arguments["name"], split=split, **arguments["kwargs"])
     except Exception as error:
@@ -126,9 +126,9 @@ def check_columns(source: Source, opened: Iterable[tuple[str, Dataset]]) -> None
 
 
 def _advice(source: Source, cause: BaseException) -> str:
-    if source.kind is Kind.HUB and isinstance(cause, json.JSONDecodeError | pyarrow.ArrowInvalid):
+    if source.kind is SourceKind.HUB and isinstance(cause, json.JSONDecodeError | pyarrow.ArrowInvalid):
         return f". Where the cache was cut off, as by a full disk, remove it: {datasets.config.HF_DATASETS_CACHE}"
-    if source.kind is Kind.HUB and datasets.config.HF_HUB_OFFLINE:
+    if source.kind is SourceKind.HUB and datasets.config.HF_HUB_OFFLINE:
         revision = f" --revision {source.revision}" if source.revision else ""
         return (
             ". HF_HUB_OFFLINE is set: unset it, or download the set first with "

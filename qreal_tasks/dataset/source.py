@@ -34,7 +34,7 @@ class DatasetError(Exception):
     """The dataset is missing, or is not what the schema says; the message says what to do."""
 
 
-class Kind(StrEnum):
+class SourceKind(StrEnum):
     """How a source is stored."""
 
     MINI = "mini"
@@ -52,7 +52,7 @@ class Source:
     """
 
     name: str
-    kind: Kind
+    kind: SourceKind
     path: str
     revision: str | None = None
 
@@ -63,12 +63,12 @@ class Source:
         Of a hub set only the cards are asked for here, since the ids would cost a download; the records of a run on it
         tell by their ids.
         """
-        return self.kind is Kind.MINI or _says_drawn(self) or _holds_drawn(self)
+        return self.kind is SourceKind.MINI or _says_drawn(self) or _holds_drawn(self)
 
     @functools.cached_property
     def _cards(self) -> Path:
         """The folder with the cards; of a hub set that of one commit, which stays that of this source."""
-        return cards_of(self.path, self.revision) if self.kind is Kind.HUB else Path(self.path)
+        return cards_of(self.path, self.revision) if self.kind is SourceKind.HUB else Path(self.path)
 
     @functools.cached_property
     def folder(self) -> Path:
@@ -77,14 +77,14 @@ class Source:
         Raises:
             OSError, ValueError, huggingface_hub.errors.HfHubHTTPError: it cannot be had.
         """
-        if self.kind is Kind.HUB:
+        if self.kind is SourceKind.HUB:
             bring_data(self.path, self._cards)
         return self._cards
 
     @property
     def commit(self) -> str | None:
         """The hub's commit that the rows are read from; None for folders."""
-        return self.folder.name if self.kind is Kind.HUB else None
+        return self.folder.name if self.kind is SourceKind.HUB else None
 
     def files(self) -> list[Path]:
         """The files that the rows are read from.
@@ -92,7 +92,7 @@ class Source:
         Raises:
             ValueError, OSError: as ``dataset_files.data_files`` and ``folder``.
         """
-        if self.kind is Kind.SAVED:
+        if self.kind is SourceKind.SAVED:
             return sorted(path for config in CONFIGS for path in saved_files(self.folder / config))
         return data_files(self.folder)
 
@@ -103,21 +103,21 @@ class Source:
             DatasetError: the set is over a limit of ``parquet_limits``.
             OSError, ValueError, huggingface_hub.errors.HfHubHTTPError: a hub set cannot be had.
         """
-        if self.kind is Kind.SAVED:
+        if self.kind is SourceKind.SAVED:
             return {"path": str(Path(self.path) / config), "name": None, "kwargs": {"load_from_disk": True}}
         return {"path": str(self.folder), "name": config, "kwargs": {"cache_dir": str(_cache_of(self))}}
 
     @property
     def own_folder(self) -> Path | None:
         """The folder that is the set; of a hub set, none."""
-        return None if self.kind is Kind.HUB else Path(self.path)
+        return None if self.kind is SourceKind.HUB else Path(self.path)
 
     def reading(self) -> tuple[str, str]:
         """Python that loads every split of ``config`` with ``features``, and a folder for a changed copy of the set."""
-        if self.kind is Kind.SAVED:
+        if self.kind is SourceKind.SAVED:
             return f"load_from_disk({self.path + '/'!r} + config)", f"{self.path}-cast"
         options = "features=features, columns=list(features)"
-        if self.kind is Kind.HUB:
+        if self.kind is SourceKind.HUB:
             options += f", revision={self.revision!r}" if self.revision else ""
             return f"load_dataset({self.path!r}, config, {options})", f"{Path(self.path).name}-cast"
         # Unless told, the library may answer with the rows of an earlier state of the folder.
@@ -140,7 +140,7 @@ def locate(value: str | None = None) -> Source:
     if value == "mini" and folder.is_dir():
         raise DatasetError("mini names both the embedded set and a folder here. Write ./mini for the folder.")
     if not value or value == "mini":
-        return Source("mini", Kind.MINI, str(MINI_FOLDER))
+        return Source("mini", SourceKind.MINI, str(MINI_FOLDER))
     hub = _HUB_ID.fullmatch(value)
     if folder.is_dir():
         if hub and not value.startswith("."):
@@ -156,7 +156,7 @@ def locate(value: str | None = None) -> Source:
             f"{given_by}{value}: there is no such folder (looked for {folder.absolute()}). Expected a folder in "
             "hub layout, a folder written by save_to_disk, or a hub id such as org/name or org/name@revision."
         )
-    return Source(value, Kind.HUB, hub["id"], hub["revision"])
+    return Source(value, SourceKind.HUB, hub["id"], hub["revision"])
 
 
 def _says_drawn(source: Source) -> bool:
@@ -170,11 +170,11 @@ def _says_drawn(source: Source) -> bool:
 def _holds_drawn(source: Source) -> bool:
     """Whether a folder has a row with the id of a drawn image; what is wrong with its files is said by ``load``."""
     try:
-        if source.kind is Kind.FOLDER:
+        if source.kind is SourceKind.FOLDER:
             files = (parquet.ParquetFile(path) for path in source.files())
             columns = (file.read(["image_id"])["image_id"] for file in files if "image_id" in file.schema_arrow.names)
             return any(drawn_id(str(item)) for column in columns for item in column.unique().to_pylist())
-        if source.kind is Kind.SAVED:
+        if source.kind is SourceKind.SAVED:
             splits = (split for config in CONFIGS for split in load_from_disk(str(Path(source.path) / config)).values())
             return any(drawn_id(str(item)) for split in splits for item in split.unique("image_id"))
     except Exception:  # as many types as in ``load``
@@ -201,14 +201,14 @@ def _cache_of(source: Source) -> Path:
     return cache
 
 
-def _kind_of_folder(folder: Path) -> Kind:
+def _kind_of_folder(folder: Path) -> SourceKind:
     try:
         if all((folder / config / "dataset_dict.json").is_file() for config in CONFIGS):
             for config in CONFIGS:
                 saved_files(folder / config)
-            return Kind.SAVED
+            return SourceKind.SAVED
         if any(path.suffix == ".parquet" for path in data_files(folder)):
-            return Kind.FOLDER
+            return SourceKind.FOLDER
     except (ValueError, OSError) as error:
         raise DatasetError(str(error)) from None
     raise DatasetError(

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from qreal_tasks.files.locks import acquire, locked
+from qreal_tasks.files.locks import acquire, hold_lock
 from qreal_tasks.files.system_errors import find_refusal
 
 _MARK = "made-by-qreal"
@@ -30,7 +30,7 @@ _MARK = "made-by-qreal"
 
 
 def write_whole(path: Path, content: str | bytes, *, private: bool = False, sync: bool = False) -> None:
-    """Write a file in one step; arguments and errors as ``replaced``. Text is UTF-8, its line breaks stay as they are.
+    """Write a file in one step; arguments and errors as ``replace_file``. Text is UTF-8, its line breaks stay.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "said.txt"
@@ -38,12 +38,12 @@ def write_whole(path: Path, content: str | bytes, *, private: bool = False, sync
     >>> path.read_text(), [one.name for one in path.parent.iterdir()]
     ('a new one', ['said.txt'])
     """
-    with replaced(path, private=private, sync=sync) as beside:
+    with replace_file(path, private=private, sync=sync) as beside:
         beside.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
 @contextmanager
-def replaced(path: Path, *, private: bool = False, sync: bool = False) -> Iterator[Path]:
+def replace_file(path: Path, *, private: bool = False, sync: bool = False) -> Iterator[Path]:
     """A file to write to, which takes the place of ``path`` when the block ends well, and is gone when it does not.
 
     Args:
@@ -54,7 +54,7 @@ def replaced(path: Path, *, private: bool = False, sync: bool = False) -> Iterat
     Raises:
         OSError: it cannot be written, with ``path`` as its ``filename``; what was at ``path`` is as before.
     """
-    beside = beside_of(path)
+    beside = staging_path(path)
     with _named(path, beside):
         if path.exists() and not path.is_file():
             raise FileExistsError(f"{path} exists and is not a file; give another place")
@@ -91,7 +91,7 @@ def new_folder(folder: Path, *, instead: bool = False) -> Iterator[Path]:
         OSError: it cannot be written, with ``folder`` as its ``filename`` where no other file is named.
     """
     folder = folder.resolve()
-    beside = beside_of(folder)
+    beside = staging_path(folder)
     mark, made, old = beside / _MARK, beside / folder.name, beside / f"{folder.name}.old"
     if folder.is_mount():
         raise FileExistsError(f"{folder} is where a disk begins; give a folder in it")
@@ -102,7 +102,7 @@ def new_folder(folder: Path, *, instead: bool = False) -> Iterator[Path]:
     if beside.exists() and not mark.is_file() and (not beside.is_dir() or any(beside.iterdir())):
         raise FileExistsError(f"{beside} is in the way and was not made by this program; move it")
     taken = BlockingIOError(f"another program writes {folder}; let it end first")
-    with _named(folder, beside), _there_meanwhile(beside), locked(mark, taken):
+    with _named(folder, beside), _there_meanwhile(beside), hold_lock(mark, taken):
         _put_back(old, folder)
         try:
             _remove(made)  # of a program that was killed
@@ -115,21 +115,21 @@ def new_folder(folder: Path, *, instead: bool = False) -> Iterator[Path]:
                 shutil.rmtree(one, ignore_errors=True)
 
 
-def beside_of(path: Path) -> Path:
+def staging_path(path: Path) -> Path:
     """Where a file or folder is made before it takes its place.
 
-    >>> beside_of(Path("runs/report.html")).as_posix()
+    >>> staging_path(Path("runs/report.html")).as_posix()
     'runs/.report.html.new'
     """
     return path.with_name(f".{path.name}.new")
 
 
-def free_name(folder: Path) -> Path:
+def find_free_name(folder: Path) -> Path:
     """The folder, or a further one beside it where it is there: a date comes twice when a clock is set back.
 
     >>> import tempfile
     >>> taken = Path(tempfile.mkdtemp())
-    >>> free_name(taken / "new").name, free_name(taken).name == f"{taken.name}-2"
+    >>> find_free_name(taken / "new").name, find_free_name(taken).name == f"{taken.name}-2"
     ('new', True)
     """
     names = (folder, *(folder.with_name(f"{folder.name}-{number}") for number in range(2, 1000)))
@@ -169,7 +169,7 @@ def _remove(folder: Path) -> None:
 
 
 @contextmanager
-def named(path: Path) -> Iterator[None]:
+def name_errors(path: Path) -> Iterator[None]:
     """What the system refuses in the block, which writes ``path``, as an OSError with that name."""
     with _named(path, path):
         yield
@@ -177,7 +177,7 @@ def named(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _named(path: Path, beside: Path) -> Iterator[None]:
-    """As ``named``; what is said of ``beside`` is said of ``path``."""
+    """As ``name_errors``; what is said of ``beside`` is said of ``path``."""
     try:
         yield
     except Exception as error:

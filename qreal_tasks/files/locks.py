@@ -18,7 +18,7 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextmanager
-def locked(path: Path, refusal: Exception | None = None) -> Iterator[None]:
+def hold_lock(path: Path, refusal: Exception | None = None) -> Iterator[None]:
     """Hold the lock file ``path`` while the block lasts; it is made for that, and removed afterwards.
 
     Args:
@@ -48,7 +48,7 @@ def acquire(path: Path, *, wait: bool, mode: int = 0o666) -> int:
 
     Raises:
         BlockingIOError: somebody else holds it, and ``wait`` is false.
-        OSError: as ``locked``.
+        OSError: as ``hold_lock``.
     """
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)

@@ -28,7 +28,7 @@ class StoreError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Kind:
+class StoreKind:
     """What a file is for, so that another program's or version's is told from it."""
 
     name: str
@@ -47,7 +47,7 @@ class SqliteFile:
         StoreError: from any method, when the file is something else or damaged.
     """
 
-    def __init__(self, path: str | Path, kind: Kind) -> None:
+    def __init__(self, path: str | Path, kind: StoreKind) -> None:
         self.path, self._kind = Path(path), kind
         self._lock = threading.Lock()
         with self._explained():

@@ -15,7 +15,7 @@ class NoHomeError(RuntimeError):
     """There is no home folder, and nothing else says where to keep something; the message names what may."""
 
 
-def cache_path(name: str, instead: str) -> Path:
+def user_cache_path(name: str, instead: str) -> Path:
     """``name`` in this project's folder of the user's cache.
 
     Args:

@@ -3,7 +3,7 @@
 YAML reads ``no`` as false, ``1.10`` as the number 1.1 and ``2024-01-01`` as a date. ``yaml_models`` checks the content
 against a model and says what was meant.
 
->>> document = parse("language: [no]\\nversion: 1.10\\n1.5: key")
+>>> document = parse_yaml("language: [no]\\nversion: 1.10\\n1.5: key")
 >>> document.content
 {'language': [False], 'version': 1.1, '1.5': 'key'}
 >>> document.written.at(("language", 0)), document.written.at(("version",))
@@ -44,15 +44,15 @@ class YamlError(ValueError):
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenValues:
     """How values stand in the files that they come from, the uppermost file first."""
 
     layers: tuple[tuple[Place, yaml.Node], ...] = ()
     """What was read, each with the place that it was put at."""
 
-    def over(self, below: Written) -> Written:
+    def over(self, below: WrittenValues) -> WrittenValues:
         """This above that of ``below``, where both were merged."""
-        return Written(self.layers + below.layers)
+        return WrittenValues(self.layers + below.layers)
 
     def at(self, place: Place) -> str | None:
         """The scalar at a place as it stands there; None where no file holds one."""
@@ -62,7 +62,7 @@ class Written:
         return None
 
 
-NOTHING = Written()
+NOTHING = WrittenValues()
 """Of values that stand in no file."""
 
 
@@ -71,10 +71,10 @@ class Document:
     """The content of a YAML text."""
 
     content: Any
-    written: Written = NOTHING
+    written: WrittenValues = NOTHING
 
 
-def read(file: Path | Traversable, name: str = "", error: type[Exception] = YamlError) -> Document:
+def read_yaml(file: Path | Traversable, name: str = "", error: type[Exception] = YamlError) -> Document:
     """Read a file.
 
     Args:
@@ -88,7 +88,7 @@ def read(file: Path | Traversable, name: str = "", error: type[Exception] = Yaml
         with open_file(file) if isinstance(file, Path) else file.open("rb") as opened:
             raw = opened.read(MOST_BYTES + 1)
         check_bytes(len(raw))  # before it is decoded: a letter may have been cut
-        return parse(raw.decode("utf-8"))
+        return parse_yaml(raw.decode("utf-8"))
     except UnicodeDecodeError as fault:
         why = f"cannot be read: it is no UTF-8, save it as UTF-8 ({fault})"
     except (OSError, TooLarge) as fault:
@@ -98,7 +98,7 @@ def read(file: Path | Traversable, name: str = "", error: type[Exception] = Yaml
     raise error(f"{name or file}: {why}") from None
 
 
-def parse(text: str, place: Place = ()) -> Document:
+def parse_yaml(text: str, place: Place = ()) -> Document:
     """Read YAML; keys are text as they are written, also where they look like numbers or dates.
 
     Args:
@@ -119,7 +119,7 @@ def parse(text: str, place: Place = ()) -> Document:
             _prefer_text(node)
             content = loader.construct_document(node)
             check_ends(node)  # last: of keys that cannot be made, YAML says more
-            return Document(content, Written(((place, node),)))
+            return Document(content, WrittenValues(((place, node),)))
         finally:
             loader.dispose()
     except (yaml.YAMLError, RecursionError, ValueError) as error:  # the last: over a limit, or a number of 5,000 digits

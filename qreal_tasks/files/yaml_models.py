@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from qreal_tasks.files.yaml_files import Document, Place, Written, YamlError, read
+from qreal_tasks.files.yaml_files import Document, Place, WrittenValues, YamlError, read_yaml
 
 _M = TypeVar("_M", bound=BaseModel)
 _MOST_SHOWN = 200
@@ -34,7 +34,7 @@ def load_yaml(file: Path | Traversable, model: type[_M], name: str = "", error: 
     Raises:
         YamlError: it cannot be read, or a field is not as expected; the message names all of them.
     """
-    return validate(read(file, name, error), model, name or str(file), error)
+    return validate(read_yaml(file, name, error), model, name or str(file), error)
 
 
 def validate(document: Document, model: type[_M], name: str, error: type[Exception] = YamlError) -> _M:
@@ -57,7 +57,7 @@ def validate(document: Document, model: type[_M], name: str, error: type[Excepti
         raise error(f"{name}: {_explain(fault, model, document.written)}") from None
 
 
-def _with_texts(content: Any, error: ValidationError, written: Written) -> Any:
+def _with_texts(content: Any, error: ValidationError, written: WrittenValues) -> Any:
     """The content with numbers and dates as they are written where text is expected."""
     for one in error.errors():
         if one["type"] == "string_type" and _is_number_or_date(one["input"]):
@@ -66,7 +66,7 @@ def _with_texts(content: Any, error: ValidationError, written: Written) -> Any:
     return content
 
 
-def _explain(error: ValidationError, model: type[BaseModel], written: Written) -> str:
+def _explain(error: ValidationError, model: type[BaseModel], written: WrittenValues) -> str:
     """What is wrong, in a line: the place of every value, what was found, what was expected and, where YAML read
     something else than stands there, how to write it.
 
@@ -90,7 +90,7 @@ def field_names(model: type[BaseModel], prefix: str = "") -> list[str]:
     return names
 
 
-def _explain_fault(error: ErrorDetails, model: type[BaseModel], written: Written) -> str:
+def _explain_fault(error: ErrorDetails, model: type[BaseModel], written: WrittenValues) -> str:
     place = ".".join(map(str, error["loc"])) or "the file"
     message = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "missing":

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from qreal_tasks.answers.reasoning import read_marks
-from qreal_tasks.files.user_cache import cache_path
+from qreal_tasks.files.user_cache import user_cache_path
 from qreal_tasks.subtasks import SUBTASKS
-from qreal_tasks.text.suggestions import did_you_mean
+from qreal_tasks.text.suggestions import suggest
 
 STORE_ENVIRONMENT = "QREAL_ANSWERS"
 
@@ -119,9 +119,7 @@ def checked(given: Mapping[str, Any], allowed: Mapping[str, Any], needed: Sequen
     names = ", ".join(allowed)
     for name in given:
         if name not in allowed and name not in HARNESS_ARGUMENTS:
-            raise ValueError(
-                f"--model_args: unknown name {name!r}{did_you_mean(name, allowed)} Expected some of {names}"
-            )
+            raise ValueError(f"--model_args: unknown name {name!r}{suggest(name, allowed)} Expected some of {names}")
     for name in needed:
         if name not in given:
             raise ValueError(f"--model_args: {name} is missing, expected {name}=…; the others are {names}")
@@ -161,7 +159,7 @@ def store_path(given: str | None) -> Path:
         NoHomeError: it lies in the home folder, and there is none.
     """
     named = given or os.environ.get(STORE_ENVIRONMENT)
-    return Path(named).expanduser() if named else cache_path("answers.sqlite", f"store= or {STORE_ENVIRONMENT}")
+    return Path(named).expanduser() if named else user_cache_path("answers.sqlite", f"store= or {STORE_ENVIRONMENT}")
 
 
 def batch_size(given: str | None) -> int | Literal["auto"]:

@@ -21,7 +21,7 @@ from qreal_tasks.benchmark import (
     ANSWERS,
     IMAGEQA_SETS,
     QUESTION_NAMES,
-    Frame,
+    PromptFrame,
     Style,
     frame_of,
     imageqa_prompt,
@@ -35,12 +35,12 @@ from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.grounding import grounding_sums
 from qreal_tasks.metrics.judgment import judgment_sums, score_judgment
 from qreal_tasks.metrics.sums import Ratio, aggregate
-from qreal_tasks.records import GroundingRecord, JudgmentRecord, to_json
+from qreal_tasks.records import GroundingRecord, JudgmentRecord, record_to_json
 from qreal_tasks.samples import NO_INPUT_SIZE, grounding_record, in_human_set, judgment_record, reference_regions
 
 Doc = Mapping[str, Any]
 
-_asked_in: dict[tuple[Style, str], Frame] = {}
+_asked_in: dict[tuple[Style, str], PromptFrame] = {}
 """Style and question or set to the frame that this run asks it in. The harness hands ``lmms_eval_specific_kwargs`` to
 the text hook alone; every process builds its requests before it processes their answers."""
 
@@ -91,10 +91,10 @@ def _say_once(text: str) -> None:
     logger.error(text)
 
 
-def _frame(style: Style, name: str, given: Mapping[str, Any] | None) -> Frame:
+def _frame(style: Style, name: str, given: Mapping[str, Any] | None) -> PromptFrame:
     """What ``lmms_eval_specific_kwargs`` says for this backend; what it leaves out is the style's own."""
     own, said = frame_of(style, name), given or {}
-    frame = Frame(str(said.get("pre_prompt", own.pre)), str(said.get("post_prompt", own.post)))
+    frame = PromptFrame(str(said.get("pre_prompt", own.pre)), str(said.get("post_prompt", own.post)))
     _asked_in[style, name] = frame
     return frame
 
@@ -143,7 +143,7 @@ def _objectqa_items(record: JudgmentRecord) -> dict[str, Any]:
     return {
         **{metric: list(sums[metric]) for metric in OBJECTQA_RATIOS},
         **dict.fromkeys(OBJECTQA_OTHERS, scored),
-        "records": to_json(record),
+        "records": record_to_json(record),
     }
 
 
@@ -155,7 +155,7 @@ def _imageqa_items(record: GroundingRecord) -> dict[str, Any]:
         sums = {}
     return {
         **{metric: list(sums.get(metric, (0, 0))) for metric in IMAGEQA_LIVE},
-        "records": to_json(record),
+        "records": record_to_json(record),
     }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from loguru import logger
 
 from qreal_tasks.answers.reasoning import declared_marks
-from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.source import DatasetError, Source, locate
 from qreal_tasks.harness.box_space import ASSUMED_NOTICE, declared_space, is_assumed
 from qreal_tasks.mini import MINI_NOTICE
@@ -51,7 +51,7 @@ def _alias(task: str) -> str:
 @functools.cache
 def _check_loadable(source: Source, config: str) -> None:
     """The harness would load other columns too, and open whatever files a set names as its pictures."""
-    load(source, config, "test")
+    load_split(source, config, "test")
 
 
 def _arguments(config: str) -> dict[str, Any]:

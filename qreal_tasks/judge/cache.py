@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from qreal_tasks.files.sqlite_file import Kind, SqliteFile, select
+from qreal_tasks.files.sqlite_file import SqliteFile, StoreKind, select
 from qreal_tasks.judge.pairs import Judgement, Pair, unjudged
 from qreal_tasks.llm.completions import REFUSED
 from qreal_tasks.llm.errors.retry import CONTENT_FILTER
@@ -25,7 +25,7 @@ KEPT_REASONS = frozenset({REFUSED, CONTENT_FILTER})
 prompt at temperature 0 would most likely bring it again, so a ``Judge`` remembers it and asks no second time; but it is
 a fault of the server or its settings, which a person mends, so the next run asks again."""
 
-_KIND = Kind(
+_KIND = StoreKind(
     name="judge cache",
     application_id=0x51524A55,  # "QRJU"
     version=1,

@@ -193,15 +193,15 @@ def _open_batches(manifest: Manifest, cache: Path | None, poll_s: float) -> Judg
 
 def _shown_in_batches(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement]]:
     """The judge with a line for what it submits, and one bar for what the server has answered."""
-    from qreal_tasks.console.progress_bar import Bar, progress
+    from qreal_tasks.console.progress_bar import ProgressBar, show_progress
     from qreal_tasks.judge.batch import BatchJudge
     from qreal_tasks.llm.batch.runner import Standing
 
     assert isinstance(judge, BatchJudge)
 
     def ask(pairs: Sequence[Pair]) -> list[Judgement]:
-        with progress() as shown:
-            bar, told = Bar(shown, "Pairs", "pairs", None), 0
+        with show_progress() as shown:
+            bar, told = ProgressBar(shown, "Pairs", "pairs", None), 0
             bar.beside("none to wait for")
 
             def tell(now: Standing) -> None:
@@ -221,12 +221,12 @@ def _shown_in_batches(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement
 
 def _shown(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement]]:
     """The judge with one bar: rate, remaining time, and the cost so far."""
-    from qreal_tasks.console.progress_bar import Bar, progress
+    from qreal_tasks.console.progress_bar import ProgressBar, show_progress
 
     def ask(pairs: Sequence[Pair]) -> list[Judgement]:
         found = {}
-        with progress() as shown:
-            bar = Bar(shown, "Pairs", "pairs", len(pairs))
+        with show_progress() as shown:
+            bar = ProgressBar(shown, "Pairs", "pairs", len(pairs))
             for index, judgement in judge.iterate(pairs):
                 found[index] = judgement
                 bar.add(anew=judge.usage.requests > 0)

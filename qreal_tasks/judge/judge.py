@@ -41,7 +41,7 @@ def cache_path() -> Path:
     chosen = os.environ.get(CACHE_ENVIRONMENT)
     if chosen:
         return Path(chosen).expanduser()
-    return user_cache.cache_path("judgements.sqlite", f"--cache or {CACHE_ENVIRONMENT}")
+    return user_cache.user_cache_path("judgements.sqlite", f"--cache or {CACHE_ENVIRONMENT}")
 
 
 def without_asking(pair: Pair) -> Judgement | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from qreal_tasks.text.one_line import one_line
-from qreal_tasks.text.redaction import without_private
+from qreal_tasks.text.redaction import redact
 
 MOST_SAID = 100
 """Characters of what came instead of a score, as records keep it."""
@@ -42,4 +42,4 @@ def unjudged(reason: str, said: str = "") -> Judgement:
     >>> unjudged("no score", '{"grade":\\n 7}').said
     '{"grade": 7}'
     """
-    return Judgement(None, without_private(reason), one_line(without_private(said[:_MOST_READ]), MOST_SAID))
+    return Judgement(None, redact(reason), one_line(redact(said[:_MOST_READ]), MOST_SAID))

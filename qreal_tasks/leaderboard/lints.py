@@ -12,7 +12,7 @@ from qreal_tasks.records import JudgmentRecord
 from qreal_tasks.results import reasons
 from qreal_tasks.results.box_lints import box_lints
 from qreal_tasks.results.score import GroupScores, RunScores
-from qreal_tasks.text.redaction import private_part
+from qreal_tasks.text.redaction import find_private
 
 WORTH_SAYING = 0.01
 """Share from which something odd is mentioned."""
@@ -86,4 +86,4 @@ def _of_set(scores: RunScores, name: str, group: GroupScores) -> Iterator[str]:
 
 def _unread(scores: RunScores, name: str) -> str:
     """Why answers could not be read; a text that looks private is no example."""
-    return reasons.unread(scores, name, lambda text: private_part(text) is None)
+    return reasons.unread(scores, name, lambda text: find_private(text) is None)

@@ -23,7 +23,7 @@ from qreal_tasks.metrics.objectqa import OVERALL, ObjectQATable
 from qreal_tasks.metrics.sums import FloatArray, none_if_nan
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
 from qreal_tasks.results.score import to_json
-from qreal_tasks.text.redaction import without_private
+from qreal_tasks.text.redaction import redact
 
 OBJECTQA_AUC, IMAGEQA_F1, IMAGEQA_JOINT = "objectqa_auc", "imageqa_f1_at_50", "imageqa_joint_score"
 HEADLINES = (OBJECTQA_AUC, IMAGEQA_F1, IMAGEQA_JOINT)
@@ -83,7 +83,7 @@ class Result:
 
 def refusal(folder: str, *problems: Problem, manifest: Manifest | None = None) -> Result:
     """What is kept of a refused submission: only its reasons, which are published, and quote it."""
-    told = tuple(Problem(problem.kind, without_private(problem.message)) for problem in problems)
+    told = tuple(Problem(problem.kind, redact(problem.message)) for problem in problems)
     return Result(folder, told, manifest, {}, {}, {}, (), {}, {}, {})
 
 

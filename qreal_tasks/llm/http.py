@@ -18,7 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from qreal_tasks.llm.errors.messages import MalformedAnswer, StatusError, error_of, redirected, short
-from qreal_tasks.text.redaction import own_keys, spellings, without_key
+from qreal_tasks.text.redaction import own_keys, redact_keys, spellings
 
 MAX_ANSWER_BYTES = 8 * 2**20
 """Of one answer after decompressing, or what as many tokens as were allowed take, if that is more."""
@@ -85,7 +85,7 @@ class ChatServer:
                 return self._value(await _read(answer, most_bytes(body)))
         except aiohttp.ClientError as error:
             said = str(error)  # it quotes what could not be read as HTTP
-            if (clean := without_key(said, *self._keys)) != said:
+            if (clean := redact_keys(said, *self._keys)) != said:
                 raise aiohttp.ClientPayloadError(clean) from None
             raise
 
@@ -97,9 +97,9 @@ class ChatServer:
         try:
             body = self._value(raw)
         except MalformedAnswer:
-            body = without_key(raw.decode(errors="replace"), *self._keys)
+            body = redact_keys(raw.decode(errors="replace"), *self._keys)
         if 300 <= answer.status < 400:
-            body = redirected(without_key(answer.headers.get("Location", ""), *self._keys))
+            body = redirected(redact_keys(answer.headers.get("Location", ""), *self._keys))
         return error_of(answer.status, body, answer.headers)
 
     def _value(self, raw: bytes) -> object:
@@ -108,13 +108,13 @@ class ChatServer:
         except RecursionError as error:
             raise MalformedAnswer(_DEEP) from error
         except ValueError as error:
-            said = short(without_key(raw[:1000].decode(errors="replace"), *self._keys))
+            said = short(redact_keys(raw[:1000].decode(errors="replace"), *self._keys))
             raise MalformedAnswer(f"{said!r} is no JSON") from error
         if _is_deep(found):
             raise MalformedAnswer(_DEEP)
         # Looking through the bytes is enough where no letter of the key can be escaped.
         may_repeat = any(spelled in raw for spelled in self._spelled) or _ESCAPED.search(raw) is not None
-        return without_key(found, *self._keys) if may_repeat else found
+        return redact_keys(found, *self._keys) if may_repeat else found
 
     async def __aenter__(self) -> Self:
         return self

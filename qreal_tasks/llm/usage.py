@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qreal_tasks.files.yaml_files import read
+from qreal_tasks.files.yaml_files import read_yaml
 
 _HIGHEST_PRICE = 10**6
 """A dollar a token: what is above it was meant otherwise, and may fit no float."""
@@ -56,7 +56,7 @@ def load_prices(path: Path, model: str) -> Prices | None:
     Raises:
         ValueError: the file cannot be read, or has another form.
     """
-    listed = read(path).content
+    listed = read_yaml(path).content
     models = listed.get("models") if isinstance(listed, dict) else None
     if not isinstance(models, dict):
         raise ValueError(f"{path}: expected `models:` with one entry per model")

@@ -11,14 +11,14 @@ from typing import Any, Protocol, Self
 
 from PIL import Image
 
-from qreal_tasks.files.sqlite_file import Kind, SqliteFile, select
+from qreal_tasks.files.sqlite_file import SqliteFile, StoreKind, select
 from qreal_tasks.files.sqlite_file import StoreError as StoreError
 from qreal_tasks.models.requests import Request, Response
 
 MODEL_OUTCOMES = frozenset({"refused", "content filter", "empty answer"})
 """Reasons to be unanswered that are the model's own decision. They are stored; a failure on the way is asked again."""
 
-_KIND = Kind(
+_KIND = StoreKind(
     name="answer store",
     application_id=0x51524541,  # "QREA"
     version=1,

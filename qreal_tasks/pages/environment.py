@@ -16,7 +16,7 @@ from markupsafe import escape
 from qreal_tasks.files.atomic import write_whole
 from qreal_tasks.pages.numbers import decimals, interval, p_value, percent, whole
 from qreal_tasks.text.addresses import shown, shown_arguments
-from qreal_tasks.text.redaction import own_keys, without_key
+from qreal_tasks.text.redaction import own_keys, redact_keys
 
 _FOLDER = "templates"
 
@@ -56,6 +56,6 @@ def write_page(path: Path, text: str) -> int:
     """
     keys = own_keys()
     as_written = (form for key in keys for form in (str(escape(key)), htmlsafe_json_dumps(key)[1:-1]))
-    content = str(without_key(text, *keys, *as_written)).encode("utf-8", errors="replace")
+    content = str(redact_keys(text, *keys, *as_written)).encode("utf-8", errors="replace")
     write_whole(path, content)
     return len(content)

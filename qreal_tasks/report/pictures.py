@@ -8,7 +8,7 @@ from typing import Any
 
 from qreal_tasks.images import as_rgb
 from qreal_tasks.pages.pictures import data_address
-from qreal_tasks.text.redaction import without_private
+from qreal_tasks.text.redaction import redact
 
 IMAGE_SIDE_PX, CROP_SIDE_PX = 720, 260
 _QUALITY = 80
@@ -44,7 +44,7 @@ def load_pictures(data: str, sizes: Mapping[str, tuple[int, int]], entities: Col
     """
     if not sizes and not entities:
         return Pictures()
-    from qreal_tasks.dataset.loading import load
+    from qreal_tasks.dataset.loading import load_split
     from qreal_tasks.dataset.source import DatasetError, locate
 
     trouble: dict[str, str] = {}
@@ -57,10 +57,10 @@ def load_pictures(data: str, sizes: Mapping[str, tuple[int, int]], entities: Col
             ("objectqa", "entity_id", set(entities), CROP_SIDE_PX, crops),
         ):
             if wanted:
-                rows = load(source, config, "test")
+                rows = load_split(source, config, "test")
                 _read(rows, column, wanted, sizes, side, into, trouble)
     except DatasetError as error:
-        return Pictures(images, crops, without_private(f"the dataset cannot be read: {error}"), trouble)
+        return Pictures(images, crops, redact(f"the dataset cannot be read: {error}"), trouble)
     return Pictures(images, crops, None, trouble)
 
 
@@ -81,7 +81,7 @@ def _read(
         try:
             image = as_rgb(rows[place[name]]["image"])
         except (OSError, ValueError, SyntaxError) as error:  # SyntaxError: Pillow, on damaged PNG files
-            trouble[name] = without_private(f"cannot be decoded: {error}")
+            trouble[name] = redact(f"cannot be decoded: {error}")
             continue
         expected = sizes.get(name, image.size)
         if image.size != expected:

@@ -22,7 +22,7 @@ from qreal_tasks.results.score import GroupScores, RunScores
 from qreal_tasks.results.unanswered import incomplete
 
 if TYPE_CHECKING:  # a table of scores needs no dataset library
-    from qreal_tasks.dataset.check import Info
+    from qreal_tasks.dataset.check import SplitCounts
     from qreal_tasks.dataset.source import Source
 
 _PIPE_WIDTH = 130
@@ -166,7 +166,7 @@ def _whole(value: float | None) -> str:
     return "" if value is None else f"{value:.0f}"
 
 
-def print_info(source: Source, splits: Sequence[Info]) -> None:
+def print_info(source: Source, splits: Sequence[SplitCounts]) -> None:
     """What a dataset holds, a column a split."""
     console = new_console()
     table = new_table(f"{source.name} ({source.kind})", [""], [*(info.split for info in splits), "total"])

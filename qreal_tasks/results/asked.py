@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from qreal_tasks.benchmark import GROUPS, LEAVES, Frame, Style, frame_of, imageqa_prompt, objectqa_prompt
+from qreal_tasks.benchmark import GROUPS, LEAVES, PromptFrame, Style, frame_of, imageqa_prompt, objectqa_prompt
 from qreal_tasks.boxes import Space
 from qreal_tasks.records import JudgmentRecord, Record
 from qreal_tasks.results.run_folder import Run, TaskRun
@@ -29,7 +29,7 @@ def prompt_of(record: Record) -> str:
     Raises:
         ValueError: the record's box space is none of ``Space``.
     """
-    frame = Frame(record.pre_prompt, record.post_prompt)
+    frame = PromptFrame(record.pre_prompt, record.post_prompt)
     if isinstance(record, JudgmentRecord):
         return objectqa_prompt(record.question, frame)
     return imageqa_prompt(record.set_name, Space(record.space), record.width, record.height, frame)

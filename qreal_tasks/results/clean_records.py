@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from qreal_tasks.answers import MOST_OF_A_REASON
-from qreal_tasks.records import JudgmentRecord, Record, from_json, to_json
-from qreal_tasks.text.redaction import own_keys, spellings, without_key, without_private
+from qreal_tasks.records import JudgmentRecord, Record, record_from_json, record_to_json
+from qreal_tasks.text.redaction import own_keys, redact, redact_keys, spellings
 
 
 def clean_records(records: Iterable[Record]) -> Iterator[Record]:
@@ -19,12 +19,14 @@ def clean_records(records: Iterable[Record]) -> Iterator[Record]:
     told = functools.cache(_told)  # most of many reasons are the same few
     for record in records:
         may_repeat = any(one in record.raw for one in spelled)
-        yield _with_reasons(from_json(without_key(to_json(record), *keys)) if may_repeat else record, told)
+        yield _with_reasons(
+            record_from_json(redact_keys(record_to_json(record), *keys)) if may_repeat else record, told
+        )
 
 
 def _told(reason: str) -> str:
     """What stands for an address may be longer than the address was, and a submission takes no longer reason."""
-    return without_private(reason)[:MOST_OF_A_REASON]
+    return redact(reason)[:MOST_OF_A_REASON]
 
 
 def _with_reasons(record: Record, told: Callable[[str], str]) -> Record:

@@ -9,11 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from qreal_tasks.files.atomic import replaced
+from qreal_tasks.files.atomic import replace_file
 from qreal_tasks.files.regular import read_bytes, read_text
 from qreal_tasks.metrics.grounding import grounding_sums, score_grounding
 from qreal_tasks.metrics.sums import require_same
-from qreal_tasks.records import GroundingRecord, to_json
+from qreal_tasks.records import GroundingRecord, record_to_json
 from qreal_tasks.results.reasons import of_pairs, replies
 from qreal_tasks.results.run_folder import Run, samples_path
 from qreal_tasks.text.one_line import one_line
@@ -91,7 +91,7 @@ def _samples(lines: bytes, records: Sequence[GroundingRecord]) -> str:
     for line, record in zip(lines.splitlines(), records, strict=True):
         sums = grounding_sums(record)
         items = {metric: list(sums[metric]) for metric in JUDGED_METRICS}
-        rows.append(json.dumps({**json.loads(line), **items, "records": to_json(record)}))
+        rows.append(json.dumps({**json.loads(line), **items, "records": record_to_json(record)}))
     return "\n".join(rows) + "\n"
 
 
@@ -117,4 +117,4 @@ def _replace_all(written: dict[Path, str]) -> None:
     """All new files exist before the first takes its place; they do so in their order."""
     with ExitStack() as stack:
         for path in reversed(list(written)):  # what was entered last ends first
-            stack.enter_context(replaced(path)).write_text(written[path], encoding="utf-8")
+            stack.enter_context(replace_file(path)).write_text(written[path], encoding="utf-8")

@@ -13,7 +13,7 @@ from qreal_tasks.benchmark import GROUPS, LEAVES, Style
 from qreal_tasks.console.terminal import echo
 from qreal_tasks.dataset.drawn import drawn_id
 from qreal_tasks.files.regular import read_bytes, read_text
-from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, RecordError, from_json
+from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, RecordError, record_from_json
 from qreal_tasks.results.clean_records import clean_records
 
 RESULTS_SUFFIX = "_results.json"
@@ -192,7 +192,7 @@ def _read_samples(results_path: Path, task: str) -> Iterator[Record]:
         ) from None
     for number, line in enumerate(lines, start=1):
         try:
-            record = from_json(json.loads(line)["records"])
+            record = record_from_json(json.loads(line)["records"])
         except KeyError:
             raise RunFolderError(f"{path} line {number}: no `records`; written by another version") from None
         except (RecordError, ValueError, TypeError, RecursionError) as error:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from qreal_tasks.text.redaction import private_part, without_private
+from qreal_tasks.text.redaction import find_private, redact
 
 
 def is_plain_address(url: str) -> bool:
@@ -35,7 +35,7 @@ def is_public_address(url: str) -> bool:
     parts = urlsplit(url)
     host = parts.hostname or ""
     is_named = parts.scheme == "https" and ":" not in parts.netloc
-    return is_named and "." in host and not re.fullmatch(r"[\d.]+", host) and private_part(host) is None
+    return is_named and "." in host and not re.fullmatch(r"[\d.]+", host) and find_private(host) is None
 
 
 def is_path(value: str) -> bool:
@@ -72,13 +72,11 @@ def shown_arguments(text: str) -> str:
     'pretrained=model,base_url=<address>'
     """
     pairs = (part.partition("=") for part in text.split(","))
-    return ",".join(
-        f"{name}{sign}{_shown_value(value)}" if sign else without_private(name) for name, sign, value in pairs
-    )
+    return ",".join(f"{name}{sign}{_shown_value(value)}" if sign else redact(name) for name, sign, value in pairs)
 
 
 def _shown_value(value: str) -> str:
-    return without_private(value if "://" in value else shown(value))
+    return redact(value if "://" in value else shown(value))
 
 
 def _is_here(value: str) -> bool:

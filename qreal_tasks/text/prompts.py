@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import unicodedata
 
-from qreal_tasks.text.unicode_forms import normalized
+from qreal_tasks.text.unicode_forms import normalize_unicode
 
 
-def normalised_prompt(text: str) -> str:
+def normalize_prompt(text: str) -> str:
     """The prompt without what a reader does not see: equal for texts that differ only in case, blanks, invisible
     characters (Unicode's category Cf: byte order marks, zero-width and direction marks) or in how accents are encoded.
 
-    >>> normalised_prompt("\\ufeffA  Cafe\\u0301\\n") == normalised_prompt("a caf\\u00e9\\u200b")
+    >>> normalize_prompt("\\ufeffA  Cafe\\u0301\\n") == normalize_prompt("a caf\\u00e9\\u200b")
     True
     """
     # Invisible characters first: one between a letter and its accent would keep them apart.
     visible = "".join(character for character in text if unicodedata.category(character) != "Cf")
-    folded = normalized("NFD", visible).casefold()
-    return " ".join(normalized("NFC", folded).split())
+    folded = normalize_unicode("NFD", visible).casefold()
+    return " ".join(normalize_unicode("NFC", folded).split())

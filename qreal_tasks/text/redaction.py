@@ -124,27 +124,27 @@ _SHAPES = {
 }
 
 
-def private_part(text: str) -> Private | None:
+def find_private(text: str) -> Private | None:
     """What in a text is private; None when nothing looks like it.
 
-    >>> [private_part(text) for text in ("/data/me/model", "gpu7.lab:8000", "sk-0123456789", "org/name", "qwen:72b")]
+    >>> [find_private(text) for text in ("/data/me/model", "gpu7.lab:8000", "sk-0123456789", "org/name", "qwen:72b")]
     [<Private.PATH: 'a path'>, <Private.ADDRESS: 'an address'>, <Private.KEY: 'a key'>, None, None]
     """
-    if without_key(text, *own_keys()) != text:
+    if redact_keys(text, *own_keys()) != text:
         return Private.KEY
     found = {kind: match.start() for kind in Private for shape in _shapes(kind) if (match := shape.search(text))}
     return min(found, key=lambda kind: found[kind], default=None)
 
 
-def without_private(text: str, kinds: Iterable[Private] = Private) -> str:
+def redact(text: str, kinds: Iterable[Private] = Private) -> str:
     """The text with ``<key>``, ``<address>`` and ``<path>`` for what looks like one; applied again, it changes nothing.
 
-    >>> without_private("no model at http://10.0.0.7:8000/v1 (/home/ann/m): key sk-abcdefgh1")
+    >>> redact("no model at http://10.0.0.7:8000/v1 (/home/ann/m): key sk-abcdefgh1")
     'no model at <address> (<path>): key <key>'
     """
     wanted = set(kinds)
     if Private.KEY in wanted:
-        text = without_key(text, *own_keys())
+        text = redact_keys(text, *own_keys())
     for kind in (kind for kind in Private if kind in wanted):
         for shape in _shapes(kind):
             text = shape.sub(f"<{kind.split()[-1]}>", text)
@@ -187,10 +187,10 @@ def is_numeric(spelled: str) -> bool:
     return _NUMBER.fullmatch(spelled) is not None
 
 
-def without_spelling(text: str, spelled: str) -> str:
+def redact_spelling(text: str, spelled: str) -> str:
     """The text with ``<key>`` for one spelling of a key, but not within a longer number.
 
-    >>> without_spelling("33333333 is not 0.33333333", "33333333")
+    >>> redact_spelling("33333333 is not 0.33333333", "33333333")
     '<key> is not 0.33333333'
     """
     if spelled not in text or not is_numeric(spelled):
@@ -198,10 +198,10 @@ def without_spelling(text: str, spelled: str) -> str:
     return re.sub(rf"(?<![\d.]){re.escape(spelled)}(?!\.?\d)", "<key>", text)
 
 
-def without_key(said: Any, *keys: str) -> Any:
+def redact_keys(said: Any, *keys: str) -> Any:
     """A JSON value or text with ``<key>`` wherever one of these keys is repeated.
 
-    >>> without_key({"message": "bad key sk-12345678"}, "sk-12345678")
+    >>> redact_keys({"message": "bad key sk-12345678"}, "sk-12345678")
     {'message': 'bad key <key>'}
     """
     spelled = sorted((one for key in keys for one in spellings(key)), key=len, reverse=True)
@@ -211,7 +211,7 @@ def without_key(said: Any, *keys: str) -> Any:
 def _replaced(said: Any, spelled: list[str]) -> Any:
     if isinstance(said, str):
         for one in spelled:
-            said = without_spelling(said, one)
+            said = redact_spelling(said, one)
         return said
     if isinstance(said, list):
         return [_replaced(one, spelled) for one in said]

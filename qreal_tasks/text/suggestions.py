@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Iterable
 
 
-def did_you_mean(typed: str, known: Iterable[str]) -> str:
+def suggest(typed: str, known: Iterable[str]) -> str:
     """The end of a sentence about a name that is not known.
 
-    >>> "unknown name" + did_you_mean("pretraind", ["pretrained"]), "unknown name" + did_you_mean("x", ["pretrained"])
+    >>> "unknown name" + suggest("pretraind", ["pretrained"]), "unknown name" + suggest("x", ["pretrained"])
     ('unknown name; did you mean pretrained?', 'unknown name.')
     """
     found = difflib.get_close_matches(typed, list(known), n=1)

@@ -16,10 +16,10 @@ _SHORT = 500
 """Characters of a text that is quick in any case."""
 
 
-def normalized(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
+def normalize_unicode(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
     """``unicodedata.normalize``, where a letter with more than ``_MOST_ACCENTS`` accents counts as several.
 
-    >>> normalized("NFC", "cafe\\u0301") == "caf\\u00e9"
+    >>> normalize_unicode("NFC", "cafe\\u0301") == "caf\\u00e9"
     True
     """
     if len(text) <= _SHORT or text.isascii():

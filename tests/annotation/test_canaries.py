@@ -34,7 +34,7 @@ from annotation.merging.combine import made_by
 from annotation.merging.forms import all_forms
 from annotation.run.folder import RunFolder
 from qreal_tasks.llm.errors.retry import StoppedRun
-from qreal_tasks.text.redaction import private_part
+from qreal_tasks.text.redaction import find_private
 
 KEY, TOKEN, LABELS = KEYS["OPENAI_API_KEY"], KEYS["HF_TOKEN"], KEYS["LABEL_STUDIO_API_KEY"]
 SEAT_TOKEN = "canaryseat7"
@@ -231,7 +231,7 @@ def test_reasons_are_clean_where_they_enter(name: str, made: Made) -> None:
     run = RunFolder(made.mine / name)
     reasons = [row["reason"] for shard in run.shard_numbers for row in run.read("entities", shard, ["reason"])]
     assert len(set(reasons)) > 3
-    assert [reason for reason in reasons if private_part(reason)] == []
+    assert [reason for reason in reasons if find_private(reason)] == []
 
 
 def test_what_was_said_came_through_without_them(made: Made) -> None:

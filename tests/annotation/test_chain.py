@@ -20,7 +20,7 @@ from annotation.run.folder import RunFolder
 from annotation.run.schemas import State
 from annotation.stages.chain import STAGES, stages_after
 from qreal_tasks.benchmark import BODY_PARTS
-from qreal_tasks.dataset.check import check
+from qreal_tasks.dataset.check import check_dataset
 from qreal_tasks.dataset.columns import wrong_columns
 from qreal_tasks.dataset.schema import FEATURES
 from qreal_tasks.dataset.source import locate
@@ -52,7 +52,7 @@ def test_records_pass_the_check_of_datasets(chain: Any, tmp_path: Path, monkeypa
         }
         for config in FEATURES
     }
-    assert check(locate(str(write_hub_layout(tmp_path / "dataset", splits)))) == []
+    assert check_dataset(locate(str(write_hub_layout(tmp_path / "dataset", splits)))) == []
 
 
 def test_pictures_are_the_files_and_crops_their_pixels(chain: Any) -> None:

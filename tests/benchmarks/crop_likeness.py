@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from PIL import Image, ImageOps
 
 from qreal_tasks.dataset.check.boxes import Corners, fault_of
-from qreal_tasks.dataset.check.pictures import Picture
+from qreal_tasks.dataset.check.pictures import DecodedPicture
 
 BOXES = 250
 """A picture."""
@@ -38,25 +38,25 @@ def moved(box: Corners, across: float, down: float) -> Corners:
 
 def variants(
     whole: Image.Image, other: Image.Image, at: random.Random
-) -> Iterator[tuple[str, Corners, Picture, Picture]]:
+) -> Iterator[tuple[str, Corners, DecodedPicture, DecodedPicture]]:
     """What was done to a random box or its crop, then box, picture and crop."""
     width, height = (round(math.exp(at.uniform(math.log(12), math.log(0.6 * side)))) for side in whole.size)
     left, top = at.randrange(whole.width - width), at.randrange(whole.height - height)
     box = (left, top, left + width, top + height)
-    crop, picture = whole.crop(box), Picture(whole)
+    crop, picture = whole.crop(box), DecodedPicture(whole)
     for file_format, quality in (("JPEG", 75), ("JPEG", 50), ("WEBP", 50)):
-        yield f"crop as {file_format} {quality}", box, picture, Picture(encoded(crop, file_format, quality))
-    yield "picture as JPEG 75", box, Picture(encoded(whole, "JPEG", 75)), Picture(crop)
-    yield "crop 3 % larger", box, picture, Picture(crop.resize((round(width * 1.03), round(height * 1.03))))
-    yield "box off by half a pixel", moved(box, 0.5, 0.5), picture, Picture(crop)
-    yield "box off by a pixel", moved(box, 1, 1), picture, Picture(crop)
+        yield f"crop as {file_format} {quality}", box, picture, DecodedPicture(encoded(crop, file_format, quality))
+    yield "picture as JPEG 75", box, DecodedPicture(encoded(whole, "JPEG", 75)), DecodedPicture(crop)
+    yield "crop 3 % larger", box, picture, DecodedPicture(crop.resize((round(width * 1.03), round(height * 1.03))))
+    yield "box off by half a pixel", moved(box, 0.5, 0.5), picture, DecodedPicture(crop)
+    yield "box off by a pixel", moved(box, 1, 1), picture, DecodedPicture(crop)
     across, down = at.randrange(whole.width - width) - left, at.randrange(whole.height - height) - top
     if abs(across) > width / 2 or abs(down) > height / 2:
-        yield "WRONG: box elsewhere", moved(box, across, down), picture, Picture(crop)
+        yield "WRONG: box elsewhere", moved(box, across, down), picture, DecodedPicture(crop)
     if all(mine <= its for mine, its in zip(box[2:], other.size, strict=True)):
-        yield "WRONG: another photograph", box, Picture(other), Picture(crop)
-    yield "WRONG: upside down", box, picture, Picture(ImageOps.flip(crop))
-    yield "WRONG: mirrored", box, picture, Picture(ImageOps.mirror(crop))
+        yield "WRONG: another photograph", box, DecodedPicture(other), DecodedPicture(crop)
+    yield "WRONG: upside down", box, picture, DecodedPicture(ImageOps.flip(crop))
+    yield "WRONG: mirrored", box, picture, DecodedPicture(ImageOps.mirror(crop))
 
 
 def main(paths: Sequence[str]) -> None:

@@ -80,10 +80,10 @@ def draw_set(folder: Path, rows: int) -> None:
 
 
 def check_set(folder: Path) -> None:
-    from qreal_tasks.dataset.check import check
+    from qreal_tasks.dataset.check import check_dataset
     from qreal_tasks.dataset.source import locate
 
-    assert check(locate(str(folder))) == []
+    assert check_dataset(locate(str(folder))) == []
 
 
 def decode_set(folder: Path) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from qreal_tasks.benchmark import QUESTION_NAMES
-from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.source import locate
 from qreal_tasks.metrics.baselines import majority, majority_per_label
 from qreal_tasks.metrics.objectqa import compare_objectqa
@@ -69,7 +69,7 @@ def judgments(run: Run) -> list[JudgmentRecord]:
 
 def known_of(data: Path) -> list[JudgmentRecord]:
     """The train split's answers as records, for the baselines."""
-    rows = load(locate(str(data)), "objectqa", "train").remove_columns("image")
+    rows = load_split(locate(str(data)), "objectqa", "train").remove_columns("image")
     return [judgment_record(row, name, "", None, str(data)) for row in rows for name in QUESTION_NAMES]
 
 

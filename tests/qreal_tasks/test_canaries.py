@@ -38,7 +38,7 @@ from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.store import AnswerStore, answered_with_store
 from qreal_tasks.records import JudgmentRecord, Record
 from qreal_tasks.samples import judgment_record
-from qreal_tasks.text.redaction import private_part
+from qreal_tasks.text.redaction import find_private
 
 GIVEN = "canary/Given+seven"
 """A key that is an argument, and in no variable."""
@@ -290,7 +290,7 @@ def test_addresses_and_folders_are_in_nothing_for_others(made: Made) -> None:
 
 def test_reasons_are_clean_where_they_enter(made: Made) -> None:
     assert len(set(made.reasons)) > 5
-    assert [reason for reason in made.reasons if private_part(reason)] == []
+    assert [reason for reason in made.reasons if find_private(reason)] == []
 
 
 def test_what_was_said_came_through_without_them(made: Made) -> None:

@@ -18,14 +18,14 @@ from annotation.intake.table_rows import text_rows
 from annotation.intake.text_files import LONGEST_PROMPT, decode, tidy
 from annotation.merging.texts import combined
 from annotation.saying_nothing import says_nothing
-from qreal_tasks.files.yaml_files import parse
+from qreal_tasks.files.yaml_files import parse_yaml
 from qreal_tasks.leaderboard.submission.samples_file import parse_json, read_records
 from qreal_tasks.text.one_line import first_unseen, one_line, printable
-from qreal_tasks.text.prompts import normalised_prompt
-from qreal_tasks.text.redaction import private_part, without_key, without_private
+from qreal_tasks.text.prompts import normalize_prompt
+from qreal_tasks.text.redaction import find_private, redact, redact_keys
 
 READERS: dict[str, Callable[[str], object]] = {
-    "prompt": normalised_prompt,
+    "prompt": normalize_prompt,
     "name": folded,
     "prompt of a table": lambda text: tidy(text[:LONGEST_PROMPT]),
     "cell with a name": unreadable_name,
@@ -33,12 +33,12 @@ READERS: dict[str, Callable[[str], object]] = {
     "one line": one_line,
     "terminal": printable,
     "unseen": first_unseen,
-    "private part": private_part,
-    "without private parts": without_private,
-    "without the key": lambda text: without_key(text, "sk-0123456789abcdef"),
+    "private part": find_private,
+    "without private parts": redact,
+    "without the key": lambda text: redact_keys(text, "sk-0123456789abcdef"),
     "says nothing": says_nothing,
     "edits combined": lambda text: combined(text, [text + ".", text + "!"]),
-    "YAML": parse,
+    "YAML": parse_yaml,
     "JSON of a submission": lambda text: parse_json(json.dumps(text).encode()),
 }
 PIECES = (

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, RecordError, Region, from_json, to_json
+from qreal_tasks.records import (
+    GroundingRecord,
+    JudgmentRecord,
+    Record,
+    RecordError,
+    Region,
+    record_from_json,
+    record_to_json,
+)
 
 JUDGMENT = JudgmentRecord(
     *("realism_q1", "i#0", "i", "g", False, "dog", "Yes", "Yes!", "Yes", None, 0.75, 0.9, "1", "", "", "mini")
@@ -37,7 +45,7 @@ GROUNDING = GroundingRecord(
 
 @pytest.mark.parametrize("record", [JUDGMENT, GROUNDING])
 def test_round_trip_through_json(record: Record) -> None:
-    assert from_json(json.loads(json.dumps(to_json(record)))) == record
+    assert record_from_json(json.loads(json.dumps(record_to_json(record)))) == record
 
 
 @pytest.mark.parametrize(
@@ -54,11 +62,11 @@ def test_round_trip_through_json(record: Record) -> None:
 )
 def test_anything_else_is_refused_by_name(record: Record, change: dict[str, Any], message: str) -> None:
     with pytest.raises(RecordError, match=message):
-        from_json({**to_json(record), **change})
+        record_from_json({**record_to_json(record), **change})
 
 
 def test_a_missing_field_is_named() -> None:
-    value = to_json(JUDGMENT)
+    value = record_to_json(JUDGMENT)
     del value["raw"]
     with pytest.raises(RecordError, match="raw: Field required"):
-        from_json(value)
+        record_from_json(value)

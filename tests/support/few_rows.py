@@ -13,7 +13,7 @@ from datasets import Image
 from small_set import Rows, write_hub_layout
 
 from qreal_tasks.benchmark import BODY_PARTS
-from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.schema import CONFIGS
 from qreal_tasks.dataset.source import locate
 
@@ -21,7 +21,7 @@ from qreal_tasks.dataset.source import locate
 def write_few(folder: Path, images: int, entities: int | None = None) -> Path:
     """Write a dataset of the first ``images`` scenes, a flawed portrait among them, cut to ``entities`` crops."""
     source = locate("mini")
-    read = {c: load(source, c, "train").cast_column("image", Image(decode=False)) for c in CONFIGS}
+    read = {c: load_split(source, c, "train").cast_column("image", Image(decode=False)) for c in CONFIGS}
     whole = [_short(row) for row in read["imageqa"]]
     portraits = [row for row in whole if row["is_portrait"] and row["entities"][0]["plausibility_flawed"]]
     chosen = [*portraits[:1], *[row for row in whole if not row["is_portrait"]]][:images]

@@ -16,7 +16,7 @@ from qreal_tasks.benchmark import (
     LEAVES,
     QUESTION_NAMES,
     Dimension,
-    Frame,
+    PromptFrame,
     Style,
     frame_of,
     is_flawed,
@@ -31,7 +31,7 @@ from qreal_tasks.leaf_tasks import TASKS, Half, task_versions
 from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.judgment import score_judgment
-from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, to_json
+from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, record_to_json
 from qreal_tasks.samples import grounding_record, judgment_record, reference_regions
 
 JUDGE = load_manifest("gpt-4o")
@@ -96,7 +96,7 @@ def simulated(
 
 
 def _grounded(
-    references: References, row: Any, set_name: str, skill: float, rng: np.random.Generator, frame: Frame
+    references: References, row: Any, set_name: str, skill: float, rng: np.random.Generator, frame: PromptFrame
 ) -> GroundingRecord:
     said = []
     for region in reference_regions(row, set_name):
@@ -162,7 +162,7 @@ def write_run(
         live = {f"{metric},none": scores[metric] for metric in names}
         results["results"][task] = {"alias": task, **live, "records,none": len(some)}
         results["versions"][task] = task_versions()[task]
-        lines = [json.dumps({"doc_id": n, "records": to_json(record)}) for n, record in enumerate(some)]
+        lines = [json.dumps({"doc_id": n, "records": record_to_json(record)}) for n, record in enumerate(some)]
         (folder / f"{PREFIX}_samples_{task}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     path.write_text(json.dumps(results), encoding="utf-8")
     return path

@@ -19,7 +19,7 @@ from written_run import write_run
 
 from qreal_tasks.benchmark import ANSWERS, LEAVES, QUESTION_NAMES, objectqa_prompt
 from qreal_tasks.cli import app
-from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.source import locate
 from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.requests import Request
@@ -168,7 +168,8 @@ def test_drawn_data_is_called_that_under_any_name(
 ) -> None:
     drawn, others = write_few(tmp_path / "drawn", 3), write_hub_layout(tmp_path / "others", small_rows())
     facts = {
-        path: data_facts(locate(str(path)), load(locate(str(path)), "objectqa", "train")) for path in (drawn, others)
+        path: data_facts(locate(str(path)), load_split(locate(str(path)), "objectqa", "train"))
+        for path in (drawn, others)
     }
     assert facts[drawn]["origin"] == DRAWN
     assert "origin" not in facts[others]

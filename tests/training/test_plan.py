@@ -25,7 +25,7 @@ from qreal_tasks.benchmark import (
     question,
 )
 from qreal_tasks.boxes import iou_matrix
-from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.source import DatasetError, locate
 from qreal_tasks.models.local.chat import Chat
 from qreal_tasks.samples import reference_regions
@@ -107,7 +107,7 @@ def test_boxes_of_the_answers_are_those_of_the_dataset(
     """What a model that writes its answers perfectly would get."""
     plan = planned(config(family, task="imageqa", prompts=style))
     chat = Chat(plan.outline.processor)
-    rows = load(locate("mini"), "imageqa", "train")
+    rows = load_split(locate("mini"), "imageqa", "train")
     seen = 0
     for row in plan.train.select(range(40)):
         image = rows[row["row"]]
@@ -128,7 +128,7 @@ def test_boxes_of_the_answers_are_those_of_the_dataset(
 
 def test_only_entities_with_the_issue_and_portraits_by_body_part(config: Callable[..., TrainConfig]) -> None:
     plan = planned(config(task="imageqa"))
-    rows = load(locate("mini"), "imageqa", "train")
+    rows = load_split(locate("mini"), "imageqa", "train")
     named: dict[str, int] = {}
     for row in plan.train:
         image, (name,), (text,) = rows[row["row"]], row["names"], _answers_of(plan, row)

@@ -22,7 +22,7 @@ from small_set import png
 from transformers import AutoModelForImageTextToText
 from typer.testing import CliRunner
 
-from qreal_tasks.benchmark import Frame, Style, frame_of, imageqa_prompt
+from qreal_tasks.benchmark import PromptFrame, Style, frame_of, imageqa_prompt
 from qreal_tasks.boxes import Space
 from qreal_tasks.cli import app
 from qreal_tasks.dataset.source import DatasetError, locate
@@ -144,7 +144,7 @@ def test_evaluation_asks_what_was_learnt_and_reads_what_was_to_be_written(
     assert found["iou"] > 0.95
     assert len(records) == len(asked) == 12
     for record, text in zip(records, asked, strict=True):
-        frame = Frame(record.pre_prompt, record.post_prompt)
+        frame = PromptFrame(record.pre_prompt, record.post_prompt)
         assert frame == frame_of(style, record.set_name)
         assert text == imageqa_prompt(record.set_name, Space(record.space), record.width, record.height, frame)
 

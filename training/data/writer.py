@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from datasets import Dataset
 from PIL import Image as PillowImage
 
-from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.source import Source
 from qreal_tasks.images import LARGEST_RATIO, with_sides_in_range
 from qreal_tasks.models.local.chat import Chat, shared_length
@@ -91,7 +91,7 @@ class Writer:
         self._picture_tokens = functools.cache(self._count_picture)
         self._input_size = functools.cache(self._feed)
         if config.task in ("filter", "describe"):
-            images = list(load(source, "imageqa", "train").remove_columns("image"))
+            images = list(load_split(source, "imageqa", "train").remove_columns("image"))
             apart = Cleaner(self._chat.tokenizer)  # these captions are counted with the crops
             self._issues = conversations.issues_of_entities([apart.row(row) for row in images], config.sets)
             self._portraits = frozenset(row["image_id"] for row in images if conversations.is_portrait(row))

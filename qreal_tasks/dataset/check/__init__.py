@@ -1,7 +1,7 @@
 """Row by row, what is wrong with a dataset, and what it holds."""
 
-from qreal_tasks.dataset.check.checking import check
-from qreal_tasks.dataset.check.info import Info, info
-from qreal_tasks.dataset.check.problem import Problem
+from qreal_tasks.dataset.check.checking import check_dataset
+from qreal_tasks.dataset.check.info import SplitCounts, count_split
+from qreal_tasks.dataset.check.problem import DatasetProblem
 
-__all__ = ["Info", "Problem", "check", "info"]
+__all__ = ["DatasetProblem", "SplitCounts", "check_dataset", "count_split"]

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from qreal_tasks.dataset.check.pictures import Picture
-from qreal_tasks.dataset.check.problem import Problem
+from qreal_tasks.dataset.check.pictures import DecodedPicture
+from qreal_tasks.dataset.check.problem import DatasetProblem
 
 Corners = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels."""
@@ -78,7 +78,12 @@ class Fault:
 
 
 def fault_of(
-    row: int, item: str, box: Sequence[float] | None, size: tuple[int, int], whole: Picture | None, crop: Picture | None
+    row: int,
+    item: str,
+    box: Sequence[float] | None,
+    size: tuple[int, int],
+    whole: DecodedPicture | None,
+    crop: DecodedPicture | None,
 ) -> Fault | None:
     """What is wrong with a box, or None.
 
@@ -99,7 +104,7 @@ def fault_of(
     return Fault(row, item, box, message + whole.turning, _readings(corners, whole, crop.rgb))
 
 
-def told(faults: Sequence[Fault], config: str, split: str, boxes: int) -> Iterator[Problem]:
+def summarize_faults(faults: Sequence[Fault], config: str, split: str, boxes: int) -> Iterator[DatasetProblem]:
     """The faults of a split as problems: one for all boxes that the same other reading explains, else one a box.
 
     Args:
@@ -108,8 +113,8 @@ def told(faults: Sequence[Fault], config: str, split: str, boxes: int) -> Iterat
         boxes: how many there are in the split.
     """
 
-    def said(row: int | None, item: str, message: str) -> Problem:
-        return Problem(config, split, row, item, "box", message)
+    def said(row: int | None, item: str, message: str) -> DatasetProblem:
+        return DatasetProblem(config, split, row, item, "box", message)
 
     left = list(faults)
     while left:
@@ -182,7 +187,7 @@ def _misfit(
     )
 
 
-def _readings(corners: Corners, whole: Picture, crop: PillowImage.Image) -> dict[str, Corners]:
+def _readings(corners: Corners, whole: DecodedPicture, crop: PillowImage.Image) -> dict[str, Corners]:
     """Every other way to read the numbers of a box that its crop agrees with."""
     found: dict[str, Corners] = {}
     unturned = whole.unturned

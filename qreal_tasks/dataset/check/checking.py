@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.progress import track
 
 from qreal_tasks.console.terminal import console
-from qreal_tasks.dataset.check.boxes import told
+from qreal_tasks.dataset.check.boxes import summarize_faults
 from qreal_tasks.dataset.check.image_by_image import ID_OF, SplitPictures
-from qreal_tasks.dataset.check.problem import Problem, Size, said_once
+from qreal_tasks.dataset.check.problem import DatasetProblem, SplitSize, merge_repeated
 from qreal_tasks.dataset.check.prompts import Prompts
 from qreal_tasks.dataset.check.repeats import Repeats
 from qreal_tasks.dataset.check.rows import (
@@ -27,7 +27,7 @@ _Rows = dict[tuple[str, str], list[Row]]
 """By config and split, without pictures."""
 
 
-def check(source: Source, splits: Sequence[str] = SPLITS) -> list[Problem]:
+def check_dataset(source: Source, splits: Sequence[str] = SPLITS) -> list[DatasetProblem]:
     """Read every row of the named splits and list what is wrong, in the order of the files.
 
     All rows are in memory but for their pictures, of which a few at a time are. On a terminal a bar shows how far it
@@ -46,14 +46,15 @@ def check(source: Source, splits: Sequence[str] = SPLITS) -> list[Problem]:
         for split in splits
     }
     sizes = {
-        place: Size(len(found), sum(len(row.get("entities") or ()) for row in found)) for place, found in rows.items()
+        place: SplitSize(len(found), sum(len(row.get("entities") or ()) for row in found))
+        for place, found in rows.items()
     }
-    problems = said_once([*_check_rows(rows, splits), *_check_pictures(pictures, sizes)], sizes)
+    problems = merge_repeated([*_check_rows(rows, splits), *_check_pictures(pictures, sizes)], sizes)
     order = [(config, split) for config in reversed(CONFIGS) for split in splits]
     return sorted(problems, key=lambda p: (order.index((p.config, p.split)), -1 if p.row is None else p.row))
 
 
-def _check_rows(rows: _Rows, splits: Sequence[str]) -> Iterator[Problem]:
+def _check_rows(rows: _Rows, splits: Sequence[str]) -> Iterator[DatasetProblem]:
     inventory, prompts = Inventory(), Prompts()
     # Images first: an entity is compared with what its image says of it.
     for config, look in (
@@ -64,12 +65,14 @@ def _check_rows(rows: _Rows, splits: Sequence[str]) -> Iterator[Problem]:
         for split in splits:
             for number, row in enumerate(rows[config, split]):
                 for found in look(row, split, inventory):
-                    yield Problem(config, split, number, *found)
+                    yield DatasetProblem(config, split, number, *found)
                 if look is not entities_without_crop:
                     yield from prompts.problems(config, split, number, row[ID_OF[config]] or "(no id)", row)
 
 
-def _check_pictures(pictures: Mapping[str, SplitPictures], sizes: Mapping[tuple[str, str], Size]) -> Iterator[Problem]:
+def _check_pictures(
+    pictures: Mapping[str, SplitPictures], sizes: Mapping[tuple[str, str], SplitSize]
+) -> Iterator[DatasetProblem]:
     repeats = Repeats()
     # A console that is no terminal gets no bar; without quiet, rich would still end the bar with an empty line.
     terminal = console(err=True)
@@ -89,4 +92,4 @@ def _check_pictures(pictures: Mapping[str, SplitPictures], sizes: Mapping[tuple[
             faults += seen.faults
         for config in CONFIGS:
             boxes = sizes[config, split].entities or sizes[config, split].rows
-            yield from told([fault for of, fault in faults if of == config], config, split, boxes)
+            yield from summarize_faults([fault for of, fault in faults if of == config], config, split, boxes)

@@ -11,9 +11,9 @@ from pathlib import Path
 from datasets import Dataset, Image
 
 from qreal_tasks.dataset.check.boxes import Fault, fault_of
-from qreal_tasks.dataset.check.pictures import Picture, PictureError, check_picture, read_picture
-from qreal_tasks.dataset.check.problem import Problem
-from qreal_tasks.dataset.check.repeats import Shown, digest_of
+from qreal_tasks.dataset.check.pictures import DecodedPicture, PictureError, check_row_picture, read_picture
+from qreal_tasks.dataset.check.problem import DatasetProblem
+from qreal_tasks.dataset.check.repeats import ShownPicture, digest_of
 from qreal_tasks.dataset.check.rows import Row, nulls_of, nulls_of_image
 
 ID_OF = {"imageqa": "image_id", "objectqa": "entity_id"}
@@ -35,8 +35,8 @@ class Group:
 class Seen:
     """What was seen of the pictures of a group."""
 
-    problems: list[Problem] = field(default_factory=list)
-    shown: list[Shown] = field(default_factory=list)
+    problems: list[DatasetProblem] = field(default_factory=list)
+    shown: list[ShownPicture] = field(default_factory=list)
     faults: list[tuple[str, Fault]] = field(default_factory=list)
     """What is wrong with boxes, each with its config."""
 
@@ -83,24 +83,26 @@ class SplitPictures:
             self._check_boxes(seen, group.image, whole, crops)
         return seen
 
-    def _read(self, seen: Seen, config: str, number: int) -> Picture | None:
+    def _read(self, seen: Seen, config: str, number: int) -> DecodedPicture | None:
         """The picture of a row; what is wrong with it is noted."""
         row = self._rows[config][number]
         item = row[ID_OF[config]]
         try:
             picture = read_picture(self._stored[config][number]["image"], self._own_folder)
         except PictureError as error:
-            seen.problems.append(Problem(config, self._split, number, item, "image", str(error)))
+            seen.problems.append(DatasetProblem(config, self._split, number, item, "image", str(error)))
             return None
-        found = check_picture(picture, row, item)
-        seen.problems += [Problem(config, self._split, number, *one) for one in found]
+        found = check_row_picture(picture, row, item)
+        seen.problems += [DatasetProblem(config, self._split, number, *one) for one in found]
         return picture
 
-    def _shown(self, config: str, number: int, digest: str, image_digest: str | None) -> Shown:
+    def _shown(self, config: str, number: int, digest: str, image_digest: str | None) -> ShownPicture:
         row = self._rows[config][number]
-        return Shown(config, self._split, number, row[ID_OF[config]], row["image_id"], digest, image_digest)
+        return ShownPicture(config, self._split, number, row[ID_OF[config]], row["image_id"], digest, image_digest)
 
-    def _check_boxes(self, seen: Seen, number: int, whole: Picture | None, crops: Mapping[int, Picture | None]) -> None:
+    def _check_boxes(
+        self, seen: Seen, number: int, whole: DecodedPicture | None, crops: Mapping[int, DecodedPicture | None]
+    ) -> None:
         """The boxes of an image in both configs; one that is the same in both is looked at once."""
         image = self._rows["imageqa"][number]
         size = whole.rgb.size if whole else (image["width"], image["height"])
@@ -121,7 +123,7 @@ class SplitPictures:
                 seen.faults.append(("imageqa", fault))
             elif at is not None and not faults[at]:
                 message = f"bbox is {box_of_crop} here and {box} for the entity in imageqa, expected the same"
-                seen.problems.append(Problem("objectqa", self._split, at, item, "disagreement", message))
+                seen.problems.append(DatasetProblem("objectqa", self._split, at, item, "disagreement", message))
         seen.faults += [("objectqa", fault) for fault in faults.values() if fault]
 
 

@@ -9,13 +9,13 @@ from datasets import Dataset
 
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, Dimension
 from qreal_tasks.dataset.check.rows import nulls_of_image
-from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.schema import has_parts
 from qreal_tasks.dataset.source import DatasetError, Source
 
 
 @dataclass(frozen=True)
-class Info:
+class SplitCounts:
     """What a split holds, counted as in section 3.2 of the paper."""
 
     split: str
@@ -33,13 +33,13 @@ class Info:
     """Images per generator."""
 
 
-def info(source: Source, split: str) -> Info:
+def count_split(source: Source, split: str) -> SplitCounts:
     """Count what a split holds, without decoding images.
 
     Raises:
         DatasetError: the split cannot be loaded, or lacks values that are counted.
     """
-    images: Dataset = load(source, "imageqa", split).remove_columns("image")
+    images: Dataset = load_split(source, "imageqa", split).remove_columns("image")
     rows = list(images)
     for number, row in enumerate(rows):
         for found in nulls_of_image(row):
@@ -49,7 +49,7 @@ def info(source: Source, split: str) -> Info:
     entities = [entity for row in rows for entity in row["entities"]]
     if not entities:
         raise DatasetError(f"{source.name}, split {split}: no image has an entity")
-    return Info(
+    return SplitCounts(
         split=split,
         images=len(rows),
         prompts=len({row["prompt_id"] for row in rows}),

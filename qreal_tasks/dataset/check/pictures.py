@@ -11,7 +11,7 @@ from typing import Any
 from PIL import ExifTags, ImageOps
 from PIL import Image as PillowImage
 
-from qreal_tasks.dataset.check.problem import Finding
+from qreal_tasks.dataset.check.problem import RowFinding
 from qreal_tasks.dataset.files import unusable_picture
 from qreal_tasks.files.regular import read_bytes
 from qreal_tasks.images import as_rgb
@@ -28,7 +28,7 @@ class PictureError(ValueError):
 
 
 @dataclass(frozen=True)
-class Picture:
+class DecodedPicture:
     """A decoded picture."""
 
     rgb: PillowImage.Image
@@ -44,7 +44,7 @@ class Picture:
         return f" (turned by its EXIF orientation {self.orientation})" if self.orientation else ""
 
 
-def read_picture(stored: Mapping[str, Any] | None, own_folder: Path | None) -> Picture:
+def read_picture(stored: Mapping[str, Any] | None, own_folder: Path | None) -> DecodedPicture:
     """Decode a picture to its end, as ``datasets`` and the tasks do.
 
     Args:
@@ -60,28 +60,28 @@ def read_picture(stored: Mapping[str, Any] | None, own_folder: Path | None) -> P
         orientation = _orientation(image)
         image.load()
         if orientation is None:
-            return Picture(as_rgb(image))
+            return DecodedPicture(as_rgb(image))
         if _orientation(image) is None:
-            return Picture(as_rgb(image), orientation)
-        return Picture(as_rgb(ImageOps.exif_transpose(image)), orientation, as_rgb(image))
+            return DecodedPicture(as_rgb(image), orientation)
+        return DecodedPicture(as_rgb(ImageOps.exif_transpose(image)), orientation, as_rgb(image))
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error …
         raise PictureError(
             f"image cannot be decoded ({len(content)} bytes): {type(error).__name__}: {error}"
         ) from error
 
 
-def check_picture(picture: Picture, row: Mapping[str, Any], item: str) -> Iterator[Finding]:
+def check_row_picture(picture: DecodedPicture, row: Mapping[str, Any], item: str) -> Iterator[RowFinding]:
     """The size as models are shown it against the row's columns, and orientations that the size does not tell."""
     width, height = picture.rgb.size
     if (width, height) != (row["width"], row["height"]):
-        yield Finding(
+        yield RowFinding(
             item,
             "size",
             f"image is {width} x {height} px{picture.turning} but width and height say "
             f"{row['width']} x {row['height']}",
         )
     if picture.orientation and (picture.orientation < _SIDES_CHANGE or width == height):
-        yield Finding(
+        yield RowFinding(
             item,
             "orientation",
             f"image has the EXIF orientation {picture.orientation}, which some readers heed and some do not, and its "

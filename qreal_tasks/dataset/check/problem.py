@@ -10,7 +10,7 @@ _OF_A_COLUMN = frozenset({"null", "image", "size", "orientation"})
 """Kinds that a whole column can have for one reason."""
 
 
-class Finding(NamedTuple):
+class RowFinding(NamedTuple):
     """One thing that is wrong with a row."""
 
     item: str
@@ -20,7 +20,7 @@ class Finding(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Problem:
+class DatasetProblem:
     """One thing that is wrong: where, what was found, what was expected."""
 
     config: str
@@ -37,7 +37,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Size:
+class SplitSize:
     """How much a split of a config holds."""
 
     rows: int
@@ -45,17 +45,19 @@ class Size:
     """Listed in its rows; of objectqa, none."""
 
 
-def said_once(problems: Sequence[Problem], sizes: Mapping[tuple[str, str], Size]) -> list[Problem]:
+def merge_repeated(
+    problems: Sequence[DatasetProblem], sizes: Mapping[tuple[str, str], SplitSize]
+) -> list[DatasetProblem]:
     """The problems, with one in place of those that a column has in all rows, or all entities, of a split.
 
     Args:
         problems: of any splits.
         sizes: by config and split.
     """
-    rows_of: dict[Problem, list[int | None]] = {}
+    rows_of: dict[DatasetProblem, list[int | None]] = {}
     for problem in problems:
         rows_of.setdefault(_alike(problem), []).append(problem.row)
-    kept: dict[Problem, Problem] = {}
+    kept: dict[DatasetProblem, DatasetProblem] = {}
     for problem in problems:
         alike, size = _alike(problem), sizes[problem.config, problem.split]
         rows = rows_of[alike]
@@ -68,5 +70,5 @@ def said_once(problems: Sequence[Problem], sizes: Mapping[tuple[str, str], Size]
     return list(kept.values())
 
 
-def _alike(problem: Problem) -> Problem:
+def _alike(problem: DatasetProblem) -> DatasetProblem:
     return replace(problem, row=None, item="")

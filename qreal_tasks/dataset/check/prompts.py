@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from qreal_tasks.dataset.check.problem import Problem
+from qreal_tasks.dataset.check.problem import DatasetProblem
 from qreal_tasks.dataset.check.rows import Row
-from qreal_tasks.text.prompts import normalised_prompt
+from qreal_tasks.text.prompts import normalize_prompt
 
 _WHY = "split by prompt, so that no model is tested on a prompt it was trained on"
 
@@ -30,7 +30,7 @@ class Prompts:
     _by_text: dict[str, _Place] = field(default_factory=dict)
     _told: set[tuple[str, str]] = field(default_factory=set)
 
-    def problems(self, config: str, split: str, number: int, item: str, row: Row) -> Iterator[Problem]:
+    def problems(self, config: str, split: str, number: int, item: str, row: Row) -> Iterator[DatasetProblem]:
         """Enter a row, and say which row has its prompt in another split.
 
         Args:
@@ -41,14 +41,14 @@ class Prompts:
         if prompt_id is None:
             return
 
-        def said(message: str) -> Problem:
-            return Problem(config, split, number, item, "prompt in both splits", f"{message}; {_WHY}")
+        def said(message: str) -> DatasetProblem:
+            return DatasetProblem(config, split, number, item, "prompt in both splits", f"{message}; {_WHY}")
 
         place = _Place(split, prompt_id, f"{config}/{split} row {number}, {item}")
         first = self._by_id.setdefault(prompt_id, place)
         if first.split != split and self._is_new("id", prompt_id):
             yield said(f"prompt {prompt_id} is in {first.split} ({first.shown}) and in {split}")
-        text = normalised_prompt(row.get("prompt") or "")
+        text = normalize_prompt(row.get("prompt") or "")
         first = self._by_text.setdefault(text, place)
         if text and first.split != split and first.prompt_id != prompt_id and self._is_new("text", text):
             ids = f"{prompt_id} here, {first.prompt_id} there"

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from PIL import Image as PillowImage
 
-from qreal_tasks.dataset.check.problem import Problem
+from qreal_tasks.dataset.check.problem import DatasetProblem
 from qreal_tasks.images import pixels_digest
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownPicture:
     """Which pixels a row shows."""
 
     config: str
@@ -29,9 +29,9 @@ class Shown:
 class Repeats:
     """The pictures met so far; of every picture the first row is kept, as a digest."""
 
-    _first: dict[tuple[str, str], Shown] = field(default_factory=dict)
+    _first: dict[tuple[str, str], ShownPicture] = field(default_factory=dict)
 
-    def problems(self, shown: Shown) -> Iterator[Problem]:
+    def problems(self, shown: ShownPicture) -> Iterator[DatasetProblem]:
         """Enter a picture, and say which row showed it before.
 
         A crop is no repetition where its image is one, nor is the same box twice in an image.
@@ -45,7 +45,7 @@ class Repeats:
             told += "expected a picture in one split, so that no model is tested on what it was trained on"
         else:
             kind, told = "picture twice", told + "expected one row a picture, or it counts twice"
-        yield Problem(shown.config, shown.split, shown.row, shown.item, kind, told)
+        yield DatasetProblem(shown.config, shown.split, shown.row, shown.item, kind, told)
 
 
 def digest_of(rgb: PillowImage.Image, *, is_crop: bool) -> str | None:

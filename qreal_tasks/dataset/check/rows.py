@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, Dimension, is_flawed, questions_of
-from qreal_tasks.dataset.check.problem import Finding
+from qreal_tasks.dataset.check.problem import RowFinding
 
 Row = Mapping[str, Any]
 
@@ -34,7 +34,7 @@ class Inventory:
     seen: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
-def check_image_row(row: Row, split: str, inventory: Inventory) -> Iterator[Finding]:
+def check_image_row(row: Row, split: str, inventory: Inventory) -> Iterator[RowFinding]:
     """What is wrong with a row of imageqa; it is entered into the inventory."""
     if row["image_id"] is not None:
         inventory.images.setdefault(row["image_id"], row)
@@ -53,11 +53,11 @@ def check_image_row(row: Row, split: str, inventory: Inventory) -> Iterator[Find
         yield from _check_answers(entity, entity_id)
         yield from _check_flaws(entity, entity_id)
         if inventory.seen["listed entity", entity_id]:
-            yield Finding(entity_id, "duplicate id", "entity_id appears twice in imageqa, expected once")
+            yield RowFinding(entity_id, "duplicate id", "entity_id appears twice in imageqa, expected once")
         inventory.seen["listed entity", entity_id] += 1
 
 
-def check_entity_row(row: Row, split: str, inventory: Inventory) -> Iterator[Finding]:
+def check_entity_row(row: Row, split: str, inventory: Inventory) -> Iterator[RowFinding]:
     """What is wrong with a row of objectqa, once every row of imageqa is entered into the inventory."""
     entity_id, image_id = row["entity_id"], row["image_id"]
     inventory.cropped.add(entity_id)
@@ -70,70 +70,70 @@ def check_entity_row(row: Row, split: str, inventory: Inventory) -> Iterator[Fin
     yield from _check_answers(row, entity_id)
     image, listed = inventory.images.get(image_id), inventory.listed.get(entity_id)
     if image is None:
-        yield Finding(entity_id, "unknown image", f"image_id {image_id} is not in imageqa, expected one of its rows")
+        yield RowFinding(entity_id, "unknown image", f"image_id {image_id} is not in imageqa, expected one of its rows")
         return
     if inventory.image_splits[image_id] != split:
-        yield Finding(entity_id, "split", f"is in {split} but its image is in {inventory.image_splits[image_id]}")
+        yield RowFinding(entity_id, "split", f"is in {split} but its image is in {inventory.image_splits[image_id]}")
     yield from _check_same(row, image, _SHARED_WITH_IMAGE, f"image {image_id}")
     if listed is None:
         message = f"is not among the entities of image {image_id} in imageqa"
-        yield Finding(entity_id, "unknown entity", message)
+        yield RowFinding(entity_id, "unknown entity", message)
         return
     yield from _check_same(row, listed, _SHARED_WITH_ENTITY, "the entity")
 
 
-def entities_without_crop(row: Row, split: str, inventory: Inventory) -> Iterator[Finding]:
+def entities_without_crop(row: Row, split: str, inventory: Inventory) -> Iterator[RowFinding]:
     """Entities of a row of imageqa that objectqa lacks, once every row is entered into the inventory."""
     for entity in filter(None, row["entities"] or ()):
         if entity["entity_id"] is not None and entity["entity_id"] not in inventory.cropped:
             message = "has no row in objectqa, expected one with its crop"
-            yield Finding(entity["entity_id"], "entity without crop", message)
+            yield RowFinding(entity["entity_id"], "entity without crop", message)
 
 
-def nulls_of(row: Row, item: str) -> Iterator[Finding]:
+def nulls_of(row: Row, item: str) -> Iterator[RowFinding]:
     """Fields that must hold something; a row that lacks one is not checked further."""
     for name, value in row.items():
         if value is None and name not in _MAY_BE_NULL:
-            yield Finding(item, "null", f"{name} is null, expected a value")
+            yield RowFinding(item, "null", f"{name} is null, expected a value")
 
 
-def nulls_of_image(row: Row) -> list[Finding]:
+def nulls_of_image(row: Row) -> list[RowFinding]:
     """Nulls of an image's row and of the entities it lists."""
     image_id = row["image_id"] or "(no id)"
     found = list(nulls_of(row, image_id))
     for index, entity in enumerate(row["entities"] or ()):
         item = (entity or {}).get("entity_id") or f"{image_id}, entity {index}"
-        found += [Finding(item, "null", "the entity is null")] if entity is None else nulls_of(entity, item)
+        found += [RowFinding(item, "null", "the entity is null")] if entity is None else nulls_of(entity, item)
     return found
 
 
-def _check_identity(what: str, item: str, inventory: Inventory) -> Iterator[Finding]:
+def _check_identity(what: str, item: str, inventory: Inventory) -> Iterator[RowFinding]:
     if not item:
-        yield Finding("(no id)", "empty id", f"{what}_id is empty")
+        yield RowFinding("(no id)", "empty id", f"{what}_id is empty")
     inventory.seen[what, item] += 1
     if inventory.seen[what, item] == 2:
-        yield Finding(item, "duplicate id", f"{what}_id appears twice, expected once over all splits")
+        yield RowFinding(item, "duplicate id", f"{what}_id appears twice, expected once over all splits")
 
 
-def _check_belongs(entity_id: str, image_id: str) -> Iterator[Finding]:
+def _check_belongs(entity_id: str, image_id: str) -> Iterator[RowFinding]:
     if entity_id.rpartition("#")[0] != image_id:
         message = f"is listed under image {image_id}, expected {image_id}#<index>"
-        yield Finding(entity_id, "entity of another image", message)
+        yield RowFinding(entity_id, "entity of another image", message)
 
 
-def _check_answers(row: Row, item: str) -> Iterator[Finding]:
+def _check_answers(row: Row, item: str) -> Iterator[RowFinding]:
     for name in QUESTION_NAMES:
         if row[name] not in range(len(ANSWERS)):
             message = f"{name} is {row[name]}, expected 0 ({ANSWERS[0]}) or 1 ({ANSWERS[1]})"
-            yield Finding(item, "answer", message)
+            yield RowFinding(item, "answer", message)
     score = row["quality_score"]
     if score is not None and not 0 <= score <= 1:
-        yield Finding(item, "quality_score", f"quality_score is {score:g}, expected 0 to 1 or null")
+        yield RowFinding(item, "quality_score", f"quality_score is {score:g}, expected 0 to 1 or null")
     if not (row["label"] or "").strip():
-        yield Finding(item, "label", "label is empty, expected what the entity is")
+        yield RowFinding(item, "label", "label is empty, expected what the entity is")
 
 
-def _check_flaws(entity: Row, item: str) -> Iterator[Finding]:
+def _check_flaws(entity: Row, item: str) -> Iterator[RowFinding]:
     """Flags against the answers by the flaw rule, and the description of what is flagged."""
     for dimension in Dimension:
         flagged = entity[f"{dimension}_flawed"]
@@ -143,16 +143,16 @@ def _check_flaws(entity: Row, item: str) -> Iterator[Finding]:
             if flagged != is_flawed(dimension, said):
                 listing = ", ".join(f"{name} {answer}" for name, answer in said.items())
                 message = f"{dimension}_flawed is {flagged}, expected {not flagged}: the answers are {listing}"
-                yield Finding(item, "flag", message)
+                yield RowFinding(item, "flag", message)
         if flagged and not (entity[f"{dimension}_description"] or "").strip():
-            yield Finding(
+            yield RowFinding(
                 item,
                 "description",
                 f"is flawed in {dimension} but {dimension}_description is empty, expected what is wrong and why",
             )
 
 
-def _check_same(row: Row, other: Row, names: tuple[str, ...], what: str) -> Iterator[Finding]:
+def _check_same(row: Row, other: Row, names: tuple[str, ...], what: str) -> Iterator[RowFinding]:
     """Columns of a row of objectqa that imageqa holds again; a null that is said already is passed over."""
     for name in names:
         here, there = row[name], other[name]
@@ -162,7 +162,7 @@ def _check_same(row: Row, other: Row, names: tuple[str, ...], what: str) -> Iter
             continue
         if here != there and not (here != here and there != there):  # a NaN is said elsewhere
             message = f"{name} is {_shown(here)} here and {_shown(there)} for {what} in imageqa, expected the same"
-            yield Finding(row["entity_id"], "disagreement", message)
+            yield RowFinding(row["entity_id"], "disagreement", message)
 
 
 def _shown(value: object) -> str:

@@ -14,8 +14,8 @@ from qreal_tasks.harness.backend_arguments import ARGUMENTS, batch_size, checked
 from qreal_tasks.harness.eval_command.arguments import Arguments, RunError, refused, value_of, without
 from qreal_tasks.harness.eval_command.installed_harness import backend_names, parser
 from qreal_tasks.harness.eval_command.named_models import check_models
-from qreal_tasks.text.redaction import Private, without_private
-from qreal_tasks.text.suggestions import did_you_mean
+from qreal_tasks.text.redaction import Private, redact
+from qreal_tasks.text.suggestions import suggest
 
 
 def check_options(given: Sequence[str]) -> None:
@@ -38,7 +38,7 @@ def check_options(given: Sequence[str]) -> None:
     if options:
         known = [*(name for action in harness._actions for name in action.option_strings), "--judge"]
         raise RunError(
-            f"unknown option {options[0]}{did_you_mean(options[0], known)} `qreal eval --help` lists the usual ones, "
+            f"unknown option {options[0]}{suggest(options[0], known)} `qreal eval --help` lists the usual ones, "
             "`lmms-eval eval --help` all others"
         )
     if unknown:
@@ -86,9 +86,7 @@ def _check_tasks(tasks: Sequence[str]) -> None:
     """Only our own names are checked here: the index of all others takes the harness seconds to read."""
     for task in tasks:
         if task.startswith("qreal") and "*" not in task and task not in TASK_NAMES:
-            raise RunError(
-                f"unknown task {task}{did_you_mean(task, TASK_NAMES)} Expected one of {', '.join(TASK_NAMES)}"
-            )
+            raise RunError(f"unknown task {task}{suggest(task, TASK_NAMES)} Expected one of {', '.join(TASK_NAMES)}")
     styles = {style for style in Style if any(_asks(task, style) for task in tasks)}
     if len(styles) > 1:
         raise RunError(
@@ -111,7 +109,7 @@ def _check_no_secret(model_args: Mapping[str, str]) -> None:
         )
     for name, value in model_args.items():
         said = f"{name}={value}"
-        if name != "api_key" and without_private(said, [Private.KEY]) != said:
+        if name != "api_key" and redact(said, [Private.KEY]) != said:
             raise RunError(
                 f"--model_args: {name} holds what looks like a key: set the environment variable that the backend "
                 "reads it from instead; the harness prints and stores --model_args"
@@ -122,7 +120,7 @@ def _check_backend(name: str) -> None:
     known = backend_names()
     if known is not None and name not in known:
         raise RunError(
-            f"unknown --model {name}{did_you_mean(name, known)} Expected {', '.join(ARGUMENTS)}, or a backend of "
+            f"unknown --model {name}{suggest(name, known)} Expected {', '.join(ARGUMENTS)}, or a backend of "
             "lmms-eval (`lmms-eval models` lists them); which weights it runs is said in --model_args"
         )
 

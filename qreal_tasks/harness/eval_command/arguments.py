@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from qreal_tasks.files.atomic import free_name
-from qreal_tasks.files.yaml_files import read
+from qreal_tasks.files.atomic import find_free_name
+from qreal_tasks.files.yaml_files import read_yaml
 from qreal_tasks.harness.judge import ENVIRONMENT as JUDGE
 
 
@@ -48,7 +48,7 @@ def read_arguments(given: Sequence[str]) -> Arguments:
             "`lmms-eval models` lists the backends, for instance qwen2_5_vl or openai."
         )
     tasks = value_of(given, "--tasks") or config.get("tasks") or "qreal"
-    default_output = free_name(Path("runs") / f"{model}-{datetime.now():%Y%m%d-%H%M%S}")
+    default_output = find_free_name(Path("runs") / f"{model}-{datetime.now():%Y%m%d-%H%M%S}")
     size = value_of(given, "--batch_size") or value_of(given, "-b") or config.get("batch_size")
     return Arguments(
         given=tuple(given),
@@ -131,7 +131,7 @@ def split_pairs(text: str) -> list[str]:
 def _read_config(path: str | None) -> Mapping[str, Any]:
     if path is None:
         return {}
-    content = read(Path(path), f"--config {path}", RunError).content
+    content = read_yaml(Path(path), f"--config {path}", RunError).content
     if not isinstance(content, dict):
         raise RunError(
             f"--config {path}: holds {type(content).__name__}, expected one mapping of lmms-eval's arguments "

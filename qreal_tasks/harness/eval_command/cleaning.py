@@ -12,7 +12,7 @@ from pathlib import Path
 
 from qreal_tasks.files.atomic import write_whole
 from qreal_tasks.files.regular import read_bytes
-from qreal_tasks.text.redaction import is_numeric, own_keys, spellings, without_spelling
+from qreal_tasks.text.redaction import is_numeric, own_keys, redact_spelling, spellings
 
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*"')
 _BYTES = {"encoding": "utf-8", "errors": "surrogateescape"}
@@ -65,7 +65,7 @@ def _places(content: bytes, spelled: list[bytes]) -> Iterator[re.Match[bytes]]:
 
 def _without(content: str, spelled: list[str]) -> str:
     for one in spelled:
-        content = without_spelling(content, one)
+        content = redact_spelling(content, one)
     return content
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from qreal_tasks.benchmark import GROUPS, task_of
-from qreal_tasks.console.terminal import PassedOn, echo
-from qreal_tasks.files.locks import locked
+from qreal_tasks.console.terminal import OutputRelay, echo
+from qreal_tasks.files.locks import hold_lock
 from qreal_tasks.files.regular import read_bytes, read_text
 from qreal_tasks.files.system_errors import describe_os_error
 from qreal_tasks.files.user_cache import NoHomeError, require_hub_cache
@@ -89,7 +89,7 @@ def evaluate(given: Sequence[str]) -> Path:
     taken = RunError(
         f"another program writes its results into {folder}; let it end first, or give another --output_path"
     )
-    with locked(folder / ".lock", taken):
+    with hold_lock(folder / ".lock", taken):
         before = _states(folder)
         _say("loading lmms-eval, which takes about 15 seconds")
         try:
@@ -148,9 +148,9 @@ def _checked_data(tasks: Sequence[str]) -> Source:
 
 
 def _check_data(source: Source, tasks: Sequence[str]) -> None:
-    from qreal_tasks.dataset.check import check, info
+    from qreal_tasks.dataset.check import check_dataset, count_split
 
-    problems = check(source, splits=("test",))
+    problems = check_dataset(source, splits=("test",))
     if problems:
         shown = "\n".join(f"  {problem}" for problem in problems[:5])
         more = f"\n  … and {len(problems) - 5} more" if len(problems) > 5 else ""
@@ -162,7 +162,7 @@ def _check_data(source: Source, tasks: Sequence[str]) -> None:
         portraits = task_of(style, "human_plausibility")
         needing = (group, f"{group}_imageqa", portraits)
         wanting = [task for task in tasks if any(fnmatch.fnmatch(name, task) for name in needing)]
-        if wanting and not info(source, "test").with_parts:
+        if wanting and not count_split(source, "test").with_parts:
             others = f"{group}_objectqa,{task_of(style, 'realism')},{task_of(style, 'plausibility')}"
             raise RunError(
                 f"dataset {source.name} has no portrait with body-part descriptions in its test split, which "
@@ -195,7 +195,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> i
 
 
 def _tee(source: IO[bytes], file: IO[bytes], log: Path) -> None:
-    without_keys, shown = KeyFilter(), PassedOn(sys.stdout)
+    without_keys, shown = KeyFilter(), OutputRelay(sys.stdout)
     while True:
         chunk = os.read(source.fileno(), 65536)
         clean = without_keys(chunk)

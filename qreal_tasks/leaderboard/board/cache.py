@@ -15,7 +15,7 @@ import numpy as np
 from qreal_tasks import __version__
 from qreal_tasks.benchmark import PROMPT_VERSION
 from qreal_tasks.files.atomic import write_whole
-from qreal_tasks.files.user_cache import cache_path
+from qreal_tasks.files.user_cache import user_cache_path
 from qreal_tasks.leaderboard.result import Result, refusal, result_of
 from qreal_tasks.leaderboard.submission.check import check_folder
 from qreal_tasks.leaderboard.submission.manifest import Manifest
@@ -34,7 +34,7 @@ _SAID = "result"
 
 def default_folder() -> Path:
     """One folder of the user for all boards."""
-    return cache_path("leaderboard", "--cache")
+    return user_cache_path("leaderboard", "--cache")
 
 
 class CheckCache:

@@ -10,7 +10,7 @@ from typing import Any
 
 from qreal_tasks import __version__
 from qreal_tasks.benchmark import GROUPS, OBJECTQA_POST_PROMPT, PROMPT_VERSION, Style
-from qreal_tasks.files.locks import locked
+from qreal_tasks.files.locks import hold_lock
 from qreal_tasks.files.regular import read_bytes
 from qreal_tasks.leaderboard.board.board import Board, Entry, judge_of
 from qreal_tasks.leaderboard.board.files import board_csv, board_json, space_card
@@ -111,7 +111,7 @@ def write_site(board: Board, out: Path, title: str = "Q-Real Bench leaderboard")
         OSError: a file cannot be written.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with locked(out / ".lock"):
+    with hold_lock(out / ".lock"):
         if not (out / _BOARD).exists():
             _write(out / _BOARD, json.dumps(board_json(board), indent=1))  # first: it says whose folder this is
         (out / _SUBMISSIONS).mkdir(exist_ok=True)

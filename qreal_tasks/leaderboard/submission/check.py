@@ -27,7 +27,7 @@ from qreal_tasks.records import RECORD_VERSION, GroundingRecord, JudgmentRecord,
 from qreal_tasks.results.asked import other_words
 from qreal_tasks.results.run_folder import Run, TaskRun
 from qreal_tasks.results.score import RunScores, score_run
-from qreal_tasks.text.redaction import private_part
+from qreal_tasks.text.redaction import find_private
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ def _about_judge(manifest: Manifest | None, records: Mapping[str, Sequence[Recor
         return
     title = judge.title
     public = judge.published()
-    if public.model != judge.model or private_part(judge.model):
+    if public.model != judge.model or find_private(judge.model):
         yield Problem(Kind.JUDGE, "the judge's model says where it lies, expected its last name; pack the run again")
     if public.base_url != judge.base_url:
         yield Problem(Kind.JUDGE, "the judge's base_url says where a server of one's own is; pack the run again")

@@ -19,7 +19,7 @@ from qreal_tasks.leaderboard.submission.names import board_name, shown_name
 from qreal_tasks.leaderboard.submission.published_arguments import ARGUMENTS
 from qreal_tasks.leaf_tasks import Half
 from qreal_tasks.text.one_line import first_unseen
-from qreal_tasks.text.redaction import Private, private_part, without_private
+from qreal_tasks.text.redaction import Private, find_private, redact
 
 FORMAT = 2
 """Layout of a submission; a reader refuses any other."""
@@ -32,7 +32,7 @@ def _is_plain(text: str) -> str:
     unseen = first_unseen(text.replace("\n", ""))
     if unseen is not None:
         raise ValueError(f"holds U+{ord(unseen):04X}, a control or invisible character; leave it out")
-    if without_private(text, [Private.KEY]) != text:
+    if redact(text, [Private.KEY]) != text:
         raise PydanticCustomError(_PRIVATE, "{found}", {"found": str(Private.KEY)})
     return text
 
@@ -44,7 +44,7 @@ def _is_one_line(text: str) -> str:
 
 
 def _is_public(text: str) -> str:
-    if found := private_part(text):
+    if found := find_private(text):
         raise PydanticCustomError(_PRIVATE, "{found}", {"found": found})
     return text
 

@@ -22,7 +22,7 @@ from qreal_tasks.leaderboard.submission.manifest import Adapter, Backend, Cost, 
 from qreal_tasks.leaderboard.submission.published_arguments import ARGUMENTS
 from qreal_tasks.text.addresses import shown
 from qreal_tasks.text.one_line import UNSEEN
-from qreal_tasks.text.redaction import private_part
+from qreal_tasks.text.redaction import find_private
 
 _MODEL_KEYS = ("pretrained", "model_version", "model", "model_name", "model_id", "path")
 
@@ -37,7 +37,7 @@ def model_info(results: Mapping[str, Any]) -> ModelInfo:
     kept = {
         key: text
         for key, value in sorted(arguments.items())
-        if key in ARGUMENTS and (text := shown(_one_line(value))[:200].strip()) and private_part(text) is None
+        if key in ARGUMENTS and (text := shown(_one_line(value))[:200].strip()) and find_private(text) is None
     }
     return ModelInfo(
         name=shown(name),

@@ -16,7 +16,7 @@ from qreal_tasks.leaderboard.submission.samples_file import sample_id
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, Region
 from qreal_tasks.samples import NO_INPUT_SIZE
 from qreal_tasks.text.one_line import first_unseen
-from qreal_tasks.text.redaction import private_part
+from qreal_tasks.text.redaction import find_private
 
 _OF_THE_DATASET = ("image_id", "generator", "is_portrait", "label", "width", "height")
 _FROM_THE_TEXT = ("answer", "reason", "predicted", "dropped", "clipped")
@@ -86,7 +86,7 @@ def _impossible_reasons(record: Record) -> Iterator[tuple[Kind, str]]:
             elif (unseen := first_unseen(reason)) is not None:
                 found = f"{field} has a reason with U+{ord(unseen):04X}, a control or invisible character"
                 yield Kind.IMPOSSIBLE, f"{found}; a run writes none, pack it again"
-            elif private := private_part(reason):  # not repeated: the reasons of a refusal are published too
+            elif private := find_private(reason):  # not repeated: the reasons of a refusal are published too
                 yield Kind.PRIVATE, f"{field} has a reason with what looks like {private}; pack it again"
 
 

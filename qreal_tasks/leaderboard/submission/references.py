@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, Frame, Style, task_of
+from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, PromptFrame, Style, task_of
 from qreal_tasks.boxes import Space
 from qreal_tasks.dataset.drawn import drawn_id
 from qreal_tasks.leaf_tasks import TASKS, Half, tasks_of
@@ -71,7 +71,7 @@ class References:
         """
         said = {"input_size": record.input_size} if isinstance(record, GroundingRecord) and record.input_size else {}
         beside = json.dumps({**said, **({"unanswered": record.reason} if record.reason else {})})
-        frame, marks = Frame(record.pre_prompt, record.post_prompt), record.reasoning_marks
+        frame, marks = PromptFrame(record.pre_prompt, record.post_prompt), record.reasoning_marks
         text, data = record.raw, record.data
         if isinstance(record, JudgmentRecord):
             row = self.entities.get(record.entity_id)
@@ -126,10 +126,10 @@ def load_references(value: str | None) -> References:
     Raises:
         DatasetError: it is missing, or not what the schema says.
     """
-    from qreal_tasks.dataset.loading import load
+    from qreal_tasks.dataset.loading import load_split
     from qreal_tasks.dataset.source import locate
 
     source = locate(value)
-    sets = [load(source, half.value, "test") for half in Half]
+    sets = [load_split(source, half.value, "test") for half in Half]
     rows = [one.remove_columns(["image"]).to_list() for one in sets]
     return References.of(shown(source.name), rows[0], rows[1], is_drawn=source.is_drawn, commit=source.commit)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from qreal_tasks.leaderboard.submission.problems import Kind, Problem
-from qreal_tasks.records import JudgmentRecord, Record, RecordError, from_json, to_json
+from qreal_tasks.records import JudgmentRecord, Record, RecordError, record_from_json, record_to_json
 
 MOST_BYTES = 128 * 2**20
 """Of one task's samples when unpacked; a full-size run takes about 5 MB."""
@@ -34,7 +34,7 @@ def sample_id(record: Record) -> str:
 def to_lines(records: Iterable[Record]) -> bytes:
     """The records as JSON lines in ASCII, in the order of their ids."""
     ordered = sorted(records, key=sample_id)
-    lines = (json.dumps(to_json(record), separators=(",", ":"), allow_nan=False) for record in ordered)
+    lines = (json.dumps(record_to_json(record), separators=(",", ":"), allow_nan=False) for record in ordered)
     return "".join(f"{line}\n" for line in lines).encode("ascii")
 
 
@@ -76,7 +76,7 @@ def read_records(lines: bytes, path: str) -> tuple[list[Record], list[Problem]]:
         if not row:
             continue
         try:
-            records.append(from_json(parse_json(row)))
+            records.append(record_from_json(parse_json(row)))
         except RecordError as error:
             kind = Kind.VERSION if str(error).startswith("record version") else Kind.RECORD
             problems.append(Problem(kind, f"{path} line {number}: {error}"))

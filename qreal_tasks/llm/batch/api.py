@@ -14,7 +14,7 @@ import openai
 from qreal_tasks.llm.errors.messages import MalformedAnswer, error_of, redirected, short
 from qreal_tasks.llm.errors.retry import Action, StoppedRun, judge
 from qreal_tasks.llm.http import at_most
-from qreal_tasks.text.redaction import own_keys, without_key
+from qreal_tasks.text.redaction import own_keys, redact_keys
 
 ENDPOINT: Final = "/v1/chat/completions"
 PATIENCE = 20
@@ -129,7 +129,7 @@ class BatchApi:
 
     def clean(self, said: Any) -> Any:
         """A JSON value or text of the server, without the user's keys."""
-        return without_key(said, *self._keys)
+        return redact_keys(said, *self._keys)
 
     def _no_batches(self) -> str:
         return f"{self._url} has no Batch API; go on without --batch"

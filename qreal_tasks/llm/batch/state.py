@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from qreal_tasks.files.atomic import write_whole
-from qreal_tasks.files.locks import locked
+from qreal_tasks.files.locks import hold_lock
 from qreal_tasks.files.regular import read_bytes
 from qreal_tasks.files.sqlite_file import StoreError
 from qreal_tasks.llm.errors.retry import StoppedRun
@@ -88,5 +88,5 @@ def opened(path: Path, owner: str) -> Iterator[BatchState]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     taken = StoppedRun(f"another program waits for these batches ({path}); let it end first")
-    with locked(path.with_name(f"{path.name}.lock"), taken):
+    with hold_lock(path.with_name(f"{path.name}.lock"), taken):
         yield BatchState(path, owner)

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from qreal_tasks.text.one_line import one_line
-from qreal_tasks.text.redaction import Private, without_private
+from qreal_tasks.text.redaction import Private, redact
 
 _MOST_CHARACTERS = 4_000
 """Of a message: the wait that a server names may stand at the end of a long one."""
@@ -60,7 +60,7 @@ def writable(text: str) -> str:
 
 def short(text: str) -> str:
     """On one line, 200 characters at most, none of them a control or an invisible one, and no key among them."""
-    return one_line(without_private(writable(text[:_MOST_CHARACTERS]), [Private.KEY]), 200)
+    return one_line(redact(writable(text[:_MOST_CHARACTERS]), [Private.KEY]), 200)
 
 
 def redirected(location: str) -> str:

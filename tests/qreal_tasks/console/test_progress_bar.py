@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from qreal_tasks.console import progress_bar as bars
-from qreal_tasks.console.progress_bar import Bar
+from qreal_tasks.console.progress_bar import ProgressBar
 
 
 class Clock:
@@ -39,7 +39,7 @@ def line(progress: Progress) -> str:
 
 def test_what_was_there_before_says_nothing_of_the_pace(shown: Progress, clock: Clock) -> None:
     """A run that is resumed half way: 50 of 100 before, 20 more from a record, then 10 in 100 seconds."""
-    bar = Bar(shown, "entities", "images", 100, 50)
+    bar = ProgressBar(shown, "entities", "images", 100, 50)
     assert "50/100 images -:--:--" in line(shown)
     clock.now = 1
     bar.add(20, anew=False)
@@ -54,7 +54,7 @@ def test_what_was_there_before_says_nothing_of_the_pace(shown: Progress, clock: 
 
 def test_steps_that_are_far_apart_still_tell_the_time_left(shown: Progress, clock: Clock) -> None:
     """A shard of 64 images every ten minutes."""
-    bar = Bar(shown, "detection", "images", 192)
+    bar = ProgressBar(shown, "detection", "images", 192)
     for step in (1, 2):
         clock.now = 600 * step
         bar.add(64)
@@ -63,7 +63,7 @@ def test_steps_that_are_far_apart_still_tell_the_time_left(shown: Progress, cloc
 
 def test_what_others_have_done_is_shown_and_not_counted_twice(shown: Progress) -> None:
     """Answers of a batch: the server counts them first, then the run reads them."""
-    bar = Bar(shown, "entities", "images", 10, 2)
+    bar = ProgressBar(shown, "entities", "images", 10, 2)
     bar.foresee(5)
     assert "7/10 images" in line(shown)
     for expected in (7, 7, 7, 7, 7, 8):
@@ -72,7 +72,7 @@ def test_what_others_have_done_is_shown_and_not_counted_twice(shown: Progress) -
 
 
 def test_a_total_that_is_not_known(shown: Progress) -> None:
-    bar = Bar(shown, "Pairs", "pairs", None)
+    bar = ProgressBar(shown, "Pairs", "pairs", None)
     bar.beside("none to wait for")
     assert "0/? pairs -:--:-- none to wait for" in line(shown)
     bar.foresee(3, 4)

@@ -18,8 +18,8 @@ import annotation
 import qreal_tasks
 import training
 from qreal_tasks.console import terminal
-from qreal_tasks.console.progress_bar import Bar, progress
-from qreal_tasks.console.terminal import PassedOn, console, echo, prepare
+from qreal_tasks.console.progress_bar import ProgressBar, show_progress
+from qreal_tasks.console.terminal import OutputRelay, console, echo, prepare_output
 from qreal_tasks.harness.plugin import _spell_out
 
 HOSTILE = {
@@ -70,8 +70,8 @@ class TestSpelledOut:
         assert capsys.readouterr().out.count(shown) == 4
 
     def test_beside_bars(self, text: str, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
-        with progress() as bars:
-            bar = Bar(bars, text, "images", 1)
+        with show_progress() as bars:
+            bar = ProgressBar(bars, text, "images", 1)
             bar.beside(text)
             bar.add()
             bars.console.width = 300
@@ -79,7 +79,7 @@ class TestSpelledOut:
         assert capsys.readouterr().out.count(shown) == 3
 
     def test_in_logs_and_warnings(self, text: str, shown: str, restored: None) -> None:
-        prepare()
+        prepare_output()
         record = logging.LogRecord("n", logging.WARNING, "p", 1, "%s", (text,), None)
         assert logging.lastResort is not None
         assert logging.lastResort.format(record) == shown
@@ -95,7 +95,7 @@ class TestSpelledOut:
     def test_from_a_program_that_was_started(self, text: str, shown: str) -> None:
         """Bars go back to the begin of the line, so that stays."""
         stream = io.StringIO()
-        passed = PassedOn(stream)
+        passed = OutputRelay(stream)
         for byte in text.encode("utf-8", "replace"):  # in pieces as small as they can come
             passed.write(bytes([byte]))
         passed.write(b"", final=True)
@@ -104,7 +104,7 @@ class TestSpelledOut:
 
 def test_bars_and_colours_of_a_program_that_was_started_stay() -> None:
     stream = io.StringIO()
-    passed = PassedOn(stream)
+    passed = OutputRelay(stream)
     said = "\x1b[32mINFO\x1b[0m über\r 50%|###\x1b[A\n\r\x1b[K\ttab"
     for byte in said.encode():
         passed.write(bytes([byte]))
@@ -117,7 +117,7 @@ def test_what_cannot_be_encoded_is_spelled_out(encoding: str, monkeypatch: pytes
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding=encoding)
     monkeypatch.setattr(sys, "stdout", stream)
-    prepare()
+    prepare_output()
     echo("模型 … ü")
     table = Table("模型")
     table.add_row(".1–.2 → …")
@@ -126,7 +126,7 @@ def test_what_cannot_be_encoded_is_spelled_out(encoding: str, monkeypatch: pytes
     assert b"\\u6a21\\u578b" in raw.getvalue()
     if encoding != "cp1252":  # which has some of them
         assert b".1-.2 -> ..." in raw.getvalue()
-    PassedOn(stream).write("\r 50%|██▌  | 1/2".encode(), final=True)
+    OutputRelay(stream).write("\r 50%|██▌  | 1/2".encode(), final=True)
     assert raw.getvalue().endswith(b"\r 50%|###  | 1/2")
 
 

@@ -13,8 +13,8 @@ from datasets import Dataset, DatasetDict, Features
 from small_set import small_rows, write_hub_layout
 
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES
-from qreal_tasks.dataset.check import check
-from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.check import check_dataset
+from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.schema import CONFIGS, FEATURES, SPLITS
 from qreal_tasks.dataset.source import DatasetError, locate
 
@@ -98,7 +98,7 @@ def test_the_cast_that_is_told_mends_the_set(case: str, rewritten: Callable[...,
     change, message = CASTABLE[case]
     folder = rewritten(change)
     with pytest.raises(DatasetError) as caught:
-        check(locate(str(folder)))
+        check_dataset(locate(str(folder)))
     said = str(caught.value)
     assert message in said
     assert [said.count(f"config {config}: ") for config in CONFIGS] == [1, 1]
@@ -106,8 +106,8 @@ def test_the_cast_that_is_told_mends_the_set(case: str, rewritten: Callable[...,
     _run_script(said)
     assert f"QREAL_DATA='{folder}-cast'" in said
     mended = locate(f"{folder}-cast")
-    assert check(mended) == []
-    assert load(mended, "imageqa", "train").features == FEATURES["imageqa"]
+    assert check_dataset(mended) == []
+    assert load_split(mended, "imageqa", "train").features == FEATURES["imageqa"]
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -116,13 +116,13 @@ def test_one_config_alone_is_named_and_the_script_still_writes_both(
 ) -> None:
     folder = rewritten(_large, configs=(config,))
     with pytest.raises(DatasetError) as caught:
-        check(locate(str(folder)))
+        check_dataset(locate(str(folder)))
     (other,) = {*CONFIGS} - {config}
     assert f"config {config}: " in str(caught.value)
     assert f"config {other}: " not in str(caught.value)
     assert "for config, features in FEATURES.items()" in str(caught.value)
     with pytest.raises(DatasetError, match="This writes the set with the columns of the schema"):
-        load(locate(str(folder)), config, "test")
+        load_split(locate(str(folder)), config, "test")
 
 
 def test_a_folder_of_save_to_disk_is_cast_too(tmp_path: Path) -> None:
@@ -130,18 +130,18 @@ def test_a_folder_of_save_to_disk_is_cast_too(tmp_path: Path) -> None:
         plain = {split: Dataset.from_list(rows) for split, rows in splits.items()}
         DatasetDict(plain).save_to_disk(str(tmp_path / "saved" / config))
     with pytest.raises(DatasetError) as caught:
-        check(locate(str(tmp_path / "saved")))
+        check_dataset(locate(str(tmp_path / "saved")))
     _run_script(str(caught.value))
-    assert check(locate(str(tmp_path / "saved-cast"))) == []
+    assert check_dataset(locate(str(tmp_path / "saved-cast"))) == []
 
 
 def test_a_split_in_which_nothing_has_parts_is_cast_too(rewritten: Callable[..., Path]) -> None:
     """Without a schema, a column of nulls has a type of its own, and the library cannot read both splits."""
     folder = rewritten(_pandas, parts=False)
     with pytest.raises(DatasetError, match=r"(?s)cannot be loaded.*hold a column in different types") as caught:
-        check(locate(str(folder)))
+        check_dataset(locate(str(folder)))
     _run_script(str(caught.value))
-    assert check(locate(f"{folder}-cast")) == []
+    assert check_dataset(locate(f"{folder}-cast")) == []
 
 
 def _without(column: str) -> Change:
@@ -184,7 +184,7 @@ NOT_CASTABLE: dict[str, tuple[Change, str]] = {
 def test_what_no_cast_can_mend_is_said_once(case: str, rewritten: Callable[..., Path]) -> None:
     change, message = NOT_CASTABLE[case]
     with pytest.raises(DatasetError) as caught:
-        check(locate(str(rewritten(change))))
+        check_dataset(locate(str(rewritten(change))))
     said = str(caught.value)
     assert message in said
     assert said.count("No cast mends that") == 1
@@ -195,7 +195,7 @@ def test_what_no_cast_can_mend_is_said_once(case: str, rewritten: Callable[..., 
 def test_a_column_that_only_the_first_split_lacks_is_named(rewritten: Callable[..., Path]) -> None:
     folder = rewritten(_without("label"), splits=("train",))
     with pytest.raises(DatasetError, match=r"do not hold the same columns \(only some hold label\)"):
-        check(locate(str(folder)))
+        check_dataset(locate(str(folder)))
 
 
 def test_further_columns_and_the_metadata_of_older_writers_are_fine(rewritten: Callable[..., Path]) -> None:
@@ -209,5 +209,7 @@ def test_further_columns_and_the_metadata_of_older_writers_are_fine(rewritten: C
         return table.replace_schema_metadata(metadata)
 
     folder = rewritten(older, configs=("objectqa",))
-    assert check(locate(str(folder))) == []
-    assert Features(load(locate(str(folder)), "objectqa", "test").features)["bbox"] == FEATURES["objectqa"]["bbox"]
+    assert check_dataset(locate(str(folder))) == []
+    assert (
+        Features(load_split(locate(str(folder)), "objectqa", "test").features)["bbox"] == FEATURES["objectqa"]["bbox"]
+    )

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from small_set import Rows, small_rows, write_hub_layout
 
-from qreal_tasks.dataset.check import check, info
-from qreal_tasks.dataset.loading import load
-from qreal_tasks.dataset.source import DatasetError, Kind, Source, locate
+from qreal_tasks.dataset.check import check_dataset, count_split
+from qreal_tasks.dataset.loading import load_split
+from qreal_tasks.dataset.source import DatasetError, Source, SourceKind, locate
 from qreal_tasks.leaderboard.submission.references import load_references
 from training.run_folder import data_facts
 
@@ -60,15 +60,15 @@ def commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commit:
 
 
 def _test_images(source: Source) -> int:
-    return len(load(source, "imageqa", "test"))
+    return len(load_split(source, "imageqa", "test"))
 
 
 def test_a_set_of_the_hub_is_loaded_checked_and_described_without_a_network(commit: Commit) -> None:
     made = commit(1, _images(3))
     source = locate("org/name")
-    assert (source.kind, source.commit, source.is_drawn) == (Kind.HUB, made, False)
-    assert check(source) == []
-    assert info(source, "test").images == 3
+    assert (source.kind, source.commit, source.is_drawn) == (SourceKind.HUB, made, False)
+    assert check_dataset(source) == []
+    assert count_split(source, "test").images == 3
     assert load_references("org/name").commit == made
 
 
@@ -87,17 +87,17 @@ def test_a_branch_that_moves_is_another_set_from_the_next_source_on(commit: Comm
     second = commit(2, _images(1))
     assert (source.commit, _test_images(source)) == (first, 3)  # in the middle of a run
     moved = locate("org/name@main")
-    assert (moved.commit, _test_images(moved), info(moved, "test").images) == (second, 1, 1)
+    assert (moved.commit, _test_images(moved), count_split(moved, "test").images) == (second, 1, 1)
     fingerprints.append(load_references("org/name@main").fingerprint)
     assert fingerprints[0]("objectqa") != fingerprints[1]("objectqa")
-    facts = [data_facts(one, load(one, "objectqa", "train")) for one in (source, moved)]
+    facts = [data_facts(one, load_split(one, "objectqa", "train")) for one in (source, moved)]
     assert [one["commit"] for one in facts] == [first, second]
 
 
 def test_a_revision_that_is_not_there_says_how_to_get_it(commit: Commit) -> None:
     commit(1, _images(3))
     with pytest.raises(DatasetError, match=r"HF_HUB_OFFLINE is set.*hf download --repo-type dataset org/name --revi"):
-        load(locate("org/name@v9"), "objectqa", "test")
+        load_split(locate("org/name@v9"), "objectqa", "test")
 
 
 def test_a_part_of_a_set_is_not_taken_for_the_whole(commit: Commit, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_part_of_a_set_is_not_taken_for_the_whole(commit: Commit, tmp_path: Pa
     data = tmp_path / "hub" / "datasets--org--name" / "snapshots" / made / "data" / "imageqa"
     (data / "test-00000-of-00001.parquet").rename(data / "test-00000-of-00002.parquet")
     with pytest.raises(DatasetError, match=r"data/imageqa/test-00001-of-00002.parquet is missing"):
-        load(locate("org/name"), "imageqa", "test")
+        load_split(locate("org/name"), "imageqa", "test")
 
 
 @pytest.mark.parametrize("named", ["http://127.0.0.1:9/a.parquet", "../../../other/*.parquet", "/etc/*.parquet"])
@@ -115,4 +115,4 @@ def test_a_card_of_the_hub_names_nothing_outside_of_its_set(named: str, commit: 
     card.unlink()
     card.write_text(f"---\nconfigs: [{{config_name: imageqa, data_files: '{named}'}}]\n---\n", encoding="utf-8")
     with pytest.raises(DatasetError, match="expected a path inside the folder"):
-        load(locate("org/name"), "imageqa", "test")
+        load_split(locate("org/name"), "imageqa", "test")

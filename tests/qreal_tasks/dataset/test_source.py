@@ -11,11 +11,11 @@ import pytest
 from datasets import Dataset, DatasetDict, load_from_disk
 from small_set import small_rows, write_hub_layout
 
-from qreal_tasks.dataset.check import check
+from qreal_tasks.dataset.check import check_dataset
 from qreal_tasks.dataset.files import data_files, state_of
-from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.schema import FEATURES
-from qreal_tasks.dataset.source import DatasetError, Kind, locate
+from qreal_tasks.dataset.source import DatasetError, SourceKind, locate
 
 
 def test_unset_is_mini(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,7 +34,7 @@ def test_unset_is_mini(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_hub_ids(value: str, path: str, revision: str | None) -> None:
     source = locate(value)
-    assert (source.kind, source.path, source.revision, source.name) == (Kind.HUB, path, revision, value)
+    assert (source.kind, source.path, source.revision, source.name) == (SourceKind.HUB, path, revision, value)
 
 
 @pytest.mark.parametrize("value", ["/no/such/folder", "./nothing", "word", "a/b/c"])
@@ -57,10 +57,10 @@ def test_empty_folder_is_refused(tmp_path: Path) -> None:
 
 def test_hub_layout_loads(small_dataset: Callable[..., Path]) -> None:
     source = locate(str(small_dataset()))
-    assert source.kind is Kind.FOLDER
-    assert load(source, "objectqa", "test").features == FEATURES["objectqa"]
-    assert len(load(source, "imageqa", "train")) == 2
-    assert check(source) == []
+    assert source.kind is SourceKind.FOLDER
+    assert load_split(source, "objectqa", "test").features == FEATURES["objectqa"]
+    assert len(load_split(source, "imageqa", "train")) == 2
+    assert check_dataset(source) == []
 
 
 def test_folders_of_one_name_and_later_states_are_not_mixed_up(
@@ -70,10 +70,10 @@ def test_folders_of_one_name_and_later_states_are_not_mixed_up(
     rows = small_rows()
     rows["imageqa"]["test"].pop()
     second = write_hub_layout(tmp_path / "elsewhere" / first.name, rows)
-    assert [len(load(locate(str(folder)), "imageqa", "test")) for folder in (first, second)] == [3, 2]
+    assert [len(load_split(locate(str(folder)), "imageqa", "test")) for folder in (first, second)] == [3, 2]
     rows["imageqa"]["test"].pop()
     write_hub_layout(second, rows)
-    assert len(load(locate(str(second)), "imageqa", "test")) == 1
+    assert len(load_split(locate(str(second)), "imageqa", "test")) == 1
 
 
 def _through_a_link(folder: Path, elsewhere: Path) -> Path:
@@ -120,19 +120,19 @@ def test_what_a_link_leads_to_is_read_anew_when_it_changes(
     folder = small_dataset()
     (tmp_path / "elsewhere").mkdir()
     target = link(folder, tmp_path / "elsewhere")
-    assert len(load(locate(str(folder)), "imageqa", "test")) == 3
+    assert len(load_split(locate(str(folder)), "imageqa", "test")) == 3
     before = state_of(folder)
     if change is _rewrite:
         one = small_rows()
         one["imageqa"]["test"] = one["imageqa"]["test"][:1]
         written = write_hub_layout(tmp_path / "other", one) / "data" / "imageqa" / "test-00000-of-00001.parquet"
         change(target, written.read_bytes())
-        assert len(load(locate(str(folder)), "imageqa", "test")) == 1
+        assert len(load_split(locate(str(folder)), "imageqa", "test")) == 1
     else:
         change(target, b"of the same size")
         assert state_of(folder) != before
         with pytest.raises(DatasetError, match="cannot be loaded"):
-            load(locate(str(folder)), "imageqa", "test")
+            load_split(locate(str(folder)), "imageqa", "test")
 
 
 def test_a_link_that_is_changed_to_lead_elsewhere_is_another_set(
@@ -215,8 +215,8 @@ def test_save_to_disk_folder_loads(tmp_path: Path) -> None:
         sets = {split: Dataset.from_list(rows, features=FEATURES[config]) for split, rows in splits.items()}
         DatasetDict(sets).save_to_disk(str(tmp_path / config))
     source = locate(str(tmp_path))
-    assert source.kind is Kind.SAVED
-    assert check(source) == []
+    assert source.kind is SourceKind.SAVED
+    assert check_dataset(source) == []
     arguments = source.load_arguments("objectqa")
     assert arguments["name"] is None
     assert arguments["kwargs"] == {"load_from_disk": True}
@@ -242,7 +242,7 @@ def test_damaged_parquet_is_named(small_dataset: Callable[..., Path]) -> None:
     folder = small_dataset()
     (folder / "data" / "imageqa" / "test-00000-of-00001.parquet").write_bytes(b"PAR1 nothing")
     with pytest.raises(DatasetError, match="config imageqa: cannot be loaded"):
-        load(locate(str(folder)), "imageqa", "test")
+        load_split(locate(str(folder)), "imageqa", "test")
 
 
 def test_asking_for_what_is_not_there_leaves_the_cache_alone(
@@ -250,12 +250,12 @@ def test_asking_for_what_is_not_there_leaves_the_cache_alone(
 ) -> None:
     """Making it anew takes minutes for a set of many gigabytes, and another program may be reading it."""
     source = locate(str(small_dataset()))
-    load(source, "objectqa", "test")
+    load_split(source, "objectqa", "test")
     before = {path: path.stat().st_ino for path in tmp_path.rglob("*.arrow")}
     assert before
     for config, split in (("objectqa", "validation"), ("others", "test")):
         with pytest.raises(DatasetError, match="cannot be loaded"):
-            load(source, config, split)
+            load_split(source, config, split)
     assert {path: path.stat().st_ino for path in tmp_path.rglob("*.arrow")} == before
 
 
@@ -265,7 +265,7 @@ def test_a_cache_that_a_full_disk_cut_off_is_made_anew(
     cut: str, share: float, small_dataset: Callable[..., Path], tmp_path: Path
 ) -> None:
     source = locate(str(small_dataset()))
-    rows = list(load(source, "objectqa", "test").remove_columns("image"))
+    rows = list(load_split(source, "objectqa", "test").remove_columns("image"))
     (path,) = (one for one in (tmp_path / "cache").rglob(cut) if "objectqa" in str(one))
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    assert list(load(source, "objectqa", "test").remove_columns("image")) == rows
+    assert list(load_split(source, "objectqa", "test").remove_columns("image")) == rows

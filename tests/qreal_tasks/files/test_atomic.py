@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from refusing import at_every_moment, no_permission, no_room, tree
 
-from qreal_tasks.files.atomic import beside_of, free_name, named, new_folder, replaced, write_whole
+from qreal_tasks.files.atomic import find_free_name, name_errors, new_folder, replace_file, staging_path, write_whole
 from qreal_tasks.files.system_errors import describe_os_error
 
 
@@ -40,7 +40,9 @@ def test_a_file_is_the_old_or_the_new_one_at_every_moment_of_a_kill(tmp_path: Pa
         write_whole(path, b"new" * 100)
     assert seen == {b"old", b"new"}
     moments = list((tmp_path / "killed").iterdir())
-    assert any(beside_of(moment / "page").exists() for moment in moments), "no kill left anything: this proves nothing"
+    assert any(staging_path(moment / "page").exists() for moment in moments), (
+        "no kill left anything: this proves nothing"
+    )
     for moment in moments:
         write_whole(moment / "page", "next")
         assert tree(moment) == {"page": b"next"}
@@ -125,7 +127,7 @@ def _with_parquet(path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with replaced(path) as beside:
+    with replace_file(path) as beside:
         pq.write_table(pa.table({"a": [1, 2, 3]}), beside)
 
 
@@ -133,12 +135,12 @@ def _with_safetensors(path: Path) -> None:
     import numpy as np
     from safetensors.numpy import save_file
 
-    with replaced(path) as beside:
+    with replace_file(path) as beside:
         save_file({"a": np.zeros(9)}, beside)
 
 
 def _with_several(path: Path) -> None:
-    with named(path), path.with_name("log").open("a") as file:
+    with name_errors(path), path.with_name("log").open("a") as file:
         file.write("more\n")
 
 
@@ -207,9 +209,11 @@ def test_no_permission_names_the_file(tmp_path: Path) -> None:
         pytest.param(lambda p: (p.mkdir(), (p / "mine").touch()), r"set is not empty; give a folder", id="not empty"),
         pytest.param(lambda p: p.touch(), r"set is a file; give a folder", id="a file"),
         pytest.param(
-            lambda p: (beside_of(p).mkdir(), (beside_of(p) / "mine").touch()), "in the way .* move it", id="beside"
+            lambda p: (staging_path(p).mkdir(), (staging_path(p) / "mine").touch()),
+            "in the way .* move it",
+            id="beside",
         ),
-        pytest.param(lambda p: beside_of(p).write_text("mine"), "in the way .* move it", id="file beside"),
+        pytest.param(lambda p: staging_path(p).write_text("mine"), "in the way .* move it", id="file beside"),
     ],
 )
 def test_what_a_user_has_is_left_alone(make: Callable[[Path], None], said: str, tmp_path: Path) -> None:
@@ -292,7 +296,7 @@ def test_who_may_read_it(tmp_path: Path) -> None:
 
 def test_a_link_beside_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "other").write_text("not mine")
-    beside_of(tmp_path / "page").symlink_to(tmp_path / "other")
+    staging_path(tmp_path / "page").symlink_to(tmp_path / "other")
     with pytest.raises(OSError, match="symbolic links"):
         write_whole(tmp_path / "page", "x")
     assert (tmp_path / "other").read_text() == "not mine"
@@ -301,7 +305,7 @@ def test_a_link_beside_is_not_followed(tmp_path: Path) -> None:
 def test_names_that_are_taken(tmp_path: Path) -> None:
     """Two starts at one time by the clock, as where it was set back."""
     for name in ("run", "run-2", "run-3"):
-        assert free_name(tmp_path / "run") == tmp_path / name
+        assert find_free_name(tmp_path / "run") == tmp_path / name
         (tmp_path / name).mkdir()
 
 

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from qreal_tasks.files.locks import locked
+from qreal_tasks.files.locks import hold_lock
 
 
 def test_a_second_one_is_refused_until_the_first_ends(tmp_path: Path) -> None:
     path = tmp_path / ".lock"
-    with locked(path):
+    with hold_lock(path):
         for _ in range(2):
-            with pytest.raises(ValueError, match="taken"), locked(path, ValueError("taken")):
+            with pytest.raises(ValueError, match="taken"), hold_lock(path, ValueError("taken")):
                 pytest.fail("two at once")
-    with locked(path, ValueError("taken")):
+    with hold_lock(path, ValueError("taken")):
         assert path.exists()
     assert list(tmp_path.iterdir()) == []
 
@@ -29,7 +29,7 @@ def test_the_others_wait_and_are_never_two(tmp_path: Path) -> None:
     def work() -> None:
         nonlocal inside, most
         for _ in range(20):
-            with locked(tmp_path / ".lock"):
+            with hold_lock(tmp_path / ".lock"):
                 inside += 1
                 most = max(most, inside)
                 time.sleep(0)
@@ -49,11 +49,11 @@ def test_a_file_system_without_locks_keeps_nobody_apart(tmp_path: Path, monkeypa
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr("fcntl.flock", unknown)
-    with locked(tmp_path / ".lock", ValueError("taken")):
+    with hold_lock(tmp_path / ".lock", ValueError("taken")):
         pass
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), locked(tmp_path / "no" / ".lock"):
+    with pytest.raises(FileNotFoundError), hold_lock(tmp_path / "no" / ".lock"):
         pytest.fail("there is none")

@@ -12,8 +12,8 @@ import pytest
 from doubling import assert_linear
 from small_set import Rows, small_rows
 
-from qreal_tasks.dataset.check import check
-from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.check import check_dataset
+from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.source import DatasetError, locate
 from qreal_tasks.files import parquet_limits
 from qreal_tasks.files.parquet_limits import _lengths_of, check_parquet
@@ -112,7 +112,7 @@ def test_a_set_with_such_a_file_is_refused_by_every_reader(
     some = pa.concat_tables([table] * 500).combine_chunks()[:3_000]
     pq.write_table(some.set_column(at, column, held), path, compression="zstd")
     source = locate(str(folder))
-    for reading in (lambda: load(source, "imageqa", "test"), lambda: check(source)):
+    for reading in (lambda: load_split(source, "imageqa", "test"), lambda: check_dataset(source)):
         with pytest.raises(
             DatasetError, match=r"test-00000-of-00001.parquet: it has [\d,]+ bytes in texts and pictures"
         ):
@@ -127,8 +127,10 @@ def test_a_row_needs_its_picture(picture: object, small_dataset: Callable[..., P
 
     source = locate(str(small_dataset(change)))
     with pytest.raises(DatasetError, match="config imageqa, split test, row 1: image is null or empty"):
-        load(source, "imageqa", "test")
-    assert [(p.row, p.message) for p in check(source)] == [(1, "image is null or empty, expected the encoded picture")]
+        load_split(source, "imageqa", "test")
+    assert [(p.row, p.message) for p in check_dataset(source)] == [
+        (1, "image is null or empty, expected the encoded picture")
+    ]
 
 
 def test_twice_the_rows_take_at_most_two_and_a_half_times_as_long(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from annotation.run.shards import read_group, read_table, recipe_of, row_count
 from qreal_tasks.dataset.files import data_files
 from qreal_tasks.dataset.source import locate
 from qreal_tasks.files.regular import NotAFileError, open_file, read_bytes, read_text, require_file
-from qreal_tasks.files.yaml_files import read
+from qreal_tasks.files.yaml_files import read_yaml
 from qreal_tasks.harness.eval_command.arguments import _read_config
 from qreal_tasks.judge.manifest import load_manifest
 from qreal_tasks.judge.probe_texts import load_texts
@@ -108,7 +108,7 @@ def test_files_and_links_to_files_are_read(tmp_path: Path) -> None:
 
 
 READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
-    "a YAML file": ("x.yaml", read),
+    "a YAML file": ("x.yaml", read_yaml),
     "a judge's manifest": ("judge.yaml", lambda path: load_manifest(str(path))),
     "a recipe of training": ("recipe.yaml", lambda path: load_recipe(path, [])),
     "a config of annotation": ("config.yaml", load_config),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from qreal_tasks.files.yaml_files import NOTHING, Document, YamlError, parse, read
+from qreal_tasks.files.yaml_files import NOTHING, Document, YamlError, parse_yaml, read_yaml
 from qreal_tasks.files.yaml_models import load_yaml, validate
 
 
@@ -50,8 +50,8 @@ def test_without_a_file_the_numbers_own_text_is_taken() -> None:
 
 
 def test_of_merged_files_the_upper_one_is_looked_at_first() -> None:
-    above, below = parse("a: {b: 1.10}").written, parse("a: {b: 2.20, c: 3.30}").written
-    merged = parse("4.40", ("a", "d")).written.over(above.over(below))
+    above, below = parse_yaml("a: {b: 1.10}").written, parse_yaml("a: {b: 2.20, c: 3.30}").written
+    merged = parse_yaml("4.40", ("a", "d")).written.over(above.over(below))
     assert [merged.at(("a", key)) for key in "bcde"] == ["1.10", "3.30", "4.40", None]
     assert NOTHING.at(("a",)) is None
 
@@ -80,7 +80,7 @@ def test_of_merged_files_the_upper_one_is_looked_at_first() -> None:
 def test_what_cannot_be_read_says_why(content: bytes, said: str, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(content)
     with pytest.raises(YamlError) as error:
-        read(tmp_path / "a.yaml")
+        read_yaml(tmp_path / "a.yaml")
     assert said in str(error.value)
 
 
@@ -95,13 +95,13 @@ def test_what_cannot_be_read_says_why(content: bytes, said: str, tmp_path: Path)
 )
 def test_values_that_are_not_expected(text: str, said: str) -> None:
     with pytest.raises(YamlError) as error:
-        validate(parse(text), _Named, "a.yaml")
+        validate(parse_yaml(text), _Named, "a.yaml")
     assert str(error.value).startswith(f"a.yaml: {said}")
 
 
 def test_a_large_value_is_shown_cut() -> None:
     with pytest.raises(YamlError) as error:
-        validate(parse(f"count: [{', '.join('x' * 1000)}]"), _Named, "a.yaml")
+        validate(parse_yaml(f"count: [{', '.join('x' * 1000)}]"), _Named, "a.yaml")
     assert len(str(error.value)) < 300
 
 
@@ -149,20 +149,20 @@ TOO_LARGE = {
 def test_what_is_over_a_limit_is_refused_by_its_name(case: str, tmp_path: Path) -> None:
     text, said = TOO_LARGE[case]
     (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
-    for reading in (lambda: read(tmp_path / "a.yaml"), lambda: parse(text)):
+    for reading in (lambda: read_yaml(tmp_path / "a.yaml"), lambda: parse_yaml(text)):
         with pytest.raises(YamlError, match=said):
             reading()
 
 
 def test_aliases_in_moderation_are_read() -> None:
-    assert parse("a: &a {b: 1}\nc: [*a, *a]\nd: {<<: *a}").content["d"] == {"b": 1}
+    assert parse_yaml("a: &a {b: 1}\nc: [*a, *a]\nd: {<<: *a}").content["d"] == {"b": 1}
 
 
 def test_of_many_faults_the_first_are_said() -> None:
     with pytest.raises(YamlError, match=r"; and 1980 more$"):
-        validate(parse("\n".join(f"k{n}: 1" for n in range(2_000))), _Named, "a.yaml")
+        validate(parse_yaml("\n".join(f"k{n}: 1" for n in range(2_000))), _Named, "a.yaml")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(YamlError, match=r"cannot be read: .*No such file"):
-        read(tmp_path / "none.yaml")
+        read_yaml(tmp_path / "none.yaml")

@@ -25,13 +25,13 @@ from small_set import Rows
 from qreal_tasks.benchmark import (
     GROUPS,
     QUESTION_NAMES,
-    Frame,
+    PromptFrame,
     Style,
     frame_of,
     imageqa_query,
     question,
 )
-from qreal_tasks.dataset.check import info
+from qreal_tasks.dataset.check import count_split
 from qreal_tasks.dataset.source import locate
 from qreal_tasks.leaf_tasks import TASKS_FOLDER
 from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
@@ -78,7 +78,7 @@ def assert_asked_in(style: Style, run: Run) -> None:
     """The records hold what stood around every question, and the harness's own log of prompts shows the same."""
     assert run.style is style
     for task in run.tasks:
-        assert {Frame(r.pre_prompt, r.post_prompt) for r in task.records} == {frame_of(style, task.name)}
+        assert {PromptFrame(r.pre_prompt, r.post_prompt) for r in task.records} == {frame_of(style, task.name)}
         logged = samples_path(run.results_path, task.task).read_text(encoding="utf-8").splitlines()
         query = imageqa_query(task.name) if "imageqa" in task.task else question(task.name).text
         asked = {json.loads(line)["input"] for line in logged}
@@ -99,7 +99,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_always_yes_is_the_share_of_yes(tmp_path: Path) -> None:
     run = harness(tmp_path, "--model", "dummy", "--model_args", "response=Yes")
     assert_rescored(run)
-    shares = info(locate("mini"), "test").yes_share
+    shares = count_split(locate("mini"), "test").yes_share
     numbers = live(run)
     for name in QUESTION_NAMES:
         found, p = numbers[f"qreal_objectqa_{name}"], shares[name]

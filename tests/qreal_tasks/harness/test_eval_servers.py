@@ -24,7 +24,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error, token
 from qreal_tasks.benchmark import QUESTION_NAMES
-from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.source import locate
 from qreal_tasks.records import JudgmentRecord
 from qreal_tasks.results.run_folder import Run, find_results, read_run
@@ -154,7 +154,7 @@ KINDS: list[Kind] = [
 
 
 def pictures() -> list[str]:
-    return [digest(row["image"]) for row in load(locate("mini"), "objectqa", "test").select(range(ROWS))]
+    return [digest(row["image"]) for row in load_split(locate("mini"), "objectqa", "test").select(range(ROWS))]
 
 
 def plan() -> dict[str, tuple[Callable[[Asked, bool, Reply], Reply] | None, Reply, Expected]]:
@@ -224,7 +224,7 @@ def test_odd_replies_give_the_numbers_that_they_mean(tmp_path: Path) -> None:
     with ScriptedServer(script) as server:
         ended = evaluate(tmp_path, server.url)
     assert ended.status == 0, ended.output[-4000:]
-    rows = load(locate("mini"), "objectqa", "test").select(range(ROWS))
+    rows = load_split(locate("mini"), "objectqa", "test").select(range(ROWS))
     wanted = [replies[digest(row["image"])][2] for row in rows]
     for name, records in ended.records().items():
         place = {row["entity_id"]: at for at, row in enumerate(rows)}

@@ -15,7 +15,7 @@ from small_set import small_rows
 from qreal_tasks.benchmark import (
     IMAGEQA_SETS,
     QUESTION_NAMES,
-    Frame,
+    PromptFrame,
     Style,
     frame_of,
     imageqa_query,
@@ -28,7 +28,7 @@ from qreal_tasks.harness import hooks
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.judgment import score_judgment
 from qreal_tasks.models.store import picture_digest
-from qreal_tasks.records import GroundingRecord, JudgmentRecord, from_json
+from qreal_tasks.records import GroundingRecord, JudgmentRecord, record_from_json
 
 P = '{"choices": ["Yes", "No"], "p": [0.6, 0.2], "mass": 0.8}'
 
@@ -62,7 +62,7 @@ def hook(name: str) -> Any:
 )
 def test_responses_become_records(results: list[Any], answer: str | None, p_yes: float | None) -> None:
     items = hook("process_realism_q1")(docs("objectqa")[0], results)
-    record = from_json(json.loads(json.dumps(items["records"])))
+    record = record_from_json(json.loads(json.dumps(items["records"])))
     assert isinstance(record, JudgmentRecord)
     assert record.answer == answer
     assert record.p_yes == (None if p_yes is None else pytest.approx(p_yes))
@@ -77,7 +77,7 @@ def test_responses_become_records(results: list[Any], answer: str | None, p_yes:
 @pytest.mark.parametrize("name", IMAGEQA_SETS)
 def test_no_text_costs_the_run(name: str, text: str) -> None:
     items = hook(f"process_{name}")(docs("imageqa")[1], [text])
-    assert isinstance(from_json(items["records"]), GroundingRecord)
+    assert isinstance(record_from_json(items["records"]), GroundingRecord)
     for metric in hooks.IMAGEQA_LIVE:
         hook(f"imageqa_{metric}")([items[metric]])
 
@@ -94,7 +94,7 @@ def test_live_objectqa_numbers_are_the_rescored_ones() -> None:
         answers = [["Yes", P], ["No", P.replace("0.6", "0.1")], ["?", P], ["No", P], ["Yes", P], ["Yes", P]]
         rows = docs("objectqa")
         items = [hook(f"process_{name}")(doc, [a]) for doc, a in zip(rows, answers, strict=True)]
-        expected = score_judgment([from_json(item["records"]) for item in items])
+        expected = score_judgment([record_from_json(item["records"]) for item in items])
         for metric in (*hooks.OBJECTQA_RATIOS, *hooks.OBJECTQA_OTHERS):
             assert hook(f"objectqa_{metric}")([item[metric] for item in items]) == expected[metric], metric
 
@@ -102,7 +102,7 @@ def test_live_objectqa_numbers_are_the_rescored_ones() -> None:
 def test_live_imageqa_numbers_are_the_rescored_ones() -> None:
     text = '[{"bbox_2d": [100, 130, 390, 600], "label": "dog", "description": "five legs"}]'
     items = [hook("process_plausibility")(doc, [text]) for doc in docs("imageqa")]
-    expected = score_grounding([from_json(item["records"]) for item in items])
+    expected = score_grounding([record_from_json(item["records"]) for item in items])
     assert expected["iou"]
     for metric in hooks.IMAGEQA_LIVE:
         assert hook(f"imageqa_{metric}")([item[metric] for item in items]) == expected[metric], metric
@@ -142,10 +142,12 @@ def test_an_entity_twice_leaves_auc_undefined_instead_of_losing_the_run() -> Non
 def test_boxes_in_resized_pixels_need_the_reported_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QREAL_BOX_SPACE", "resized_pixels")
     text = '[{"bbox_2d": [20, 20, 80, 100], "label": "dog", "description": "five legs"}]'
-    without = from_json(hook("process_realism")(docs("imageqa")[0], [text])["records"])
+    without = record_from_json(hook("process_realism")(docs("imageqa")[0], [text])["records"])
     assert isinstance(without, GroundingRecord)
     assert (without.reason, without.predicted) == ("backend reports no input size", ())
-    given = from_json(hook("process_realism")(docs("imageqa")[0], [[text, '{"input_size": [200, 160]}']])["records"])
+    given = record_from_json(
+        hook("process_realism")(docs("imageqa")[0], [[text, '{"input_size": [200, 160]}']])["records"]
+    )
     assert isinstance(given, GroundingRecord)
     assert given.predicted[0].bbox_px == (10, 10, 40, 50)
 
@@ -155,8 +157,8 @@ def test_reasoning_marks_of_the_run_are_part_of_the_record(monkeypatch: pytest.M
     text = "~~ Yes, a hand at [1, 2, 3, 4]. ~/ "
     for marks, answer, boxes in (("", "Yes", 1), ("~~ ~/", "No", 0)):
         monkeypatch.setenv("QREAL_REASONING_MARKS", marks)
-        judgment = from_json(hook("process_realism_q1")(judged, [f"{text}No"])["records"])
-        grounding = from_json(hook("process_realism")(found, [f"{text}" + "[]" * bool(marks)])["records"])
+        judgment = record_from_json(hook("process_realism_q1")(judged, [f"{text}No"])["records"])
+        grounding = record_from_json(hook("process_realism")(found, [f"{text}" + "[]" * bool(marks)])["records"])
         assert isinstance(judgment, JudgmentRecord)
         assert isinstance(grounding, GroundingRecord)
         assert (judgment.answer, len(grounding.predicted)) == (answer, boxes)
@@ -194,8 +196,8 @@ def test_prompts_are_frozen(space: Space, monkeypatch: pytest.MonkeyPatch) -> No
 
 KWARGS = {
     "the task's own": (None, None),
-    "one backend's": ({"pre_prompt": "Look. ", "post_prompt": "\nYes or No?"}, Frame("Look. ", "\nYes or No?")),
-    "only what comes after": ({"post_prompt": ""}, Frame("", "")),
+    "one backend's": ({"pre_prompt": "Look. ", "post_prompt": "\nYes or No?"}, PromptFrame("Look. ", "\nYes or No?")),
+    "only what comes after": ({"post_prompt": ""}, PromptFrame("", "")),
 }
 
 
@@ -203,13 +205,13 @@ KWARGS = {
 @pytest.mark.parametrize("name", ["realism_q1", "realism"])
 @pytest.mark.parametrize("before", ["", "paper_"])
 def test_what_stands_around_a_question_is_asked_and_is_part_of_the_record(
-    before: str, name: str, given: dict[str, str] | None, expected: Frame | None
+    before: str, name: str, given: dict[str, str] | None, expected: PromptFrame | None
 ) -> None:
     doc = docs("imageqa" if name == "realism" else "objectqa")[0]
     expected = expected or frame_of(Style.PAPER if before else Style.BENCHMARK, name)
     text = hook(f"{before}text_{name}")(doc, given)
-    record = from_json(hook(f"{before}process_{name}")(doc, ["Yes"])["records"])
-    assert Frame(record.pre_prompt, record.post_prompt) == expected
+    record = record_from_json(hook(f"{before}process_{name}")(doc, ["Yes"])["records"])
+    assert PromptFrame(record.pre_prompt, record.post_prompt) == expected
     query = imageqa_query(name) if name == "realism" else question(name).text
     assert text.startswith(expected.pre + query)
     assert text.endswith(expected.post) or "{" in expected.post

@@ -15,7 +15,7 @@ from submitted import simulated, write_run
 from typer.testing import CliRunner
 
 from qreal_tasks.cli import app
-from qreal_tasks.dataset.check import check
+from qreal_tasks.dataset.check import check_dataset
 from qreal_tasks.dataset.drawn import CARD_KEY, CARD_VALUE, drawn_id
 from qreal_tasks.dataset.schema import CONFIGS
 from qreal_tasks.dataset.source import Source, locate
@@ -203,7 +203,7 @@ def test_of_a_hub_set_the_card_is_asked(
 @pytest.mark.parametrize(("images", "seed"), [(100, 1), (25, 2), (23, 77)])
 def test_the_check_finds_no_problem_in_any_drawn_set(images: int, seed: int, tmp_path: Path) -> None:
     folder = draw_mini(tmp_path / "set", images, seed).folder
-    assert check(locate(str(folder))) == []
+    assert check_dataset(locate(str(folder))) == []
 
 
 def test_the_command_says_what_the_numbers_are_on(small_set: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from qreal_tasks.text.prompts import normalised_prompt
+from qreal_tasks.text.prompts import normalize_prompt
 
 PROMPT = "a café, İstanbul, 한국"
 
@@ -24,7 +24,7 @@ PROMPT = "a café, İstanbul, 한국"
     ids=["decomposed", "case", "blanks", "marks around it", "marks within it", "a mark before an accent"],
 )
 def test_what_a_reader_does_not_see_is_left_out(other: str) -> None:
-    assert normalised_prompt(other) == normalised_prompt(PROMPT)
+    assert normalize_prompt(other) == normalize_prompt(PROMPT)
 
 
 @pytest.mark.parametrize(
@@ -32,9 +32,9 @@ def test_what_a_reader_does_not_see_is_left_out(other: str) -> None:
     [("a cafe", "a café"), ("a cat", "a c at"), ("x² ", "x2"), ("dog!", "dog"), ("ﬁne", "f1ne")],
 )
 def test_what_a_reader_sees_is_kept(one: str, other: str) -> None:
-    assert normalised_prompt(one) != normalised_prompt(other)
+    assert normalize_prompt(one) != normalize_prompt(other)
 
 
 @pytest.mark.parametrize("text", ["A  dog\n", PROMPT, "STRASSE straße", "ΌΣΟΣ ς", "\u200b"])
 def test_it_changes_nothing_the_second_time(text: str) -> None:
-    assert normalised_prompt(normalised_prompt(text)) == normalised_prompt(text)
+    assert normalize_prompt(normalize_prompt(text)) == normalize_prompt(text)

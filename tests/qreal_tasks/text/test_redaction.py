@@ -7,7 +7,7 @@ from doubling import assert_linear
 
 from qreal_tasks.results import reasons
 from qreal_tasks.samples import NO_INPUT_SIZE
-from qreal_tasks.text.redaction import private_part, without_private
+from qreal_tasks.text.redaction import find_private, redact
 
 PRIVATE = {
     "key of OpenAI": ("Incorrect API key provided: sk-proj-abcdEFGH_1234.", "Incorrect API key provided: <key>."),
@@ -119,15 +119,15 @@ PLAIN = (
 
 @pytest.mark.parametrize(("text", "clean"), PRIVATE.values(), ids=PRIVATE)
 def test_private_parts_are_replaced(text: str, clean: str) -> None:
-    assert private_part(text) is not None
-    assert without_private(text) == clean
-    assert without_private(clean) == clean
-    assert private_part(clean) is None
+    assert find_private(text) is not None
+    assert redact(text) == clean
+    assert redact(clean) == clean
+    assert find_private(clean) is None
 
 
 @pytest.mark.parametrize("text", PLAIN)
 def test_other_texts_stay(text: str) -> None:
-    assert (private_part(text), without_private(text)) == (None, text)
+    assert (find_private(text), redact(text)) == (None, text)
 
 
 OWN = {
@@ -162,9 +162,9 @@ def test_what_this_program_holds_is_known(
     name: str, value: str, text: str, clean: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
-    assert without_private(text) == clean
-    assert (private_part(text) is None) is (text == clean)
-    assert private_part(clean) is None
+    assert redact(text) == clean
+    assert (find_private(text) is None) is (text == clean)
+    assert find_private(clean) is None
 
 
 def test_replacing_takes_time_in_proportion_to_the_text() -> None:
@@ -172,9 +172,9 @@ def test_replacing_takes_time_in_proportion_to_the_text() -> None:
         found = ["/home/" + "a b " * times, "a." * times, "'/" + "x" * times, "/a" * times, "host " * times]
         return [*found, "1.1.1.1" * times, "x-" * times, "password='" * times, "C:\\Users\\" * times, "~" * times]
 
-    assert_linear(lambda given: [without_private(text) for text in given], texts(3_000), texts(6_000))
+    assert_linear(lambda given: [redact(text) for text in given], texts(3_000), texts(6_000))
 
 
 def test_the_projects_own_reasons_hold_nothing_private() -> None:
     own = [value for name, value in vars(reasons).items() if name.isupper() and isinstance(value, str)]
-    assert [text for text in [*own, NO_INPUT_SIZE] if private_part(text)] == []
+    assert [text for text in [*own, NO_INPUT_SIZE] if find_private(text)] == []

@@ -12,16 +12,16 @@ from boxed_rows import Box, boxed_rows, crops, decoded, encode, images, with_box
 from PIL import Image
 from small_set import Rows, write_hub_layout
 
-from qreal_tasks.dataset.check import Problem, check
+from qreal_tasks.dataset.check import DatasetProblem, check_dataset
 from qreal_tasks.dataset.check.boxes import fault_of
-from qreal_tasks.dataset.check.pictures import Picture
+from qreal_tasks.dataset.check.pictures import DecodedPicture
 from qreal_tasks.dataset.source import locate
 
 
 @pytest.fixture
-def problems_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Rows], list[Problem]]:
+def problems_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Rows], list[DatasetProblem]]:
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
-    return lambda rows: check(locate(str(write_hub_layout(tmp_path / "set", rows))))
+    return lambda rows: check_dataset(locate(str(write_hub_layout(tmp_path / "set", rows))))
 
 
 def _scaled(extent: float, digits: int | None = None) -> Callable[[Box, int, int], Box]:
@@ -77,7 +77,7 @@ READABLE: dict[str, tuple[Callable[[Box, int, int], Box], str]] = {
 
 @pytest.mark.parametrize("case", READABLE)
 def test_boxes_that_can_be_read_otherwise_are_said_once_a_split(
-    case: str, problems_of: Callable[[Rows], list[Problem]]
+    case: str, problems_of: Callable[[Rows], list[DatasetProblem]]
 ) -> None:
     change, reading = READABLE[case]
     rows = boxed_rows()
@@ -97,7 +97,7 @@ def test_boxes_that_can_be_read_otherwise_are_said_once_a_split(
     assert [float(v) for v in converted.split(",")] == pytest.approx(first, abs=1.5)
 
 
-def test_boxes_of_one_config_are_named_there(problems_of: Callable[[Rows], list[Problem]]) -> None:
+def test_boxes_of_one_config_are_named_there(problems_of: Callable[[Rows], list[DatasetProblem]]) -> None:
     for config in ("imageqa", "objectqa"):
         rows = boxed_rows()
         with_boxes(rows, _scaled(1), (config,))
@@ -107,7 +107,7 @@ def test_boxes_of_one_config_are_named_there(problems_of: Callable[[Rows], list[
         ]
 
 
-def test_two_units_in_one_split_are_two_lines(problems_of: Callable[[Rows], list[Problem]]) -> None:
+def test_two_units_in_one_split_are_two_lines(problems_of: Callable[[Rows], list[DatasetProblem]]) -> None:
     rows = boxed_rows()
     for config in ("objectqa", "imageqa"):
         del rows[config]["train"][6 if config == "imageqa" else 12 :]
@@ -122,7 +122,7 @@ def test_two_units_in_one_split_are_two_lines(problems_of: Callable[[Rows], list
     assert {"fractions", "percent"} == {word for word in ("fractions", "percent") for m in messages if word in m}
 
 
-def test_one_box_alone_is_named_with_how_else_it_fits(problems_of: Callable[[Rows], list[Problem]]) -> None:
+def test_one_box_alone_is_named_with_how_else_it_fits(problems_of: Callable[[Rows], list[DatasetProblem]]) -> None:
     rows = boxed_rows()
     row, listed = rows["objectqa"]["test"][5], rows["imageqa"]["test"][2]["entities"][1]
     row["bbox"] = listed["bbox"] = _with_size(row["bbox"])
@@ -152,7 +152,9 @@ def _shift(rows: Rows, config: str, by: int) -> None:
 
 
 @pytest.mark.parametrize("case", UNREADABLE)
-def test_what_no_reading_explains_is_said_once_a_split(case: str, problems_of: Callable[[Rows], list[Problem]]) -> None:
+def test_what_no_reading_explains_is_said_once_a_split(
+    case: str, problems_of: Callable[[Rows], list[DatasetProblem]]
+) -> None:
     change, message = UNREADABLE[case]
     rows = boxed_rows()
     change(rows)
@@ -164,7 +166,7 @@ def test_what_no_reading_explains_is_said_once_a_split(case: str, problems_of: C
         assert "First row" in problem.message
 
 
-def test_two_crops_that_changed_places_are_found(problems_of: Callable[[Rows], list[Problem]]) -> None:
+def test_two_crops_that_changed_places_are_found(problems_of: Callable[[Rows], list[DatasetProblem]]) -> None:
     rows = boxed_rows()
     first, second = rows["objectqa"]["test"][4:6]
     for name in ("image", "width", "height"):
@@ -205,7 +207,9 @@ def _with_alpha(rows: Rows) -> None:
 
 
 @pytest.mark.parametrize("case", RIGHT)
-def test_rounding_and_lossy_encoding_are_no_problem(case: str, problems_of: Callable[[Rows], list[Problem]]) -> None:
+def test_rounding_and_lossy_encoding_are_no_problem(
+    case: str, problems_of: Callable[[Rows], list[DatasetProblem]]
+) -> None:
     rows = boxed_rows()
     RIGHT[case](rows)
     assert [str(p) for p in problems_of(rows)] == []
@@ -226,13 +230,13 @@ def test_rounding_and_lossy_encoding_are_no_problem(case: str, problems_of: Call
 )
 def test_numbers_that_cannot_be_a_box(box: list[float] | None, message: str | None) -> None:
     whole = Image.linear_gradient("L").resize((20, 10)).convert("RGB")
-    fault = fault_of(0, "e", box, (20, 10), Picture(whole), Picture(whole.crop((3, 2, 9, 8))))
+    fault = fault_of(0, "e", box, (20, 10), DecodedPicture(whole), DecodedPicture(whole.crop((3, 2, 9, 8))))
     assert (fault is None) == (message is None)
     if fault and message:
         assert message in fault.message
 
 
 def test_a_box_is_compared_only_with_what_could_be_decoded() -> None:
-    whole = Picture(Image.new("RGB", (20, 10)))
+    whole = DecodedPicture(Image.new("RGB", (20, 10)))
     assert fault_of(0, "e", [0.0, 0.0, 1.0, 1.0], (20, 10), whole, None) is None
     assert fault_of(0, "e", [0.0, 0.0, 1.0, 1.0], (20, 10), None, whole) is None

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from qreal_tasks.cli import app
-from qreal_tasks.dataset.check import check
+from qreal_tasks.dataset.check import check_dataset
 from qreal_tasks.dataset.schema import SPLITS
 from qreal_tasks.dataset.source import locate
 
@@ -24,7 +24,7 @@ def test_mini_is_without_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     done = _run("mini")
     assert (done.exit_code, done.output) == (0, "mini: no problem found\n"), "no bars where there is no terminal"
     for split in SPLITS:
-        assert check(locate("mini"), (split,)) == []
+        assert check_dataset(locate("mini"), (split,)) == []
 
 
 def test_problems_are_listed_and_summed_up(small_dataset: Callable[..., Path]) -> None:
@@ -49,4 +49,4 @@ def test_one_split_alone_is_not_blamed_for_the_other(
         other = "train" if splits == ("test",) else "test"
         rows["imageqa"][other][0]["width"] = 9
 
-    assert check(locate(str(small_dataset(spoil))), splits) == []
+    assert check_dataset(locate(str(small_dataset(spoil))), splits) == []

@@ -13,9 +13,9 @@ from boxed_rows import boxed_rows, crops, decoded, encode, images, with_orientat
 from PIL import Image
 from small_set import Rows, write_hub_layout
 
-from qreal_tasks.dataset.check import check
+from qreal_tasks.dataset.check import check_dataset
 from qreal_tasks.dataset.check.pictures import PictureError, read_picture
-from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.source import DatasetError, Source, locate
 from qreal_tasks.harness import yaml_values
 from qreal_tasks.images import as_rgb
@@ -57,14 +57,14 @@ def test_a_tag_that_changes_the_size_is_seen_in_the_columns(
     image = rows["imageqa"]["test"][0]  # 120 x 200
     _tag(image, orientation, file_format)
     source = set_of(rows)
-    assert load(source, "imageqa", "test")[0]["image"].size == (200, 120)
-    messages = [str(p) for p in check(source)]
+    assert load_split(source, "imageqa", "test")[0]["image"].size == (200, 120)
+    messages = [str(p) for p in check_dataset(source)]
     assert messages[0] == (
         f"imageqa/test row 0, {image['image_id']}: image is 200 x 120 px (turned by its EXIF orientation "
         f"{orientation}) but width and height say 120 x 200"
     )
     _turn_columns(image)  # as every reader of `datasets` sees it; the boxes are still those of the unturned picture
-    told = [str(p) for p in check(set_of(rows))]
+    told = [str(p) for p in check_dataset(set_of(rows))]
     assert told == messages[1:]
     if file_format == "TIFF":  # the unturned picture is not to be had
         assert len(told) == 2
@@ -82,7 +82,7 @@ def test_a_turned_picture_with_everything_as_it_is_shown(orientation: int, set_o
     for image in images(rows):
         if image["width"] != image["height"]:
             encode(image, decoded(image).transpose(UNDO[orientation]), exif=with_orientation(orientation))
-    problems = check(set_of(rows))
+    problems = check_dataset(set_of(rows))
     if orientation >= 5:
         assert problems == []
         return
@@ -97,7 +97,7 @@ def test_a_tag_that_keeps_the_size_is_seen_by_itself_and_in_the_crops(
     rows = boxed_rows()
     for image in rows["imageqa"]["test"]:
         _tag(image, orientation, "JPEG")
-    told = {(p.config, p.split, p.row, p.kind) for p in check(set_of(rows))}
+    told = {(p.config, p.split, p.row, p.kind) for p in check_dataset(set_of(rows))}
     assert told == {("imageqa", "test", None, "orientation"), ("objectqa", "test", None, "box")}
 
 
@@ -105,7 +105,7 @@ def test_a_square_picture_does_not_show_whether_it_is_turned(set_of: Callable[[R
     rows = boxed_rows()
     square = next(image for image in images(rows) if image["width"] == image["height"])
     encode(square, decoded(square).transpose(UNDO[6]), exif=with_orientation(6))
-    assert [(p.item, p.kind) for p in check(set_of(rows))] == [(square["image_id"], "orientation")]
+    assert [(p.item, p.kind) for p in check_dataset(set_of(rows))] == [(square["image_id"], "orientation")]
 
 
 @pytest.mark.parametrize(
@@ -128,8 +128,8 @@ def test_a_crop_that_is_stored_turned(columns: str, kinds: list[str], set_of: Ca
     if columns == "stored":
         _turn_columns(crop)
     source = set_of(rows)
-    assert load(source, "objectqa", "train")[0]["image"].size == (130, 176)
-    assert [p.kind for p in check(source)] == kinds
+    assert load_split(source, "objectqa", "train")[0]["image"].size == (130, 176)
+    assert [p.kind for p in check_dataset(source)] == kinds
 
 
 @pytest.mark.parametrize("orientation", [0, 1, 9, 77])
@@ -140,7 +140,7 @@ def test_a_tag_that_turns_nothing_is_no_problem(
     rows = boxed_rows()
     for image in images(rows):
         _tag(image, orientation, file_format)
-    assert check(set_of(rows)) == []
+    assert check_dataset(set_of(rows)) == []
 
 
 def _saved(picture: Image.Image, file_format: str, **options: Any) -> bytes:
@@ -173,7 +173,7 @@ FILES = {
 def test_what_is_checked_is_what_load_hands_out(case: str, set_of: Callable[[Rows], Source]) -> None:
     rows = boxed_rows()
     rows["imageqa"]["test"][0]["image"] = stored = {"bytes": FILES[case], "path": None}
-    shown = load(set_of(rows), "imageqa", "test")
+    shown = load_split(set_of(rows), "imageqa", "test")
     try:
         expected = as_rgb(shown[0]["image"])
     except Exception:  # whatever Pillow raises
@@ -202,12 +202,12 @@ def test_a_picture_that_is_a_file_of_this_machine_is_refused(
     for number, path in enumerate((private, link, Path("private.png"), Path("hf://datasets/a/b/c.png"))):
         rows["imageqa"]["test"][number]["image"] = _named(path)
     source = set_of(rows)
-    problems = check(source)
+    problems = check_dataset(source)
     assert [(p.row, p.kind) for p in problems] == [(0, "image"), (1, "image"), (2, "image"), (3, "image")]
     assert all("the name of a file outside of the set" in p.message for p in problems)
     with pytest.raises(DatasetError, match=r"config imageqa, split test, row 0: image is no picture but the name"):
-        load(source, "imageqa", "test")
-    assert len(load(source, "objectqa", "test")) == 24
+        load_split(source, "imageqa", "test")
+    assert len(load_split(source, "objectqa", "test")) == 24
     # What the tasks take from the environment, when the harness is started without `qreal eval`.
     monkeypatch.setenv("QREAL_DATA", source.name)
     with pytest.raises(DatasetError, match="image is no picture but the name"):
@@ -222,11 +222,11 @@ def test_a_file_of_the_folder_itself_is_a_picture_of_the_set(tmp_path: Path, set
     own.write_bytes(rows["imageqa"]["test"][0]["image"]["bytes"])
     rows["imageqa"]["test"][0]["image"] = _named(own)
     source = set_of(rows)
-    assert check(source) == []
-    assert load(source, "imageqa", "test")[0]["image"].size == (120, 200)
+    assert check_dataset(source) == []
+    assert load_split(source, "imageqa", "test")[0]["image"].size == (120, 200)
     own.unlink()
     os.mkfifo(own)  # opening it would wait for ever
-    (problem,) = check(source)
+    (problem,) = check_dataset(source)
     assert problem.message.endswith("pictures/0.png of the set, which is not there")
     with pytest.raises(DatasetError, match="which is not there"):
-        load(source, "imageqa", "test")
+        load_split(source, "imageqa", "test")

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from qreal_tasks.dataset.check import Problem, check
+from qreal_tasks.dataset.check import DatasetProblem, check_dataset
 from qreal_tasks.dataset.source import locate
 
 Change = Callable[[Any], None]
 
 
 @pytest.fixture
-def leaks(small_dataset: Callable[..., Path]) -> Callable[[Change], list[Problem]]:
+def leaks(small_dataset: Callable[..., Path]) -> Callable[[Change], list[DatasetProblem]]:
     """The prompts that are found in both splits of the small set, once it is changed."""
 
-    def found(change: Change) -> list[Problem]:
-        problems = check(locate(str(small_dataset(change))))
+    def found(change: Change) -> list[DatasetProblem]:
+        problems = check_dataset(locate(str(small_dataset(change))))
         assert {problem.kind for problem in problems} <= {"prompt in both splits"}, problems
         return problems
 
@@ -41,7 +41,7 @@ TEXT = "A café, wide."
     ],
     ids=ascii,
 )
-def test_one_text_under_two_ids_names_both_rows(leaks: Callable[[Change], list[Problem]], other: str) -> None:
+def test_one_text_under_two_ids_names_both_rows(leaks: Callable[[Change], list[DatasetProblem]], other: str) -> None:
     def change(rows: Any) -> None:
         rows["imageqa"]["train"][1]["prompt"] = TEXT
         rows["imageqa"]["test"][0]["prompt"] = other
@@ -53,7 +53,7 @@ def test_one_text_under_two_ids_names_both_rows(leaks: Callable[[Change], list[P
     assert "(prompt-test-2 here, prompt-train-1 there)" in problem.message
 
 
-def test_one_id_names_both_rows(leaks: Callable[[Change], list[Problem]]) -> None:
+def test_one_id_names_both_rows(leaks: Callable[[Change], list[DatasetProblem]]) -> None:
     def change(rows: Any) -> None:
         for row in (rows["imageqa"]["train"][0], *rows["objectqa"]["train"][:2]):
             row["prompt_id"] = "prompt-test-2"
@@ -76,5 +76,7 @@ def test_one_id_names_both_rows(leaks: Callable[[Change], list[Problem]]) -> Non
         ),
     ],
 )
-def test_nothing_is_said_of_prompts_that_stay_apart(leaks: Callable[[Change], list[Problem]], change: Change) -> None:
+def test_nothing_is_said_of_prompts_that_stay_apart(
+    leaks: Callable[[Change], list[DatasetProblem]], change: Change
+) -> None:
     assert leaks(change) == []

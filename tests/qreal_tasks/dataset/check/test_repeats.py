@@ -10,14 +10,14 @@ import pytest
 from boxed_rows import boxed_rows, decoded, encode
 from small_set import Rows, write_hub_layout
 
-from qreal_tasks.dataset.check import Problem, check
+from qreal_tasks.dataset.check import DatasetProblem, check_dataset
 from qreal_tasks.dataset.source import locate
 
 
 @pytest.fixture
-def problems_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Problem]]:
+def problems_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[DatasetProblem]]:
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
-    return lambda rows, *splits: check(
+    return lambda rows, *splits: check_dataset(
         locate(str(write_hub_layout(tmp_path / "set", rows))), splits or ("train", "test")
     )
 
@@ -51,7 +51,7 @@ def _as_another_mode(rows: Rows) -> None:
 
 @pytest.mark.parametrize("change", [_same_bytes, _written_anew, _as_another_mode])
 def test_a_picture_in_both_splits_names_both_rows(
-    change: Callable[[Rows], None], problems_of: Callable[..., list[Problem]]
+    change: Callable[[Rows], None], problems_of: Callable[..., list[DatasetProblem]]
 ) -> None:
     """Its crops are not named again."""
     rows = boxed_rows()
@@ -62,7 +62,7 @@ def test_a_picture_in_both_splits_names_both_rows(
     assert problems_of(rows, "test") == []
 
 
-def test_a_picture_under_two_ids_in_one_split(problems_of: Callable[..., list[Problem]]) -> None:
+def test_a_picture_under_two_ids_in_one_split(problems_of: Callable[..., list[DatasetProblem]]) -> None:
     rows = boxed_rows()
     _copy(rows, ("train", 5), ("train", 1))
     _copy(rows, ("train", 7), ("train", 1))
@@ -71,7 +71,7 @@ def test_a_picture_under_two_ids_in_one_split(problems_of: Callable[..., list[Pr
     assert all("imageqa/train row 1, img2; expected one row a picture" in p.message for p in found)
 
 
-def test_a_crop_in_both_splits(problems_of: Callable[..., list[Problem]]) -> None:
+def test_a_crop_in_both_splits(problems_of: Callable[..., list[DatasetProblem]]) -> None:
     rows = boxed_rows()
     for name in ("image", "width", "height"):
         rows["objectqa"]["test"][4][name] = rows["objectqa"]["train"][9][name]
@@ -112,13 +112,15 @@ def _one_pixel_apart(rows: Rows) -> None:
 
 
 @pytest.mark.parametrize("change", [_same_box_twice, _black_crops])
-def test_what_is_no_repetition(change: Callable[[Rows], None], problems_of: Callable[..., list[Problem]]) -> None:
+def test_what_is_no_repetition(
+    change: Callable[[Rows], None], problems_of: Callable[..., list[DatasetProblem]]
+) -> None:
     rows = boxed_rows()
     change(rows)
     assert [str(p) for p in problems_of(rows)] == []
 
 
-def test_crops_give_away_a_picture_that_differs_in_a_pixel(problems_of: Callable[..., list[Problem]]) -> None:
+def test_crops_give_away_a_picture_that_differs_in_a_pixel(problems_of: Callable[..., list[DatasetProblem]]) -> None:
     rows = boxed_rows()
     _one_pixel_apart(rows)
     assert [(p.config, p.row, p.kind) for p in problems_of(rows)] == [

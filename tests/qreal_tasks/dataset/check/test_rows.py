@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from small_set import Rows
 
-from qreal_tasks.dataset.check import check, info
+from qreal_tasks.dataset.check import check_dataset, count_split
 from qreal_tasks.dataset.source import DatasetError, locate
 
 
 def test_info_counts_as_the_paper_does(small_dataset: Callable[..., Path]) -> None:
-    found = info(locate(str(small_dataset())), "test")
+    found = count_split(locate(str(small_dataset())), "test")
     assert (found.images, found.entities, found.portraits, found.with_parts) == (3, 6, 1, 1)
     assert found.yes_share["plausibility_q1"] == pytest.approx(1 / 2)
     assert found.yes_share["plausibility_q4"] == pytest.approx(2 / 6)
@@ -189,7 +189,7 @@ CHANGES: dict[str, tuple[Callable[[Rows], object], str, str]] = {
 @pytest.mark.parametrize("case", CHANGES)
 def test_every_kind_of_damage_is_named(case: str, small_dataset: Callable[..., Path]) -> None:
     change, kind, message = CHANGES[case]
-    problems = check(locate(str(small_dataset(change))))
+    problems = check_dataset(locate(str(small_dataset(change))))
     fitting = [p for p in problems if p.kind == kind and message in p.message]
     assert fitting, f"expected a {kind} problem with {message!r}, found {[str(p) for p in problems]}"
     assert fitting[0].item
@@ -200,7 +200,7 @@ def test_half_of_objectqa_is_missed(small_dataset: Callable[..., Path]) -> None:
     def halve(rows: Rows) -> None:
         rows["objectqa"] = {split: listed[::2] for split, listed in rows["objectqa"].items()}
 
-    problems = check(locate(str(small_dataset(halve))))
+    problems = check_dataset(locate(str(small_dataset(halve))))
     missing = [(p.config, p.split, p.row, p.item) for p in problems if p.kind == "entity without crop"]
     assert len(missing) == len(problems) == 5
     assert missing[0] == ("imageqa", "train", 0, "img0#1")
@@ -221,14 +221,14 @@ def test_no_description_is_no_description(change: Callable[[Rows], None], small_
         _listed(rows)["plausibility_flawed"] = False
         change(rows)
 
-    assert check(locate(str(small_dataset(both_empty_first)))) == []
+    assert check_dataset(locate(str(small_dataset(both_empty_first)))) == []
 
 
 def test_a_null_is_said_once_and_nothing_follows_from_it(small_dataset: Callable[..., Path]) -> None:
     """A row that lacks a value is not looked at further, but its ids are known."""
-    problems = check(locate(str(small_dataset(lambda rows: rows["imageqa"]["test"][0].update(generator=None)))))
+    problems = check_dataset(locate(str(small_dataset(lambda rows: rows["imageqa"]["test"][0].update(generator=None)))))
     assert [str(p) for p in problems] == ["imageqa/test row 0, img2: generator is null, expected a value"]
-    problems = check(locate(str(small_dataset(lambda rows: _entity(rows).update(label=None)))))
+    problems = check_dataset(locate(str(small_dataset(lambda rows: _entity(rows).update(label=None)))))
     assert [str(p) for p in problems] == ["objectqa/test row 0, img2#0: label is null, expected a value"]
 
 
@@ -236,17 +236,17 @@ def test_a_column_that_the_files_of_one_split_lack_is_said_once(small_dataset: C
     folder = small_dataset()
     path = folder / "data" / "objectqa" / "test-00000-of-00001.parquet"
     pq.write_table(pq.read_table(path).drop_columns("label"), path)
-    assert [str(p) for p in check(locate(str(folder)))] == [
+    assert [str(p) for p in check_dataset(locate(str(folder)))] == [
         "objectqa/test: in every row: label is null, expected a value; do the files of this split lack the column?"
     ]
 
 
 def test_one_flaw_in_every_entity_is_said_once(small_dataset: Callable[..., Path]) -> None:
-    problems = check(locate(str(small_dataset(lambda rows: _listed_everywhere(rows, realism_flawed=None)))))
+    problems = check_dataset(locate(str(small_dataset(lambda rows: _listed_everywhere(rows, realism_flawed=None)))))
     assert [(p.split, p.row) for p in problems if p.kind == "null"] == [("train", None), ("test", None)]
 
 
 def test_info_names_a_null_instead_of_failing_on_it(small_dataset: Callable[..., Path]) -> None:
     folder = small_dataset(lambda rows: rows["imageqa"]["test"][0].update(generator=None))
     with pytest.raises(DatasetError, match="imageqa/test row 0, img2: generator is null"):
-        info(locate(str(folder)), "test")
+        count_split(locate(str(folder)), "test")

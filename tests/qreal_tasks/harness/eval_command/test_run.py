@@ -16,7 +16,7 @@ import pytest
 
 from annotation.demo.server import Reply, ScriptedServer, completion
 from qreal_tasks.boxes import Space
-from qreal_tasks.files.locks import locked
+from qreal_tasks.files.locks import hold_lock
 from qreal_tasks.harness.backend_arguments import ABOUT, ARGUMENTS
 from qreal_tasks.harness.box_space import Choice, choose_space, declared_space, is_assumed
 from qreal_tasks.harness.eval_command import argument_checks, installed_harness, run
@@ -390,7 +390,7 @@ def test_a_second_program_in_one_folder_is_refused(
     monkeypatch.setenv("QREAL_DATA", str(small_dataset()))
     (tmp_path / "out").mkdir()
     with (
-        locked(tmp_path / "out" / ".lock"),
+        hold_lock(tmp_path / "out" / ".lock"),
         pytest.raises(RunError, match=r"another program writes its results into .*out; let it end first"),
     ):
         run.evaluate(["--model", "dummy", "--output_path", str(tmp_path / "out")])

@@ -11,7 +11,7 @@ from qreal_tasks.llm.errors.messages import StatusError, error_in, error_of
 from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Action, judge
 from qreal_tasks.llm.errors.waits import named_wait_s
 from qreal_tasks.llm.options import Dialect
-from qreal_tasks.text.redaction import without_key
+from qreal_tasks.text.redaction import redact_keys
 
 KEY = "sk-proj-0123456789"
 
@@ -401,7 +401,7 @@ def test_no_control_character_of_a_server_is_shown() -> None:
 
 def test_the_key_is_taken_out_wherever_it_stands() -> None:
     said = {"error": {"message": f"bad {KEY}", KEY: [f"Bearer {KEY}!"]}, "n": 1}
-    assert without_key(said, KEY) == {"error": {"message": "bad <key>", "<key>": ["Bearer <key>!"]}, "n": 1}
-    assert without_key("a b%2Fc1234", "a b/c1234") == "a b%2Fc1234"
-    assert without_key("x+y%2Fc1234567", "y/c1234567") == "x+<key>"
-    assert without_key("none of them", "none") == "none of them"
+    assert redact_keys(said, KEY) == {"error": {"message": "bad <key>", "<key>": ["Bearer <key>!"]}, "n": 1}
+    assert redact_keys("a b%2Fc1234", "a b/c1234") == "a b%2Fc1234"
+    assert redact_keys("x+y%2Fc1234567", "y/c1234567") == "x+<key>"
+    assert redact_keys("none of them", "none") == "none of them"

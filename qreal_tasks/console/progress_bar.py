@@ -15,7 +15,7 @@ from qreal_tasks.text.one_line import printable
 
 
 class ProgressBar:
-    """One bar.
+    """One progress bar, with a remark at its end.
 
     Args:
         done: items that were done before.
@@ -45,13 +45,13 @@ class ProgressBar:
         return self._anew / elapsed if elapsed else 0.0
 
     def beside(self, remark: str) -> None:
-        """What stands at the end of the line."""
+        """Set the remark at the end of the line."""
         self._progress.update(self._id, beside=printable(remark))
 
 
 @contextmanager
 def show_progress(get_time: Callable[[], float] = monotonic) -> Iterator[Progress]:
-    """What shows bars while the block lasts; on what is no terminal they are printed once, at its end."""
+    """Show bars while the block lasts; where there is no terminal they are printed once, at its end."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),

@@ -16,5 +16,5 @@ def describe_hub_error(error: Exception) -> str:
     """
     from huggingface_hub import get_token
 
-    said = redact_keys(str(error), *own_keys(get_token() or ""))
-    return one_line(redact(said, [Private.KEY]), _MOST_SHOWN) or type(error).__name__
+    text = redact_keys(str(error), *own_keys(get_token() or ""))
+    return one_line(redact(text, [Private.KEY]), _MOST_SHOWN) or type(error).__name__

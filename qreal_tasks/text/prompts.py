@@ -1,4 +1,4 @@
-"""When two prompts are one."""
+"""Normal form of prompts, by which equal ones are found."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ from trl import SFTConfig, SFTTrainer
 from qreal_tasks.benchmark import QUESTION_NAMES, objectqa_prompt
 from qreal_tasks.models.local.chat import Chat
 from qreal_tasks.models.local.engine import TransformersEngine
-from training.config import TrainConfig, checked
+from training.config import TrainConfig
 from training.data.collator import Collator
 from training.data.families import FAMILIES
 from training.data.writer import LENGTH
@@ -141,7 +141,7 @@ def ours(
 
 
 def recipe(folder: Path, options: argparse.Namespace) -> TrainConfig:
-    return checked({"task": "objectqa", "model": str(folder), "dtype": options.dtype}, "benchmark")
+    return TrainConfig.model_validate({"task": "objectqa", "model": str(folder), "dtype": options.dtype})
 
 
 def fresh_model(folder: Path, options: argparse.Namespace) -> Any:

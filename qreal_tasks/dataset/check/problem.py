@@ -1,4 +1,4 @@
-"""What a check finds, and how it is said."""
+"""What a check finds, and the messages about it."""
 
 from __future__ import annotations
 

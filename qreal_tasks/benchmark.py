@@ -151,8 +151,8 @@ def parts_description(parts: Mapping[str, str | None]) -> str:
     >>> parts_description({"hands": "The left hand has six fingers.", "torso": None})
     'Hands: The left hand has six fingers.'
     """
-    said = [(part, text.strip()) for part in BODY_PARTS if (text := parts.get(part)) and text.strip()]
-    return " ".join(f"{part.replace('_', ' ').capitalize()}: {text}" for part, text in said)
+    texts = [(part, text.strip()) for part in BODY_PARTS if (text := parts.get(part)) and text.strip()]
+    return " ".join(f"{part.replace('_', ' ').capitalize()}: {text}" for part, text in texts)
 
 
 class Style(StrEnum):

@@ -24,7 +24,7 @@ _ORDER = (
     *("eval", "score", "compare", "mini", "demo", "convert-internvl", "tasks-path", "data"),
     *("judge", "submit", "leaderboard", "train", "annotate"),
 )
-"""Of the help page; commands of other packages follow by name."""
+"""Order of the help page; commands of other packages follow by name."""
 
 
 class _EntryPointGroup(TyperGroup):

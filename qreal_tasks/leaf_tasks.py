@@ -17,7 +17,7 @@ TASKS_FOLDER = Path(__file__).parent / "harness" / "tasks"
 """What lmms-eval indexes: by the plugin, or by ``--include_path "$(qreal tasks-path)"``."""
 
 MEAN = "mean"
-"""Of the sets ``realism`` and ``plausibility``. Portraits are shown beside: their images are among the others."""
+"""Mean of the sets ``realism`` and ``plausibility``. Portraits are shown beside: their images are among the others."""
 MEAN_SETS = ("realism", "plausibility")
 
 

@@ -108,7 +108,7 @@ class GroundingRecord:
     is_portrait: Flag
     width: Whole
     height: Whole
-    """Of the stored image, in pixels."""
+    """Size of the stored image, in pixels."""
     space: str
     """The declared space in which the model was asked to write boxes."""
     input_size: tuple[Whole, Whole] | None

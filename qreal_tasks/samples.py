@@ -1,4 +1,4 @@
-"""From a row of the dataset and what a model said about it to the record of that sample.
+"""Records of samples, made from a row of the dataset and the answer of a model.
 
 The task hooks, and the evaluation while a model is being trained, make their records here; so a reference, and what
 counts as read, cannot differ between them.
@@ -43,7 +43,7 @@ def judgment_record(
     Args:
         row: of config ``objectqa``; the picture is not needed.
         question: one of ``QUESTION_NAMES``.
-        text: what the model said.
+        text: the answer of the model.
         beside: what the backend reports beside it (``answers.scores``).
         data: the dataset's name.
         frame: what stood around the question; by default that of the benchmark.

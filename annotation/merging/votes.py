@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from annotation.merging.forms import DraftForm, Parts
-from qreal_tasks.files.sqlite_file import StoreKind, SqliteFile
+from qreal_tasks.files.sqlite_file import SqliteFile, StoreKind
 
 _KIND = StoreKind(
     name="record of votes",

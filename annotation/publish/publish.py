@@ -26,7 +26,7 @@ from annotation.stages.records import make_entity_row, make_image_row
 from qreal_tasks.dataset.eval_yaml import write_eval_yaml
 from qreal_tasks.dataset.schema import CONFIGS, FEATURES, SPLITS
 from qreal_tasks.files.atomic import new_folder
-from qreal_tasks.text.redaction import own_keys, redact_keys, redact
+from qreal_tasks.text.redaction import own_keys, redact, redact_keys
 
 _Writers = dict[tuple[str, str], SplitWriter]
 """Config and split to their writer."""

@@ -15,7 +15,7 @@ from qreal_tasks.text.one_line import printable
 
 
 class ProgressBar:
-    """One bar.
+    """One progress bar, with a remark at its end.
 
     Args:
         done: items that were done before.
@@ -23,8 +23,8 @@ class ProgressBar:
     """
 
     def __init__(self, progress: Progress, name: str, unit: str, total: float | None, done: int = 0) -> None:
-        self._progress, self._done, self._shown, self._anew = show_progress, done, done, 0
-        self._id: TaskID = show_progress.add_task(printable(name), total=total, completed=done, unit=unit, anew=0, beside="")
+        self._progress, self._done, self._shown, self._anew = progress, done, done, 0
+        self._id: TaskID = progress.add_task(printable(name), total=total, completed=done, unit=unit, anew=0, beside="")
 
     def add(self, count: int = 1, anew: bool = True) -> None:
         """So many more items are done; ``anew`` when this program had to work for them."""
@@ -45,13 +45,13 @@ class ProgressBar:
         return self._anew / elapsed if elapsed else 0.0
 
     def beside(self, remark: str) -> None:
-        """What stands at the end of the line."""
+        """Set the remark at the end of the line."""
         self._progress.update(self._id, beside=printable(remark))
 
 
 @contextmanager
 def show_progress(get_time: Callable[[], float] = monotonic) -> Iterator[Progress]:
-    """What shows bars while the block lasts; on what is no terminal they are printed once, at its end."""
+    """Show bars while the block lasts; where there is no terminal they are printed once, at its end."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),

@@ -29,7 +29,7 @@ _OF_BARS_AND_LOGS = re.compile(r"(\r|\t|\x1b\[[0-9;]*m|\x1b\[[AK])")
 
 
 _IN_OTHER_SIGNS = "qreal_in_other_signs"
-"""How Python knows ``_in_other_signs``, which a terminal without UTF-8 is written with."""
+"""Name under which Python knows ``_in_other_signs``, the error handler for terminals without UTF-8."""
 _PLAIN = {"–": "-", "—": "-", "−": "-", "…": "...", "×": "x", "→": "->", "«": "<<", "»": ">>"}
 _PLAIN.update(dict.fromkeys("█▉▊▋▌▍▎▏", "#"))
 """This project's own signs and those of progress bars, as ASCII has them."""
@@ -48,8 +48,8 @@ def echo(text: object = "", *, err: bool = False, colour: str | None = None) -> 
 
 
 def console(*, err: bool = False, width: int | None = None) -> Console:
-    """For tables and bars. Texts are shown as they are: ``[red]`` is no colour, and controls are spelled out. A table
-    is wider than a narrow terminal, so that no number is broken.
+    """A console for tables and bars. Texts are shown as they are: ``[red]`` is no colour, and controls are spelled out.
+    A table is wider than a narrow terminal, so that no number is broken.
 
     Args:
         width: in characters, where the output is no terminal, which would say its own.
@@ -124,7 +124,7 @@ def _formatted_warning(
 
 
 class OutputRelay:
-    """Shows the output of a program that this one started, as it comes; bars and colours stay, all else is spelled out.
+    """Relay of the output of a program that this one started; bars and colours stay, all else is spelled out.
 
     Args:
         stream: where it is shown.

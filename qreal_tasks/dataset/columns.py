@@ -29,12 +29,12 @@ def wrong_columns(found: Features, expected: Features) -> str | None:
             missing.append(one.path)
         else:
             others.setdefault((one.found, one.expected), []).append(one.path)
-    said = [f"column{'s' * (len(missing) > 1)} {', '.join(missing)} missing"] if missing else []
-    said += [
+    lines = [f"column{'s' * (len(missing) > 1)} {', '.join(missing)} missing"] if missing else []
+    lines += [
         f"{', '.join(paths)} {'are' if len(paths) > 1 else 'is'} {there}, expected {instead}"
         for (there, instead), paths in others.items()
     ]
-    return "; ".join(said) or None
+    return "; ".join(lines) or None
 
 
 def cast_trouble(rows: Dataset, expected: Features) -> str | None:

@@ -61,5 +61,5 @@ def write_eval_yaml(path: Path, framework: str = FRAMEWORK) -> None:
     import yaml
 
     tasks = [{"id": task.id, "config": task.config, "split": "test"} for task in HUB_TASKS]
-    said = {"name": NAME, "description": DESCRIPTION, "evaluation_framework": framework, "tasks": tasks}
-    path.write_text(yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=100), encoding="utf-8")
+    content = {"name": NAME, "description": DESCRIPTION, "evaluation_framework": framework, "tasks": tasks}
+    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100), encoding="utf-8")

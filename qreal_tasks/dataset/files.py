@@ -22,7 +22,7 @@ CARDS = (datasets.config.REPOCARD_FILENAME, datasets.config.REPOYAML_FILENAME)
 """README.md, and the file beside it whose keys go before the card's; ``datasets`` reads both."""
 
 _MOST_CARD_BYTES = 2**22
-"""Of README.md, text and keys."""
+"""Size of README.md, text and keys."""
 _SUFFIX = ".parquet"
 _SHARD = re.compile(r"(?P<whole>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qreal_tasks.text.one_line import one_line
-from qreal_tasks.text.redaction import Private, own_keys, redact_keys, redact
+from qreal_tasks.text.redaction import Private, own_keys, redact, redact_keys
 
 _MOST_SHOWN = 300
 
@@ -16,5 +16,5 @@ def describe_hub_error(error: Exception) -> str:
     """
     from huggingface_hub import get_token
 
-    said = redact_keys(str(error), *own_keys(get_token() or ""))
-    return one_line(redact(said, [Private.KEY]), _MOST_SHOWN) or type(error).__name__
+    text = redact_keys(str(error), *own_keys(get_token() or ""))
+    return one_line(redact(text, [Private.KEY]), _MOST_SHOWN) or type(error).__name__

@@ -24,7 +24,7 @@ from datasets.table import CastError
 from qreal_tasks.dataset.columns import cast_script, cast_trouble, wrong_columns
 from qreal_tasks.dataset.files import first_unusable_picture
 from qreal_tasks.dataset.schema import FEATURES
-from qreal_tasks.dataset.source import DatasetError, SourceKind, Source
+from qreal_tasks.dataset.source import DatasetError, Source, SourceKind
 from qreal_tasks.files.system_errors import explain_refusal
 from qreal_tasks.files.user_cache import require_hub_cache
 
@@ -71,11 +71,11 @@ def open_split(source: Source, config: str, split: str) -> Dataset:
     # The library raises some twenty types, from FileNotFoundError to DatasetGenerationError; all mean the same here.
     except Exception as error:
         cause = _cause(error)
-        said = explain_refusal(error, datasets.config.HF_DATASETS_CACHE)
-        said = said or f"{type(error).__name__}: {_text(cause)}{_advice(source, cause)}"
+        why = explain_refusal(error, datasets.config.HF_DATASETS_CACHE)
+        why = why or f"{type(error).__name__}: {_text(cause)}{_advice(source, cause)}"
         # The library prepares all splits of a config at once and does not say which one it failed on.
         raise DatasetError(
-            f"{source.name} ({source.kind}), config {config}: cannot be loaded (asked for split {split}): {said}"
+            f"{source.name} ({source.kind}), config {config}: cannot be loaded (asked for split {split}): {why}"
         ) from error
     if not len(rows):
         raise DatasetError(
@@ -103,7 +103,7 @@ def _rows(source: Source, config: str, split: str) -> Dataset:
 
 
 def check_columns(source: Source, opened: Iterable[tuple[str, Dataset]]) -> None:
-    """Compare columns with the schema; all that is wrong is said at once, and once a config.
+    """Compare columns with the schema; one error names all that is wrong, once a config.
 
     Args:
         opened: configs and splits of them.
@@ -112,17 +112,17 @@ def check_columns(source: Source, opened: Iterable[tuple[str, Dataset]]) -> None
         DatasetError: columns are missing or of another type; the message holds the script that casts them, where a
             cast can mend them.
     """
-    said: dict[str, str] = {}
+    messages: dict[str, str] = {}
     troubles = []
     for config, rows in opened:
         wrong = wrong_columns(rows.features, FEATURES[config])
-        if wrong and config not in said:
-            said[config] = f"{source.name} ({source.kind}), config {config}: {wrong}"
+        if wrong and config not in messages:
+            messages[config] = f"{source.name} ({source.kind}), config {config}: {wrong}"
             troubles.append(cast_trouble(rows, FEATURES[config]))
-    if said:
+    if messages:
         trouble = next(filter(None, troubles), None)
         advice = f"No cast mends that: {trouble}" if trouble else cast_script(*source.reading())
-        raise DatasetError("\n".join([*said.values(), advice]))
+        raise DatasetError("\n".join([*messages.values(), advice]))
 
 
 def _advice(source: Source, cause: BaseException) -> str:

@@ -1,5 +1,4 @@
-"""Files and folders that are whole at every moment: a reader, or a program that is killed, leaves or finds the old one
-or the new one.
+"""Atomic files and folders: readers, also after a kill of the writer, find the old one or the new one.
 
 write_whole(Path("report.html"), text)
 with replaced(Path("rows.parquet")) as beside:
@@ -30,13 +29,13 @@ _MARK = "made-by-qreal"
 
 
 def write_whole(path: Path, content: str | bytes, *, private: bool = False, sync: bool = False) -> None:
-    """Write a file in one step; arguments and errors as ``replace_file``. Text is UTF-8, its line breaks stay as they are.
+    """Write a file in one step; arguments and errors as ``replace_file``. Text is UTF-8, its line breaks stay.
 
     >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "said.txt"
+    >>> path = Path(tempfile.mkdtemp()) / "a.txt"
     >>> write_whole(path, "a new one")
     >>> path.read_text(), [one.name for one in path.parent.iterdir()]
-    ('a new one', ['said.txt'])
+    ('a new one', ['a.txt'])
     """
     with replace_file(path, private=private, sync=sync) as beside:
         beside.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -125,11 +124,11 @@ def staging_path(path: Path) -> Path:
 
 
 def find_free_name(folder: Path) -> Path:
-    """The folder, or a further one beside it where it is there: a date comes twice when a clock is set back.
+    """The folder, or where it exists the first free name beside it: a date comes twice when a clock is set back.
 
     >>> import tempfile
     >>> taken = Path(tempfile.mkdtemp())
-    >>> free_name(taken / "new").name, find_free_name(taken).name == f"{taken.name}-2"
+    >>> find_free_name(taken / "new").name, find_free_name(taken).name == f"{taken.name}-2"
     ('new', True)
     """
     names = (folder, *(folder.with_name(f"{folder.name}-{number}") for number in range(2, 1000)))
@@ -170,7 +169,7 @@ def _remove(folder: Path) -> None:
 
 @contextmanager
 def name_errors(path: Path) -> Iterator[None]:
-    """What the system refuses in the block, which writes ``path``, as an OSError with that name."""
+    """Raise what the system refuses in the block, which writes ``path``, as an OSError with that name."""
     with _named(path, path):
         yield
 

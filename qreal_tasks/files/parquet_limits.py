@@ -15,11 +15,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 MOST_ROWS = 5_000_000
-"""Of one file."""
+"""Rows of one file."""
 MOST_VALUES = 50_000_000
-"""Of one column, lists counted with all they hold."""
+"""Values of one column, lists counted with all they hold."""
 MOST_BYTES = 2**30
-"""Of all texts and pictures of a file, each copy counted, or ``MOST_TIMES`` as many as the file has."""
+"""Size of all texts and pictures of a file, each copy counted, or ``MOST_TIMES`` as many as the file has."""
 MOST_TIMES = 8
 LONGEST_TEXT = 2**20
 """Bytes of one text."""

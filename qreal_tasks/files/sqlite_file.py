@@ -125,8 +125,8 @@ class SqliteFile:
             raise StoreError(f"{self.path} holds a row that cannot be read ({error}); move the file away") from None
 
     def _what_to_do(self, error: sqlite3.Error) -> str:
-        if said := explain_refusal(error, self.path):
-            return said
+        if refusal := explain_refusal(error, self.path):
+            return refusal
         if _is_busy(error):
             return (
                 f"{self.path} has been locked by another process for {_BUSY_S:.0f} s: end that one, or give another "

@@ -38,7 +38,8 @@ _OURS = ("qreal_tasks", "annotation", "training")
 
 
 def explain_refusal(error: BaseException, path: object = None) -> str | None:
-    """What the system refused, where it lies behind ``error``: what, where, the system's own words, and what to do.
+    """The refusal of the system behind an error, in one line: what, where, the system's own words, and what to do; None
+    where the system refused nothing.
 
     Args:
         path: what was written, where the error does not say it.
@@ -56,18 +57,17 @@ def explain_refusal(error: BaseException, path: object = None) -> str | None:
     if number is None:
         return None
     what, before, advice = _WORDS[number]
-    own, said = os.strerror(number), getattr(one, "strerror", None) or ""
+    own, words = os.strerror(number), getattr(one, "strerror", None) or ""
     where = getattr(one, "filename", None) or path
     head = what if where is None else f"{what} {before} {where}"
-    return f"{head}: {said if said.startswith(own) else own}; {advice}"
+    return f"{head}: {words if words.startswith(own) else own}; {advice}"
 
 
 def find_refusal(error: BaseException) -> int | None:
-    """The number of the system's refusal that the text of a library's error speaks of; None where it speaks of none."""
+    """The ``errno`` of a refusal of the system that the text of a library's error mentions, or None."""
     if type(error).__module__.partition(".")[0] in _OURS:
         return None
-    said = str(error)
-    return next((number for text, number in _TEXTS.items() if text in said), None)
+    return next((number for text, number in _TEXTS.items() if text in str(error)), None)
 
 
 def describe_os_error(error: OSError) -> str:

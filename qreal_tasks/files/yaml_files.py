@@ -22,7 +22,7 @@ import yaml
 
 from qreal_tasks.files.regular import open_file
 from qreal_tasks.files.system_errors import describe_os_error
-from qreal_tasks.files.yaml_limits import DEEPEST, MOST_BYTES, TooLarge, check_bytes, check_ends, check_values
+from qreal_tasks.files.yaml_limits import DEEPEST, MOST_BYTES, YamlTooLargeError, check_bytes, check_ends, check_values
 
 Place = tuple[str | int, ...]
 """Keys and positions that lead to a value, as pydantic's ``loc``."""
@@ -63,7 +63,7 @@ class WrittenValues:
 
 
 NOTHING = WrittenValues()
-"""Of values that stand in no file."""
+"""For values that stand in no file."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def read_yaml(file: Path | Traversable, name: str = "", error: type[Exception] =
         return parse_yaml(raw.decode("utf-8"))
     except UnicodeDecodeError as fault:
         why = f"cannot be read: it is no UTF-8, save it as UTF-8 ({fault})"
-    except (OSError, TooLarge) as fault:
+    except (OSError, YamlTooLargeError) as fault:
         why = f"cannot be read: {describe_os_error(fault) if isinstance(fault, OSError) else fault}"
     except YamlError as fault:
         why = str(fault)

@@ -11,16 +11,16 @@ from typing import NamedTuple
 import yaml
 
 MOST_BYTES = 256 * 2**10
-"""Of a file; the largest that comes with this project has 12 KiB."""
+"""Size of a file; the largest that comes with this project has 12 KiB."""
 MOST_CHARACTERS = 2**20
-"""Of the values with every alias written out."""
+"""Length of all values with every alias written out."""
 DEEPEST = 40
 """Values inside of one another."""
 MOST_ENTRIES = 2_000
-"""Of one list, or keys and values."""
+"""Length of one list or mapping."""
 
 
-class TooLarge(ValueError):  # noqa: N818 - named for what was found
+class YamlTooLargeError(ValueError):
     """A YAML text that is over a limit, which the message names."""
 
 
@@ -28,10 +28,10 @@ def check_bytes(size: int) -> None:
     """Refuse a text before it is parsed.
 
     Raises:
-        TooLarge: it is longer than ``MOST_BYTES``.
+        YamlTooLargeError: it is longer than ``MOST_BYTES``.
     """
     if size > MOST_BYTES:
-        raise TooLarge(f"it has more than {MOST_BYTES:,} bytes, and no file of settings is that large")
+        raise YamlTooLargeError(f"it has more than {MOST_BYTES:,} bytes, and no file of settings is that large")
 
 
 class _Size(NamedTuple):
@@ -45,11 +45,11 @@ def check_values(root: yaml.Node) -> None:
     """Refuse a parsed text before its values are made.
 
     Raises:
-        TooLarge: it is over a limit.
+        YamlTooLargeError: it is over a limit.
     """
     characters = _size(root, {}).characters
     if characters > MOST_CHARACTERS:
-        raise TooLarge(
+        raise YamlTooLargeError(
             f"with its aliases written out it has {characters:,} characters, expected at most {MOST_CHARACTERS:,}"
         )
 
@@ -58,7 +58,7 @@ def check_ends(root: yaml.Node) -> None:
     """Refuse what could be written out without end.
 
     Raises:
-        TooLarge: a value holds itself.
+        YamlTooLargeError: a value holds itself.
     """
     _size(root, {}, may_hold_itself=False)
 
@@ -73,18 +73,20 @@ def _size(node: yaml.Node, known: dict[int, _Size | None], may_hold_itself: bool
     if id(node) in known:
         found = known[id(node)]
         if found is None and not may_hold_itself:
-            raise TooLarge(f"{where}: a value holds itself by an alias; write it out")
+            raise YamlTooLargeError(f"{where}: a value holds itself by an alias; write it out")
         return found or _Size(0, 0)
     known[id(node)] = None
     if isinstance(node, yaml.ScalarNode):
         made = _Size(len(node.value) + 1, 0)
     else:
         if len(node.value) > MOST_ENTRIES:
-            raise TooLarge(f"{where}: {len(node.value):,} entries, expected at most {MOST_ENTRIES:,}")
+            raise YamlTooLargeError(f"{where}: {len(node.value):,} entries, expected at most {MOST_ENTRIES:,}")
         inside = node.value if isinstance(node, yaml.SequenceNode) else [one for pair in node.value for one in pair]
         sizes = [_size(one, known, may_hold_itself) for one in inside]
         made = _Size(2 + sum(one.characters for one in sizes), 1 + max((one.levels for one in sizes), default=0))
         if made.levels > DEEPEST:
-            raise TooLarge(f"{where}: its values lie too deep in one another, expected at most {DEEPEST} levels")
+            raise YamlTooLargeError(
+                f"{where}: its values lie too deep in one another, expected at most {DEEPEST} levels"
+            )
     known[id(node)] = made
     return made

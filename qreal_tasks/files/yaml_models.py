@@ -23,7 +23,7 @@ _M = TypeVar("_M", bound=BaseModel)
 _MOST_SHOWN = 200
 """Characters of a value in a message."""
 _MOST_FAULTS = 20
-"""Of a file, in a message."""
+"""Faults of one file that a message names."""
 _ALIKE = 0.5
 """From which an unknown field counts as a mistyped one, in the measure of ``difflib``."""
 

@@ -119,9 +119,7 @@ def checked(given: Mapping[str, Any], allowed: Mapping[str, Any], needed: Sequen
     names = ", ".join(allowed)
     for name in given:
         if name not in allowed and name not in HARNESS_ARGUMENTS:
-            raise ValueError(
-                f"--model_args: unknown name {name!r}{suggest(name, allowed)} Expected some of {names}"
-            )
+            raise ValueError(f"--model_args: unknown name {name!r}{suggest(name, allowed)} Expected some of {names}")
     for name in needed:
         if name not in given:
             raise ValueError(f"--model_args: {name} is missing, expected {name}=…; the others are {names}")

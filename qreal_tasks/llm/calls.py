@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
-from qreal_tasks.files.sqlite_file import StoreKind, SqliteFile, select
+from qreal_tasks.files.sqlite_file import SqliteFile, StoreKind, select
 from qreal_tasks.llm.errors.retry import RetryDecision
 from qreal_tasks.llm.usage import Prices, Usage
 

@@ -18,7 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from qreal_tasks.llm.errors.messages import MalformedAnswer, StatusError, error_of, redirected, short
-from qreal_tasks.text.redaction import own_keys, spellings, redact_keys
+from qreal_tasks.text.redaction import own_keys, redact_keys, spellings
 
 MAX_ANSWER_BYTES = 8 * 2**20
 """Of one answer after decompressing, or what as many tokens as were allowed take, if that is more."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 
 from PIL import Image
 
-from qreal_tasks.files.sqlite_file import StoreKind, SqliteFile, select
+from qreal_tasks.files.sqlite_file import SqliteFile, StoreKind, select
 from qreal_tasks.files.sqlite_file import StoreError as StoreError
 from qreal_tasks.models.requests import Request, Response
 

@@ -16,7 +16,7 @@ from qreal_tasks.console.terminal import echo
 from qreal_tasks.dataset.drawn import drawn_id
 from qreal_tasks.files.regular import read_bytes, read_text
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, RecordError, record_from_json, record_to_json
-from qreal_tasks.text.redaction import own_keys, spellings, redact_keys, redact
+from qreal_tasks.text.redaction import own_keys, redact, redact_keys, spellings
 
 RESULTS_SUFFIX = "_results.json"
 
@@ -216,7 +216,9 @@ def clean_records(records: Iterable[Record]) -> Iterator[Record]:
     clean = functools.cache(_clean_reason)  # most of many reasons are the same few
     for record in records:
         may_repeat = any(one in record.raw for one in spelled)
-        yield _with_reasons(record_from_json(redact_keys(record_to_json(record), *keys)) if may_repeat else record, clean)
+        yield _with_reasons(
+            record_from_json(redact_keys(record_to_json(record), *keys)) if may_repeat else record, clean
+        )
 
 
 def _clean_reason(reason: str) -> str:

@@ -72,9 +72,7 @@ def shown_arguments(text: str) -> str:
     'pretrained=model,base_url=<address>'
     """
     pairs = (part.partition("=") for part in text.split(","))
-    return ",".join(
-        f"{name}{sign}{_shown_value(value)}" if sign else redact(name) for name, sign, value in pairs
-    )
+    return ",".join(f"{name}{sign}{_shown_value(value)}" if sign else redact(name) for name, sign, value in pairs)
 
 
 def _shown_value(value: str) -> str:

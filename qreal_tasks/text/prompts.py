@@ -1,4 +1,4 @@
-"""When two prompts are one."""
+"""Normal form of prompts, by which equal ones are found."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def normalize_prompt(text: str) -> str:
     """The prompt without what a reader does not see: equal for texts that differ only in case, blanks, invisible
     characters (Unicode's category Cf: byte order marks, zero-width and direction marks) or in how accents are encoded.
 
-    >>> normalised_prompt("\\ufeffA  Cafe\\u0301\\n") == normalize_prompt("a caf\\u00e9\\u200b")
+    >>> normalize_prompt("\\ufeffA  Cafe\\u0301\\n") == normalize_prompt("a caf\\u00e9\\u200b")
     True
     """
     # Invisible characters first: one between a letter and its accent would keep them apart.

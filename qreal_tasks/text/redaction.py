@@ -198,26 +198,26 @@ def redact_spelling(text: str, spelled: str) -> str:
     return re.sub(rf"(?<![\d.]){re.escape(spelled)}(?!\.?\d)", "<key>", text)
 
 
-def redact_keys(said: Any, *keys: str) -> Any:
+def redact_keys(value: Any, *keys: str) -> Any:
     """A JSON value or text with ``<key>`` wherever one of these keys is repeated.
 
     >>> redact_keys({"message": "bad key sk-12345678"}, "sk-12345678")
     {'message': 'bad key <key>'}
     """
     spelled = sorted((one for key in keys for one in spellings(key)), key=len, reverse=True)
-    return _replaced(said, spelled) if spelled else said
+    return _replaced(value, spelled) if spelled else value
 
 
-def _replaced(said: Any, spelled: list[str]) -> Any:
-    if isinstance(said, str):
+def _replaced(value: Any, spelled: list[str]) -> Any:
+    if isinstance(value, str):
         for one in spelled:
-            said = redact_spelling(said, one)
-        return said
-    if isinstance(said, list):
-        return [_replaced(one, spelled) for one in said]
-    if isinstance(said, dict):
-        return {_replaced(name, spelled): _replaced(one, spelled) for name, one in said.items()}
-    return said
+            value = redact_spelling(value, one)
+        return value
+    if isinstance(value, list):
+        return [_replaced(one, spelled) for one in value]
+    if isinstance(value, dict):
+        return {_replaced(name, spelled): _replaced(one, spelled) for name, one in value.items()}
+    return value
 
 
 def _shapes(kind: Private) -> Iterable[re.Pattern[str]]:

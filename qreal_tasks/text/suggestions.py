@@ -1,4 +1,4 @@
-"""What a mistyped name was meant to be."""
+"""Suggestions for mistyped names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 def suggest(typed: str, known: Iterable[str]) -> str:
     """The end of a sentence about a name that is not known.
 
-    >>> "unknown name" + did_you_mean("pretraind", ["pretrained"]), "unknown name" + suggest("x", ["pretrained"])
+    >>> "unknown name" + suggest("pretraind", ["pretrained"]), "unknown name" + suggest("x", ["pretrained"])
     ('unknown name; did you mean pretrained?', 'unknown name.')
     """
     found = difflib.get_close_matches(typed, list(known), n=1)

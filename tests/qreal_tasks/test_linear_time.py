@@ -23,7 +23,7 @@ from qreal_tasks.files.yaml_files import parse_yaml
 from qreal_tasks.leaderboard.submission.samples_file import parse_json, read_records
 from qreal_tasks.text.one_line import first_unseen, one_line, printable
 from qreal_tasks.text.prompts import normalize_prompt
-from qreal_tasks.text.redaction import find_private, redact_keys, redact
+from qreal_tasks.text.redaction import find_private, redact, redact_keys
 
 READERS: dict[str, Callable[[str], object]] = {
     "prompt": normalize_prompt,

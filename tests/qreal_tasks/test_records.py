@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, RecordError, Region, record_from_json, record_to_json
+from qreal_tasks.records import (
+    GroundingRecord,
+    JudgmentRecord,
+    Record,
+    RecordError,
+    Region,
+    record_from_json,
+    record_to_json,
+)
 
 JUDGMENT = JudgmentRecord(
     *("realism_q1", "i#0", "i", "g", False, "dog", "Yes", "Yes!", "Yes", None, 0.75, 0.9, "1", "", "", "mini")

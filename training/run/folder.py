@@ -32,7 +32,7 @@ from datasets import Dataset
 
 from qreal_tasks.benchmark import PROMPT_VERSION
 from qreal_tasks.dataset.drawn import drawn_id
-from qreal_tasks.dataset.source import SourceKind, Source
+from qreal_tasks.dataset.source import Source, SourceKind
 from qreal_tasks.files.atomic import new_folder, replace_file, write_whole
 from qreal_tasks.files.regular import open_file, read_text
 from qreal_tasks.files.system_errors import describe_error
@@ -97,7 +97,9 @@ def read_config(folder: Path) -> TrainConfig:
     Raises:
         ConfigError: the folder holds no run.
     """
-    document = read_yaml(folder / CONFIG_FILE, f"{folder} is not the folder of a training run: {CONFIG_FILE}", ConfigError)
+    document = read_yaml(
+        folder / CONFIG_FILE, f"{folder} is not the folder of a training run: {CONFIG_FILE}", ConfigError
+    )
     return parse_config(document.content, str(folder / CONFIG_FILE), document.written)
 
 

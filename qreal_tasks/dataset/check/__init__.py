@@ -4,4 +4,4 @@ from qreal_tasks.dataset.check.checking import check_dataset
 from qreal_tasks.dataset.check.info import SplitCounts, count_split
 from qreal_tasks.dataset.check.problem import DatasetProblem
 
-__all__ = ["SplitCounts", "DatasetProblem", "check_dataset", "count_split"]
+__all__ = ["DatasetProblem", "SplitCounts", "check_dataset", "count_split"]

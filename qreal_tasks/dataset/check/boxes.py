@@ -41,7 +41,7 @@ _LEAST_SHARE = 0.1
 """A reading explains at least two faults of a split and such a share, or it fits by chance."""
 
 _MANY, _MOST_SHARE = 20, 0.9
-"""From so many unexplained faults of a split, and such a share of its boxes, they are said once."""
+"""From so many unexplained faults of a split, and such a share of its boxes, they are reported once."""
 
 _UNITS = {
     "pixels": (0.0, 0.0),
@@ -78,7 +78,12 @@ class Fault:
 
 
 def fault_of(
-    row: int, item: str, box: Sequence[float] | None, size: tuple[int, int], whole: DecodedPicture | None, crop: DecodedPicture | None
+    row: int,
+    item: str,
+    box: Sequence[float] | None,
+    size: tuple[int, int],
+    whole: DecodedPicture | None,
+    crop: DecodedPicture | None,
 ) -> Fault | None:
     """What is wrong with a box, or None.
 
@@ -108,7 +113,7 @@ def summarize_faults(faults: Sequence[Fault], config: str, split: str, boxes: in
         boxes: how many there are in the split.
     """
 
-    def said(row: int | None, item: str, message: str) -> DatasetProblem:
+    def problem(row: int | None, item: str, message: str) -> DatasetProblem:
         return DatasetProblem(config, split, row, item, "box", message)
 
     left = list(faults)
@@ -119,16 +124,16 @@ def summarize_faults(faults: Sequence[Fault], config: str, split: str, boxes: in
             break
         first = next(fault for fault in left if reading in fault.readings)
         count = f"bbox of {times} of {boxes} entities does not fit the crops"
-        yield said(None, "", f"{count}, and does {_advice(reading, first)}. First row {first.row}, {first.item}")
+        yield problem(None, "", f"{count}, and does {_advice(reading, first)}. First row {first.row}, {first.item}")
         left = [fault for fault in left if reading not in fault.readings]
     if len(left) >= max(_MANY, _MOST_SHARE * boxes):
         count = f"bbox of {len(left)} of {boxes} entities does not fit the crops, in no unit or order"
         cause = "the boxes, the crops or the images may be those of other rows"
-        yield said(None, "", f"{count}; {cause}. First row {left[0].row}, {left[0].item}: {left[0].message}")
+        yield problem(None, "", f"{count}; {cause}. First row {left[0].row}, {left[0].item}: {left[0].message}")
         return
     for fault in left:
         also = "".join(f"; it fits {_advice(reading, fault)}" for reading in fault.readings)
-        yield said(fault.row, fault.item, fault.message + also)
+        yield problem(fault.row, fault.item, fault.message + also)
 
 
 def _advice(reading: str, fault: Fault) -> str:

@@ -46,7 +46,8 @@ def check_dataset(source: Source, splits: Sequence[str] = SPLITS) -> list[Datase
         for split in splits
     }
     sizes = {
-        place: SplitSize(len(found), sum(len(row.get("entities") or ()) for row in found)) for place, found in rows.items()
+        place: SplitSize(len(found), sum(len(row.get("entities") or ()) for row in found))
+        for place, found in rows.items()
     }
     problems = merge_repeated([*_check_rows(rows, splits), *_check_pictures(pictures, sizes)], sizes)
     order = [(config, split) for config in reversed(CONFIGS) for split in splits]
@@ -69,7 +70,9 @@ def _check_rows(rows: _Rows, splits: Sequence[str]) -> Iterator[DatasetProblem]:
                     yield from prompts.problems(config, split, number, row[ID_OF[config]] or "(no id)", row)
 
 
-def _check_pictures(pictures: Mapping[str, SplitPictures], sizes: Mapping[tuple[str, str], SplitSize]) -> Iterator[DatasetProblem]:
+def _check_pictures(
+    pictures: Mapping[str, SplitPictures], sizes: Mapping[tuple[str, str], SplitSize]
+) -> Iterator[DatasetProblem]:
     repeats = Repeats()
     # A console that is no terminal gets no bar; without quiet, rich would still end the bar with an empty line.
     terminal = console(err=True)

@@ -100,7 +100,9 @@ class SplitPictures:
         row = self._rows[config][number]
         return ShownPicture(config, self._split, number, row[ID_OF[config]], row["image_id"], digest, image_digest)
 
-    def _check_boxes(self, seen: Seen, number: int, whole: DecodedPicture | None, crops: Mapping[int, DecodedPicture | None]) -> None:
+    def _check_boxes(
+        self, seen: Seen, number: int, whole: DecodedPicture | None, crops: Mapping[int, DecodedPicture | None]
+    ) -> None:
         """The boxes of an image in both configs; one that is the same in both is looked at once."""
         image = self._rows["imageqa"][number]
         size = whole.rgb.size if whole else (image["width"], image["height"])

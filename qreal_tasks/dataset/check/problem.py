@@ -1,4 +1,4 @@
-"""What a check finds, and how it is said."""
+"""What a check finds, and the messages about it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ class SplitSize:
     """Listed in its rows; of objectqa, none."""
 
 
-def merge_repeated(problems: Sequence[DatasetProblem], sizes: Mapping[tuple[str, str], SplitSize]) -> list[DatasetProblem]:
+def merge_repeated(
+    problems: Sequence[DatasetProblem], sizes: Mapping[tuple[str, str], SplitSize]
+) -> list[DatasetProblem]:
     """The problems, with one in place of those that a column has in all rows, or all entities, of a split.
 
     Args:

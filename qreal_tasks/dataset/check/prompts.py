@@ -35,24 +35,24 @@ class Prompts:
 
         Args:
             config, split, number, item: where the row is, for the message.
-            row: rows of objectqa have no ``prompt``, only its id; nulls are said elsewhere.
+            row: rows of objectqa have no ``prompt``, only its id; nulls are reported elsewhere.
         """
         prompt_id: Any = row["prompt_id"]
         if prompt_id is None:
             return
 
-        def said(message: str) -> DatasetProblem:
+        def problem(message: str) -> DatasetProblem:
             return DatasetProblem(config, split, number, item, "prompt in both splits", f"{message}; {_WHY}")
 
         place = _Place(split, prompt_id, f"{config}/{split} row {number}, {item}")
         first = self._by_id.setdefault(prompt_id, place)
         if first.split != split and self._is_new("id", prompt_id):
-            yield said(f"prompt {prompt_id} is in {first.split} ({first.shown}) and in {split}")
+            yield problem(f"prompt {prompt_id} is in {first.split} ({first.shown}) and in {split}")
         text = normalize_prompt(row.get("prompt") or "")
         first = self._by_text.setdefault(text, place)
         if text and first.split != split and first.prompt_id != prompt_id and self._is_new("text", text):
             ids = f"{prompt_id} here, {first.prompt_id} there"
-            yield said(f"the prompt is that of {first.shown}, under another prompt_id ({ids})")
+            yield problem(f"the prompt is that of {first.shown}, under another prompt_id ({ids})")
 
     def _is_new(self, what: str, key: str) -> bool:
         is_new = (what, key) not in self._told

@@ -139,9 +139,9 @@ def _check_flaws(entity: Row, item: str) -> Iterator[RowFinding]:
         flagged = entity[f"{dimension}_flawed"]
         answers = {question.name: entity[question.name] for question in questions_of(dimension)}
         if all(answer in range(len(ANSWERS)) for answer in answers.values()):
-            said = {name: ANSWERS[answer] for name, answer in answers.items()}
-            if flagged != is_flawed(dimension, said):
-                listing = ", ".join(f"{name} {answer}" for name, answer in said.items())
+            words = {name: ANSWERS[answer] for name, answer in answers.items()}
+            if flagged != is_flawed(dimension, words):
+                listing = ", ".join(f"{name} {answer}" for name, answer in words.items())
                 message = f"{dimension}_flawed is {flagged}, expected {not flagged}: the answers are {listing}"
                 yield RowFinding(item, "flag", message)
         if flagged and not (entity[f"{dimension}_description"] or "").strip():
@@ -153,14 +153,14 @@ def _check_flaws(entity: Row, item: str) -> Iterator[RowFinding]:
 
 
 def _check_same(row: Row, other: Row, names: tuple[str, ...], what: str) -> Iterator[RowFinding]:
-    """Columns of a row of objectqa that imageqa holds again; a null that is said already is passed over."""
+    """Columns of a row of objectqa that imageqa holds again; a null that is reported already is passed over."""
     for name in names:
         here, there = row[name], other[name]
         if name in _DESCRIPTIONS:
             here, there = here or "", there or ""
         elif there is None and name not in _MAY_BE_NULL:
             continue
-        if here != there and not (here != here and there != there):  # a NaN is said elsewhere
+        if here != there and not (here != here and there != there):  # a NaN is reported elsewhere
             message = f"{name} is {_shown(here)} here and {_shown(there)} for {what} in imageqa, expected the same"
             yield RowFinding(row["entity_id"], "disagreement", message)
 

@@ -86,9 +86,7 @@ def _check_tasks(tasks: Sequence[str]) -> None:
     """Only our own names are checked here: the index of all others takes the harness seconds to read."""
     for task in tasks:
         if task.startswith("qreal") and "*" not in task and task not in TASK_NAMES:
-            raise RunError(
-                f"unknown task {task}{suggest(task, TASK_NAMES)} Expected one of {', '.join(TASK_NAMES)}"
-            )
+            raise RunError(f"unknown task {task}{suggest(task, TASK_NAMES)} Expected one of {', '.join(TASK_NAMES)}")
     styles = {style for style in Style if any(_asks(task, style) for task in tasks)}
     if len(styles) > 1:
         raise RunError(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from qreal_tasks.files.atomic import write_whole
 from qreal_tasks.files.regular import read_bytes
-from qreal_tasks.text.redaction import is_numeric, own_keys, spellings, redact_spelling
+from qreal_tasks.text.redaction import is_numeric, own_keys, redact_spelling, spellings
 
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*"')
 _BYTES = {"encoding": "utf-8", "errors": "surrogateescape"}

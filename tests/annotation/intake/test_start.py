@@ -307,6 +307,9 @@ def test_a_second_init_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     folder.mkdir()
     path.mkdir()
     (folder / "0.png").write_bytes(png(0))
-    with hold_lock(path / LOCK), pytest.raises(AnnotationError, match=r"another program works on .*run; let it end first"):
+    with (
+        hold_lock(path / LOCK),
+        pytest.raises(AnnotationError, match=r"another program works on .*run; let it end first"),
+    ):
         prepare_run(str(folder), path, config_for("http://127.0.0.1:9/v1"))
     assert list(path.iterdir()) == []

@@ -26,7 +26,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def shown(clock: Clock) -> Iterator[Progress]:
-    with bars.progress(clock) as progress:
+    with bars.show_progress(clock) as progress:
         yield progress
 
 

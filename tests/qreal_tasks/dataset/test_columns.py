@@ -210,4 +210,6 @@ def test_further_columns_and_the_metadata_of_older_writers_are_fine(rewritten: C
 
     folder = rewritten(older, configs=("objectqa",))
     assert check_dataset(locate(str(folder))) == []
-    assert Features(load_split(locate(str(folder)), "objectqa", "test").features)["bbox"] == FEATURES["objectqa"]["bbox"]
+    assert (
+        Features(load_split(locate(str(folder)), "objectqa", "test").features)["bbox"] == FEATURES["objectqa"]["bbox"]
+    )

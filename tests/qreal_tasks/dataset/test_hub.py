@@ -12,7 +12,7 @@ from small_set import Rows, small_rows, write_hub_layout
 
 from qreal_tasks.dataset.check import check_dataset, count_split
 from qreal_tasks.dataset.loading import load_split
-from qreal_tasks.dataset.source import DatasetError, SourceKind, Source, locate
+from qreal_tasks.dataset.source import DatasetError, Source, SourceKind, locate
 from qreal_tasks.leaderboard.submission.references import load_references
 from qreal_tasks.leaf_tasks import Half
 from training.run.folder import describe_data

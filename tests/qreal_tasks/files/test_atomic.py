@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from refusing import at_every_moment, no_permission, no_room, tree
 
-from qreal_tasks.files.atomic import staging_path, find_free_name, name_errors, new_folder, replace_file, write_whole
+from qreal_tasks.files.atomic import find_free_name, name_errors, new_folder, replace_file, staging_path, write_whole
 from qreal_tasks.files.system_errors import describe_os_error
 
 
@@ -40,7 +40,9 @@ def test_a_file_is_the_old_or_the_new_one_at_every_moment_of_a_kill(tmp_path: Pa
         write_whole(path, b"new" * 100)
     assert seen == {b"old", b"new"}
     moments = list((tmp_path / "killed").iterdir())
-    assert any(staging_path(moment / "page").exists() for moment in moments), "no kill left anything: this proves nothing"
+    assert any(staging_path(moment / "page").exists() for moment in moments), (
+        "no kill left anything: this proves nothing"
+    )
     for moment in moments:
         write_whole(moment / "page", "next")
         assert tree(moment) == {"page": b"next"}

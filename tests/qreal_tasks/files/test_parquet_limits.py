@@ -134,7 +134,9 @@ def test_a_row_needs_its_picture(picture: object, small_dataset: Callable[..., P
     source = locate(str(small_dataset(change)))
     with pytest.raises(DatasetError, match="config imageqa, split test, row 1: image is null or empty"):
         load_split(source, "imageqa", "test")
-    assert [(p.row, p.message) for p in check_dataset(source)] == [(1, "image is null or empty, expected the encoded picture")]
+    assert [(p.row, p.message) for p in check_dataset(source)] == [
+        (1, "image is null or empty, expected the encoded picture")
+    ]
 
 
 def test_twice_the_rows_take_at_most_two_and_a_half_times_as_long(tmp_path: Path) -> None:

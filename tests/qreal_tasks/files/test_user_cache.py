@@ -91,7 +91,7 @@ def test_every_command_says_it_on_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["qreal", *arguments])
-    monkeypatch.setattr(command_line, "prepare", lambda: None)
+    monkeypatch.setattr(command_line, "prepare_output", lambda: None)
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     assert stopped.value.code == 1
@@ -120,7 +120,7 @@ def test_other_commands_need_no_home(
     homeless: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["qreal", "tasks-path"])
-    monkeypatch.setattr(command_line, "prepare", lambda: None)
+    monkeypatch.setattr(command_line, "prepare_output", lambda: None)
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     assert stopped.value.code == 0

@@ -151,7 +151,9 @@ def test_boxes_in_resized_pixels_need_the_reported_size(monkeypatch: pytest.Monk
     without = record_from_json(hook("process_realism")(docs("imageqa")[0], [text])["records"])
     assert isinstance(without, GroundingRecord)
     assert (without.reason, without.predicted) == ("backend reports no input size", ())
-    given = record_from_json(hook("process_realism")(docs("imageqa")[0], [[text, '{"input_size": [200, 160]}']])["records"])
+    given = record_from_json(
+        hook("process_realism")(docs("imageqa")[0], [[text, '{"input_size": [200, 160]}']])["records"]
+    )
     assert isinstance(given, GroundingRecord)
     assert given.predicted[0].bbox_px == (10, 10, 40, 50)
 

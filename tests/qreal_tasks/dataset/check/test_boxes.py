@@ -152,7 +152,9 @@ def _shift(rows: Rows, config: str, by: int) -> None:
 
 
 @pytest.mark.parametrize("case", UNREADABLE)
-def test_what_no_reading_explains_is_said_once_a_split(case: str, problems_of: Callable[[Rows], list[DatasetProblem]]) -> None:
+def test_what_no_reading_explains_is_said_once_a_split(
+    case: str, problems_of: Callable[[Rows], list[DatasetProblem]]
+) -> None:
     change, message = UNREADABLE[case]
     rows = boxed_rows()
     change(rows)
@@ -206,7 +208,9 @@ def _with_alpha(rows: Rows) -> None:
 
 
 @pytest.mark.parametrize("case", RIGHT)
-def test_rounding_and_lossy_encoding_are_no_problem(case: str, problems_of: Callable[[Rows], list[DatasetProblem]]) -> None:
+def test_rounding_and_lossy_encoding_are_no_problem(
+    case: str, problems_of: Callable[[Rows], list[DatasetProblem]]
+) -> None:
     rows = boxed_rows()
     RIGHT[case](rows)
     assert [str(p) for p in problems_of(rows)] == []

@@ -76,5 +76,7 @@ def test_one_id_names_both_rows(leaks: Callable[[Change], list[DatasetProblem]])
         ),
     ],
 )
-def test_nothing_is_said_of_prompts_that_stay_apart(leaks: Callable[[Change], list[DatasetProblem]], change: Change) -> None:
+def test_nothing_is_said_of_prompts_that_stay_apart(
+    leaks: Callable[[Change], list[DatasetProblem]], change: Change
+) -> None:
     assert leaks(change) == []

@@ -113,7 +113,9 @@ def _one_pixel_apart(rows: Rows) -> None:
 
 
 @pytest.mark.parametrize("change", [_same_box_twice, _black_crops])
-def test_what_is_no_repetition(change: Callable[[Rows], None], problems_of: Callable[..., list[DatasetProblem]]) -> None:
+def test_what_is_no_repetition(
+    change: Callable[[Rows], None], problems_of: Callable[..., list[DatasetProblem]]
+) -> None:
     rows = boxed_rows()
     change(rows)
     assert [str(p) for p in problems_of(rows)] == []

@@ -123,7 +123,7 @@ def test_evaluation_asks_what_was_learnt_and_reads_what_was_to_be_written(
     """An engine that says what the model was to learn stands for the model."""
     recipe = config(family, task="imageqa", prompts=style, held_out={"share": 0.3, "most": 12})
     plan = make_plan(recipe, locate("mini"), read_outline(recipe))
-    evaluator = HeldOutEvaluator(plan, plan.outline.processor, plan.rows)
+    evaluator = HeldOutEvaluator(plan)
     chat, end = Chat(plan.outline.processor), plan.outline.family.end_of_turn
     asked: list[str] = []
     records: list[GroundingRecord] = []

@@ -49,7 +49,6 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
     """Train, and return the run's folder, whose ``final/`` holds the adapter or the model.
 
     Args:
-        config: of the run.
         resume: folder of a run that was interrupted; it goes on from its last whole checkpoint, and ends as if it had
             never stopped.
 
@@ -129,7 +128,7 @@ def _run(config: TrainConfig, plan: TrainPlan, collator: Collator, arguments: An
         peft_config=make_lora_config(config, found.family) if config.method == "lora" and not config.adapter else None,
         callbacks=callbacks,
         family=found.family,
-        evaluator=HeldOutEvaluator(plan, found.processor, plan.rows) if examined else None,
+        evaluator=HeldOutEvaluator(plan) if examined else None,
         end_of_turn=tokenizer.convert_tokens_to_ids(found.family.end_of_turn),
         keep_checkpoints=config.keep_checkpoints,
     )

@@ -145,8 +145,7 @@ def _explain_key(error: ErrorDetails) -> str | None:
     if error["type"] != "extra_forbidden":
         return None
     known = field_names(TrainConfig)
-    nearest = difflib.get_close_matches(place, known, n=1, cutoff=0.5) or difflib.get_close_matches(
-        place.rpartition(".")[2], known, n=1, cutoff=0.5
-    )
+    typed = (place, place.rpartition(".")[2])
+    nearest = [near for one in typed for near in difflib.get_close_matches(one, known, n=1, cutoff=0.5)]
     hint = f", did you mean {nearest[0]}?" if nearest else f"; the keys are {', '.join(known)}"
     return f"unknown key {place}{hint}"

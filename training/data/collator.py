@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -77,12 +78,7 @@ def check_labels(collator: Collator, chat: Chat, train: Dataset, count: int = 4)
     round_trip = RoundTrip(chat.tokenizer)
     for row in train.select(range(min(count, len(train)))):
         labels = collator([row])["labels"][0].tolist()
-        learnt, run = [], []
-        for label in [*labels, IGNORED]:
-            if label != IGNORED:
-                run.append(label)
-            elif run:
-                learnt.append(round_trip.decode(run))
-                run = []
+        runs = groupby(labels, key=lambda label: label != IGNORED)
+        learnt = [round_trip.decode(list(run)) for is_learnt, run in runs if is_learnt]
         if len(learnt) != len(row["answers"]) or not all(map(round_trip.is_same, learnt, row["answers"])):
             raise ConfigError(f"what would be learnt is {learnt}, expected {row['answers']}: the chat template differs")

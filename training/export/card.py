@@ -84,9 +84,7 @@ def write_card(run: Path, config: TrainConfig, merged: bool, results: Path | Non
         model=model,
         task=config.task,
         warning=_warning(data),
-        command=write_command(
-            config, "FOLDER", "pretrained=FOLDER" if merged else f"pretrained={model},adapter=FOLDER"
-        ),
+        command=write_command(config, "FOLDER", f"pretrained={use}"),
         form=_form(config, model, merged),
         asked=_asked(config),
         data="\n".join(f"| {key} | {value} |" for key, value in data.items() if value is not None),

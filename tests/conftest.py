@@ -3,14 +3,54 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+import subprocess
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
 
 os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", WANDB_MODE="disabled", NO_COLOR="1")
+os.environ.setdefault("QREAL_TESTS_OWNER", str(os.getpid()))  # workers of pytest-xdist inherit it
 
+import preloaded
 from small_set import Rows, small_rows, write_hub_layout
+
+SLOW_FIXTURES = {"browser", "chain", "models", "redrawn", "small_set", "tiny_model"}
+"""Fixtures that start a program, draw a data set or write a model."""
+
+_SLOW_FILE = re.compile(r"^pytestmark = (\[[^]]*)?pytest\.mark\.(slow|harness)\b", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """``-m "not slow"`` does not even import a file that is slow as a whole, since its libraries take longest."""
+    if config.option.markexpr != "not slow" or not collection_path.match("test_*.py"):
+        return None
+    return True if _SLOW_FILE.search(collection_path.read_text(encoding="utf-8")) else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the harness and those with a slow fixture are slow; their files come first, lest a worker end alone."""
+    for item in items:
+        if item.get_closest_marker("harness") or not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Programs that tests of the harness start are forks of a process that has it imported; not so with ``console``."""
+    with pytest.MonkeyPatch.context() as patch:
+        if item.get_closest_marker("harness") and not item.get_closest_marker("console"):
+            patch.setattr(subprocess, "Popen", preloaded.Popen)
+        return (yield)
+
+
+def pytest_unconfigure() -> None:
+    if os.environ[preloaded.OWNER] == str(os.getpid()):
+        preloaded.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from qreal_tasks.console.command_line import fail
+from qreal_tasks.console.command_line import RunByDefault, fail_on, new_group
 from qreal_tasks.console.terminal import echo
 from qreal_tasks.files.user_cache import require_hub_cache
 
@@ -17,21 +16,9 @@ if TYPE_CHECKING:
     from training.config import TrainConfig
 
 
-class _RecipeFirst(TyperGroup):
-    """``qreal train RECIPE`` stands for ``qreal train run RECIPE``."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in (*self.commands, "--help"):
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
-
-
-train_app = typer.Typer(
-    cls=_RecipeFirst,
-    help="Fine-tune a model: qreal train RECIPE KEY=VALUE …, qreal train --resume RUN, qreal train export RUN DIR.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+train_app = new_group(
+    "Fine-tune a model: qreal train RECIPE KEY=VALUE …, qreal train --resume RUN, qreal train export RUN DIR.",
+    RunByDefault,
 )
 
 
@@ -66,7 +53,7 @@ def run_command(
 
     overrides = [*(overrides or []), *([f"deepspeed={deepspeed}"] if deepspeed else [])]
     require_hub_cache()
-    try:
+    with fail_on("train", ConfigError, OSError):
         if resume is not None:
             if recipe is not None or overrides:
                 raise ConfigError("--resume takes everything from the run's own config.yaml; leave recipe and keys out")
@@ -82,12 +69,8 @@ def run_command(
             raise ConfigError("name a recipe, for instance configs/training/objectqa-qwen2.5-vl-7b.yaml")
         _launch(config, ["--resume", str(resume)] if resume else [str(recipe), *overrides], processes)
         from training.run.sft import BatchTooLargeError, train
-    except (ConfigError, OSError) as error:
-        fail("train", error)
-    try:
+    with fail_on("train", ConfigError, DatasetError, BatchTooLargeError, OSError):
         folder = train(config, resume)
-    except (ConfigError, DatasetError, BatchTooLargeError, OSError) as error:
-        fail("train", error)
     if int(os.environ.get("RANK", "0")) == 0:
         echo(f"Done: {folder}\nNext: qreal train export {folder} {folder.name}-merged")
 
@@ -135,10 +118,8 @@ def export_command(
     from training.config import ConfigError
     from training.export import export as exporting
 
-    try:
+    with fail_on("train", ConfigError, RunFolderError, OSError, ValueError):
         exported = exporting.export(run, folder, merge=merge, results=results)
         echo(f"Written: {folder}\nNext: {exported.command}")
         if push:
             echo(f"Uploaded: {exporting.push(folder, push, private)}")
-    except (ConfigError, RunFolderError, OSError, ValueError) as error:
-        fail("train", error)

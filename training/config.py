@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from qreal_tasks.benchmark import GROUPS, IMAGEQA_SETS, QUESTION_NAMES, Style
 from qreal_tasks.files.settings import Settings
+from qreal_tasks.metrics.catalogue import IMAGEQA
 from qreal_tasks.subtasks import SUBTASKS
 
 Task = Literal["objectqa", "imageqa", "detect", "filter", "describe"]
@@ -20,7 +21,7 @@ BOX_TASKS = ("imageqa", "detect")
 
 CHOICE_METRICS = ("acc", "auc")
 BOX_METRICS = ("iou", "detection_rate", "auc", "f1_at_50", "recall_at_50", "false_alarm", "unparsed")
-LOWER_IS_BETTER = ("loss", "false_alarm", "unparsed")
+LOWER_IS_BETTER = ("loss", *(metric.name for metric in IMAGEQA.values() if not metric.higher_is_better))
 
 
 class ConfigError(ValueError):

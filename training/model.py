@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from qreal_tasks.files.system_errors import reason_of
+from qreal_tasks.files.system_errors import describe_error
 from qreal_tasks.models.local.adapter_base import Match, base_of, tensors_of
 from qreal_tasks.models.local.loading import limit_pictures, with_adapter
 from qreal_tasks.models.sources import ADAPTER_SETTINGS
@@ -203,7 +203,7 @@ def _check_fits(prepared: Any, adapter: str) -> None:
     try:
         found = {name: tensor.shape for name, tensor in tensors_of(path).items()}
     except (OSError, ValueError) as error:
-        raise ConfigError(f"adapter {adapter}: cannot be read: {reason_of(error)}") from None
+        raise ConfigError(f"adapter {adapter}: cannot be read: {describe_error(error)}") from None
     wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if wrong:
         name = wrong[0]

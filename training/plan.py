@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from datasets import Dataset
 
-from qreal_tasks.dataset.source import Source, load
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import Source
 from qreal_tasks.models.families import takes_shared_prefix
 from qreal_tasks.models.local.prefix import takes_any_mask
 from training.config import BOX_TASKS, ConfigError, TrainConfig

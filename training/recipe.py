@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
-from qreal_tasks.files.yaml_files import (
-    NOTHING,
-    Document,
-    Written,
-    YamlError,
-    explained,
-    field_names,
-    parse,
-    read,
-    validated,
-)
+from qreal_tasks.files.yaml_files import NOTHING, Document, Written, YamlError, parse, read
+from qreal_tasks.files.yaml_models import validate
 from training.config import ConfigError, TrainConfig
 
 NEEDED = "NEEDED"
@@ -48,10 +35,7 @@ def parse_config(values: Mapping[str, Any], where: str, written: Written = NOTHI
     Raises:
         ConfigError: a key is unknown (the nearest one is named) or a value is wrong.
     """
-    try:
-        return validated(TrainConfig.model_validate, values, written)
-    except ValidationError as error:
-        raise ConfigError(f"{where}: {explained(error, TrainConfig, written, _explain_key)}") from None
+    return validate(Document(values, written), TrainConfig, where, ConfigError)
 
 
 def check_complete(config: TrainConfig, recipe: Path) -> None:
@@ -109,10 +93,7 @@ def parse_overrides(given: Sequence[str]) -> Document:
 def _read(path: Path, above: tuple[Path, ...] = ()) -> Document:
     if path.resolve() in above:
         raise ConfigError(f"{path}: extends itself, by way of {' and '.join(map(str, above))}")
-    try:
-        document = read(path)
-    except YamlError as error:
-        raise ConfigError(f"{path}: {error}") from None
+    document = read(path, error=ConfigError)
     if document.content is None:
         raise ConfigError(f"{path}: is empty, expected keys and values, at least task and model")
     if not isinstance(document.content, dict) or not all(isinstance(key, str) for key in document.content):
@@ -135,17 +116,3 @@ def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = _merge(merged[key], value) if both else value
     return merged
-
-
-def _explain_key(error: ErrorDetails) -> str | None:
-    """Keys that are unknown or missing."""
-    place = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "missing":
-        return f"key {place} is missing"
-    if error["type"] != "extra_forbidden":
-        return None
-    known = field_names(TrainConfig)
-    typed = (place, place.rpartition(".")[2])
-    nearest = [near for one in typed for near in difflib.get_close_matches(one, known, n=1, cutoff=0.5)]
-    hint = f", did you mean {nearest[0]}?" if nearest else f"; the keys are {', '.join(known)}"
-    return f"unknown key {place}{hint}"

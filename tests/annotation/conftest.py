@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 from annotating import answer, config_for, write_pictures
-from tiny_annotators import write_tiny_grounding_dino, write_tiny_q_eval
 
 from annotation.demo.server import Asked, ScriptedServer
-from annotation.execution.driver import Options, Watcher, Where, init, run_stages
+from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
 from annotation.run.folder import RunFolder
 
 CHAIN_IMAGES = 64
@@ -20,6 +19,8 @@ CHAIN_IMAGES = 64
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``dino`` and ``q_eval``."""
+    from tiny_annotators import write_tiny_grounding_dino, write_tiny_q_eval  # its libraries take seconds
+
     folder = tmp_path_factory.mktemp("models")
     write_tiny_grounding_dino(folder / "dino")
     write_tiny_q_eval(folder / "q_eval")
@@ -42,6 +43,6 @@ def chain(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Ch
     folder = tmp_path_factory.mktemp("chain")
     images = write_pictures(folder / "images", CHAIN_IMAGES)
     with ScriptedServer(answer) as server:
-        run = init(str(images), folder / "run", config_for(server.url, models), Where(), Watcher())
-        run_stages(run, Options(), Watcher())
+        run = init_run(str(images), folder / "run", config_for(server.url, models), ExecutorOptions(), Watcher())
+        run_stages(run, RunOptions(), Watcher())
         yield Chain(run, images, models, list(server.asked))

@@ -138,11 +138,11 @@ def _references() -> References:
 def _pack(folder: str, number: int) -> None:
     from submitted import simulated, write_run
 
-    from qreal_tasks.leaderboard.submission.pack import Said, pack_run
+    from qreal_tasks.leaderboard.submission.pack import SubmitterInfo, pack_run
 
     run = Path(folder) / "runs" / str(number)
     results = write_run(run, simulated(_references(), 0.5 + 0.4 * (number % 97) / 97, seed=number))
-    pack_run(results, Path(folder) / "submissions" / f"model-{number:04}", Said(f"Model {number:04}"))
+    pack_run(results, Path(folder) / "submissions" / f"model-{number:04}", SubmitterInfo(f"Model {number:04}"))
 
 
 def make_board(folder: Path, submissions: int) -> None:

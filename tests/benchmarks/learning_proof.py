@@ -20,11 +20,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from answered_alike import majority, majority_per_label
 from typed import present
 
 from qreal_tasks.benchmark import QUESTION_NAMES
-from qreal_tasks.dataset.source import load, locate
-from qreal_tasks.metrics.baselines import majority, majority_per_label
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import locate
 from qreal_tasks.metrics.objectqa import compare_objectqa
 from qreal_tasks.models.tiny import write_learner_qwen2_5_vl
 from qreal_tasks.records import JudgmentRecord
@@ -78,7 +79,7 @@ def report_objectqa(run: Run, known: list[JudgmentRecord]) -> None:
     """A line a question."""
     records = judgments(run)
     baselines = {"majority": majority(records, known), "majority per label": majority_per_label(records, known)}
-    differences = {name: compare_objectqa(records, answers) for name, answers in baselines.items()}
+    differences = {name: compare_objectqa([records, answers])[0] for name, answers in baselines.items()}
     scores = score_run(run, resamples=0).objectqa
     print(f"\n{'ObjectQA, test':18} {'acc':>6} {'auc':>6}   accuracy above the better baseline, 95 % interval")
     for question in QUESTION_NAMES:

@@ -43,9 +43,10 @@ from annotation.demo.server import Asked, Reply, ScriptedServer, completion, err
 from qreal_tasks.cli import app
 from qreal_tasks.harness.eval_command import run as harness
 from qreal_tasks.judge.batch import BatchJudge
-from qreal_tasks.judge.manifest import Manifest
+from qreal_tasks.judge.manifest import JudgeManifest
 from qreal_tasks.judge.pairs import Pair
 from qreal_tasks.leaderboard.submission.references import load_references
+from qreal_tasks.llm.batch.limits import BatchLimits
 from qreal_tasks.llm.errors.retry import StoppedRun
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.server.engine import OpenAIEngine
@@ -195,7 +196,7 @@ def judge_in_batches(made: Made, home: Path) -> None:
     for ending in endings:
         script = in_turn(said(home), KEY)
         with BatchServer(script, ending=always(ending), fault=lambda _: next(faults, None)) as server:
-            settings: dict[str, Any] = {"poll_s": 0.001, "state": made.mine / "batches.json"}
+            settings: dict[str, Any] = {"limits": BatchLimits(0.001), "state": made.mine / "batches.json"}
             with BatchJudge(manifest_for(server.url), made.mine / "batched.sqlite", **settings) as judge:
                 try:
                     made.printed[f"batch, {ending.status}"] = repr(judge.judge(pairs))
@@ -287,7 +288,7 @@ def tampered(submission: Path, home: Path) -> Path:
     return folder
 
 
-def _write_judge(path: Path, manifest: Manifest) -> None:
+def _write_judge(path: Path, manifest: JudgeManifest) -> None:
     path.write_text(yaml.safe_dump(manifest.model_dump(mode="json")), encoding="utf-8")
 
 

@@ -15,8 +15,11 @@ _SHORT_S = 0.05
 """What is over so soon cannot be measured; of a text of 20,000 characters hardly anything quadratic is."""
 
 
-def assert_linear(read: Callable[[Given], object], once: Given, twice: Given) -> None:
-    """The best of several attempts at ``twice`` against the best at ``once``, in seconds of the processor."""
+def assert_linear(read: Callable[[Given], object], once: Given, twice: Given, name: str = "") -> None:
+    """The best of several attempts at ``twice`` against the best at ``once``, in seconds of the processor.
+
+    A failure begins with ``name``, which says in a loop what was read.
+    """
     best = [float("inf"), float("inf")]
     read(once)  # what is made once, such as a compiled pattern, is no part of it
     gc.disable()
@@ -30,4 +33,6 @@ def assert_linear(read: Callable[[Given], object], once: Given, twice: Given) ->
                 return
     finally:
         gc.enable()
-    raise AssertionError(f"{best[0]:.4f} s, and {best[1]:.4f} s for twice as much: expected at most {MOST} times")
+    raise AssertionError(
+        f"{name}: {best[0]:.4f} s, and {best[1]:.4f} s for twice as much: expected at most {MOST} times".lstrip(": ")
+    )

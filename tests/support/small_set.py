@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from qreal_tasks.benchmark import BODY_PARTS, Dimension, is_flawed
-from qreal_tasks.dataset.source import FEATURES
+from qreal_tasks.dataset.schema import FEATURES
 
 IMAGE_SIZE = (100, 80)
 Rows = dict[str, dict[str, list[dict[str, Any]]]]

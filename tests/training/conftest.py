@@ -1,4 +1,7 @@
-"""Tiny models that can learn, of every family, written once a session."""
+"""Tiny models that can learn, of every family, written once a session.
+
+What takes seconds to import is imported where it is used: the tests of configs need none of it.
+"""
 
 from __future__ import annotations
 
@@ -8,38 +11,34 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from transformers import AutoModelForImageTextToText
 
 from qreal_tasks.harness.eval_command.run import evaluate
-from qreal_tasks.models.tiny import (
-    write_tiny_internvl,
-    write_tiny_llava_next,
-    write_tiny_qwen2_5_vl,
-    write_tiny_qwen3_vl,
-)
 from qreal_tasks.results.run_folder import find_results, read_run
 from qreal_tasks.results.score import score_run
 from training.config import TrainConfig
 from training.recipe import parse_config
 
-WRITERS = {
-    "qwen2_5_vl": write_tiny_qwen2_5_vl,
-    "qwen3_vl": write_tiny_qwen3_vl,
-    "internvl": write_tiny_internvl,
-    "llava_next": write_tiny_llava_next,
-}
-
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The folder of a family's tiny model, whose words are all alike: what it says it must learn."""
+    import torch
+    from transformers import AutoModelForImageTextToText
+
+    from qreal_tasks.models import tiny
+
+    writers = {
+        "qwen2_5_vl": tiny.write_tiny_qwen2_5_vl,
+        "qwen3_vl": tiny.write_tiny_qwen3_vl,
+        "internvl": tiny.write_tiny_internvl,
+        "llava_next": tiny.write_tiny_llava_next,
+    }
     folders: dict[str, Path] = {}
 
     def folder_of(family: str) -> Path:
         if family not in folders:
             folders[family] = tmp_path_factory.mktemp(family)
-            WRITERS[family](folders[family])
+            writers[family](folders[family])
             model = AutoModelForImageTextToText.from_pretrained(folders[family], dtype=torch.float32)
             with torch.random.fork_rng(), torch.no_grad():
                 torch.manual_seed(0)
@@ -51,16 +50,16 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
     return folder_of
 
 
-@pytest.fixture
-def config(tmp_path: Path, tiny_model: Callable[[str], Path]) -> Callable[..., TrainConfig]:
-    """A config for a tiny model on this machine, changed by the keys given."""
+@pytest.fixture(scope="session")
+def config_in(tiny_model: Callable[[str], Path]) -> Callable[..., TrainConfig]:
+    """A config for a tiny model on this machine, with the folder of its run, changed by the keys given."""
 
-    def make(family: str = "qwen2_5_vl", **changed: Any) -> TrainConfig:
+    def make(output: Path, family: str = "qwen2_5_vl", **changed: Any) -> TrainConfig:
         values: dict[str, Any] = {
             "task": "objectqa",
             "model": str(tiny_model(family)),
             "data": "mini",
-            "output": str(tmp_path / "run"),
+            "output": str(output),
             "dtype": "float32",
             "gradient_checkpointing": False,
             "workers": 0,
@@ -71,6 +70,16 @@ def config(tmp_path: Path, tiny_model: Callable[[str], Path]) -> Callable[..., T
             "lora": {"r": 16, "dropout": 0.0},
         }
         return parse_config(values | changed, "test")
+
+    return make
+
+
+@pytest.fixture
+def config(tmp_path: Path, config_in: Callable[..., TrainConfig]) -> Callable[..., TrainConfig]:
+    """The same for a run in the test's own folder."""
+
+    def make(family: str = "qwen2_5_vl", **changed: Any) -> TrainConfig:
+        return config_in(tmp_path / "run", family, **changed)
 
     return make
 
@@ -92,7 +101,12 @@ def scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
+def _one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
+    if "tiny_model" not in request.fixturenames:
+        yield
+        return
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

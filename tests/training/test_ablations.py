@@ -13,16 +13,23 @@ from training.config import TrainConfig
 from training.export.export import export
 from training.run.sft import train
 
-LEARNT = {"lora": {"r": 64, "alpha": 128, "dropout": 0.0}, "held_out": {"share": 0}, "epochs": 90}
+pytestmark = [pytest.mark.slow, pytest.mark.harness]
+
+LEARNT: dict[str, Any] = {
+    "lora": {"r": 64, "alpha": 128, "dropout": 0.0},
+    "learning_rate": 1e-2,
+    "epochs": 60,
+    "held_out": {"share": 0},
+    "save_every_steps": 1000,
+}
 
 
-@pytest.mark.harness
 def test_three_subtask_models_run_one_after_another(
     tmp_path: Path, config: Callable[..., TrainConfig], scores: Callable[..., Any]
 ) -> None:
     data = write_few(tmp_path / "data", images=4)
     folders = {}
-    for task, batch in (("detect", 4), ("filter", 16), ("describe", 8)):
+    for task, batch in (("detect", 4), ("filter", 48), ("describe", 16)):
         recipe = config(task=task, data=str(data), batch_size=batch, output=str(tmp_path / task), **LEARNT)
         folders[task] = export(train(recipe), tmp_path / f"{task}-model", merge=task == "detect").folder
     models = ",".join(f"{task}={folder}" for task, folder in folders.items())
@@ -37,17 +44,16 @@ def test_three_subtask_models_run_one_after_another(
     assert described <= references, "the descriptions are those that were learnt"
 
 
-@pytest.mark.harness
 def test_objectqa_first_then_imageqa_on_the_same_model(
     tmp_path: Path, config: Callable[..., TrainConfig], scores: Callable[..., Any]
 ) -> None:
     data = write_few(tmp_path / "data", images=4)
-    first = config(data=str(data), batch_size=24, output=str(tmp_path / "first"), **LEARNT | {"epochs": 20})
+    first = config(data=str(data), batch_size=48, output=str(tmp_path / "first"), **LEARNT | {"epochs": 5})
     adapter = train(first) / "final"
     second = config(
         task="imageqa",
         data=str(data),
-        batch_size=8,
+        batch_size=16,
         output=str(tmp_path / "second"),
         adapter=str(adapter),
         **LEARNT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from written_run import write_run
 
 from qreal_tasks.benchmark import ANSWERS, LEAVES, QUESTION_NAMES, objectqa_prompt
 from qreal_tasks.cli import app
-from qreal_tasks.dataset.source import load, locate
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import locate
 from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.requests import Request
 from qreal_tasks.results.run_folder import RunFolderError
@@ -30,10 +32,20 @@ from training.export.export import export, push
 from training.run.folder import DRAWN, describe_data
 from training.run.sft import train
 
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def trained(config_in: Callable[..., TrainConfig], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run; not to be changed."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    return train(config_in(folder, max_steps=3, batch_size=24, held_out={"share": 0}, max_pixels=28 * 28 * 9))
+
 
 @pytest.fixture
-def run(config: Callable[..., TrainConfig]) -> Path:
-    return train(config(max_steps=3, batch_size=24, held_out={"share": 0}, max_pixels=28 * 28 * 9))
+def run(trained: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(trained, tmp_path / "run"))
 
 
 def answers(**given: Any) -> list[float]:

@@ -17,6 +17,8 @@ from training.export.export import export
 from training.run.folder import make_paths_absolute, read_config
 from training.run.sft import train
 
+pytestmark = pytest.mark.slow
+
 SHORT: dict[str, Any] = {"max_steps": 1, "batch_size": 24, "epochs": 1, "held_out": {"share": 0}}
 
 

@@ -12,8 +12,7 @@ import pytest
 from few_rows import write_few
 from rich.console import Console
 
-from qreal_tasks.answers import parse_entities, regions_in_pixels
-from qreal_tasks.answers.entities import paper_format
+from qreal_tasks.answers import format_answer, locate_regions, parse_entities
 from qreal_tasks.benchmark import (
     BODY_PARTS,
     IMAGEQA_SETS,
@@ -25,7 +24,8 @@ from qreal_tasks.benchmark import (
     question,
 )
 from qreal_tasks.boxes import iou_matrix
-from qreal_tasks.dataset.source import DatasetError, load, locate
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import DatasetError, locate
 from qreal_tasks.models.local.chat import Chat
 from qreal_tasks.samples import reference_regions
 from qreal_tasks.subtasks import filter_prompt
@@ -38,6 +38,8 @@ from training.data.writer import LENGTH
 from training.model import read_outline
 from training.plan import Batching, TrainPlan, choose_batching, make_plan
 from training.plan_table import print_plan
+
+pytestmark = pytest.mark.slow
 
 ASKED = (
     *(({"task": task}) for task in ("objectqa", "imageqa", "detect", "filter", "describe")),
@@ -116,7 +118,7 @@ def test_boxes_of_the_answers_are_those_of_the_dataset(
             space = plan.outline.family.box_space
             read = parse_entities(text)
             assert (read.reason, read.dropped, read.truncated) == (None, {}, False)
-            located = regions_in_pixels(read, space, image["width"], image["height"], fed)
+            located = locate_regions(read, space, image["width"], image["height"], fed)
             assert [(r.label, r.description) for r in located.regions] == [(r.label, r.description) for r in reference]
             if reference:
                 overlaps = iou_matrix([r.bbox_px for r in located.regions], [r.bbox_px for r in reference])
@@ -173,7 +175,7 @@ def test_the_papers_queries_are_bare_and_its_answers_in_its_format(config: Calla
         assert prompt == imageqa_query(name)
         flawed = reference_regions(rows[row["row"]], name)
         unflawed += not flawed
-        assert (answer == paper_format.written([])) is not bool(flawed)
+        assert (answer == format_answer([])) is not bool(flawed)
     assert unflawed > 0
     assert {name for row in plan.train for name in row["names"]} == {"realism", "plausibility"}
 

@@ -46,6 +46,8 @@ from training.run.held_out import HeldOutEvaluator
 from training.run.sft import BatchTooLargeError, train
 from training.run.trainer import ANSWER_ACCURACY, Tuner
 
+pytestmark = pytest.mark.slow
+
 MINI_RECIPE = str(Path(__file__).parents[2] / "configs" / "training" / "mini-imageqa.yaml")
 
 SHORT: dict[str, Any] = {
@@ -333,11 +335,13 @@ train_app(sys.argv[1:])
 """
 
 
+@pytest.mark.harness
 def test_a_full_disk_leaves_the_checkpoint_before_it_whole(config: Callable[..., TrainConfig], tmp_path: Path) -> None:
     """The system refuses to write more than 60 kB into a file from the third step on, as a full disk would."""
     values = config(**SHORT | {"held_out": {"share": 0}}, save_every_steps=2).model_dump(mode="json")
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(values))
-    command = [sys.executable, "-c", _FULL_DISK, str(tmp_path / "recipe.yaml")]
+    (tmp_path / "full_disk.py").write_text(_FULL_DISK)
+    command = [sys.executable, str(tmp_path / "full_disk.py"), str(tmp_path / "recipe.yaml")]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )

@@ -19,28 +19,37 @@ from safetensors.torch import load_file
 
 from training.config import TrainConfig
 from training.run.checkpoints import COMPLETE, find_newest_checkpoint
+from training.run.folder import read_processes
+from training.run.trl_config import PRESETS
 
-DEEPSPEED = Path(__file__).parents[2] / "configs" / "deepspeed"
+pytestmark = [pytest.mark.slow, pytest.mark.harness]
+
 TOLERANCE = 1e-4
 
 
-@pytest.fixture
-def recipe(tmp_path: Path, config: Callable[..., TrainConfig]) -> Path:
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory, config_in: Callable[..., TrainConfig]) -> Path:
     """Six steps; two questions' worth of sequences a process halve what one process takes at once."""
-    values = config(max_steps=6, group_by_length=False, batch_size=24, learning_rate=1e-3).model_dump(mode="json")
+    folder = tmp_path_factory.mktemp("recipe")
+    keys = {"max_steps": 6, "group_by_length": False, "batch_size": 24, "learning_rate": 1e-3}
+    values = config_in(folder, **keys).model_dump(mode="json")
     values |= {"output": None, "held_out": {"share": 0.1, "most": 4, "batch_size": 2}}
-    path = tmp_path / "recipe.yaml"
+    path = folder / "recipe.yaml"
     path.write_text(yaml.safe_dump(values))
     return path
 
 
-def run(recipe: Path, output: Path, *given: str, processes: int = 1) -> Path:
+def start(*arguments: str, processes: int = 1) -> None:
     launcher = [sys.executable, "-m"]
     if processes > 1:
         launcher += ["torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", "-m"]
-    command = [*launcher, "training", str(recipe), f"output={output}", *given]
+    command = [*launcher, "training", *arguments]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+
+
+def run(recipe: Path, output: Path, *given: str, processes: int = 1) -> Path:
+    start(str(recipe), f"output={output}", *given, processes=processes)
     return output
 
 
@@ -60,7 +69,7 @@ def evaluated(folder: Path) -> dict[str, float]:
     return {k: v for k, v in last.items() if k in ("eval_loss", "eval_acc", "eval_auc")}
 
 
-def test_two_processes_and_deepspeed_learn_the_same_adapter(recipe: Path, tmp_path: Path) -> None:
+def test_two_processes_and_deepspeed_learn_the_same_adapter_and_go_on_with_it(recipe: Path, tmp_path: Path) -> None:
     plain = run(recipe, tmp_path / "plain")
     assert max(float(v.abs().max()) for k, v in adapter(plain).items() if "lora_B" in k) > 1e-3, "nothing was learnt"
     both = run(recipe, tmp_path / "ddp", "batch_size=12", processes=2)
@@ -73,11 +82,21 @@ def test_two_processes_and_deepspeed_learn_the_same_adapter(recipe: Path, tmp_pa
             recipe,
             tmp_path / f"zero{stage}",
             "batch_size=12",
-            f"deepspeed={DEEPSPEED / f'zero{stage}.json'}",
+            f"deepspeed={PRESETS[f'zero{stage}']}",
+            "save_every_steps=3",
             processes=2,
         )
         assert farthest(plain, spread) < TOLERANCE, f"stage {stage}"
         assert evaluated(spread) == pytest.approx(evaluated(plain), abs=1e-4), f"stage {stage}"
+
+    killed = tmp_path / "killed"
+    shutil.copytree(spread, killed)  # what is left of a run under stage 3 that died after its third step
+    shutil.rmtree(killed / "final")
+    shutil.rmtree(killed / "checkpoint-6")
+    settings = yaml.safe_load((killed / "config.yaml").read_text()) | {"output": str(killed)}
+    (killed / "config.yaml").write_text(yaml.safe_dump(settings))
+    start("--resume", str(killed), processes=2)
+    assert farthest(spread, killed) < TOLERANCE, "it goes on as if it had never stopped"
 
 
 def test_a_killed_run_goes_on_and_ends_as_if_it_had_never_stopped(recipe: Path, tmp_path: Path) -> None:
@@ -98,32 +117,17 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_never_stopped(recipe: Path, 
     assert not (killed / "final").exists()
     (killed / "checkpoint-999").mkdir()  # as if it had died while saving
     (killed / "checkpoint-999" / "adapter_model.safetensors").write_bytes(b"cut")
-    done = subprocess.run(
-        [sys.executable, "-m", "training", "--resume", str(killed)],
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    start("--resume", str(killed))
     assert farthest(whole, killed) == 0
     assert evaluated(killed) == evaluated(whole)
 
 
-def test_a_run_in_two_processes_under_deepspeed_goes_on_too(recipe: Path, tmp_path: Path) -> None:
-    if COMPILER is None:
-        pytest.skip("no C++ compiler: DeepSpeed builds an operator for the CPU")
-    given = ("batch_size=12", f"deepspeed={DEEPSPEED / 'zero3.json'}", "save_every_steps=3")
-    whole = run(recipe, tmp_path / "whole", *given, processes=2)
-    killed = tmp_path / "killed"
-    shutil.copytree(whole, killed)  # what is left of a run that died after its third step
-    shutil.rmtree(killed / "final")
-    shutil.rmtree(killed / "checkpoint-6")
-    settings = yaml.safe_load((killed / "config.yaml").read_text()) | {"output": str(killed)}
-    (killed / "config.yaml").write_text(yaml.safe_dump(settings))
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
-    done = subprocess.run(
-        [*launcher, "training", "--resume", str(killed)], env=ENVIRONMENT, capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stderr[-6000:]
-    assert farthest(whole, killed) < TOLERANCE
+def test_a_process_of_another_launcher_starts_none(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As torchrun starts it on each of several machines."""
+    lone = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+    for name, value in lone.items():
+        monkeypatch.setitem(ENVIRONMENT, name, value)
+    folder = run(recipe, tmp_path / "run", "--processes", "2", "max_steps=1")
+    assert read_processes(folder) == 1

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qreal_tasks.answers.entities import paper_format
+from qreal_tasks.answers import format_answer
 from qreal_tasks.benchmark import ANSWERS, Answer, Style, frame_of, imageqa_prompt, objectqa_prompt
 from qreal_tasks.boxes import Space, as_written
-from qreal_tasks.dataset.check import has_parts
+from qreal_tasks.dataset.schema import has_parts
 from qreal_tasks.records import Region
 from qreal_tasks.samples import reference_regions
 from qreal_tasks.subtasks import describe_prompt, detect_prompt, filter_prompt
@@ -123,7 +123,7 @@ def format_regions_json(regions: Sequence[Region], row: Row, frame: BoxFrame, de
 def format_regions_paper(regions: Sequence[Region], row: Row, frame: BoxFrame) -> str:
     """Write the answer that the paper shows to its bare query (Figure 6), see ``format_regions_json``."""
     boxes: Sequence[Sequence[float]] = _boxes(regions, row, frame)
-    return paper_format.written((r.label, box, r.description) for box, r in zip(boxes, regions, strict=True))
+    return format_answer((r.label, box, r.description) for box, r in zip(boxes, regions, strict=True))
 
 
 def _boxes(regions: Sequence[Region], row: Row, frame: BoxFrame) -> list[list[int]] | list[list[float]]:

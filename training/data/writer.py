@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from datasets import Dataset
 from PIL import Image as PillowImage
 
-from qreal_tasks.dataset.source import Source, load
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import Source
 from qreal_tasks.images import LARGEST_RATIO, with_sides_in_range
 from qreal_tasks.models.local.chat import Chat, shared_length
 from training.config import BOX_TASKS, ConfigError, TrainConfig

@@ -13,18 +13,21 @@ from huggingface_hub import EvalResult, ModelCardData
 from qreal_tasks.benchmark import GROUPS, Style, task_of
 from qreal_tasks.dataset.source import Kind
 from qreal_tasks.files.regular import read_text
-from qreal_tasks.results.run_folder import newest_results, read_run
-from qreal_tasks.results.score import RunScores, score_run
+from qreal_tasks.leaderboard.exports.export_source import score_groups
+from qreal_tasks.leaderboard.exports.model_card import render_model_card_section
+from qreal_tasks.leaderboard.result import MetricValue
+from qreal_tasks.leaf_tasks import MEAN
+from qreal_tasks.metrics.catalogue import PAPER_IMAGEQA, PAPER_OBJECTQA
+from qreal_tasks.results.run_folder import Run, newest_results, read_run
 from qreal_tasks.subtasks import SUBTASKS
 from qreal_tasks.text.addresses import shown, shown_arguments
 from training.config import TrainConfig
 from training.run.folder import CHOSEN_FILE, DRAWN, ENVIRONMENT_FILE, HISTORY_FILE
 
-_SCORED = {
-    "objectqa": ("acc", "precision", "recall", "f1", "auc"),
-    "imageqa": ("iou", "detection_rate", "auc", "llm_score", "f1_at_50"),
-}
-"""The paper's columns, and the one that models are ranked by."""
+_SCORED = {"objectqa": (*PAPER_OBJECTQA, "recall"), "imageqa": (*PAPER_IMAGEQA, "f1_at_50")}
+"""What the card's metadata holds: the paper's columns, recall, and what models are ranked by."""
+
+Groups = Mapping[str, Mapping[str, MetricValue]]
 
 _TEXT = """\
 ---
@@ -74,12 +77,13 @@ def write_card(run: Path, config: TrainConfig, merged: bool, results: Path | Non
         RunFolderError: ``results`` holds no run with the prompts that the model was trained on.
     """
     environment = json.loads(read_text(run / ENVIRONMENT_FILE))
-    scores = score_run(read_run(newest_results(results), config.prompts), resamples=2000) if results else None
+    evaluated = read_run(newest_results(results), config.prompts) if results else None
+    groups = score_groups(evaluated, resamples=2000) if evaluated else {}
     name, model = run.resolve().name, shown(config.model)
     use = "FOLDER" if merged else f"{model},adapter=FOLDER"
     data = {**environment["data"], "name": shown(environment["data"]["name"])}
     return _TEXT.format(
-        metadata=_metadata(name, model, config, data, scores, merged).to_yaml(),
+        metadata=_metadata(name, model, config, data, evaluated, groups, merged).to_yaml(),
         title=name,
         model=model,
         task=config.task,
@@ -95,7 +99,7 @@ def write_card(run: Path, config: TrainConfig, merged: bool, results: Path | Non
         chosen=_chosen(run, config),
         curves=_last_numbers(run),
         recipe=yaml.safe_dump(make_public_recipe(config), sort_keys=False, allow_unicode=True),
-        scores=_score_tables(scores) if scores else "",
+        scores=_scores(evaluated, groups) if evaluated else "",
         prompt_version=environment["prompt_version"],
     )
 
@@ -113,7 +117,13 @@ def write_command(config: TrainConfig, folder: str, model_args: str) -> str:
 
 
 def _metadata(
-    name: str, model: str, config: TrainConfig, data: dict[str, Any], scores: RunScores | None, merged: bool
+    name: str,
+    model: str,
+    config: TrainConfig,
+    data: dict[str, Any],
+    evaluated: Run | None,
+    groups: Groups,
+    merged: bool,
 ) -> ModelCardData:
     return ModelCardData(
         base_model=model,
@@ -122,27 +132,31 @@ def _metadata(
         datasets=[data["name"]] if data["kind"] == "hub" else None,
         tags=["qreal-bench", "image-quality", config.task],
         model_name=name,
-        eval_results=_eval_results(scores) if scores else None,
+        eval_results=_eval_results(evaluated, groups) if evaluated else None,
     )
 
 
-def _eval_results(scores: RunScores) -> list[EvalResult]:
-    return [
-        EvalResult(
-            task_type="image-text-to-text",
-            task_name=task_of(scores.run.style, group),
-            dataset_type=shown(scores.run.data),
-            dataset_name="mini" if scores.run.is_drawn else "Q-Real",
-            dataset_split="test",
-            dataset_config=group,
-            metric_type=metric,
-            metric_value=value,
-        )
-        for table, rows in (("objectqa", scores.objectqa), ("imageqa", scores.imageqa))
-        for group, row in rows.items()
-        for metric in _SCORED[table]
-        if (value := row.metrics.get(metric)) is not None
-    ]
+def _eval_results(run: Run, groups: Groups) -> list[EvalResult]:
+    found = []
+    for key, numbers in groups.items():
+        half, _, group = key.partition(".")
+        if group == MEAN:  # of a submission's sets; no task of its own
+            continue
+        for metric in _SCORED[half]:
+            value = numbers[metric]["value"] if metric in numbers else None
+            if value is not None:
+                result = EvalResult(
+                    task_type="image-text-to-text",
+                    task_name=task_of(run.style, group),
+                    dataset_type=shown(run.data),
+                    dataset_name="mini" if run.is_drawn else "Q-Real",
+                    dataset_split="test",
+                    dataset_config=group,
+                    metric_type=metric,
+                    metric_value=value,
+                )
+                found.append(result)
+    return found
 
 
 def _warning(data: Mapping[str, Any]) -> str:
@@ -197,30 +211,6 @@ def _last_numbers(run: Path) -> str:
     return text + "\n\n![Loss and accuracy over steps](training_curves.png)"
 
 
-def _score_tables(scores: RunScores) -> str:
-    lines = [
-        "",
-        "## Scores",
-        "",
-        f"Recomputed from the samples of a run of `{GROUPS[scores.run.style]}` on `{shown(scores.run.data)}` "
-        f"({scores.run.model}, `{shown_arguments(scores.run.model_args)}`), "
-        "95 % intervals from a bootstrap over images.",
-    ]
-    if scores.run.limit is not None:
-        lines.append(f"The run was cut to {scores.run.limit:g} samples a task.")
-    for table, rows in (("objectqa", scores.objectqa), ("imageqa", scores.imageqa)):
-        if not rows:
-            continue
-        metrics = _SCORED[table]
-        lines += ["", f"| {table} | {' | '.join(metrics)} |", "|---" * (len(metrics) + 1) + "|"]
-        lines += [f"| {name} | {' | '.join(_cell(row, metric) for metric in metrics)} |" for name, row in rows.items()]
-    return "\n".join([*lines, ""])
-
-
-def _cell(row: Any, metric: str) -> str:
-    value, estimate = row.metrics.get(metric), row.intervals.get(metric)
-    if value is None:
-        return "N/A"
-    if estimate is None or estimate.low is None:
-        return f"{value:.3f}"
-    return f"{value:.3f} ({estimate.low:.3f}–{estimate.high:.3f})"
+def _scores(run: Run, groups: Groups) -> str:
+    arguments = f"Arguments of that run: `{shown_arguments(run.model_args)}`."
+    return f"\n{render_model_card_section(run, groups, 'Scores')}\n{arguments}\n"

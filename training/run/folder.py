@@ -31,12 +31,12 @@ import yaml
 from datasets import Dataset
 
 from qreal_tasks.benchmark import PROMPT_VERSION
+from qreal_tasks.dataset.drawn import drawn_id
 from qreal_tasks.dataset.source import Kind, Source
 from qreal_tasks.files.atomic import new_folder, replaced, write_whole
 from qreal_tasks.files.regular import open_file, read_text
-from qreal_tasks.files.system_errors import reason_of
-from qreal_tasks.files.yaml_files import YamlError, read
-from qreal_tasks.mini.origin import drawn_id
+from qreal_tasks.files.system_errors import describe_error
+from qreal_tasks.files.yaml_files import read
 from training.config import ConfigError, TrainConfig
 from training.recipe import parse_config
 from training.run.checkpoints import find_best_checkpoint, list_checkpoints, read_state
@@ -93,12 +93,8 @@ def read_config(folder: Path) -> TrainConfig:
     Raises:
         ConfigError: the folder holds no run.
     """
-    path = folder / CONFIG_FILE
-    try:
-        document = read(path)
-    except YamlError as error:
-        raise ConfigError(f"{folder} is not the folder of a training run: {path.name} {error}") from None
-    return parse_config(document.content, str(path), document.written)
+    document = read(folder / CONFIG_FILE, f"{folder} is not the folder of a training run: {CONFIG_FILE}", ConfigError)
+    return parse_config(document.content, str(folder / CONFIG_FILE), document.written)
 
 
 def read_processes(folder: Path) -> int:
@@ -111,7 +107,7 @@ def read_processes(folder: Path) -> int:
         return int(json.loads(read_text(folder / ENVIRONMENT_FILE))["processes"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"{folder} is not the folder of a training run: {ENVIRONMENT_FILE}: {reason_of(error)}"
+            f"{folder} is not the folder of a training run: {ENVIRONMENT_FILE}: {describe_error(error)}"
         ) from None
 
 

@@ -19,23 +19,30 @@ from answering import free_ports, random_answers, results
 from chromium import Chromium
 from datasets import load_dataset
 from drafted_run import write_drafted_run
+from typer import Typer
+from typer.testing import CliRunner
 
+from annotation.commands import annotate_app
 from annotation.label_studio.environment import ENVIRONMENT
 from annotation.label_studio.page import DROP_KEYS, NO_KEYS, YES_KEYS
-from annotation.label_studio.push import in_order, lay_before
-from annotation.label_studio.tasks import sizes_of
-from annotation.label_studio.workplace import Seat, Workplace, load_workplace, votes_path
-from annotation.merging.forms import all_forms
+from annotation.label_studio.push import order_forms, push_forms
+from annotation.label_studio.tasks import read_stored_sizes
+from annotation.label_studio.workplace import AnnotatorAccount, Workplace, load_workplace
+from annotation.merging.forms import load_forms
 from annotation.merging.votes import Vote, VoteRecord
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import QUESTION_NAMES
+from qreal_tasks.cli import app
 from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
 
 INSTALLED = Path(__file__).parents[3] / ".venv" / "label-studio" / "bin" / "label-studio"
-QREAL = [sys.executable, "-u", "-c", "from qreal_tasks.cli import main; main()"]
-IMAGES = 25
+QREAL = [sys.executable, "-c", "from qreal_tasks.cli import main; main()"]
+IMAGES = 20
+"""With 30 entities."""
 DROPPED, EDITED = 3, 5
 """Of the entities in the order in which they are laid before people."""
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -46,28 +53,33 @@ def program() -> str:
     return named
 
 
+def call(command: Typer, *arguments: str, status: int = 0) -> str:
+    """Run a command in this process; there what it prints."""
+    done = CliRunner().invoke(command, arguments)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.output
+    assert done.exit_code == status, done.output
+    return done.output
+
+
 class Place:
-    """``qreal annotate verify start`` on a run, to be stopped and started again."""
+    """``qreal annotate verify start`` on a run, a program of its own, to be stopped and started again."""
 
     def __init__(self, run: RunFolder, program: str) -> None:
         self.run, self._program, self._port = run, program, free_ports(3)
-        self.entities = len(all_forms(run))
+        self.entities = len(load_forms(run))
         self._process: subprocess.Popen[str] | None = None
         self.said = ""
 
     def qreal(self, *arguments: str, status: int = 0) -> str:
         """What a command of ``qreal annotate`` says."""
-        command = [*QREAL, "annotate", *arguments]
-        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == status, done.stderr + done.stdout
-        return done.stdout + done.stderr
+        return call(annotate_app, *arguments, status=status)
 
     def start(self) -> Workplace:
         arguments = ["verify", "start", str(self.run.path), "--port", str(self._port), "--pull-every", "600"]
         command = [*QREAL, "annotate", *arguments]
         self._process = subprocess.Popen(
             command,
-            env=self._environment,
+            env={**os.environ, ENVIRONMENT: self._program, "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -84,9 +96,14 @@ class Place:
         """As Ctrl-C does in a terminal: the whole group of processes gets the signal."""
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGINT)
-        said, _ = self._process.communicate(timeout=300)  # a bound for a hang; machines may be busy
-        assert self._process.returncode == 0, said
+        process, self._process = self._process, None
+        said, _ = process.communicate(timeout=300)  # a bound for a hang; machines may be busy
+        assert process.returncode == 0, said
         return said
+
+    @property
+    def is_started(self) -> bool:
+        return self._process is not None
 
     def kill(self) -> None:
         """Nothing is left to end the servers."""
@@ -95,12 +112,8 @@ class Place:
         self._process.communicate()
 
     def votes(self) -> dict[tuple[str, str], Vote]:
-        with VoteRecord(votes_path(self.run)) as record:
+        with VoteRecord(self.run.votes_path) as record:
             return {(vote.annotator, vote.entity_id): vote for vote in record.latest()}
-
-    @property
-    def _environment(self) -> dict[str, str]:
-        return {**os.environ, ENVIRONMENT: self._program}
 
 
 @pytest.fixture(scope="module")
@@ -108,31 +121,32 @@ def place(program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pl
     made = Place(write_drafted_run(tmp_path_factory.mktemp("verified"), IMAGES), program)
     made.start()
     yield made
-    made.stop()
+    if made.is_started:
+        made.stop()
 
 
-def seat_of(place: Place, name: str) -> Seat:
-    return next(seat for seat in load_workplace(place.run).seats if seat.name == name)
+def seat_of(place: Place, name: str) -> AnnotatorAccount:
+    return next(account for account in load_workplace(place.run).accounts if account.name == name)
 
 
 def tasks_of(place: Place, name: str) -> list[dict[str, Any]]:
-    seat = seat_of(place, name)
-    assert seat.project_id is not None
-    with seat.client() as client:
-        return list(client.tasks(seat.project_id))
+    account = seat_of(place, name)
+    assert account.project_id is not None
+    with account.client() as client:
+        return list(client.tasks(account.project_id))
 
 
-def raw(seat: Seat, method: str, path: str, **said: Any) -> httpx2.Response:
+def raw(account: AnnotatorAccount, method: str, path: str, **said: Any) -> httpx2.Response:
     """A request of somebody's own account."""
-    headers = {"Authorization": f"Token {seat.token}"}
-    return httpx2.request(method, seat.url + path, headers=headers, timeout=60, **said)
+    headers = {"Authorization": f"Token {account.token}"}
+    return httpx2.request(method, account.url + path, headers=headers, timeout=60, **said)
 
 
-def log_in(browser: Chromium, seat: Seat) -> None:
-    browser.go(seat.link)
+def log_in(browser: Chromium, account: AnnotatorAccount) -> None:
+    browser.go(account.link)
     filled = "".join(
         f"document.querySelector('input[name={name}]').value = {json.dumps(value)};"
-        for name, value in (("email", seat.email), ("password", seat.password))
+        for name, value in (("email", account.email), ("password", account.password))
     )
     browser.run(filled + "document.querySelector('form').submit()")
     browser.wait("location.pathname.startsWith('/projects/') && document.readyState === 'complete'")
@@ -196,8 +210,8 @@ def _answer_by_keys(browser: Chromium, number: int, task: dict[str, Any]) -> Non
 
 def test_the_others_answer_over_the_api_and_pulling_again_adds_nothing(place: Place) -> None:
     for name in ("ben", "cara"):
-        seat = seat_of(place, name)
-        with seat.client() as client:
+        account = seat_of(place, name)
+        with account.client() as client:
             for number, task in enumerate(tasks_of(place, name)):
                 drop = "unclear" if number == DROPPED and name == "ben" else None
                 client.annotate(task["id"], results(task, random_answers(f"{name} {number}"), drop), 20.0 + number)
@@ -214,7 +228,7 @@ def test_nobody_sees_what_another_answered(place: Place, tmp_path: Path) -> None
     """Through the page, which asks for another account, and through the API with the own one; also after trying to
     become a member elsewhere, which Label Studio would let anybody do on a server that is shared."""
     anna, ben = seat_of(place, "anna"), seat_of(place, "ben")
-    stranger = Seat(**{**vars(ben), "token": anna.token})
+    stranger = AnnotatorAccount(**{**vars(ben), "token": anna.token})
     task = tasks_of(place, "ben")[0]["id"]
     paths = [f"/api/projects/{ben.project_id}", f"/api/tasks?project={ben.project_id}", f"/api/tasks/{task}"]
     paths += [f"/api/tasks/{task}/annotations/", f"/api/projects/{ben.project_id}/export?exportType=JSON", "/api/users"]
@@ -233,7 +247,7 @@ def test_nobody_sees_what_another_answered(place: Place, tmp_path: Path) -> None
         assert browser.run("document.querySelector('.qreal')") is None
 
 
-def test_edits_deletions_and_a_restart_lose_and_double_nothing(place: Place) -> None:
+def test_edits_and_deletions_lose_and_double_nothing(place: Place) -> None:
     ben = seat_of(place, "ben")
     changed, deleted = tasks_of(place, "ben")[:2]
     before = place.votes()
@@ -241,12 +255,6 @@ def test_edits_deletions_and_a_restart_lose_and_double_nothing(place: Place) -> 
     new = results(changed, random_answers("another mind"))
     assert raw(ben, "PATCH", f"/api/annotations/{annotation}/", json={"result": new}).status_code == 200
     assert raw(ben, "DELETE", f"/api/annotations/{deleted['annotations'][0]['id']}/").status_code == 204
-    assert "ben: " in (last := place.stop())
-    assert "everything is pulled and kept" in last
-    unreachable = place.qreal("verify", "pull", str(place.run.path), status=1)
-    assert "does not answer" in unreachable
-    assert "qreal annotate verify start" in unreachable
-    place.start()
     said = place.qreal("verify", "pull", str(place.run.path))
     assert f"cara: {place.entities} answered, 0 new" in said
     after = place.votes()
@@ -330,7 +338,9 @@ def test_a_deleted_project_and_a_wrong_token_are_said_and_cost_no_vote(place: Pl
     place.start()
     assert seat_of(place, "cara").project_id != cara.project_id
     assert tasks_of(place, "cara") == []  # everything is answered already
-    place.qreal("verify", "pull", str(place.run.path))
+    said = place.qreal("verify", "pull", str(place.run.path))
+    for name in ("anna", "ben"):
+        assert f"{name}: {place.entities} answered, 0 new" in said, "a restart loses and doubles nothing"
     assert place.votes() == before
 
 
@@ -338,14 +348,14 @@ def test_a_push_that_was_cut_off_puts_nothing_in_twice_and_brings_back_what_was_
     workplace, run = load_workplace(place.run), place.run
     before = {task["data"]["entity_id"] for task in tasks_of(place, "ben")}
     assert "is at work" in place.qreal("verify", "push", str(run.path), status=1)
-    ordered, ben = in_order(all_forms(run)), seat_of(place, "ben")
-    with VoteRecord(votes_path(run)) as record:
-        record.take_back("ben")  # as if it was killed before it could note what the server took
-        assert lay_before(ben, ordered, sizes_of(run), workplace, record).new == 0
-        assert len(tasks_of(place, "ben")) == len(record.laid_before()["ben"]) == place.entities
+    ordered, ben = order_forms(load_forms(run)), seat_of(place, "ben")
+    with VoteRecord(run.votes_path) as record:
+        record.forget_tasks("ben")  # as if it was killed before it could note what the server took
+        assert push_forms(ben, ordered, read_stored_sizes(run), workplace, record).new == 0
+        assert len(tasks_of(place, "ben")) == len(record.assigned_forms()["ben"]) == place.entities
         task = tasks_of(place, "ben")[-1]
         assert raw(ben, "DELETE", f"/api/tasks/{task['id']}").status_code == 204
-        assert lay_before(ben, ordered, sizes_of(run), workplace, record).new == 1
+        assert push_forms(ben, ordered, read_stored_sizes(run), workplace, record).new == 1
     place.qreal("verify", "pull", str(run.path))
     assert {task["data"]["entity_id"] for task in tasks_of(place, "ben")} == before
     assert ("ben", task["data"]["entity_id"]) not in place.votes()  # it was answered, and waits again
@@ -359,29 +369,29 @@ def test_a_push_that_was_cut_off_puts_nothing_in_twice_and_brings_back_what_was_
 def test_a_teams_servers_do_as_well(place: Place, tmp_path: Path) -> None:
     """One server for each person keeps them apart; one for all is used with a warning."""
     run = write_drafted_run(tmp_path, 3)
-    seats = load_workplace(place.run).seats
+    accounts = load_workplace(place.run).accounts
     media = ["--media-url", "https://files.example.org/run"]
-    each = [f"--url={seat.name}={seat.url}" for seat in seats] + [f"--token={seat.name}={seat.token}" for seat in seats]
+    each = [f"--url={one.name}={one.url}" for one in accounts] + [f"--token={one.name}={one.token}" for one in accounts]
     said = place.qreal("verify", "start", str(run.path), *each, *media)
     assert "Warning" not in said
-    assert f"{seats[1].url}/projects/" in said
-    with load_workplace(run).seats[1].client() as client:
-        project = load_workplace(run).seats[1].project_id
+    assert f"{accounts[1].url}/projects/" in said
+    with load_workplace(run).accounts[1].client() as client:
+        project = load_workplace(run).accounts[1].project_id
         assert project is not None
         assert {task["data"]["image"].rpartition("/")[0] for task in client.tasks(project)} == {media[1]}
     run = write_drafted_run(tmp_path / "other", 3)
-    shared = [f"--url={seats[0].url}", f"--token={seats[0].token}", *media]
+    shared = [f"--url={accounts[0].url}", f"--token={accounts[0].token}", *media]
     said = place.qreal("verify", "start", str(run.path), *shared)
     assert "Warning: anna can open ben's project" in said
-    assert "--token" in place.qreal("verify", "start", str(run.path), "--url", seats[0].url, status=1)
+    assert "--token" in place.qreal("verify", "start", str(run.path), "--url", accounts[0].url, status=1)
 
 
 def answer_all(run: RunFolder, name: str, answers: Callable[[str], dict[str, str]]) -> list[str]:
     """Answer everything that is open for somebody; returns the entities."""
-    seat = next(seat for seat in load_workplace(run).seats if seat.name == name)
-    assert seat.project_id is not None
-    with seat.client() as client:
-        open_ones = [task for task in client.tasks(seat.project_id) if not task["annotations"]]
+    account = next(account for account in load_workplace(run).accounts if account.name == name)
+    assert account.project_id is not None
+    with account.client() as client:
+        open_ones = [task for task in client.tasks(account.project_id) if not task["annotations"]]
         for task in open_ones:
             client.annotate(task["id"], results(task, answers(task["data"]["entity_id"])), 15.0)
     return [task["data"]["entity_id"] for task in open_ones]
@@ -389,20 +399,20 @@ def answer_all(run: RunFolder, name: str, answers: Callable[[str], dict[str, str
 
 def test_the_third_person_gets_only_what_two_disagree_on(place: Place, tmp_path: Path) -> None:
     run = write_drafted_run(tmp_path, 12)
-    seats = load_workplace(place.run).seats
-    each = [f"--url={seat.name}={seat.url}" for seat in seats] + [f"--token={seat.name}={seat.token}" for seat in seats]
+    accounts = load_workplace(place.run).accounts
+    each = [f"--url={one.name}={one.url}" for one in accounts] + [f"--token={one.name}={one.token}" for one in accounts]
     place.qreal("verify", "start", str(run.path), *each, "--media-url", "https://files.example.org", "--adaptive")
-    entities = sorted(all_forms(run))
+    entities = sorted(load_forms(run))
     disputed = set(entities[::3])
 
     def said(name: str) -> Callable[[str], dict[str, str]]:
         return lambda entity: random_answers(f"{name if entity in disputed else ''} {entity}")
 
-    first = {seat.name: answer_all(run, seat.name, said(seat.name)) for seat in seats}
+    first = {account.name: answer_all(run, account.name, said(account.name)) for account in accounts}
     assert sum(map(len, first.values())) == 2 * len(entities)
     place.qreal("verify", "pull", str(run.path))
     place.qreal("verify", "push", str(run.path))
-    second = {seat.name: answer_all(run, seat.name, said(seat.name)) for seat in seats}
+    second = {account.name: answer_all(run, account.name, said(account.name)) for account in accounts}
     assert sorted(entity for found in second.values() for entity in found) == sorted(disputed)
     assert all(not set(first[name]) & set(second[name]) for name in first)
     place.qreal("verify", "pull", str(run.path))
@@ -413,11 +423,11 @@ def test_the_third_person_gets_only_what_two_disagree_on(place: Place, tmp_path:
 
 def test_an_adjudicator_settles_what_two_people_cannot(place: Place, tmp_path: Path) -> None:
     run = write_drafted_run(tmp_path, 4)
-    seats = load_workplace(place.run).seats
-    each = [f"--url={seat.name}={seat.url}" for seat in seats] + [f"--token={seat.name}={seat.token}" for seat in seats]
+    accounts = load_workplace(place.run).accounts
+    each = [f"--url={one.name}={one.url}" for one in accounts] + [f"--token={one.name}={one.token}" for one in accounts]
     people = ["--annotators", "anna,ben", "--adjudicator", "cara", "--media-url", "https://files.example.org"]
     place.qreal("verify", "start", str(run.path), *each, *people)
-    tied = sorted(all_forms(run))[0]
+    tied = sorted(load_forms(run))[0]
     agreed = dict.fromkeys(QUESTION_NAMES, "Yes")
     for name in ("anna", "ben"):
         given = defaultdict(lambda: agreed, {tied: agreed | {"realism_q1": "No"}} if name == "ben" else {})
@@ -452,7 +462,29 @@ def test_a_project_with_tasks_of_another_run_is_refused(place: Place) -> None:
     place.qreal("verify", "pull", str(place.run.path))
 
 
-def test_merged_and_published_it_is_a_dataset_that_models_are_evaluated_on(place: Place, tmp_path: Path) -> None:
+def test_who_stops_it_has_everything_that_was_answered(place: Place) -> None:
+    """The last thing that the program does is to pull; what is restarted behind a kill is proved above."""
+    before, ben = place.votes(), seat_of(place, "ben")
+    changed = tasks_of(place, "ben")[0]
+    new = results(changed, random_answers("the last mind"))
+    path = f"/api/annotations/{changed['annotations'][0]['id']}/"
+    assert raw(ben, "PATCH", path, json={"result": new}).status_code == 200
+    assert "ben: " in (last := place.stop())
+    assert "everything is pulled and kept" in last
+    after, one = place.votes(), ("ben", changed["data"]["entity_id"])
+    assert after[one].answers == random_answers("the last mind")
+    assert {key: vote for key, vote in after.items() if key != one} == {
+        key: vote for key, vote in before.items() if key != one
+    }
+    unreachable = place.qreal("verify", "pull", str(place.run.path), status=1)
+    assert "does not answer" in unreachable
+    assert "qreal annotate verify start" in unreachable
+
+
+@pytest.mark.harness
+def test_merged_and_published_it_is_a_dataset_that_models_are_evaluated_on(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The whole way from votes to numbers, by the commands that a user gives."""
     run, folder = str(place.run.path), tmp_path / "dataset"
     assert f"{place.entities - 1} final" in place.qreal("verify", "merge", run)  # one was dropped by two
@@ -463,19 +495,10 @@ def test_merged_and_published_it_is_a_dataset_that_models_are_evaluated_on(place
         assert len(rows) > 0
     model = tmp_path / "model"
     write_tiny_qwen2_5_vl(model)
-    environment = {**os.environ, "QREAL_DATA": str(folder), "HF_DATASETS_CACHE": str(tmp_path / "cache")}
-    for arguments in (["data", "check"], ["data", "info"]):
-        done = subprocess.run([*QREAL, *arguments], env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{(place.entities - 1) * 8 * 3}" in done.stdout  # annotations, as the paper counts them
-    arguments = [
-        "eval",
-        "--model",
-        "qreal_hf",
-        "--model_args",
-        f"pretrained={model},device=cpu,dtype=float32,min_pixels=3136",
-    ]
-    arguments += ["--output_path", str(tmp_path / "results")]
-    done = subprocess.run([*QREAL, *arguments], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert "plausibility_q4" in done.stdout
+    monkeypatch.setenv("QREAL_DATA", str(folder))
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    call(app, "data", "check")
+    assert f"{(place.entities - 1) * 8 * 3}" in call(app, "data", "info")  # annotations, as the paper counts them
+    given = f"pretrained={model},device=cpu,dtype=float32,min_pixels=3136"
+    said = call(app, "eval", "--model", "qreal_hf", "--model_args", given, "--output_path", str(tmp_path / "results"))
+    assert "plausibility_q4" in said

@@ -13,7 +13,9 @@ from datasets import Dataset, DatasetDict
 from small_set import Rows, small_rows
 
 from qreal_tasks.dataset.check import check, info
-from qreal_tasks.dataset.source import FEATURES, DatasetError, load, locate
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.schema import FEATURES
+from qreal_tasks.dataset.source import DatasetError, locate
 from qreal_tasks.leaderboard.submission.references import load_references
 from qreal_tasks.leaf_tasks import Half
 from training.run.folder import describe_data

@@ -11,7 +11,8 @@ import pytest
 from small_set import Rows, small_rows, write_hub_layout
 
 from qreal_tasks.dataset.check import check, info
-from qreal_tasks.dataset.source import DatasetError, Kind, Source, load, locate
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import DatasetError, Kind, Source, locate
 from qreal_tasks.leaderboard.submission.references import load_references
 from qreal_tasks.leaf_tasks import Half
 from training.run.folder import describe_data

@@ -16,7 +16,7 @@ import pytest
 from refusing import at_every_moment, no_permission, no_room, tree
 
 from qreal_tasks.files.atomic import beside_of, free_name, named, new_folder, replaced, write_whole
-from qreal_tasks.files.system_errors import words_of
+from qreal_tasks.files.system_errors import describe_os_error
 
 
 def fill(folder: Path, *, instead: bool = False, text: str = "new") -> None:
@@ -254,7 +254,7 @@ def test_what_is_no_file_is_not_written_over(kind: str, tmp_path: Path) -> None:
 def test_a_folder_that_is_missing_is_to_be_made(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as refused:
         write_whole(tmp_path / "none" / "page", "new")
-    assert words_of(refused.value) == f"{tmp_path}/none/page: No such file or directory; make its folder first"
+    assert describe_os_error(refused.value) == f"{tmp_path}/none/page: No such file or directory; make its folder first"
 
 
 def test_a_second_program_is_refused_and_the_first_loses_nothing(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from doubling import assert_linear
 from small_set import Rows, small_rows
 
 from qreal_tasks.dataset.check import check
-from qreal_tasks.dataset.source import DatasetError, load, locate
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import DatasetError, locate
 from qreal_tasks.files import parquet_limits
 from qreal_tasks.files.parquet_limits import _lengths_of, check_parquet
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from annotation.config import load_config as load_annotation_config
+from annotation.config import load_annotation_config
 from annotation.errors import AnnotationError
 from annotation.llm.prompts import load_prompt
 from qreal_tasks.judge.manifest import load_manifest

@@ -20,13 +20,15 @@ pytest.importorskip("lmms_eval")
 
 from lmms_eval.api.instance import Instance
 
-from qreal_tasks.answers.reasoning import declared_marks
+from qreal_tasks.answers.reasoning import read_declared_marks
 from qreal_tasks.harness import backends
 from qreal_tasks.harness.backend_arguments import HF_ARGUMENTS, OPENAI_ARGUMENTS, checked
 from qreal_tasks.harness.backends import QRealHF, QRealOpenAI
 from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.store import StoreError
+
+pytestmark = pytest.mark.slow
 
 IMAGE = Image.fromarray(np.arange(60, dtype=np.uint8).reshape(4, 5, 3))
 PRICES = Path(__file__).parents[3] / "configs" / "eval" / "prices.yaml"
@@ -188,9 +190,9 @@ def test_reasoning_marks_of_the_arguments_hold_for_the_process(
 ) -> None:
     monkeypatch.setenv("QREAL_REASONING_MARKS", "<a> </a>")
     plain = make().openai.identity()
-    assert declared_marks() == (("<a>", "</a>"),)
+    assert read_declared_marks() == (("<a>", "</a>"),)
     named = make(reasoning_marks="◁mull▷ ◁/mull▷; <b> </b>").openai.identity()
-    assert declared_marks() == (("◁mull▷", "◁/mull▷"), ("<b>", "</b>"))
+    assert read_declared_marks() == (("◁mull▷", "◁/mull▷"), ("<b>", "</b>"))
     assert plain != named
 
 

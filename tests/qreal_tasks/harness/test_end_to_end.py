@@ -33,13 +33,13 @@ from qreal_tasks.benchmark import (
 )
 from qreal_tasks.dataset.check import info
 from qreal_tasks.dataset.source import locate
-from qreal_tasks.harness import TASKS_FOLDER
+from qreal_tasks.leaf_tasks import TASKS_FOLDER
 from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
 from qreal_tasks.records import JudgmentRecord
 from qreal_tasks.results.comparable import CompareError
 from qreal_tasks.results.compare import compare_runs
 from qreal_tasks.results.run_folder import Run, find_results, read_run, samples_path
-from qreal_tasks.results.score import differences, score_run
+from qreal_tasks.results.score import find_differences, score_run
 
 pytestmark = pytest.mark.harness
 
@@ -71,7 +71,7 @@ def assert_rescored(run: Run) -> None:
     """All nine leaves are there, and the samples alone give the live numbers."""
     assert len(run.tasks) == NINE
     assert all(task.records for task in run.tasks)
-    assert differences(run, score_run(run, resamples=0)) == []
+    assert find_differences(run, score_run(run, resamples=0)) == []
 
 
 def assert_asked_in(style: Style, run: Run) -> None:
@@ -96,6 +96,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.console
 def test_always_yes_is_the_share_of_yes(tmp_path: Path) -> None:
     run = harness(tmp_path, "--model", "dummy", "--model_args", "response=Yes")
     assert_rescored(run)
@@ -269,12 +270,12 @@ def test_the_plugin_adds_its_tasks_and_changes_no_other() -> None:
     script = (
         "import json, sys\n"
         "from lmms_eval.tasks import TaskManager\n"
-        "before = TaskManager()\n"
         "from qreal_tasks.harness.plugin import manifests\n"
         "manifests(); manifests()\n"
         "after = TaskManager()\n"
-        "same = {k: v for k, v in after.task_index.items() if k in before.task_index} == dict(before.task_index)\n"
-        "print(json.dumps([same, sorted(set(after.all_tasks) - set(before.all_tasks))]))\n"
+        "before = TaskManager.initialize_tasks.__wrapped__(after)\n"
+        "same = {k: v for k, v in after.task_index.items() if k in before} == dict(before)\n"
+        "print(json.dumps([same, sorted(set(after.all_tasks) - set(before))]))\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=300)
     same, added = json.loads(done.stdout.splitlines()[-1])
@@ -312,6 +313,7 @@ def test_include_path_is_a_way_without_the_plugin() -> None:
     assert (Path(folder.strip()) / "qreal.yaml").is_file()
 
 
+@pytest.mark.console
 def test_help_imports_neither_torch_nor_the_harness() -> None:
     script = (
         "import sys\nfrom typer.testing import CliRunner\nfrom qreal_tasks.cli import app\n"
@@ -322,6 +324,7 @@ def test_help_imports_neither_torch_nor_the_harness() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.console
 def test_a_failed_run_ends_with_its_reason_and_a_status(tmp_path: Path, tiny_model: Path) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(tiny_model, broken)

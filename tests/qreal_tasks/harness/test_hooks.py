@@ -22,9 +22,10 @@ from qreal_tasks.benchmark import (
     question,
 )
 from qreal_tasks.boxes import Space
-from qreal_tasks.dataset.source import FEATURES, DatasetError
+from qreal_tasks.dataset.schema import FEATURES
+from qreal_tasks.dataset.source import DatasetError
 from qreal_tasks.harness import hooks
-from qreal_tasks.metrics import IMAGEQA_LIVE
+from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.judgment import score_judgment
 from qreal_tasks.models.store import picture_digest

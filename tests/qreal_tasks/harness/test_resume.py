@@ -22,7 +22,7 @@ from annotation.demo.server import Asked, Reply, ScriptedServer, completion
 from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
 from qreal_tasks.records import JudgmentRecord
 from qreal_tasks.results.run_folder import Run, find_results, read_run
-from qreal_tasks.results.score import differences, score_run
+from qreal_tasks.results.score import find_differences, score_run
 
 pytestmark = [
     pytest.mark.harness,
@@ -54,12 +54,12 @@ class Backend:
     arguments: str
 
     def start(self, folder: Path) -> subprocess.Popen[str]:
-        """A run over the embedded set that keeps answers and log in ``folder``."""
+        """A run over rows of the embedded set that keeps answers and log in ``folder``."""
         folder.mkdir(exist_ok=True)
         arguments = f"{self.arguments},store={folder / 'answers.sqlite'}"
         command = [str(Path(sys.executable).parent / "lmms-eval"), "--model", self.name, "--model_args", arguments]
         return subprocess.Popen(
-            [*command, "--tasks", "qreal", "--output_path", str(folder), "--log_samples"],
+            [*command, "--tasks", "qreal", "--limit", "40", "--output_path", str(folder), "--log_samples"],
             stdout=(folder / "log").open("a"),
             stderr=subprocess.STDOUT,
             text=True,
@@ -71,7 +71,7 @@ class Backend:
         self.start(folder).wait(timeout=300)
         assert list(folder.rglob("*_results.json")), (folder / "log").read_text()[-4000:]
         run = read_run(find_results(folder)[-1])
-        assert differences(run, score_run(run, resamples=0)) == []
+        assert find_differences(run, score_run(run, resamples=0)) == []
         return run
 
     def kill(self, folder: Path, at: int) -> None:

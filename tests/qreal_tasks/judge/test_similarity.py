@@ -18,9 +18,9 @@ from qreal_tasks.judge.pairs import Judgement, Pair
 from qreal_tasks.judge.probe import probe
 from qreal_tasks.judge.similarity import (
     Encode,
+    build_similarity_judge,
     load_encoder,
     score_similarity,
-    similarity_judge,
     text_similarity,
 )
 from qreal_tasks.records import GroundingRecord, Region
@@ -102,8 +102,8 @@ def test_an_image_twice_is_an_error() -> None:
 
 
 def test_as_a_judge_it_fails_where_it_must() -> None:
-    assert similarity_judge(compass)([Pair("east", "")]) == [Judgement(None, "empty reference")]
-    report = probe(similarity_judge(words), resamples=50)
+    assert build_similarity_judge(compass)([Pair("east", "")]) == [Judgement(None, "empty reference")]
+    report = probe(build_similarity_judge(words), resamples=50)
     verdicts = {v.name: v.passed for v in report.verdicts}
     assert verdicts["identical"]
     assert not verdicts["reversed_apart"]
@@ -140,6 +140,7 @@ def encode(encoder_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Encode:
     return load_encoder(str(encoder_folder))
 
 
+@pytest.mark.slow
 def test_a_folder_works_offline_and_gives_the_same_again(encode: Encode, encoder_folder: Path) -> None:
     pairs = [Pair("six fingers", "six fingers"), Pair("a cat", "the sign is unreadable"), Pair("a cat", "a hat")]
     first = text_similarity(pairs, encode)
@@ -150,6 +151,7 @@ def test_a_folder_works_offline_and_gives_the_same_again(encode: Encode, encoder
     assert text_similarity(pairs, load_encoder(str(encoder_folder))) == first
 
 
+@pytest.mark.slow
 def test_neither_order_nor_company_changes_a_pair(encode: Encode) -> None:
     pairs = [Pair("a cat with two tails", "a cat"), Pair("a", "the sign is unreadable " * 9), Pair("wax", "skin")]
     together = text_similarity(pairs, encode)
@@ -164,12 +166,14 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         text_similarity([Pair("a", "b")])
 
 
+@pytest.mark.slow
 def test_a_missing_model_is_named() -> None:
     load_encoder.cache_clear()
     with pytest.raises(ValueError, match=r"encoder no/such-encoder: .*give the folder"):
         load_encoder("no/such-encoder")
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_line_a_set_and_leaves_the_run_alone(encoder_folder: Path, tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     before = {path.name: path.read_bytes() for path in run.iterdir()}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from answered_alike import always, majority, majority_per_label
 from typed import BuildRegion, Grounded, Judged, JudgedRows
 
 from qreal_tasks.benchmark import Answer
-from qreal_tasks.metrics.baselines import always, constant_scores, majority, majority_per_label, whole_image
+from qreal_tasks.metrics.baselines import predict_whole_image, score_constant_answer
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.judgment import score_judgment
 from qreal_tasks.records import JudgmentRecord
@@ -19,7 +20,7 @@ from qreal_tasks.records import JudgmentRecord
 def test_closed_form_is_the_scored_run(judged_rows: JudgedRows, answer: Answer, n_yes: int) -> None:
     records = judged_rows([("Yes" if i < n_yes else "No", None, 0.3) for i in range(10)])
     found = score_judgment(always(records, answer))
-    expected = constant_scores(n_yes / 10, answer)
+    expected = score_constant_answer(n_yes / 10, answer)
     assert {m: found[m] for m in expected} == {
         m: None if v is None else pytest.approx(v, abs=1e-12) for m, v in expected.items()
     }
@@ -36,7 +37,7 @@ def test_closed_form_is_the_scored_run(judged_rows: JudgedRows, answer: Answer, 
     ],
 )
 def test_constants_of_table_1(proves: str, answer: str, metric: str, yes_share: float, value: float) -> None:
-    assert constant_scores(yes_share, answer)[metric] == pytest.approx(value, abs=0.0005), proves
+    assert score_constant_answer(yes_share, answer)[metric] == pytest.approx(value, abs=0.0005), proves
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_majority_is_per_question(judged: Judged, known: list[JudgmentRecord]) -
 def test_whole_image(region: BuildRegion, grounded: Grounded) -> None:
     flawed = grounded([], [region(0, 0, 100, 60), region(0, 0, 5, 5)], image_id="a", reason="unread", scores=())
     clean = grounded([], [], image_id="b")
-    found = score_grounding(whole_image([flawed, clean]))
+    found = score_grounding(predict_whole_image([flawed, clean]))
     assert found["iou"] == pytest.approx(0.6)
     assert (found["f1_at_50"], found["false_alarm"], found["unparsed"]) == pytest.approx((2 / 3, 1, 0))
     assert found["llm_score"] is None

@@ -8,18 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from printed_rows import Rates, check_row, reconstruct
 from typed import JudgedRows, present
 
-from qreal_tasks.metrics.feasibility import (
-    Range,
-    Rates,
-    Verdict,
-    auc_bounds,
-    check,
-    check_records,
-    check_row,
-    reconstruct,
-)
+from qreal_tasks.metrics.feasibility import Feasibility, Range, auc_bounds, check, check_records
 from qreal_tasks.records import JudgmentRecord
 
 ROUNDING = 0.0005
@@ -96,18 +88,18 @@ def test_verdict_on_every_auc_of_table_1() -> None:
     verdicts = {
         (row[0], row[1]): check_row(*row[2:5], row[5], rounding=ROUNDING) for row in TABLE_1 if row[5] is not None
     }
-    assert {key for key, verdict in verdicts.items() if verdict is Verdict.INFEASIBLE} == {
+    assert {key for key, verdict in verdicts.items() if verdict is Feasibility.INFEASIBLE} == {
         ("realism_q1", "InternVL2.5-8B"),
         ("realism_q1", "InternVL2.5-8B*"),
         ("realism_q2", "InternVL2.5-8B*"),
     }
-    assert {key for key, verdict in verdicts.items() if verdict is Verdict.BELOW_HARD_LABEL} == {
+    assert {key for key, verdict in verdicts.items() if verdict is Feasibility.BELOW_HARD_LABEL} == {
         ("realism_q2", "InternVL2.5-8B"),
         ("plausibility_q1", "InternVL2.5-8B*"),
         ("plausibility_q2", "InternVL2.5-8B"),
         ("plausibility_q3", "InternVL2.5-8B"),
     }
-    assert list(verdicts.values()).count(Verdict.OK) == 17
+    assert list(verdicts.values()).count(Feasibility.OK) == 17
 
 
 def test_yes_is_the_positive_class() -> None:
@@ -165,7 +157,7 @@ def test_a_decision_that_follows_its_score_is_always_feasible(
     if len({y for y, _ in rows}) == 1:
         assert verdict is None
     else:
-        assert verdict in (Verdict.OK, Verdict.BELOW_HARD_LABEL)
+        assert verdict in (Feasibility.OK, Feasibility.BELOW_HARD_LABEL)
 
 
 def _run(
@@ -178,18 +170,18 @@ def _run(
 @pytest.mark.parametrize(
     ("proves", "scores_of_yes", "scores_of_no", "expected"),
     [
-        ("a good score", (0.9, 0.8, 0.6, 0.3), (0.7, 0.4, 0.2, 0.1), Verdict.OK),
+        ("a good score", (0.9, 0.8, 0.6, 0.3), (0.7, 0.4, 0.2, 0.1), Feasibility.OK),
         (
             "the lower bound is reached: inside each decision every No outranks",
             (0.6, 0.1),
             (0.9, 0.4),
-            Verdict.BELOW_HARD_LABEL,
+            Feasibility.BELOW_HARD_LABEL,
         ),
         (
             "the upper bound is reached: inside each decision every Yes outranks",
             (0.9, 0.4),
             (0.6, 0.1),
-            Verdict.OK,
+            Feasibility.OK,
         ),
     ],
 )
@@ -198,18 +190,19 @@ def test_bounds_are_reached(
     proves: str,
     scores_of_yes: tuple[float, ...],
     scores_of_no: tuple[float, ...],
-    expected: Verdict,
+    expected: Feasibility,
 ) -> None:
     records = _run(judged_rows, scores_of_yes * 40, scores_of_no * 40)
+    expected = Feasibility.BELOW_HARD_LABEL if expected == "below" else expected
     assert check_records(records) is expected, proves
     if "reached" in proves:
         auc = np.mean([y > n for y in scores_of_yes for n in scores_of_no])
         assert auc in [pytest.approx(bound) for bound in auc_bounds(tpr=0.5, fpr=0.5)], proves
 
 
-@pytest.mark.parametrize(("images", "expected"), [(1, Verdict.OK), (80, Verdict.BELOW_HARD_LABEL)])
+@pytest.mark.parametrize(("images", "expected"), [(1, Feasibility.OK), (80, Feasibility.BELOW_HARD_LABEL)])
 def test_a_score_is_called_worse_than_the_decision_only_where_it_is_clear(
-    judged_rows: JudgedRows, images: int, expected: Verdict
+    judged_rows: JudgedRows, images: int, expected: Feasibility
 ) -> None:
     """.75 from the decision and .5 from the score, in each of the images."""
     rows = [("Yes", "Yes", 0.6), ("Yes", "No", 0.1), ("No", "No", 0.2), ("No", "No", 0.4)] * images
@@ -224,7 +217,7 @@ def test_a_score_worse_by_chance_is_not_called_so(judged_rows: JudgedRows) -> No
         truth = rng.random(30) < 0.5
         p = np.clip(0.5 + 0.25 * (truth - 0.5) + rng.normal(0, 0.3, 30), 0.01, 0.99)
         rows = [("Yes" if y else "No", "Yes" if s > 0.5 else "No", float(s)) for y, s in zip(truth, p, strict=True)]
-        below += check_records(judged_rows(rows)) is Verdict.BELOW_HARD_LABEL
+        below += check_records(judged_rows(rows)) is Feasibility.BELOW_HARD_LABEL
     assert below <= 2
 
 
@@ -233,36 +226,36 @@ def test_a_score_of_the_other_class_is_caught(judged_rows: JudgedRows) -> None:
     yes, no = (0.9, 0.8, 0.7, 0.3), (0.6, 0.3, 0.2, 0.1)
     rows = [("Yes", p) for p in yes] + [("No", p) for p in no]
     inverted = judged_rows([(y, "Yes" if p > 0.5 else "No", 1 - p) for y, p in rows])
-    assert check_records(inverted) is Verdict.INFEASIBLE
+    assert check_records(inverted) is Feasibility.INFEASIBLE
 
 
 def test_unparsed_answers_are_left_out(judged_rows: JudgedRows) -> None:
     """Counted as wrong, they would push a sound run out of the bounds."""
     sound = [("Yes", "Yes", 0.9), ("No", "No", 0.1)] * 2
     unread = [("Yes", None, 0.95), ("No", None, 0.05)] * 8
-    assert check_records(judged_rows(sound + unread)) is Verdict.OK
+    assert check_records(judged_rows(sound + unread)) is Feasibility.OK
     # recall = specificity = .2 with AUC 1 would be outside: 1 - .8 * .8 = .36
-    assert check(1.0, Range(0.2, 0.2), Range(0.8, 0.8)) is Verdict.INFEASIBLE
+    assert check(1.0, Range(0.2, 0.2), Range(0.8, 0.8)) is Feasibility.INFEASIBLE
 
 
 def test_rounding_only_forgives_rounding() -> None:
     exact = Range(0.5, 0.5)
-    assert check(0.25, exact, exact) is Verdict.BELOW_HARD_LABEL
-    assert check(0.2496, exact, exact) is Verdict.INFEASIBLE
-    assert check(0.2496, exact, exact, rounding=ROUNDING) is Verdict.BELOW_HARD_LABEL
-    assert check(0.2494, exact, exact, rounding=ROUNDING) is Verdict.INFEASIBLE
+    assert check(0.25, exact, exact) is Feasibility.BELOW_HARD_LABEL
+    assert check(0.2496, exact, exact) is Feasibility.INFEASIBLE
+    assert check(0.2496, exact, exact, rounding=ROUNDING) is Feasibility.BELOW_HARD_LABEL
+    assert check(0.2494, exact, exact, rounding=ROUNDING) is Feasibility.INFEASIBLE
 
 
 @pytest.mark.parametrize(
     ("auc", "verdict"),
     [
-        (0.27, Verdict.INFEASIBLE),  # lowest: .4 (1 - .3) = .28
-        (0.29, Verdict.BELOW_HARD_LABEL),
-        (0.54, Verdict.BELOW_HARD_LABEL),  # (1 + .4 - .3) / 2 = .55 for the least favourable rates
-        (0.56, Verdict.OK),
-        (0.91, Verdict.OK),
-        (0.93, Verdict.INFEASIBLE),  # highest: 1 - .2 (1 - .6) = .92
+        (0.27, Feasibility.INFEASIBLE),  # lowest: .4 (1 - .3) = .28
+        (0.29, Feasibility.BELOW_HARD_LABEL),
+        (0.54, Feasibility.BELOW_HARD_LABEL),  # (1 + .4 - .3) / 2 = .55 for the least favourable rates
+        (0.56, Feasibility.OK),
+        (0.91, Feasibility.OK),
+        (0.93, Feasibility.INFEASIBLE),  # highest: 1 - .2 (1 - .6) = .92
     ],
 )
-def test_ranges_of_rates_give_the_widest_bounds(auc: float, verdict: Verdict) -> None:
+def test_ranges_of_rates_give_the_widest_bounds(auc: float, verdict: Feasibility) -> None:
     assert check(auc, Range(0.4, 0.6), Range(0.2, 0.3)) is verdict

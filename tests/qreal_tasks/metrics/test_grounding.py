@@ -17,9 +17,9 @@ from qreal_tasks.metrics.grounding import (
     detection_curve,
     grounding_intervals,
     grounding_sums,
-    match,
     score_grounding,
 )
+from qreal_tasks.metrics.matching import match
 from qreal_tasks.metrics.sums import Scores, aggregate
 from qreal_tasks.records import GroundingRecord
 
@@ -204,14 +204,14 @@ def test_intervals_hold_the_point_and_no_warning_is_raised(by_hand: list[Groundi
 
 
 def test_comparison_is_paired_and_refuses_other_data(by_hand: list[GroundingRecord], region: BuildRegion) -> None:
-    found = compare_grounding(by_hand, by_hand[::-1], resamples=100)
+    found = compare_grounding([by_hand, by_hand[::-1]], resamples=100)[0]
     assert (found["auc"].value, found["auc"].p_value) == (0, 1)
     assert found["llm_score"].value is None
     with pytest.raises(ValueError, match=r"'d'.*only in the first run"):
-        compare_grounding(by_hand, by_hand[:-1])
+        compare_grounding([by_hand, by_hand[:-1]])
     other = [dataclasses.replace(by_hand[0], reference=(region(0, 0, 1, 1),)), *by_hand[1:]]
     with pytest.raises(ValueError, match=r"'a'.*reference differs"):
-        compare_grounding(by_hand, other)
+        compare_grounding([by_hand, other])
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from interval_coverage import METRICS, Coverage, coverages
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def measured() -> dict[tuple[str, str], tuple[Coverage, Coverage]]:

@@ -12,12 +12,12 @@ import pytest
 from sklearn import metrics as reference
 from typed import Change, Judged, JudgedRows, RandomJudged, Row
 
+from qreal_tasks.metrics.bootstrap import estimate_intervals
 from qreal_tasks.metrics.judgment import (
     JudgmentTable,
-    judgment_intervals,
+    count_unparsed_reasons,
     judgment_sums,
     score_judgment,
-    unparsed_reasons,
 )
 from qreal_tasks.metrics.sums import Scores, aggregate
 
@@ -208,7 +208,7 @@ def test_a_weight_equals_repeating_the_image(random_judged: RandomJudged, seed: 
 def test_values_are_plain_and_intervals_hold_the_same_point(random_judged: RandomJudged) -> None:
     records = random_judged(0)
     found = score_judgment(records)
-    estimates = judgment_intervals(records, resamples=50)
+    estimates = estimate_intervals(JudgmentTable.of(records), resamples=50)
     for metric, value in found.items():
         assert value is None or type(value) in (float, int), metric
         if metric in estimates:
@@ -220,7 +220,7 @@ def test_no_warning_where_values_are_undefined(judged_rows: JudgedRows) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         score_judgment([])
-        judgment_intervals(judged_rows([(YES, NO, 0.2), (NO, None, None)]), resamples=20)
+        estimate_intervals(JudgmentTable.of(judged_rows([(YES, NO, 0.2), (NO, None, None)])), resamples=20)
 
 
 @pytest.mark.parametrize(
@@ -243,4 +243,4 @@ def test_refusals_name_the_record(judged_rows: JudgedRows, change: Change, messa
 
 def test_reasons_are_counted(judged: Judged) -> None:
     records = [judged(YES, None, reason=reason) for reason in ("both", "empty", "both", None)]
-    assert unparsed_reasons([*records, judged(YES, YES)]) == {"both": 2, "empty": 1, "no reason given": 1}
+    assert count_unparsed_reasons([*records, judged(YES, YES)]) == {"both": 2, "empty": 1, "no reason given": 1}

@@ -8,14 +8,11 @@ from random import Random
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torchvision.ops import box_iou
 from typed import BuildRegion, FloatArray, Pairs, Row
 
-from qreal_tasks.metrics.grounding import match
-from qreal_tasks.metrics.matching import TIE_TOLERANCE
+from qreal_tasks.metrics.matching import TIE_TOLERANCE, match
 from qreal_tasks.records import Region
 
 _side = st.integers(0, 4)
@@ -33,6 +30,9 @@ _regions = st.lists(
 
 
 def _iou(predicted: list[Region], reference: list[Region]) -> FloatArray:
+    import torch
+    from torchvision.ops import box_iou
+
     boxes = [torch.tensor([r.bbox_px for r in regions], dtype=torch.float64) for regions in (predicted, reference)]
     iou: FloatArray = box_iou(*boxes).numpy()
     return iou
@@ -55,6 +55,7 @@ def _all_assignments(n: int, m: int) -> list[Pairs]:
     return [tuple(zip(rows, range(m), strict=True)) for rows in itertools.permutations(range(n), m)]
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(_regions, _regions)
 def test_best_by_brute_force_in_iou_then_labels_then_distance(predicted: list[Region], reference: list[Region]) -> None:
@@ -84,6 +85,7 @@ def test_pairs_do_not_depend_on_the_order_of_regions(
     assert content(*shuffled) == content(predicted, reference)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(_regions, _regions)
 def test_iou_is_that_of_torchvision(predicted: list[Region], reference: list[Region]) -> None:
@@ -91,6 +93,7 @@ def test_iou_is_that_of_torchvision(predicted: list[Region], reference: list[Reg
         assert found.iou == pytest.approx(_iou(predicted, reference)[found.pred, found.gt], abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "m"), [(12, 12), (30, 11), (11, 30)])
 def test_many_boxes_keep_the_optimum(n: int, m: int) -> None:
     """Where brute force ends: the total is SciPy's."""

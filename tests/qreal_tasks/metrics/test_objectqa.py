@@ -66,7 +66,7 @@ def test_questions_share_their_draws(judged_rows: JudgedRows) -> None:
 
 
 def test_a_run_against_itself_has_no_difference(six: list[JudgmentRecord]) -> None:
-    found = compare_objectqa(six, list(reversed(six)), resamples=200)
+    found = compare_objectqa([six, list(reversed(six))], resamples=200)[0]
     for metrics in found.values():
         for metric, difference in metrics.items():
             assert (difference.value, difference.low, difference.high, difference.p_value) == (0, 0, 0, 1), metric
@@ -82,7 +82,7 @@ def test_a_run_against_itself_has_no_difference(six: list[JudgmentRecord]) -> No
 def test_comparison_refuses_other_data(judged_rows: JudgedRows, change: Change, message: str) -> None:
     run = judged_rows([("No", "No")] * 3)
     with pytest.raises(ValueError, match=message):
-        compare_objectqa(run, [dataclasses.replace(run[0], **change), *run[1:]])
+        compare_objectqa([run, [dataclasses.replace(run[0], **change), *run[1:]]])
 
 
 def test_unknown_question_is_refused(judged: Judged) -> None:

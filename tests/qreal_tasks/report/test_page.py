@@ -19,7 +19,7 @@ from qreal_tasks.records import JudgmentRecord, Region
 from qreal_tasks.results.run_folder import find_results, read_run
 from qreal_tasks.results.score import RunScores, score_run
 
-RESAMPLES = "200"
+RESAMPLES = "50"
 
 
 @dataclass

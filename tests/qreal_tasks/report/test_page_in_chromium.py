@@ -12,6 +12,8 @@ from qreal_tasks.report.page import write_report
 from qreal_tasks.results.run_folder import find_results, read_run
 from qreal_tasks.results.score import score_run
 
+pytestmark = pytest.mark.slow
+
 WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 

@@ -11,7 +11,7 @@ import pytest
 from written_run import groundings, judgments, write_tasks
 
 from qreal_tasks.records import GroundingRecord, JudgmentRecord
-from qreal_tasks.results.lints import Level, Lint, lints
+from qreal_tasks.results.lints import Level, Lint, find_lints
 from qreal_tasks.results.run_folder import Run, find_results, read_run
 from qreal_tasks.results.score import score_run
 
@@ -38,7 +38,7 @@ def found(
     folder: Path, judged: Judgments, grounded: Groundings, change: Callable[[Run], Run] = lambda run: run
 ) -> list[Lint]:
     write_tasks(folder, {"qreal_objectqa_realism_q1": judged, "qreal_imageqa_realism": grounded})
-    return lints(score_run(change(read_run(find_results(folder)[-1])), resamples=0))
+    return find_lints(score_run(change(read_run(find_results(folder)[-1])), resamples=0))
 
 
 def test_a_clean_run_has_none(tmp_path: Path) -> None:

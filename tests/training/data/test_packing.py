@@ -18,6 +18,8 @@ from training.data.families import TUNED_FAMILIES
 from training.data.packing import IGNORED, PackedQuestions, make_batch, pack
 from training.model import make_lora_config
 
+pytestmark = pytest.mark.slow
+
 CROPS = (((90, 60), "dog"), ((200, 130), "a red street sign with letters"), ((60, 150), "x"), ((31, 29), "dog"))
 
 

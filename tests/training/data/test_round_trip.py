@@ -21,6 +21,8 @@ from training.model import read_outline
 from training.plan import TrainPlan, make_plan
 from training.run.sft import train
 
+pytestmark = pytest.mark.slow
+
 DECOMPOSED = unicodedata.normalize("NFD", "Die Hände des Königs sind é")
 TEXTS = {
     "decomposed": DECOMPOSED,

@@ -15,7 +15,8 @@ from small_set import Rows, write_hub_layout
 
 from qreal_tasks.dataset.check import check
 from qreal_tasks.dataset.check.pictures import PictureError, read_picture
-from qreal_tasks.dataset.source import DatasetError, Source, load, locate
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import DatasetError, Source, locate
 from qreal_tasks.harness import yaml_values
 from qreal_tasks.images import as_rgb
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from qreal_tasks.leaderboard.board.files import _text
 from qreal_tasks.leaderboard.submission.manifest import Adapter, Backend, DataInfo, ModelInfo, ShownJudge
-from qreal_tasks.leaderboard.submission.names import board_name, reading, shown_name
+from qreal_tasks.leaderboard.submission.names import check_board_name, fold_name, normalize_name
 
 REFUSED = {
     "a row of the paper": ("GPT-4o", "reads like 'GPT-4o', a row of the paper"),
@@ -130,12 +130,12 @@ NOT_SHOWN = {
 @pytest.mark.parametrize(("name", "message"), REFUSED.values(), ids=REFUSED)
 def test_a_name_that_reads_like_another_is_refused(name: str, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
-        board_name(name)
+        check_board_name(name)
 
 
 @pytest.mark.parametrize("name", KEPT)
 def test_other_names_are_kept(name: str) -> None:
-    assert board_name(unicodedata.normalize("NFD", name)) == unicodedata.normalize("NFC", name)
+    assert check_board_name(unicodedata.normalize("NFD", name)) == unicodedata.normalize("NFC", name)
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -149,11 +149,11 @@ def test_every_name_on_a_board_is_held_to_the_same(field: str, name: str, messag
 
 @pytest.mark.parametrize("hyphen", ["\u2010", "\u2011", "\u2012", "\u2212"])
 def test_a_hyphen_of_a_word_processor_is_a_hyphen(hyphen: str) -> None:
-    assert board_name(f"DeepSeek{hyphen}VL2") == ModelInfo(name=f"DeepSeek{hyphen}VL2").name == "DeepSeek-VL2"
+    assert check_board_name(f"DeepSeek{hyphen}VL2") == ModelInfo(name=f"DeepSeek{hyphen}VL2").name == "DeepSeek-VL2"
 
 
 def test_a_model_may_be_one_that_the_paper_tried() -> None:
-    assert shown_name("GPT-4o") == ModelInfo(name="\uff27PT-4o").name == "GPT-4o"
+    assert normalize_name("GPT-4o") == ModelInfo(name="\uff27PT-4o").name == "GPT-4o"
 
 
 @pytest.mark.parametrize(
@@ -167,14 +167,14 @@ def test_a_model_may_be_one_that_the_paper_tried() -> None:
     ],
 )
 def test_what_a_reader_takes_for_one_name_has_one_reading(one: str, other: str) -> None:
-    assert reading(one) == reading(other)
+    assert fold_name(one) == fold_name(other)
 
 
 @pytest.mark.parametrize(
     ("one", "other"), [("Model 7B", "Model 72B"), ("\u6a21\u578b", "\u7cfb\u7edf"), ("A 2", "A 3")]
 )
 def test_other_names_have_other_readings(one: str, other: str) -> None:
-    assert reading(one) != reading(other)
+    assert fold_name(one) != fold_name(other)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from saying import write_saying
 from straightforward import picture
 from transformers import AutoModelForImageTextToText
 
-from qreal_tasks.answers import parse_entities, regions_in_pixels
+from qreal_tasks.answers import locate_regions, parse_entities
 from qreal_tasks.benchmark import ANSWERS, IMAGEQA_SETS, imageqa_prompt, objectqa_prompt
 from qreal_tasks.boxes import Space, as_written
 from qreal_tasks.models.agent import on_demand
@@ -35,6 +35,8 @@ from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.sources import ModelSource
 from qreal_tasks.models.store import AnswerStore, answered_with_store
 from qreal_tasks.subtasks import SUBTASKS, describe_prompt, detect_prompt, filter_prompt
+
+pytestmark = pytest.mark.slow
 
 STAGES = {"detect": "qwen2_5_vl", "filter": "internvl", "describe": "llava_next"}
 """A family for each, so that a folder tells which stage is asked."""
@@ -206,7 +208,7 @@ def test_boxes_keep_their_space_and_the_reader_finds_them(
     assert script.asked["detect"][0].text == detect_prompt(space, 200, 130)
     assert [entity["bbox_2d"] for entity in said(response)] == written
     assert response.input_size == size
-    read = regions_in_pixels(parse_entities(response.text), space, 200, 130, response.input_size)
+    read = locate_regions(parse_entities(response.text), space, 200, 130, response.input_size)
     step_px = max(np.abs(np.array([r.bbox_px for r in read.regions]) - boxes_px).ravel())
     assert step_px <= 1
     for request, box in zip(sorted(script.asked["filter"], key=lambda r: r.image.width), boxes_px, strict=True):

@@ -23,8 +23,10 @@ from qreal_tasks.cli import app
 from qreal_tasks.models.internvl.conversion import convert
 from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.requests import Request
-from qreal_tasks.models.tiny.words import byte_level_state
+from qreal_tasks.models.tiny.parts import learn_byte_level_vocabulary
 from qreal_tasks.subtasks import filter_prompt
+
+pytestmark = pytest.mark.slow
 
 # As in InternVL 2.5: the first in the place of pieces that SentencePiece keeps unused, the others behind its last.
 IN_PLACE = ("<|im_end|>", "<|im_start|>")
@@ -161,7 +163,7 @@ def write_tokenizer(folder: Path, language: str) -> None:
     if language == "internlm2":
         (folder / "tokenizer.model").write_bytes(sentencepiece_model())
     else:
-        state = byte_level_state()
+        state = learn_byte_level_vocabulary()
         added = dict(enumerate(("<|endoftext|>", *IN_PLACE, *BEHIND), start=len(state["vocab"])))
         settings = {"tokenizer_class": "Qwen2Tokenizer", "eos_token": "<|im_end|>", "pad_token": "<|im_end|>"}
         (folder / "vocab.json").write_text(json.dumps(state["vocab"]), encoding="utf-8")

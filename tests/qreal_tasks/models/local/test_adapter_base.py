@@ -13,6 +13,8 @@ from safetensors.torch import save_file
 
 from qreal_tasks.models.local.adapter_base import Match, base_of, check_base, tensors_of
 
+pytestmark = pytest.mark.slow
+
 
 def weights(seed: int = 0, rows: int = 4) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)

@@ -9,6 +9,8 @@ import torch
 
 from qreal_tasks.models.local.batching import Batches, BatchSize, Failed, reason_of
 
+pytestmark = pytest.mark.slow
+
 
 class Device:
     """Holds so many tokens at once, and remembers what it was given."""

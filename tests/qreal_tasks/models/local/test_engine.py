@@ -25,6 +25,8 @@ from qreal_tasks.models.local import prefix
 from qreal_tasks.models.local.engine import REASONING_OPEN, REASONS_FIRST, TransformersEngine
 from qreal_tasks.models.requests import Request, Response
 
+pytestmark = pytest.mark.slow
+
 FAMILIES = ("qwen2_5_vl", "qwen3_vl", "internvl", "llava_next")
 CROPS = ((90, 60), (200, 130), (60, 150), (300, 40), (31, 29), (224, 224))
 

@@ -15,7 +15,7 @@ from resizing_server import Fractions, ResizingModel, picture
 from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion
-from qreal_tasks.answers import parse_entities, regions_in_pixels
+from qreal_tasks.answers import locate_regions, parse_entities
 from qreal_tasks.boxes import Space, iou_matrix
 from qreal_tasks.images import sides_in_range
 from qreal_tasks.llm.errors.retry import StoppedRun
@@ -25,6 +25,8 @@ from qreal_tasks.models.resizing import ResizeRule
 from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.server.sizes import counted_tokens
 from qreal_tasks.models.store import AnswerStore, answered_with_store
+
+pytestmark = pytest.mark.slow
 
 QWEN = "Qwen/Qwen2.5-VL-7B-Instruct"
 
@@ -67,7 +69,7 @@ def test_boxes_in_the_servers_pixels_come_back_to_those_of_the_picture(limits: s
     found = run(ResizingModel(boxes, **LIMITS[limits]), SIZES, **LIMITS[limits])
     for at, (width, height) in enumerate(SIZES):
         said, fed = parse_entities(found[at].text), found[at].input_size
-        [region] = regions_in_pixels(said, Space.RESIZED_PIXELS, width, height, fed).regions
+        [region] = locate_regions(said, Space.RESIZED_PIXELS, width, height, fed).regions
         (x1, y1, x2, y2) = boxes[at + 1][0]
         expected = (x1 * width, y1 * height, x2 * width, y2 * height)
         assert iou_matrix([region.bbox_px], [expected])[0, 0] == pytest.approx(1, abs=1e-9), (SIZES[at], fed)

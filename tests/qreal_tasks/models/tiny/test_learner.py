@@ -17,6 +17,8 @@ from qreal_tasks.models.local.generation import decoded
 from qreal_tasks.models.requests import Request
 from qreal_tasks.models.tiny import write_learner_qwen2_5_vl
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def learner(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -138,11 +138,7 @@ def skip_vision_gradient(model: Any, family: TunedFamily) -> bool:
     Gradient checkpointing makes even the inputs of frozen layers ask for gradients, so that the backward pass would
     run through a tower that learns nothing. Loss and gradients stay the same to the bit.
 
-    Args:
-        model: with output head, not wrapped by PEFT.
-
-    Returns:
-        Whether the tower is frozen.
+    ``model`` has its output head and is not wrapped by PEFT. Returns whether the tower is frozen.
     """
     tower = model.model.get_submodule(family.vision)
     if any(weight.requires_grad for weight in tower.parameters()):

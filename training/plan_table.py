@@ -17,7 +17,7 @@ from training.plan import TrainPlan
 
 
 def print_plan(plan: TrainPlan, processes: int, folder: Path, console: Console) -> None:
-    """What will be trained, on what, and how; ``processes`` work together."""
+    """Print what will be trained, on what, and how; ``processes`` work together."""
     config, counts = plan.config, plan.counts["train"]
     table = Table(title="What will be trained", show_header=False, title_justify="left", pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
@@ -56,11 +56,8 @@ def _trained(plan: TrainPlan) -> str:
     share = f"{found.parameters:,} of {found.total:,} parameters ({found.parameters / found.total:.2%})"
     if config.method == "full":
         return f"{share}: the weights themselves, such as {found.example}"
-    how = (
-        f"LoRA r={config.lora.r} alpha={config.lora.alpha:g}"
-        if not config.adapter
-        else f"going on with {config.adapter}"
-    )
+    lora = f"LoRA r={config.lora.r} alpha={config.lora.alpha:g}"
+    how = f"going on with {config.adapter}" if config.adapter else lora
     return f"{share}, {how}, in {found.modules} layers such as {found.example.split('.lora_')[0]}"
 
 
@@ -68,11 +65,8 @@ def _questions(counts: Counts) -> str:
     text = f"{counts.questions:,} about {counts.pictures:,} pictures, in {counts.sequences:,} sequences"
     if counts.answers:
         names = sorted({name.rpartition(" ")[0] for name in counts.answers})
-        shares = (
-            (name, counts.answers[f"{name} Yes"] / (counts.answers[f"{name} Yes"] + counts.answers[f"{name} No"]))
-            for name in names
-        )
-        text += "; share of Yes: " + ", ".join(f"{name} {share:.2f}" for name, share in shares)
+        yes, no = ([counts.answers[f"{name} {answer}"] for name in names] for answer in ("Yes", "No"))
+        text += "; share of Yes: " + ", ".join(f"{n} {y / (y + o):.2f}" for n, y, o in zip(names, yes, no, strict=True))
     return text
 
 
@@ -122,9 +116,8 @@ def _notes(plan: TrainPlan) -> list[str]:
     if plan.dropped:
         notes.append(f"{plan.dropped} questions left out as too long (over_length: drop)")
     if plan.stretched:
-        notes.append(
-            f"{plan.stretched} pictures are over 200 times as long as wide and are stretched, as in the benchmark"
-        )
+        longer = "over 200 times as long as wide"
+        notes.append(f"{plan.stretched} pictures are {longer} and are stretched, as in the benchmark")
     longest = max(counts.longest_answer for counts in plan.counts.values())
     if plan.config.task == "imageqa" and longest > BENCHMARK_MAX_NEW_TOKENS:
         notes.append(f"an answer has {longest} tokens; the benchmark cuts answers at {BENCHMARK_MAX_NEW_TOKENS}")

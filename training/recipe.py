@@ -26,10 +26,9 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
 
 
 def parse_config(values: Mapping[str, Any], where: str, written: WrittenValues = NOTHING) -> TrainConfig:
-    """The config of these values.
+    """Make the config of these keys and values.
 
     Args:
-        values: keys and values.
         where: what they come from, for messages.
         written: how they stand in their files.
 

@@ -27,7 +27,7 @@ from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.requests import Request
 from qreal_tasks.results.run_folder import RunFolderError
 from training.config import ConfigError, TrainConfig
-from training.export.card import model_card
+from training.export.card import write_card
 from training.export.export import export, push
 from training.run.folder import DRAWN, describe_data
 from training.run.sft import train
@@ -189,5 +189,5 @@ def test_drawn_data_is_called_that_under_any_name(
     environment = json.loads((run / "environment.json").read_text())
     for path, warned in ((drawn, True), (others, False)):
         (run / "environment.json").write_text(json.dumps({**environment, "data": facts[path]}))
-        text = model_card(run, config(max_steps=3), merged=False, results=None)
+        text = write_card(run, config(max_steps=3), merged=False, results=None)
         assert ("Trained on `mini`" in text) is warned

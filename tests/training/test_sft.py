@@ -125,7 +125,7 @@ def test_evaluation_asks_what_was_learnt_and_reads_what_was_to_be_written(
     """An engine that says what the model was to learn stands for the model."""
     recipe = config(family, task="imageqa", prompts=style, held_out={"share": 0.3, "most": 12})
     plan = make_plan(recipe, locate("mini"), read_outline(recipe))
-    evaluator = HeldOutEvaluator(plan, plan.outline.processor, plan.rows)
+    evaluator = HeldOutEvaluator(plan)
     chat, end = Chat(plan.outline.processor), plan.outline.family.end_of_turn
     asked: list[str] = []
     records: list[GroundingRecord] = []
@@ -308,13 +308,13 @@ def test_a_kill_while_checkpoints_are_removed_leaves_none_that_is_taken_for_whol
 def test_one_program_trains_in_a_folder(config: Callable[..., TrainConfig], capsys: pytest.CaptureFixture[str]) -> None:
     recipe = config(**SHORT)
     with contextlib.ExitStack() as first, contextlib.ExitStack() as second:
-        folder = sft._folder(recipe, None, first)
+        folder = sft._choose_folder(recipe, None, first)
         for resume in (None, folder):
             with pytest.raises(ConfigError, match=r"another program trains in .*; let it end first"):
-                sft._folder(recipe, resume, second)
+                sft._choose_folder(recipe, resume, second)
     with contextlib.ExitStack() as third:
-        assert sft._folder(recipe, folder, third) == folder
-        sft._say_where(folder, ["checkpoint-8"])
+        assert sft._choose_folder(recipe, folder, third) == folder
+        sft._tell_where(folder, ["checkpoint-8"])
         said = "the first step: no checkpoint is whole; checkpoint-8 was being written or removed when the run died"
         assert said in capsys.readouterr().out
 

@@ -15,11 +15,7 @@ NAMELESS = "object"
 
 
 class Cleaner:
-    """Takes a tokenizer's special tokens out of rows, and counts how many texts held any.
-
-    Args:
-        tokenizer: of the model.
-    """
+    """Takes a tokenizer's special tokens out of rows, and counts how many texts held any."""
 
     def __init__(self, tokenizer: Any) -> None:
         special = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -17,23 +18,20 @@ from training.data.round_trip import RoundTrip
 
 
 class Collator:
-    """Makes a batch of rows of ``TrainPlan.train``.
+    """Makes a batch of rows of ``TrainPlan.train``, whose pictures are looked up in ``rows``, the split.
 
-    Args:
-        chat: of the model's processor.
-        rows: the split, whose pictures are looked up by row.
-        decoder: see ``packing.batch_of``.
+    ``decoder`` is that of ``packing.make_batch``.
     """
 
     def __init__(self, chat: Chat, rows: Dataset, decoder: Any) -> None:
         self._chat = chat
         self._rows = rows
         self._decoder = decoder
-        tokenizer = chat.tokenizer
-        self._pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        pad, end = chat.tokenizer.pad_token_id, chat.tokenizer.eos_token_id
+        self._pad = end if pad is None else pad
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-        """See ``packing.batch_of``."""
+        """See ``packing.make_batch``."""
         return make_batch([self.sequence(row) for row in rows], self._decoder, self._pad)
 
     def sequence(self, row: Mapping[str, Any]) -> PackedQuestions:
@@ -80,12 +78,7 @@ def check_labels(collator: Collator, chat: Chat, train: Dataset, count: int = 4)
     round_trip = RoundTrip(chat.tokenizer)
     for row in train.select(range(min(count, len(train)))):
         labels = collator([row])["labels"][0].tolist()
-        learnt, run = [], []
-        for label in [*labels, IGNORED]:
-            if label != IGNORED:
-                run.append(label)
-            elif run:
-                learnt.append(round_trip.decode(run))
-                run = []
+        runs = groupby(labels, key=lambda label: label != IGNORED)
+        learnt = [round_trip.decode(list(run)) for is_learnt, run in runs if is_learnt]
         if len(learnt) != len(row["answers"]) or not all(map(round_trip.is_same, learnt, row["answers"])):
             raise ConfigError(f"what would be learnt is {learnt}, expected {row['answers']}: the chat template differs")

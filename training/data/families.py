@@ -18,7 +18,7 @@ _LANGUAGE_LAYERS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|
 
 @dataclass(frozen=True)
 class TunedFamily:
-    """One model family."""
+    """What training must know of one model family."""
 
     model_type: str
     before_answer: str
@@ -46,41 +46,18 @@ class TunedFamily:
         return f"{self.before_answer}{text}{self.end_of_turn}"
 
 
-def _qwen(model_type: str, *more_projectors: str) -> TunedFamily:
-    return TunedFamily(
-        model_type,
-        before_answer="",
-        end_of_turn="<|im_end|>",
-        vision="visual",
-        projector=("visual.merger", *more_projectors),
-        pixel_limits=("min_pixels", "max_pixels"),
-        loss_mean_over="batch",
-    )
-
+_PIXELS = ("min_pixels", "max_pixels")
 
 TUNED_FAMILIES = {
     family.model_type: family
     for family in (
-        _qwen("qwen2_5_vl"),
-        _qwen("qwen3_vl", "visual.deepstack_merger_list"),
+        TunedFamily("qwen2_5_vl", "", "<|im_end|>", "visual", ("visual.merger",), _PIXELS, "batch"),
         TunedFamily(
-            "internvl",
-            before_answer="",
-            end_of_turn="<|im_end|>",
-            vision="vision_tower",
-            projector=("multi_modal_projector",),
-            pixel_limits=("max_patches",),
-            loss_mean_over="step",
+            "qwen3_vl", "", "<|im_end|>", "visual", ("visual.merger", "visual.deepstack_merger_list"), _PIXELS, "batch"
         ),
-        TunedFamily(
-            "llava_next",
-            before_answer=" ",  # the tokenizer makes one token of it and the first word
-            end_of_turn="</s>",
-            vision="vision_tower",
-            projector=("multi_modal_projector",),
-            pixel_limits=(),
-            loss_mean_over="step",
-        ),
+        TunedFamily("internvl", "", "<|im_end|>", "vision_tower", ("multi_modal_projector",), ("max_patches",), "step"),
+        # The tokenizer makes one token of the blank and the first word.
+        TunedFamily("llava_next", " ", "</s>", "vision_tower", ("multi_modal_projector",), (), "step"),
     )
 }
 """By ``model_type`` of the config."""

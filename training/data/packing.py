@@ -44,12 +44,7 @@ class PackedQuestions:
 
 
 def pack(asked: Asked, answers: Sequence[Sequence[int]]) -> PackedQuestions:
-    """Make one sequence of all prompts of a picture.
-
-    Args:
-        asked: the processed picture and its prompts.
-        answers: token ids of each prompt's answer, end of turn included.
-    """
+    """Make one sequence of a picture and its prompts, each with the token ids of its answer and end of turn."""
     shared = asked.shared_length if len(answers) > 1 else len(asked.prompts[0].ids)
     parts = tuple(
         Part(prompt.ids[shared:] + list(answer), len(answer))
@@ -95,12 +90,7 @@ def make_batch(sequences: Sequence[PackedQuestions], decoder: Any, pad_id: int) 
 
 def _layout(sequences: Sequence[PackedQuestions], pad_id: int) -> _Layout:
     shape = len(sequences), max(map(len, sequences))
-    laid = _Layout(
-        torch.full(shape, pad_id),
-        torch.full(shape, IGNORED),
-        torch.full(shape, -1),
-        torch.zeros(shape, dtype=torch.long),
-    )
+    laid = _Layout(*(torch.full(shape, value) for value in (pad_id, IGNORED, -1, 0)))
     for at, sequence in enumerate(sequences):
         beginning = Part(sequence.asked.prompts[0].ids[: sequence.shared], 0)
         start = 0
@@ -117,8 +107,7 @@ def _layout(sequences: Sequence[PackedQuestions], pad_id: int) -> _Layout:
 def _seen(number: torch.Tensor) -> torch.Tensor:
     """A token sees those before it of the beginning and of its own part; padding sees itself."""
     of_query, of_key = number[:, :, None], number[:, None, :]
-    seen = ((of_key == 0) | (of_key == of_query)).tril()
-    return seen[:, None]
+    return ((of_key == 0) | (of_key == of_query)).tril()[:, None]
 
 
 def _positions(sequences: Sequence[PackedQuestions], laid: _Layout, decoder: Any, pad_id: int) -> torch.Tensor:
@@ -136,6 +125,5 @@ def _types(sequences: Sequence[PackedQuestions], shape: torch.Size) -> torch.Ten
     """Text 0, picture 1; the picture is in the beginning."""
     types = torch.zeros(shape, dtype=torch.long)
     for at, sequence in enumerate(sequences):
-        of_beginning = (sequence.asked.prompts[0].types or [])[: sequence.shared]
-        types[at, : sequence.shared] = torch.tensor(of_beginning)
+        types[at, : sequence.shared] = torch.tensor((sequence.asked.prompts[0].types or [])[: sequence.shared])
     return types

@@ -14,9 +14,6 @@ class RoundTrip:
 
     Texts are compared as the tokenizer itself writes them: Qwen's composes characters, so that ``e`` with U+0301 behind
     it comes back as ``é``, which is the same text.
-
-    Args:
-        tokenizer: of the model.
     """
 
     def __init__(self, tokenizer: Any) -> None:

@@ -115,19 +115,18 @@ class ConversationWriter:
         return found
 
     def to_dataset(self, made: Sequence[Conversation]) -> Dataset:
-        """Make a row of each conversation: row of the split, names, prompts, answers as the model's turn, tokens."""
-        return Dataset.from_list(
-            [
-                {
-                    "row": conversation.row,
-                    "names": [e.name for e in conversation.exchanges],
-                    "prompts": [e.prompt for e in conversation.exchanges],
-                    "answers": [self._family.answer(e.answer) for e in conversation.exchanges],
-                    LENGTH: self._length(conversation)[0],
-                }
-                for conversation in made
-            ]
-        )
+        """Make a row of each conversation: its row in the split, names, prompts, the model's turns, and tokens."""
+        rows = [
+            {
+                "row": conversation.row,
+                "names": [e.name for e in conversation.exchanges],
+                "prompts": [e.prompt for e in conversation.exchanges],
+                "answers": [self._family.answer(e.answer) for e in conversation.exchanges],
+                LENGTH: self._length(conversation)[0],
+            }
+            for conversation in made
+        ]
+        return Dataset.from_list(rows)
 
     def _exchanges(self, row: Mapping[str, Any]) -> list[Exchange]:
         config = self._config

@@ -70,13 +70,8 @@ comparable only where the same group of tasks asked, with the same version of it
 """
 
 
-def model_card(run: Path, config: TrainConfig, merged: bool, results: Path | None) -> str:
-    """The text of README.md.
-
-    Args:
-        run: folder of the training run.
-        merged: whether the folder is a whole model, not an adapter.
-        results: see ``export``.
+def write_card(run: Path, config: TrainConfig, merged: bool, results: Path | None) -> str:
+    """Write the text of README.md for a whole model (``merged``) or an adapter; arguments as ``export``.
 
     Raises:
         RunFolderError: ``results`` holds no run with the prompts that the model was trained on.
@@ -85,6 +80,7 @@ def model_card(run: Path, config: TrainConfig, merged: bool, results: Path | Non
     evaluated = read_run(newest_results(results), config.prompts) if results else None
     groups = score_groups(evaluated, resamples=2000) if evaluated else {}
     name, model = run.resolve().name, shown(config.model)
+    use = "FOLDER" if merged else f"{model},adapter=FOLDER"
     data = {**environment["data"], "name": shown(environment["data"]["name"])}
     return _TEXT.format(
         metadata=_metadata(name, model, config, data, evaluated, groups, merged).to_yaml(),
@@ -92,7 +88,7 @@ def model_card(run: Path, config: TrainConfig, merged: bool, results: Path | Non
         model=model,
         task=config.task,
         warning=_warning(data),
-        command=evaluation(config, "FOLDER", "pretrained=FOLDER" if merged else f"pretrained={model},adapter=FOLDER"),
+        command=write_command(config, "FOLDER", f"pretrained={use}"),
         form=_form(config, model, merged),
         asked=_asked(config),
         data="\n".join(f"| {key} | {value} |" for key, value in data.items() if value is not None),
@@ -108,13 +104,10 @@ def model_card(run: Path, config: TrainConfig, merged: bool, results: Path | Non
     )
 
 
-def evaluation(config: TrainConfig, folder: str, model_args: str) -> str:
-    """The command that asks an exported model what it learnt; a third of an agent is asked with the other two.
+def write_command(config: TrainConfig, folder: str, model_args: str) -> str:
+    """Write the command that evaluates an exported model; a third of an agent is evaluated with the other two.
 
-    Args:
-        config: of its training run.
-        folder: the export.
-        model_args: of the export, for ``qreal_hf``.
+    ``model_args`` are those of the export for ``qreal_hf``.
     """
     backend = "qreal_hf"
     if config.task in SUBTASKS:
@@ -206,7 +199,7 @@ def _trained(config: TrainConfig, parameters: int) -> str:
 
 
 def make_public_recipe(config: TrainConfig) -> dict[str, Any]:
-    """Every key but those that only say where something lay."""
+    """List every key but those that only say where something lay."""
     values = config.model_dump(mode="json", exclude={"output", "data", "name"})
     return {**values, **{key: shown(values[key]) for key in ("model", "adapter", "deepspeed") if values[key]}}
 

@@ -16,7 +16,7 @@ from qreal_tasks.files.regular import read_text
 from qreal_tasks.models.local.loading import with_adapter
 from qreal_tasks.text.addresses import shown
 from training.config import ConfigError, TrainConfig
-from training.export.card import evaluation, make_public_recipe, model_card
+from training.export.card import make_public_recipe, write_card, write_command
 from training.model import read_outline
 from training.run.folder import CONFIG_FILE, CURVES_FILE, ENVIRONMENT_FILE, FINAL_FOLDER, read_config
 
@@ -32,7 +32,7 @@ class Exported:
     model_args: str
     """For ``qreal eval --model qreal_hf --model_args``."""
     command: str
-    """That evaluates it."""
+    """Evaluates it."""
 
 
 def export(run: Path, folder: Path, *, merge: bool = True, results: Path | None = None) -> Exported:
@@ -63,8 +63,8 @@ def export(run: Path, folder: Path, *, merge: bool = True, results: Path | None 
     if exists and merged != (folder / "config.json").is_file():
         raise ConfigError(f"{folder} is an export of this run in the other form: name another folder, or leave --merge")
     model_args = f"pretrained={folder}" if merged else f"pretrained={config.model},adapter={folder}"
-    exported = Exported(folder, model_args, evaluation(config, str(folder), model_args))
-    card = model_card(run, config, merged, results)  # before the weights: it may refuse the results
+    exported = Exported(folder, model_args, write_command(config, str(folder), model_args))
+    card = write_card(run, config, merged, results)  # before the weights: it may refuse the results
     if exists:
         write_whole(folder / "README.md", card)
         return exported
@@ -113,14 +113,14 @@ def _is_export_of(folder: Path, run: Path) -> bool:
 
 
 def _environment(run: Path) -> str:
-    """What the run says of itself, without where its data lay."""
+    """Read what the run notes of itself, without where its data lay."""
     facts = json.loads(read_text(run / ENVIRONMENT_FILE))
     facts["data"]["name"] = shown(facts["data"]["name"])
     return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
 
 
 def _write_model(config: TrainConfig, trained: Path, folder: Path) -> None:
-    """The whole model, an adapter added to its base, and the processor with the pixel limits it was trained with."""
+    """Write the whole model, an adapter added to its base, and the processor with the pixel limits of training."""
     import torch
     from transformers import AutoModelForImageTextToText
 

@@ -57,12 +57,8 @@ _TRAINING_STATE = re.compile(
 
 
 def make_paths_absolute(config: TrainConfig, source: Source) -> TrainConfig:
-    """The config with paths that mean the same from any folder; hub ids stay as they are, and so does a data set that
-    only QREAL_DATA names.
-
-    Args:
-        config: as it was given.
-        source: what ``config.data`` was found to be.
+    """Give the config paths that mean the same from any folder; hub ids stay as they are, and so does a data set that
+    only QREAL_DATA names; ``source`` is what ``config.data`` was found to be.
     """
     whole: dict[str, str] = {}
     if config.data is not None and source.kind in (SourceKind.FOLDER, SourceKind.SAVED):
@@ -76,7 +72,7 @@ def make_paths_absolute(config: TrainConfig, source: Source) -> TrainConfig:
 
 
 def write_start(folder: Path, config: TrainConfig, facts: Mapping[str, Any]) -> None:
-    """Config, environment and installed packages."""
+    """Write config, environment and installed packages."""
     folder.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     write_whole(folder / CONFIG_FILE, text)
@@ -92,7 +88,7 @@ def write_start(folder: Path, config: TrainConfig, facts: Mapping[str, Any]) -> 
 
 
 def read_config(folder: Path) -> TrainConfig:
-    """The config of a run.
+    """Read the config of a run.
 
     Raises:
         ConfigError: the folder holds no run.
@@ -104,7 +100,7 @@ def read_config(folder: Path) -> TrainConfig:
 
 
 def read_processes(folder: Path) -> int:
-    """In how many processes a run was started.
+    """Read in how many processes a run was started.
 
     Raises:
         ConfigError: the folder holds no run.
@@ -141,7 +137,7 @@ def check_same(folder: Path, facts: Mapping[str, Any]) -> None:
 
 
 def describe_data(source: Source, rows: Dataset) -> dict[str, Any]:
-    """What names the data: where it is, and a revision or a digest of its files."""
+    """Describe the data: where it is, and a revision or a digest of its files."""
     facts: dict[str, Any] = {"name": source.name, "kind": str(source.kind), "rows": len(rows)}
     if source.is_drawn or any(map(drawn_id, rows["image_id"])):
         facts["origin"] = DRAWN
@@ -155,7 +151,7 @@ def describe_data(source: Source, rows: Dataset) -> dict[str, Any]:
 
 
 def read_git_state() -> dict[str, Any] | None:
-    """Commit of the project's checkout, and whether it was changed; None outside of one."""
+    """Read the commit of the project's checkout, and whether it was changed; None outside of one."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(Path(__file__).parent), *arguments]
@@ -170,7 +166,7 @@ def read_git_state() -> dict[str, Any] | None:
 
 
 def write_history(folder: Path, history: Sequence[Mapping[str, float]], best: str) -> None:
-    """The log as JSON and as a picture; nothing when there is none, so that an earlier one stays."""
+    """Write the log as JSON and as a picture; nothing when there is none, so that an earlier one stays."""
     if not history:
         return
     defined = [{k: None if v != v else v for k, v in entry.items()} for entry in history]

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from accelerate.utils import gather_object
-from datasets import Dataset
 
 from qreal_tasks.benchmark import ANSWERS, frame_of
 from qreal_tasks.metrics.grounding import score_grounding
@@ -27,25 +26,22 @@ from training.plan import TrainPlan
 
 
 class HeldOutEvaluator:
-    """Asks a sample of the sequences kept back, the same one at every evaluation.
+    """Asks the model a sample of the sequences kept back, the same one at every evaluation.
 
     Args:
         plan: of a task whose answers can be scored without a judge, with sequences kept back.
-        processor: as the model is trained with.
-        rows: the split with pictures.
     """
 
-    def __init__(self, plan: TrainPlan, processor: Any, rows: Dataset) -> None:
+    def __init__(self, plan: TrainPlan) -> None:
         assert plan.held_out is not None
         self._plan = plan
-        self._processor = processor
-        self._rows = rows
+        self._rows = plan.rows
         order = list(range(len(plan.held_out)))
         random.Random(plan.config.seed).shuffle(order)
         self._asked = [plan.held_out[at] for at in order[: plan.config.held_out.most]]
 
     def evaluate(self, model: Any, rank: int = 0, processes: int = 1) -> dict[str, float]:
-        """Metrics by name, NaN where undefined: means over questions or sets, and each by itself.
+        """Compute metrics by name, NaN where undefined: means over questions or sets, and each by itself.
 
         Args:
             model: with output head, in evaluation mode, not wrapped; an adapter is in its layers.
@@ -56,7 +52,7 @@ class HeldOutEvaluator:
         requests, about = self._requests(share)
         answered: dict[int, Response] = {}
         if requests:
-            loaded = Loaded(model, self._processor, model.get_input_embeddings().weight.device)
+            loaded = Loaded(model, self._plan.outline.processor, model.get_input_embeddings().weight.device)
             engine = TransformersEngine.around(loaded, self._plan.config.held_out.batch_size)
             answered = dict(engine.run(requests))
         if self._plan.config.task in CHOICE_TASKS:

@@ -49,7 +49,6 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
     """Train, and return the run's folder, whose ``final/`` holds the adapter or the model.
 
     Args:
-        config: of the run.
         resume: folder of a run that was interrupted; it goes on from its last whole checkpoint, and ends as if it had
             never stopped.
 
@@ -72,17 +71,17 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
 
     arguments = make_trl_config(config, plan)
     with contextlib.ExitStack() as held:
-        folder = _folder(config, resume, held)
+        folder = _choose_folder(config, resume, held)
         arguments.output_dir = str(folder)
         os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard")
         if first:
             print_plan(plan, arguments.world_size, folder, console())
-            facts = _facts(plan, arguments.world_size)
+            facts = _list_facts(plan, arguments.world_size)
             if resume is None:
                 write_start(folder, config, facts)
             else:
                 check_same(folder, facts)
-                _say_where(folder, remove_incomplete_checkpoints(folder))
+                _tell_where(folder, remove_incomplete_checkpoints(folder))
 
         checkpoint = find_newest_checkpoint(folder) if resume else None
         if checkpoint is None or not is_finished(checkpoint):  # else stopped behind its last step, or asked for twice
@@ -90,15 +89,15 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
                 _run(config, plan, collator, arguments, checkpoint)
             except Exception as error:
                 if is_out_of_memory(error):
-                    raise BatchTooLargeError(_advice(plan)) from error
+                    raise BatchTooLargeError(_advise(plan)) from error
                 raise
         if first:
             copy_final(folder)
         return folder
 
 
-def _say_where(folder: Path, removed: list[str]) -> None:
-    """From which checkpoint a run goes on, and what a kill has left of others."""
+def _tell_where(folder: Path, removed: list[str]) -> None:
+    """Tell from which checkpoint a run goes on, and what a kill has left of others."""
     newest = find_newest_checkpoint(folder)
     where = "the first step: no checkpoint is whole" if newest is None else newest.name
     lost = f"; {', '.join(removed)} was being written or removed when the run died, and is gone" if removed else ""
@@ -113,7 +112,6 @@ def _run(config: TrainConfig, plan: TrainPlan, collator: Collator, arguments: An
     from training.run.trainer import SaveWhatWasEvaluated, Tuner
 
     found, folder = plan.outline, Path(arguments.output_dir)
-    tokenizer = found.processor.tokenizer
     model = load_model(config, found.family)
     examined = plan.held_out is not None and config.task != "describe"
     callbacks: list[Any] = [SaveWhatWasEvaluated()]
@@ -129,8 +127,8 @@ def _run(config: TrainConfig, plan: TrainPlan, collator: Collator, arguments: An
         peft_config=make_lora_config(config, found.family) if config.method == "lora" and not config.adapter else None,
         callbacks=callbacks,
         family=found.family,
-        evaluator=HeldOutEvaluator(plan, found.processor, plan.rows) if examined else None,
-        end_of_turn=tokenizer.convert_tokens_to_ids(found.family.end_of_turn),
+        evaluator=HeldOutEvaluator(plan) if examined else None,
+        end_of_turn=found.processor.tokenizer.convert_tokens_to_ids(found.family.end_of_turn),
         keep_checkpoints=config.keep_checkpoints,
     )
     tuner.pop_callback(ProgressCallback)
@@ -150,8 +148,7 @@ def _run(config: TrainConfig, plan: TrainPlan, collator: Collator, arguments: An
 
 def _check_data(source: Source) -> None:
     """Read every row of the train split: a picture that is missing would stop the run hours later."""
-    problems = check_dataset(source, splits=("train",))
-    if problems:
+    if problems := check_dataset(source, splits=("train",)):
         shown = "\n".join(f"  {problem}" for problem in problems[:5])
         more = f"\n  … and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise DatasetError(
@@ -160,8 +157,8 @@ def _check_data(source: Source) -> None:
         )
 
 
-def _folder(config: TrainConfig, resume: Path | None, held: contextlib.ExitStack) -> Path:
-    """The run's folder, the same one for every process.
+def _choose_folder(config: TrainConfig, resume: Path | None, held: contextlib.ExitStack) -> Path:
+    """Choose the run's folder, the same one for every process.
 
     Args:
         held: keeps the folder's lock, so that no other program trains in it.
@@ -176,7 +173,7 @@ def _folder(config: TrainConfig, resume: Path | None, held: contextlib.ExitStack
     folder = resume or (Path(config.output).expanduser() if config.output else find_free_name(by_date))
     refusal = None
     if int(os.environ.get("RANK", "0")) == 0:  # it decides alone: it writes into the folder soon after
-        refusal = None if resume else _taken(folder)
+        refusal = None if resume else _refuse_taken(folder)
         if refusal is None:
             folder.mkdir(parents=True, exist_ok=True)
             taken = ConfigError(f"another program trains in {folder}; let it end first")
@@ -190,7 +187,7 @@ def _folder(config: TrainConfig, resume: Path | None, held: contextlib.ExitStack
     return Path(agreed[0])
 
 
-def _taken(folder: Path) -> str | None:
+def _refuse_taken(folder: Path) -> str | None:
     """Why a new run cannot have this folder; one that died before its first checkpoint is started again."""
     if not folder.is_dir() or not any(path.name != _LOCK for path in folder.iterdir()):
         return None
@@ -199,8 +196,8 @@ def _taken(folder: Path) -> str | None:
     return f"output {folder} holds something already: name another, or go on with --resume {folder}"
 
 
-def _facts(plan: TrainPlan, processes: int) -> dict[str, Any]:
-    """For ``environment.json``."""
+def _list_facts(plan: TrainPlan, processes: int) -> dict[str, Any]:
+    """List the facts of a run for ``environment.json``."""
     devices = [torch.cuda.get_device_name(at) for at in range(torch.cuda.device_count())]
     return {
         "data": describe_data(plan.source, plan.rows),
@@ -228,13 +225,13 @@ def _check_prepared(config: TrainConfig, tuner: Any) -> None:
         )
 
 
-def _advice(plan: TrainPlan) -> str:
+def _advise(plan: TrainPlan) -> str:
+    """Advise what to change where a batch did not fit."""
     config = plan.config
     limits = " or ".join(plan.outline.family.pixel_limits)
+    smaller = f"batch_size={max(1, config.batch_size // 2)} gradient_accumulation={2 * config.gradient_accumulation}"
     steps = [
-        f"batch_size={max(1, config.batch_size // 2)} gradient_accumulation={2 * config.gradient_accumulation}"
-        if plan.batching.sequences > 1
-        else "",
+        smaller if plan.batching.sequences > 1 else "",
         "" if config.gradient_checkpointing else "gradient_checkpointing=true",
         f"a lower {limits}" if limits else "",
         "" if config.deepspeed else "--deepspeed zero3 (configs/deepspeed/zero3.json) on several devices",

@@ -26,10 +26,9 @@ class CheckpointError(OSError):
 
 
 class Tuner(SFTTrainer):  # type: ignore[misc]
-    """Trains on batches of ``packing.batch_of``.
+    """Trains on batches of ``packing.make_batch``.
 
     Args:
-        family: of the model.
         evaluator: asks what is kept back at each evaluation, None where nothing can be scored.
         end_of_turn: token id.
         keep_checkpoints: the newest that stay, beside the best.

@@ -18,7 +18,7 @@ PRESETS = {path.stem: path for path in sorted((Path(__file__).parents[1] / "pres
 
 
 def find_deepspeed_file(given: str) -> Path:
-    """The settings of DeepSpeed that ``zero2``, ``zero3`` or a path names.
+    """Find the settings of DeepSpeed that ``zero2``, ``zero3`` or a path names.
 
     Raises:
         ConfigError: there is no such file.
@@ -30,7 +30,7 @@ def find_deepspeed_file(given: str) -> Path:
 
 
 def make_trl_config(config: TrainConfig, plan: TrainPlan) -> Any:
-    """Settings of SFTTrainer, but for the folder. Making them joins the processes of a distributed run.
+    """Make the settings of SFTTrainer, but for the folder. This joins the processes of a distributed run.
 
     Raises:
         ConfigError: a value is not one of those that TRL knows, or a file of DeepSpeed is not there.
@@ -42,31 +42,27 @@ def make_trl_config(config: TrainConfig, plan: TrainPlan) -> Any:
 
     evaluates = plan.held_out is not None
     each_epoch = config.held_out.every_epochs == 1
+    same = ("learning_rate", "weight_decay", "max_grad_norm", "gradient_checkpointing", "seed", "report_to")
     settings: dict[str, Any] = {
+        **{key: getattr(config, key) for key in same},
         "output_dir": "unknown",  # set once the processes have agreed on it
         "per_device_train_batch_size": plan.batching.sequences,
         "per_device_eval_batch_size": plan.batching.sequences,
         "gradient_accumulation_steps": plan.batching.accumulation,
         "num_train_epochs": config.epochs,
         "max_steps": config.max_steps or -1,
-        "learning_rate": config.learning_rate,
         "lr_scheduler_type": config.schedule,
         "warmup_steps": config.warmup,
-        "weight_decay": config.weight_decay,
         "adam_beta1": config.betas[0],
         "adam_beta2": config.betas[1],
-        "max_grad_norm": config.max_grad_norm,
         "bf16": config.dtype == "bfloat16",
-        "gradient_checkpointing": config.gradient_checkpointing,
         "train_sampling_strategy": "group_by_length" if config.group_by_length else "random",
         "length_column_name": LENGTH,
-        "seed": config.seed,
         "data_seed": config.seed,
         "dataloader_num_workers": config.workers,
         "dataloader_persistent_workers": config.workers > 0,
         "logging_steps": config.log_every_steps,
         "logging_first_step": True,
-        "report_to": config.report_to,
         "run_name": config.name,
         "eval_strategy": ("epoch" if each_epoch else "steps") if evaluates else "no",
         "eval_steps": 1,  # in steps once it is known how many processes there are
@@ -84,7 +80,6 @@ def make_trl_config(config: TrainConfig, plan: TrainPlan) -> Any:
         "max_length": None,
         "remove_unused_columns": False,
         "dataset_kwargs": {"skip_prepare_dataset": True},
-        "push_to_hub": False,
     }
     try:
         arguments = SFTConfig(**settings)

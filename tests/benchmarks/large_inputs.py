@@ -151,7 +151,7 @@ def make_cached(folder: Path, submissions: int) -> None:
     """One submission under many names, each with a result in the cache that differs a little from the others."""
     import numpy as np
 
-    from qreal_tasks.leaderboard.board.board import cache as stored
+    from qreal_tasks.leaderboard.board import cache as stored
     from qreal_tasks.leaderboard.submission.reading import read_folder
 
     _pack(str(folder), 0)

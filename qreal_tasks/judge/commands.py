@@ -129,7 +129,7 @@ def agree_command(
         if len({manifest.hash for manifest in manifests}) < max(2, len(manifests)):
             raise ValueError("--judges: expected two or more judges, no two of them with the same hash")
         found = {str(path): _read(path, prompts) for path in runs}
-        read = {name: _groundings(run) for name, run in found.items()}
+        read = {name: run.groundings() for name, run in found.items()}
         if not any(read.values()):
             raise ValueError(f"no ImageQA samples in {', '.join(read)}, so there is no description to judge")
         for manifest in manifests:
@@ -165,7 +165,7 @@ def similarity_command(
     from qreal_tasks.results.run_folder import RunFolderError
 
     try:
-        records = _groundings(_read(run, prompts))
+        records = _read(run, prompts).groundings()
         encode = load_encoder(encoder or DEFAULT_ENCODER)
         for name in sorted({record.set_name for record in records}):
             found = score_similarity([record for record in records if record.set_name == name], encode)
@@ -258,12 +258,6 @@ def _read(path: Path, style: Style | None) -> Run:
     from qreal_tasks.results.run_folder import newest_results, read_run
 
     return read_run(newest_results(path), style)
-
-
-def _groundings(run: Run) -> list[GroundingRecord]:
-    from qreal_tasks.records import GroundingRecord
-
-    return [record for task in run.tasks for record in task.records if isinstance(record, GroundingRecord)]
 
 
 def _mean_llm_score(records: Sequence[GroundingRecord]) -> float | None:

@@ -9,9 +9,9 @@ from typing import Any
 from rich.table import Table
 
 from qreal_tasks.benchmark import Dimension
+from qreal_tasks.console.tables import new_console, new_table
 from qreal_tasks.metrics.catalogue import CATALOGUE, HALVES
 from qreal_tasks.pages.numbers import UNDEFINED, decimals, interval, p_value, whole
-from qreal_tasks.report.tables import new_console, new_table
 from qreal_tasks.results.asked import describe_prompts, find_other_prompts
 from qreal_tasks.results.box_lints import find_box_lints
 from qreal_tasks.results.compare import TESTED, Comparison, MetricDifference, MetricDifferences, RunPair

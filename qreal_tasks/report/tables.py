@@ -6,12 +6,10 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from qreal_tasks.benchmark import QUESTION_NAMES, Dimension, question
-from qreal_tasks.console import terminal
+from qreal_tasks.console.tables import new_console, new_table
 from qreal_tasks.metrics.catalogue import IMAGEQA, OBJECTQA, PAPER_IMAGEQA, Metric
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.pages.numbers import decimals, with_interval
@@ -23,9 +21,6 @@ if TYPE_CHECKING:  # a table of scores needs no dataset library
     from qreal_tasks.dataset.check import SplitCounts
     from qreal_tasks.dataset.source import Source
 
-_PIPE_WIDTH = 130
-"""Columns when the output is no terminal, so that a log is not folded at 80."""
-
 _OBJECTQA_SHOWN = ("acc", "precision", "recall", "f1", "auc")
 _OBJECTQA_PLAIN = ("mass", "balanced", "mcc", "unparsed")
 _IMAGEQA_SHOWN = (*PAPER_IMAGEQA, "f1_at_50", "penalized_overlap", "joint_score")
@@ -33,20 +28,6 @@ _IMAGEQA_PLAIN = ("recall_at_50", "false_alarm", "unparsed")
 """Metrics with their intervals, and those without; `qreal score --json` has the intervals of all."""
 
 _LEVELS = {Level.ERROR: "Error: ", Level.WARNING: "Warning: ", Level.INFO: ""}
-
-
-def new_console() -> Console:
-    """The terminal; where there is none, as wide as the tables need."""
-    return terminal.console(width=_PIPE_WIDTH)
-
-
-def new_table(title: str, first: Sequence[str], numbers: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in first:
-        table.add_column(name, no_wrap=True)
-    for name in numbers:
-        table.add_column(name, justify="right", overflow="fold")
-    return table
 
 
 def print_scores(scores: RunScores) -> None:

@@ -22,7 +22,7 @@ _SHOWN = 100
 
 def describe_prompts(run: Run) -> str:
     """Style, group of tasks and version of the prompts of a run: ``the benchmark's prompts (qreal), version 2``."""
-    versions = sorted({record.prompt_version for task in run.tasks for record in task.records})
+    versions = sorted({record.prompt_version for record in run.records})
     return f"{STYLE_LABELS[run.style]} ({GROUPS[run.style]}), version {', '.join(versions) or 'unknown'}"
 
 

@@ -73,7 +73,7 @@ def rejudge(run: Run, judging: Judging, manifest: Mapping[str, Any]) -> int:
 def count_scores_of_others(run: Run, judge: str) -> dict[str, int]:
     """How many scores a run holds of each other judge; they are lost when ``judge`` scores it."""
     found: Counter[str] = Counter()
-    for record in (r for task in run.tasks for r in task.records if isinstance(r, GroundingRecord)):
+    for record in run.groundings():
         found[one_line(record.judge or "an unnamed judge", 80)] += _scored(record)
     return {name: n for name, n in found.items() if n and name != judge}
 

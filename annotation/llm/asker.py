@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -48,14 +48,6 @@ class Asker:
         self.config, self.calls, self.budget, self._api_key = config, calls, budget, api_key
         self._client: ChatClient | None = None
         self.stopped: StoppedRun | None = None
-
-    def kept(self, keys: Iterable[str]) -> dict[str, Outcome]:
-        """The answers that the record holds."""
-        return self.calls.get_many(keys)
-
-    def open(self) -> BudgetedClient:
-        """For one event loop; to be used in an ``async with`` block."""
-        return BudgetedClient(self)
 
     def client(self) -> ChatClient:
         """Made for the first request that the record does not answer."""

@@ -68,7 +68,7 @@ class Pipeline:
             raise self._asker.stopped
 
     async def _over(self, shards: Sequence[int]) -> None:
-        async with self._asker.open() as client:
+        async with BudgetedClient(self._asker) as client:
             feeding = asyncio.create_task(self._feed(client, shards))
             stopping = asyncio.create_task(client.stopping.wait())
             try:
@@ -166,7 +166,7 @@ class Pipeline:
         tasks = self._plan(self._run, shard)
         keys = [task.request.key for task in tasks if task.request is not None]
         known = {key: self._known[key] for key in keys if key in self._known}
-        return tasks, known | self._asker.kept(keys)
+        return tasks, known | self._asker.calls.get_many(keys)
 
 
 @dataclass(frozen=True)

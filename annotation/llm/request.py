@@ -57,11 +57,9 @@ class _Replies:
     form: Form
 
     def read(self, completion: object) -> Outcome:
-        """As ``read_outcome``."""
         return read_outcome(completion, self.form)
 
     def give_up(self, decision: RetryDecision) -> Outcome:
-        """As ``outcome.give_up``."""
         return give_up(decision)
 
 

@@ -39,11 +39,9 @@ class JudgeCache(CallStore[PairQuestion, Judgement]):
     answer_columns = "score, reason, answer"
 
     def is_kept(self, answer: Judgement) -> bool:
-        """Whether it is a score or a decision about the pair."""
         return answer.score is not None or answer.reason in KEPT_REASONS
 
     def describe(self, question: PairQuestion, call: Call[Judgement]) -> dict[str, Any]:
-        """Judge, pair, judgement and what the server sent."""
         sent, pair = call.completion, question.pair
         return {
             "manifest": question.judge_hash,

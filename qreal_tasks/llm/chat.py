@@ -249,7 +249,7 @@ class ChatSession:
                 if may_be_gone:
                     await asyncio.sleep(pause_s)
                     if state.answers == answers:
-                        await self._outage.look(decision.message)
+                        await self._outage.investigate(decision.message)
                     if self._outage.count > outages:
                         attempt, failures = attempt - 1, failures - 1  # the server's failure and not this request's
                         continue

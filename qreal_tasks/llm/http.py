@@ -84,8 +84,8 @@ class ChatServer:
                     raise await self._error(answer)
                 return self._value(await _read(answer, most_bytes(body)))
         except aiohttp.ClientError as error:
-            said = str(error)  # it quotes what could not be read as HTTP
-            if (clean := without_key(said, *self._keys)) != said:
+            message = str(error)  # it quotes what could not be read as HTTP
+            if (clean := without_key(message, *self._keys)) != message:
                 raise aiohttp.ClientPayloadError(clean) from None
             raise
 
@@ -108,8 +108,8 @@ class ChatServer:
         except RecursionError as error:
             raise MalformedAnswer(_DEEP) from error
         except ValueError as error:
-            said = short(without_key(raw[:1000].decode(errors="replace"), *self._keys))
-            raise MalformedAnswer(f"{said!r} is no JSON") from error
+            begin = short(without_key(raw[:1000].decode(errors="replace"), *self._keys))
+            raise MalformedAnswer(f"{begin!r} is no JSON") from error
         if _is_deep(found):
             raise MalformedAnswer(_DEEP)
         # Looking through the bytes is enough where no letter of the key can be escaped.

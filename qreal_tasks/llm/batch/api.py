@@ -127,9 +127,9 @@ class BatchApi:
 
         return [line for line in self._insist(step, "").splitlines() if line.strip()]
 
-    def clean(self, said: Any) -> Any:
+    def clean(self, sent: Any) -> Any:
         """A JSON value or text of the server, without the user's keys."""
-        return without_key(said, *self._keys)
+        return without_key(sent, *self._keys)
 
     def _no_batches(self) -> str:
         return f"{self.url} has no Batch API; go on without --batch"

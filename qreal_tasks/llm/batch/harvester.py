@@ -45,12 +45,6 @@ class Line:
     """What it is about, as JSON can hold it; the question is made of it when the answer comes."""
     body: Mapping[str, Any]
 
-    def encoded(self) -> bytes:
-        """As the file of a batch holds it."""
-        line = {"custom_id": self.key, "method": "POST", "url": ENDPOINT, "body": self.body}
-        # Escaped to ASCII: some letters would be ends of lines to a careless reader.
-        return json.dumps(line).encode() + b"\n"
-
 
 @dataclass(frozen=True)
 class BatchProgress:
@@ -127,16 +121,17 @@ class BatchHarvester(Generic[Asked, Answer]):
         return {key for shard in state.shards for key in shard.items}
 
     def encode(self, line: Line) -> bytes:
-        """A line as it is submitted.
+        """A line as the file of a batch holds it.
 
         Raises:
             ValueError: it is larger than a batch may be.
         """
-        encoded, most = line.encoded(), self._limits.max_bytes
+        request = {"custom_id": line.key, "method": "POST", "url": ENDPOINT, "body": line.body}
+        # Escaped to ASCII: some letters would be ends of lines to a careless reader.
+        encoded, most = json.dumps(request).encode() + b"\n", self._limits.max_bytes
         if len(encoded) > most:
-            raise ValueError(
-                f"{short(str(line.item))}: its request takes {len(encoded)} bytes, expected at most {most}"
-            )
+            what = short(str(line.item))
+            raise ValueError(f"{what}: its request takes {len(encoded)} bytes, expected at most {most}")
         return encoded
 
     def submit(self, lines: Iterable[Line]) -> None:

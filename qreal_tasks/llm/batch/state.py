@@ -38,9 +38,9 @@ class Shard:
     batch_id: str | None = None
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Self:
+    def of(cls, fields: Mapping[str, Any]) -> Self:
         """The opposite of ``dataclasses.asdict``."""
-        shard = cls(**said)
+        shard = cls(**fields)
         if not isinstance(shard.items, dict):
             raise TypeError(f"items of {shard.name} are {type(shard.items).__name__}, expected an object")
         return shard
@@ -62,15 +62,15 @@ class BatchState:
         if not self.shards:
             self._path.unlink(missing_ok=True)
             return
-        said = {"owner": self._owner, "shards": [asdict(shard) for shard in self.shards]}
-        write_whole(self._path, json.dumps(said), sync=True)
+        content = {"owner": self._owner, "shards": [asdict(shard) for shard in self.shards]}
+        write_whole(self._path, json.dumps(content), sync=True)
 
     def _read(self) -> list[Shard]:
         try:
-            said = json.loads(read_bytes(self._path))
-            if said["owner"] != self._owner:
-                raise ValueError(f"it belongs to {said['owner']}, expected {self._owner}")
-            return [Shard.of(shard) for shard in said["shards"]]
+            content = json.loads(read_bytes(self._path))
+            if content["owner"] != self._owner:
+                raise ValueError(f"it belongs to {content['owner']}, expected {self._owner}")
+            return [Shard.of(shard) for shard in content["shards"]]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreError(
                 f"{self._path} cannot be read ({error!r}). It lists batches that may still be under way; moving it "

@@ -57,10 +57,10 @@ class PictureSizes:
         given = {name: value for name, value in limits.items() if value is not None}
         if space is not Space.RESIZED_PIXELS:
             if given:
-                said = ", ".join(f"{name}={value}" for name, value in given.items())
+                named = ", ".join(f"{name}={value}" for name, value in given.items())
                 raise ValueError(
-                    f"{said}: pictures are sent in their own size, for boxes in {space} do not depend on it; leave the "
-                    "limits out, and give them to the server"
+                    f"{named}: pictures are sent in their own size, for boxes in {space} do not depend on it; leave "
+                    "the limits out, and give them to the server"
                 )
             return cls()
         if family is None or family.resize is None:

@@ -102,7 +102,7 @@ class BudgetedClient(CachedClient[Request, Outcome]):
                 return None
 
     async def send(self, question: Request) -> Call[Outcome]:
-        """As ``CachedClient.send``, within the budget.
+        """Ask the server within the budget, and store what it answers.
 
         Raises:
             StoppedRun: the run has stopped, or the budget is reached.
@@ -125,8 +125,8 @@ class BudgetedClient(CachedClient[Request, Outcome]):
                     self._settled.notify_all()
 
     def read_call(self, question: Request, completion: object, client: ChatClient) -> Call[Outcome]:
-        """As ``CachedClient.read_call``. A server may not count tokens: the limit on cost must hold all the same, so
-        the most that they can have been are taken."""
+        """The call that brought a completion. Where the server counts no tokens, the limit on cost must hold all the
+        same: the most that they can have been are taken."""
         call = super().read_call(question, completion, client)
         if client.prices is None or call.usage.prompt_tokens:
             return call

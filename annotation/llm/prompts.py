@@ -52,7 +52,7 @@ class Prompt(Settings):
 
 
 def quoted(text: str) -> str:
-    """As a JSON string: it cannot close its quotes, whatever it holds.
+    """The text as a JSON string: it cannot close its quotes, whatever it holds.
 
     >>> quoted('a "cat"')
     '"a \\\\"cat\\\\""'

@@ -39,7 +39,7 @@ def _truth(value: object) -> object:
 
 
 def _flaw(text: str | None) -> str | None:
-    """None for a text that describes no flaw."""
+    """The text; None where it describes no flaw."""
     return None if text is None or says_nothing(text) else text
 
 
@@ -132,7 +132,7 @@ class Form:
 
     @property
     def reply(self) -> type[BaseModel] | None:
-        """None for the stage whose answer is one word of ``choices``."""
+        """The model of the JSON; None for the stage whose answer is one word of ``choices``."""
         return _REPLIES.get(self.stage)
 
     @property
@@ -156,7 +156,7 @@ def _describe_field(name: str, field: FieldInfo) -> str:
 
 @lru_cache
 def strict_schema(reply: type[BaseModel]) -> dict[str, Any]:
-    """As ``response_format`` takes it."""
+    """The schema of a reply as ``response_format`` takes it."""
     schema = {"name": reply.__name__, "strict": True, "schema": reply.model_json_schema()}
     return {"type": "json_schema", "json_schema": schema}
 

@@ -38,7 +38,7 @@ class Shown:
     pixels: Callable[[], Image.Image]
 
     def part(self) -> dict[str, Any]:
-        """As a message holds it."""
+        """The picture as a message holds it."""
         image = self.pixels()
         size = shown_size(*image.size, self.view)
         if size != image.size:

@@ -65,14 +65,14 @@ class Manifest(Settings):
 
     name: str = Field(pattern=r"^\S+$")
     base_url: BaseUrl | None
-    """Of the server, with ``/v1``; null for OpenAI itself."""
+    """Address of the server, with ``/v1``; null for OpenAI itself."""
     model: str = Field(min_length=1)
     """At OpenAI a dated snapshot: what an undated name stands for moves."""
     prompt: Prompt
     scale: dict[float, str]
     """What a score means, at least at 0 and at 1."""
     temperature: float | None = Field(default=0.0, ge=0, le=2)
-    """None leaves it out, for models that do not take it."""
+    """Sampling temperature; None leaves it out, for models that do not take it."""
     seed: int | None = 0
     max_tokens: int = Field(default=32, ge=1)
     prices: GivenPrices | None = None
@@ -94,8 +94,8 @@ class Manifest(Settings):
 
     @property
     def exact_hash(self) -> str:
-        """As ``hash``, with the model's whole path and the server's address: for what is kept on one machine, where two
-        paths are two models."""
+        """The same as ``hash``, with the model's whole path and the server's address: for what is kept on one machine,
+        where two paths are two models."""
         fields = self.model_dump(mode="json", exclude={"name", "prices"}) | {"form": _FORM}
         return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 

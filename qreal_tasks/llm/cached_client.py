@@ -22,7 +22,7 @@ class ChatQuestion(Question[Answer_co], Protocol[Answer_co]):
     """A question that can be sent."""
 
     def messages(self) -> list[dict[str, Any]]:
-        """As the request holds them; may take time, when pictures are encoded."""
+        """Messages as the request holds them; may take time, when pictures are encoded."""
 
     def body(self, messages: list[dict[str, Any]], options: RequestOptions) -> Mapping[str, Any]:
         """The request with the optional parameters that the server is believed to take."""

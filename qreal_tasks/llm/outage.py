@@ -34,7 +34,7 @@ class Outage:
         self.count = 0
         """Outages so far."""
 
-    async def over(self) -> None:
+    async def wait_until_over(self) -> None:
         """Return at once when there is no outage, else when it is over.
 
         Raises:

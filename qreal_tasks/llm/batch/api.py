@@ -20,7 +20,7 @@ ENDPOINT: Final = "/v1/chat/completions"
 PATIENCE = 20
 """Attempts at one step, a polling interval between them, before the program stops. The batches do not."""
 MOST_BYTES = 2**31
-"""Of a file of answers: 50,000 requests of a batch with 40 kB for each."""
+"""Size of a file of answers: 50,000 requests of a batch with 40 kB for each."""
 _ENDED = ("completed", "failed", "expired", "cancelled")
 _METADATA = "qreal"
 
@@ -36,7 +36,7 @@ class Batch:
     answered: int
     """Requests done, also those that failed."""
     files: tuple[str, ...]
-    """Of answers and of errors, as far as there are any."""
+    """Identifiers of the files of answers and of errors, as far as there are any."""
     errors: str
     """Why the server refuses the whole batch; empty when it does not."""
 

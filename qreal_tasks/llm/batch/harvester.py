@@ -51,13 +51,13 @@ class BatchProgress:
     """How far the batches are that the given requests wait for."""
 
     submitted_requests: int = 0
-    """By this program, as the next two; the others were submitted by an earlier one."""
+    """Submitted by this program, as the next two; an earlier one submitted the others."""
     submitted_batches: int = 0
     submitted_bytes: int = 0
     requests: int = 0
-    """In all batches waited for."""
+    """Requests in all batches that are waited for."""
     answered: int = 0
-    """Of them, as the server counts."""
+    """Answered ones among these, as the server counts."""
     open_batches: int = 0
 
 
@@ -264,10 +264,7 @@ class BatchHarvester(Generic[Asked, Answer]):
         shard.batch_id = self._api.create(shard.name, shard.input_file_id)
         state.save()
         now = self._progress
-        self._progress = replace(
-            now,
-            submitted_requests=now.submitted_requests + len(items),
-            submitted_batches=now.submitted_batches + 1,
-            submitted_bytes=now.submitted_bytes + len(content),
+        self._progress = BatchProgress(
+            now.submitted_requests + len(items), now.submitted_batches + 1, now.submitted_bytes + len(content)
         )
         self._watch(self._progress)

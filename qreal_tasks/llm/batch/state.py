@@ -31,9 +31,9 @@ class Shard:
     """The requests of one batch."""
 
     name: str
-    """Of this submission alone: when the same requests are submitted after an expired batch, it is another one."""
+    """Names this submission alone: the same requests, submitted after an expired batch, have another one."""
     items: dict[str, Any]
-    """By the keys under which the answers are kept: what the request was about, as JSON can hold it."""
+    """What each request was about, as JSON can hold it, by the key under which its answer is kept."""
     input_file_id: str | None = None
     batch_id: str | None = None
 
@@ -47,7 +47,7 @@ class Shard:
 
 
 class BatchState:
-    """The shards of one owner that have not been collected; change them, then ``save``.
+    """The file of shards of one owner that have not been collected; change them, then ``save``.
 
     Args:
         owner: what the answers depend on beside the requests, such as the hash of a judge.

@@ -12,7 +12,7 @@ from qreal_tasks.text.one_line import one_line
 from qreal_tasks.text.redaction import Private, without_private
 
 _MOST_CHARACTERS = 4_000
-"""Of a message: the wait that a server names may stand at the end of a long one."""
+"""Length of a message: the wait that a server names may stand at the end of a long one."""
 
 _STATUS_NAMES = ("code", "status", "status_code", "http_code")
 _STATUS_OF_WORDS = (

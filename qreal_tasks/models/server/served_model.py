@@ -27,7 +27,7 @@ class FoundFamily:
     """A family, and what told it."""
 
     family: Family | None
-    """None when nothing tells one."""
+    """The family; None when nothing tells it."""
     told_by: str
     """For the log; without a family, what was looked at."""
 

@@ -39,7 +39,7 @@ class PictureSizes:
 
     family: str = ""
     rule: ResizeRule | None = None
-    """Of the family, with the limits that the server has; None to send pictures as they are, extreme sides apart."""
+    """The family's rule with the limits of the server; None to send pictures as they are, extreme sides apart."""
 
     @classmethod
     def of(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -11,11 +10,10 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from annotation.errors import AnnotationError
 from qreal_tasks.files.regular import read_text
-from qreal_tasks.files.settings import Settings
+from qreal_tasks.files.settings import BaseUrl, Settings
 from qreal_tasks.files.yaml_files import read_yaml
 from qreal_tasks.files.yaml_models import validate
-from qreal_tasks.llm.usage import Prices
-from qreal_tasks.text.addresses import is_plain_address
+from qreal_tasks.llm.usage import GivenPrices
 
 Device = Literal["auto", "cpu", "cuda"]
 Dtype = Literal["float32", "bfloat16", "float16"]
@@ -48,7 +46,7 @@ class LanguageModel(Settings):
     """The model of all language-model stages and the server that it is on."""
 
     model: str = Field(min_length=1)
-    base_url: str | None = None
+    base_url: BaseUrl | None = None
     """Null for OpenAI itself."""
     temperature: float | None = Field(default=0.0, ge=0, le=2)
     seed: int | None = 0
@@ -56,20 +54,8 @@ class LanguageModel(Settings):
     timeout_s: float = Field(default=120, gt=0)
     max_retries: int = Field(default=6, ge=0)
     first_wait_s: float = Field(default=0.1, ge=0)
-    prices: Prices | None = None
+    prices: GivenPrices | None = None
     """US dollars per million tokens; null when nothing is paid."""
-
-    @field_validator("prices", mode="before")
-    @classmethod
-    def _are_prices(cls, prices: object) -> object:
-        return Prices.of(prices) if isinstance(prices, Mapping) else prices
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_a_plain_address(cls, base_url: str | None) -> str | None:
-        if base_url is not None and not is_plain_address(base_url):
-            raise ValueError("expected http(s)://host[:port]/v1 without user, password or query; the key is no part")
-        return base_url and base_url.rstrip("/")
 
 
 class View(Settings):
@@ -242,6 +228,6 @@ def load_annotation_config(path: Path) -> AnnotationConfig:
 def dump_config(config: AnnotationConfig) -> str:
     """Write a config as YAML that ``load_annotation_config`` reads back."""
     content = config.model_dump(mode="json")
-    prices: Prices | None = config.language_model.prices
+    prices = config.language_model.prices
     content["language_model"]["prices"] = prices and {k: v for k, v in vars(prices).items() if v is not None}
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)

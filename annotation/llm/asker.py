@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -48,14 +48,6 @@ class Asker:
         self.config, self.calls, self.budget, self._api_key = config, calls, budget, api_key
         self._client: ChatClient | None = None
         self.stopped: StoppedRun | None = None
-
-    def kept(self, keys: Iterable[str]) -> dict[str, Outcome]:
-        """The answers that the record holds."""
-        return self.calls.get_many(keys)
-
-    def open(self) -> BudgetedClient:
-        """For one event loop; to be used in an ``async with`` block."""
-        return BudgetedClient(self)
 
     def client(self) -> ChatClient:
         """Made for the first request that the record does not answer."""
@@ -110,7 +102,7 @@ class BudgetedClient(CachedClient[Request, Outcome]):
                 return None
 
     async def send(self, question: Request) -> Call[Outcome]:
-        """As ``CachedClient.send``, within the budget.
+        """Ask the server within the budget, and store what it answers.
 
         Raises:
             StoppedRun: the run has stopped, or the budget is reached.
@@ -133,8 +125,8 @@ class BudgetedClient(CachedClient[Request, Outcome]):
                     self._settled.notify_all()
 
     def read_call(self, question: Request, completion: object, client: ChatClient) -> Call[Outcome]:
-        """As ``CachedClient.read_call``. A server may not count tokens: the limit on cost must hold all the same, so
-        the most that they can have been are taken."""
+        """The call that brought a completion. Where the server counts no tokens, the limit on cost must hold all the
+        same: the most that they can have been are taken."""
         call = super().read_call(question, completion, client)
         if client.prices is None or call.usage.prompt_tokens:
             return call

@@ -8,7 +8,7 @@ from qreal_tasks.llm.usage import Prices
 
 
 class Budget:
-    """Stops before the limit: what is under way counts with its longest possible answer.
+    """A limit on money: what is under way counts with its longest possible answer, so the run stops before it.
 
     Args:
         limit_usd: of the whole run, earlier programs included; None for no limit.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from annotation.llm.outcome import KEPT, Outcome, from_json, to_json
+from annotation.llm.outcome import KEPT, Outcome
 from annotation.llm.request import Request, Submitted
+from annotation.run.schemas import State
 from qreal_tasks.files.sqlite_file import StoreKind, select
 from qreal_tasks.llm.calls import Call, CallStore, calls_table
 
@@ -40,23 +42,21 @@ class CallRecord(CallStore[Request | Submitted, Outcome]):
     answer_columns = "outcome"
 
     def is_kept(self, answer: Outcome) -> bool:
-        """Whether it is a reply, a refusal or a decision of the server's filter."""
         return answer.state in KEPT
 
     def describe(self, question: Request | Submitted, call: Call[Outcome]) -> dict[str, Any]:
-        """Stage, item and outcome."""
-        outcome = call.answer
-        state, stage = str(outcome.state), question.form.stage
-        return {"stage": stage, "item": question.item_id, "state": state, "outcome": to_json(outcome)}
+        columns = {"stage": question.form.stage, "item": question.item_id, "state": str(call.answer.state)}
+        # ASCII, since half a surrogate pair has no UTF-8.
+        return {**columns, "outcome": json.dumps({**vars(call.answer), "state": columns["state"]})}
 
     def read_answer(self, *columns: Any) -> Outcome:
-        """The outcome from its JSON."""
-        return from_json(columns[0])
+        outcome = json.loads(columns[0])
+        return Outcome(**{**outcome, "state": State(outcome["state"])})
 
     def costs(self, keys: Iterable[str]) -> dict[str, float]:
         """Dollars by key, repeated calls included; a key without a price is left out."""
         found: dict[str, float] = {}
-        with self._file.use() as db:
+        with self.use() as db:
             query = "SELECT key, cost_usd FROM calls WHERE cost_usd IS NOT NULL AND key IN (?) ORDER BY id"
             for key, cost in select(db, query, keys):
                 found[key] = found.get(key, 0.0) + cost
@@ -64,7 +64,7 @@ class CallRecord(CallStore[Request | Submitted, Outcome]):
 
     def spent(self) -> Mapping[str, Spent]:
         """By stage, over all programs that used the file."""
-        with self._file.use() as db:
+        with self.use() as db:
             rows: list[tuple[Any, ...]] = db.execute(
                 "SELECT stage, count(*), sum(prompt_tokens), sum(completion_tokens), total(cost_usd) FROM calls "
                 "GROUP BY stage ORDER BY stage"

@@ -107,14 +107,3 @@ def _scored(answer: Completion, form: Form) -> Outcome:
     if not any(p):
         return Outcome(State.FAILED, describe_failure(f"none of {', '.join(form.choices)}", answer.text))
     return Outcome(State.DONE, "", list(p))
-
-
-def to_json(outcome: Outcome) -> str:
-    """For the cache; ASCII, since half a surrogate pair has no UTF-8."""
-    return json.dumps({**vars(outcome), "state": str(outcome.state)})
-
-
-def from_json(text: str) -> Outcome:
-    """The opposite of ``to_json``."""
-    columns = json.loads(text)
-    return Outcome(**{**columns, "state": State(columns["state"])})

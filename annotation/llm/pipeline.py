@@ -68,7 +68,7 @@ class Pipeline:
             raise self._asker.stopped
 
     async def _over(self, shards: Sequence[int]) -> None:
-        async with self._asker.open() as client:
+        async with BudgetedClient(self._asker) as client:
             feeding = asyncio.create_task(self._feed(client, shards))
             stopping = asyncio.create_task(client.stopping.wait())
             try:
@@ -91,6 +91,7 @@ class Pipeline:
         queue = _Queue(2 * self._run.config.language_model.concurrency)
         room = asyncio.Semaphore(MOST_OPEN_SHARDS)
         async with asyncio.TaskGroup() as group:
+            proved = group.create_task(self._trial.proved.wait())
             for shard in shards:
                 await room.acquire()
                 await queue.short.wait()
@@ -101,7 +102,8 @@ class Pipeline:
                     queue.add(sum(task.request is not None and task.request.key not in kept for task in tasks))
                 written = group.create_task(self._shard(client, shard, tasks, kept, queue))
                 written.add_done_callback(lambda _: room.release())
-                await _either(written, self._trial.proved)
+                await asyncio.wait((written, proved), return_when=asyncio.FIRST_COMPLETED)
+            proved.cancel()
         if self._asker.stopped is None and not self.left_pending:
             self._trial.end([row for made in self._held for row in made.rows])
             self._stop_if_useless(client)
@@ -166,7 +168,7 @@ class Pipeline:
         tasks = self._plan(self._run, shard)
         keys = [task.request.key for task in tasks if task.request is not None]
         known = {key: self._known[key] for key in keys if key in self._known}
-        return tasks, known | self._asker.kept(keys)
+        return tasks, known | self._asker.calls.get_many(keys)
 
 
 @dataclass(frozen=True)
@@ -176,17 +178,6 @@ class _Made:
     shard: int
     rows: list[Row]
     asked: int
-
-
-async def _either(task: asyncio.Task[None], event: asyncio.Event) -> None:
-    """Until the task has ended or the event is set."""
-    if event.is_set():
-        return
-    waiting = asyncio.create_task(event.wait())
-    try:
-        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        waiting.cancel()
 
 
 class _Queue:

@@ -34,8 +34,8 @@ class Prompt(Settings):
     @property
     def title(self) -> str:
         """``name@version:digits``; the digits change with any word of the prompt."""
-        said = json.dumps([self.system, self.user])
-        return f"{self.name}@{self.version}:{hashlib.sha256(said.encode()).hexdigest()[:8]}"
+        words = json.dumps([self.system, self.user])
+        return f"{self.name}@{self.version}:{hashlib.sha256(words.encode()).hexdigest()[:8]}"
 
     def fill(self, **values: str) -> str:
         """The user message with every place filled in.
@@ -52,7 +52,7 @@ class Prompt(Settings):
 
 
 def quoted(text: str) -> str:
-    """As a JSON string: it cannot close its quotes, whatever it holds.
+    """The text as a JSON string: it cannot close its quotes, whatever it holds.
 
     >>> quoted('a "cat"')
     '"a \\\\"cat\\\\""'

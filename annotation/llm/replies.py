@@ -1,4 +1,4 @@
-"""The forms of the model's replies.
+"""Forms of the model's replies.
 
 Every field is required and nothing else is allowed, so that each form is a schema that strict structured output takes.
 What such a schema cannot say is checked after reading. Servers that enforce no schema let other spellings of Yes and No
@@ -21,26 +21,26 @@ from qreal_tasks.answers import parse_judgment
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension, is_flawed
 
 
-def _verdict(said: object) -> object:
+def _verdict(value: object) -> object:
     """Yes or No where the evaluation reads one from the same value; else the value as it is.
 
     >>> _verdict("YES."), _verdict(" no"), _verdict(True), _verdict("Yes or no")
     ('Yes', 'No', 'Yes', 'Yes or no')
     """
-    if not isinstance(said, str | bool):
-        return said
+    if not isinstance(value, str | bool):
+        return value
     # With a label, as it stands in the reply: "true" is a verdict only behind one.
-    return parse_judgment(json.dumps({"answer": said}, ensure_ascii=False)).answer or said
+    return parse_judgment(json.dumps({"answer": value}, ensure_ascii=False)).answer or value
 
 
-def _truth(said: object) -> object:
+def _truth(value: object) -> object:
     """A verdict as a boolean; else the value as it is."""
-    return {"Yes": True, "No": False}.get(str(_verdict(said)), said)
+    return {"Yes": True, "No": False}.get(str(_verdict(value)), value)
 
 
-def _flaw(said: str | None) -> str | None:
-    """None for a text that describes no flaw."""
-    return None if said is None or says_nothing(said) else said
+def _flaw(text: str | None) -> str | None:
+    """The text; None where it describes no flaw."""
+    return None if text is None or says_nothing(text) else text
 
 
 YesNo = Annotated[Literal["Yes", "No"], BeforeValidator(_verdict)]
@@ -65,10 +65,10 @@ class _Judged(_Reply):
     @model_validator(mode="after")
     def _describes_every_defect(self) -> Self:
         """The dataset takes no flawed entity without a description."""
-        said = self.model_dump()
+        answers = self.model_dump()
         for dimension in Dimension:
-            text = said[f"{dimension}_description"]
-            if is_flawed(dimension, said) and says_nothing(text):
+            text = answers[f"{dimension}_description"]
+            if is_flawed(dimension, answers) and says_nothing(text):
                 found = f"says nothing ({text.strip()})" if text.strip() else "is empty"
                 raise ValueError(f"flawed in {dimension} but {dimension}_description {found}")
         return self
@@ -90,28 +90,25 @@ PartsReply = create_model("PartsReply", __base__=_Reply, **_PARTS)
 """Stage ``parts``: what is wrong with each body part, or null."""
 
 
-class MergeReply(_Reply):
+class _Text(_Reply):
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        for name, text in self.model_dump().items():
+            if says_nothing(text):
+                raise ValueError(f"{name} is empty or says nothing")
+        return self
+
+
+class MergeReply(_Text):
     """Stage ``merge``."""
 
     plausibility_description: str
 
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if says_nothing(self.plausibility_description):
-            raise ValueError("plausibility_description is empty or says nothing")
-        return self
 
-
-class CombineReply(_Reply):
+class CombineReply(_Text):
     """Several people's descriptions as one."""
 
     description: str
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if says_nothing(self.description):
-            raise ValueError("description is empty or says nothing")
-        return self
 
 
 LEVELS = ("Excellent", "Good", "Fair", "Poor", "Bad")
@@ -135,7 +132,7 @@ class Form:
 
     @property
     def reply(self) -> type[BaseModel] | None:
-        """None for the stage whose answer is one word of ``choices``."""
+        """The model of the JSON; None for the stage whose answer is one word of ``choices``."""
         return _REPLIES.get(self.stage)
 
     @property
@@ -147,17 +144,19 @@ class Form:
         """What an answer must be, as a person is told."""
         if self.reply is None:
             return f"one of the words {', '.join(self.choices)}"
-        return f"JSON with {', '.join(_said_of(*one) for one in self.reply.model_fields.items())}, and nothing else"
+        return (
+            f"JSON with {', '.join(_describe_field(*one) for one in self.reply.model_fields.items())}, and nothing else"
+        )
 
 
-def _said_of(name: str, field: FieldInfo) -> str:
+def _describe_field(name: str, field: FieldInfo) -> str:
     inner = [one for one in get_args(field.annotation) if isinstance(one, type) and issubclass(one, BaseModel)]
     return f"{name} (a list, each with {' and '.join(inner[0].model_fields)})" if inner else name
 
 
 @lru_cache
 def strict_schema(reply: type[BaseModel]) -> dict[str, Any]:
-    """As ``response_format`` takes it."""
+    """The schema of a reply as ``response_format`` takes it."""
     schema = {"name": reply.__name__, "strict": True, "schema": reply.model_json_schema()}
     return {"type": "json_schema", "json_schema": schema}
 

@@ -38,7 +38,7 @@ class Shown:
     pixels: Callable[[], Image.Image]
 
     def part(self) -> dict[str, Any]:
-        """As a message holds it."""
+        """The picture as a message holds it."""
         image = self.pixels()
         size = shown_size(*image.size, self.view)
         if size != image.size:
@@ -57,11 +57,9 @@ class _Replies:
     form: Form
 
     def read(self, completion: object) -> Outcome:
-        """As ``read_outcome``."""
         return read_outcome(completion, self.form)
 
     def give_up(self, decision: RetryDecision) -> Outcome:
-        """As ``outcome.give_up``."""
         return give_up(decision)
 
 

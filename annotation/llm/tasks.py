@@ -37,4 +37,4 @@ def source_of(request: Request, outcome: Outcome) -> Row:
 
 
 NO_SOURCE: Row = dict.fromkeys(("model", "system_fingerprint", "prompt_version", "call_key"))
-"""Of a row for which nothing was asked."""
+"""The same columns of a row for which nothing was asked."""

@@ -1,4 +1,4 @@
-"""What a call will cost, before it is made."""
+"""Tokens that a call will take, before it is made."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BASE_TOKENS, _TILE_TOKENS = 85, 170
 
 @dataclass(frozen=True)
 class Tokens:
-    """Of one call or many."""
+    """Tokens of one call or of many."""
 
     prompt: float = 0.0
     completion: float = 0.0

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from annotation.llm.asker import Asker
+from annotation.llm.asker import Asker, BudgetedClient
 from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
 from annotation.llm.outcome import Outcome
@@ -98,7 +98,7 @@ def combine_by_model(
 
 async def _answers(asker: Asker, requests: Sequence[Request]) -> Mapping[str, Outcome]:
     """Key to outcome; incomplete only when the asker has stopped."""
-    async with asker.open() as client:
+    async with BudgetedClient(asker) as client:
         found = await asyncio.gather(*map(client.answer_unless_stopped, requests))
     pairs = zip(requests, found, strict=True)
     return {request.key: outcome for request, outcome in pairs if outcome is not None}

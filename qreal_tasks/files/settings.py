@@ -13,10 +13,12 @@ seed
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
+
+from qreal_tasks.text.addresses import is_plain_address
 
 _HIGHEST = 2**63
 """What is above it is no count, size or seed of anything, and fits no column of a table."""
@@ -55,3 +57,13 @@ def _scalars(value: Any) -> list[Any]:
     if isinstance(value, Mapping):
         value = list(value.values())
     return [one for part in value for one in _scalars(part)] if isinstance(value, list | tuple) else [value]
+
+
+def _without_key(base_url: str) -> str:
+    if not is_plain_address(base_url):
+        raise ValueError("expected http(s)://host[:port]/v1 without user, password or query; the key is no part")
+    return base_url.rstrip("/")
+
+
+BaseUrl = Annotated[str, AfterValidator(_without_key)]
+"""The address of a server as a field. It is printed and stored: a user name, password or query may hold a key."""

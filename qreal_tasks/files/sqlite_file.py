@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from qreal_tasks.files.regular import require_file
 from qreal_tasks.files.system_errors import explain_refusal
@@ -41,7 +41,7 @@ class StoreKind:
 
 
 class SqliteFile:
-    """One connection, opened at once and shared by the threads of this process.
+    """A SQLite file with one connection, opened at once and shared by the threads of this process.
 
     Raises:
         StoreError: from any method, when the file is something else or damaged.
@@ -71,6 +71,12 @@ class SqliteFile:
     def close(self) -> None:
         """Give the file back; it cannot be used after it."""
         self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _prepare(self) -> None:
         """Make the tables in an empty file, leave one of ours as it is, refuse any other."""

@@ -9,8 +9,8 @@ A program that is stopped or killed is started again with the same pairs and goe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import openai
 
@@ -76,7 +76,9 @@ class BatchJudge(Judge):
                 requests for a reason that all of them share.
             ValueError: the request of one pair is larger than a batch may be; nothing is submitted.
         """
-        api = BatchApi(self._client_of_batches(), self.manifest.model, self._limits.poll_s)
+        url = self.manifest.base_url or DEFAULT_BASE_URL
+        client = self._openai or openai_client(url, api_key_for(self._api_key, url))
+        api = BatchApi(client, self.manifest.model, self._limits.poll_s)
         with opened(self._state, self._hash) as state:
             stored = self._cache.get_many(missing)  # by a program that ended before this one had the state
             yield from stored.items()
@@ -103,12 +105,5 @@ class BatchJudge(Judge):
         if (stop := harvester.stop()) is not None:
             raise stop
 
-    def _client_of_batches(self) -> openai.OpenAI:
-        if self._openai is not None:
-            return self._openai
-        url = self.manifest.base_url or DEFAULT_BASE_URL
-        return openai_client(url, api_key_for(self._api_key, url))
-
     def _line(self, question: PairQuestion) -> Line:
-        item: dict[str, Any] = vars(question.pair)
-        return Line(question.key, dict(item), question.body(question.messages(), self._options))
+        return Line(question.key, asdict(question.pair), question.body(question.messages(), self._options))

@@ -39,11 +39,9 @@ class JudgeCache(CallStore[PairQuestion, Judgement]):
     answer_columns = "score, reason, answer"
 
     def is_kept(self, answer: Judgement) -> bool:
-        """Whether it is a score or a decision about the pair."""
         return answer.score is not None or answer.reason in KEPT_REASONS
 
     def describe(self, question: PairQuestion, call: Call[Judgement]) -> dict[str, Any]:
-        """Judge, pair, judgement and what the server sent."""
         sent, pair = call.completion, question.pair
         return {
             "manifest": question.judge_hash,
@@ -52,7 +50,12 @@ class JudgeCache(CallStore[PairQuestion, Judgement]):
             "score": call.answer.score,
             "reason": call.answer.reason,
             "answer": json.dumps(sent["choices"][0].get("message") if sent else None),
-            **{name: _text_or_none(sent.get(name)) for name in ("model", "system_fingerprint")},
+            # A server may send anything, and SQLite takes no half of a surrogate pair.
+            **{
+                name: writable(str(sent[name]))
+                for name in ("model", "system_fingerprint")
+                if sent.get(name) is not None
+            },
         }
 
     def read_answer(self, *columns: Any) -> Judgement:
@@ -63,8 +66,3 @@ class JudgeCache(CallStore[PairQuestion, Judgement]):
         message = json.loads(answer or "null")
         text = (message.get("refusal") or message.get("content")) if isinstance(message, dict) else None
         return unjudged(reason, text if isinstance(text, str) else "")
-
-
-def _text_or_none(sent: object) -> str | None:
-    """A string that SQLite can hold, since a server may send anything."""
-    return None if sent is None else writable(str(sent))

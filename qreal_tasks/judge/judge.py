@@ -11,8 +11,9 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from qreal_tasks.files import user_cache
 from qreal_tasks.judge.cache import JudgeCache
@@ -93,13 +94,18 @@ class Judge:
         """Pairs by what came of them: "scored", "from cache", "empty prediction", or the reason for no score."""
         self.said: dict[str, str] = {}
         """For a reason for no score, what came instead once."""
-        self._settings: dict[str, Any] = {
-            "concurrency": concurrency,
-            "timeout_s": timeout_s,
-            "max_retries": max_retries,
-            "api_key": api_key,
-            "first_wait_s": first_wait_s,
-        }
+        self._new_client = partial(
+            ChatClient,
+            manifest.model,
+            base_url=manifest.base_url or DEFAULT_BASE_URL,
+            api_key=api_key,
+            options=self._options,
+            concurrency=concurrency,
+            timeout_s=timeout_s,
+            max_retries=max_retries,
+            first_wait_s=first_wait_s,
+            prices=self._prices,
+        )
         self._cache = JudgeCache(cache)
         self._lock = threading.Lock()
         self._client: ChatClient | None = None
@@ -191,15 +197,8 @@ class Judge:
         """The event loop and the client in it, made when the first pair has to be asked."""
         with self._lock:
             if self._thread is None:
-                manifest = self.manifest
-                client = self._client = ChatClient(
-                    manifest.model,
-                    base_url=manifest.base_url or DEFAULT_BASE_URL,
-                    options=self._options,
-                    prices=self._prices,
-                    **self._settings,
-                )
-                cache, advice = self._cache, f"into the manifest of {manifest.name}, which then is another judge"
+                client = self._client = self._new_client()
+                cache, advice = self._cache, f"into the manifest of {self.manifest.name}, which then is another judge"
                 # Without ``self``, which a running thread would keep from being collected.
                 self._thread = EventLoopThread(lambda: CachedClient(lambda: client, cache, advice), "judge")
             return self._thread

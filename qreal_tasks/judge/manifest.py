@@ -10,7 +10,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -18,10 +18,10 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from qreal_tasks.files.settings import Settings
+from qreal_tasks.files.settings import BaseUrl, Settings
 from qreal_tasks.files.yaml_models import load_yaml
-from qreal_tasks.llm.usage import Prices
-from qreal_tasks.text.addresses import is_path, is_plain_address, is_public_address, last_name
+from qreal_tasks.llm.usage import GivenPrices
+from qreal_tasks.text.addresses import is_path, is_public_address, last_name
 
 _FORM = 2
 """Changes when this package renders the same manifest differently or reads the same answer differently."""
@@ -63,7 +63,7 @@ class JudgeManifest(Settings):
     """Everything a score depends on, beside the two descriptions."""
 
     name: str = Field(pattern=r"^\S+$")
-    base_url: str | None
+    base_url: BaseUrl | None
     """Address of the server, with ``/v1``; null for OpenAI itself."""
     model: str = Field(min_length=1)
     """At OpenAI a dated snapshot: what an undated name stands for moves."""
@@ -71,26 +71,11 @@ class JudgeManifest(Settings):
     scale: dict[float, str]
     """What a score means, at least at 0 and at 1."""
     temperature: float | None = Field(default=0.0, ge=0, le=2)
-    """None leaves it out, for models that do not take it."""
+    """Sampling temperature; None leaves it out, for models that do not take it."""
     seed: int | None = 0
     max_tokens: int = Field(default=32, ge=1)
-    prices: Prices | None = None
+    prices: GivenPrices | None = None
     """US dollars per million tokens."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_a_plain_address(cls, base_url: str | None) -> str | None:
-        """It is printed and stored: a user name, password or query may hold a key."""
-        if base_url is None:
-            return None
-        if not is_plain_address(base_url):
-            raise ValueError("expected http(s)://host[:port]/v1 without user, password or query; the key is no part")
-        return base_url.rstrip("/")
-
-    @field_validator("prices", mode="before")
-    @classmethod
-    def _are_prices(cls, prices: object) -> object:
-        return Prices.of(prices) if isinstance(prices, Mapping) else prices
 
     @model_validator(mode="after")
     def _has_both_ends(self) -> Self:
@@ -108,10 +93,10 @@ class JudgeManifest(Settings):
 
     @property
     def exact_hash(self) -> str:
-        """As ``hash``, with the model's whole path and the server's address: for what is kept on one machine, where two
-        paths are two models."""
-        content = self.model_dump(mode="json", exclude={"name", "prices"}) | {"form": _FORM}
-        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        """The same as ``hash``, with the model's whole path and the server's address: for what is kept on one machine,
+        where two paths are two models."""
+        fields = self.model_dump(mode="json", exclude={"name", "prices"}) | {"form": _FORM}
+        return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def published(self) -> Self:
         """For others: where the model's weights lie, and where a server of one's own is, says nothing to them."""

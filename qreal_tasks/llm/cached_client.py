@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from qreal_tasks.llm.calls import Answer, Answer_co, Call, CallStore, Question
@@ -21,7 +22,7 @@ class ChatQuestion(Question[Answer_co], Protocol[Answer_co]):
     """A question that can be sent."""
 
     def messages(self) -> list[dict[str, Any]]:
-        """As the request holds them; may take time, when pictures are encoded."""
+        """Messages as the request holds them; may take time, when pictures are encoded."""
 
     def body(self, messages: list[dict[str, Any]], options: RequestOptions) -> Mapping[str, Any]:
         """The request with the optional parameters that the server is believed to take."""
@@ -117,31 +118,23 @@ class InFlight(Generic[Value]):
     """Work under way by key, for any number of callers of one event loop; it ends with the last one who waits."""
 
     def __init__(self) -> None:
-        self.shared: dict[str, _Shared[Value]] = {}
+        self._tasks: dict[str, asyncio.Task[Value]] = {}
+        self.waiting: Counter[str] = Counter()
+        """Callers."""
 
     async def join(self, key: str, start: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
         """What the work under ``key`` comes to, started when there is none."""
-        if key not in self.shared:
-            self.shared[key] = _Shared(asyncio.create_task(start()))
-        shared = self.shared[key]
-        shared.waiting += 1
+        if key not in self._tasks:
+            self._tasks[key] = asyncio.create_task(start())
+        task = self._tasks[key]
+        self.waiting[key] += 1
         try:
-            await asyncio.wait([shared.task])  # which leaves the task alone when this caller is cancelled
-            return shared.task.result()
+            await asyncio.wait([task])  # which leaves the task alone when this caller is cancelled
+            return task.result()
         finally:
-            shared.waiting -= 1
-            if not shared.waiting:
-                del self.shared[key]
-                shared.end()
-
-
-@dataclass
-class _Shared(Generic[Value]):
-    task: asyncio.Task[Value]
-    waiting: int = 0
-    """Callers."""
-
-    def end(self) -> None:
-        if self.task.done() and not self.task.cancelled():
-            self.task.exception()  # looked at, or asyncio complains about errors that nobody waited for
-        self.task.cancel()
+            self.waiting[key] -= 1
+            if not self.waiting[key]:
+                del self._tasks[key], self.waiting[key]
+                if task.done() and not task.cancelled():
+                    task.exception()  # looked at, or asyncio complains about errors that nobody waited for
+                task.cancel()

@@ -65,7 +65,7 @@ class Call(Generic[Answer]):
         return cls(answer, completion, usage, None if prices is None else usage.cost_usd(prices))
 
 
-class CallStore(ABC, Generic[Asked, Answer]):
+class CallStore(SqliteFile, ABC, Generic[Asked, Answer]):
     """The table of one file; ``SqliteFile`` says who may use it at once, and what survives what.
 
     The file must be on a disk of this machine: SQLite's write-ahead log does not work between machines.
@@ -79,7 +79,7 @@ class CallStore(ABC, Generic[Asked, Answer]):
     """The columns that ``read_answer`` takes."""
 
     def __init__(self, path: str | Path) -> None:
-        self._file = SqliteFile(path, self.kind)
+        super().__init__(path, self.kind)
         self.unusable: dict[str, Answer] = {}
         """By key: answers that this object has logged and that are not kept. The same question would most likely bring
         the same again, so it is asked no second time; but what is wrong may be mended, so the next program asks."""
@@ -99,7 +99,7 @@ class CallStore(ABC, Generic[Asked, Answer]):
     def get_many(self, keys: Iterable[str]) -> dict[str, Answer]:
         """The kept answers among ``keys``: of each the first, also when two programs asked at once."""
         found: dict[str, Answer] = {}
-        with self._file.use() as db:
+        with self.use() as db:
             query = f"SELECT key, {self.answer_columns} FROM calls WHERE kept AND key IN (?) ORDER BY id"
             for key, *columns in select(db, query, keys):
                 if key not in found:
@@ -128,7 +128,7 @@ class CallStore(ABC, Generic[Asked, Answer]):
             "answered_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
         names, places = ", ".join(row), ", ".join("?" * len(row))
-        with self._file.use() as db:
+        with self.use() as db:
             db.execute(f"INSERT INTO calls ({names}) VALUES ({places})", tuple(row.values()))
         if kept:
             return self.get_many([question.key])[question.key]
@@ -137,18 +137,8 @@ class CallStore(ABC, Generic[Asked, Answer]):
 
     def __len__(self) -> int:
         """Calls logged."""
-        with self._file.use() as db:
+        with self.use() as db:
             return int(db.execute("SELECT count(*) FROM calls").fetchone()[0])
-
-    def close(self) -> None:
-        """Give the file back; the store cannot be used after it."""
-        self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def calls_table(own_columns: str) -> str:

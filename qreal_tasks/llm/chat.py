@@ -154,7 +154,7 @@ class ChatClient:
             self.notice(learned.notice)
         return True
 
-    def given_up(self, decision: RetryDecision) -> RetryDecision:
+    def count_given_up(self, decision: RetryDecision) -> RetryDecision:
         """Count a request without an answer.
 
         Raises:
@@ -225,7 +225,7 @@ class ChatSession:
             attempt += 1
             options, outages = state.options, self._outage.count
             try:
-                await self._outage.over()
+                await self._outage.wait_until_over()
                 outages = self._outage.count
                 async with self._places:
                     options = state.options  # it may have changed while this one waited
@@ -249,12 +249,12 @@ class ChatSession:
                 if may_be_gone:
                     await asyncio.sleep(pause_s)
                     if state.answers == answers:
-                        await self._outage.look(decision.message)
+                        await self._outage.investigate(decision.message)
                     if self._outage.count > outages:
                         attempt, failures = attempt - 1, failures - 1  # the server's failure and not this request's
                         continue
                 if decision.action is Action.GIVE_UP or failures > client.max_retries:
-                    return client.given_up(decision)
+                    return client.count_given_up(decision)
                 client.usage.retries += 1
                 if not may_be_gone:
                     await asyncio.sleep(pause_s)

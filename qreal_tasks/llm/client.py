@@ -1,4 +1,4 @@
-"""The openai library's client, for batches, files and lists of models; questions go through ``openai_http``."""
+"""The openai library's client, for batches, files and lists of models; questions go through ``http.py``."""
 
 from __future__ import annotations
 

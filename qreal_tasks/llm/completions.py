@@ -34,7 +34,7 @@ class Completion:
     unanswered: str | None = None
     """Why there is no answer."""
     probabilities: ChoiceProbabilities = NO_PROBABILITIES
-    """Of the choices, where there were any."""
+    """How probable each choice is, where there were choices."""
     is_cut_off: bool = False
     """The answer ended at the limit on its tokens."""
     model: str | None = None

@@ -10,7 +10,6 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Mapping
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -21,9 +20,9 @@ from qreal_tasks.llm.errors.messages import MalformedAnswer, StatusError, error_
 from qreal_tasks.text.redaction import own_keys, redact_keys, spellings
 
 MAX_ANSWER_BYTES = 8 * 2**20
-"""Of one answer after decompressing, or what as many tokens as were allowed take, if that is more."""
+"""Size of one answer after decompressing, or what as many tokens as were allowed take, if that is more."""
 _BYTES_A_TOKEN = 150
-"""Of one token with its log-probability and its bytes as numbers."""
+"""Size of one token with its log-probability and its bytes as numbers."""
 _MAX_ERROR_BYTES = 2**16
 _CHUNK_BYTES = 2**16
 _DEEPEST = 64
@@ -33,7 +32,7 @@ _ESCAPED = re.compile(rb"\\u00|\\/")
 
 
 class ChatServer:
-    """Keeps the connections to one server open; to be used in an ``async with`` block of one event loop.
+    """Open connections to one server, to be used in an ``async with`` block of one event loop.
 
     Every text that the server sends passes through here, and the user's keys are taken out of it: answers are stored,
     errors are printed. Redirects are not followed: the pictures and the key would go along to another address.
@@ -84,8 +83,8 @@ class ChatServer:
                     raise await self._error(answer)
                 return self._value(await _read(answer, most_bytes(body)))
         except aiohttp.ClientError as error:
-            said = str(error)  # it quotes what could not be read as HTTP
-            if (clean := redact_keys(said, *self._keys)) != said:
+            message = str(error)  # it quotes what could not be read as HTTP
+            if (clean := redact_keys(message, *self._keys)) != message:
                 raise aiohttp.ClientPayloadError(clean) from None
             raise
 
@@ -108,8 +107,8 @@ class ChatServer:
         except RecursionError as error:
             raise MalformedAnswer(_DEEP) from error
         except ValueError as error:
-            said = short(redact_keys(raw[:1000].decode(errors="replace"), *self._keys))
-            raise MalformedAnswer(f"{said!r} is no JSON") from error
+            begin = short(redact_keys(raw[:1000].decode(errors="replace"), *self._keys))
+            raise MalformedAnswer(f"{begin!r} is no JSON") from error
         if _is_deep(found):
             raise MalformedAnswer(_DEEP)
         # Looking through the bytes is enough where no letter of the key can be escaped.
@@ -119,9 +118,7 @@ class ChatServer:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
 

@@ -47,7 +47,7 @@ class ChoiceProbabilities:
 
 
 NO_PROBABILITIES = ChoiceProbabilities()
-"""Of an answer that is no choice."""
+"""What belongs to an answer that is no choice."""
 
 
 def sum_spellings(tokens: Iterable[tuple[str, float]], choices: Sequence[str]) -> ChoiceProbabilities:
@@ -207,7 +207,7 @@ def _has_no_number(entry: object) -> bool:
 
 
 def _logprob(entry: object) -> float | None:
-    """None for what is no entry, no number, or no logarithm of a probability."""
+    """The log-probability of an entry; None for what is no entry, no number, or no logarithm of a probability."""
     if not isinstance(entry, Mapping) or not isinstance(entry.get("token"), str):
         return None
     logprob = entry.get("logprob")

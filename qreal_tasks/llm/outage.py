@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Outage:
-    """At most one for a server, whoever meets it first; of one event loop.
+    """The one outage of a server that all its requests wait for, whoever meets it first; of one event loop.
 
     Args:
         is_there: asks the server once.
@@ -34,7 +34,7 @@ class Outage:
         self.count = 0
         """Outages so far."""
 
-    async def over(self) -> None:
+    async def wait_until_over(self) -> None:
         """Return at once when there is no outage, else when it is over.
 
         Raises:
@@ -43,24 +43,24 @@ class Outage:
         if self._task is not None:
             await asyncio.shield(self._task)
 
-    async def look(self, said: str) -> None:
+    async def investigate(self, sign: str) -> None:
         """Ask the server whether it is there, and return when it is.
 
         Args:
-            said: how it showed that it may not be, for the user.
+            sign: how it showed that it may be gone, for the user.
 
         Raises:
             StoppedRun: it does not come back.
         """
         if self._task is None:
-            self._task = asyncio.create_task(self._watch(said))
+            self._task = asyncio.create_task(self._watch(sign))
             self._task.add_done_callback(self._ended)
         await asyncio.shield(self._task)
 
     def _ended(self, _: asyncio.Task[None]) -> None:
         self._task = None
 
-    async def _watch(self, said: str) -> None:
+    async def _watch(self, sign: str) -> None:
         loop = asyncio.get_running_loop()
         began, told, pause_s = loop.time(), 0, max(self._first_pause_s, 0.01)
         while not await self._is_there():
@@ -68,13 +68,13 @@ class Outage:
             gone_s = loop.time() - began
             if gone_s >= self._most_s:
                 raise StoppedRun(
-                    f"{self._base_url} answered before and has been gone for {_spoken(gone_s)} ({said}). Start the "
+                    f"{self._base_url} answered before and has been gone for {_spoken(gone_s)} ({sign}). Start the "
                     "server and run the same command again: what was answered is stored and not asked again."
                 )
             if gone_s >= told * _SAY_EVERY_S:
                 told += 1
                 left = _spoken(self._most_s - gone_s)
-                log.warning("%s is gone (%s): waiting for it, %s more at most", self._base_url, said, left)
+                log.warning("%s is gone (%s): waiting for it, %s more at most", self._base_url, sign, left)
             await asyncio.sleep(min(pause_s, self._most_s - gone_s))
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         if told:

@@ -12,7 +12,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 from qreal_tasks.files.yaml_files import read_yaml
 
@@ -46,6 +48,12 @@ class Prices:
                     f"{_HIGHEST_PRICE:,}"
                 )
         return cls(**prices)
+
+
+GivenPrices = Annotated[
+    Prices, BeforeValidator(lambda given: Prices.of(given) if isinstance(given, Mapping) else given)
+]
+"""Prices as the field of a pydantic model, given as ``Prices.of`` takes them."""
 
 
 def load_prices(path: Path, model: str) -> Prices | None:

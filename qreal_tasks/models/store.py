@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from PIL import Image
 
@@ -36,7 +36,7 @@ class Engine(Protocol):
         """Yield (index, response) as the answers come; of those in ``known`` none is needed."""
 
 
-class AnswerStore:
+class AnswerStore(SqliteFile):
     """One row per answered request in one SQLite file; any number of processes and threads may use it at once.
 
     Raises:
@@ -44,8 +44,7 @@ class AnswerStore:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self._file = SqliteFile(path, _KIND)
-        self.path = self._file.path
+        super().__init__(path, _KIND)
 
     @staticmethod
     def key(identity: Mapping[str, Any], request: Request, picture: str | None = None) -> str:
@@ -66,7 +65,7 @@ class AnswerStore:
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Response]:
         """The stored ones among ``keys``."""
-        with self._file.use() as db:
+        with self.use() as db:
             rows = select(db, "SELECT key, response FROM answers WHERE key IN (?)", keys)
             return {key: _from_json(text) for key, text in rows}
 
@@ -77,23 +76,13 @@ class AnswerStore:
         this run and every later one report the same.
         """
         text = json.dumps(asdict(response), allow_nan=False)  # ASCII: half a surrogate pair has no UTF-8
-        with self._file.use() as db:
+        with self.use() as db:
             done = db.execute("INSERT INTO answers VALUES (?, ?) ON CONFLICT (key) DO NOTHING", (key, text))
         return response if done.rowcount else self.get_many([key])[key]
 
     def __len__(self) -> int:
-        with self._file.use() as db:
+        with self.use() as db:
             return int(db.execute("SELECT count(*) FROM answers").fetchone()[0])
-
-    def close(self) -> None:
-        """Give the file back; the store cannot be used after it."""
-        self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def picture_digest(image: Image.Image) -> str:

@@ -20,7 +20,7 @@ ENDPOINT: Final = "/v1/chat/completions"
 PATIENCE = 20
 """Attempts at one step, a polling interval between them, before the program stops. The batches do not."""
 MOST_BYTES = 2**31
-"""Of a file of answers: 50,000 requests of a batch with 40 kB for each."""
+"""Size of a file of answers: 50,000 requests of a batch with 40 kB for each."""
 _ENDED = ("completed", "failed", "expired", "cancelled")
 _METADATA = "qreal"
 
@@ -36,7 +36,7 @@ class Batch:
     answered: int
     """Requests done, also those that failed."""
     files: tuple[str, ...]
-    """Of answers and of errors, as far as there are any."""
+    """Identifiers of the files of answers and of errors, as far as there are any."""
     errors: str
     """Why the server refuses the whole batch; empty when it does not."""
 
@@ -127,9 +127,9 @@ class BatchApi:
 
         return [line for line in self._insist(step, "").splitlines() if line.strip()]
 
-    def clean(self, said: Any) -> Any:
+    def clean(self, sent: Any) -> Any:
         """A JSON value or text of the server, without the user's keys."""
-        return redact_keys(said, *self._keys)
+        return redact_keys(sent, *self._keys)
 
     def _no_batches(self) -> str:
         return f"{self.url} has no Batch API; go on without --batch"

@@ -45,25 +45,19 @@ class Line:
     """What it is about, as JSON can hold it; the question is made of it when the answer comes."""
     body: Mapping[str, Any]
 
-    def encoded(self) -> bytes:
-        """As the file of a batch holds it."""
-        line = {"custom_id": self.key, "method": "POST", "url": ENDPOINT, "body": self.body}
-        # Escaped to ASCII: some letters would be ends of lines to a careless reader.
-        return json.dumps(line).encode() + b"\n"
-
 
 @dataclass(frozen=True)
 class BatchProgress:
     """How far the batches are that the given requests wait for."""
 
     submitted_requests: int = 0
-    """By this program, as the next two; the others were submitted by an earlier one."""
+    """Submitted by this program, as the next two; an earlier one submitted the others."""
     submitted_batches: int = 0
     submitted_bytes: int = 0
     requests: int = 0
-    """In all batches waited for."""
+    """Requests in all batches that are waited for."""
     answered: int = 0
-    """Of them, as the server counts."""
+    """Answered ones among these, as the server counts."""
     open_batches: int = 0
 
 
@@ -127,16 +121,17 @@ class BatchHarvester(Generic[Asked, Answer]):
         return {key for shard in state.shards for key in shard.items}
 
     def encode(self, line: Line) -> bytes:
-        """A line as it is submitted.
+        """A line as the file of a batch holds it.
 
         Raises:
             ValueError: it is larger than a batch may be.
         """
-        encoded, most = line.encoded(), self._limits.max_bytes
+        request = {"custom_id": line.key, "method": "POST", "url": ENDPOINT, "body": line.body}
+        # Escaped to ASCII: some letters would be ends of lines to a careless reader.
+        encoded, most = json.dumps(request).encode() + b"\n", self._limits.max_bytes
         if len(encoded) > most:
-            raise ValueError(
-                f"{short(str(line.item))}: its request takes {len(encoded)} bytes, expected at most {most}"
-            )
+            what = short(str(line.item))
+            raise ValueError(f"{what}: its request takes {len(encoded)} bytes, expected at most {most}")
         return encoded
 
     def submit(self, lines: Iterable[Line]) -> None:
@@ -269,10 +264,7 @@ class BatchHarvester(Generic[Asked, Answer]):
         shard.batch_id = self._api.create(shard.name, shard.input_file_id)
         state.save()
         now = self._progress
-        self._progress = replace(
-            now,
-            submitted_requests=now.submitted_requests + len(items),
-            submitted_batches=now.submitted_batches + 1,
-            submitted_bytes=now.submitted_bytes + len(content),
+        self._progress = BatchProgress(
+            now.submitted_requests + len(items), now.submitted_batches + 1, now.submitted_bytes + len(content)
         )
         self._watch(self._progress)

@@ -8,10 +8,10 @@ from qreal_tasks.llm.arguments import check
 from qreal_tasks.llm.usage import Prices
 
 PRICE_FACTOR = 0.5
-"""Of a batch against live requests: https://platform.openai.com/docs/guides/batch, "50% cost discount"."""
+"""Price of a batch against live requests: https://platform.openai.com/docs/guides/batch, "50% cost discount"."""
 MAX_REQUESTS = 50_000
 MAX_BYTES = 200_000_000
-"""Of one file, both from the same page."""
+"""Size of one file; both limits are from the same page."""
 
 
 @dataclass(frozen=True)

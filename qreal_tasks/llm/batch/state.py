@@ -31,23 +31,23 @@ class Shard:
     """The requests of one batch."""
 
     name: str
-    """Of this submission alone: when the same requests are submitted after an expired batch, it is another one."""
+    """Names this submission alone: the same requests, submitted after an expired batch, have another one."""
     items: dict[str, Any]
-    """By the keys under which the answers are kept: what the request was about, as JSON can hold it."""
+    """What each request was about, as JSON can hold it, by the key under which its answer is kept."""
     input_file_id: str | None = None
     batch_id: str | None = None
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Self:
+    def of(cls, fields: Mapping[str, Any]) -> Self:
         """The opposite of ``dataclasses.asdict``."""
-        shard = cls(**said)
+        shard = cls(**fields)
         if not isinstance(shard.items, dict):
             raise TypeError(f"items of {shard.name} are {type(shard.items).__name__}, expected an object")
         return shard
 
 
 class BatchState:
-    """The shards of one owner that have not been collected; change them, then ``save``.
+    """The file of shards of one owner that have not been collected; change them, then ``save``.
 
     Args:
         owner: what the answers depend on beside the requests, such as the hash of a judge.
@@ -62,15 +62,15 @@ class BatchState:
         if not self.shards:
             self._path.unlink(missing_ok=True)
             return
-        said = {"owner": self._owner, "shards": [asdict(shard) for shard in self.shards]}
-        write_whole(self._path, json.dumps(said), sync=True)
+        content = {"owner": self._owner, "shards": [asdict(shard) for shard in self.shards]}
+        write_whole(self._path, json.dumps(content), sync=True)
 
     def _read(self) -> list[Shard]:
         try:
-            said = json.loads(read_bytes(self._path))
-            if said["owner"] != self._owner:
-                raise ValueError(f"it belongs to {said['owner']}, expected {self._owner}")
-            return [Shard.of(shard) for shard in said["shards"]]
+            content = json.loads(read_bytes(self._path))
+            if content["owner"] != self._owner:
+                raise ValueError(f"it belongs to {content['owner']}, expected {self._owner}")
+            return [Shard.of(shard) for shard in content["shards"]]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreError(
                 f"{self._path} cannot be read ({error!r}). It lists batches that may still be under way; moving it "

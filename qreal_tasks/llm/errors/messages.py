@@ -12,7 +12,7 @@ from qreal_tasks.text.one_line import one_line
 from qreal_tasks.text.redaction import Private, redact
 
 _MOST_CHARACTERS = 4_000
-"""Of a message: the wait that a server names may stand at the end of a long one."""
+"""Length of a message: the wait that a server names may stand at the end of a long one."""
 
 _STATUS_NAMES = ("code", "status", "status_code", "http_code")
 _STATUS_OF_WORDS = (
@@ -83,20 +83,20 @@ def error_of(status: int, body: object, headers: Mapping[str, str] | None = None
     >>> str(error_of(400, [{"error": {"message": "API key not valid", "status": "INVALID_ARGUMENT"}}]))
     '400: API key not valid'
     """
-    said = _inside(body)
-    if not isinstance(said, Mapping):
-        text = " ".join(("" if said is None else str(said))[:_MOST_CHARACTERS].split())
+    content = _inside(body)
+    if not isinstance(content, Mapping):
+        text = " ".join(("" if content is None else str(content))[:_MOST_CHARACTERS].split())
         around = _first(body)  # xAI: {"code": …, "error": "the message"}
         kind = " ".join(_kinds(around, [])) if isinstance(around, Mapping) else ""
         return StatusError(status, text or "no message", kind, headers=headers or {})
-    details = [detail for detail in _listed(said.get("details")) if isinstance(detail, Mapping)]
-    message, param = _message(said)
-    given = said.get("param")
+    details = [detail for detail in _listed(content.get("details")) if isinstance(detail, Mapping)]
+    message, param = _message(content)
+    given = content.get("param")
     delays = [str(detail["retryDelay"]) for detail in details if detail.get("retryDelay")]
     return StatusError(
         status,
         writable(message)[:_MOST_CHARACTERS] or "no message",
-        " ".join(_kinds(said, details)),
+        " ".join(_kinds(content, details)),
         param if given is None else str(given),
         headers or {},
         delays[0] if delays else None,
@@ -111,8 +111,8 @@ def error_in(body: object) -> StatusError | None:
     if not inside.get("error") and inside.get("object") != "error":
         return None
     error = error_of(_UNKNOWN_STATUS, body)
-    said = _inside(body)
-    error.status = _status_in(said if isinstance(said, Mapping) else {}, f"{error.kind} {error.message}".casefold())
+    content, words = _inside(body), f"{error.kind} {error.message}".casefold()
+    error.status = _status_in(content if isinstance(content, Mapping) else {}, words)
     return error
 
 
@@ -128,10 +128,10 @@ def _first(body: object) -> object:
     return body
 
 
-def _message(said: Mapping[str, Any]) -> tuple[str, str | None]:
+def _message(content: Mapping[str, Any]) -> tuple[str, str | None]:
     """The message, and the parameter that FastAPI says it is about: ``{"detail": [{"loc": […], "msg": …}]}``."""
     param = None
-    message = next((said[name] for name in ("message", "detail", "msg", "error_msg") if said.get(name)), None)
+    message = next((content[name] for name in ("message", "detail", "msg", "error_msg") if content.get(name)), None)
     if isinstance(message, list) and all(isinstance(one, Mapping) and "msg" in one for one in message):
         # Without `input`, which repeats what was sent.
         places = [[str(part) for part in _listed(one.get("loc"))] for one in message]
@@ -139,15 +139,15 @@ def _message(said: Mapping[str, Any]) -> tuple[str, str | None]:
         pairs = zip(places, message, strict=True)
         message = "; ".join(f"{'.'.join(place)}: {one['msg']}" for place, one in pairs)
     if message is None:
-        message = json.dumps(said)
-    metadata = said.get("metadata")
+        message = json.dumps(content)
+    metadata = content.get("metadata")
     raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
     return f"{message} ({raw})" if isinstance(raw, str) else str(message), param
 
 
-def _kinds(said: Mapping[str, Any], details: list[Mapping[str, Any]]) -> Iterator[str]:
-    inner = said.get("innererror")
-    for found in (said, *details, inner if isinstance(inner, Mapping) else {}):
+def _kinds(content: Mapping[str, Any], details: list[Mapping[str, Any]]) -> Iterator[str]:
+    inner = content.get("innererror")
+    for found in (content, *details, inner if isinstance(inner, Mapping) else {}):
         yield from (str(found[name]) for name in ("code", "type", "status", "reason") if found.get(name))
         for violation in _listed(found.get("violations")):
             if isinstance(violation, Mapping) and violation.get("quotaId"):
@@ -158,9 +158,9 @@ def _listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _status_in(said: Mapping[str, Any], words: str) -> int:
+def _status_in(content: Mapping[str, Any], words: str) -> int:
     for name in _STATUS_NAMES:
-        code = str(said.get(name, ""))
+        code = str(content.get(name, ""))
         if code.isascii() and code.isdigit() and 400 <= int(code[:9]) < 600:
             return int(code)
     return next((status for status, known in _STATUS_OF_WORDS if any(word in words for word in known)), _UNKNOWN_STATUS)

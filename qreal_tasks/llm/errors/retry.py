@@ -42,7 +42,7 @@ class RetryDecision:
     reason: str
     """Few words, the same for every failure of the kind: failures are counted by it."""
     message: str
-    """The reason with what the server said; for STOP also what to do."""
+    """The reason with what the server said; for STOP also what to do. Empty for its filter."""
     busy: bool = False
     """The server only asks to come later: no failure while it answers others meanwhile."""
     gone: bool = False
@@ -102,7 +102,7 @@ _STOPS: tuple[tuple[Callable[[StatusError], bool], str, str], ...] = (
 
 def _classify_status(error: StatusError, model: str, base_url: str) -> RetryDecision:
     if is_filtered(error):
-        return RetryDecision(Action.GIVE_UP, CONTENT_FILTER, CONTENT_FILTER)
+        return RetryDecision(Action.GIVE_UP, CONTENT_FILTER, "")
     for applies, reason, advice in _STOPS:
         if applies(error):
             return RetryDecision(Action.STOP, reason, advice.format(url=base_url, model=model, error=error))

@@ -42,9 +42,9 @@ def named_wait_s(error: StatusError) -> float | None:
     named = retry_after_s(error.headers)
     if named is None and error.retry_delay is not None:
         named = duration_s(error.retry_delay)
-    said = error.message.lower()
-    if named is None and (asked := _ASKED.search(said)):
-        named = duration_s(said[asked.end() :])
+    message = error.message.lower()
+    if named is None and (asked := _ASKED.search(message)):
+        named = duration_s(message[asked.end() :])
     return named
 
 

@@ -35,20 +35,16 @@ Progress = Callable[[int, int, float | None], None]
 
 
 class OpenAIEngine:
-    """Asks ``concurrency`` requests at a time and yields the answers as they come.
+    """A model behind a server; asks ``concurrency`` requests at a time and yields the answers as they come.
 
     Requests with ``choices`` get P over them from the log-probabilities of the token where the answer stands
-    (``openai_logprobs.py``), or the reason why not as ``no_p``. While a model answers them with a choice and nothing
-    else, one token is asked for (``openai_one_token.py``).
+    (``llm/logprobs.py``), or the reason why not as ``no_p``. While a model answers them with a choice and nothing
+    else, one token is asked for (``one_token.py``).
 
     Args:
-        base_url: of the server, with ``/v1``; default ``OPENAI_BASE_URL``, then OpenAI itself.
-        api_key: default ``OPENAI_API_KEY``; a server of one's own (``base_url``) needs none.
+        base_url, api_key, concurrency, timeout_s, max_retries, first_wait_s, outage_s: as ``ChatClient`` takes them.
         logprobs: ask for the probabilities of the tokens of answers to requests with ``choices``.
         top_logprobs: how many tokens are listed; OpenAI allows 20.
-        timeout_s: of one attempt.
-        max_retries: of one request, after time-outs, lost connections, malformed answers, 408, 409, 429 and 5xx. A
-            429 does not count while the server answers other requests.
         image_detail: ``low``, ``high`` or ``auto``, as OpenAI defines it; other servers ignore it.
         image_format: ``png`` sends the pixels as they are; ``jpeg`` is smaller and changes what is judged.
         family: of the model (``models/families.py``), where its name does not tell it.
@@ -57,9 +53,6 @@ class OpenAIEngine:
             is reported as ``input_size``.
         min_pixels, max_pixels: of the pictures that the server feeds its model, where they are not the family's own.
         prices: dollars per million tokens, with ``input``, ``output`` and perhaps ``cached_input``.
-        first_wait_s: before the first retry; three times as long before each next one, a minute at most, and never
-            shorter than the server asks for.
-        outage_s: how long a server is waited for that has answered and then is gone.
         progress: called with answered, total and the cost so far (None without prices) after every answer.
 
     Raises:
@@ -192,7 +185,7 @@ class OpenAIEngine:
             return await session.ask(lambda options: self._body(probes[at], url, options, 1), counted_tokens)
 
         found = sorted(self._client.run(range(len(probes)), count), key=lambda pair: pair[0])
-        counted = [Counted(None, None) if isinstance(said, RetryDecision) else said for _, said in found]
+        counted = [Counted(None, None) if isinstance(one, RetryDecision) else one for _, one in found]
         sizes = [probe.image.size for probe in probes]
         notice = self._sizes.compare(sizes, counted, self._client.base_url)
         if notice is not None:
@@ -220,12 +213,12 @@ class OpenAIEngine:
             ids = await self._token_ids.of(request.choices, session.server, session.alone)
         if is_scored and options.one_token and request.max_new_tokens > 1 and self._one_token.is_enough:
             answered = await self._asked(session, request, url, ids, one_token=True)
-            said = answered.response.unanswered or ""
+            unanswered = answered.response.unanswered or ""
             if answered.at_once:
                 self._one_token.saw(at_once=True, begins=True)
             if answered.refused is not None:
                 return await self._after_refusal(answered.refused, session, request, url, ids)
-            if answered.at_once or said == CONTENT_FILTER or said.startswith(REQUEST_FAILED):
+            if answered.at_once or unanswered == CONTENT_FILTER or unanswered.startswith(REQUEST_FAILED):
                 return answered
             self._one_token.saw(at_once=False, begins=False)
         answered = await self._asked(session, request, url, ids)

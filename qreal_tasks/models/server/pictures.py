@@ -104,6 +104,4 @@ class Pictures:
 def by_picture(requests: Sequence[Request]) -> list[int]:
     """Indices, questions about one picture side by side, pictures in order of their first question."""
     first: dict[int, int] = {}
-    for at, request in enumerate(requests):
-        first.setdefault(id(request.image), at)
-    return sorted(range(len(requests)), key=lambda at: first[id(requests[at].image)])
+    return sorted(range(len(requests)), key=lambda at: first.setdefault(id(requests[at].image), at))

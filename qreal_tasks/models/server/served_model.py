@@ -27,7 +27,7 @@ class FoundFamily:
     """A family, and what told it."""
 
     family: Family | None
-    """None when nothing tells one."""
+    """The family; None when nothing tells it."""
     told_by: str
     """For the log; without a family, what was looked at."""
 
@@ -94,10 +94,10 @@ def _models_of(base_url: str) -> dict[str, Mapping[str, Any]]:
             openai_client(base_url, key, timeout=_TIMEOUT_S, max_retries=0) as client,
             client.models.with_streaming_response.list() as answer,
         ):
-            said = json.loads(at_most(answer.iter_bytes(), MAX_ANSWER_BYTES))
+            listed = json.loads(at_most(answer.iter_bytes(), MAX_ANSWER_BYTES))
     except (openai.OpenAIError, httpx2.HTTPError, ValueError, RecursionError):
         return {}
-    rows = said.get("data") if isinstance(said, dict) else None
+    rows = listed.get("data") if isinstance(listed, dict) else None
     entries = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     return {row["id"]: row for row in entries if isinstance(row.get("id"), str)}
 

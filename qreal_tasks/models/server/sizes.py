@@ -39,7 +39,7 @@ class PictureSizes:
 
     family: str = ""
     rule: ResizeRule | None = None
-    """Of the family, with the limits that the server has; None to send pictures as they are, extreme sides apart."""
+    """The family's rule with the limits of the server; None to send pictures as they are, extreme sides apart."""
 
     @classmethod
     def of(
@@ -57,10 +57,10 @@ class PictureSizes:
         given = {name: value for name, value in limits.items() if value is not None}
         if space is not Space.RESIZED_PIXELS:
             if given:
-                said = ", ".join(f"{name}={value}" for name, value in given.items())
+                named = ", ".join(f"{name}={value}" for name, value in given.items())
                 raise ValueError(
-                    f"{said}: pictures are sent in their own size, for boxes in {space} do not depend on it; leave the "
-                    "limits out, and give them to the server"
+                    f"{named}: pictures are sent in their own size, for boxes in {space} do not depend on it; leave "
+                    "the limits out, and give them to the server"
                 )
             return cls()
         if family is None or family.resize is None:

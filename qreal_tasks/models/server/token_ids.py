@@ -82,12 +82,12 @@ def _written(choice: str) -> Iterator[str]:
     return (before + spelling for spelling in cases(choice) for before in ("", " ", "\n"))
 
 
-def _id_of(said: object, word: str) -> int | None:
+def _id_of(answer: object, word: str) -> int | None:
     """The last token, when it is all of the word."""
-    tokens = said.get("tokens") if isinstance(said, dict) else None
+    tokens = answer.get("tokens") if isinstance(answer, dict) else None
     if not isinstance(tokens, list) or not tokens or not all(type(one) is int and one >= 0 for one in tokens):
         return None
-    texts = said.get("token_strs") if isinstance(said, dict) else None
+    texts = answer.get("token_strs") if isinstance(answer, dict) else None
     if isinstance(texts, list) and len(texts) == len(tokens):
         return tokens[-1] if word_of(str(texts[-1])) == word.casefold() else None
     return tokens[0] if len(tokens) == 1 else None

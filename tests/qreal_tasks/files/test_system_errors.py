@@ -97,7 +97,7 @@ def test_sqlite_that_is_full_says_so_and_keeps_what_it_has(tmp_path: Path) -> No
 
     with AnswerStore(tmp_path / "a.sqlite") as store:
         store.put("kept", Response("Yes"))
-        with store._file.use() as db:
+        with store.use() as db:
             db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0]}")
         with pytest.raises(StoreError, match=r"^disk full while writing .*a\.sqlite: No space left on device; free"):
             store.put("lost", Response("x" * 100_000))

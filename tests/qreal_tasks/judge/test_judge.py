@@ -294,8 +294,8 @@ def test_a_thread_that_leaves_takes_nothing_from_another(tmp_path: Path) -> None
         assert next(leaving) == (0, Judgement(0.5))
         stays = pool.submit(judge.judge, GOOD[1:])
         assert judge._thread is not None
-        shared = judge._thread.resource.in_flight.shared
-        while not shared or any(request.waiting < 2 for request in [*shared.values()]):
+        waiting = judge._thread.resource.in_flight.waiting
+        while not waiting or min([*waiting.values()], default=0) < 2:
             time.sleep(0.001)
         leaving.close()  # type: ignore[attr-defined]
         assert stays.result() == [Judgement(0.5)] * 11

@@ -9,7 +9,7 @@ import pytest
 
 from annotation.demo.server import Reply, completion
 from qreal_tasks.judge.pairs import Judgement
-from qreal_tasks.judge.reading import read_judgement
+from qreal_tasks.judge.question import read_judgement
 from qreal_tasks.llm.errors.messages import MalformedAnswer
 
 

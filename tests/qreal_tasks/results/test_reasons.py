@@ -6,7 +6,7 @@ import pytest
 
 from qreal_tasks.answers import Reason
 from qreal_tasks.harness.judge import STOPPED
-from qreal_tasks.judge import reading
+from qreal_tasks.judge import question
 from qreal_tasks.judge.judge import EMPTY_REFERENCE
 from qreal_tasks.llm.batch.harvester import NO_ANSWER
 from qreal_tasks.llm.completions import EMPTY, OUT_OF_TOKENS, REFUSED
@@ -16,7 +16,7 @@ from qreal_tasks.results.reasons import describe_answer, describe_answers, descr
 from qreal_tasks.samples import NO_INPUT_SIZE
 
 OF_SERVERS = (REFUSED, CONTENT_FILTER, EMPTY, OUT_OF_TOKENS)
-OF_JUDGES = (reading.TRUNCATED, reading.MALFORMED, reading.NO_SCORE, reading.OUT_OF_RANGE)
+OF_JUDGES = (question.TRUNCATED, question.MALFORMED, question.NO_SCORE, question.OUT_OF_RANGE)
 
 
 @pytest.mark.parametrize("reason", [*Reason, *OF_SERVERS, NO_INPUT_SIZE, NO_REASON])

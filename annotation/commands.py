@@ -5,30 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from annotation.demo.commands import demo_command
-from annotation.explained import explained, fail
+from annotation.command_errors import report_errors
+from annotation.errors import annotate_command
 from annotation.label_studio.commands import verify_app
-from annotation.publish.commands import publish_command, push_command
+from annotation.publish.commands import publish_command, push_dataset_command
+from qreal_tasks.console.command_line import fail, new_group
 from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
     from annotation.execution.driver import Watcher
     from annotation.llm.budget import Budget
     from annotation.run.folder import RunFolder
-    from qreal_tasks.llm.batch.runner import Standing
+    from qreal_tasks.llm.batch.harvester import BatchProgress
 
-annotate_app = typer.Typer(
-    help="Annotate images: entities, boxes, quality, answers and descriptions, as drafts that people verify.",
-    no_args_is_help=True,
+annotate_app = new_group(
+    "Annotate images: entities, boxes, quality, answers and descriptions, as drafts that people verify."
 )
 
 annotate_app.add_typer(verify_app, name="verify")
-annotate_app.command("demo")(demo_command)
 
 _RUN = typer.Argument(help="Folder of the run.", show_default=False)
 
@@ -69,24 +69,27 @@ def init_command(
     IMAGES/sdxl/1.txt   its prompt; also 1.caption, 1.png.txt, or a row of a metadata.csv or metadata.jsonl (file_name,
                         prompt) in one of the folders
     """
-    with explained("init"):
-        from annotation.config import load_config
-        from annotation.execution.driver import Where, init
-        from annotation.intake.summary import Summary
+    with report_errors("annotate init"):
+        from annotation.config import load_annotation_config
+        from annotation.execution.driver import ExecutorOptions, init_run
+        from annotation.intake.summary import IntakeSummary
 
-        where = Where(executor.value, workers, 0, address)
+        where = ExecutorOptions(executor.value, workers, 0, address)
         with _shown() as watcher:
-            made = init(images, run, load_config(config), where, watcher)
-        summary = Summary(made)
-        for line in (*summary.named(), *summary.counted()):
+            made = init_run(images, run, load_annotation_config(config), where, watcher)
+        summary = IntakeSummary(made)
+        for line in (*summary.list_rejected(), *summary.list_counts()):
             echo(line)
         if not summary.accepted:
-            fail("init", f"none of {summary.inputs} inputs can be annotated; {made.manifest_path} holds the reasons")
-    echo(f"Next: qreal annotate run {run} --dry-run")
+            fail(
+                "annotate init",
+                f"none of {summary.inputs} inputs can be annotated; {made.manifest_path} holds the reasons",
+            )
+    echo(f"Next: {annotate_command('run', run, '--dry-run')}")
 
 
 @annotate_app.command("run")
-def run_command(
+def run_stages_command(
     run: Annotated[Path, _RUN],
     stage: Annotated[
         list[str] | None, typer.Option(help="Only this stage; may be given more than once. Default: all.")
@@ -113,15 +116,15 @@ def run_command(
     qreal annotate run RUN --max-cost 130          # everything, but not for more than this
     qreal annotate run RUN --batch                 # half the price, within days
     """
-    with explained("run"):
-        from annotation.execution.driver import Options, Where, discard_failed, run_stages, shards_for
-        from annotation.llm.batches import Limits
+    with report_errors("annotate run"):
+        from annotation.execution.driver import ExecutorOptions, RunOptions, discard_failed, run_stages, select_shards
+        from annotation.run.chain import STAGES
         from annotation.run.folder import RunFolder
-        from annotation.stages.chain import STAGES
+        from qreal_tasks.llm.batch.limits import BatchLimits
 
         unknown = set(stage or ()) - set(STAGES)
         if unknown:
-            fail("run", f"no stage is called {', '.join(sorted(unknown))}, expected {', '.join(STAGES)}")
+            fail("annotate run", f"no stage is called {', '.join(sorted(unknown))}, expected {', '.join(STAGES)}")
         folder = RunFolder(run)
         note = folder.config.quality.licence_note
         if note and (not stage or "quality" in stage) and folder.pending("quality", folder.shard_numbers):
@@ -130,48 +133,49 @@ def run_command(
             from annotation.status.estimate import forecast
             from annotation.status.tables import print_forecasts
 
-            print_forecasts(forecast(folder, shards_for(folder, images), batch))
+            print_forecasts(forecast(folder, select_shards(folder, images), batch))
             return
         if retry_failed:
             echo(f"{discard_failed(folder)} failed images and entities are done again")
-        options = Options(
-            where=Where(executor.value, workers, gpus_each, address),
+        options = RunOptions(
+            where=ExecutorOptions(executor.value, workers, gpus_each, address),
             stages=tuple(one for one in STAGES if not stage or one in stage),
             images=images,
             max_cost_usd=max_cost,
-            batch=Limits(poll_s=poll) if batch else None,
+            batch=BatchLimits(poll_s=poll) if batch else None,
         )
         with _shown() as watcher:
             run_stages(folder, options, watcher)
-        _print_summary(folder, shards_for(folder, images))
-    echo(f"Done. qreal annotate status {run}; qreal annotate preview {run}")
+        _print_summary(folder, select_shards(folder, images))
+    echo(f"Done. {annotate_command('status', run)}; {annotate_command('preview', run)}")
 
 
 def _print_summary(run: RunFolder, shards: Sequence[int]) -> None:
-    """What went through and what did not; a run without a single record fails."""
-    from annotation.status.summary import summary_of
-    from annotation.status.tables import reason_lines
+    """Print what went through and what did not; a run without a single record fails."""
+    from annotation.status.status import summarize_run
+    from annotation.status.tables import format_reasons
 
-    found = summary_of(run, shards)
+    found = summarize_run(run, shards)
     echo(found.headline())
     for stage, reasons in found.lost.items():
-        for line in reason_lines(stage, reasons):
+        for line in format_reasons(stage, reasons):
             echo(f"  {line}")
     if found.failed:
-        echo(f"To ask again what failed: qreal annotate run {run.path} --retry-failed")
+        echo(f"To ask again what failed: {annotate_command('run', run.path, '--retry-failed')}")
     if found.through == 0:
-        fail("run", f"no image went through; see the reasons above, or qreal annotate status {run.path}")
+        command = annotate_command("status", run.path)
+        fail("annotate run", f"no image went through; see the reasons above, or {command}")
 
 
 @annotate_app.command("status")
 def status_command(run: Annotated[Path, _RUN]) -> None:
     """Per stage what is done, pending and failed and why, cost so far, and what is left."""
-    with explained("status"):
+    with report_errors("annotate status"):
         from annotation.run.folder import RunFolder
-        from annotation.status.status import status_of
+        from annotation.status.status import read_status
         from annotation.status.tables import print_status
 
-        print_status(status_of(RunFolder(run)))
+        print_status(read_status(RunFolder(run)))
 
 
 @annotate_app.command("preview")
@@ -181,7 +185,7 @@ def preview_command(
     out: Annotated[Path | None, typer.Option(help="Default: RUN/preview.html.", show_default=False)] = None,
 ) -> None:
     """Write one HTML page with boxes, scores, answers and descriptions, as far as the run has come."""
-    with explained("preview"):
+    with report_errors("annotate preview"):
         from annotation.preview.page import write_preview
         from annotation.run.folder import RunFolder
 
@@ -190,13 +194,31 @@ def preview_command(
     echo(f"{shown} images: {path}")
 
 
+@annotate_app.command("demo")
+def annotate_demo_command(
+    folder: Annotated[Path, typer.Option(help="Where everything goes; empty or new.")] = Path("runs/annotate-demo"),
+) -> None:
+    """Try the whole annotation in about two minutes, without a key, weights or a download.
+
+    Twelve drawn scenes go through every command, from images to a published and scored dataset. The language model is
+    scripted, the people are simulated, the detector is tiny.
+    """
+    if missing := [name for name in ("aiohttp", "lmms_eval", "torch", "transformers") if find_spec(name) is None]:
+        fail("annotate demo", f"{', '.join(missing)} not installed; install qreal-bench[eval,annotate,annotate-local]")
+    with report_errors("annotate demo"):
+        from annotation.demo.walkthrough import demonstrate, format_summary
+
+        found = demonstrate(folder, annotate_app)
+    echo(format_summary(found, folder))
+
+
 annotate_app.command("publish")(publish_command)
-annotate_app.command("push")(push_command)
+annotate_app.command("push")(push_dataset_command)
 
 
 @contextmanager
 def _shown() -> Iterator[Watcher]:
-    """A bar for each stage, with the cost beside it."""
+    """Show a progress bar for each stage, with the cost beside it."""
     from annotation.execution.driver import Watcher
     from annotation.run.items import unit_of
     from qreal_tasks.console.progress_bar import Bar, progress
@@ -214,7 +236,7 @@ def _shown() -> Iterator[Watcher]:
             if bars and budget.spent_usd:
                 last().beside(f"${budget.spent_usd:.2f}")
 
-        def batch(now: Standing) -> None:
+        def batch(now: BatchProgress) -> None:
             last().foresee(now.answered)
             beside = f"{now.open_batches} batches under way, {now.answered} of {now.requests} answered"
             last().beside(f"{beside}; Ctrl-C stops, the same command goes on")

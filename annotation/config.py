@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import Field, PositiveInt, ValidationError, field_validator, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from annotation.errors import AnnotationError
 from qreal_tasks.files.regular import read_text
 from qreal_tasks.files.settings import Settings
-from qreal_tasks.files.yaml_files import YamlError, explained, read, validated
+from qreal_tasks.files.yaml_files import read
+from qreal_tasks.files.yaml_models import validate
 from qreal_tasks.llm.usage import Prices
 from qreal_tasks.text.addresses import is_plain_address
 
@@ -20,7 +21,7 @@ Device = Literal["auto", "cpu", "cuda"]
 Dtype = Literal["float32", "bfloat16", "float16"]
 
 
-class Columns(Settings):
+class ColumnNames(Settings):
     """Names of the columns of a table or hub set, in any case; a name that the source lacks counts as not given.
 
     Where there is no ``image``, ``file_name`` holds the pictures, and without ``prompt``, ``text`` or ``caption`` does.
@@ -32,12 +33,12 @@ class Columns(Settings):
     prompt_id: str = "prompt_id"
 
 
-class Intake(Settings):
-    """Which files are taken."""
+class IntakeSettings(Settings):
+    """Which files intake takes."""
 
-    columns: Columns = Columns()
+    columns: ColumnNames = ColumnNames()
     split: str = "train"
-    """Of a hub set."""
+    """Which split of a hub set is taken."""
     min_side_px: int = Field(default=32, ge=1)
     max_pixels: int = Field(default=50_000_000, ge=1, le=178_956_970)
     """Width times height. The upper bound is where Pillow takes a file for an attack."""
@@ -80,30 +81,32 @@ class View(Settings):
     detail: Literal["low", "high", "auto"]
 
 
-class Pictures(Settings):
+class PictureSettings(Settings):
+    """How crops and whole images are shown to the language model."""
+
     crop: View = View(format="png", max_side_px=1024, detail="high")
     """An entity; lossless, since its texture is what is judged."""
     whole: View = View(format="jpeg", max_side_px=1024, detail="low")
     """The image that an entity stands in, or whose entities are named."""
 
 
-class Entities(Settings):
+class EntitySettings(Settings):
     prompt: str = "entities"
     """Name of a packaged prompt, or the path of a YAML file like one; so in every stage."""
     max_entities: int = Field(default=20, ge=1)
-    """Of one image; more are recorded as left out."""
+    """Entities of one image at most; more are recorded as left out."""
     view: Literal["whole", "crop"] = "crop"
     """Which of the two views shows the image."""
     max_tokens: int = Field(default=1000, ge=1)
 
 
-class Detection(Settings):
+class DetectionSettings(Settings):
     model: str = "IDEA-Research/grounding-dino-base"
     """Any checkpoint of Grounding DINO, MM-Grounding-DINO or LLMDet: hub id or folder."""
     revision: str | None = None
     threshold: float = Field(default=0.3, gt=0, lt=1)
     second_threshold: float = Field(default=0.3, gt=0, lt=1)
-    """For a phrase that the first pass gave no box and that is then looked for alone."""
+    """The threshold for a phrase that the first pass gave no box and that is then looked for alone."""
     nms_iou: float = Field(default=0.7, gt=0, le=1)
     """Boxes of one phrase that overlap more are one."""
     duplicate_iou: float = Field(default=0.9, gt=0, le=1)
@@ -116,10 +119,10 @@ class Detection(Settings):
     dtype: Dtype = "float32"
 
 
-class Quality(Settings):
+class QualitySettings(Settings):
     scorer: Literal["q-eval-score", "api", "none"] = "none"
     model: str = "AGI-Eval-Official/Q-Eval-Score"
-    """Of q-eval-score: hub id or folder."""
+    """The model of q-eval-score: hub id or folder."""
     revision: str | None = None
     prompt: str = "quality"
     batch_size: int = Field(default=8, ge=1)
@@ -139,12 +142,12 @@ class Quality(Settings):
         )
 
 
-class Judgment(Settings):
+class JudgmentSettings(Settings):
     prompt: str = "judgment"
     max_tokens: int = Field(default=800, ge=1)
 
 
-class Portraits(Settings):
+class PortraitSettings(Settings):
     """Which people also go through the seven body parts; ``portraits: auto`` in a file means all that follows."""
 
     enabled: bool = True
@@ -156,7 +159,7 @@ class Portraits(Settings):
     max_tokens: int = Field(default=1000, ge=1)
 
     def names(self) -> tuple[str, ...] | None:
-        """What the list holds, each name once; None without a list.
+        """Read the names in the list, each once; None without a list.
 
         Raises:
             AnnotationError: it cannot be read, or names nothing.
@@ -167,8 +170,8 @@ class Portraits(Settings):
             lines = read_text(self.list, encoding="utf-8-sig").split("\n")
         except (OSError, ValueError) as error:
             raise AnnotationError(f"portraits.list {self.list} cannot be read as UTF-8 text: {error}") from error
-        said = (line.strip() for line in lines)
-        found = tuple(dict.fromkeys(line for line in said if line and line.split()[0] != "#"))
+        entries = (line.strip() for line in lines)
+        found = tuple(dict.fromkeys(line for line in entries if line and line.split()[0] != "#"))
         if not found:
             raise AnnotationError(
                 f"portraits.list {self.list} names no image, expected an image id or file name a line"
@@ -176,7 +179,7 @@ class Portraits(Settings):
         return found
 
 
-class Expected(Settings):
+class ExpectedCounts(Settings):
     """What the estimate takes for granted until the run itself has shown it on ``trusted_after`` items."""
 
     entities_per_image: float = Field(default=5.79, ge=0)
@@ -191,20 +194,20 @@ class Expected(Settings):
     trusted_after: int = Field(default=30, ge=1)
 
 
-class Config(Settings):
-    """All of it."""
+class AnnotationConfig(Settings):
+    """The whole config of a run."""
 
     images_per_shard: int = Field(default=64, ge=1, le=10_000)
     """Inputs of one shard: what is redone at most after a crash, and what one task of a cluster takes."""
-    intake: Intake = Intake()
+    intake: IntakeSettings = IntakeSettings()
     language_model: LanguageModel
-    pictures: Pictures = Pictures()
-    entities: Entities = Entities()
-    detection: Detection = Detection()
-    quality: Quality = Quality()
-    judgment: Judgment = Judgment()
-    portraits: Portraits = Portraits()
-    expected: Expected = Expected()
+    pictures: PictureSettings = PictureSettings()
+    entities: EntitySettings = EntitySettings()
+    detection: DetectionSettings = DetectionSettings()
+    quality: QualitySettings = QualitySettings()
+    judgment: JudgmentSettings = JudgmentSettings()
+    portraits: PortraitSettings = PortraitSettings()
+    expected: ExpectedCounts = ExpectedCounts()
 
     @field_validator("portraits", mode="before")
     @classmethod
@@ -214,40 +217,31 @@ class Config(Settings):
         return {} if portraits == "auto" else portraits
 
     @model_validator(mode="after")
-    def _expects_every_stage(self) -> Config:
+    def _expects_every_stage(self) -> AnnotationConfig:
         missing = {"entities", "quality", "judgment", "parts", "merge"} - self.expected.output_tokens.keys()
         if missing:
             raise ValueError(f"expected.output_tokens lacks {', '.join(sorted(missing))}")
         return self
 
 
-def load_config(path: Path) -> Config:
+def load_annotation_config(path: Path) -> AnnotationConfig:
     """Read and check a config file.
 
     Raises:
         AnnotationError: it cannot be read, or a field is not as expected; the message names all of them.
     """
-    try:
-        document = read(path.expanduser())
-    except YamlError as error:
-        raise AnnotationError(f"config {path} {error}") from error
-    said = document.content
-    if not isinstance(said, dict):
-        raise AnnotationError(f"config {path} holds {type(said).__name__}, expected fields such as language_model:")
-    portraits = said.get("portraits")
+    name = f"config {path} (examples are in configs/annotation/)"
+    document = read(path.expanduser(), name, AnnotationError)
+    portraits = document.content.get("portraits") if isinstance(document.content, dict) else None
     if isinstance(portraits, dict) and isinstance(portraits.get("list"), str):
         listed = Path(portraits["list"]).expanduser()
-        said["portraits"] = {**portraits, "list": path.expanduser().absolute().parent / listed}
-    try:
-        return validated(Config.model_validate, said, document.written)
-    except ValidationError as error:
-        wrong = explained(error, Config, document.written)
-        raise AnnotationError(f"config {path}: {wrong}. configs/annotation/ holds examples.") from None
+        document.content["portraits"] = {**portraits, "list": path.expanduser().absolute().parent / listed}
+    return validate(document, AnnotationConfig, name, AnnotationError)
 
 
-def dump_config(config: Config) -> str:
-    """As YAML that ``load_config`` reads back."""
-    said = config.model_dump(mode="json")
+def dump_config(config: AnnotationConfig) -> str:
+    """Write a config as YAML that ``load_annotation_config`` reads back."""
+    content = config.model_dump(mode="json")
     prices: Prices | None = config.language_model.prices
-    said["language_model"]["prices"] = prices and {k: v for k, v in vars(prices).items() if v is not None}
-    return yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
+    content["language_model"]["prices"] = prices and {k: v for k, v in vars(prices).items() if v is not None}
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from qreal_tasks.text.one_line import one_line
@@ -14,6 +15,15 @@ _MOST_SHOWN = 40
 
 class AnnotationError(ValueError):
     """The run cannot go on as it is; the message says which item, what was found, what was expected, what to do."""
+
+
+def annotate_command(*words: object) -> str:
+    """A command of ``qreal annotate`` as a shell takes it.
+
+    >>> annotate_command("run", "my images/run", "--retry-failed")
+    "qreal annotate run 'my images/run' --retry-failed"
+    """
+    return f"qreal annotate {shlex.join(map(str, words))}"
 
 
 def first_fault(error: ValidationError) -> str:

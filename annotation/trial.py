@@ -1,4 +1,4 @@
-"""Stops a stage of which nothing comes, before it has been paid for to its end.
+"""Stops a stage from which nothing usable comes, before it has been paid for to its end.
 
 When it stops:
 
@@ -22,28 +22,29 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from annotation.config import Config
+from annotation.config import AnnotationConfig
+from annotation.errors import annotate_command
 from annotation.llm.replies import Form
+from annotation.run.chain import is_asked
 from annotation.run.folder import RunFolder
-from annotation.run.items import counted, row_unit_of
+from annotation.run.items import format_count, row_unit_of
+from annotation.run.reasons import FailureReasons
 from annotation.run.schemas import State
-from annotation.stages.chain import is_asked
-from annotation.status.reasons import Reasons
 from qreal_tasks.llm.errors.retry import StoppedRun
 
 FEW = 4
 """Answers at the beginning of a stage of which one should have been usable."""
 FEW_NAMES = 16
-"""As ``FEW``, for what the detector looks for: all that one image was said to hold may be too small to be found."""
+"""The same for names that the detector looks for: all that one image was said to hold may be too small to be found."""
 IN_A_ROW = 32
-"""As many requests as are under way at a time by default."""
+"""Items in a row, as many as requests are under way at a time by default."""
 _NEEDED = ("entities", "detection", "judgment")
 _WATCHED = (*_NEEDED, "quality", "parts", "merge")
 Rows = Sequence[Mapping[str, Any]]
 
 
 class Trial:
-    """What has come of a stage so far; of one event loop.
+    """Watches what comes of a stage, within one event loop.
 
     Args:
         done: the shards among those wanted that were there before.
@@ -52,7 +53,7 @@ class Trial:
     def __init__(self, run: RunFolder, stage: str, done: Iterable[int]) -> None:
         self._run, self._stage = run, stage
         self._done = list(done)
-        self._in_a_row = Reasons()
+        self._in_a_row = FailureReasons()
         self.stop: StoppedRun | None = None
         self.proved = asyncio.Event()
         """Set when an item has come through."""
@@ -66,20 +67,20 @@ class Trial:
             return
         if state == State.DONE or (self.proved.is_set() and anew and state != State.FAILED):
             self.proved.set()
-            self._in_a_row = Reasons()
+            self._in_a_row = FailureReasons()
         elif anew:
             self._in_a_row.add(state, row["reason"])
             if self._in_a_row.total >= IN_A_ROW:
                 self._stop()
 
     def shard_over(self) -> None:
-        """All items of a shard were counted."""
+        """End a shard, all items of which were counted."""
         few = FEW_NAMES if self._stage == "detection" else FEW
         if not self.proved.is_set() and self._in_a_row.total >= few:
             self._stop()
 
     def wrote(self, shard: int) -> None:
-        """A shard is on disk."""
+        """Record that a shard is on disk."""
         self._done.append(shard)
 
     def computed(self, shard: int) -> None:
@@ -91,25 +92,22 @@ class Trial:
         if any(row["state"] == State.DONE for row in rows):
             self.proved.set()
             return
-        for row in rows:
-            self._in_a_row.add(row["state"], row["reason"], row.get("label", ""))
+        self._in_a_row.add_rows(rows)
         self.shard_over()
 
     def end(self, held: Rows = ()) -> None:
-        """The stage is through.
+        """End the stage.
 
         Args:
             held: rows of shards that are not written.
         """
         if self.proved.is_set() or self.stop is not None or self._stage not in _NEEDED:
             return
-        lost = Reasons()
+        lost = FailureReasons()
         for shard in self._done:
-            for row in self._read(shard):
-                lost.add(row["state"], row["reason"], row.get("label", ""))
+            lost.add_rows(self._read(shard))
         on_disk = lost.count(State.FAILED)
-        for row in held:
-            lost.add(row["state"], row["reason"])
+        lost.add_rows(held)
         if lost.total:
             self.stop = StoppedRun(self._message(lost, self._advice(lost, on_disk, through=True)))
 
@@ -124,9 +122,9 @@ class Trial:
         label = ["label"] if self._stage == "detection" else []
         return self._run.read(self._stage, shard, ["state", "reason", *label])
 
-    def _message(self, lost: Reasons, advice: str) -> str:
+    def _message(self, lost: FailureReasons, advice: str) -> str:
         stage, config = self._stage, self._run.config
-        items = counted(lost.total, row_unit_of(stage))
+        items = format_count(lost.total, row_unit_of(stage))
         common = lost.most_common(1)[0]
         if is_asked(stage, config):
             head = f"every answer of the language model was unusable: {lost.total} of {items}"
@@ -137,15 +135,15 @@ class Trial:
             what, expected = _computed(stage, config)
             head, source = f"{what}: {lost.total} of {items}", "For example"
         named = [one for one in (common.state, common.kind) if one and one != State.FAILED]
-        said = f" {source} «{common.said}»" if common.said else ""
+        example = f" {source} «{common.example}»" if common.example else ""
         return (
-            f"{stage}: {head}. Commonest ({counted(common.count, 'times')}): {': '.join(named).rstrip('.')}.{said} "
-            f"Expected: {expected}. {advice}"
+            f"{stage}: {head}. Commonest ({format_count(common.count, 'times')}): {': '.join(named).rstrip('.')}."
+            f"{example} Expected: {expected}. {advice}"
         )
 
-    def _advice(self, lost: Reasons, failed_on_disk: int, through: bool) -> str:
+    def _advice(self, lost: FailureReasons, failed_on_disk: int, through: bool) -> str:
         """What to do; ``through`` when no image of the stage is left."""
-        where, command = self._run.config_path, f"qreal annotate run {self._run.path}"
+        where, command = self._run.config_path, annotate_command("run", self._run.path)
         if not is_asked(self._stage, self._run.config):
             change = f"Change {self._stage}.model or its other settings in {where}: what depends on them is made again."
             return change if through else f"{change} Unchanged, `{command}` goes on with the next images."
@@ -158,14 +156,14 @@ class Trial:
         if failed < lost.total:
             kept = ", ".join(dict.fromkeys(one.state for one in lost.most_common() if one.state != State.FAILED))
             rest = "" if through else f": `{command}` goes on with the rest"
-            answers = counted(lost.total - failed, "answers")
+            answers = format_count(lost.total - failed, "answers")
             advice.append(
                 f"Kept and not asked for again: {answers} ({kept}){rest}. Another model or prompt is asked about all."
             )
         return " ".join(advice)
 
 
-def _computed(stage: str, config: Config) -> tuple[str, str]:
+def _computed(stage: str, config: AnnotationConfig) -> tuple[str, str]:
     """What a stage without a language model failed to do, and what was expected."""
     if stage == "detection":
         settings = config.detection

@@ -1,42 +1,72 @@
-"""The ``qreal`` command. Heavy imports stay inside the commands, so that ``qreal --help`` answers at once."""
+"""The ``qreal`` command, put together from the entry points ``qreal.commands`` of what is installed.
+
+A value is a Typer app, or the function of one command. Modules are loaded when their command is called or help is
+shown. They leave heavy imports to their functions, so that ``qreal --help`` answers at once.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shlex
-from pathlib import Path
+import functools
+from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from qreal_tasks import __version__
-from qreal_tasks.console.command_line import as_folder, errors_told, fail
-from qreal_tasks.console.terminal import echo, prepare
-from qreal_tasks.judge.commands import judge_app
-from qreal_tasks.leaderboard.commands import leaderboard_app, submit_app
-from qreal_tasks.report.commands import compare_command, print_score, score_command
-from training.commands import train_app
+from qreal_tasks.console.command_line import fail, new_group, run_program
+from qreal_tasks.console.terminal import echo
 
-app = typer.Typer(
-    name="qreal",
-    help="Q-Real Bench: which entities of a generated image are unreal or implausible, and why.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+ENTRY_POINTS = "qreal.commands"
+
+_ORDER = (
+    *("eval", "score", "compare", "mini", "demo", "convert-internvl", "tasks-path", "data"),
+    *("judge", "submit", "leaderboard", "train", "annotate"),
 )
-data_app = typer.Typer(help="Look at a dataset.", no_args_is_help=True)
-app.add_typer(data_app, name="data")
-app.add_typer(judge_app, name="judge")
-app.add_typer(submit_app, name="submit")
-app.add_typer(leaderboard_app, name="leaderboard")
-app.add_typer(train_app, name="train")
+"""Of the help page; commands of other packages follow by name."""
 
-_DATASET = typer.Argument(
-    help="Hub id (org/name, org/name@revision), folder in hub layout or of save_to_disk. "
-    "Default: $QREAL_DATA, else the embedded mini set.",
-    show_default=False,
+
+class _EntryPointGroup(TyperGroup):
+    """A group whose commands are loaded from entry points."""
+
+    @functools.cached_property
+    def _entry_points(self) -> dict[str, EntryPoint]:
+        found = {one.name: one for one in entry_points(group=ENTRY_POINTS)}
+        if not found:
+            fail("", f"no commands are installed (entry points {ENTRY_POINTS}); install qreal-bench again")
+        return found
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        places = {name: place for place, name in enumerate(_ORDER)}
+        return sorted(self._entry_points, key=lambda name: (places.get(name, len(places)), name))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in self._entry_points:
+            for name in self._entry_points:  # of what is loaded, typer names what may be meant
+                self.get_command(ctx, name)
+            return None
+        if cmd_name not in self.commands:
+            self.commands[cmd_name] = _load(self._entry_points[cmd_name])
+        return self.commands[cmd_name]
+
+
+def _load(entry_point: EntryPoint) -> Any:
+    try:
+        value = entry_point.load()
+    except Exception as error:
+        where = f"entry point {ENTRY_POINTS}: {entry_point.name} = {entry_point.value}"
+        fail(entry_point.name, f"{where} cannot be loaded ({type(error).__name__}: {error})")
+    if not isinstance(value, typer.Typer):
+        function, value = value, typer.Typer(add_completion=False)
+        value.command(entry_point.name)(function)
+    command = get_command(value)
+    command.name = entry_point.name
+    return command
+
+
+app = new_group(
+    "Q-Real Bench: which entities of a generated image are unreal or implausible, and why.", _EntryPointGroup
 )
 
 
@@ -49,171 +79,6 @@ def _root(
         raise typer.Exit
 
 
-class _WithArguments(TyperCommand):
-    """A command whose options are the harness's, so that its help has to list them itself."""
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        from qreal_tasks.harness.eval_command.eval_help import arguments_help
-
-        super().format_help(ctx, formatter)
-        echo(arguments_help())
-
-
-@app.command(
-    "eval",
-    cls=_WithArguments,
-    context_settings={
-        "allow_extra_args": True,
-        "ignore_unknown_options": True,
-        "help_option_names": ["--help"],
-    },
-)
-def eval_command(context: typer.Context) -> None:
-    """Evaluate a model: lmms-eval with our tasks, all its arguments passed through.
-
-    \b
-    qreal eval --model qreal_hf --model_args pretrained=Qwen/Qwen2.5-VL-7B-Instruct
-    qreal eval --model qreal_openai --model_args model=gpt-4o --tasks qreal_objectqa --judge gpt-4o
-
-    Arguments and data are checked before the model is loaded, and samples are always logged. Ends with the recomputed
-    tables; the exit status is not 0 when anything failed, or when questions are left without an answer. `qreal judge`
-    can ask a judge afterwards.
-    """
-    from qreal_tasks.harness.eval_command.arguments import RunError
-    from qreal_tasks.harness.eval_command.run import evaluate
-    from qreal_tasks.results.run_folder import read_run
-    from qreal_tasks.results.unanswered import incomplete
-
-    try:
-        results = evaluate(context.args)
-    except RunError as error:
-        fail("eval", error)
-    print_score(results, resamples=10_000, as_json=False)
-    echo(f"Results and samples: {results.parent}")
-    missing = incomplete(read_run(results))
-    if missing is not None:
-        fail("eval", f"incomplete: {missing}")
-
-
-app.command("score")(score_command)
-app.command("compare")(compare_command)
-
-
-@data_app.command("check")
-def data_check(
-    dataset: Annotated[str | None, _DATASET] = None,
-    most: Annotated[int, typer.Option("--most", min=1, help="How many problems to print.")] = 50,
-) -> None:
-    """Read every row and say what is wrong with it. Exit status 1 when anything is."""
-    from collections import Counter
-
-    from qreal_tasks.dataset.check import check
-    from qreal_tasks.dataset.source import DatasetError, locate
-
-    try:
-        source = locate(as_folder(dataset))
-        problems = check(source)
-    except DatasetError as error:
-        fail("data check", error)
-    for problem in problems[:most]:
-        echo(str(problem))
-    if len(problems) > most:
-        echo(f"… and {len(problems) - most} more; --most {len(problems)} prints all")
-    if problems:
-        kinds = ", ".join(f"{kind}: {n}" for kind, n in Counter(p.kind for p in problems).most_common())
-        fail("data check", f"{source.name}: {len(problems)} problems ({kinds})")
-    echo(f"{source.name}: no problem found")
-
-
-@data_app.command("info")
-def data_info(dataset: Annotated[str | None, _DATASET] = None) -> None:
-    """Count what a dataset holds: images, entities, annotations, balances."""
-    from qreal_tasks.dataset.check import info
-    from qreal_tasks.dataset.source import SPLITS, DatasetError, locate
-    from qreal_tasks.report.tables import print_info
-
-    try:
-        source = locate(as_folder(dataset))
-        print_info(source, [info(source, split) for split in SPLITS])
-    except DatasetError as error:
-        fail("data info", error)
-
-
-@app.command("mini")
-def mini_command(
-    folder: Annotated[Path, typer.Argument(help="Where to write; must be empty or not exist.", show_default=False)],
-    images: Annotated[int, typer.Option(help="How many images to draw.")] = 150,
-    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
-) -> None:
-    """Draw a set like the embedded one: scenes with planted flaws, in hub layout."""
-    from qreal_tasks.mini.write import draw_mini
-
-    try:
-        drawn = draw_mini(folder, images=images, seed=seed, workers=os.cpu_count() or 1)
-    except (ValueError, OSError) as error:
-        fail("mini", error)
-    value = shlex.quote(str(folder.resolve()))
-    echo(f"Drew {images} images, {drawn.bytes / 1e6:.1f} MB. Use them with QREAL_DATA={value}")
-
-
-@app.command("demo")
-def demo_command(
-    folder: Annotated[Path, typer.Option(help="Where the tiny model and the results go.")] = Path("runs/demo"),
-) -> None:
-    """Score a tiny model with random weights on the embedded set, in about two minutes."""
-    from qreal_tasks.demo import run_demo
-    from qreal_tasks.harness.eval_command.arguments import RunError
-
-    try:
-        results = run_demo(folder)
-    except RunError as error:
-        fail("demo", error)
-    print_score(results, resamples=10_000, as_json=False)
-    echo(
-        "The model answers at random (random weights), so expect chance level: accuracy near .5, and no boxes, because "
-        f"it cannot write any.\nFiles: {results.parent}\nRecompute the tables from the samples alone: qreal score "
-        f"{results.parent}"
-    )
-
-
-@app.command("convert-internvl")
-def convert_internvl_command(
-    source: Annotated[Path, typer.Argument(help="Folder of the original checkpoint.", show_default=False)],
-    target: Annotated[Path, typer.Argument(help="Where to write; empty or not there.", show_default=False)],
-) -> None:
-    """Write an original InternVL 2.5 checkpoint in the form that qreal_hf loads.
-
-    \b
-    hf download OpenGVLab/InternVL2_5-8B --local-dir InternVL2_5-8B
-    qreal convert-internvl InternVL2_5-8B InternVL2_5-8B-native
-    """
-    try:
-        from qreal_tasks.models.internvl.conversion import convert
-
-        convert(source.expanduser(), target.expanduser())
-    except (ValueError, OSError, ImportError) as error:
-        fail("convert-internvl", error)
-    echo(f"Converted. Evaluate it with --model qreal_hf --model_args pretrained={shlex.quote(str(target))}")
-
-
-@app.command("tasks-path")
-def tasks_path_command() -> None:
-    """Print the folder for lmms-eval's --include_path, where its plugin mechanism is not used."""
-    from qreal_tasks.harness import TASKS_FOLDER
-
-    echo(str(TASKS_FOLDER))
-
-
 def main() -> None:
-    """Entry point of the ``qreal`` command.
-
-    The commands of ``annotation`` are hung in here and not at import: nothing in ``qreal_tasks`` depends on it, and it
-    may be left out of an installation.
-    """
-    prepare()
-    with contextlib.suppress(ModuleNotFoundError):
-        from annotation.commands import annotate_app
-
-        app.add_typer(annotate_app, name="annotate")
-    with errors_told():
-        app()
+    """Entry point of the ``qreal`` command."""
+    run_program(app)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from qreal_tasks.benchmark import GROUPS, LEAVES, QUESTION_NAMES, Style
-from qreal_tasks.harness import TASKS_FOLDER
+from qreal_tasks.records import JudgmentRecord, Record
+
+TASKS_FOLDER = Path(__file__).parent / "harness" / "tasks"
+"""What lmms-eval indexes: by the plugin, or by ``--include_path "$(qreal tasks-path)"``."""
 
 MEAN = "mean"
 """Of the sets ``realism`` and ``plausibility``. Portraits are shown beside: their images are among the others."""
@@ -22,6 +26,11 @@ class Half(StrEnum):
 
     OBJECTQA = "objectqa"
     IMAGEQA = "imageqa"
+
+
+def half_of(record: Record) -> Half:
+    """The half that a sample belongs to."""
+    return Half.OBJECTQA if isinstance(record, JudgmentRecord) else Half.IMAGEQA
 
 
 TASKS: Mapping[str, tuple[Half, str]] = {

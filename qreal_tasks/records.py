@@ -70,6 +70,16 @@ class JudgmentRecord:
     reasoning_marks: ReasoningMarks = ()
     version: Annotated[int, Field(strict=True)] = RECORD_VERSION
 
+    @property
+    def sample_id(self) -> str:
+        """The entity that was asked about."""
+        return self.entity_id
+
+    @property
+    def subject(self) -> str:
+        """The question."""
+        return self.question
+
 
 @dataclass(frozen=True)
 class Region:
@@ -131,6 +141,16 @@ class GroundingRecord:
     """Nobody declared ``space``, neither a user nor the model's family: it is the default."""
     reasoning_marks: ReasoningMarks = ()
     version: Annotated[int, Field(strict=True)] = RECORD_VERSION
+
+    @property
+    def sample_id(self) -> str:
+        """The image that was asked about."""
+        return self.image_id
+
+    @property
+    def subject(self) -> str:
+        """The ImageQA set."""
+        return self.set_name
 
 
 Record = JudgmentRecord | GroundingRecord

@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from qreal_tasks.answers import (
+    locate_regions,
     parse_entities,
     parse_input_size,
     parse_judgment,
     parse_scores,
     parse_unanswered,
-    regions_in_pixels,
 )
 from qreal_tasks.benchmark import ANSWERS, PROMPT_VERSION, Frame, Style, frame_of, parts_description
 from qreal_tasks.boxes import Space
-from qreal_tasks.dataset.check import has_parts
+from qreal_tasks.dataset.schema import has_parts
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, ReasoningMarks, Region
 
 Row = Mapping[str, Any]
@@ -102,7 +102,7 @@ def grounding_record(
     if reason is None and space is Space.RESIZED_PIXELS and input_size is None:
         reason = NO_INPUT_SIZE
     if reason is None:
-        located = regions_in_pixels(entities, space, row["width"], row["height"], input_size)
+        located = locate_regions(entities, space, row["width"], row["height"], input_size)
         predicted, dropped, clipped = located.regions, dict(located.dropped), located.clipped
     else:
         predicted, dropped, clipped = (), {}, 0

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from qreal_tasks.console.command_line import fail
+from qreal_tasks.console.command_line import RunByDefault, fail_on, new_group
 from qreal_tasks.console.terminal import echo
 from qreal_tasks.files.user_cache import require_hub_cache
 
@@ -17,21 +16,9 @@ if TYPE_CHECKING:
     from training.config import TrainConfig
 
 
-class _RecipeFirst(TyperGroup):
-    """``qreal train RECIPE`` stands for ``qreal train run RECIPE``."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in (*self.commands, "--help"):
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
-
-
-train_app = typer.Typer(
-    cls=_RecipeFirst,
-    help="Fine-tune a model: qreal train RECIPE KEY=VALUE …, qreal train --resume RUN, qreal train export RUN DIR.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+train_app = new_group(
+    "Fine-tune a model: qreal train RECIPE KEY=VALUE …, qreal train --resume RUN, qreal train export RUN DIR.",
+    RunByDefault,
 )
 
 
@@ -61,32 +48,29 @@ def run_command(
     training/README.md.
     """
     from qreal_tasks.dataset.source import DatasetError
-    from training.config import ConfigError, check_complete, load_config
+    from training.config import ConfigError
+    from training.recipe import check_complete, load_recipe
 
     overrides = [*(overrides or []), *([f"deepspeed={deepspeed}"] if deepspeed else [])]
     require_hub_cache()
-    try:
+    with fail_on("train", ConfigError, OSError):
         if resume is not None:
             if recipe is not None or overrides:
                 raise ConfigError("--resume takes everything from the run's own config.yaml; leave recipe and keys out")
-            from training.run_folder import processes_of, read_config
+            from training.run.folder import read_config, read_processes
 
             config = read_config(resume)
-            if processes is None and (started := processes_of(resume)) > 1:
+            if processes is None and (started := read_processes(resume)) > 1:
                 processes = started
         elif recipe is not None:
-            config = load_config(recipe, overrides)
+            config = load_recipe(recipe, overrides)
             check_complete(config, recipe)
         else:
             raise ConfigError("name a recipe, for instance configs/training/objectqa-qwen2.5-vl-7b.yaml")
         _launch(config, ["--resume", str(resume)] if resume else [str(recipe), *overrides], processes)
-        from training.sft import BatchTooLargeError, train
-    except (ConfigError, OSError) as error:
-        fail("train", error)
-    try:
+        from training.run.sft import BatchTooLargeError, train
+    with fail_on("train", ConfigError, DatasetError, BatchTooLargeError, OSError):
         folder = train(config, resume)
-    except (ConfigError, DatasetError, BatchTooLargeError, OSError) as error:
-        fail("train", error)
     if int(os.environ.get("RANK", "0")) == 0:
         echo(f"Done: {folder}\nNext: qreal train export {folder} {folder.name}-merged")
 
@@ -101,13 +85,13 @@ def _launch(config: TrainConfig, arguments: list[str], processes: int | None) ->
     """
     if "RANK" in os.environ or (config.deepspeed is None and processes is None):
         return
-    from training.launch import StoppedError, default_processes, launch
-    from training.settings import deepspeed_file
+    from training.run.launch import StoppedError, launch
+    from training.run.trl_config import find_deepspeed_file
 
     if config.deepspeed is not None:
-        deepspeed_file(config.deepspeed)
+        find_deepspeed_file(config.deepspeed)
     try:
-        launch(arguments, processes or default_processes())
+        launch(arguments, processes)
     except StoppedError as error:
         echo(f"qreal train: {error}", colour=typer.colors.RED, err=True)
         raise typer.Exit(error.status) from None
@@ -131,13 +115,11 @@ def export_command(
     qreal train export runs/train/objectqa-… qreal-objectqa-7b --results runs/a --push org/qreal-objectqa-7b
     """
     from qreal_tasks.results.run_folder import RunFolderError
-    from training import export as exporting
     from training.config import ConfigError
+    from training.export import export as exporting
 
-    try:
+    with fail_on("train", ConfigError, RunFolderError, OSError, ValueError):
         exported = exporting.export(run, folder, merge=merge, results=results)
         echo(f"Written: {folder}\nNext: {exported.command}")
         if push:
             echo(f"Uploaded: {exporting.push(folder, push, private)}")
-    except (ConfigError, RunFolderError, OSError, ValueError) as error:
-        fail("train", error)

@@ -1,33 +1,14 @@
-"""The config of a training run: a YAML file, its keys, and how the command line changes them.
-
->>> parse_overrides(["lora.r=16", "packing=false"])
-{'lora': {'r': 16}, 'packing': False}
-"""
+"""The keys of a training run, with what each means and the checks between them."""
 
 from __future__ import annotations
 
-import difflib
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import Field, model_validator
 
 from qreal_tasks.benchmark import GROUPS, IMAGEQA_SETS, QUESTION_NAMES, Style
 from qreal_tasks.files.settings import Settings
-from qreal_tasks.files.yaml_files import (
-    NOTHING,
-    Document,
-    Written,
-    YamlError,
-    explained,
-    field_names,
-    parse,
-    read,
-    validated,
-)
+from qreal_tasks.metrics.catalogue import IMAGEQA
 from qreal_tasks.subtasks import SUBTASKS
 
 Task = Literal["objectqa", "imageqa", "detect", "filter", "describe"]
@@ -38,14 +19,9 @@ CHOICE_TASKS = ("objectqa", "filter")
 BOX_TASKS = ("imageqa", "detect")
 """Tasks whose answers hold boxes."""
 
-
 CHOICE_METRICS = ("acc", "auc")
 BOX_METRICS = ("iou", "detection_rate", "auc", "f1_at_50", "recall_at_50", "false_alarm", "unparsed")
-LOWER_IS_BETTER = ("loss", "false_alarm", "unparsed")
-
-
-NEEDED = "NEEDED"
-"""Stands in a recipe where only its user knows the value."""
+LOWER_IS_BETTER = ("loss", *(metric.name for metric in IMAGEQA.values() if not metric.higher_is_better))
 
 
 class ConfigError(ValueError):
@@ -74,7 +50,7 @@ class HeldOut(Settings):
     """Evaluation while training, on prompts of the train split that are kept back."""
 
     share: float = Field(default=0.05, ge=0, lt=1)
-    """Of the prompts; 0 for no evaluation. All images of a prompt are on one side."""
+    """Share of the prompts; 0 for no evaluation. All images of a prompt are on one side."""
     most: int = Field(default=256, ge=1)
     """Entities or images to ask at each evaluation, drawn once with the seed."""
     every_epochs: float = Field(default=1.0, gt=0)
@@ -98,13 +74,13 @@ class TrainConfig(Settings):
     model: str
     """Folder or hub id."""
     revision: str | None = None
-    """Of a hub id."""
+    """Revision of a hub id."""
     adapter: str | None = None
     """Folder of an adapter to go on with, made for ``model`` (the second ablation of Table 4)."""
     data: str | None = None
     """As QREAL_DATA; by default that variable."""
     name: str | None = None
-    """Of the run, for its folder."""
+    """Name of the run, for its folder."""
     output: str | None = None
     """Folder of the run; by default a new one under runs/train/."""
 
@@ -133,7 +109,7 @@ class TrainConfig(Settings):
     max_steps: int | None = Field(default=None, ge=1)
     """Stop after so many optimiser steps, whatever ``epochs`` says."""
     batch_size: int = Field(default=4, ge=1)
-    """Questions a device sees at once. A packed picture is as many questions as it has; see ``plan.batching``."""
+    """Questions a device sees at once. A packed picture counts as many as it has; see ``plan.choose_batching``."""
     gradient_accumulation: int = Field(default=1, ge=1)
     learning_rate: float = Field(default=1e-4, gt=0)
     schedule: Literal["cosine", "linear", "constant", "constant_with_warmup"] = "cosine"
@@ -221,6 +197,11 @@ class TrainConfig(Settings):
         return f"{GROUPS[self.prompts]}_{'objectqa' if self.task == 'objectqa' else 'imageqa'}"
 
     @property
+    def rows(self) -> str:
+        """The config of the dataset whose rows a task shows: entities' crops or whole images."""
+        return "imageqa" if self.task in BOX_TASKS else "objectqa"
+
+    @property
     def best_is_lowest(self) -> bool:
         """Whether the best checkpoint is the one with the lowest value."""
         return self.best.startswith(LOWER_IS_BETTER)
@@ -236,131 +217,3 @@ class TrainConfig(Settings):
         if self.held_out.best:
             return self.held_out.best
         return "auc" if self.task in CHOICE_TASKS else "f1_at_50" if self.task in BOX_TASKS else "loss"
-
-
-def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
-    """Read a YAML file, the one it ``extends`` below it, and put the command line's ``key=value`` above both.
-
-    Raises:
-        ConfigError: a file cannot be read, a key is unknown or a value is wrong.
-    """
-    recipe = _over(_given(overrides), _read(path))
-    return checked(recipe.content, str(path), recipe.written)
-
-
-def checked(values: Mapping[str, Any], where: str, written: Written = NOTHING) -> TrainConfig:
-    """The config of these values.
-
-    Args:
-        values: keys and values.
-        where: what they come from, for messages.
-        written: how they stand in their files.
-
-    Raises:
-        ConfigError: a key is unknown (the nearest one is named) or a value is wrong.
-    """
-    try:
-        return validated(TrainConfig.model_validate, values, written)
-    except ValidationError as error:
-        raise ConfigError(f"{where}: {explained(error, TrainConfig, written, _of_keys)}") from None
-
-
-def check_complete(config: TrainConfig, recipe: Path) -> None:
-    """Refuse a recipe whose user has left out what only they know.
-
-    Raises:
-        ConfigError: names the keys, and for a first try the commands that make a model and data.
-    """
-    if config.model == NEEDED:
-        from qreal_tasks.dataset.source import ENVIRONMENT  # takes seconds
-
-        keys = "model=…" if config.data or os.environ.get(ENVIRONMENT) else "model=… data=…"
-        raise ConfigError(
-            f"{recipe}: this recipe needs {keys} behind it. For a try, `python -m qreal_tasks.models.tiny "
-            "runs/learner` writes a tiny model and `qreal mini runs/mini --images 500` draws data: then "
-            f"`qreal train {recipe} model=runs/learner data=runs/mini`"
-        )
-    if config.adapter == NEEDED:
-        raise ConfigError(
-            f"{recipe}: this recipe needs adapter=… behind it, the final/ of the run that it goes on from, for "
-            "instance adapter=runs/train/objectqa-…/final"
-        )
-
-
-def parse_overrides(given: Sequence[str]) -> dict[str, Any]:
-    """``key=value`` or ``section.key=value``, the value as YAML.
-
-    Raises:
-        ConfigError: an argument has another form.
-    """
-    content: dict[str, Any] = _given(given).content
-    return content
-
-
-def _given(overrides: Sequence[str]) -> Document:
-    """The command line's keys, see ``parse_overrides``."""
-    values: dict[str, Any] = {}
-    written = NOTHING
-    for argument in overrides:
-        key, equals, value = argument.removeprefix("--").partition("=")
-        if not equals or not key:
-            raise ConfigError(f"argument {argument!r}: expected key=value, for instance lora.r=16")
-        place = values
-        *sections, last = key.split(".")
-        for section in sections:
-            place = place.setdefault(section, {})
-            if not isinstance(place, dict):
-                raise ConfigError(f"argument {argument!r}: {section} has been given a value of its own")
-        try:
-            document = parse(value, tuple(key.split(".")))
-        except YamlError as error:
-            raise ConfigError(f"argument {argument!r}: the value {error}") from None
-        place[last] = document.content
-        written = document.written.over(written)
-    return Document(values, written)
-
-
-def _read(path: Path, above: tuple[Path, ...] = ()) -> Document:
-    if path.resolve() in above:
-        raise ConfigError(f"{path}: extends itself, by way of {' and '.join(map(str, above))}")
-    try:
-        document = read(path)
-    except YamlError as error:
-        raise ConfigError(f"{path}: {error}") from None
-    if document.content is None:
-        raise ConfigError(f"{path}: is empty, expected keys and values, at least task and model")
-    if not isinstance(document.content, dict) or not all(isinstance(key, str) for key in document.content):
-        raise ConfigError(f"{path}: holds {str(document.content)[:60]!r}, expected keys and values")
-    below = document.content.pop("extends", None)
-    if below is None:
-        return document
-    if not isinstance(below, str):
-        raise ConfigError(f"{path}: extends is {below!r}, expected the name of a file")
-    return _over(document, _read(path.parent / below, (*above, path.resolve())))
-
-
-def _over(above: Document, below: Document) -> Document:
-    return Document(_merged(below.content, above.content), above.written.over(below.written))
-
-
-def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _merged(merged[key], value) if both else value
-    return merged
-
-
-def _of_keys(error: ErrorDetails) -> str | None:
-    """Keys that are unknown or missing."""
-    place = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "missing":
-        return f"key {place} is missing"
-    if error["type"] != "extra_forbidden":
-        return None
-    known = field_names(TrainConfig)
-    nearest = difflib.get_close_matches(place, known, n=1, cutoff=0.5) or difflib.get_close_matches(
-        place.rpartition(".")[2], known, n=1, cutoff=0.5
-    )
-    hint = f", did you mean {nearest[0]}?" if nearest else f"; the keys are {', '.join(known)}"
-    return f"unknown key {place}{hint}"

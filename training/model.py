@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 
-from qreal_tasks.files.system_errors import reason_of
+from qreal_tasks.files.system_errors import describe_error
 from qreal_tasks.models.local.adapter_base import Match, base_of, tensors_of
 from qreal_tasks.models.local.loading import limit_pictures, with_adapter
 from qreal_tasks.models.sources import ADAPTER_SETTINGS
+from qreal_tasks.text.one_line import one_line
 from training.config import ConfigError, Lora, TrainConfig
-from training.data.families import Family, family_of
+from training.data.families import TunedFamily, find_family
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,13 @@ class Outline:
     """What a model's settings say without its weights."""
 
     config: Any
-    family: Family
+    family: TunedFamily
     processor: Any
     empty: Any
     """The model with weights on the meta device: shapes and names, no memory."""
 
 
-def outline(config: TrainConfig) -> Outline:
+def read_outline(config: TrainConfig) -> Outline:
     """Read the model's settings and processor, with the pixel limits of the config set.
 
     Raises:
@@ -50,10 +51,10 @@ def outline(config: TrainConfig) -> Outline:
 
     try:
         settings = AutoConfig.from_pretrained(config.model, revision=config.revision)
-        family = family_of(settings.model_type)
+        family = find_family(settings.model_type)
         processor = AutoProcessor.from_pretrained(config.model, revision=config.revision)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"model {config.model}: {_first_line(error)}") from None
+        raise ConfigError(f"model {config.model}: {one_line(str(error), 300)}") from None
     for name in ("min_pixels", "max_pixels", "max_patches"):
         if getattr(config, name) is not None and name not in family.pixel_limits:
             known = " and ".join(family.pixel_limits) or "none"
@@ -66,18 +67,18 @@ def outline(config: TrainConfig) -> Outline:
         with torch.device("meta"):
             empty = AutoModelForImageTextToText.from_config(settings, attn_implementation=config.attn_implementation)
     except (ImportError, ValueError) as error:
-        raise ConfigError(f"attn_implementation {config.attn_implementation}: {_first_line(error)}") from None
+        raise ConfigError(f"attn_implementation {config.attn_implementation}: {one_line(str(error), 300)}") from None
     return Outline(empty.config, family, processor, empty)
 
 
-def counted(config: TrainConfig, found: Outline) -> Trainable:
+def count_trainable(config: TrainConfig, found: Outline) -> Trainable:
     """Count what would be trained.
 
     Raises:
         ConfigError: nothing would be, or the adapter to go on with was made for another model.
     """
-    adapter = _adapter_settings(config, config.adapter) if config.adapter else None
-    prepared = _prepared(found.empty, config, found.family, adapter)
+    adapter = _read_adapter(config, config.adapter) if config.adapter else None
+    prepared = _prepare(found.empty, config, found.family, adapter)
     if config.adapter:
         _check_fits(prepared, config.adapter)
     named = [(name, weight) for name, weight in prepared.named_parameters() if weight.requires_grad]
@@ -91,8 +92,8 @@ def counted(config: TrainConfig, found: Outline) -> Trainable:
     )
 
 
-def loaded(config: TrainConfig, family: Family) -> Any:
-    """The model with its weights, ready to be trained; under DeepSpeed's third stage spread over the processes.
+def load_model(config: TrainConfig, family: TunedFamily) -> Any:
+    """Load the model with its weights, ready to be trained; under DeepSpeed's third stage spread over the processes.
 
     Raises:
         ConfigError: the adapter to go on with does not fit.
@@ -114,11 +115,11 @@ def loaded(config: TrainConfig, family: Family) -> Any:
             return with_adapter(model, config.adapter, trainable=True)
         except (OSError, ValueError) as error:
             raise ConfigError(str(error)) from None
-    return _prepared(model, config, family, None) if config.method == "full" else model
+    return _prepare(model, config, family, None) if config.method == "full" else model
 
 
-def lora_config(config: TrainConfig, family: Family) -> Any:
-    """PEFT's settings."""
+def make_lora_config(config: TrainConfig, family: TunedFamily) -> Any:
+    """Make PEFT's settings."""
     from peft import LoraConfig
 
     return LoraConfig(
@@ -131,7 +132,7 @@ def lora_config(config: TrainConfig, family: Family) -> Any:
     )
 
 
-def without_gradient(model: Any, family: Family) -> bool:
+def skip_vision_gradient(model: Any, family: TunedFamily) -> bool:
     """Run the vision tower without keeping anything for a backward pass, when none of its weights takes gradients.
 
     Gradient checkpointing makes even the inputs of frozen layers ask for gradients, so that the backward pass would
@@ -150,15 +151,15 @@ def without_gradient(model: Any, family: Family) -> bool:
     return True
 
 
-def _prepared(model: Any, config: TrainConfig, family: Family, adapter: Any | None) -> Any:
-    """The model with an adapter, or with parts frozen."""
+def _prepare(model: Any, config: TrainConfig, family: TunedFamily, adapter: Any | None) -> Any:
+    """Put an adapter on the model, or freeze parts of it."""
     if config.method == "lora":
         from peft import get_peft_model
 
         try:
-            return get_peft_model(model, adapter or lora_config(config, family))
+            return get_peft_model(model, adapter or make_lora_config(config, family))
         except (ValueError, re.error) as error:  # no layer of that name; no regular expression
-            raise ConfigError(f"lora.targets: nothing would be trained: {_first_line(error)}") from None
+            raise ConfigError(f"lora.targets: nothing would be trained: {one_line(str(error), 300)}") from None
     decoder = model.model
     for weight in model.parameters():
         weight.requires_grad_(not config.freeze.language)
@@ -169,7 +170,7 @@ def _prepared(model: Any, config: TrainConfig, family: Family, adapter: Any | No
     return model
 
 
-def _adapter_settings(config: TrainConfig, adapter: str) -> Any:
+def _read_adapter(config: TrainConfig, adapter: str) -> Any:
     from peft import PeftConfig
 
     folder = Path(adapter).expanduser()
@@ -206,7 +207,7 @@ def _check_fits(prepared: Any, adapter: str) -> None:
     try:
         found = {name: tensor.shape for name, tensor in tensors_of(path).items()}
     except (OSError, ValueError) as error:
-        raise ConfigError(f"adapter {adapter}: cannot be read: {reason_of(error)}") from None
+        raise ConfigError(f"adapter {adapter}: cannot be read: {describe_error(error)}") from None
     wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if wrong:
         name = wrong[0]
@@ -214,7 +215,3 @@ def _check_fits(prepared: Any, adapter: str) -> None:
             f"adapter {adapter} was made for another model: {len(wrong)} of its weights differ, first {name}: "
             f"the adapter has {found.get(name, 'none')}, the model takes {expected.get(name, 'none')}"
         )
-
-
-def _first_line(error: BaseException) -> str:
-    return " ".join((str(error) or type(error).__name__).split())[:300]

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 
 from datasets import Dataset
 
-from qreal_tasks.dataset.source import Source, load
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import Source
 from qreal_tasks.models.families import takes_shared_prefix
 from qreal_tasks.models.local.prefix import takes_any_mask
 from training.config import BOX_TASKS, ConfigError, TrainConfig
 from training.data.conversations import Conversation
-from training.data.round_trip import named
-from training.data.writer import CONFIG_OF_TASK, Counts, Writer
-from training.model import Outline, Trainable, counted
+from training.data.round_trip import name_characters
+from training.data.writer import ConversationWriter, Counts
+from training.model import Outline, Trainable, count_trainable
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,10 @@ class Batching:
     """How many questions go into a step."""
 
     sequences: int
-    """A device sees at once."""
+    """Sequences that a device sees at once."""
     accumulation: int
     questions: float
-    """Of an optimiser step, on one device, in the mean."""
+    """Questions of an optimiser step on one device, in the mean."""
 
     def steps_an_epoch(self, sequences: int, processes: int) -> int:
         """Optimiser steps in which ``processes`` go through so many sequences once."""
@@ -35,7 +36,7 @@ class Batching:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainPlan:
     """Everything that is known before the model is loaded."""
 
     config: TrainConfig
@@ -45,7 +46,7 @@ class Plan:
     rows: Dataset
     """The split's rows with undecoded pictures."""
     train: Dataset
-    """A row a sequence; see ``Writer.as_dataset``."""
+    """A row a sequence; see ``ConversationWriter.to_dataset``."""
     held_out: Dataset | None
     counts: Mapping[str, Counts]
     """By ``train`` and ``held_out``."""
@@ -58,7 +59,7 @@ class Plan:
     """Pictures whose sides differ by more than Qwen's processors take."""
 
 
-def make_plan(config: TrainConfig, source: Source, outline: Outline) -> Plan:
+def make_plan(config: TrainConfig, source: Source, outline: Outline) -> TrainPlan:
     """Work out what would be trained.
 
     Raises:
@@ -66,40 +67,39 @@ def make_plan(config: TrainConfig, source: Source, outline: Outline) -> Plan:
             tokenizer does not know.
         DatasetError: there is no train split, or it is not what the schema says.
     """
-    trainable = counted(config, outline)
+    trainable = count_trainable(config, outline)
     _check_packing(config, outline)
-    rows = load(source, CONFIG_OF_TASK[config.task], "train")
-    writer = Writer(config, source, outline)
-    kept_back = held_out_prompts(source, config)
+    rows = load(source, config.rows, "train")
+    writer = ConversationWriter(config, source, outline)
+    kept_back = choose_held_out_prompts(source, config)
     made: dict[str, list[Conversation]] = {"train": [], "held_out": []}
     plain = rows.remove_columns("image")
     for at, row in enumerate(plain):
         part = "held_out" if row["prompt_id"] in kept_back else "train"
-        made[part] += writer.conversations(at, row)
-    counts = {part: writer.counts(of_part) for part, of_part in made.items()}
+        made[part] += writer.write(at, row)
+    counts = {part: writer.count(of_part) for part, of_part in made.items()}
     if not counts["train"].questions:
         raise ConfigError(f"{source.name}: no question of task {config.task} is left to train on")
     _check_answers(config, counts)
     _check_characters(config, writer.lost)
-    per_sequence = counts["train"].questions / counts["train"].sequences
-    return Plan(
+    return TrainPlan(
         config=config,
         source=source,
         outline=outline,
         trainable=trainable,
         rows=rows,
-        train=writer.as_dataset(made["train"]),
-        held_out=writer.as_dataset(made["held_out"]) if made["held_out"] else None,
+        train=writer.to_dataset(made["train"]),
+        held_out=writer.to_dataset(made["held_out"]) if made["held_out"] else None,
         counts=counts,
-        batching=batching(config, per_sequence),
+        batching=choose_batching(config, counts["train"].questions / counts["train"].sequences),
         cleaned=writer.cleaner.changed,
         dropped=writer.dropped,
         stretched=writer.stretched,
     )
 
 
-def batching(config: TrainConfig, questions_per_sequence: float) -> Batching:
-    """Whole sequences such that a step sees as many questions as the config says, or as near as can be.
+def choose_batching(config: TrainConfig, questions_per_sequence: float) -> Batching:
+    """Choose whole sequences such that a step sees as many questions as the config says, or as near as can be.
 
     ``batch_size`` counts questions, as in the paper, where every question is a sequence. A packed picture is several,
     and is not cut: memory allows for it, since its questions share the picture. So a device sees
@@ -112,8 +112,8 @@ def batching(config: TrainConfig, questions_per_sequence: float) -> Batching:
     return Batching(sequences, accumulation, sequences * accumulation * questions_per_sequence)
 
 
-def held_out_prompts(source: Source, config: TrainConfig) -> frozenset[str]:
-    """The prompts that are kept back, with all that was made from them, so that no scene is on both sides.
+def choose_held_out_prompts(source: Source, config: TrainConfig) -> frozenset[str]:
+    """Choose the prompts that are kept back, with all that was made from them, so that no scene is on both sides.
 
     They are drawn from the images' prompts whatever the task, so that the second of two runs on one model does not
     learn what the first kept back.
@@ -158,8 +158,9 @@ def _check_characters(config: TrainConfig, lost: Mapping[str, tuple[str, ...]]) 
         return
     first, characters = next(iter(lost.items()))
     everywhere = dict.fromkeys(character for of_one in lost.values() for character in of_one)
-    others = f" ({len(lost)} questions hold such, all together {named(everywhere)})" if len(lost) > 1 else ""
+    others = f" ({len(lost)} questions hold such, all together {name_characters(everywhere)})" if len(lost) > 1 else ""
     raise ConfigError(
-        f"{first}: the tokenizer of {config.model} cannot write {named(characters)}{others}; something else would be "
-        "learnt in their place. Replace or take out these characters in the data set, or train a model that knows them"
+        f"{first}: the tokenizer of {config.model} cannot write {name_characters(characters)}{others}; something else "
+        "would be learnt in their place. Replace or take out these characters in the data set, or train a model that "
+        "knows them"
     )

@@ -13,10 +13,10 @@ from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.subtasks import SUBTASKS
 from training.config import BOX_TASKS, TrainConfig
 from training.data.writer import BENCHMARK_MAX_NEW_TOKENS, Counts
-from training.plan import Plan
+from training.plan import TrainPlan
 
 
-def print_plan(plan: Plan, processes: int, folder: Path, console: Console) -> None:
+def print_plan(plan: TrainPlan, processes: int, folder: Path, console: Console) -> None:
     """What will be trained, on what, and how; ``processes`` work together."""
     config, counts = plan.config, plan.counts["train"]
     table = Table(title="What will be trained", show_header=False, title_justify="left", pad_edge=False)
@@ -51,7 +51,7 @@ def _prompts(config: TrainConfig) -> str:
     return f"{config.prompts}: as {'qreal_agent' if config.task in SUBTASKS else config.eval_tasks} asks"
 
 
-def _trained(plan: Plan) -> str:
+def _trained(plan: TrainPlan) -> str:
     found, config = plan.trainable, plan.config
     share = f"{found.parameters:,} of {found.total:,} parameters ({found.parameters / found.total:.2%})"
     if config.method == "full":
@@ -76,7 +76,7 @@ def _questions(counts: Counts) -> str:
     return text
 
 
-def _tokens(plan: Plan, counts: Counts) -> str:
+def _tokens(plan: TrainPlan, counts: Counts) -> str:
     text = (
         f"{counts.tokens:,} an epoch, {counts.picture_tokens / counts.tokens:.0%} of them pictures; the longest "
         f"sequence has {counts.longest:,}"
@@ -86,7 +86,7 @@ def _tokens(plan: Plan, counts: Counts) -> str:
     return text
 
 
-def _held_out(plan: Plan) -> str:
+def _held_out(plan: TrainPlan) -> str:
     if plan.held_out is None:
         return "nothing; there is no evaluation while training, and the last checkpoint is kept"
     counts, config = plan.counts["held_out"], plan.config
@@ -97,7 +97,7 @@ def _held_out(plan: Plan) -> str:
     )
 
 
-def _step(plan: Plan, processes: int) -> str:
+def _step(plan: TrainPlan, processes: int) -> str:
     batching, config = plan.batching, plan.config
     together = batching.questions * processes
     wanted = config.batch_size * config.gradient_accumulation * processes
@@ -108,14 +108,14 @@ def _step(plan: Plan, processes: int) -> str:
     return text
 
 
-def _steps(plan: Plan, processes: int) -> str:
+def _steps(plan: TrainPlan, processes: int) -> str:
     config: TrainConfig = plan.config
     each = plan.batching.steps_an_epoch(plan.counts["train"].sequences, processes)
     steps = config.max_steps or math.ceil(config.epochs * each)
     return f"about {steps:,} steps, {(config.max_steps and 'as asked') or f'{config.epochs:g} epochs'}"
 
 
-def _notes(plan: Plan) -> list[str]:
+def _notes(plan: TrainPlan) -> list[str]:
     notes = []
     if plan.cleaned:
         notes.append(f"{plan.cleaned} labels and descriptions held special tokens of the model, which were taken out")

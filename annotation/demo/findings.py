@@ -1,4 +1,4 @@
-"""What came out of the demonstration, held against what was drawn."""
+"""Compares what came out of the demonstration with what was drawn."""
 
 from __future__ import annotations
 
@@ -9,40 +9,39 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from annotation.demo.people import ERROR_RATES, planted_of
-from annotation.demo.scenes import SAME_IOU, Planted, Scene
-from annotation.label_studio.workplace import votes_path
-from annotation.merging.forms import all_forms
+from annotation.demo.people import ERROR_RATES, match_planted
+from annotation.demo.scenes import SAME_IOU, PlantedEntity, Scene
+from annotation.merging.forms import load_forms
 from annotation.merging.votes import VoteRecord
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES
 from qreal_tasks.boxes import iou_matrix
-from qreal_tasks.dataset.source import SPLITS
+from qreal_tasks.dataset.schema import SPLITS
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Shares are of answers that equal the planted truth, 0 to 1."""
+    """What came of the drawn entities; shares are of answers that equal the planted truth, 0 to 1."""
 
     drawn: int
     """Entities in the scenes."""
     detected: int
-    """Of those, how many a drafted box of their own name overlaps with IoU >= .5."""
+    """How many of the drawn entities a drafted box of their own name overlaps with IoU >= .5."""
     drafted: int
-    """Entities that were laid before people."""
+    """Entities that people were asked about."""
     published: int
     machine_right: float
     people_right: Mapping[str, float]
     published_right: float
 
 
-def findings_of(run: RunFolder, dataset: Path, scenes: Sequence[Scene]) -> Findings:
-    """Read from the run and from the published folder."""
-    forms = all_forms(run)
-    planted = planted_of(run, forms.values(), scenes)
-    with VoteRecord(votes_path(run)) as record:
+def measure_findings(run: RunFolder, dataset: Path, scenes: Sequence[Scene]) -> Findings:
+    """Measure what came out of the run and of the published folder."""
+    forms = load_forms(run)
+    planted = match_planted(run, forms.values(), scenes)
+    with VoteRecord(run.votes_path) as record:
         votes = [(vote, planted[vote.entity_id]) for vote in record.latest()]
-    records = published_entities(dataset)
+    records = read_published_entities(dataset)
     return Findings(
         drawn=sum(len(scene.entities) for scene in scenes),
         detected=sum(
@@ -57,24 +56,23 @@ def findings_of(run: RunFolder, dataset: Path, scenes: Sequence[Scene]) -> Findi
         people_right={
             who: _right((v.answers, meant) for v, meant in votes if v.annotator == who) for who in ERROR_RATES
         },
-        published_right=_right((_answers(record), planted[record["entity_id"]]) for record in records),
+        published_right=_right(
+            ({name: ANSWERS[record[name]] for name in QUESTION_NAMES}, planted[record["entity_id"]])
+            for record in records
+        ),
     )
 
 
-def published_entities(dataset: Path) -> list[dict[str, Any]]:
-    """Every entity of both splits, as ``imageqa`` holds it."""
+def read_published_entities(dataset: Path) -> list[dict[str, Any]]:
+    """Read every entity of both splits, as ``imageqa`` holds it."""
     files = [path for split in SPLITS for path in sorted((dataset / "data" / "imageqa").glob(f"{split}-*.parquet"))]
     return [entity for path in files for row in pq.read_table(path).to_pylist() for entity in row["entities"]]
 
 
-def _answers(record: Mapping[str, Any]) -> dict[str, str]:
-    return {name: ANSWERS[record[name]] for name in QUESTION_NAMES}
-
-
-def _right(said: Iterable[tuple[Mapping[str, str] | None, Planted | None]]) -> float:
+def _right(pairs: Iterable[tuple[Mapping[str, str] | None, PlantedEntity | None]]) -> float:
     equal = [
         answers[name] == planted.answers[name]
-        for answers, planted in said
+        for answers, planted in pairs
         if answers is not None and planted is not None
         for name in QUESTION_NAMES
     ]

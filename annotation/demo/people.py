@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from annotation.demo.scenes import Box, Planted, Scene
-from annotation.demo.script import answers_by, described
-from annotation.label_studio.workplace import votes_path
-from annotation.merging.forms import Form, all_forms
+from annotation.demo.scenes import Box, PlantedEntity, Scene
+from annotation.demo.script import answers_by, describe_flaws
+from annotation.merging.forms import DraftForm, load_forms
 from annotation.merging.votes import DROP_REASONS, People, Vote, VoteRecord
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import Dimension, is_flawed
@@ -29,42 +28,44 @@ _UPDATED_AT = "2026-01-01T00:00:00+00:00"
 
 
 def vote_all(run: RunFolder, scenes: Sequence[Scene]) -> int:
-    """Lay every entity before all three and keep what they say; how many votes that makes."""
-    forms = all_forms(run)
-    planted = planted_of(run, forms.values(), scenes)
+    """Let all three vote on every entity and record their votes; returns how many."""
+    forms = load_forms(run)
+    planted = match_planted(run, forms.values(), scenes)
     votes = [
         _vote(who, place, form, planted[form.entity_id])
         for place, who in enumerate(ERROR_RATES)
         for form in forms.values()
     ]
-    keep_votes(run, votes, list(ERROR_RATES), list(forms.values()))
-    with VoteRecord(votes_path(run)) as record:
-        record.note_people(People(frozenset(ERROR_RATES), frozenset(), adaptive=False))
+    record_votes(run, votes, list(ERROR_RATES), list(forms.values()))
+    with VoteRecord(run.votes_path) as record:
+        record.record_people(People(frozenset(ERROR_RATES), frozenset(), adaptive=False))
     return len(votes)
 
 
-def keep_votes(run: RunFolder, votes: Iterable[Vote], people: Sequence[str], laid: Sequence[Form]) -> None:
-    """Votes as a pull brings them.
+def record_votes(run: RunFolder, votes: Iterable[Vote], people: Sequence[str], assigned: Sequence[DraftForm]) -> None:
+    """Record votes as a pull brings them.
 
     Args:
         people: everybody who was asked.
-        laid: what was laid before each of them.
+        assigned: what each of them was asked about.
     """
-    votes_path(run).parent.mkdir(parents=True, exist_ok=True)
-    with VoteRecord(votes_path(run)) as record:
+    run.votes_path.parent.mkdir(parents=True, exist_ok=True)
+    with VoteRecord(run.votes_path) as record:
         record.add(votes)
         for number, who in enumerate(people):
-            record.lay_before(who, number, [(form.entity_id, form.digest) for form in laid])
+            record.record_tasks(who, number, [(form.entity_id, form.digest) for form in assigned])
 
 
-def planted_of(run: RunFolder, forms: Iterable[Form], scenes: Sequence[Scene]) -> dict[str, Planted | None]:
-    """Drafted entity to the drawn one that its box is meant for.
+def match_planted(
+    run: RunFolder, forms: Iterable[DraftForm], scenes: Sequence[Scene]
+) -> dict[str, PlantedEntity | None]:
+    """Match each drafted entity with the drawn one that its box is meant for.
 
     None for a box around nothing, and for all but the best of several boxes around one thing.
     """
     by_content = {scene.content: scene for scene in scenes}
     scene_of = {one.image_id: by_content[one.content] for shard in run.shard_numbers for one in run.pictures(shard)}
-    found: dict[str, Planted | None] = {}
+    found: dict[str, PlantedEntity | None] = {}
     best: dict[str, tuple[float, str]] = {}
     for form in forms:
         meant = found[form.entity_id] = scene_of[form.image_id].at(form.bbox_px, _MEANT_IOU)
@@ -76,7 +77,7 @@ def planted_of(run: RunFolder, forms: Iterable[Form], scenes: Sequence[Scene]) -
     return {entity_id: meant if entity_id in kept else None for entity_id, meant in found.items()}
 
 
-def _vote(who: str, place: int, form: Form, planted: Planted | None) -> Vote:
+def _vote(who: str, place: int, form: DraftForm, planted: PlantedEntity | None) -> Vote:
     answers = None if planted is None else answers_by(who, planted, ERROR_RATES[who])
     return Vote(
         annotator=who,
@@ -94,8 +95,8 @@ def _vote(who: str, place: int, form: Form, planted: Planted | None) -> Vote:
     )
 
 
-def _drawn(place: int, form: Form, planted: Planted) -> Box:
-    """The first draws exactly, the second a pixel to the right, the third a pixel to the left."""
+def _drawn(place: int, form: DraftForm, planted: PlantedEntity) -> Box:
+    """The box that an annotator draws: the first exactly, the second a pixel to the right, the third to the left."""
     if _iou(form.bbox_px, planted.box_px) >= _LEFT_IOU:
         return form.bbox_px
     aside = (0, 1, -1)[place]
@@ -103,8 +104,8 @@ def _drawn(place: int, form: Form, planted: Planted) -> Box:
     return x1 + aside, y1, x2 + aside, y2
 
 
-def _written(form: Form, planted: Planted, answers: Mapping[str, str]) -> dict[str, str]:
-    mine = described(planted, answers)
+def _written(form: DraftForm, planted: PlantedEntity, answers: Mapping[str, str]) -> dict[str, str]:
+    mine = describe_flaws(planted, answers)
     return {
         str(dimension): form.descriptions[dimension]
         if is_flawed(dimension, answers) == is_flawed(dimension, form.answers)

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from annotation.run.schemas import Row
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension
 from qreal_tasks.boxes import iou_matrix
-from qreal_tasks.mini import MINI_FOLDER
-from qreal_tasks.mini.prompts import PEOPLE
+from qreal_tasks.dataset.drawn import MINI_FOLDER
+from qreal_tasks.mini.prompts import CAST
 from qreal_tasks.mini.read import pixels_of, read_rows
 
-Row = dict[str, Any]
 Box = tuple[float, float, float, float]
 
 SCENES = 12
@@ -29,7 +28,7 @@ _FINE = "No issue"
 
 
 @dataclass(frozen=True)
-class Planted:
+class PlantedEntity:
     """A drawn entity, and what is true of it by construction."""
 
     entity_id: str
@@ -39,13 +38,13 @@ class Planted:
     answers: dict[str, str]
     """Question to Yes or No."""
     descriptions: dict[str, str]
-    """By dimension."""
+    """Dimension to its description."""
     parts: dict[str, str | None]
     """Body part to what is wrong with it."""
 
     @property
     def is_person(self) -> bool:
-        return self.label in PEOPLE
+        return self.label in CAST["person"]
 
 
 @dataclass(frozen=True)
@@ -57,27 +56,27 @@ class Scene:
     pixels: NDArray[np.uint8]
     prompt: str
     generator: str
-    entities: tuple[Planted, ...]
+    entities: tuple[PlantedEntity, ...]
 
-    def at(self, box_px: Sequence[float], least_iou: float = SAME_IOU) -> Planted | None:
+    def at(self, box_px: Sequence[float], least_iou: float = SAME_IOU) -> PlantedEntity | None:
         """The entity that a box overlaps most; None where it overlaps none by ``least_iou``."""
         overlaps = iou_matrix([box_px], [one.box_px for one in self.entities])[0]
         best = int(overlaps.argmax())
         return self.entities[best] if overlaps[best] >= least_iou else None
 
 
-def demo_scenes() -> list[Scene]:
-    """The same twelve each time."""
-    return [_scene(row) for row in mini_rows()[_FIRST::_STEP][:SCENES]]
+def load_demo_scenes() -> list[Scene]:
+    """Load the scenes of the demonstration, the same twelve each time."""
+    return [_scene(row) for row in load_mini_rows()[_FIRST::_STEP][:SCENES]]
 
 
-def mini_rows() -> list[Row]:
-    """All rows of the embedded set's ``imageqa``, those for training first."""
+def load_mini_rows() -> list[Row]:
+    """Load all rows of the embedded set's ``imageqa``, those for training first."""
     return [row for split in ("train", "test") for row in read_rows(MINI_FOLDER, "imageqa", split)]
 
 
 def write_pictures(folder: Path, pictures: Iterable[tuple[bytes, str, str]]) -> Path:
-    """A folder as ``qreal annotate init`` takes it: generator/name.png, with the prompt beside it.
+    """Write a folder as ``qreal annotate init`` takes it: generator/name.png, with the prompt beside it.
 
     Args:
         pictures: the file's bytes, the prompt and the generator of each.
@@ -90,8 +89,8 @@ def write_pictures(folder: Path, pictures: Iterable[tuple[bytes, str, str]]) -> 
     return folder
 
 
-def locate(crop: NDArray[np.uint8], scenes: Sequence[Scene]) -> tuple[Scene, Box] | None:
-    """The scene that a lossless crop was cut from, and where; None when it is of none of them."""
+def locate_crop(crop: NDArray[np.uint8], scenes: Sequence[Scene]) -> tuple[Scene, Box] | None:
+    """Find the scene that a lossless crop was cut from, and where; None when it is of none of them."""
     for scene in scenes:
         corner = _place(crop, scene.pixels)
         if corner is not None:
@@ -101,7 +100,7 @@ def locate(crop: NDArray[np.uint8], scenes: Sequence[Scene]) -> tuple[Scene, Box
 
 
 def _place(crop: NDArray[np.uint8], whole: NDArray[np.uint8]) -> tuple[int, int] | None:
-    """The first x, y at which the crop lies in the picture, pixel for pixel."""
+    """Find the first x, y at which the crop lies in the picture, pixel for pixel."""
     height, width, _ = crop.shape
     rows, columns = whole.shape[0] - height + 1, whole.shape[1] - width + 1
     if rows < 1 or columns < 1:
@@ -125,19 +124,15 @@ def _scene(row: Row) -> Scene:
     )
 
 
-def _planted(entity: Row) -> Planted:
+def _planted(entity: Row) -> PlantedEntity:
     x1, y1, x2, y2 = entity["bbox"]
     parts = entity["parts"] or dict.fromkeys(BODY_PARTS)
-    return Planted(
+    return PlantedEntity(
         entity["entity_id"],
         entity["label"],
         (x1, y1, x2, y2),
         entity["quality_score"],
         {name: ANSWERS[entity[name]] for name in QUESTION_NAMES},
         {str(dimension): entity[f"{dimension}_description"] for dimension in Dimension},
-        {part: _flaw(parts[part]) for part in BODY_PARTS},
+        {part: None if (parts[part] or _FINE).startswith(_FINE) else parts[part] for part in BODY_PARTS},
     )
-
-
-def _flaw(text: str | None) -> str | None:
-    return None if text is None or text.startswith(_FINE) else text

@@ -1,4 +1,4 @@
-"""What the scripted language model says: the planted truth, with mistakes.
+"""The script of the demonstration's language model: the planted truth, with mistakes.
 
 The annotation asks ``ANNOTATOR``, ``qreal eval`` asks ``EXAMINEE``. Both know a picture by its pixels and never look at
 the wording of what they are asked, but for the six questions of the benchmark. Who errs where follows from names alone
@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from annotation.demo.scenes import Box, Planted, Scene, locate
+from annotation.demo.scenes import Box, PlantedEntity, Scene, locate_crop
 from annotation.demo.server import Asked, Reply, completion, error
 from annotation.llm.replies import LEVELS
-from annotation.quality.levels import WEIGHTS
+from annotation.stages.quality import WEIGHTS
 from qreal_tasks.benchmark import BODY_PARTS, IMAGEQA_SETS, QUESTIONS, Answer, Dimension, imageqa_query, is_flawed
 
 ANNOTATOR, EXAMINEE = "scripted-annotator", "scripted-examinee"
@@ -27,7 +27,7 @@ ERROR_RATES = {ANNOTATOR: 0.1, EXAMINEE: 0.2}
 ABSENT = "bird"
 """Named in some pictures, and drawn in none."""
 ABSENT_RATE = 0.2
-P_SAID = 0.8
+P_ANSWER = 0.8
 """Probability of the word that the examinee says."""
 
 _FINE = "Nothing is wrong with the {label}."
@@ -41,7 +41,7 @@ def errs(who: str, about: str, rate: float) -> bool:
     return drawn < rate * 2**64
 
 
-def answers_by(who: str, planted: Planted, rate: float) -> dict[str, str]:
+def answers_by(who: str, planted: PlantedEntity, rate: float) -> dict[str, str]:
     """The six answers of somebody who is wrong about some of them."""
     return {
         name: _other(answer) if errs(who, f"{planted.entity_id}/{name}", rate) else answer
@@ -49,8 +49,8 @@ def answers_by(who: str, planted: Planted, rate: float) -> dict[str, str]:
     }
 
 
-def described(planted: Planted, answers: Mapping[str, str]) -> dict[str, str]:
-    """A text for each dimension that suits the answers: the true one where they judge as the truth does."""
+def describe_flaws(planted: PlantedEntity, answers: Mapping[str, str]) -> dict[str, str]:
+    """Describe each dimension to suit the answers: by the true text where they judge as the truth does."""
     return {
         dimension: planted.descriptions[dimension]
         if is_flawed(dimension, answers) == is_flawed(dimension, planted.answers)
@@ -59,49 +59,49 @@ def described(planted: Planted, answers: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def script_of(scenes: Sequence[Scene]) -> Callable[[Asked], Reply]:
-    """What the server answers, for requests about these scenes and crops of them."""
+def make_script(scenes: Sequence[Scene]) -> Callable[[Asked], Reply]:
+    """Make the function that answers requests about these scenes and crops of them."""
 
     def answer(asked: Asked) -> Reply:
         try:
             if asked.body["model"] == EXAMINEE:
-                return _examined(asked, scenes)
-            return _annotated(asked, scenes)
+                return _examine(asked, scenes)
+            return _annotate(asked, scenes)
         except LookupError as unknown:
             return error(400, f"the scripted model knows the demonstration's scenes alone: {unknown}")
 
     return answer
 
 
-def _annotated(asked: Asked, scenes: Sequence[Scene]) -> Reply:
-    """By the form of the answer that is asked for; the quality is a word, all else is JSON."""
+def _annotate(asked: Asked, scenes: Sequence[Scene]) -> Reply:
+    """An answer in the form that is asked for; the quality is a word, all else is JSON."""
     form = asked.body.get("response_format")
     if form is None:
-        return _graded(_shown_entity(asked, scenes))
+        return _grade(_shown_entity(asked, scenes))
     stage = form["json_schema"]["name"].removesuffix("Reply").lower()
     if stage == "entities":
-        said = _named(_shown(asked, scenes)[0])
+        reply = _name_entities(_shown(asked, scenes)[0])
     elif stage == "judgment":
         planted = _shown_entity(asked, scenes)
         answers = answers_by(ANNOTATOR, planted, ERROR_RATES[ANNOTATOR])
-        said = {**answers, **{f"{name}_description": text for name, text in described(planted, answers).items()}}
+        reply = {**answers, **{f"{name}_description": text for name, text in describe_flaws(planted, answers).items()}}
     elif stage == "parts":
-        said = dict(_shown_entity(asked, scenes).parts)
+        reply = dict(_shown_entity(asked, scenes).parts)
     elif stage == "merge":
-        said = {"plausibility_description": " ".join(_quoted_parts(asked.text))}
+        reply = {"plausibility_description": " ".join(_quoted_parts(asked.text))}
     elif stage == "combine":
-        said = {"description": max(_quoted_texts(asked.text), key=len)}
+        reply = {"description": max(_quoted_texts(asked.text), key=len)}
     else:
         raise LookupError(f"no answer is scripted for the form {form['json_schema']['name']!r}")
-    return completion(json.dumps(said))
+    return completion(json.dumps(reply))
 
 
-def _examined(asked: Asked, scenes: Sequence[Scene]) -> Reply:
+def _examine(asked: Asked, scenes: Sequence[Scene]) -> Reply:
     """Yes or No with its probability to a question about a crop, a list of flawed entities about a whole picture."""
     for question in QUESTIONS:
         if question.text in asked.text:
-            said = answers_by(EXAMINEE, _shown_entity(asked, scenes), ERROR_RATES[EXAMINEE])[question.name]
-            return completion(said, {said: P_SAID, _other(said): 1 - P_SAID})
+            answer = answers_by(EXAMINEE, _shown_entity(asked, scenes), ERROR_RATES[EXAMINEE])[question.name]
+            return completion(answer, {answer: P_ANSWER, _other(answer): 1 - P_ANSWER})
     for name in IMAGEQA_SETS:
         if imageqa_query(name) in asked.text:
             return completion(json.dumps(list(_flawed(_shown(asked, scenes)[0], name))))
@@ -116,11 +116,11 @@ def _flawed(scene: Scene, name: str) -> Iterator[dict[str, Any]]:
         answers = answers_by(EXAMINEE, planted, ERROR_RATES[EXAMINEE])
         if is_flawed(dimension, answers):
             box = np.divide(planted.box_px, (width, height, width, height)) * 1000
-            text = described(planted, answers)[dimension]
+            text = describe_flaws(planted, answers)[dimension]
             yield {"bbox_2d": box.round().astype(int).tolist(), "label": planted.label, "description": text}
 
 
-def _named(scene: Scene) -> dict[str, Any]:
+def _name_entities(scene: Scene) -> dict[str, Any]:
     """The entities of a picture; in some, one that is not there."""
     named = [{"name": one.label, "is_person": one.is_person} for one in scene.entities]
     if names_absent(scene):
@@ -133,7 +133,7 @@ def names_absent(scene: Scene) -> bool:
     return errs(ANNOTATOR, f"{scene.entities[0].entity_id}/entities", ABSENT_RATE)
 
 
-def _graded(planted: Planted) -> Reply:
+def _grade(planted: PlantedEntity) -> Reply:
     """The two levels around the planted quality, likely so that their mean is just that."""
     above = max(place for place, weight in enumerate(WEIGHTS[:-1]) if weight >= planted.quality)
     share = (planted.quality - WEIGHTS[above + 1]) / (WEIGHTS[above] - WEIGHTS[above + 1])
@@ -141,7 +141,7 @@ def _graded(planted: Planted) -> Reply:
     return completion(max(likely, key=lambda level: likely[level]), likely)
 
 
-def _shown_entity(asked: Asked, scenes: Sequence[Scene]) -> Planted:
+def _shown_entity(asked: Asked, scenes: Sequence[Scene]) -> PlantedEntity:
     """What a crop shows: the drawn entity that it overlaps most."""
     scene, box = _shown(asked, scenes)
     planted = scene.at(box, least_iou=0.0)
@@ -151,7 +151,7 @@ def _shown_entity(asked: Asked, scenes: Sequence[Scene]) -> Planted:
 
 def _shown(asked: Asked, scenes: Sequence[Scene]) -> tuple[Scene, Box]:
     """The smallest picture of the request that is a scene or a part of one."""
-    found = [place for image in asked.images if (place := locate(np.asarray(image.convert("RGB")), scenes))]
+    found = [place for image in asked.images if (place := locate_crop(np.asarray(image.convert("RGB")), scenes))]
     if not found:
         raise LookupError("none of the pictures is one of them, or they were not sent lossless")
     return min(found, key=lambda place: (place[1][2] - place[1][0]) * (place[1][3] - place[1][1]))
@@ -159,17 +159,17 @@ def _shown(asked: Asked, scenes: Sequence[Scene]) -> tuple[Scene, Box]:
 
 def _quoted_parts(text: str) -> list[str]:
     """The remarks on body parts, which the request holds as a JSON object."""
-    for said in _objects(text, "{"):
-        if isinstance(said, dict) and said.keys() & _BY_PARTS:
-            return [remark for remark in said.values() if isinstance(remark, str)]
+    for value in _objects(text, "{"):
+        if isinstance(value, dict) and value.keys() & _BY_PARTS:
+            return [remark for remark in value.values() if isinstance(remark, str)]
     raise LookupError("the remarks on body parts are not in the request")
 
 
 def _quoted_texts(text: str) -> list[str]:
     """Several people's texts, which the request holds as a JSON list."""
-    for said in _objects(text, "["):
-        if isinstance(said, list) and said and all(isinstance(one, str) for one in said):
-            return said
+    for value in _objects(text, "["):
+        if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+            return value
     raise LookupError("the texts to be combined are not in the request")
 
 

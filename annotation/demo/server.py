@@ -42,7 +42,7 @@ class Asked:
 
     @property
     def images(self) -> list[Image.Image]:
-        """Those that are sent in the request itself."""
+        """Pictures that are sent in the request itself."""
         return [Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) for url in self._image_urls]
 
     @property
@@ -96,9 +96,9 @@ def completion(
         "logprobs": None,
     }
     if top is not None:
-        said = text or ""
-        taken = next((one for one in top if one.strip() and said.startswith(one.strip())), next(iter(top)))
-        rest = said.removeprefix(taken.strip())
+        answer = text or ""
+        taken = next((one for one in top if one.strip() and answer.startswith(one.strip())), next(iter(top)))
+        rest = answer.removeprefix(taken.strip())
         tokens = [token(taken, top[taken], top), *([token(rest, 1.0, {rest: 1.0})] if rest else [])]
         choice["logprobs"] = {"content": tokens, "refusal": None}
     body = {
@@ -216,10 +216,10 @@ class ScriptedServer(LoopbackServer):
         while rest:
             found.append(max((one for one in self._vocabulary if rest.startswith(one)), key=len))
             rest = rest.removeprefix(found[-1])
-        said: dict[str, Any] = {"count": len(found), "tokens": [self._vocabulary[one] for one in found]}
+        reply: dict[str, Any] = {"count": len(found), "tokens": [self._vocabulary[one] for one in found]}
         if asked.get("return_token_strs"):
-            said["token_strs"] = found
-        return web.json_response(said)
+            reply["token_strs"] = found
+        return web.json_response(reply)
 
     async def _answer(self, request: web.Request) -> web.Response:
         asked = Asked(len(self.asked), await request.json())

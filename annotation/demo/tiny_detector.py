@@ -21,8 +21,8 @@ _DOT, _QUESTION_MARK = 1012, 1029
 """Where BERT's vocabulary has them; Grounding DINO's code counts on it."""
 
 
-def bert_tokenizer(folder: Path, words: Iterable[str]) -> Any:
-    """A real BERT tokenizer over these words and single letters, with the special tokens at BERT's own places."""
+def make_bert_tokenizer(folder: Path, words: Iterable[str]) -> Any:
+    """Make a real BERT tokenizer over these words and single letters, with the special tokens at BERT's own places."""
     from transformers import BertTokenizer
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -38,15 +38,15 @@ def bert_tokenizer(folder: Path, words: Iterable[str]) -> Any:
     return BertTokenizer(str(folder / "vocab.txt"), do_lower_case=True, model_max_length=256)
 
 
-def processor_of(tokenizer: Any) -> Any:
-    """Pictures and names as the detector takes them."""
+def make_processor(tokenizer: Any) -> Any:
+    """Make the processor of pictures and names for the detector."""
     from transformers import GroundingDinoImageProcessor, GroundingDinoProcessor
 
     size = {"shortest_edge": SIDE_PX, "longest_edge": SIDE_PX}
     return GroundingDinoProcessor(GroundingDinoImageProcessor(size=size), tokenizer)
 
 
-def untrained_detector(vocabulary: int) -> Any:
+def make_untrained_detector(vocabulary: int) -> Any:
     """``GroundingDinoForObjectDetection`` with under a million random weights.
 
     Its backbone is a small ConvNeXt, which learns from few pictures; two encoder and two decoder layers, 64 wide.

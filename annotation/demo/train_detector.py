@@ -22,27 +22,27 @@ import numpy as np
 import torch
 from PIL import Image
 
-from annotation.config import Detection
+from annotation.config import DetectionSettings
 from annotation.demo.tiny_detector import (
     ABSENT,
     DETECTION,
     LABELS,
     SIDE_PX,
-    bert_tokenizer,
-    processor_of,
-    untrained_detector,
+    make_bert_tokenizer,
+    make_processor,
+    make_untrained_detector,
 )
-from annotation.detection.detector import Detector, Wanted
+from annotation.local_models.detector import DetectionQuery, Detector
 from qreal_tasks.boxes import iou_matrix
 from qreal_tasks.console.terminal import echo
+from qreal_tasks.mini.drawing.scene import Box, draw_scene
 from qreal_tasks.mini.plan import ImagePlan, plan_images
-from qreal_tasks.mini.scene import Box, draw_scene
 
 TRAIN_SEED, HELD_OUT_SEED = 1001, 2002
-"""Of ``plan_images``; the embedded set has 0."""
+"""Seeds of ``plan_images``; the embedded set has 0."""
 HELD_OUT_IMAGES = 60
 _WEIGHTS = {"loss_ce": 2.0, "loss_bbox": 5.0, "loss_giou": 2.0}
-"""The library's."""
+"""Weights of the parts of the loss, the library's own."""
 _PROPOSALS_A_BOX = 4
 """More than one, so that every box teaches several places of the picture."""
 _WARM_UP, _LOWEST = 100, 0.02
@@ -52,7 +52,7 @@ Inputs = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Drawn:
+class TrainingScenes:
     """Training scenes."""
 
     pixels: torch.Tensor
@@ -63,15 +63,15 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Measured:
+class DetectorScore:
     """What the detector finds when it is asked for every entity and one that is not there."""
 
     entities: int
     found: int
-    """Of the entities, with IoU >= .5 and above the threshold."""
+    """How many of the entities, with IoU >= .5 and above the threshold."""
     absent: int
     invented: int
-    """Of the absent ones."""
+    """How many of the absent ones."""
 
 
 def main() -> None:
@@ -83,23 +83,23 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16, help="scenes of a step")
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
     parser.add_argument("--every", type=int, default=100, help="steps between two measurements")
-    said = parser.parse_args()
+    options = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    tokenizer = bert_tokenizer(said.folder, [word for label in (*LABELS, *ABSENT) for word in label.split()])
-    model = untrained_detector(len(tokenizer))
-    processor_of(tokenizer).save_pretrained(said.folder)
-    scenes, held_out = draw(said.images, TRAIN_SEED), plan_images(HELD_OUT_IMAGES, HELD_OUT_SEED, 0.25, 0.4)
+    tokenizer = make_bert_tokenizer(options.folder, [word for label in (*LABELS, *ABSENT) for word in label.split()])
+    model = make_untrained_detector(len(tokenizer))
+    make_processor(tokenizer).save_pretrained(options.folder)
+    scenes, held_out = draw_scenes(options.images, TRAIN_SEED), plan_images(HELD_OUT_IMAGES, HELD_OUT_SEED, 0.25, 0.4)
     began = time.process_time()
-    for step in train(model, tokenizer, scenes, said.steps, said.batch, said.rate):
-        if step % said.every == 0 or step == said.steps:
-            copy.deepcopy(model).half().save_pretrained(said.folder)
+    for step in train_detector(model, tokenizer, scenes, options.steps, options.batch, options.rate):
+        if step % options.every == 0 or step == options.steps:
+            copy.deepcopy(model).half().save_pretrained(options.folder)
             spent = time.process_time() - began
-            echo(f"step {step}, {spent:.0f} s of a core: {measure(said.folder, held_out)}")
+            echo(f"step {step}, {spent:.0f} s of a core: {measure(options.folder, held_out)}")
 
 
-def draw(images: int, seed: int) -> Drawn:
-    """So many scenes of that seed, at the size that the detector sees."""
+def draw_scenes(images: int, seed: int) -> TrainingScenes:
+    """Draw scenes of a seed, at the size that the detector sees."""
     pixels, labels, boxes = [], [], []
     for plan in plan_images(images, seed, 0.25, 0.4):
         scene = draw_scene(plan)
@@ -107,11 +107,13 @@ def draw(images: int, seed: int) -> Drawn:
         pixels.append(torch.from_numpy(np.array(picture)).permute(2, 0, 1))
         labels.append(tuple(entity.label for entity in plan.entities))
         boxes.append(_centred(scene.boxes_px, scene.pixels.shape[0]))
-    return Drawn(torch.stack(pixels), labels, boxes)
+    return TrainingScenes(torch.stack(pixels), labels, boxes)
 
 
-def train(model: Any, tokenizer: Any, scenes: Drawn, steps: int, batch: int, rate: float) -> Iterator[int]:
-    """Yields how many steps are done after each."""
+def train_detector(
+    model: Any, tokenizer: Any, scenes: TrainingScenes, steps: int, batch: int, rate: float
+) -> Iterator[int]:
+    """Train; yields how many steps are done after each."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4)
     feed = _batches(scenes, tokenizer, batch, random.Random(0))
     model.train()
@@ -155,9 +157,9 @@ def loss_of(model: Any, inputs: Inputs, targets: list[dict[str, torch.Tensor]]) 
     return total
 
 
-def measure(folder: Path, plans: Sequence[ImagePlan]) -> Measured:
-    """Through the detector of the annotation itself, as the demonstration uses it."""
-    detector = Detector(Detection(model=str(folder), **DETECTION))
+def measure(folder: Path, plans: Sequence[ImagePlan]) -> DetectorScore:
+    """Measure the detector as the demonstration uses it: through the detector of the annotation itself."""
+    detector = Detector(DetectionSettings(model=str(folder), **DETECTION))
     chance = random.Random(0)
     found = invented = 0
     for plan in plans:
@@ -165,17 +167,17 @@ def measure(folder: Path, plans: Sequence[ImagePlan]) -> Measured:
         labels = [entity.label for entity in plan.entities]
         phrases = [*labels, chance.choice([label for label in LABELS if label not in labels])]
         picture = Image.fromarray(scene.pixels)
-        boxes = detector.find([Wanted(lambda picture=picture: picture, picture.size, phrases)])[0].boxes  # type: ignore[misc]
+        boxes = detector.find([DetectionQuery(lambda picture=picture: picture, picture.size, phrases)])[0].boxes  # type: ignore[misc]
         invented += any(box.phrase == len(labels) for box in boxes)
         found += sum(
             iou_matrix([box.box_px], [scene.boxes_px[box.phrase]])[0, 0] >= _IOU
             for box in boxes
             if box.phrase < len(labels)
         )
-    return Measured(sum(len(plan.entities) for plan in plans), int(found), len(plans), int(invented))
+    return DetectorScore(sum(len(plan.entities) for plan in plans), int(found), len(plans), int(invented))
 
 
-def _batches(scenes: Drawn, tokenizer: Any, size: int, chance: random.Random) -> Iterator[tuple[Inputs, Any]]:
+def _batches(scenes: TrainingScenes, tokenizer: Any, size: int, chance: random.Random) -> Iterator[tuple[Inputs, Any]]:
     order = list(range(len(scenes.labels)))
     while True:
         chance.shuffle(order)
@@ -183,8 +185,8 @@ def _batches(scenes: Drawn, tokenizer: Any, size: int, chance: random.Random) ->
             yield _batch(scenes, order[start : start + size], tokenizer, chance)
 
 
-def _batch(scenes: Drawn, chosen: Sequence[int], tokenizer: Any, chance: random.Random) -> tuple[Inputs, Any]:
-    """Half of the pictures mirrored, brightness and contrast changed a little, and names of what is not there."""
+def _batch(scenes: TrainingScenes, chosen: Sequence[int], tokenizer: Any, chance: random.Random) -> tuple[Inputs, Any]:
+    """A batch: half of the pictures mirrored, brightness and contrast changed, and names of what is not there."""
     from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
     mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))

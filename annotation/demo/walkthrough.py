@@ -10,6 +10,7 @@ import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +18,20 @@ import typer
 import yaml
 from typer.main import get_command
 
-from annotation.config import Config, dump_config
-from annotation.demo.findings import Findings, findings_of
+from annotation.config import AnnotationConfig, dump_config
+from annotation.demo.findings import Findings, measure_findings
 from annotation.demo.people import ERROR_RATES, vote_all
-from annotation.demo.scenes import Scene, demo_scenes, write_pictures
-from annotation.demo.script import ANNOTATOR, EXAMINEE, script_of
+from annotation.demo.scenes import Scene, load_demo_scenes, write_pictures
+from annotation.demo.script import ANNOTATOR, EXAMINEE, make_script
 from annotation.demo.server import ScriptedServer
 from annotation.demo.tiny_detector import DETECTION
-from annotation.errors import AnnotationError
-from annotation.merging.agreement_page import decimals
+from annotation.errors import AnnotationError, annotate_command
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import GROUPS, Dimension, Style, task_of
 from qreal_tasks.boxes import Space
 from qreal_tasks.console.terminal import echo
-from qreal_tasks.dataset.check import has_parts
+from qreal_tasks.dataset.schema import has_parts
+from qreal_tasks.pages.numbers import decimals
 
 DETECTOR = Path(__file__).parent / "detector"
 TEST_IMAGES = 6
@@ -41,45 +42,51 @@ ENVIRONMENT = {
     "QREAL_BOX_SPACE": str(Space.NORM1000),
     "HF_HUB_OFFLINE": "1",
 }
-_SAID_BEFORE = ("QREAL_DATA", "QREAL_BOX_SPACE")
-"""Of those, what is typed before ``qreal eval``."""
+_SHOWN_BEFORE = ("QREAL_DATA", "QREAL_BOX_SPACE")
+"""Which of those are shown before ``qreal eval``."""
 SCRIPTED = (
     "The language model is SCRIPTED: a server on this machine that knows what is drawn in the pictures, and is wrong "
     "now and then. The people are simulated. What comes out shows the software, and says nothing about any model."
 )
 
 
-def demonstrate(folder: Path) -> Findings:
-    """Pictures to a published and scored dataset, below ``folder``.
+def demonstrate(folder: Path, annotate_app: typer.Typer) -> Findings:
+    """Make pictures, annotate them, publish and score the dataset, everything below ``folder``.
+
+    Args:
+        annotate_app: runs the commands of ``qreal annotate``.
 
     Raises:
         AnnotationError: ``folder`` holds something.
         typer.Exit: a command failed, and has said why.
     """
-    _check(folder)
-    scenes = demo_scenes()
-    _say(SCRIPTED)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise AnnotationError(f"{folder} is there already; remove it, or give another --folder")
+    scenes = load_demo_scenes()
+    echo(SCRIPTED)
     images = write_pictures(folder / "images", [(one.content, one.prompt, one.generator) for one in scenes])
     run, dataset = folder / "run", folder / "dataset"
-    with ScriptedServer(script_of(scenes)) as server, _environment(ENVIRONMENT):
+    call = partial(_call, annotate_app)
+    with ScriptedServer(make_script(scenes)) as server, _environment(ENVIRONMENT):
         config, publish = _write_configs(folder, server.url, scenes)
-        _call("annotate", "init", images, run, "--config", config)
-        _call("annotate", "run", run)
-        _say(f"\nIn the place of `qreal annotate verify start {run}`: {', '.join(ERROR_RATES)}, simulated, answer")
-        _say(f"{vote_all(RunFolder(run), scenes)} votes")
-        _call("annotate", "verify", "merge", run)
-        _call("annotate", "verify", "report", run)
-        _call("annotate", "preview", run)
-        _call("annotate", "publish", run, dataset, "--config", publish, "--test-images", TEST_IMAGES)
-        _call("data", "check", dataset)
+        call("annotate", "init", images, run, "--config", config)
+        call("annotate", "run", run)
+        verify = annotate_command("verify", "start", run)
+        echo(f"\nIn the place of `{verify}`: {', '.join(ERROR_RATES)}, simulated, answer")
+        echo(f"{vote_all(RunFolder(run), scenes)} votes")
+        call("annotate", "verify", "merge", run)
+        call("annotate", "verify", "report", run)
+        call("annotate", "preview", run)
+        call("annotate", "publish", run, dataset, "--config", publish, "--test-images", TEST_IMAGES)
+        call("data", "check", dataset)
         os.environ["QREAL_DATA"] = str(dataset.resolve())
-        _call(*_evaluation(server.url, folder))
-    return findings_of(RunFolder(run), dataset, scenes)
+        call(*_evaluation(server.url, folder))
+    return measure_findings(RunFolder(run), dataset, scenes)
 
 
-def demo_config(url: str) -> Config:
-    """What the run is made with."""
-    return Config.model_validate(
+def demo_config(url: str) -> AnnotationConfig:
+    """The config that the run is made with."""
+    return AnnotationConfig.model_validate(
         {
             "language_model": {"model": ANNOTATOR, "base_url": url},
             "detection": {"model": str(DETECTOR), **DETECTION},
@@ -88,15 +95,13 @@ def demo_config(url: str) -> Config:
     )
 
 
-def summary(found: Findings, folder: Path) -> str:
+def format_summary(found: Findings, folder: Path) -> str:
     """The end of the output: what was planted and what came back, where to look, and what to try next."""
     people = ", ".join(f"{who} {decimals(share)}" for who, share in found.people_right.items())
-    run, dataset, results, report = (
-        shlex.quote(str(folder / name)) for name in ("run", "dataset", "results", "report.html")
-    )
+    dataset, results, report = (shlex.quote(str(folder / name)) for name in ("dataset", "results", "report.html"))
     return f"""
 What was drawn, and what came back:
-  entities drawn {found.drawn}, found under their name with IoU >= .5 {found.detected}, laid before people \
+  entities drawn {found.drawn}, found under their name with IoU >= .5 {found.detected}, shown to people \
 {found.drafted}, published {found.published}
   answers equal to what was drawn: scripted model {decimals(found.machine_right)}; {people}; published \
 {decimals(found.published_right)}
@@ -106,40 +111,36 @@ Agreement of people      {folder / "run" / "verification" / "agreement.html"}
 Published dataset        {folder / "dataset"}
 Scores of the examinee   {folder / "results"}
 
-Try next: qreal annotate status {run}
+Try next: {annotate_command("status", folder / "run")}
           qreal data info {dataset}
           qreal score {results} --html {report}
 Your own images: qreal annotate init IMAGES RUN --config configs/annotation/gpt-4o.yaml"""
 
 
-def _check(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise AnnotationError(f"{folder} is there already; remove it, or give another --folder")
-
-
 def _write_configs(folder: Path, url: str, scenes: Sequence[Scene]) -> tuple[Path, Path]:
     config, publish = folder / "config.yaml", folder / "publish.yaml"
     config.write_text(dump_config(demo_config(url)), encoding="utf-8")
-    said = {
+    publication = {
         "title": "Drawn scenes of the annotation demo",
         "license": "apache-2.0",
         "generators": dict.fromkeys(sorted({scene.generator for scene in scenes}), "Apache-2.0"),
         "images_from": "Drawn by qreal_tasks.mini of Q-Real Bench.",
         "description": f"Made by `qreal annotate demo`, for trying the software. {SCRIPTED}",
     }
-    publish.write_text(yaml.safe_dump(said, sort_keys=False), encoding="utf-8")
+    publish.write_text(yaml.safe_dump(publication, sort_keys=False), encoding="utf-8")
     return config, publish
 
 
 def _evaluation(url: str, folder: Path) -> list[object]:
     server = f"model={EXAMINEE},base_url={url},store={folder / 'answers.sqlite'}"
-    said = ["eval", "--model", "qreal_openai", "--model_args", server, "--output_path", folder / "results"]
-    return [*said, "--tasks", ",".join(_tasks(folder / "dataset"))]
+    command = ["eval", "--model", "qreal_openai", "--model_args", server, "--output_path", folder / "results"]
+    return [*command, "--tasks", ",".join(_tasks(folder / "dataset"))]
 
 
 def _tasks(dataset: Path) -> list[str]:
-    """All of the benchmark, but for portraits where the test split has none with remarks on body parts."""
-    from qreal_tasks.dataset.source import locate, open_split
+    """The tasks of the benchmark, without portraits where the test split has none with remarks on body parts."""
+    from qreal_tasks.dataset.loading import open_split
+    from qreal_tasks.dataset.source import locate
 
     rows = open_split(locate(str(dataset)), "imageqa", "test").remove_columns("image")
     if any(row["is_portrait"] and any(map(has_parts, row["entities"])) for row in rows):
@@ -148,41 +149,33 @@ def _tasks(dataset: Path) -> list[str]:
     return [f"{GROUPS[Style.BENCHMARK]}_objectqa", *whole]
 
 
-def _call(*command: object) -> None:
+def _call(annotate_app: typer.Typer, *command: object) -> None:
     """Print a command and run it.
 
     Raises:
         typer.Exit: it failed.
     """
-    from annotation.commands import annotate_app
     from qreal_tasks.cli import app
 
     words = [str(word) for word in command]
-    before = "".join(f"{name}={shlex.quote(os.environ[name])} " for name in _SAID_BEFORE if words[0] == "eval")
-    _say(f"\n$ {before}qreal {shlex.join(words)}")
-    program: Any = get_command(annotate_app if words[0] == "annotate" else app)
-    status = program.main(words[words[0] == "annotate" :], prog_name="qreal", standalone_mode=False)
+    before = "".join(f"{name}={shlex.quote(os.environ[name])} " for name in _SHOWN_BEFORE if words[0] == "eval")
+    echo(f"\n$ {before}qreal {shlex.join(words)}")
+    program: Any = get_command(app)
+    status = program.main(words, prog_name="qreal", standalone_mode=False)
     if status:
         raise typer.Exit(int(status))
 
 
 @contextmanager
 def _environment(changes: dict[str, str | None]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in changes}
-    _set(changes)
+    """Change variables of the environment while the block lasts; None takes one away."""
+    before = dict(os.environ)
+    for name, value in changes.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
     try:
         yield
     finally:
-        _set(before)
-
-
-def _set(values: dict[str, str | None]) -> None:
-    for name, value in values.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
-
-
-def _say(text: str) -> None:
-    echo(text)
+        os.environ.clear()
+        os.environ.update(before)

@@ -8,35 +8,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from annotation.config import Config
-from annotation.errors import AnnotationError
+from annotation.config import AnnotationConfig
+from annotation.errors import AnnotationError, annotate_command
 from annotation.execution.local import run_local
-from annotation.execution.on_ray import ray_started, run_on_ray
-from annotation.execution.work import Work
-from annotation.intake.start import prepare, write_manifest
+from annotation.execution.on_ray import run_on_ray, start_ray
+from annotation.execution.work import StageWork
+from annotation.intake.start import prepare_run, write_manifest
 from annotation.llm.asker import Asker
-from annotation.llm.batches import BatchAsker, Limits
+from annotation.llm.batches import BatchAsker
 from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
 from annotation.llm.pipeline import Pipeline
 from annotation.run import shards as parquet
-from annotation.run.folder import RunFolder, alone_in
-from annotation.run.items import Items, images_by_shard
-from annotation.run.portrait_list import portrait_ids
+from annotation.run.chain import AFTER, STAGES, is_asked, stages_after
+from annotation.run.folder import RunFolder, lock_run
+from annotation.run.items import ItemCounts, count_images_by_shard
+from annotation.run.portrait_list import load_portrait_ids
 from annotation.run.schemas import State
-from annotation.stages.asked import PLANS
-from annotation.stages.chain import AFTER, STAGES, is_asked, stages_after
+from annotation.stages.plans import PLANS
 from annotation.status.progress import ProgressLog
 from annotation.trial import Trial
-from qreal_tasks.llm.batch.runner import Standing
+from qreal_tasks.llm.batch.harvester import BatchProgress
+from qreal_tasks.llm.batch.limits import BatchLimits
 from qreal_tasks.llm.errors.retry import StoppedRun
 
 Executor = Literal["local", "ray"]
 
 
 @dataclass(frozen=True)
-class Where:
-    """What computes the stages that ask no language model."""
+class ExecutorOptions:
+    """Where and how the stages that ask no language model are computed."""
 
     executor: Executor = "local"
     workers: int = 1
@@ -44,96 +45,96 @@ class Where:
     address: str | None = None
 
     def started(self) -> AbstractContextManager[None]:
-        """To be held open over all stages."""
-        return ray_started(self.workers, self.address) if self.executor == "ray" else nullcontext()
+        """A context to be held open over all stages."""
+        return start_ray(self.workers, self.address) if self.executor == "ray" else nullcontext()
 
     def over(self, run: RunFolder, stage: str, shards: Sequence[int]) -> Iterator[int]:
         """Compute the shards and yield their numbers as they are done."""
-        work = Work.of(run, stage)
+        work = StageWork.of(run, stage)
         if self.executor == "ray":
             return run_on_ray(work, shards, self.workers, self.gpus_each)
         return run_local(work, shards, self.workers)
 
 
 @dataclass(frozen=True)
-class Options:
-    """How a run is run; nothing here changes what comes out."""
+class RunOptions:
+    """How the stages of a run are run; nothing here changes what comes out."""
 
-    where: Where = Where()
+    where: ExecutorOptions = ExecutorOptions()
     stages: tuple[str, ...] = STAGES
     images: int | None = None
     """Only the first shards, with at least so many images: a pilot."""
     max_cost_usd: float | None = None
-    batch: Limits | None = None
+    batch: BatchLimits | None = None
     """Through the Batch API."""
     api_key: str | None = None
 
 
 @dataclass(frozen=True)
 class Watcher:
-    """What is told to whoever looks on; ``annotation.run.items`` says what the items of a stage are."""
+    """Callbacks that follow a run; ``annotation.run.items`` says what the items of a stage are."""
 
     stage: Callable[[str, int, int], None] = lambda stage, done, total: None
-    """It begins, or goes on: items done before, and all."""
+    """A stage begins, or goes on: items done before, and all."""
     items: Callable[[str, int, bool], None] = lambda stage, count, anew: None
-    """So many more are done; not anew where the record of calls held the answer."""
+    """So many more items are done; not anew where the record of calls held the answer."""
     shard: Callable[[str, int], None] = lambda stage, shard: None
     """A shard is written."""
-    batch: Callable[[Standing], None] = lambda standing: None
+    batch: Callable[[BatchProgress], None] = lambda progress: None
     cost: Callable[[Budget], None] = lambda budget: None
 
 
-def init(images: str, path: Path, config: Config, where: Where, watcher: Watcher) -> RunFolder:
-    """The run folder with every input checked; goes on with an interrupted ``init``.
+def init_run(images: str, path: Path, config: AnnotationConfig, where: ExecutorOptions, watcher: Watcher) -> RunFolder:
+    """The run folder with every input checked; goes on with an interrupted ``init_run``.
 
     Raises:
         AnnotationError: the inputs cannot be listed, or the folder holds something else.
     """
-    run = prepare(images, path, config)
-    with alone(run), where.started():
-        _compute(run, "intake", run.shard_numbers, where, watcher)
-        if parquet.recipe_of(run.manifest_path) != run.recipe("intake"):
+    run = prepare_run(images, path, config)
+    with lock_run(run.path), where.started():
+        _StageRun(run, "intake", run.shard_numbers, watcher).compute(where)
+        if parquet.read_recipe(run.manifest_path) != run.recipe("intake"):
             write_manifest(run)
-    portrait_ids(run)  # a name that is none of the inputs is said before anything is paid for
+    load_portrait_ids(run)  # a name that is none of the inputs is said before anything is paid for
     return run
 
 
-def run_stages(run: RunFolder, options: Options, watcher: Watcher) -> None:
-    """Do what is missing; nothing is done or paid for twice.
+def run_stages(run: RunFolder, options: RunOptions, watcher: Watcher) -> None:
+    """Run the stages where rows are missing; nothing is done or paid for twice.
 
     Raises:
         StoppedRun: a server makes every further request useless, nothing came of a stage, the budget is reached, or a
             batch left requests without an answer. What is done is kept.
         AnnotationError: the run cannot go on as it is.
     """
-    if parquet.recipe_of(run.manifest_path) != run.recipe("intake"):
-        raise AnnotationError(
-            f"{run.path}: the inputs are not checked yet, or intake settings changed; `qreal annotate init IMAGES "
-            f"{run.path} --config {run.config_path}` checks them"
-        )
-    shards = shards_for(run, options.images)
-    portrait_ids(run)
-    with alone(run), options.where.started(), CallRecord(run.calls_path) as calls:
+    if parquet.read_recipe(run.manifest_path) != run.recipe("intake"):
+        command = annotate_command("init", "IMAGES", run.path, "--config", run.config_path)
+        reason = "the inputs are not checked yet, or intake settings changed"
+        raise AnnotationError(f"{run.path}: {reason}; `{command}` checks them")
+    shards = select_shards(run, options.images)
+    load_portrait_ids(run)
+    with lock_run(run.path), options.where.started(), CallRecord(run.calls_path) as calls:
         spent = sum(stage.cost_usd for stage in calls.spent().values())
         budget = Budget(options.max_cost_usd, run.config.language_model.prices, spent)
         asker = Asker(run.config, calls, budget, options.api_key)
         for stage in options.stages:
             _check_ready(run, stage, shards)
+            under_way = _StageRun(run, stage, shards, watcher)
             if not is_asked(stage, run.config):
-                _compute(run, stage, shards, options.where, watcher)
+                under_way.compute(options.where)
                 continue
             try:
-                _ask(run, stage, shards, options, watcher, asker, calls, budget)
+                under_way.ask(options, asker, calls, budget)
             finally:
                 watcher.cost(budget)
 
 
-def shards_for(run: RunFolder, images: int | None) -> list[int]:
-    """All shards, or the first ones that hold at least so many annotated images."""
+def select_shards(run: RunFolder, images: int | None) -> list[int]:
+    """Select all shards, or the first ones that hold at least so many annotated images."""
     if images is None:
         return list(run.shard_numbers)
     found, total = list[int](), 0
-    for shard, count in enumerate(images_by_shard(run)):
+    for shard, count in enumerate(count_images_by_shard(run)):
         if total >= images:
             break
         found.append(shard)
@@ -142,12 +143,12 @@ def shards_for(run: RunFolder, images: int | None) -> list[int]:
 
 
 def discard_failed(run: RunFolder) -> int:
-    """Take away the shards with failed items and what was made of them, so that they are made again; how many items.
+    """Delete the shards with failed items and what was made of them, to be made again; returns how many items failed.
 
     Later stages go first: whatever interrupts this leaves no shard that was made of another's old rows.
     """
     count = 0
-    with alone(run):
+    with lock_run(run.path):
         for stage in (one for one in AFTER if one not in ("intake", "drafts", "imageqa", "objectqa")):
             for shard in run.shard_numbers:
                 if not run.is_done(stage, shard):
@@ -163,99 +164,79 @@ def discard_failed(run: RunFolder) -> int:
 def _check_ready(run: RunFolder, stage: str, shards: Sequence[int]) -> None:
     for earlier in AFTER[stage]:
         if earlier != "intake" and (missing := run.pending(earlier, shards)):
-            images = Items(run)
+            images = ItemCounts(run)
             raise AnnotationError(
                 f"{stage} needs {earlier}, which is missing or out of date for {images.total('intake', missing)} of "
                 f"{images.total('intake', shards)} images; run {earlier} first"
             )
 
 
-class _Stage:
+class _StageRun:
     """One stage over the shards of a start: what is left to do, who is told, and whether it gets anywhere."""
 
     def __init__(self, run: RunFolder, stage: str, shards: Sequence[int], watcher: Watcher) -> None:
-        self.run, self.stage, self.watcher = run, stage, watcher
-        self.pending = run.pending(stage, shards)
-        self.done = sorted(set(shards) - set(self.pending))
-        self.items = Items(run)
-        self.trial = Trial(run, stage, self.done)
-        before = self.items.total(stage, self.done)
-        watcher.stage(stage, before, before + self.items.total(stage, self.pending))
+        self._run, self._stage, self._watcher = run, stage, watcher
+        self._pending = run.pending(stage, shards)
+        done = sorted(set(shards) - set(self._pending))
+        self._items = ItemCounts(run)
+        self._trial = Trial(run, stage, done)
+        before = self._items.total(stage, done)
+        watcher.stage(stage, before, before + self._items.total(stage, self._pending))
         self._log = ProgressLog(run.progress_path)
-        if self.pending:
+        if self._pending:
             self._log.begin(stage)
 
-    def written(self, shard: int, items: int) -> None:
-        """Tell of a shard, of which so many items were asked or computed now."""
-        self._log.done(self.stage, shard, items)
-        self.watcher.shard(self.stage, shard)
-
-    def end(self) -> None:
-        """The stage is through.
+    def compute(self, where: ExecutorOptions) -> None:
+        """Compute the pending shards without a language model.
 
         Raises:
             StoppedRun: nothing came of the stage.
         """
-        self.trial.end()
-        if self.trial.stop is not None:
-            raise self.trial.stop
+        if self._pending:
+            for shard in where.over(self._run, self._stage, self._pending):
+                items = self._items.of(self._stage, shard) or 0
+                self._record(shard, items)
+                self._watcher.items(self._stage, items, True)
+                self._trial.computed(shard)
+                if self._trial.stop is not None:
+                    break
+        self._end()
 
+    def ask(self, options: RunOptions, asker: Asker, calls: CallRecord, budget: Budget) -> None:
+        """Ask the language model about the pending shards.
 
-def _compute(run: RunFolder, stage: str, shards: Sequence[int], where: Where, watcher: Watcher) -> None:
-    under_way = _Stage(run, stage, shards, watcher)
-    if under_way.pending:
-        for shard in where.over(run, stage, under_way.pending):
-            items = under_way.items.of(stage, shard) or 0
-            under_way.written(shard, items)
-            watcher.items(stage, items, True)
-            under_way.trial.computed(shard)
-            if under_way.trial.stop is not None:
-                break
-    under_way.end()
+        Raises:
+            StoppedRun: as ``run_stages``.
+        """
+        run, plan, known, stop = self._run, PLANS[self._stage], None, None
+        if options.batch is not None and self._pending:
+            batches = BatchAsker(run, calls, budget, options.batch, api_key=options.api_key, watch=self._watcher.batch)
+            known, stop = batches.fill(plan, self._pending)
 
+        def count(anew: bool) -> None:
+            self._watcher.items(self._stage, 1, anew)
+            self._watcher.cost(budget)
 
-def _ask(
-    run: RunFolder,
-    stage: str,
-    shards: Sequence[int],
-    options: Options,
-    watcher: Watcher,
-    asker: Asker,
-    calls: CallRecord,
-    budget: Budget,
-) -> None:
-    under_way = _Stage(run, stage, shards, watcher)
-    known, stop = None, None
-    if options.batch is not None and under_way.pending:
-        batches = BatchAsker(run, calls, budget, options.batch, api_key=options.api_key, watch=watcher.batch)
-        known, stop = batches.fill(PLANS[stage], under_way.pending)
-
-    def item(anew: bool) -> None:
-        watcher.items(stage, 1, anew)
-        watcher.cost(budget)
-
-    pipeline = Pipeline(
-        run,
-        asker,
-        PLANS[stage],
-        stage,
-        under_way.trial,
-        item,
-        under_way.written,
-        known=known,
-        ask=options.batch is None,
-    )
-    pipeline.over(under_way.pending)
-    if stop is not None:
-        raise stop
-    if pipeline.left_pending:
-        raise StoppedRun(
-            f"{stage}: batches left {pipeline.left_pending} requests without an answer. Start the same command again "
-            "to submit them again."
+        by_batch = options.batch is not None
+        pipeline = Pipeline(
+            run, asker, plan, self._stage, self._trial, count, self._record, known=known, ask=not by_batch
         )
-    under_way.end()
+        pipeline.over(self._pending)
+        if stop is not None:
+            raise stop
+        if pipeline.left_pending:
+            raise StoppedRun(
+                f"{self._stage}: batches left {pipeline.left_pending} requests without an answer. Start the same "
+                "command again to submit them again."
+            )
+        self._end()
 
+    def _record(self, shard: int, items: int) -> None:
+        """Record that a shard is written, of which so many items were asked or computed now."""
+        self._log.done(self._stage, shard, items)
+        self._watcher.shard(self._stage, shard)
 
-def alone(run: RunFolder) -> AbstractContextManager[None]:
-    """One program at a time works on a run; one that dies gives it back."""
-    return alone_in(run.path)
+    def _end(self) -> None:
+        self._trial.end()
+        if self._trial.stop is not None:
+            raise self._trial.stop

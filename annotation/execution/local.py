@@ -1,4 +1,4 @@
-"""In this process, or in several processes of this machine."""
+"""Computes shards in this process, or in several processes of this machine."""
 
 from __future__ import annotations
 
@@ -8,13 +8,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 
 from annotation.errors import AnnotationError
-from annotation.execution.work import Work, do
+from annotation.execution.work import StageWork, compute_shard
 
-_MODELS = [
-    "annotation.execution.work",
-    "annotation.detection.detector",
-    "annotation.quality.q_eval",
-]
+_MODELS = ["annotation.execution.work", "annotation.local_models.detector", "annotation.local_models.q_eval"]
 """Modules that are not installed are passed over by the server, and told when a stage needs them."""
 _PRELOAD = {"intake": ["annotation.execution.work"]}
 """``init`` is a program of its own and needs no model."""
@@ -22,7 +18,7 @@ _DEATHS = 3
 """Pools that may die one after the other without finishing a shard between them."""
 
 
-def run_local(work: Work, shards: Sequence[int], workers: int) -> Iterator[int]:
+def run_local(work: StageWork, shards: Sequence[int], workers: int) -> Iterator[int]:
     """Yield the number of each shard when it is written.
 
     One worker is this process, which keeps one model loaded. A process that is killed takes its shard with it; the
@@ -33,7 +29,7 @@ def run_local(work: Work, shards: Sequence[int], workers: int) -> Iterator[int]:
     """
     if workers == 1 or len(shards) == 1:
         for shard in shards:
-            yield do(work, shard)
+            yield compute_shard(work, shard)
         return
     left, deaths = list(shards), 0
     while left:
@@ -51,14 +47,14 @@ def run_local(work: Work, shards: Sequence[int], workers: int) -> Iterator[int]:
                 ) from error
 
 
-def _in_pool(work: Work, shards: Sequence[int], workers: int) -> Iterator[int]:
+def _in_pool(work: StageWork, shards: Sequence[int], workers: int) -> Iterator[int]:
     # Forking this process, with a model's threads or an event loop in it, may lock up. The server that is forked in its
     # place imports what the stages need once, for the processes of all stages and for those that follow killed ones.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOAD.get(work.stage, _MODELS))
     pool = ProcessPoolExecutor(min(workers, len(shards)), mp_context=context)
     try:
-        futures = [pool.submit(do, work, shard) for shard in shards]
+        futures = [pool.submit(compute_shard, work, shard) for shard in shards]
         for future in as_completed(futures):
             yield future.result()
     finally:

@@ -1,4 +1,4 @@
-"""As Ray tasks, on this machine or on a cluster that shares the run's folder."""
+"""Computes shards as Ray tasks, on this machine or on a cluster that shares the run's folder."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from annotation.errors import AnnotationError
-from annotation.execution.work import Work, do
+from annotation.execution.work import StageWork, compute_shard
 
 _RETRIES = 3
-"""Of a shard whose worker died."""
+"""How often a shard whose worker died is tried again."""
 _AHEAD = 4
 """Tasks handed to Ray for each worker: enough that none waits, few enough for runs of a million shards."""
 
 
 @contextmanager
-def ray_started(workers: int, address: str | None) -> Iterator[None]:
-    """Ray for as long as the block lasts, so that workers keep what they have imported from stage to stage.
+def start_ray(workers: int, address: str | None) -> Iterator[None]:
+    """Start Ray for as long as the block lasts, so that workers keep what they have imported from stage to stage.
 
     Raises:
         AnnotationError: Ray is not installed or not there.
@@ -28,7 +28,7 @@ def ray_started(workers: int, address: str | None) -> Iterator[None]:
     try:
         import ray
     except ImportError as error:
-        raise AnnotationError(f"--executor ray needs Ray ({error}); install qreal-bench[annotate]") from error
+        raise AnnotationError(f"--executor ray needs Ray ({error}); pip install 'qreal-bench[annotate-ray]'") from error
     if ray.is_initialized():
         yield
         return
@@ -43,12 +43,12 @@ def ray_started(workers: int, address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def run_on_ray(work: Work, shards: Sequence[int], workers: int, gpus_each: float) -> Iterator[int]:
-    """Yield the number of each shard when it is written; within a ``ray_started``.
+def run_on_ray(work: StageWork, shards: Sequence[int], workers: int, gpus_each: float) -> Iterator[int]:
+    """Yield the number of each shard when it is written; within a ``start_ray``.
 
     Args:
         workers: tasks at a time; on this machine Ray is started with so many processors.
-        gpus_each: of a task.
+        gpus_each: GPUs of each task.
 
     Raises:
         AnnotationError: a shard killed its worker again and again.
@@ -56,7 +56,7 @@ def run_on_ray(work: Work, shards: Sequence[int], workers: int, gpus_each: float
     import ray
     from ray.exceptions import RayError, RayTaskError
 
-    task = ray.remote(do).options(num_cpus=1, num_gpus=gpus_each, max_retries=_RETRIES)
+    task = ray.remote(compute_shard).options(num_cpus=1, num_gpus=gpus_each, max_retries=_RETRIES)
     waiting = iter(shards)
     running: dict[Any, int] = {}
     try:

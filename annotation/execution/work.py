@@ -8,29 +8,34 @@ from pathlib import Path
 from typing import Self
 
 from annotation.errors import AnnotationError
-from annotation.intake.start import intake_rows
+from annotation.intake.start import check_inputs
 from annotation.run.folder import RunFolder
 from annotation.stages import detection, drafts, quality, records
 
-_ROWS = {"intake": intake_rows, "detection": detection.rows, "quality": quality.rows, "drafts": drafts.rows}
+_ROWS = {
+    "intake": check_inputs,
+    "detection": detection.detect_entities,
+    "quality": quality.score_crops,
+    "drafts": drafts.assemble_drafts,
+}
 _WRITERS = {"imageqa": records.write_imageqa, "objectqa": records.write_objectqa}
 
 
 @dataclass(frozen=True)
-class Work:
+class StageWork:
     """A stage of a run, as it is handed to whoever computes a shard of it."""
 
     run_path: str
     stage: str
     recipe: str
-    """Of the program that hands it out."""
+    """The recipe of the program that hands the work out."""
 
     @classmethod
     def of(cls, run: RunFolder, stage: str) -> Self:
         return cls(str(run.path.resolve()), stage, run.recipe(stage))
 
 
-def do(work: Work, shard: int) -> int:
+def compute_shard(work: StageWork, shard: int) -> int:
     """Compute and write a shard; returns its number.
 
     Raises:

@@ -1,1 +1,1 @@
-"""From files, a table or a hub set to checked images with content-based ids."""
+"""Takes in files, a table or a hub set: checked images with content-based ids."""

@@ -1,4 +1,4 @@
-"""Picture files that somebody names: where they are, and their bytes, or one line that says why not."""
+"""Finds and reads picture files that somebody names, or says in one line why it cannot."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST = 300
 """Characters of a path in a message."""
 
 
-def unreadable_name(held: object) -> str | None:
+def find_name_problem(held: object) -> str | None:
     """Why a cell cannot name a file, or None."""
     if held is None or held != held or (isinstance(held, str) and not held.strip()):
         return NO_NAME
@@ -33,31 +33,31 @@ def unreadable_name(held: object) -> str | None:
     return None
 
 
-def spellings(held: str) -> list[str]:
-    """The path as it stands, without blanks around it, and with the slashes of Windows turned."""
+def list_spellings(held: str) -> list[str]:
+    """Spellings of a path: as it stands, without blanks around it, and with the slashes of Windows turned."""
     return list(dict.fromkeys((held, held.strip(), held.strip().replace("\\", "/"))))
 
 
-def locate(held: str, folder: Path) -> tuple[bytes, str]:
-    """The path of the file that a cell names, looked for beside the table, and why there is none or ``""``."""
-    names = [_spelt(name) for name in spellings(held)]
+def locate_file(held: str, folder: Path) -> tuple[bytes, str]:
+    """Find the file that a cell names, beside the table; its path, and why there is none or ``""``."""
+    names = [_spelt(name) for name in list_spellings(held)]
     if len(names) == 1:
         return names[0], ""
     paths = [os.path.join(os.fsencode(folder), name) for name in names]
     for name, path in zip(names, paths, strict=True):
         if os.path.exists(path):
             return name, ""
-    return b"", not_there(" and ".join(map(_shown, paths)))
+    return b"", say_missing(" and ".join(map(_shown, paths)))
 
 
-def not_there(looked_for: str) -> str:
+def say_missing(looked_for: str) -> str:
     """The message for a file that is not there."""
     advice = "; the path is of a Windows drive: put the pictures beside the table and name them from there"
     return f"no such file: looked for {looked_for}{advice if _DRIVE.search(looked_for) else ''}"
 
 
 def read_file(path: bytes, most: int = MOST_PICTURE_BYTES) -> bytes | AnnotationError:
-    """The bytes of a file, at most so many, or why they cannot be had."""
+    """Read the bytes of a file, at most so many; or why they cannot be had."""
     try:
         return read_bytes(path, most)
     except NotAFileError as error:
@@ -65,14 +65,14 @@ def read_file(path: bytes, most: int = MOST_PICTURE_BYTES) -> bytes | Annotation
     except TooLargeError as error:
         return AnnotationError(f"the file {error}: {_shown(path)}")
     except FileNotFoundError:
-        return AnnotationError(not_there(_shown(path)))
+        return AnnotationError(say_missing(_shown(path)))
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or error
-        return AnnotationError(f"the file cannot be read: {said}: {_shown(path)}")
+        reason = getattr(error, "strerror", None) or error
+        return AnnotationError(f"the file cannot be read: {reason}: {_shown(path)}")
 
 
-def content_of(path: bytes, most: int) -> bytes:
-    """The bytes of a file, at most so many.
+def require_content(path: bytes, most: int) -> bytes:
+    """Read the bytes of a file, at most so many.
 
     Raises:
         AnnotationError: they cannot be had.
@@ -83,13 +83,13 @@ def content_of(path: bytes, most: int) -> bytes:
     return found
 
 
-def readable(path: bytes) -> str:
-    """A name that is no UTF-8 is shown with escapes and still found by its bytes."""
+def decode_path(path: bytes) -> str:
+    """A path as text: bytes that are no UTF-8 are shown as escapes, and the file is still found by its bytes."""
     return path.decode("utf-8", "backslashreplace")
 
 
 def _spelt(path: str) -> bytes:
-    """As the file system spells it; a path that it cannot spell is the name of no file."""
+    """A path as the file system spells it; a path that it cannot spell is the name of no file."""
     try:
         return os.fsencode(path)
     except UnicodeEncodeError:
@@ -97,4 +97,4 @@ def _spelt(path: str) -> bytes:
 
 
 def _shown(path: bytes) -> str:
-    return one_line(readable(path), _MOST)
+    return one_line(decode_path(path), _MOST)

@@ -1,4 +1,4 @@
-"""``metadata.csv``, ``.jsonl`` and ``.parquet`` in a folder of pictures, as image folders of Hugging Face have them.
+"""Reads ``metadata.csv``, ``.jsonl`` and ``.parquet`` beside pictures, as image folders of Hugging Face have them.
 
 Each row names a picture, relative to the file that it stands in, and holds its prompt and perhaps more.
 """
@@ -10,25 +10,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from annotation.config import Columns
-from annotation.intake.files import not_there, readable, spellings, unreadable_name
-from annotation.intake.listed import (
-    Found,
-    Listed,
+from annotation.config import ColumnNames
+from annotation.intake.files import decode_path, find_name_problem, list_spellings, say_missing
+from annotation.intake.inputs import (
+    FoundColumns,
+    ListedInput,
+    add_notes,
     find_columns,
-    folded,
-    listed_row,
-    no_image_column,
-    note_of,
-    noted,
-    shortened,
+    fold_name,
+    list_row,
+    make_note,
+    say_no_image_column,
+    shorten_name,
 )
-from annotation.intake.parquet_rows import embeds, parquet_rows
-from annotation.intake.table_rows import Row, Rows, text_rows
+from annotation.intake.parquet_rows import embeds_pictures, read_parquet_table
+from annotation.intake.table_rows import TableRow, TableRows, read_text_table
 from qreal_tasks.text.one_line import one_line
 
 _NAMES = (b"metadata.jsonl", b"metadata.csv", b"metadata.parquet")
-"""In this order where a folder has several."""
+"""Names of metadata files, in the order that counts where a folder has several."""
 
 _NAME_COLUMN = "file_name"
 
@@ -42,14 +42,14 @@ def is_metadata(name: bytes) -> bool:
 class _Named:
     """The row that names a picture."""
 
-    row: Row
-    columns: Found
+    row: TableRow
+    columns: FoundColumns
     note: str
     file: str
 
 
 class Metadata:
-    """What the metadata files of a folder and the folders below it say.
+    """The rows of the metadata files of a folder and the folders below it.
 
     Args:
         root: the folder.
@@ -57,89 +57,89 @@ class Metadata:
         pictures: the other files, as seen from the root.
     """
 
-    def __init__(self, root: Path, columns: Columns, pictures: Sequence[bytes]) -> None:
+    def __init__(self, root: Path, columns: ColumnNames, pictures: Sequence[bytes]) -> None:
         self._root, self._columns = root, columns
-        self._pictures = {readable(path): path for path in pictures}
-        self._alike = {folded(readable(path)): path for path in reversed(pictures)}
+        self._pictures = {decode_path(path): path for path in pictures}
+        self._alike = {fold_name(decode_path(path)): path for path in reversed(pictures)}
         self._named: dict[bytes, _Named] = {}
         self._files: dict[bytes, str] = {}
         """Folders with a file that is read, and its name."""
         self._problems: dict[bytes, str] = {}
-        self._left_over: list[Listed] = []
+        self._left_over: list[ListedInput] = []
 
     def read(self, folder: bytes, files: Sequence[bytes]) -> None:
-        """Enter the metadata file of a folder, if it has one.
+        """Read the metadata file of a folder, if it has one.
 
         Raises:
             AnnotationError: it cannot be read, or a line of it is no row.
         """
         found = sorted(filter(is_metadata, files), key=lambda name: _NAMES.index(name.lower()))
         for name in found[1:]:
-            problem = f"metadata that is passed over: {readable(found[0])} beside it counts"
+            problem = f"metadata that is passed over: {decode_path(found[0])} beside it counts"
             self._problems[os.path.join(folder, name)] = problem
         if not found:
             return
         place = os.path.join(folder, found[0])
         path = self._root / os.fsdecode(place)
         is_parquet = path.suffix.lower() == ".parquet"
-        table = parquet_rows(path, self._columns) if is_parquet else text_rows(path, self._columns)
+        table = read_parquet_table(path, self._columns) if is_parquet else read_text_table(path, self._columns)
         columns = find_columns(table.headings, self._columns)
         if columns.image is None:
-            said = no_image_column(table.headings, _NAME_COLUMN)
-            self._problems[place] = f"metadata that names no pictures: {said}"
-        elif is_parquet and embeds(path, columns.image):
+            reason = say_no_image_column(table.headings, _NAME_COLUMN)
+            self._problems[place] = f"metadata that names no pictures: {reason}"
+        elif is_parquet and embeds_pictures(path, columns.image):
             self._problems[place] = "metadata that holds pictures: give this file to init in place of the folder"
         else:
-            self._files[folder] = readable(place)
-            self._enter(folder, readable(place), table, columns)
+            self._files[folder] = decode_path(place)
+            self._enter(folder, decode_path(place), table, columns)
 
     def problem_of(self, path: bytes) -> str | None:
         """Why a metadata file is not read, if it is not."""
         return self._problems.get(path)
 
-    def told(self, listed: Listed) -> Listed:
-        """The picture with what its row says; a prompt file beside it counts where the row has no prompt."""
+    def add_row(self, listed: ListedInput) -> ListedInput:
+        """Add what the picture's row holds; a prompt file beside it counts where the row has no prompt."""
         named = self._named.get(listed.locator)
         if named is None:
             files = [self._files[above] for above in _above(listed.locator) if above in self._files]
-            return noted(listed, note_of("no row of metadata names the picture", files[0])) if files else listed
-        found = listed_row(named.row, named.columns, listed, named.note)
+            return add_notes(listed, make_note("no row of metadata names the picture", files[0])) if files else listed
+        found = list_row(named.row, named.columns, listed, named.note)
         if listed.prompt and found.prompt != listed.prompt:
-            return noted(found, note_of("another prompt passed over", f"of its prompt file: {named.file} counts"))
+            return add_notes(found, make_note("another prompt passed over", f"of its prompt file: {named.file} counts"))
         return found
 
-    def left_over(self) -> list[Listed]:
+    def left_over(self) -> list[ListedInput]:
         """The rows that name no picture of the folder."""
         return self._left_over
 
-    def _enter(self, folder: bytes, file: str, table: Rows, columns: Found) -> None:
+    def _enter(self, folder: bytes, file: str, table: TableRows, columns: FoundColumns) -> None:
         assert columns.image is not None
         for number, row in enumerate(table.rows):
             held = row.get(columns.image)
-            problem = unreadable_name(held)
+            problem = find_name_problem(held)
             name = f"{file} row {number}"
             if problem is None:
-                name = f"{name}, {shortened(str(held))}"
+                name = f"{name}, {shorten_name(str(held))}"
                 picture, problem = self._picture(folder, str(held))
                 if picture is not None and picture in self._named:
                     problem = f"named twice: {self._named[picture].file} has a row before this one, which counts"
                 elif picture is not None:
                     self._named[picture] = _Named(row, columns, table.note, file)
             if problem:
-                self._left_over.append(listed_row(row, columns, Listed(name, problem=problem)))
+                self._left_over.append(list_row(row, columns, ListedInput(name, problem=problem)))
 
     def _picture(self, folder: bytes, held: str) -> tuple[bytes | None, str]:
         """The listed file that a cell names, or why there is none."""
-        above = os.path.join(str(self._root), readable(folder))
-        paths = [os.path.normpath(os.path.join(above, spelt)) for spelt in spellings(held)]
+        above = os.path.join(str(self._root), decode_path(folder))
+        paths = [os.path.normpath(os.path.join(above, spelt)) for spelt in list_spellings(held)]
         names = [os.path.relpath(path, self._root) for path in paths]
         for name in names:
-            found = self._pictures.get(name) or self._alike.get(folded(name))
+            found = self._pictures.get(name) or self._alike.get(fold_name(name))
             if found is not None:
                 return found, ""
         if any(os.path.exists(path.encode(errors="replace")) for path in paths):
             return None, f"no picture of this folder: {one_line(held, 100)} is hidden or lies outside of it"
-        return None, not_there(" and ".join(one_line(path, 300) for path in dict.fromkeys(paths)))
+        return None, say_missing(" and ".join(one_line(path, 300) for path in dict.fromkeys(paths)))
 
 
 def _above(path: bytes) -> Iterator[bytes]:

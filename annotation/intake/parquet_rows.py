@@ -1,56 +1,54 @@
-"""Parquet files as tables of pictures, or of paths to them."""
+"""Reads parquet files as tables of pictures, or of paths to them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from annotation.config import Columns
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from annotation.config import ColumnNames
 from annotation.errors import AnnotationError
-from annotation.intake.listed import find_columns
-from annotation.intake.table_rows import Row, Rows
+from annotation.intake.inputs import find_columns
+from annotation.intake.table_rows import TableRow, TableRows
 from qreal_tasks.files.parquet_limits import check_parquet
 from qreal_tasks.files.regular import require_file
-from qreal_tasks.files.system_errors import reason_of
+from qreal_tasks.files.system_errors import describe_error
 from qreal_tasks.text.one_line import one_line
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _ROWS_AT_A_TIME = 1_000
 """So few, since each may hold a text of a megabyte."""
 
 
-def parquet_rows(path: Path, columns: Columns) -> Rows:
-    """The rows without embedded pictures; of those only their paths.
+def read_parquet_table(path: Path, columns: ColumnNames) -> TableRows:
+    """Read the rows without embedded pictures; of those only their paths.
 
     Raises:
         AnnotationError: the file cannot be read, is over a limit of ``parquet_limits``, or the column of pictures holds
             neither pictures nor paths.
     """
-    import pyarrow as pa
-
-    schema = schema_of(path)
+    schema = read_parquet_schema(path)
     found = find_columns(schema.names, columns)
     wanted = [name for name in (found.prompt, found.generator, found.prompt_id) if name]
-    if found.image and not embeds(path, found.image):
+    if found.image and not embeds_pictures(path, found.image):
         wanted.append(found.image)
     elif found.image and "path" in _fields(schema.field(found.image).type):
         wanted.append(f"{found.image}.path")
     try:
         check_parquet(path, [*wanted, *([found.image] if found.image else [])])
     except (OSError, pa.ArrowException) as error:
-        raise AnnotationError(f"{path} cannot be read: {reason_of(error)}") from error
+        raise AnnotationError(f"{path} cannot be read: {describe_error(error)}") from error
     except ValueError as error:
         raise AnnotationError(f"{path}: {error}; make several tables, and a run of each") from error
-    classes = class_names(schema)
-    return Rows(schema.names, (worded(row, classes) for row in _read(path, wanted)))
+    classes = read_class_names(schema)
+    return TableRows(schema.names, (name_classes(row, classes) for row in _read(path, wanted)))
 
 
-def class_names(schema: pa.Schema) -> Mapping[str, Sequence[str]]:
-    """The classes of columns that the datasets library has written as ``ClassLabel``: they hold numbers."""
+def read_class_names(schema: pa.Schema) -> Mapping[str, Sequence[str]]:
+    """Read the classes of columns that the datasets library has written as ``ClassLabel``: they hold numbers."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         return {name: list(one["names"]) for name, one in features.items() if one.get("_type") == "ClassLabel"}
@@ -58,7 +56,7 @@ def class_names(schema: pa.Schema) -> Mapping[str, Sequence[str]]:
         return {}
 
 
-def worded(row: Row, classes: Mapping[str, Sequence[str]]) -> Row:
+def name_classes(row: TableRow, classes: Mapping[str, Sequence[str]]) -> TableRow:
     """The row with the names of classes in the place of their numbers."""
     named = {
         name: names[held]
@@ -68,15 +66,13 @@ def worded(row: Row, classes: Mapping[str, Sequence[str]]) -> Row:
     return {**row, **named}
 
 
-def embeds(path: Path, column: str) -> bool:
+def embeds_pictures(path: Path, column: str) -> bool:
     """Whether a column holds pictures; else it holds paths.
 
     Raises:
         AnnotationError: it holds neither.
     """
-    import pyarrow as pa
-
-    kind = schema_of(path).field(column).type
+    kind = read_parquet_schema(path).field(column).type
     if pa.types.is_struct(kind):
         fields = _fields(kind)
         content, name = fields.get("bytes", pa.null()), fields.get("path", pa.null())
@@ -93,49 +89,35 @@ def embeds(path: Path, column: str) -> bool:
     )
 
 
-def schema_of(path: Path) -> pa.Schema:
-    """The columns of a file.
+def read_parquet_schema(path: Path) -> pa.Schema:
+    """Read the columns of a file.
 
     Raises:
         AnnotationError: it cannot be read.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         return pq.read_schema(require_file(path))
     except (OSError, pa.ArrowException) as error:
-        raise AnnotationError(f"{path} cannot be read: {reason_of(error)}") from error
+        raise AnnotationError(f"{path} cannot be read: {describe_error(error)}") from error
 
 
-def _read(path: Path, wanted: list[str]) -> Iterator[Row]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+def _read(path: Path, wanted: list[str]) -> Iterator[TableRow]:
     try:
         with pq.ParquetFile(require_file(path)) as file:
             for batch in file.iter_batches(_ROWS_AT_A_TIME, columns=wanted):
                 yield from batch.to_pylist() if wanted else [{}] * batch.num_rows
     except (OSError, pa.ArrowException) as error:
-        raise AnnotationError(f"{path} cannot be read: {reason_of(error)}") from error
+        raise AnnotationError(f"{path} cannot be read: {describe_error(error)}") from error
 
 
 def _fields(kind: pa.DataType) -> dict[str, Any]:
-    import pyarrow as pa
-
     return {field.name: field.type for field in kind} if pa.types.is_struct(kind) else {}
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    return any(is_kind(kind) for is_kind in (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_null))
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_null(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    types = pa.types
-    return any(
-        is_kind(kind) for is_kind in (types.is_string, types.is_large_string, types.is_string_view, types.is_null)
-    )
+    t = pa.types
+    return bool(t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind) or t.is_null(kind))

@@ -1,4 +1,4 @@
-"""Whether a file is one picture that can be annotated, and how it is shown to models.
+"""Checks that a file is one picture that can be annotated, and makes it fit to be stored.
 
 The bytes of an accepted file are kept as they are: what is compressed again is another picture to judge. Where not
 every reader shows the same pixels, or any (EXIF orientation, AVIF, JPEG 2000), these are stored without loss, as PNG.
@@ -14,13 +14,11 @@ from dataclasses import dataclass
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, features
 
-from annotation.config import Intake
+from annotation.config import IntakeSettings
 from annotation.errors import AnnotationError
+from annotation.run.gallery import FORMATS, on_white
 from qreal_tasks.images import pixels_digest
 from qreal_tasks.models.server.pictures import eight_bits
-
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
-"""What is stored: read by every Pillow and by browsers, or at least (TIFF) by every Pillow."""
 
 _STORED_AS_PNG = {"AVIF": "AVIF", "JPEG2000": "JPEG 2000"}
 """What is read and stored as PNG: browsers show no JPEG 2000, and a Pillow of some years ago knows no AVIF."""
@@ -44,11 +42,11 @@ class UnusablePicture(AnnotationError):  # noqa: N818 - named for what was found
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedPicture:
     """A picture that can be annotated."""
 
     content: bytes
-    """To be stored: the file as it was, or a lossless PNG where a viewer would turn the stored pixels."""
+    """What is stored: the file as it was, or a lossless PNG where a viewer would turn the stored pixels."""
     image_id: str
     """The first 20 hexadecimal digits of SHA-256 over the file as it was given."""
     pixels_sha256: str
@@ -61,7 +59,7 @@ class Checked:
     """What differs between the stored picture and what models are shown; empty for most."""
 
 
-def check_picture(raw: bytes, limits: Intake) -> Checked:
+def check_input(raw: bytes, limits: IntakeSettings) -> CheckedPicture:
     """Decode the file to its end and identify it.
 
     Of a JPEG with a second picture in it (MPO; phones put a map of brightness or depth there, stereo cameras the other
@@ -93,12 +91,12 @@ def check_picture(raw: bytes, limits: Intake) -> Checked:
         if not content:
             content = _lossless(eight_bits(image))
             image = Image.open(io.BytesIO(content))
-        rgb = as_rgb(image)
+        rgb = on_white(image)
     except ValueError as error:
         raise UnusablePicture(f"no 8-bit colours: {error}; save it as 8-bit RGB") from error
     if file_mode not in ("RGB", "P", "L", "1"):
         notes.append(f"stored as {file_mode}, models are shown 8-bit RGB")
-    return Checked(
+    return CheckedPicture(
         content,
         hashlib.sha256(raw).hexdigest()[:20],
         pixels_digest(rgb),
@@ -110,27 +108,7 @@ def check_picture(raw: bytes, limits: Intake) -> Checked:
     )
 
 
-def as_rgb(image: Image.Image) -> Image.Image:
-    """8-bit RGB: what every model is shown, and what crops are cut from. Transparent places are white.
-
-    Raises:
-        ValueError: a mode with no defined range of values.
-    """
-    plain = eight_bits(image)
-    if plain.mode in ("RGBA", "LA"):
-        ground = Image.new("RGBA", plain.size, "white")
-        ground.alpha_composite(plain.convert("RGBA"))
-        plain = ground
-    return plain.convert("RGB")
-
-
-def stored_rgb(content: bytes) -> Image.Image:
-    """The picture of an intake shard as models are shown it."""
-    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-        return as_rgb(image)
-
-
-def _opened(raw: bytes, limits: Intake) -> Image.Image:
+def _opened(raw: bytes, limits: IntakeSettings) -> Image.Image:
     """Decoded to its end; the size is looked at before anything is decoded."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of large files and odd metadata; the limits below decide
@@ -163,11 +141,11 @@ def _unknown(raw: bytes) -> UnusablePicture:
     return UnusablePicture(f"no picture ({len(raw)} bytes, {raw[:8]!r}…), expected {expected}")
 
 
-def _damaged(said: str) -> UnusablePicture:
-    return UnusablePicture(f"damaged: cannot be decoded to its end ({said}); write the file anew")
+def _damaged(reason: str) -> UnusablePicture:
+    return UnusablePicture(f"damaged: cannot be decoded to its end ({reason}); write the file anew")
 
 
-def _check_size(image: Image.Image, limits: Intake) -> None:
+def _check_size(image: Image.Image, limits: IntakeSettings) -> None:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format == "TIFF":
         raise UnusablePicture(f"several pages: {frames}, expected one picture; save the page that is meant")

@@ -10,17 +10,18 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
-from annotation.config import Config, dump_config
+from annotation.config import AnnotationConfig, IntakeSettings, dump_config
 from annotation.errors import AnnotationError
-from annotation.intake.picture import check_picture
-from annotation.intake.sources import open_source
+from annotation.intake.folder import FolderSource
+from annotation.intake.inputs import ImageSource
+from annotation.intake.picture import check_input
+from annotation.intake.table import TABLES, HubSource, TableSource
 from annotation.run import shards
-from annotation.run.folder import LOCK, RunFolder, alone_in, write_listing
-from annotation.run.schemas import INTAKE, State
+from annotation.run.folder import LOCK, RunFolder, lock_run, write_listing
+from annotation.run.schemas import INTAKE, Row, State
 from qreal_tasks.files.atomic import beside_of, write_whole
 from qreal_tasks.text.prompts import normalised_prompt
 
@@ -33,8 +34,8 @@ _MANIFEST = pa.schema(
 )
 
 
-def prepare(images: str, path: Path, config: Config) -> RunFolder:
-    """The run folder with config and listing; an unfinished one of the same inputs is taken up again.
+def prepare_run(images: str, path: Path, config: AnnotationConfig) -> RunFolder:
+    """Make the run folder with config and listing; an unfinished one of the same inputs is taken up again.
 
     Raises:
         AnnotationError: the inputs cannot be listed, or the folder holds something else.
@@ -57,17 +58,17 @@ def prepare(images: str, path: Path, config: Config) -> RunFolder:
     if not listed:
         raise AnnotationError(f"{images} holds no file or row")
     path.mkdir(parents=True, exist_ok=True)
-    with alone_in(path):
+    with lock_run(path):
         if listing_path.is_file():  # of another program, meanwhile
-            return prepare(images, path, config)
+            return prepare_run(images, path, config)
         write_whole(config_path, dump_config(config))
         # Last: a folder with a listing is a run.
         write_listing(listing_path, place, listed, config.images_per_shard)
     return RunFolder(path)
 
 
-def intake_rows(run: RunFolder, shard: int) -> list[dict[str, Any]]:
-    """A row for every input of the shard, accepted or rejected."""
+def check_inputs(run: RunFolder, shard: int) -> list[Row]:
+    """Check every input of a shard; a row for each, accepted or rejected."""
     inputs = run.inputs(shard)
     source = open_source(run.images, run.config.intake)
     # Runs that were begun by earlier versions have neither problems nor notes in their listing.
@@ -78,11 +79,11 @@ def intake_rows(run: RunFolder, shard: int) -> list[dict[str, Any]]:
 
 
 def write_manifest(run: RunFolder) -> None:
-    """Look for duplicates over all shards and write what became of every input, a row group a shard.
+    """Find duplicates over all shards and write what became of every input, a row group a shard.
 
     Of images with equal pixels the first one with a prompt is annotated, or the first one where none has a prompt.
     """
-    kept = _kept(run)
+    kept = _find_kept(run)
 
     def groups() -> Iterator[pa.Table]:
         columns = [name for name in INTAKE.names if name != "content"]
@@ -108,8 +109,8 @@ class _Kept:
     has_prompt: bool
 
 
-def _kept(run: RunFolder) -> dict[str, _Kept]:
-    """By digest of the pixels."""
+def _find_kept(run: RunFolder) -> dict[str, _Kept]:
+    """Find the image that is annotated of those with equal pixels, by the digest of the pixels."""
     kept: dict[str, _Kept] = {}
     for shard in run.shard_numbers:
         for place, row in enumerate(run.read("intake", shard, ["name", "state", "pixels_sha256", "prompt"])):
@@ -122,14 +123,14 @@ def _kept(run: RunFolder) -> dict[str, _Kept]:
     return kept
 
 
-def _row(listed: dict[str, Any], raw: bytes | AnnotationError, config: Config) -> dict[str, Any]:
+def _row(listed: Row, raw: bytes | AnnotationError, config: AnnotationConfig) -> Row:
     note = listed.get("note") or ""
-    row: dict[str, Any] = dict.fromkeys(INTAKE.names)
+    row: Row = dict.fromkeys(INTAKE.names)
     row |= {"name": listed["name"], "prompt": listed["prompt"], "generator": listed["generator"], "note": note}
     try:
         if isinstance(raw, AnnotationError):
             raise raw
-        checked = check_picture(raw, config.intake)
+        checked = check_input(raw, config.intake)
     except AnnotationError as error:
         return row | {"state": str(State.REJECTED), "reason": str(error)}
     prompt_id = listed["prompt_id"] or _prompt_id(listed["prompt"], checked.image_id)
@@ -138,6 +139,27 @@ def _row(listed: dict[str, Any], raw: bytes | AnnotationError, config: Config) -
 
 
 def _prompt_id(prompt: str, image_id: str) -> str:
-    """Of the words alone. Images without a prompt do not share one: a split by prompt must not tie them together."""
+    """An id of the words alone. Images without a prompt share none: a split by prompt must not tie them together."""
     words = normalised_prompt(prompt)
     return hashlib.sha256(words.encode()).hexdigest()[:16] if words else f"none-{image_id}"
+
+
+def open_source(images: str, settings: IntakeSettings) -> ImageSource:
+    """Open the folder, table (.csv, .tsv, .jsonl, .json, .parquet) or hub set (``org/name``, ``org/name@revision``) of
+    that name.
+
+    Raises:
+        AnnotationError: there is none.
+    """
+    path = Path(images).expanduser()
+    if path.is_dir():
+        return FolderSource(path, settings.columns)
+    if path.is_file() and path.suffix.lower() in TABLES:
+        return TableSource(path, settings.columns)
+    if path.exists():
+        raise AnnotationError(f"{path} is neither a folder nor a table ({', '.join(TABLES)})")
+    if images.count("/") == 1 and not images.startswith((".", "/", "~")) and path.suffix.lower() not in TABLES:
+        return HubSource(images, settings)
+    raise AnnotationError(
+        f"{images}: no such folder or file (looked for {path.absolute()}), and it is no hub id such as org/name"
+    )

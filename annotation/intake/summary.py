@@ -1,17 +1,16 @@
-"""What ``init`` says at its end: what became of the inputs, what they lack, and what had to be guessed."""
+"""The end of ``qreal annotate init``: what became of the inputs, what they lack, and what had to be guessed."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
-from annotation.intake.listed import UNKNOWN_GENERATOR
+from annotation.intake.inputs import UNKNOWN_GENERATOR
 from annotation.run import shards
 from annotation.run.folder import RunFolder
-from annotation.run.items import counted
-from annotation.run.schemas import State
+from annotation.run.items import format_count
+from annotation.run.schemas import Row, State
 from qreal_tasks.text.one_line import one_line
 from qreal_tasks.text.prompts import normalised_prompt
 
@@ -21,8 +20,8 @@ _MOST_NAMED = 20
 _COLUMNS = ("name", "state", "reason", "note", "prompt", "generator")
 
 
-class Summary:
-    """The inputs of a run, counted.
+class IntakeSummary:
+    """Counts of the inputs of a run.
 
     Raises:
         AnnotationError: the manifest is missing or damaged.
@@ -30,7 +29,7 @@ class Summary:
 
     def __init__(self, run: RunFolder) -> None:
         self._manifest = run.manifest_path
-        self._rows: list[dict[str, Any]] = shards.read_table(self._manifest, list(_COLUMNS)).to_pylist()
+        self._rows: list[Row] = shards.read_table(self._manifest, list(_COLUMNS)).to_pylist()
         self._accepted = [row for row in self._rows if row["state"] == State.DONE]
         self._others = [row for row in self._rows if row["state"] != State.DONE]
 
@@ -42,20 +41,20 @@ class Summary:
     def accepted(self) -> int:
         return len(self._accepted)
 
-    def named(self) -> Iterator[str]:
+    def list_rejected(self) -> Iterator[str]:
         """A line for each of the first inputs that are not annotated, and why."""
         for row in self._others[:_MOST_NAMED]:
             yield f"{row['state']}: {one_line(row['name'], 120)}: {one_line(row['reason'], 500)}"
         if len(self._others) > _MOST_NAMED:
             yield f"… and {len(self._others) - _MOST_NAMED} more; {self._manifest} has them all"
 
-    def counted(self) -> Iterator[str]:
+    def list_counts(self) -> Iterator[str]:
         """How many inputs, what was rejected why, what is missing, and notes."""
         states = Counter("accepted" if row["state"] == State.DONE else row["state"] for row in self._rows)
-        yield f"{counted(self.inputs, 'inputs')}: " + ", ".join(
+        yield f"{format_count(self.inputs, 'inputs')}: " + ", ".join(
             f"{count} {state}" for state, count in states.most_common()
         )
-        rejected = Counter(kind_of(row["reason"]) for row in self._others if row["state"] == State.REJECTED)
+        rejected = Counter(reason_kind(row["reason"]) for row in self._others if row["state"] == State.REJECTED)
         for reason, count in rejected.most_common():
             yield f"  {count} rejected: {reason}"
         bare = sum(not normalised_prompt(row["prompt"]) for row in self._accepted)
@@ -70,19 +69,17 @@ class Summary:
                 f"  {unknown} of {self.accepted} images without a generator: it is written as {UNKNOWN_GENERATOR} "
                 "(generators come from folders, as in IMAGES/sdxl/1.png, or a table's column generator)"
             )
-        notes = Counter(kind for row in self._accepted for kind in _kinds(row["note"]))
+        notes = Counter(
+            kind for row in self._accepted for kind in map(reason_kind, filter(None, row["note"].split("; ")))
+        )
         for note, count in notes.most_common():
             yield f"  {count} {'image' if count == 1 else 'images'}: {note}"
 
 
-def kind_of(reason: str) -> str:
-    """What many reasons have in common: what stands before the details.
+def reason_kind(reason: str) -> str:
+    """The kind of a reason, which many reasons share: what stands before the details.
 
-    >>> kind_of("no such file: looked for /pictures/1.png"), kind_of("the file is empty (0 bytes)")
+    >>> reason_kind("no such file: looked for /pictures/1.png"), reason_kind("the file is empty (0 bytes)")
     ('no such file', 'the file is empty')
     """
     return re.split(r":| \(", reason, maxsplit=1)[0]
-
-
-def _kinds(note: str) -> Iterator[str]:
-    return map(kind_of, filter(None, note.split("; ")))

@@ -7,55 +7,64 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from annotation.config import Columns, Intake
+from annotation.config import ColumnNames, IntakeSettings
 from annotation.errors import AnnotationError
-from annotation.intake.files import NO_NAME, locate, read_file, unreadable_name
-from annotation.intake.listed import Listed, find_columns, listed_row, no_image_column
-from annotation.intake.parquet_rows import class_names, embeds, parquet_rows, schema_of, worded
-from annotation.intake.table_rows import TEXT_TABLES, text_rows
+from annotation.intake.files import NO_NAME, find_name_problem, locate_file, read_file
+from annotation.intake.inputs import ListedInput, find_columns, list_row, say_no_image_column
+from annotation.intake.parquet_rows import (
+    embeds_pictures,
+    name_classes,
+    read_class_names,
+    read_parquet_schema,
+    read_parquet_table,
+)
+from annotation.intake.table_rows import TEXT_TABLES, read_text_table
 from qreal_tasks.text.one_line import one_line
 
 TABLES = (*TEXT_TABLES, ".parquet")
 
 
-class Table:
-    """Rows with a path (relative to the table) or, in parquet, the encoded picture; prompt, generator, prompt_id."""
+class TableSource:
+    """Source of pictures: rows with a path (relative to the table) or, in parquet, the picture; and prompt, generator
+    …"""
 
-    def __init__(self, path: Path, columns: Columns) -> None:
+    def __init__(self, path: Path, columns: ColumnNames) -> None:
         self._path, self._columns = path.resolve(), columns
         self._is_parquet = self._path.suffix.lower() == ".parquet"
 
-    def listing(self) -> Iterator[Listed]:
-        read = parquet_rows if self._is_parquet else text_rows
+    def listing(self) -> Iterator[ListedInput]:
+        read = read_parquet_table if self._is_parquet else read_text_table
         table = read(self._path, self._columns)
         found = find_columns(table.headings, self._columns)
-        embedded = self._is_parquet and found.image is not None and embeds(self._path, found.image)
+        embedded = self._is_parquet and found.image is not None and embeds_pictures(self._path, found.image)
         if found.image is None and table.headings:
-            raise AnnotationError(f"{self._path}: {no_image_column(table.headings, self._columns.image)}")
+            raise AnnotationError(f"{self._path}: {say_no_image_column(table.headings, self._columns.image)}")
         for number, row in enumerate(table.rows):
             held = row.get(found.image or "")
             path = held.get("path") if isinstance(held, Mapping) else held
             if embedded:
-                listed = Listed(str(path or f"row {number}"), str(number).encode())
+                listed = ListedInput(str(path or f"row {number}"), str(number).encode())
             else:
                 listed = self._of_path(number, held, path)
-            yield listed_row(row, found, listed, table.note)
+            yield list_row(row, found, listed, table.note)
 
-    def _of_path(self, number: int, held: object, path: object) -> Listed:
+    def _of_path(self, number: int, held: object, path: object) -> ListedInput:
         if isinstance(held, Mapping) and held.get("bytes"):
-            return Listed(f"row {number}", problem="a picture inside JSON: save it as a file and name that")
+            return ListedInput(f"row {number}", problem="a picture inside JSON: save it as a file and name that")
         if isinstance(held, Mapping) and held and not held.keys() & {"path", "bytes"}:
             keys = one_line(", ".join(map(str, held)), 60)
-            return Listed(f"row {number}", problem=f"no path: the cell is an object of {keys}; write an object a row")
-        problem = unreadable_name(path)
+            return ListedInput(
+                f"row {number}", problem=f"no path: the cell is an object of {keys}; write an object a row"
+            )
+        problem = find_name_problem(path)
         if problem:
-            return Listed(f"row {number}" if problem == NO_NAME else one_line(str(path), 200), problem=problem)
-        locator, problem = locate(str(path), self._path.parent)
-        return Listed(str(path), locator, problem=problem)
+            return ListedInput(f"row {number}" if problem == NO_NAME else one_line(str(path), 200), problem=problem)
+        locator, problem = locate_file(str(path), self._path.parent)
+        return ListedInput(str(path), locator, problem=problem)
 
     def read(self, locators: Sequence[bytes]) -> Iterator[bytes | AnnotationError]:
-        found = find_columns(schema_of(self._path).names, self._columns).image if self._is_parquet else None
-        if found is not None and embeds(self._path, found):
+        found = find_columns(read_parquet_schema(self._path).names, self._columns).image if self._is_parquet else None
+        if found is not None and embeds_pictures(self._path, found):
             from datasets import Dataset, Image
 
             rows = Dataset.from_parquet(str(self._path), columns=[found]).cast_column(found, Image(decode=False))
@@ -63,10 +72,10 @@ class Table:
         return (read_file(os.path.join(os.fsencode(self._path.parent), locator)) for locator in locators)
 
 
-class Hub:
-    """A split of a dataset on the hub, or in its cache."""
+class HubSource:
+    """Source of pictures: a split of a dataset on the hub, or in its cache."""
 
-    def __init__(self, name: str, settings: Intake) -> None:
+    def __init__(self, name: str, settings: IntakeSettings) -> None:
         from datasets import Image, load_dataset
 
         path, _, revision = name.partition("@")
@@ -77,15 +86,15 @@ class Hub:
                 self._rows = loaded.cast_column(self._found.image, Image(decode=False))
         # The library raises some twenty types; all mean that the set cannot be had as it was asked for.
         except Exception as error:
-            said = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-            raise AnnotationError(f"{name}, split {settings.split}, cannot be loaded ({said})") from error
+            reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            raise AnnotationError(f"{name}, split {settings.split}, cannot be loaded ({reason})") from error
         if self._found.image is None:
-            raise AnnotationError(f"{name}: {no_image_column(loaded.column_names, settings.columns.image)}")
+            raise AnnotationError(f"{name}: {say_no_image_column(loaded.column_names, settings.columns.image)}")
 
-    def listing(self) -> Iterator[Listed]:
-        classes = class_names(self._rows.features.arrow_schema)
+    def listing(self) -> Iterator[ListedInput]:
+        classes = read_class_names(self._rows.features.arrow_schema)
         for number, row in enumerate(self._rows.remove_columns(self._found.image)):
-            yield listed_row(worded(row, classes), self._found, Listed(f"row {number}", str(number).encode()))
+            yield list_row(name_classes(row, classes), self._found, ListedInput(f"row {number}", str(number).encode()))
 
     def read(self, locators: Sequence[bytes]) -> Iterator[bytes | AnnotationError]:
         return _embedded(self._rows, str(self._found.image), locators, Path.cwd())
@@ -97,8 +106,8 @@ def _embedded(rows: Any, column: str, locators: Sequence[bytes], folder: Path) -
         content, path = (held["bytes"], held["path"]) if held else (None, None)
         if content is not None:
             yield content
-        elif problem := unreadable_name(path):
+        elif problem := find_name_problem(path):
             yield AnnotationError("the row holds no picture" if problem == NO_NAME else problem)
         else:
-            locator, problem = locate(str(path), folder)
+            locator, problem = locate_file(str(path), folder)
             yield AnnotationError(problem) if problem else read_file(os.path.join(os.fsencode(folder), locator))

@@ -1,4 +1,4 @@
-"""The rows of tables, as spreadsheets and programs write them: .csv, .tsv, .jsonl and .json."""
+"""Reads tables as spreadsheets and programs write them: .csv, .tsv, .jsonl and .json."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from annotation.config import Columns
+from annotation.config import ColumnNames
 from annotation.errors import AnnotationError
-from annotation.intake.files import content_of
-from annotation.intake.listed import find_columns
-from annotation.intake.text_files import decode
+from annotation.intake.files import require_content
+from annotation.intake.inputs import find_columns
+from annotation.intake.text_files import decode_text
 
-Row = Mapping[str, Any]
+TableRow = Mapping[str, Any]
 _SEPARATORS = {".csv": ",;\t|", ".tsv": "\t,;|"}
 TEXT_TABLES = (*_SEPARATORS, ".jsonl", ".json")
 MOST_BYTES = 2**28
-"""Of a table that is a text file."""
+"""Bytes of a table that is a text file, at most."""
 MOST_ROWS = 1_000_000
-"""Of one such table."""
-_SAID_SEPARATOR = re.compile(r'"?sep=(.)', re.IGNORECASE)
-"""In the first line: how Excel is told."""
+"""Rows of one such table, at most."""
+_STATED_SEPARATOR = re.compile(r'"?sep=(.)', re.IGNORECASE)
+"""The separator as the first line states it for Excel."""
 
 
 @dataclass(frozen=True)
-class Rows:
+class TableRows:
     """A table's content."""
 
     headings: Sequence[str]
-    rows: Iterable[Row]
+    rows: Iterable[TableRow]
     note: str = ""
     """How the file was read, where that had to be guessed."""
 
 
-def text_rows(path: Path, columns: Columns) -> Rows:
-    """The rows of a table that is a text file, in any encoding that ``decode`` knows.
+def read_text_table(path: Path, columns: ColumnNames) -> TableRows:
+    """Read the rows of a table that is a text file, in any encoding that ``decode_text`` knows.
 
     Args:
         columns: what is looked for; tells with which character the cells of a .csv or .tsv are separated.
@@ -49,41 +49,41 @@ def text_rows(path: Path, columns: Columns) -> Rows:
         AnnotationError: the file cannot be read, a line of it is no row, or there are too many.
     """
     try:
-        decoded = decode(content_of(os.fsencode(path), MOST_BYTES))
+        decoded = decode_text(require_content(os.fsencode(path), MOST_BYTES))
     except AnnotationError as error:
         raise AnnotationError(f"{path} cannot be read: {error}") from error
     text = decoded.text.lstrip("\ufeff")
     if path.suffix.lower() in _SEPARATORS:
         headings, rows = _separated(text, path, columns)
         _check_named_once(headings, path, columns)
-        return Rows(headings, _counted(rows, path), decoded.note)
+        return TableRows(headings, _counted(rows, path), decoded.note)
     objects = list(_counted(_objects(text, path), path))
-    return Rows(list(dict.fromkeys(key for row in objects for key in row)), objects, decoded.note)
+    return TableRows(list(dict.fromkeys(key for row in objects for key in row)), objects, decoded.note)
 
 
-def _counted(rows: Iterable[Row], path: Path) -> Iterator[Row]:
+def _counted(rows: Iterable[TableRow], path: Path) -> Iterator[TableRow]:
     for number, row in enumerate(rows, start=1):
         if number > MOST_ROWS:
             raise AnnotationError(f"{path}: more than {MOST_ROWS:,} rows; make several tables, and a run of each")
         yield row
 
 
-def _check_named_once(headings: Sequence[str], path: Path, columns: Columns) -> None:
+def _check_named_once(headings: Sequence[str], path: Path, columns: ColumnNames) -> None:
     for heading in filter(None, astuple(find_columns(headings, columns))):
         if (count := headings.count(heading)) > 1:
             raise AnnotationError(f"{path}: {count} columns are called {heading!r}, expected one; rename the others")
 
 
-def _separated(text: str, path: Path, columns: Columns) -> tuple[Sequence[str], Iterator[Row]]:
-    said = _SAID_SEPARATOR.match(text)
-    if said:
+def _separated(text: str, path: Path, columns: ColumnNames) -> tuple[Sequence[str], Iterator[TableRow]]:
+    stated = _STATED_SEPARATOR.match(text)
+    if stated:
         text = "\n" + text.partition("\n")[2]  # a blank line, so that lines keep their numbers
-    tried = {one: _first_cells(text, one, path) for one in (said[1] if said else _SEPARATORS[path.suffix.lower()])}
+    tried = {one: _first_cells(text, one, path) for one in (stated[1] if stated else _SEPARATORS[path.suffix.lower()])}
     fitting = [one for one, headings in tried.items() if find_columns(headings, columns).image]
     separator = fitting[0] if fitting else max(tried, key=lambda one: len(tried[one]))
     headings = tried[separator]
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[TableRow]:
         lines = _cells(text, separator, path)
         next(lines, None)
         for number, cells in lines:
@@ -118,21 +118,21 @@ def _cells(text: str, separator: str, path: Path) -> Iterator[tuple[int, list[st
 
 
 def _no_row(path: Path, line: int, error: csv.Error) -> AnnotationError:
-    said = f"{error}; close a cell in double quotes, and double every quote in it"
+    reason = f"{error}; close a cell in double quotes, and double every quote in it"
     if "field limit" in str(error):
         most = csv.field_size_limit()
-        said = f"a cell of more than {most:,} characters; perhaps a double quote before it is not closed"
-    return AnnotationError(f"{path}, line {line}: {said}")
+        reason = f"a cell of more than {most:,} characters; perhaps a double quote before it is not closed"
+    return AnnotationError(f"{path}, line {line}: {reason}")
 
 
-def _objects(text: str, path: Path) -> Iterator[Row]:
+def _objects(text: str, path: Path) -> Iterator[TableRow]:
     """JSON lines, or one list of objects."""
     expected = "expected a JSON object a line, or one list of objects"
     if text.lstrip().startswith("["):
         try:
             found = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise AnnotationError(f"{path}: {_of_json(error)}; {expected}") from error
+            raise AnnotationError(f"{path}: {_json_reason(error)}; {expected}") from error
         rows: Iterable[tuple[str, Any]] = ((f"item {number}", row) for number, row in enumerate(found))
     else:
         rows = _json_lines(text, path, expected)
@@ -149,8 +149,8 @@ def _json_lines(text: str, path: Path, expected: str) -> Iterator[tuple[str, Any
             try:
                 yield f"line {number}", json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise AnnotationError(f"{path}, line {number}: {_of_json(error)}; {expected}") from error
+                raise AnnotationError(f"{path}, line {number}: {_json_reason(error)}; {expected}") from error
 
 
-def _of_json(error: ValueError | RecursionError) -> str:
+def _json_reason(error: ValueError | RecursionError) -> str:
     return "its values lie too deep in one another" if isinstance(error, RecursionError) else str(error)

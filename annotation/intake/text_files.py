@@ -1,4 +1,4 @@
-"""Text files as people save them: the encoding is found out, and what had to be guessed or taken out is said."""
+"""Decodes text files as people save them, and notes what had to be guessed or taken out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WINDOWS_1252 = "read as Windows-1252"
 LONGEST_PROMPT = 20_000
 """Characters; so of every other text about a picture."""
 MOST_PROMPT_BYTES = 2**20
-"""Of a file with one, settings that generators save below it included."""
+"""Bytes of a file with a prompt at most, settings that generators save below it included."""
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -32,16 +32,16 @@ _FEW_CONTROLS = 0.25
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """A text and what is to be known of it."""
+class DecodedText:
+    """A decoded text, with notes on it."""
 
     text: str
     note: str = ""
     """Empty for most; several are joined by semicolons."""
 
 
-def decode(raw: bytes) -> Decoded:
-    """The text of a file in UTF-8, UTF-16 or UTF-32; what is none of these is read as Windows-1252, with a note.
+def decode_text(raw: bytes) -> DecodedText:
+    """Decode a file in UTF-8, UTF-16 or UTF-32; what is none of these is read as Windows-1252, with a note.
 
     A byte order mark decides. Without one, a text with NUL bytes is UTF-16 where they leave no other reading.
 
@@ -51,7 +51,7 @@ def decode(raw: bytes) -> Decoded:
     encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), None) or _utf_16_by_nuls(raw)
     for name in (encoding,) if encoding else ("utf-8", "cp1252"):
         try:
-            return Decoded(raw.decode(name), WINDOWS_1252 if name == "cp1252" else "")
+            return DecodedText(raw.decode(name), WINDOWS_1252 if name == "cp1252" else "")
         except UnicodeDecodeError as failed:
             error = failed
     expected = encoding.upper().removesuffix("-SIG") if encoding else "UTF-8 or Windows-1252"
@@ -59,14 +59,14 @@ def decode(raw: bytes) -> Decoded:
     raise AnnotationError(f"no text in {expected} ({found}); save it as UTF-8")
 
 
-def tidy(text: str) -> Decoded:
-    """A prompt without blanks and byte order marks around it, control characters, and the negative prompt and settings
-    that generators save below it; what is lost is noted.
+def tidy_prompt(text: str) -> DecodedText:
+    """Tidy a prompt: without blanks and byte order marks around it, control characters, and the negative prompt and
+    settings that generators save below it; what is lost is noted.
 
     Raises:
         AnnotationError: it has more than ``LONGEST_PROMPT`` characters.
 
-    >>> tidy("a cat\\nNegative prompt: ugly\\nSteps: 20, Sampler: Euler a, Seed: 1").text
+    >>> tidy_prompt("a cat\\nNegative prompt: ugly\\nSteps: 20, Sampler: Euler a, Seed: 1").text
     'a cat'
     """
     prompt = _SETTINGS.sub("", text)
@@ -82,7 +82,7 @@ def tidy(text: str) -> Decoded:
         notes.append("half a surrogate pair in the prompt is shown as ?")
     if "\ufffd" in whole:
         notes.append("characters of the prompt were lost before (U+FFFD)")
-    return Decoded(whole.strip().strip("\ufeff").strip(), "; ".join(notes))
+    return DecodedText(whole.strip().strip("\ufeff").strip(), "; ".join(notes))
 
 
 def _utf_16_by_nuls(raw: bytes) -> str | None:

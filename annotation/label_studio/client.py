@@ -1,4 +1,4 @@
-"""Label Studio over HTTP, as one account sees it. Every failure says who, where and what to do."""
+"""A client of Label Studio over HTTP, as one account sees it. Every error says who, where and what to do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import httpx2
@@ -18,14 +17,14 @@ from qreal_tasks.text.redaction import own_keys, without_key
 
 _TASKS_A_REQUEST = 500
 _MOST_TASKS = 1_000_000
-"""Of one project; a server that counts without end would be asked without end."""
+"""Tasks of one project at most; a server that counts without end would be asked without end."""
 _MOST_BYTES = 2**27
-"""Of one answer after decompressing: a page of tasks with everything that was submitted for them has some megabytes."""
+"""Bytes of one answer at most, after decompressing: a page of tasks with all submissions has some megabytes."""
 _START = "start it with `qreal annotate verify start RUN`"
 Json = dict[str, Any]
 
 
-class _Reply(NamedTuple):
+class _Response(NamedTuple):
     """An answer of a server."""
 
     status: int
@@ -34,7 +33,7 @@ class _Reply(NamedTuple):
 
 
 class LabelStudio:
-    """One account on one server. Whatever the server says comes without the account's tokens: it is stored and printed.
+    """Client of one account on one server. What the server sends comes without the account's tokens: it is printed.
 
     Args:
         who: whose account it is, for messages.
@@ -52,22 +51,16 @@ class LabelStudio:
         )
         self._authorization = "" if self._is_personal else f"Token {token}"
         self.server_time: datetime | None = None
-        """By the server's clock, of its last answer; None where it does not say."""
+        """When it answered last, by the server's clock; None where it does not say."""
 
     def __enter__(self) -> LabelStudio:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def version(self) -> Json:
-        """What the server says of itself; asked without the token, so it works while a server starts."""
-        return self._send("GET", "/api/version", authorized=False)
-
     def who_am_i(self) -> Json:
-        """The account."""
+        """What the server knows of the account."""
         return self._send("GET", "/api/current-user/whoami")
 
     def account_id(self) -> int:
@@ -75,8 +68,8 @@ class LabelStudio:
         return self._number(self.who_am_i(), "id", "/api/current-user/whoami")
 
     def create_project(self, title: str, label_config: str, description: str) -> int:
-        """A project in which tasks come in the order in which they were put in; returns its id."""
-        said = {
+        """Make a project in which tasks come in the order in which they were put in; returns its id."""
+        body = {
             "title": title,
             "description": description,
             "label_config": label_config,
@@ -86,10 +79,10 @@ class LabelStudio:
             "show_collab_predictions": True,
             "model_version": "draft",
         }
-        return self._number(self._send("POST", "/api/projects", said), "id", "/api/projects")
+        return self._number(self._send("POST", "/api/projects", body), "id", "/api/projects")
 
     def change_page(self, project_id: int, label_config: str) -> None:
-        """Another labelling page for the same tasks."""
+        """Give a project another labelling page for the same tasks."""
         self._send("PATCH", f"/api/projects/{project_id}", {"label_config": label_config})
 
     def project(self, project_id: int) -> Json:
@@ -97,18 +90,18 @@ class LabelStudio:
         return self._send("GET", f"/api/projects/{project_id}")
 
     def has_project(self, project_id: int) -> bool:
-        """Whether it is there for this account. A server that fails has not said that it is gone."""
+        """Whether the account can open the project. A server that fails has not said that it is gone."""
         reply = self._answer("GET", f"/api/projects/{project_id}")
         return reply.status != 404 and bool(self._read(reply))
 
     def serve_folder(self, project_id: int, folder: str) -> None:
-        """Let the members of a project see the files of a folder on the server's disk; once is enough."""
-        known = self._read(self._answer("GET", "/api/storages/localfiles", parameters={"project": project_id}))
+        """Let the members of a project see the files of a folder on the server's disk; nothing is done twice."""
+        known = self._read(self._answer("GET", "/api/storages/localfiles", params={"project": project_id}))
         storages = known if isinstance(known, list) else []
         if any(isinstance(storage, dict) and storage.get("path") == folder for storage in storages):
             return
-        said = {"project": project_id, "path": folder, "use_blob_urls": True, "title": "pictures"}
-        self._send("POST", "/api/storages/localfiles", said)
+        body = {"project": project_id, "path": folder, "use_blob_urls": True, "title": "pictures"}
+        self._send("POST", "/api/storages/localfiles", body)
 
     def put_in(self, project_id: int, tasks: Sequence[Mapping[str, Any]]) -> None:
         """Add tasks, in order, a portion a request."""
@@ -119,7 +112,7 @@ class LabelStudio:
                 raise AnnotationError(f"{self.url} took {done.get('task_count')} of {len(some)} tasks for {self._who}")
 
     def tasks(self, project_id: int, since: str | None = None) -> Iterator[Any]:
-        """The tasks with their annotations, in the order of their ids; as the server sends them, unchecked.
+        """Read the tasks with their annotations, in the order of their ids; as the server sends them, unchecked.
 
         Args:
             since: only those that were changed, answered or unanswered after this time (ISO 8601).
@@ -128,11 +121,11 @@ class LabelStudio:
         fixed = {"project": project_id, "fields": "all", "page_size": _TASKS_A_REQUEST, "ordering": "id", **query}
         seen, page = 0, 1
         while True:
-            reply = self._answer("GET", "/api/tasks", parameters={**fixed, "page": page})
+            reply = self._answer("GET", "/api/tasks", params={**fixed, "page": page})
             if reply.status == 404 and page > 1:  # a page after the last one
                 return
-            said = self._object(reply)
-            tasks, total = said.get("tasks"), self._number(said, "total", "/api/tasks")
+            content = self._object(reply)
+            tasks, total = content.get("tasks"), self._number(content, "total", "/api/tasks")
             if not isinstance(tasks, list):
                 raise self._unexpected("/api/tasks", f"{_shown(tasks)} as tasks", "a list")
             yield from tasks
@@ -144,25 +137,25 @@ class LabelStudio:
 
     def annotate(self, task_id: int, results: Sequence[Mapping[str, Any]], seconds: float) -> int:
         """Submit an annotation, as the page does; returns its id."""
-        said = {"result": list(results), "lead_time": seconds}
+        body = {"result": list(results), "lead_time": seconds}
         path = f"/api/tasks/{task_id}/annotations/"
-        return self._number(self._send("POST", path, said), "id", path)
+        return self._number(self._send("POST", path, body), "id", path)
 
     @property
     def _is_personal(self) -> bool:
         return self._token.count(".") == 2
 
-    def _send(self, method: str, path: str, said: object = None, authorized: bool = True) -> Json:
-        return self._object(self._answer(method, path, said, authorized=authorized))
+    def _send(self, method: str, path: str, body: object = None) -> Json:
+        return self._object(self._answer(method, path, json=body))
 
-    def _object(self, reply: _Reply) -> Json:
+    def _object(self, reply: _Response) -> Json:
         found = self._read(reply)
         if not isinstance(found, dict):
             raise self._unexpected(reply.path, f"{_shown(found)}", "a JSON object")
         return found
 
-    def _number(self, said: Json, name: str, path: str) -> int:
-        found = said.get(name)
+    def _number(self, content: Json, name: str, path: str) -> int:
+        found = content.get(name)
         if type(found) is not int or not 0 <= found < 2**63:
             raise self._unexpected(path, f"{_shown(found)} as {name}", "a number")
         return found
@@ -170,47 +163,38 @@ class LabelStudio:
     def _unexpected(self, path: str, found: str, expected: str) -> AnnotationError:
         return AnnotationError(f"{self.url}{path} answers with {found}, expected {expected}: is it Label Studio?")
 
-    def _answer(
-        self,
-        method: str,
-        path: str,
-        said: object = None,
-        parameters: Mapping[str, Any] | None = None,
-        authorized: bool = True,
-    ) -> _Reply:
-        reply = self._once(method, path, said, parameters, authorized)
-        if reply.status == 401 and authorized and self._is_personal:
+    def _answer(self, method: str, path: str, **request: Any) -> _Response:
+        reply = self._once(method, path, **request)
+        if reply.status == 401 and self._is_personal:
             self._authorization = ""
-            reply = self._once(method, path, said, parameters, authorized)
+            reply = self._once(method, path, **request)
         return reply
 
-    def _once(
-        self, method: str, path: str, said: object, parameters: Mapping[str, Any] | None, authorized: bool
-    ) -> _Reply:
+    def _once(self, method: str, path: str, authorized: bool = True, **request: Any) -> _Response:
         if authorized and not self._authorization:
             self._keys = own_keys(self._token)  # the new token may be the old one
-            exchanged = self._once("POST", "/api/token/refresh", {"refresh": self._token}, None, False)
+            exchanged = self._once("POST", "/api/token/refresh", False, json={"refresh": self._token})
             access = str(self._object(exchanged).get("access"))
             self._keys = own_keys(self._token, access)
             self._authorization = f"Bearer {access}"
         headers = {"Authorization": self._authorization} if authorized else {}
         try:
-            with self._http.stream(method, path, json=said, params=parameters, headers=headers) as reply:
+            with self._http.stream(method, path, headers=headers, **request) as reply:
                 self.server_time = _time_in(reply.headers.get("date")) or self.server_time
-                return _Reply(reply.status_code, reply.request.url.path, self._content(reply))
+                return _Response(reply.status_code, reply.request.url.path, self._content(reply))
         except httpx2.HTTPError as error:
             why = short(without_key(str(error), *self._keys)) or type(error).__name__
             raise AnnotationError(f"{self.url} does not answer {self._who} ({why}); {_START}") from None
 
     def _content(self, reply: httpx2.Response) -> bytes:
-        """The body, no more of which is in memory than may be."""
+        """Read the body, up to the size that is allowed."""
         try:
             return at_most(reply.iter_bytes(), _MOST_BYTES)
         except MalformedAnswer:
             path = reply.request.url.path
             raise AnnotationError(f"{self.url}{path} answers with more than {_MOST_BYTES:,} bytes") from None
 
-    def _read(self, reply: _Reply) -> Any:
+    def _read(self, reply: _Response) -> Any:
         if reply.status in (401, 403):
             raise AnnotationError(f"{self.url} refuses the token of {self._who}; give the one of the account's page")
         if reply.status == 404:
@@ -219,8 +203,8 @@ class LabelStudio:
                 "Votes that were pulled are kept, and `qreal annotate verify start RUN` makes a new project"
             )
         if not 200 <= reply.status < 300:
-            said = short(without_key(reply.content[:1200].decode("utf-8", "replace"), *self._keys))
-            raise AnnotationError(f"{self.url}{reply.path}: status {reply.status}: {said}")
+            text = short(without_key(reply.content[:1200].decode("utf-8", "replace"), *self._keys))
+            raise AnnotationError(f"{self.url}{reply.path}: status {reply.status}: {text}")
         try:
             return without_key(json.loads(reply.content), *self._keys) if reply.content else {}
         except ValueError:
@@ -247,6 +231,6 @@ def _time_in(date: str | None) -> datetime | None:
 
 
 def _changed(since: str) -> Json:
-    """A filter of the data manager."""
+    """The data manager's filter for tasks that were changed after a time."""
     item = {"filter": "filter:tasks:updated_at", "operator": "greater", "type": "Datetime", "value": since}
     return {"filters": {"conjunction": "and", "items": [item]}}

@@ -1,4 +1,4 @@
-"""Label Studio's own environment: it pins libraries that this project needs in other versions.
+"""Installs Label Studio into an environment of its own: it pins libraries that this project needs in other versions.
 
 ``QREAL_LABEL_STUDIO`` names an installed ``label-studio`` program instead.
 """
@@ -21,13 +21,13 @@ VERSION = "1.23.2"
 ENVIRONMENT = "QREAL_LABEL_STUDIO"
 
 
-def default_folder() -> Path:
-    """Where it is installed unless told otherwise; 800 MB."""
+def default_environment() -> Path:
+    """The folder that it is installed into unless told otherwise; 800 MB."""
     return cache_path(f"label-studio-{VERSION}", ENVIRONMENT)
 
 
-def label_studio(folder: Path | None = None) -> Path:
-    """The program, installed on the first use.
+def find_or_install(folder: Path | None = None) -> Path:
+    """Find the program, or install it on the first use.
 
     Raises:
         AnnotationError: the named program is not there, or the installation fails; the message says why.
@@ -36,7 +36,7 @@ def label_studio(folder: Path | None = None) -> Path:
         if not Path(named).is_file():
             raise AnnotationError(f"{ENVIRONMENT}={named}: there is no such program")
         return Path(named).resolve()
-    folder = folder or default_folder()
+    folder = folder or default_environment()
     program = folder.resolve() / "bin" / "label-studio"
     if not program.is_file():
         _install(folder)
@@ -44,7 +44,8 @@ def label_studio(folder: Path | None = None) -> Path:
 
 
 def _install(folder: Path) -> None:
-    """There whole or not at all. uv's environments may be moved only when they are made for it."""
+    """Install into a folder that is there whole or not at all. uv's environments may be moved if they are made for
+    it."""
     pinned = resources.files("annotation.label_studio") / "label-studio.txt"
     with new_folder(folder) as beside, resources.as_file(pinned) as requirements:
         _uv("venv", "--quiet", "--relocatable", "--python", sys.executable, str(beside))
@@ -65,4 +66,4 @@ def _uv(*arguments: str) -> None:
 
 
 if __name__ == "__main__":  # the tests' Makefile target
-    echo(label_studio(Path(sys.argv[1]) if len(sys.argv) > 1 else None))
+    echo(find_or_install(Path(sys.argv[1]) if len(sys.argv) > 1 else None))

@@ -22,7 +22,7 @@ ASKED_OF = "All six ask about the entity: \u201cthe picture\u201d and \u201cthe 
 IMAGE, CROP, BOX, LABEL, DROP = "image", "crop", "box", "label", "drop"
 """Names of the page's elements; a question has its own name, a description ``<dimension>_description``."""
 PART = "part_"
-"""With the position in the task's ``parts``."""
+"""What the name of a body part's element begins with; the position in the task's ``parts`` follows."""
 
 _STYLE = """
 .lsf-sidepanels { padding: 0 !important; }
@@ -56,8 +56,8 @@ _STYLE = """
 the questions to the first of them. Without ``>``: the text of a Style is taken as it stands in the XML, escaped."""
 
 
-def label_config(adjudicating: bool = False) -> str:
-    """The page, as Label Studio takes it.
+def build_page(adjudicating: bool = False) -> str:
+    """Build the labelling page, as Label Studio takes it.
 
     Args:
         adjudicating: with what the annotators said above the questions.
@@ -105,8 +105,8 @@ def _see(parent: ElementTree.Element) -> None:
     _add(whole, "Rectangle", name=BOX, toName=IMAGE, canRotate="false", **look)
 
 
-def _choices(parent: ElementTree.Element, name: str, keys: dict[str, str], **said: str) -> None:
-    choices = _add(parent, "Choices", name=name, toName=IMAGE, choice="single-radio", showInline="true", **said)
+def _choices(parent: ElementTree.Element, name: str, keys: dict[str, str], **further: str) -> None:
+    choices = _add(parent, "Choices", name=name, toName=IMAGE, choice="single-radio", showInline="true", **further)
     for value, key in keys.items():
         _add(choices, "Choice", value=value, hotkey=key)
 
@@ -118,8 +118,8 @@ def _text(parent: ElementTree.Element, name: str, about: str, value: str, rows: 
 
 
 def _area(parent: ElementTree.Element, name: str, value: str, rows: str, **further: str) -> None:
-    said = {"maxSubmissions": "1", "editable": "true", "showSubmitButton": "false"}
-    _add(parent, "TextArea", name=name, toName=IMAGE, value=value, rows=rows, **said, **further)
+    fixed = {"maxSubmissions": "1", "editable": "true", "showSubmitButton": "false"}
+    _add(parent, "TextArea", name=name, toName=IMAGE, value=value, rows=rows, **fixed, **further)
 
 
 def _parts(parent: ElementTree.Element) -> None:

@@ -1,4 +1,4 @@
-"""Bring home what was answered. It may be done at any time and any number of times: it only ever adds what is new."""
+"""Brings home what was answered, at any time and any number of times: it only ever adds what is new."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from annotation.errors import AnnotationError
-from annotation.label_studio.submissions import FOREIGN, Submission, is_of_run, read_task, utc, withdrawn
-from annotation.label_studio.tasks import Size
-from annotation.label_studio.workplace import Seat, Workplace
-from annotation.merging.votes import Vote, VoteRecord, key_of
+from annotation.label_studio.submissions import FOREIGN, Submission, belongs_to_run, read_task, to_utc, withdraw
+from annotation.label_studio.tasks import StoredSize
+from annotation.label_studio.workplace import AnnotatorAccount, Workplace
+from annotation.merging.votes import Vote, VoteRecord, key_of_shown
 
 _OVERLAP_S = 10
 
 
 @dataclass(frozen=True)
-class Pulled:
+class PullResult:
     """What one person has answered so far."""
 
     name: str
@@ -25,17 +25,17 @@ class Pulled:
     answered: int
     """Votes that count, pulled now or before."""
     unusable: Sequence[Submission]
-    """Among what was changed since the last pull."""
+    """Submissions that are no votes, among those that were changed since the last pull."""
     noted: Sequence[Submission]
-    """Votes among it of which something has to be said."""
+    """Votes with a note, among those that were changed since the last pull."""
     withdrawn: int
     """Votes that the person deleted, or changed into something unusable, since the last pull."""
 
 
 def pull(
-    workplace: Workplace, record: VoteRecord, sizes: Mapping[str, Size], everything: bool = True
-) -> Iterator[Pulled]:
-    """Pull from every seat, one after the other; one that cannot be pulled from keeps none of the others.
+    workplace: Workplace, record: VoteRecord, sizes: Mapping[str, StoredSize], everything: bool = True
+) -> Iterator[PullResult]:
+    """Pull from every account, one after the other; one that cannot be pulled from keeps none of the others.
 
     Args:
         sizes: of the run's stored images.
@@ -43,17 +43,17 @@ def pull(
             counts can be trusted.
 
     Raises:
-        AnnotationError: some seat could not be pulled from, whatever the reason; raised after all others were.
+        AnnotationError: some account could not be pulled from, whatever the reason; raised after all others were.
     """
-    done, wrong = list[Pulled](), list[str]()
-    for seat in workplace.seats:
+    done, wrong = list[PullResult](), list[str]()
+    for account in workplace.accounts:
         try:
-            shared = sum(other.token == seat.token for other in workplace.seats) > 1
-            pulled = pull_seat(seat, workplace.run_id, record, sizes, shared, everything)
+            shared = sum(other.token == account.token for other in workplace.accounts) > 1
+            pulled = pull_account(account, workplace.run_id, record, sizes, shared, everything)
         except AnnotationError as error:
-            wrong.append(f"{seat.name}: {error}")
+            wrong.append(f"{account.name}: {error}")
         except Exception as error:  # the votes of the others are brought home all the same
-            wrong.append(f"{seat.name}: {type(error).__name__}: {error}")
+            wrong.append(f"{account.name}: {type(error).__name__}: {error}")
         else:
             done.append(pulled)
             yield pulled
@@ -62,15 +62,15 @@ def pull(
         raise AnnotationError("; ".join(wrong) + others)
 
 
-def pull_seat(
-    seat: Seat,
+def pull_account(
+    account: AnnotatorAccount,
     run_id: str,
     record: VoteRecord,
-    sizes: Mapping[str, Size],
+    sizes: Mapping[str, StoredSize],
     shares_account: bool = False,
     everything: bool = True,
-) -> Pulled:
-    """Pull from one person.
+) -> PullResult:
+    """Pull the votes of one person.
 
     Args:
         sizes, everything: as ``pull``.
@@ -79,38 +79,38 @@ def pull_seat(
     Raises:
         AnnotationError: the server or project is gone, the token is refused, or the project holds nothing of this run.
     """
-    if seat.project_id is None:
+    if account.project_id is None:
         raise AnnotationError("has no project yet; `qreal annotate verify start RUN` makes one")
-    known = record.latest(seat.name)
-    since = record.pulled_since(seat.name, seat.project_id)
-    with seat.client() as client:
+    known = record.latest(account.name)
+    since = record.last_pull(account.name, account.project_id)
+    with account.client() as client:
         # It also says when the project is gone, where a list of tasks would just be empty.
-        counted = client.project(seat.project_id).get("num_tasks_with_annotations")
-        account = None if shares_account else client.account_id()
+        counted = client.project(account.project_id).get("num_tasks_with_annotations")
+        account_id = None if shares_account else client.account_id()
         put_back = since is not None and _is_before(client.server_time, since)
         if everything or put_back:
             since = None
-        tasks = list(client.tasks(seat.project_id, since and _a_little_before(since)))
-        found = [read_task(task, seat.name, run_id, sizes, account) for task in tasks]
+        tasks = list(client.tasks(account.project_id, since and _a_little_before(since)))
+        found = [read_task(task, account.name, run_id, sizes, account_id) for task in tasks]
         if since is not None and counted != _answered(known, found):
             since = None
-            tasks = list(client.tasks(seat.project_id))
-            found = [read_task(task, seat.name, run_id, sizes, account) for task in tasks]
-    foreign = sum(not is_of_run(task, run_id) for task in tasks)
+            tasks = list(client.tasks(account.project_id))
+            found = [read_task(task, account.name, run_id, sizes, account_id) for task in tasks]
+    foreign = sum(not belongs_to_run(task, run_id) for task in tasks)
     latest = max([since or "", *map(_changed_at, tasks)])
     if found and foreign == len(found) and since is None:
         raise AnnotationError(
-            f"{seat.name}'s project holds {found[0].name} of another run or something else, {FOREIGN}"
+            f"{account.name}'s project holds {found[0].name} of another run or something else, {FOREIGN}"
         )
     gone = _withdrawn(found, known, put_back)
     added = record.add(one.vote for one in found if one.vote is not None)
     record.add(gone)
     if latest:
-        record.note_pull(seat.name, seat.project_id, latest)
-    return Pulled(
-        name=seat.name,
+        record.record_pull(account.name, account.project_id, latest)
+    return PullResult(
+        name=account.name,
         new=added,
-        answered=len(record.latest(seat.name)),
+        answered=len(record.latest(account.name)),
         unusable=[one for one in found if one.reason],
         noted=[one for one in found if one.note and one.vote not in known],
         withdrawn=len(gone),
@@ -124,9 +124,9 @@ def _is_before(server_time: datetime | None, since: str) -> bool:
 
 def _answered(known: Sequence[Vote], found: Sequence[Submission]) -> int:
     """How many tasks have an answer, as far as is known here."""
-    answered = {(vote.entity_id, key_of(vote.shown)) for vote in known}
+    answered = {(vote.entity_id, key_of_shown(vote.shown)) for vote in known}
     for one in found:
-        place = one.entity_id or "", key_of(one.shown)
+        place = one.entity_id or "", key_of_shown(one.shown)
         if one.vote is not None or one.reason:
             answered.add(place)
         else:
@@ -140,28 +140,31 @@ def _withdrawn(found: Sequence[Submission], known: Sequence[Vote], put_back: boo
     Args:
         put_back: the server's clock was put back, so times say nothing.
     """
-    before: dict[tuple[str | None, str], Vote] = {(vote.entity_id, key_of(vote.shown)): vote for vote in known}
-    voted = {(one.entity_id, key_of(one.shown)) for one in found if one.vote is not None}  # a task may be there twice
+    before: dict[tuple[str | None, str], Vote] = {(vote.entity_id, key_of_shown(vote.shown)): vote for vote in known}
+    voted = {
+        (one.entity_id, key_of_shown(one.shown)) for one in found if one.vote is not None
+    }  # a task may be there twice
     gone = []
     for one in found:
-        place = one.entity_id, key_of(one.shown)
+        place = one.entity_id, key_of_shown(one.shown)
         vote = before.get(place) if place not in voted else None
         if vote is not None and one.updated_at is not None and (put_back or one.updated_at >= vote.updated_at):
-            gone.append(withdrawn(vote, one.updated_at))
+            gone.append(withdraw(vote, one.updated_at))
     return gone
 
 
 def _changed_at(task: object) -> str:
-    """When a task was changed, in UTC; empty for one that does not say it. No later than now: the next pull asks for
-    what was changed since the latest of all, and a time that is wrong must not hide what people answer meanwhile."""
+    """The time when a task was changed, in UTC; empty for one that does not say it. No later than now: the next pull
+    asks for what was changed since the latest of all, and a time that is wrong must not hide what people answer
+    meanwhile."""
     try:
-        said = utc(task.get("updated_at") if isinstance(task, Mapping) else None)
+        changed_at = to_utc(task.get("updated_at") if isinstance(task, Mapping) else None)
     except ValueError:
         return ""
-    return min(said, utc(datetime.now(UTC).isoformat()))
+    return min(changed_at, to_utc(datetime.now(UTC).isoformat()))
 
 
 def _a_little_before(since: str) -> str:
-    """What a transaction wrote that was still open then comes again; it is known, and adds nothing."""
+    """A time a little before: what a transaction wrote that was still open then comes again, and adds nothing."""
     before = datetime.fromisoformat(since) - timedelta(seconds=_OVERLAP_S)
     return before.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # the one form that the filter takes

@@ -17,10 +17,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from annotation.errors import AnnotationError
-from annotation.label_studio.workplace import Seat
+from annotation.label_studio.workplace import AnnotatorAccount
 from qreal_tasks.files.atomic import replaced, write_whole
 from qreal_tasks.files.regular import read_text
 from qreal_tasks.text.redaction import own_keys, without_key
@@ -44,11 +44,11 @@ _QUIET = {
 }
 
 
-def new_seat(name: str, port: int, adjudicates: bool = False) -> Seat:
-    """An account that the server makes when it starts first."""
-    return Seat(
+def new_account(name: str, port: int, adjudicates: bool = False) -> AnnotatorAccount:
+    """Make up an account, which its server creates when it starts first."""
+    return AnnotatorAccount(
         name=name,
-        url=address(port),
+        url=server_url(port),
         token=secrets.token_hex(20),
         email=f"{name}@qreal.local",
         password=secrets.token_urlsafe(9),
@@ -56,14 +56,16 @@ def new_seat(name: str, port: int, adjudicates: bool = False) -> Seat:
     )
 
 
-def address(port: int) -> str:
-    """Of a server on this machine, for programs on this machine."""
+def server_url(port: int) -> str:
+    """The address of a server on this machine, for programs on this machine."""
     return f"http://{LOOPBACK}:{port}"
 
 
 @contextmanager
-def serving(program: Path, seats: Sequence[Seat], folder: Path, media: Path, host: str) -> Iterator[None]:
-    """The servers of all seats, ready to be used. What a killed program has left running is ended first.
+def run_servers(
+    program: Path, accounts: Sequence[AnnotatorAccount], folder: Path, media: Path, host: str
+) -> Iterator[None]:
+    """Run the servers of all accounts while the block lasts. What a killed program has left running is ended first.
 
     Args:
         folder: each server's own folder is in it, with its database and log.
@@ -73,32 +75,29 @@ def serving(program: Path, seats: Sequence[Seat], folder: Path, media: Path, hos
         AnnotationError: a port is taken by something else, or a server does not come up.
     """
     media.mkdir(parents=True, exist_ok=True)
-    _make_databases(program, [folder / seat.name for seat in seats], folder / ".blank")
-    started: list[tuple[Seat, subprocess.Popen[bytes]]] = []
+    _make_databases(program, [folder / account.name for account in accounts], folder / ".blank")
+    started: list[tuple[AnnotatorAccount, subprocess.Popen[bytes]]] = []
     try:
-        for seat in seats:
-            _end_leftover(folder / seat.name)
-            started.append((seat, _start(program, seat, folder / seat.name, media, host)))
+        for account in accounts:
+            _end_leftover(folder / account.name)
+            started.append((account, _start(program, account, folder / account.name, media, host)))
         end = time.monotonic() + _WAIT_S
-        for seat, process in started:
-            _wait(seat, process, folder / seat.name, end)
+        for account, process in started:
+            _wait(account, process, folder / account.name, end)
         yield
     finally:
         _stop([process for _, process in started])
 
 
 def _make_databases(program: Path, folders: Sequence[Path], blank: Path) -> None:
-    """An empty database for every server that has none. Setting one up takes most of a first start, so it is done once
-    and copied."""
+    """Make an empty database for every server that has none: once, since it takes most of a first start, and copied."""
     new = [folder for folder in folders if not (folder / _DATABASE).exists()]
     if not new:
         return
     blank.mkdir(parents=True, exist_ok=True)
     with _log(blank) as log:
         command = [str(program), "version", "--data-dir", str(blank)]
-        done = subprocess.run(
-            command, env=_environment(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, check=False
-        )
+        done = subprocess.run(command, env=_environment(), **_streams(log), check=False)
     if done.returncode or not (blank / _DATABASE).is_file():
         raise AnnotationError(f"Label Studio cannot make its database: {_last_words(blank, [])}")
     for folder in new:
@@ -108,33 +107,26 @@ def _make_databases(program: Path, folders: Sequence[Path], blank: Path) -> None
     shutil.rmtree(blank)
 
 
-def _start(program: Path, seat: Seat, folder: Path, media: Path, host: str) -> subprocess.Popen[bytes]:
-    port = int(seat.url.rpartition(":")[2])
+def _start(program: Path, account: AnnotatorAccount, folder: Path, media: Path, host: str) -> subprocess.Popen[bytes]:
+    port = int(account.url.rpartition(":")[2])
     if _is_taken(port):
         raise AnnotationError(
-            f"port {port}, which {seat.name}'s links name, is in use by another program; end it, or give others: --port"
+            f"port {port}, which {account.name}'s links name, is in use by another program; end it, or give others: "
+            "--port"
         )
     environment = {
         **_environment(),
         "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(media),
-        "LABEL_STUDIO_USERNAME": str(seat.email),
-        "LABEL_STUDIO_PASSWORD": str(seat.password),
-        "LABEL_STUDIO_USER_TOKEN": seat.token,
+        "LABEL_STUDIO_USERNAME": str(account.email),
+        "LABEL_STUDIO_PASSWORD": str(account.password),
+        "LABEL_STUDIO_USER_TOKEN": account.token,
         "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
     }
     command = [str(program), "start", "--no-browser", "--internal-host", host, "--port", str(port)]
     command += ["--data-dir", str(folder), "--enable-legacy-api-token"]
     with _log(folder) as log:
         # In a session of its own: Ctrl-C is for this program, which pulls once more before it ends the servers.
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            cwd=folder,
-            stdout=log,
-            stderr=log,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        process = subprocess.Popen(command, env=environment, cwd=folder, **_streams(log), start_new_session=True)
     try:
         write_whole(folder / _PID, str(process.pid))
     except BaseException:  # a server that nobody could end
@@ -144,8 +136,8 @@ def _start(program: Path, seat: Seat, folder: Path, media: Path, host: str) -> s
 
 
 def _end_leftover(folder: Path) -> None:
-    """A server on this folder whose program was killed. Its process id may have gone to another program since, so
-    its command is looked at."""
+    """End a server whose program was killed. Another program may have its process id now, so the command is looked
+    at."""
     try:
         number = int(read_text(folder / _PID, encoding="ascii"))
         command = subprocess.run(
@@ -170,35 +162,39 @@ def _is_alive(number: int) -> bool:
 
 
 def _environment() -> dict[str, str]:
-    """Of this program, but for what others may have set for a Label Studio of theirs."""
+    """The environment of this program, without what others may have set for a Label Studio of theirs."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("LABEL_STUDIO_", "DJANGO_"))}
     return {**inherited, **_QUIET}
+
+
+def _streams(log: IO[bytes]) -> dict[str, Any]:
+    return {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
 
 
 def _log(folder: Path) -> IO[bytes]:
     return (folder / "server.log").open("ab")
 
 
-def _wait(seat: Seat, process: subprocess.Popen[bytes], folder: Path, end: float) -> None:
-    while not _is_up(seat):
+def _wait(account: AnnotatorAccount, process: subprocess.Popen[bytes], folder: Path, end: float) -> None:
+    while not _is_up(account):
         if process.poll() is not None or time.monotonic() > end:
             state = "ended" if process.poll() is not None else f"does not answer after {_WAIT_S:.0f} s"
-            secrets_of_seat = [seat.token, seat.password or ""]
-            raise AnnotationError(f"Label Studio of {seat.name} {state}: {_last_words(folder, secrets_of_seat)}")
+            secrets_of_account = [account.token, account.password or ""]
+            raise AnnotationError(f"Label Studio of {account.name} {state}: {_last_words(folder, secrets_of_account)}")
         time.sleep(0.3)
 
 
 def _last_words(folder: Path, keys: Sequence[str]) -> str:
     log = folder / "server.log"
-    said = read_text(log, errors="replace").strip().splitlines()[-5:]
-    return f"{log} ends with: " + " | ".join(without_key(said, *own_keys(*keys)))
+    lines = read_text(log, errors="replace").strip().splitlines()[-5:]
+    return f"{log} ends with: " + " | ".join(without_key(lines, *own_keys(*keys)))
 
 
-def _is_up(seat: Seat) -> bool:
-    """Whether the seat's own server answers: its token is known there."""
+def _is_up(account: AnnotatorAccount) -> bool:
+    """Whether the account's own server answers: its token is known there."""
     try:
-        with seat.client(_PROBE_S) as client:
-            return bool(client.who_am_i().get("email") == seat.email)
+        with account.client(_PROBE_S) as client:
+            return bool(client.who_am_i().get("email") == account.email)
     except AnnotationError:
         return False
 

@@ -1,28 +1,26 @@
-"""Set the workplace up: seats, pictures, projects; whatever is there already is left as it is."""
+"""Sets a workplace up: accounts and projects; whatever is there already is left as it is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 
 from annotation.errors import AnnotationError
 from annotation.label_studio.client import LabelStudio
-from annotation.label_studio.media import FOLDER
-from annotation.label_studio.page import label_config
-from annotation.label_studio.server import address, new_seat
+from annotation.label_studio.page import build_page
+from annotation.label_studio.server import new_account, server_url
+from annotation.label_studio.tasks import FOLDER
 from annotation.label_studio.workplace import (
-    Seat,
+    LOCAL_MEDIA_URL,
+    AnnotatorAccount,
     Workplace,
-    check_names,
-    checked_token,
-    checked_url,
-    has_workplace,
-    load_workplace,
-    local_media,
+    check_annotators,
+    check_token,
+    check_url,
+    find_workplace,
     media_folder,
-    run_id_of,
     save_workplace,
-    verification_folder,
 )
 from annotation.merging.votes import VoteRecord
 from annotation.run.folder import RunFolder
@@ -30,12 +28,12 @@ from annotation.run.folder import RunFolder
 PORT = 8080
 _LONGEST_TITLE = 50
 _ADAPTIVE = 3
-"""Of three people two that agree are a majority."""
+"""How many annotators an adaptive verification has: of three people two that agree are a majority."""
 
 
 @dataclass(frozen=True)
-class Team:
-    """Servers that are there already."""
+class TeamServers:
+    """Servers of a team, which are running already."""
 
     urls: Mapping[str, str]
     """Annotator to address."""
@@ -46,14 +44,14 @@ class Team:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a user asks for."""
+class SetupRequest:
+    """What a user asks ``qreal annotate verify start`` for."""
 
     names: Sequence[str]
     adjudicator: str | None = None
     port: int | None = None
-    """Of the first own server; None for the one there is, or 8080."""
-    team: Team | None = None
+    """Port of the first own server; None for the one there is, or 8080."""
+    team: TeamServers | None = None
     adaptive: bool | None = None
     """None for as it is."""
 
@@ -64,20 +62,21 @@ class Wanted:
         return [*((name, False) for name in self.names), *last]
 
 
-def set_up(run: RunFolder, wanted: Wanted) -> Workplace:
-    """The run's workplace, made when there is none. Ports, tokens and addresses of one that is there can be changed, an
-    adjudicator added; its people stay.
+def set_up(run: RunFolder, wanted: SetupRequest) -> Workplace:
+    """Make the run's workplace, or change the one there is: ports, tokens and addresses, and an adjudicator who is new.
+    Its people stay.
 
     Raises:
         AnnotationError: names or addresses are not as expected, or other people verify this run.
     """
-    check_names(wanted.names, wanted.adjudicator)
-    there = load_workplace(run) if has_workplace(run) else None
+    check_annotators(wanted.names, wanted.adjudicator)
+    team, there = wanted.team, find_workplace(run)
+    base = there or Workplace(run.run_id, team is None, LOCAL_MEDIA_URL, False, ())
     if there is not None:
         _check_people(run, there, wanted)
         if there.adjudicator is not None:
             wanted = replace(wanted, adjudicator=there.adjudicator.name)
-    made = _of_team(run, wanted, wanted.team, there) if wanted.team is not None else _own(run, wanted, there)
+    made = _use_own_servers(run, base, wanted) if team is None else _use_team_servers(run, base, wanted, team)
     if wanted.adaptive is not None:
         made = replace(made, adaptive=wanted.adaptive)
     if made.adaptive and len(made.annotators) != _ADAPTIVE:
@@ -89,45 +88,41 @@ def set_up(run: RunFolder, wanted: Wanted) -> Workplace:
     return made
 
 
-def _own(run: RunFolder, wanted: Wanted, there: Workplace | None) -> Workplace:
-    if there is not None and not there.own:
+def _use_own_servers(run: RunFolder, base: Workplace, wanted: SetupRequest) -> Workplace:
+    if not base.own:
         if wanted.port is not None:
             raise AnnotationError(f"{run.path} is verified on a team's servers; --port is for servers of the run's own")
-        return there
-    old = {} if there is None else {seat.name: seat for seat in there.seats}
+        return base
+    old = {account.name: account for account in base.accounts}
     _check_no_accounts(run, [name for name, _ in wanted.everybody if name not in old])
-    first = wanted.port or (int(there.seats[0].url.rpartition(":")[2]) if there is not None else PORT)
-    seats = tuple(
-        replace(old[name], url=address(first + n)) if name in old else new_seat(name, first + n, adjudicates)
+    first = wanted.port or (int(base.accounts[0].url.rpartition(":")[2]) if base.accounts else PORT)
+    accounts = tuple(
+        replace(old[name], url=server_url(first + n)) if name in old else new_account(name, first + n, adjudicates)
         for n, (name, adjudicates) in enumerate(wanted.everybody)
     )
-    if there is None:
-        return Workplace(run_id_of(run), True, local_media(), False, seats)
-    return replace(there, seats=seats)
+    return replace(base, accounts=accounts)
 
 
-def _of_team(run: RunFolder, wanted: Wanted, team: Team, there: Workplace | None) -> Workplace:
-    if there is not None and there.own:
+def _use_team_servers(run: RunFolder, base: Workplace, wanted: SetupRequest, team: TeamServers) -> Workplace:
+    if base.own:
         raise AnnotationError(
             f"{run.path} is verified on servers of its own; --url is for a run that nobody verifies yet"
         )
-    old = {} if there is None else {seat.name: seat for seat in there.seats}
-    seats = []
+    old = {account.name: account for account in base.accounts}
+    accounts = []
     for name, adjudicates in wanted.everybody:
         if name in old and name not in team.urls:
-            seats.append(old[name])
+            accounts.append(old[name])
             continue
-        url, token = checked_url(team.urls[name]), checked_token(team.tokens[name], name)
-        same = old.get(name) if name in old and old[name].url == url else None
-        seats.append(replace(same, token=token) if same else Seat(name, url, token, adjudicates=adjudicates))
-    media = checked_url(team.media_url) + "/"
-    if there is None:
-        return Workplace(run_id_of(run), False, media, False, tuple(seats))
-    return replace(there, media=media, seats=tuple(seats))
+        url, token = check_url(team.urls[name]), check_token(team.tokens[name], name)
+        is_same = name in old and old[name].url == url
+        account = old[name] if is_same else AnnotatorAccount(name, url, token, adjudicates=adjudicates)
+        accounts.append(replace(account, token=token))
+    return replace(base, media=check_url(team.media_url) + "/", accounts=tuple(accounts))
 
 
-def _check_people(run: RunFolder, there: Workplace, wanted: Wanted) -> None:
-    known = ",".join(seat.name for seat in there.annotators)
+def _check_people(run: RunFolder, there: Workplace, wanted: SetupRequest) -> None:
+    known = ",".join(account.name for account in there.annotators)
     if known != ",".join(wanted.names):
         raise AnnotationError(f"{run.path} is verified by {known}; give --annotators {known}, or another run")
     last = there.adjudicator
@@ -136,47 +131,45 @@ def _check_people(run: RunFolder, there: Workplace, wanted: Wanted) -> None:
 
 
 def _check_no_accounts(run: RunFolder, names: Sequence[str]) -> None:
-    """Accounts whose secrets are lost cannot be used again."""
+    """Refuse accounts whose secrets are lost: they cannot be used again."""
     for name in names:
-        if (verification_folder(run) / name).exists():
+        if (run.verification_path / name).exists():
             raise AnnotationError(
-                f"{verification_folder(run) / name} holds {name}'s server, but workplace.json, which held its token, "
+                f"{run.verification_path / name} holds {name}'s server, but workplace.json, which held its token, "
                 "does not know it. Put a copy of that file back, or move that folder away; pulled votes stay"
             )
 
 
 def make_projects(run: RunFolder, workplace: Workplace, record: VoteRecord) -> Workplace:
-    """A project for every seat that has none, or whose project was deleted; votes that were pulled stay.
+    """Make a project for every account that has none, or whose project was deleted; votes that were pulled stay.
 
     Raises:
         AnnotationError: a server fails.
     """
-    for seat in workplace.seats:
-        page = label_config(adjudicating=seat.adjudicates)
-        with seat.client() as client:
+    for account in workplace.accounts:
+        page = build_page(adjudicating=account.adjudicates)
+        with account.client() as client:
             client.who_am_i()
-            project = seat.project_id
+            project = account.project_id
             if project is None or not client.has_project(project):
-                title = f"{seat.name}: {run.path.resolve().name}"[:_LONGEST_TITLE]
+                title = f"{account.name}: {run.path.resolve().name}"[:_LONGEST_TITLE]
                 project = client.create_project(title, page, "Q-Real: a task an entity.")
-                record.take_back(seat.name)
+                record.forget_tasks(account.name)
             elif client.project(project).get("label_config") != page:
                 client.change_page(project, page)
             if workplace.own:  # again where the run was moved
                 client.serve_folder(project, str(media_folder(run) / FOLDER))
-        workplace = workplace.with_seat(replace(seat, project_id=project))
+        workplace = workplace.with_account(replace(account, project_id=project))
         save_workplace(run, workplace)
     return workplace
 
 
-def who_sees_whom(workplace: Workplace) -> list[tuple[str, str]]:
-    """Pairs of people of one server of whom the first can open the second's project with the first's own account.
+def find_shared_projects(workplace: Workplace) -> list[tuple[str, str]]:
+    """Find pairs of people of one server of whom the first can open the second's project with the first's own account.
     Where people have servers of their own no token is tried: none is sent to a server that it is not of."""
     found = []
-    for one in workplace.seats:
-        for other in workplace.seats:
-            if one.name == other.name or one.url != other.url or other.project_id is None:
-                continue
+    for one, other in permutations(workplace.accounts, 2):
+        if one.url == other.url and other.project_id is not None:
             with LabelStudio(other.url, one.token, one.name) as client:
                 if client.has_project(other.project_id):
                     found.append((one.name, other.name))

@@ -1,4 +1,4 @@
-"""From what was submitted in a task of Label Studio back to a vote.
+"""Reads votes from what was submitted in tasks of Label Studio.
 
 A browser, a script or a hand in the database may have sent anything: a submission is read with what is known, or it is
 none, with the task's number and the reason. No task raises an error.
@@ -15,22 +15,21 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from annotation.errors import first_fault
 from annotation.label_studio.page import DROP, LABEL, PART
-from annotation.label_studio.submitted_box import Number, finite, read_box
-from annotation.label_studio.submitted_results import Results
-from annotation.label_studio.tasks import Size
+from annotation.label_studio.submitted_values import Number, SubmittedResults, read_submitted_box, to_finite
+from annotation.label_studio.tasks import StoredSize
 from annotation.merging.votes import DROP_REASONS, Vote
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension
 from qreal_tasks.text.one_line import one_line
 
 FOREIGN = "expected entities of this run only; delete it there, or give the run a project of its own"
-_MOST_SAID = 300
+_MOST_CHARACTERS = 300
 Json = Mapping[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What a person has left in a task; without ``vote`` and ``reason`` nothing."""
+    """What a person has left in a task: nothing, where it has neither ``vote`` nor ``reason``."""
 
     task_id: int | None
     """None where the task itself does not say."""
@@ -50,17 +49,17 @@ class Submission:
     def name(self) -> str:
         """The task's number and the entity, for messages."""
         task = "a task without a number" if self.task_id is None else f"task {self.task_id}"
-        return task if self.entity_id is None else f"{task}, {one_line(self.entity_id, _MOST_SAID)}"
+        return task if self.entity_id is None else f"{task}, {one_line(self.entity_id, _MOST_CHARACTERS)}"
 
 
-def utc(said: object) -> str:
-    """A time in ISO 8601, always in UTC with microseconds, so that texts sort as times do.
+def to_utc(value: object) -> str:
+    """Convert a time to ISO 8601, always in UTC with microseconds, so that texts sort as times do.
 
     Raises:
         ValueError: it is none.
     """
     try:
-        moment = datetime.fromisoformat(said if isinstance(said, str) else "")
+        moment = datetime.fromisoformat(value if isinstance(value, str) else "")
         known = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
         return known.astimezone(UTC).isoformat(timespec="microseconds")
     except (ValueError, OverflowError):
@@ -68,7 +67,7 @@ def utc(said: object) -> str:
 
 
 _Id = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
-_Moment = Annotated[str, BeforeValidator(utc)]
+_Moment = Annotated[str, BeforeValidator(to_utc)]
 
 
 class _Data(BaseModel):
@@ -110,14 +109,14 @@ class _Annotation(BaseModel):
     @property
     def seconds(self) -> float | None:
         """Spent on it; None where the page has not measured it."""
-        seconds = finite(self.lead_time)
+        seconds = to_finite(self.lead_time)
         return None if seconds is None or seconds < 0 else seconds
 
 
 def read_task(
-    task: object, annotator: str, run_id: str, sizes: Mapping[str, Size], account: int | None = None
+    task: object, annotator: str, run_id: str, sizes: Mapping[str, StoredSize], account: int | None = None
 ) -> Submission:
-    """What was submitted for a task. It raises nothing, whatever the task holds.
+    """Read what was submitted for a task. It raises nothing, whatever the task holds.
 
     Of several annotations, which Label Studio allows, the newest of the annotator counts; a skipped task is not
     answered. The box is of the stored picture (``submitted_box``); names that the page does not have are left out and
@@ -127,14 +126,15 @@ def read_task(
         sizes: of the run's stored images.
         account: of the annotator; what others submitted is no vote of theirs. None where that is not known.
     """
-    number = _number_of(task)
-    if not is_of_run(task, run_id):
+    number = task.get("id") if isinstance(task, Mapping) else None
+    number = number if isinstance(number, int) else None
+    if not belongs_to_run(task, run_id):
         return Submission(number, reason=f"is no task of this run, {FOREIGN}")
     try:
         known = _checked(_Task, task)
         drafted = _checked(_Shown, known.data.shown, "shown: ")
     except ValueError as error:
-        return Submission(number, reason=_said(f"the task is damaged ({error}); delete it, and it comes again"))
+        return Submission(number, reason=_one_line(f"the task is damaged ({error}); delete it, and it comes again"))
     found = Submission(known.id, known.data.entity_id, known.data.shown, known.updated_at)
     try:
         newest = _newest(known.annotations or (), annotator, account)
@@ -143,18 +143,18 @@ def read_task(
         found = replace(found, updated_at=newest.updated_at)
         vote, note = _vote(newest, known.data, drafted, annotator, sizes)
     except ValueError as error:
-        return replace(found, reason=_said(str(error)))
-    return replace(found, vote=vote, note=_said(note))
+        return replace(found, reason=_one_line(str(error)))
+    return replace(found, vote=vote, note=_one_line(note))
 
 
-def is_of_run(task: object, run_id: str) -> bool:
+def belongs_to_run(task: object, run_id: str) -> bool:
     """Whether a task was made for the run."""
     data = task.get("data") if isinstance(task, Mapping) else None
     return isinstance(data, Mapping) and data.get("run") == run_id
 
 
-def form_of(task: Json) -> tuple[str, str] | None:
-    """Entity and digest of the form that a task lays before somebody; None where that cannot be read."""
+def read_form_of_task(task: Json) -> tuple[str, str] | None:
+    """Read the entity and the digest of the form that a task shows; None where they cannot be read."""
     try:
         data = _checked(_Data, task.get("data"))
         _checked(_Shown, data.shown)
@@ -163,33 +163,28 @@ def form_of(task: Json) -> tuple[str, str] | None:
     return data.entity_id, data.form
 
 
-def withdrawn(vote: Vote, at: str) -> Vote:
-    """What is recorded when somebody has deleted a vote.
+def withdraw(vote: Vote, at: str) -> Vote:
+    """The vote that is recorded when somebody has deleted one.
 
     Args:
-        at: when, as ``utc`` gives it.
+        at: when, as ``to_utc`` gives it.
     """
     return replace(vote, withdrawn=True, updated_at=at)
 
 
-def _number_of(task: object) -> int | None:
-    number = task.get("id") if isinstance(task, Mapping) else None
-    return number if isinstance(number, int) else None
-
-
-def _checked(model: type[Model], said: object, where: str = "") -> Model:
+def _checked(model: type[Model], content: object, where: str = "") -> Model:
     try:
-        return model.model_validate(said)
+        return model.model_validate(content)
     except ValidationError as error:
         raise ValueError(f"{where}{first_fault(error)}") from None
 
 
-def _said(text: str) -> str:
-    return one_line(text, _MOST_SAID)
+def _one_line(text: str) -> str:
+    return one_line(text, _MOST_CHARACTERS)
 
 
 def _newest(annotations: Sequence[object], annotator: str, account: int | None) -> _Annotation | None:
-    """None when nothing is submitted."""
+    """The newest annotation of the annotator; None when nothing is submitted."""
     submitted = [one for one in annotations if not (isinstance(one, Mapping) and one.get("was_cancelled") is True)]
     read = [_checked(_Annotation, one, "the annotation cannot be read: ") for one in submitted]
     read = [one for one in read if not one.was_cancelled]
@@ -200,23 +195,23 @@ def _newest(annotations: Sequence[object], annotator: str, account: int | None) 
 
 
 def _vote(
-    annotation: _Annotation, data: _Data, drafted: _Shown, annotator: str, sizes: Mapping[str, Size]
+    annotation: _Annotation, data: _Data, drafted: _Shown, annotator: str, sizes: Mapping[str, StoredSize]
 ) -> tuple[Vote, str]:
-    """The vote, and what is to be noted about it."""
-    said = Results(annotation.result or ())
+    """Read the vote, and what is to be noted about it."""
+    values = SubmittedResults(annotation.result or ())
     size = sizes.get(data.entity_id.rpartition("#")[0])
     if size is None:
         raise ValueError("the run holds no picture of it")
-    drop = said.one_of(DROP, DROP_REASONS)
-    answers = {name: said.one_of(name, ANSWERS) for name in QUESTION_NAMES}
+    drop = values.one_of(DROP, DROP_REASONS)
+    answers = {name: values.one_of(name, ANSWERS) for name in QUESTION_NAMES}
     missing = [name for name, answer in answers.items() if answer is None]
     if drop is None and missing:
         raise ValueError(f"{', '.join(missing)} not answered, and not dropped")
-    label = said.text(LABEL)
+    label = values.text(LABEL)
     if not label:
         raise ValueError("the label is empty, expected what the entity is")
-    box = read_box(said.boxes, drafted.bbox_px, size)
-    parts = {part: said.text(f"{PART}{n}") or None for n, part in enumerate(BODY_PARTS)}
+    box = read_submitted_box(values.boxes, drafted.bbox_px, size)
+    parts = {part: values.text(f"{PART}{n}") or None for n, part in enumerate(BODY_PARTS)}
     vote = Vote(
         annotator=annotator,
         entity_id=data.entity_id,
@@ -224,12 +219,12 @@ def _vote(
         drop=drop,
         label=label,
         bbox_px=box.xyxy_px,
-        descriptions={str(d): said.text(f"{d}_description") for d in Dimension},
+        descriptions={str(d): values.text(f"{d}_description") for d in Dimension},
         parts=parts if drafted.parts is not None else None,
         shown=data.shown,
         seconds=annotation.seconds,
         annotation_id=annotation.id,
         updated_at=annotation.updated_at,
     )
-    left_out = f"what the page does not ask for is left out: {', '.join(said.unknown)}" if said.unknown else ""
+    left_out = f"what the page does not ask for is left out: {', '.join(values.unknown)}" if values.unknown else ""
     return vote, "; ".join(filter(None, (box.note, left_out)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -10,26 +9,28 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from annotation.errors import AnnotationError
+from annotation.errors import AnnotationError, annotate_command
 from annotation.label_studio.client import LabelStudio
-from annotation.label_studio.media import FOLDER
+from annotation.label_studio.tasks import FOLDER
 from annotation.run.folder import RunFolder
 from qreal_tasks.files.atomic import write_whole
 from qreal_tasks.files.locks import locked
 from qreal_tasks.files.regular import read_text
-from qreal_tasks.files.system_errors import reason_of
+from qreal_tasks.files.system_errors import describe_error
 from qreal_tasks.text.addresses import is_plain_address
 
 _FORM = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
 MOST = 9
 """Annotators of a run, without the adjudicator."""
+LOCAL_MEDIA_URL = f"/data/local-files/?d={FOLDER}/"
+"""What the address of a picture begins with on a server that reads the pictures from its own disk."""
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 
 
 @dataclass(frozen=True)
-class Seat:
-    """One annotator's place: an account, on the run's own servers one of a server that nobody else uses."""
+class AnnotatorAccount:
+    """One annotator's account; on the run's own servers it is on a server that nobody else uses."""
 
     name: str
     url: str
@@ -41,7 +42,7 @@ class Seat:
     """Settles what the others could not."""
 
     def client(self, timeout_s: float = 120.0) -> LabelStudio:
-        """The seat's own account."""
+        """The account's own account."""
         return LabelStudio(self.url, self.token, self.name, timeout_s)
 
     @property
@@ -52,7 +53,7 @@ class Seat:
 
 @dataclass(frozen=True)
 class Workplace:
-    """All places of a run."""
+    """Everybody who verifies a run, and the servers on which they do it."""
 
     run_id: str
     own: bool
@@ -60,48 +61,31 @@ class Workplace:
     media: str
     """What the address of a picture begins with."""
     adaptive: bool
-    """An entity is laid before two people first."""
-    seats: tuple[Seat, ...]
+    """An entity is given to two people first."""
+    accounts: tuple[AnnotatorAccount, ...]
 
     @property
-    def annotators(self) -> tuple[Seat, ...]:
-        return tuple(seat for seat in self.seats if not seat.adjudicates)
+    def annotators(self) -> tuple[AnnotatorAccount, ...]:
+        return tuple(account for account in self.accounts if not account.adjudicates)
 
     @property
-    def adjudicator(self) -> Seat | None:
-        return next((seat for seat in self.seats if seat.adjudicates), None)
+    def adjudicator(self) -> AnnotatorAccount | None:
+        return next((account for account in self.accounts if account.adjudicates), None)
 
-    def with_seat(self, changed: Seat) -> Workplace:
-        """The same with the seat of that name in the place of the old one."""
-        return replace(self, seats=tuple(changed if seat.name == changed.name else seat for seat in self.seats))
-
-
-def verification_folder(run: RunFolder) -> Path:
-    """RUN/verification, from the root on: servers run in folders of their own."""
-    return run.path.resolve() / "verification"
+    def with_account(self, changed: AnnotatorAccount) -> Workplace:
+        """A copy in which ``changed`` takes the place of the account of the same name."""
+        return replace(
+            self, accounts=tuple(changed if account.name == changed.name else account for account in self.accounts)
+        )
 
 
 def media_folder(run: RunFolder) -> Path:
-    """What servers may show: everything in it, and nothing else."""
-    return verification_folder(run) / "media"
+    """The folder of which servers may show everything, and nothing else."""
+    return run.verification_path / "media"
 
 
-def votes_path(run: RunFolder) -> Path:
-    return verification_folder(run) / "votes.sqlite"
-
-
-def run_id_of(run: RunFolder) -> str:
-    """Sixteen digits that stand for the inputs of the run; in every task."""
-    return hashlib.sha256(run.inputs_digest.encode()).hexdigest()[:16]
-
-
-def local_media() -> str:
-    """Of a server that reads the pictures from its own disk."""
-    return f"/data/local-files/?d={FOLDER}/"
-
-
-def check_names(names: Sequence[str], adjudicator: str | None) -> None:
-    """Whether these people can verify a run.
+def check_annotators(names: Sequence[str], adjudicator: str | None) -> None:
+    """Check that these people can verify a run.
 
     Raises:
         AnnotationError: fewer than two, too many, one twice, or one that cannot be part of an address.
@@ -116,58 +100,66 @@ def check_names(names: Sequence[str], adjudicator: str | None) -> None:
         raise AnnotationError(f"{len(names)} annotators, expected two to {MOST}; the paper has three")
 
 
-def load_workplace(run: RunFolder) -> Workplace:
-    """What ``qreal annotate verify start`` has set up.
+def find_workplace(run: RunFolder) -> Workplace | None:
+    """Read what ``qreal annotate verify start`` has set up; None where nothing is.
 
     Raises:
-        AnnotationError: nothing is set up, the file is damaged, or it belongs to other inputs.
+        AnnotationError: the file is damaged, or it belongs to other inputs.
     """
     path = _path(run)
+    if not path.is_file():
+        return None
     try:
-        said = json.loads(read_text(path))
-        if said["form"] != _FORM:
-            raise ValueError(f"form {said['form']}, expected {_FORM}")
-        seats = tuple(Seat(**seat) for seat in said["seats"])
-        found = Workplace(said["run_id"], said["own"], said["media"], said["adaptive"], seats)
-    except FileNotFoundError:
-        raise AnnotationError(
-            f"{run.path}: nobody verifies it yet; `qreal annotate verify start {run.path}` sets that up"
-        ) from None
+        content = json.loads(read_text(path))
+        if content["form"] != _FORM:
+            raise ValueError(f"form {content['form']}, expected {_FORM}")
+        accounts = tuple(AnnotatorAccount(**account) for account in content["seats"])
+        found = Workplace(content["run_id"], content["own"], content["media"], content["adaptive"], accounts)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AnnotationError(f"{path} cannot be read ({reason_of(error)}); put back a copy of it") from None
-    if found.run_id != run_id_of(run):
+        raise AnnotationError(f"{path} cannot be read ({describe_error(error)}); put back a copy of it") from None
+    if found.run_id != run.run_id:
         raise AnnotationError(f"{path} belongs to a run of other inputs; give each run a folder of its own")
     return found
 
 
-def has_workplace(run: RunFolder) -> bool:
-    return _path(run).is_file()
+def load_workplace(run: RunFolder) -> Workplace:
+    """Read the workplace of a run that people verify.
+
+    Raises:
+        AnnotationError: as ``find_workplace``, or nothing is set up.
+    """
+    if (found := find_workplace(run)) is None:
+        command = annotate_command("verify", "start", run.path)
+        raise AnnotationError(f"{run.path}: nobody verifies it yet; `{command}` sets that up")
+    return found
 
 
 def save_workplace(run: RunFolder, workplace: Workplace) -> None:
-    """In one step; only the owner may read it."""
+    """Write workplace.json in one step; only its owner may read it."""
     path = _path(run)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.parent.chmod(0o700)  # databases and votes are in it too
-    write_whole(path, json.dumps({"form": _FORM, **asdict(workplace)}, indent=2), private=True, sync=True)
+    content = {"form": _FORM, **asdict(workplace)}
+    content["seats"] = content.pop("accounts")  # their name in files of earlier versions
+    write_whole(path, json.dumps(content, indent=2), private=True, sync=True)
 
 
-def checked_url(url: str) -> str:
-    """An address of a server.
+def check_url(url: str) -> str:
+    """Check the address of a server and return it without a slash at its end.
 
     Raises:
-        AnnotationError: it is none.
+        AnnotationError: it is no address of a server.
     """
     if not is_plain_address(url):
         raise AnnotationError(f"address {url!r}: expected http(s)://host[:port]")
     return url.rstrip("/")
 
 
-def checked_token(token: str, name: str) -> str:
-    """A token of an account.
+def check_token(token: str, name: str) -> str:
+    """Check the token of an account and return it.
 
     Raises:
-        AnnotationError: it cannot be one; the message does not show it.
+        AnnotationError: it cannot be a token; the message does not show it.
     """
     if not _TOKEN.fullmatch(token):
         raise AnnotationError(f"the token of {name} is empty, or holds blanks or letters that no token has")
@@ -175,13 +167,13 @@ def checked_token(token: str, name: str) -> str:
 
 
 @contextmanager
-def alone(run: RunFolder, what: str) -> Iterator[None]:
-    """While the block lasts no other program starts servers or lays entities before people.
+def lock_workplace(run: RunFolder, what: str) -> Iterator[None]:
+    """Keep other programs from starting servers or pushing tasks while the block lasts.
 
     Raises:
-        AnnotationError: another one is at it.
+        AnnotationError: another program is at work.
     """
-    folder = verification_folder(run)
+    folder = run.verification_path
     folder.mkdir(parents=True, exist_ok=True)
     taken = AnnotationError(
         f"`qreal annotate verify start` is at work on {run.path}, and pushes by itself what is new; end it before you "
@@ -192,4 +184,4 @@ def alone(run: RunFolder, what: str) -> Iterator[None]:
 
 
 def _path(run: RunFolder) -> Path:
-    return verification_folder(run) / "workplace.json"
+    return run.verification_path / "workplace.json"

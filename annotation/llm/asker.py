@@ -1,4 +1,7 @@
-"""Answers requests from the record of calls, else from the server; stops cleanly and loses nothing that was paid."""
+"""Answers to requests, from the record of calls or else from the server, within a limit on money.
+
+It stops cleanly and loses nothing that was paid.
+"""
 
 from __future__ import annotations
 
@@ -6,73 +9,63 @@ import asyncio
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
-from annotation.config import Config
+from annotation.config import AnnotationConfig
 from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
-from annotation.llm.outcome import Outcome, given_up, outcome_of
+from annotation.llm.outcome import Outcome
 from annotation.llm.request import Request
-from annotation.run.schemas import State
-from qreal_tasks.llm.chat import DEFAULT_BASE_URL, Asking, ChatClient
-from qreal_tasks.llm.errors.retry import CONTENT_FILTER, StoppedRun, Verdict
-from qreal_tasks.llm.options import Dialect
+from qreal_tasks.llm.arguments import DEFAULT_BASE_URL
+from qreal_tasks.llm.cached_client import CachedClient
+from qreal_tasks.llm.calls import Call
+from qreal_tasks.llm.chat import ChatClient
+from qreal_tasks.llm.errors.retry import StoppedRun
+from qreal_tasks.llm.options import RequestOptions
 from qreal_tasks.llm.usage import Usage
 
-DIALECT_LOGPROBS = 20
+_TOP_LOGPROBS = 20
 
 
-def dialect_of(config: Config) -> Dialect:
+def request_options(config: AnnotationConfig) -> RequestOptions:
     """The optional parameters that requests of this config carry."""
     model = config.language_model
-    return Dialect("max_tokens", DIALECT_LOGPROBS, model.temperature, model.seed, "json_schema")
-
-
-def check_dialect(config: Config, dialect: Dialect) -> None:
-    """An answer is kept under its temperature and seed: they are sent, or the run stops.
-
-    Raises:
-        StoppedRun: the server has rejected one.
-    """
-    for name in ("temperature", "seed"):
-        if getattr(dialect, name) != getattr(config.language_model, name):
-            raise StoppedRun(
-                f"{config.language_model.model} rejects `{name}`; write `{name}: null` under language_model into the "
-                "run's config.yaml"
-            )
+    return RequestOptions("max_tokens", _TOP_LOGPROBS, model.temperature, model.seed, "json_schema")
 
 
 class Asker:
-    """One for a program. Only ``config.yaml`` says which server is asked: ``OPENAI_BASE_URL`` does not count, since the
-    answers depend on it. What the record holds needs no key and opens no connection.
+    """What all stages of a program ask through: record of calls, budget and server.
+
+    Only ``config.yaml`` says which server is asked: ``OPENAI_BASE_URL`` does not count, since the answers depend on it.
+    What the record holds needs no key and opens no connection.
 
     When no further request can succeed or the budget is reached, ``stopped`` is set and every later request comes back
     as None; those under way end by themselves and are kept.
     """
 
-    def __init__(self, config: Config, calls: CallRecord, budget: Budget, api_key: str | None = None) -> None:
-        self._config, self._calls, self._budget, self._api_key = config, calls, budget, api_key
+    def __init__(self, config: AnnotationConfig, calls: CallRecord, budget: Budget, api_key: str | None = None) -> None:
+        self.config, self.calls, self.budget, self._api_key = config, calls, budget, api_key
         self._client: ChatClient | None = None
         self.stopped: StoppedRun | None = None
 
     def kept(self, keys: Iterable[str]) -> dict[str, Outcome]:
         """The answers that the record holds."""
-        return self._calls.get_many(keys)
+        return self.calls.get_many(keys)
 
-    def open(self) -> OpenAsker:
+    def open(self) -> BudgetedClient:
         """For one event loop; to be used in an ``async with`` block."""
-        return OpenAsker(self)
+        return BudgetedClient(self)
 
     def client(self) -> ChatClient:
         """Made for the first request that the record does not answer."""
         if self._client is None:
-            model = self._config.language_model
+            model = self.config.language_model
             self._client = ChatClient(
                 model.model,
                 base_url=model.base_url or DEFAULT_BASE_URL,
                 api_key=self._api_key,
-                dialect=dialect_of(self._config),
+                options=request_options(self.config),
                 concurrency=model.concurrency,
                 timeout_s=model.timeout_s,
                 max_retries=model.max_retries,
@@ -82,125 +75,89 @@ class Asker:
         return self._client
 
 
-class OpenAsker:
-    """Connections of an ``Asker``, opened when the first request needs them."""
+class BudgetedClient(CachedClient[Request, Outcome]):
+    """A ``CachedClient`` that sends nothing beyond the budget and nothing after a stop."""
 
     def __init__(self, asker: Asker) -> None:
-        self._asker = asker
-        self._config, self._calls, self._budget = asker._config, asker._calls, asker._budget
-        concurrency = self._config.language_model.concurrency
+        # As many as there are processors: more only take the interpreter from each other and from the event loop.
+        self._pictures = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="pictures")
+        advice = "under language_model into the run's config.yaml"
+        super().__init__(asker.client, asker.calls, advice, self._pictures)
+        self._asker, self._config, self._budget = asker, asker.config, asker.budget
         # Twice the calls at a time: while some wait for the server, the pictures of the next ones are encoded.
-        self._room = asyncio.Semaphore(2 * concurrency)
-        self._opening = asyncio.Lock()
+        self._room = asyncio.Semaphore(2 * asker.config.language_model.concurrency)
         self._settled = asyncio.Condition()
         self._short_of_money = False
-        # As many as there are processors: more only take the interpreter from each other and from the event loop.
-        self._encoders = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="pictures")
-        self._asking: Asking | None = None
-        self._under_way: dict[str, asyncio.Task[Outcome | None]] = {}
-        self._stack = AsyncExitStack()
         self.stopping = asyncio.Event()
 
-    async def __aenter__(self) -> OpenAsker:
-        return self
+    async def __aexit__(self, *raised: Any) -> None:
+        await super().__aexit__(*raised)
+        self._pictures.shutdown(wait=False, cancel_futures=True)
 
-    async def __aexit__(self, *said: Any) -> None:
-        await self._stack.aclose()
-        self._encoders.shutdown(wait=False, cancel_futures=True)
-
-    async def answer(self, request: Request, started: Callable[[], None]) -> Outcome | None:
-        """The answer to a request that the record lacks; None when the run has stopped. Equal ones are asked once.
+    async def answer_unless_stopped(
+        self, request: Request, started: Callable[[], None] = lambda: None
+    ) -> Outcome | None:
+        """The answer; None when the run has stopped.
 
         Args:
             started: called when the request no longer waits for its turn.
         """
-        if request.pictures:  # no two of these are alike
-            return await self._answer(request, started)
-        key = request.key
-        if key in self._under_way:
-            started()
-        else:
-            task = asyncio.create_task(self._answer(request, started))
-            task.add_done_callback(lambda _: self._under_way.pop(key, None))
-            self._under_way[key] = task
-        return await asyncio.shield(self._under_way[key])
-
-    async def _answer(self, request: Request, started: Callable[[], None]) -> Outcome | None:
         async with self._room:
             started()
-            # An equal text may have been answered meanwhile.
-            stored = {} if request.pictures else self._calls.get_many([request.key])
-            if stored:
-                return stored[request.key]
-            if self._asker.stopped is not None:
-                return None
-            # Longest possible answer: what is paid must stay below the limit.
-            characters = self._config.expected.characters_a_token
-            reserved = self._budget.cost(request.estimate(characters, request.form.max_tokens))
-            if not self._budget.reserve(reserved) and not await self._fits(reserved):
-                return None
-            cost = 0.0
             try:
-                outcome, cost = await self._ask(request)
-            except StoppedRun as error:
-                self.stop(error)
+                return await self.answer(request)
+            except StoppedRun:
                 return None
-            finally:
-                self._budget.settle(reserved, cost)
-                if self._short_of_money:
-                    async with self._settled:
-                        self._settled.notify_all()
-            return outcome
 
-    async def _fits(self, reserved_usd: float) -> bool:
-        """Whether the call comes to be within the budget. It waits for those under way: most cost less than they might,
-        and the run stops only when the next call does not fit beside what is really spent."""
-        self._short_of_money = True
-        async with self._settled:
-            while self._asker.stopped is None and not self._budget.reserve(reserved_usd):
-                if not self._budget.calls_under_way:
-                    self.stop(StoppedRun(self._budget.stop_message()))
-                    return False
-                await self._settled.wait()
-            return self._asker.stopped is None
+    async def send(self, question: Request) -> Call[Outcome]:
+        """As ``CachedClient.send``, within the budget.
 
-    async def _ask(self, request: Request) -> tuple[Outcome, float]:
-        asking = await self._opened()
-        messages = await asyncio.get_running_loop().run_in_executor(self._encoders, request.messages)
-        usage = Usage()
+        Raises:
+            StoppedRun: the run has stopped, or the budget is reached.
+        """
+        # Longest possible answer: what is paid must stay below the limit.
+        reserved_usd = self._budget.cost(question.most_tokens(self._config.expected.characters_a_token))
+        await self._reserve(reserved_usd)
+        cost_usd = 0.0
+        try:
+            call = await super().send(question)
+            cost_usd = call.cost_usd or 0.0
+            return call
+        except StoppedRun as error:
+            self.stop(error)  # before those who wait for money are told
+            raise
+        finally:
+            self._budget.settle(reserved_usd, cost_usd)
+            if self._short_of_money:
+                async with self._settled:
+                    self._settled.notify_all()
 
-        def body(dialect: Dialect) -> dict[str, Any]:
-            check_dialect(self._config, dialect)
-            return request.body(messages, dialect)
-
-        def read(completion: object, _: Dialect) -> Outcome:
-            found = outcome_of(completion, request.form)
-            assert isinstance(completion, dict)  # outcome_of would have raised
-            usage.add(completion)
-            if prices is not None and not usage.prompt_tokens:
-                # The server does not count. A limit on cost must hold all the same: the most that it can have been.
-                most = request.estimate(self._config.expected.characters_a_token, request.form.max_tokens)
-                usage.prompt_tokens, usage.completion_tokens = round(most.prompt), round(most.completion)
-            self._calls.put(request.key, request.form.stage, request.item_id, found, usage, prices)
-            return found
-
-        prices = self._config.language_model.prices
-        said = await asking.ask(body, read)
-        if isinstance(said, Verdict):
-            if said.reason != CONTENT_FILTER:
-                return given_up(said), 0.0
-            filtered = Outcome(State.FILTERED, CONTENT_FILTER)
-            self._calls.put(request.key, request.form.stage, request.item_id, filtered, usage, prices)
-            return filtered, 0.0
-        return said, 0.0 if prices is None else usage.cost_usd(prices)
-
-    async def _opened(self) -> Asking:
-        async with self._opening:
-            if self._asking is None:
-                self._asking = await self._stack.enter_async_context(self._asker.client().open())
-        return self._asking
+    def read_call(self, question: Request, completion: object, client: ChatClient) -> Call[Outcome]:
+        """As ``CachedClient.read_call``. A server may not count tokens: the limit on cost must hold all the same, so
+        the most that they can have been are taken."""
+        call = super().read_call(question, completion, client)
+        if client.prices is None or call.usage.prompt_tokens:
+            return call
+        most = question.most_tokens(self._config.expected.characters_a_token)
+        usage = Usage(prompt_tokens=round(most.prompt), completion_tokens=round(most.completion))
+        return replace(call, usage=usage, cost_usd=usage.cost_usd(client.prices))
 
     def stop(self, error: StoppedRun) -> None:
         """Ask nothing more; the first error is what the user is told."""
         self._asker.stopped = self._asker.stopped or error
         self.stopping.set()
+
+    async def _reserve(self, reserved_usd: float) -> None:
+        """Wait until the call is within the budget: most of those under way cost less than they might, and the run
+        stops only when the next call does not fit beside what is really spent."""
+        if self._asker.stopped is None and self._budget.reserve(reserved_usd):
+            return
+        self._short_of_money = True
+        async with self._settled:
+            while self._asker.stopped is None and not self._budget.reserve(reserved_usd):
+                if not self._budget.calls_under_way:
+                    self.stop(StoppedRun(self._budget.stop_message()))
+                    break
+                await self._settled.wait()
+        if self._asker.stopped is not None:
+            raise self._asker.stopped

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from annotation.llm.asker import Asker, OpenAsker
+from annotation.llm.asker import Asker, BudgetedClient
 from annotation.llm.outcome import Outcome
 from annotation.llm.tasks import Row, Task
 from annotation.run.folder import RunFolder
@@ -68,9 +68,9 @@ class Pipeline:
             raise self._asker.stopped
 
     async def _over(self, shards: Sequence[int]) -> None:
-        async with self._asker.open() as asker:
-            feeding = asyncio.create_task(self._feed(asker, shards))
-            stopping = asyncio.create_task(asker.stopping.wait())
+        async with self._asker.open() as client:
+            feeding = asyncio.create_task(self._feed(client, shards))
+            stopping = asyncio.create_task(client.stopping.wait())
             try:
                 await asyncio.wait({feeding, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if not feeding.done():
@@ -84,7 +84,7 @@ class Pipeline:
                     task.cancel()
                 await asyncio.gather(feeding, stopping, return_exceptions=True)
 
-    async def _feed(self, asker: OpenAsker, shards: Sequence[int]) -> None:
+    async def _feed(self, client: BudgetedClient, shards: Sequence[int]) -> None:
         """Take up the next shard whenever the requests that wait for their turn run out. How many shards are open
         follows from that: the last calls of a shard, which may wait to be repeated, keep no other shard waiting. Before
         an item has come through, only one is open."""
@@ -99,17 +99,17 @@ class Pipeline:
                 tasks, kept = await asyncio.to_thread(self._planned, shard)
                 if self._ask:
                     queue.add(sum(task.request is not None and task.request.key not in kept for task in tasks))
-                written = group.create_task(self._shard(asker, shard, tasks, kept, queue))
+                written = group.create_task(self._shard(client, shard, tasks, kept, queue))
                 written.add_done_callback(lambda _: room.release())
                 await _either(written, self._trial.proved)
         if self._asker.stopped is None and not self.left_pending:
             self._trial.end([row for made in self._held for row in made.rows])
-            self._stop_if_useless(asker)
+            self._stop_if_useless(client)
         if self._trial.proved.is_set() or self._asker.stopped is None:
             await self._write_held()
 
     async def _shard(
-        self, asker: OpenAsker, shard: int, tasks: list[Task], kept: dict[str, Outcome], queue: _Queue
+        self, client: BudgetedClient, shard: int, tasks: list[Task], kept: dict[str, Outcome], queue: _Queue
     ) -> None:
         asked = 0
 
@@ -121,7 +121,7 @@ class Pipeline:
             key = task.request.key
             found = kept.get(key)
             if found is None and self._ask:
-                found = await asker.answer(task.request, queue.take)
+                found = await client.answer_unless_stopped(task.request, queue.take)
             if found is None:
                 self.left_pending += 1
                 return None
@@ -129,7 +129,7 @@ class Pipeline:
             anew = key not in kept or key in self._known
             asked += anew
             self._trial.item(made, anew)
-            self._stop_if_useless(asker)
+            self._stop_if_useless(client)
             self._on_item(anew and self._ask)
             return made
 
@@ -138,7 +138,7 @@ class Pipeline:
         if len(rows) < len(tasks):
             return
         self._trial.shard_over()
-        self._stop_if_useless(asker)
+        self._stop_if_useless(client)
         made = _Made(shard, rows, asked)
         if self._trial.proved.is_set():
             await self._write_held()
@@ -157,9 +157,9 @@ class Pipeline:
         self._trial.wrote(made.shard)
         self._on_shard(made.shard, made.asked)
 
-    def _stop_if_useless(self, asker: OpenAsker) -> None:
+    def _stop_if_useless(self, client: BudgetedClient) -> None:
         if self._trial.stop is not None:
-            asker.stop(self._trial.stop)
+            client.stop(self._trial.stop)
 
     def _planned(self, shard: int) -> tuple[list[Task], dict[str, Outcome]]:
         """The tasks of a shard, and the outcomes that need no call."""

@@ -14,11 +14,11 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from annotation.errors import AnnotationError
 from qreal_tasks.files.settings import Settings
-from qreal_tasks.files.yaml_files import YamlError, explained, read, validated
+from qreal_tasks.files.yaml_models import load_yaml
 
 _PLACE = re.compile(r"\{([a-z_]+)\}")
 
@@ -70,13 +70,5 @@ def load_prompt(name_or_path: str) -> Prompt:
     file: Path | Traversable = resources.files("annotation") / "prompts" / f"{name_or_path}.yaml"
     if re.search(r"[/\\]|\.ya?ml$", name_or_path):
         file = Path(name_or_path).expanduser()
-    try:
-        document = read(file)
-        return validated(Prompt.model_validate, document.content, document.written)
-    except YamlError as error:
-        raise AnnotationError(
-            f"prompt {name_or_path} {error}; expected entities, quality, judgment, parts, merge, combine or "
-            "the path of a .yaml file"
-        ) from error
-    except ValidationError as error:
-        raise AnnotationError(f"prompt {name_or_path}: {explained(error, Prompt, document.written)}") from error
+    expected = "expected entities, quality, judgment, parts, merge, combine or the path of a .yaml file"
+    return load_yaml(file, Prompt, f"prompt {name_or_path} ({expected})", AnnotationError)

@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, create_model, model_validator
 from pydantic.fields import FieldInfo
 
-from annotation.saying_nothing import says_nothing
-from qreal_tasks.answers.verdict.judgment import parse_judgment
+from annotation.empty_text import says_nothing
+from qreal_tasks.answers import parse_judgment
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension, is_flawed
 
 

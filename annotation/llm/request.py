@@ -1,4 +1,4 @@
-"""One question to the language model: what it depends on, and the body that is sent.
+"""A question to the language model: what its answer depends on, and the body that is sent.
 
 A request is cheap until it is sent: its pictures are cut and encoded only when the cache does not hold the answer.
 """
@@ -15,9 +15,11 @@ from typing import Any
 from PIL import Image
 
 from annotation.config import LanguageModel, View
+from annotation.llm.outcome import Outcome, give_up, read_outcome
 from annotation.llm.replies import Form, schema_characters, strict_schema
 from annotation.llm.tokens import Tokens, image_tokens, shown_size
-from qreal_tasks.llm.options import Dialect
+from qreal_tasks.llm.errors.retry import RetryDecision
+from qreal_tasks.llm.options import RequestOptions
 from qreal_tasks.models.server.pictures import data_url
 
 _FORM = 1
@@ -49,8 +51,31 @@ class Shown:
         return image_tokens(*shown_size(*self.size, self.view), self.view.detail)
 
 
+class _Replies:
+    """Reading of the replies to a question of one form."""
+
+    form: Form
+
+    def read(self, completion: object) -> Outcome:
+        """As ``read_outcome``."""
+        return read_outcome(completion, self.form)
+
+    def give_up(self, decision: RetryDecision) -> Outcome:
+        """As ``outcome.give_up``."""
+        return give_up(decision)
+
+
 @dataclass(frozen=True)
-class Request:
+class Submitted(_Replies):
+    """A request of a batch, as far as its answer needs it."""
+
+    key: str
+    form: Form
+    item_id: str
+
+
+@dataclass(frozen=True)
+class Request(_Replies):
     """What is asked about one item."""
 
     model: LanguageModel
@@ -64,7 +89,7 @@ class Request:
     @cached_property
     def key(self) -> str:
         """SHA-256 over all that the answer depends on: never the name of a file, nor the place in the run."""
-        said = {
+        asked = {
             "form": _FORM,
             "model": [self.model.model, self.model.base_url, self.model.temperature, self.model.seed],
             "messages": [self.system, self.user],
@@ -72,7 +97,7 @@ class Request:
             "reply": self.schema or list(self.form.choices),
             "max_tokens": self.form.max_tokens,
         }
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
     @cached_property
     def schema(self) -> dict[str, Any] | None:
@@ -86,18 +111,14 @@ class Request:
             {"role": "user", "content": [*(one.part() for one in self.pictures), text]},
         ]
 
-    def body(self, messages: list[dict[str, Any]], dialect: Dialect) -> dict[str, Any]:
-        """What is sent, in the dialect that the server takes."""
-        said = {
-            "model": self.model.model,
-            "messages": messages,
-            **dialect.parameters(self.form.max_tokens, scored=bool(self.form.choices)),
-        }
-        if self.schema is not None and dialect.json_mode == "json_schema":
-            said["response_format"] = self.schema
-        elif self.schema is not None and dialect.json_mode == "json_object":
-            said["response_format"] = {"type": "json_object"}
-        return said
+    def body(self, messages: list[dict[str, Any]], options: RequestOptions) -> dict[str, Any]:
+        """What is sent, with the options that the server takes."""
+        scored, most = bool(self.form.choices), self.form.max_tokens
+        return options.body(self.model.model, messages, most, scored=scored, schema=self.schema)
+
+    def most_tokens(self, characters_a_token: float) -> Tokens:
+        """Tokens of the call with the longest possible answer."""
+        return self.estimate(characters_a_token, self.form.max_tokens)
 
     def estimate(self, characters_a_token: float, output_tokens: float) -> Tokens:
         """Tokens of the call; the schema is counted too, since servers show it to the model."""

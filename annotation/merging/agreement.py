@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from annotation.merging.alpha import Agreement, FloatArray, Share, Votes
-from annotation.merging.forms import Form
-from annotation.merging.majority import LIKE_DRAFT_IOU
-from annotation.merging.texts import plain, plain_label
+from annotation.merging.alpha import AgreementMeasures, Share, VoteTable
+from annotation.merging.fields import LIKE_DRAFT_IOU, normalize_label, same_text
+from annotation.merging.forms import DraftForm
 from annotation.merging.votes import Vote
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension
 from qreal_tasks.boxes import iou_matrix
-from qreal_tasks.metrics.bootstrap import Estimate, intervals
+from qreal_tasks.metrics.bootstrap import Estimate, estimate_intervals
+from qreal_tasks.metrics.sums import FloatArray
 
 RESAMPLES = 2_000
 DROP = "drop"
@@ -27,12 +28,12 @@ Changed = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
-class OnQuestion:
-    """One question, over all people."""
+class QuestionAgreement:
+    """How far all people agree on one question."""
 
     name: str
     entities: int
-    """With at least two votes."""
+    """How many have at least two votes."""
     votes: int
     measures: Mapping[str, Estimate]
     """``alpha.MEASURES``. Where nearly all say the same, alpha is low however far they agree: read prevalence too."""
@@ -42,8 +43,8 @@ class OnQuestion:
 
 
 @dataclass(frozen=True)
-class Annotator:
-    """One person."""
+class AnnotatorAgreement:
+    """How one person votes, compared with the majority."""
 
     name: str
     votes: int
@@ -58,40 +59,40 @@ class Annotator:
 
 @dataclass(frozen=True)
 class AgreementReport:
-    """All of it; entities with at least one vote."""
+    """The whole report, on the entities with at least one vote."""
 
     entities: int
     images: int
     votes: int
-    questions: tuple[OnQuestion, ...]
-    annotators: tuple[Annotator, ...]
+    questions: tuple[QuestionAgreement, ...]
+    annotators: tuple[AnnotatorAgreement, ...]
     independent_only: bool
     """Agreement between people counts some of the votes only: those that did not depend on others'."""
 
 
-def agreement_of(
-    forms: Mapping[str, Form],
+def measure_agreement(
+    forms: Mapping[str, DraftForm],
     votes: Mapping[str, Sequence[Vote]],
     *,
     independent: Mapping[str, Sequence[Vote]] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> AgreementReport:
-    """The report.
+    """Measure how far people agree.
 
     Args:
         forms: by entity.
         votes: by entity, one a person, none of an adjudicator.
-        independent: those among them that were asked for whatever others had answered; None for all. People agree with
-            each other by these alone: a third who is asked where two differ would make them seem to differ more.
-        resamples, seed: of the intervals, which come from a bootstrap over images.
+        independent: the votes among them that were asked for whatever others had answered; None for all. People agree
+            with each other by these alone: a third who is asked where two differ would make them seem to differ more.
+        resamples, seed: for the intervals, which come from a bootstrap over images.
     """
     entities = [entity for entity in forms if votes.get(entity)]
     names = sorted({vote.annotator for entity in entities for vote in votes[entity]})
     images = tuple(forms[entity].image_id for entity in entities)
     counted = votes if independent is None else independent
-    tables = {name: Votes(images, _table(entities, names, votes, _reader(name))) for name in ASKED}
-    measured = {name: Votes(images, _table(entities, names, counted, _reader(name))) for name in ASKED}
+    tables = {name: VoteTable(images, _table(entities, names, votes, _reader(name))) for name in ASKED}
+    measured = {name: VoteTable(images, _table(entities, names, counted, _reader(name))) for name in ASKED}
     drafted = [forms[entity] for entity in entities]
     questions = tuple(_question(name, tables[name], measured[name], drafted, resamples, seed) for name in ASKED)
     cast = [vote for entity in entities for vote in votes[entity]]
@@ -103,19 +104,21 @@ def agreement_of(
     return AgreementReport(len(entities), len(set(images)), len(cast), questions, people, some_only)
 
 
-def _question(name: str, table: Votes, measured: Votes, forms: Sequence[Form], resamples: int, seed: int) -> OnQuestion:
-    agreement = Agreement(measured)
-    measures = intervals(agreement, resamples=resamples, seed=seed)
+def _question(
+    name: str, table: VoteTable, measured: VoteTable, forms: Sequence[DraftForm], resamples: int, seed: int
+) -> QuestionAgreement:
+    agreement = AgreementMeasures(measured)
+    measures = estimate_intervals(agreement, resamples=resamples, seed=seed)
     machine, machine_n = None, 0
     if name != DROP:
-        said = np.array([float(ANSWERS.index(form.answers[name])) for form in forms])
-        equal = np.where(np.isnan(table.majority), np.nan, said == table.majority)
+        drafted = np.array([float(ANSWERS.index(form.answers[name])) for form in forms])
+        equal = np.where(np.isnan(table.majority), np.nan, drafted == table.majority)
         share = Share(table.image_ids, equal)
-        machine, machine_n = intervals(share, resamples=resamples, seed=seed)["share"], share.n
-    return OnQuestion(name, agreement.entities, agreement.votes, measures, machine, machine_n)
+        machine, machine_n = estimate_intervals(share, resamples=resamples, seed=seed)["share"], share.n
+    return QuestionAgreement(name, agreement.entities, agreement.votes, measures, machine, machine_n)
 
 
-def _annotator(place: int, name: str, tables: Mapping[str, Votes], votes: Sequence[Vote]) -> Annotator:
+def _annotator(place: int, name: str, tables: Mapping[str, VoteTable], votes: Sequence[Vote]) -> AnnotatorAgreement:
     with_majority, yes = {}, {}
     for question, table in tables.items():
         mine, majority = table.values[:, place], table.majority
@@ -123,43 +126,38 @@ def _annotator(place: int, name: str, tables: Mapping[str, Votes], votes: Sequen
         with_majority[question] = _mean(mine[both] == majority[both])
         yes[question] = _mean(mine[~np.isnan(mine)])
     seconds = [vote.seconds for vote in votes if vote.seconds is not None]
-    return Annotator(
-        name,
-        len(votes),
-        sum(vote.drop is not None for vote in votes),
-        with_majority,
-        yes,
-        float(np.median(seconds)) if seconds else None,
-        _changed([vote for vote in votes if vote.drop is None]),
-    )
+    median = float(np.median(seconds)) if seconds else None
+    keeping = [vote for vote in votes if vote.drop is None]
+    dropped = len(votes) - len(keeping)
+    return AnnotatorAgreement(name, len(votes), dropped, with_majority, yes, median, _changed(keeping))
 
 
 def _changed(votes: Sequence[Vote]) -> Changed:
-    """Over the votes that keep the entity."""
+    """What was changed, over votes that keep the entity."""
 
     def share(differs: Callable[[Vote], bool], among: Sequence[Vote] = votes) -> float | None:
         return _mean(np.array([differs(vote) for vote in among]))
 
     with_parts = [vote for vote in votes if vote.shown["parts"] is not None]
     return {
-        "label": share(lambda vote: plain_label(vote.label) != plain_label(vote.shown["label"])),
+        "label": share(lambda vote: normalize_label(vote.label) != normalize_label(vote.shown["label"])),
         "box": share(lambda vote: iou_matrix([vote.bbox_px], [vote.shown["bbox_px"]])[0, 0] < LIKE_DRAFT_IOU),
-        **{f"{dimension}_description": share(_edits(str(dimension))) for dimension in Dimension},
-        "parts": share(_edited_parts, with_parts),
+        **{f"{dimension}_description": share(partial(_edits, dimension)) for dimension in Dimension},
+        "parts": share(_edits_parts, with_parts),
     }
 
 
-def _edits(dimension: str) -> Callable[[Vote], bool]:
-    return lambda vote: plain(vote.descriptions[dimension]) != plain(vote.shown["descriptions"][dimension])
+def _edits(dimension: str, vote: Vote) -> bool:
+    return not same_text(vote.descriptions[dimension], vote.shown["descriptions"][dimension])
 
 
-def _edited_parts(vote: Vote) -> bool:
-    said, shown = vote.parts or {}, vote.shown["parts"]
-    return any(plain(said.get(part) or "") != plain(shown.get(part) or "") for part in BODY_PARTS)
+def _edits_parts(vote: Vote) -> bool:
+    left, shown = vote.parts or {}, vote.shown["parts"]
+    return not all(same_text(left.get(part), shown.get(part)) for part in BODY_PARTS)
 
 
 def _reader(name: str) -> Callable[[Vote], float]:
-    """Of a vote its number: 1 for Yes, 0 for No, nan for no answer."""
+    """A function from a vote to its number: 1 for Yes, 0 for No, nan for no answer."""
     if name == DROP:
         return lambda vote: float(vote.drop is not None)
     return lambda vote: np.nan if vote.answers is None else float(ANSWERS.index(vote.answers[name]))

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from annotation.merging.agreement import ASKED, DROP, AgreementReport, OnQuestion
+from annotation.merging.agreement import ASKED, DROP, AgreementReport, QuestionAgreement
 from qreal_tasks.benchmark import QUESTIONS
 from qreal_tasks.metrics.bootstrap import LEVEL, Estimate
 from qreal_tasks.pages.environment import page_environment, write_page
@@ -23,26 +23,25 @@ _CHANGED = {
 
 
 def write_agreement(report: AgreementReport, counts: dict[str, int], name: str, folder: Path) -> tuple[Path, Path]:
-    """``agreement.html`` and ``agreement.json`` in ``folder``, each in one step.
+    """Write ``agreement.html`` and ``agreement.json`` into ``folder``, each in one step.
 
     Args:
         counts: merged entities by state.
-        name: of the run, for the title.
+        name: the name of the run, for the title.
     """
     page, data = folder / "agreement.html", folder / "agreement.json"
     environment = page_environment("annotation", "merging")
-    environment.filters["decimals"] = decimals
     html = environment.get_template("agreement.html.j2").render(
         name=name, report=report, counts=counts, about=ABOUT, asked=ASKED, changed=_CHANGED, level=LEVEL
     )
     folder.mkdir(parents=True, exist_ok=True)
     write_page(page, html)
-    write_page(data, json.dumps(as_json(report, counts), indent=2, allow_nan=False) + "\n")
+    write_page(data, json.dumps(report_to_json(report, counts), indent=2, allow_nan=False) + "\n")
     return page, data
 
 
-def as_json(report: AgreementReport, counts: dict[str, int]) -> dict[str, Any]:
-    """What is undefined is null."""
+def report_to_json(report: AgreementReport, counts: dict[str, int]) -> dict[str, Any]:
+    """The report as JSON; what is undefined is null."""
     return {
         "entities_by_state": counts,
         "entities": report.entities,
@@ -50,13 +49,13 @@ def as_json(report: AgreementReport, counts: dict[str, int]) -> dict[str, Any]:
         "votes": report.votes,
         "independent_votes_only": report.independent_only,
         "interval_level": LEVEL,
-        "questions": [question_json(question) for question in report.questions],
+        "questions": [question_to_json(question) for question in report.questions],
         "annotators": [asdict(one) for one in report.annotators],
     }
 
 
-def question_json(question: OnQuestion) -> dict[str, Any]:
-    """One question, without names of people."""
+def question_to_json(question: QuestionAgreement) -> dict[str, Any]:
+    """The report on one question as JSON, without names of people."""
     return {
         "name": question.name,
         "entities": question.entities,
@@ -68,16 +67,3 @@ def question_json(question: OnQuestion) -> dict[str, Any]:
 
 def _ends(estimate: Estimate) -> dict[str, float | None]:
     return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
-
-
-def decimals(value: float | None) -> str:
-    """Three decimals without the leading zero; an en dash when undefined.
-
-    >>> decimals(0.5124), decimals(1.0), decimals(-0.031), decimals(None)
-    ('.512', '1.000', '−.031', '–')
-    """
-    if value is None:
-        return "–"
-    text = f"{abs(value):.3f}"
-    text = text.removeprefix("0") if text.startswith("0.") else text
-    return f"−{text}" if value < 0 and text.strip(".0") else text

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from annotation.explained import explained, fail
+from annotation.command_errors import report_errors, warn
+from annotation.errors import annotate_command
+from qreal_tasks.console.command_line import fail
 from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
-    from annotation.merging.combine import Combined
-    from annotation.merging.merge import Merged
-    from annotation.merging.merged import Ballot
+    from annotation.merging.combine import CombinedTexts
+    from annotation.merging.merge import MergedEntity
     from annotation.run.folder import RunFolder
 
 _RUN = typer.Argument(help="Folder of the run.", show_default=False)
@@ -43,52 +45,50 @@ def merge_command(
     you like: the model is paid once for each text.
     """
     if max_cost is not None and combine is False:
-        fail("verify merge", "--max-cost goes with --combine: nothing else is paid for")
-    with explained("verify merge"):
-        from annotation.merging.merge import unexplained
-        from annotation.merging.merged import (
-            Settings,
-            adjudication_queue,
-            ballot_of,
-            counts,
-            merge_all,
-            write_merged,
-        )
+        fail("annotate verify merge", "--max-cost goes with --combine: nothing else is paid for")
+    with report_errors("annotate verify merge"):
+        from annotation.merging.ballot import count_saved_votes, load_ballot, merge_ballot
+        from annotation.merging.merge import find_unexplained_flaws
+        from annotation.merging.merged_file import MergeSettings, count_states, list_conflicts, write_merged
         from annotation.run.folder import RunFolder
 
         folder = RunFolder(run)
-        ballot = ballot_of(folder)
-        merged, notes, by = merge_all(ballot, min_votes), None, None
+        ballot = load_ballot(folder)
+        merged, notes, by = merge_ballot(ballot, min_votes), None, None
         if combine is not False and (done := _by_model(folder, merged, max_cost, combine)) is not None:
-            from annotation.merging.combine import made_by
+            from annotation.merging.combine import describe_combiner
 
-            merged, notes, by = done.merged, done.notes, made_by(folder)
-        path = write_merged(folder, ballot, merged, Settings(min_votes, by), notes)
+            merged, notes, by = done.merged, done.notes, describe_combiner(folder)
+        path = write_merged(folder, ballot, merged, MergeSettings(min_votes, by), notes)
         rows = [{"entity_id": one.entity_id, "state": one.state, "conflicts": list(one.conflicts)} for one in merged]
-        for entity_id, conflicts in adjudication_queue(rows)[:_SHOWN]:
+        open_ones = list_conflicts(rows)
+        for entity_id, conflicts in open_ones[:_SHOWN]:
             echo(f"{entity_id}: {'; '.join(conflicts)}")
-        if len(queue := adjudication_queue(rows)) > _SHOWN:
-            echo(f"… and {len(queue) - _SHOWN} more in conflict")
-        if silent := sum(bool(unexplained(ballot.forms[one.entity_id], one)) for one in merged):
+        if len(open_ones) > _SHOWN:
+            echo(f"… and {len(open_ones) - _SHOWN} more in conflict")
+        if silent := sum(bool(find_unexplained_flaws(ballot.forms[one.entity_id], one)) for one in merged):
             echo(
                 f"{silent} entities have a flaw that the machine had not seen, and the text that it had drafted: the "
                 "column `notes` says which"
             )
-        if saved := _saved(ballot):
+        assigned = {entity: ballot.assigned(entity) for entity in ballot.forms}
+        cast = chain.from_iterable(ballot.votes.values())
+        if ballot.people.adaptive and (saved := count_saved_votes(assigned, ballot.annotators, cast)):
             echo(f"{saved} votes saved: nobody else was asked where the first two agree")
         if ballot.stale:
             echo(f"{ballot.stale} votes are on drafts that were made anew since, and do not count")
-        echo(f"{', '.join(f'{count} {state}' for state, count in counts(rows).items())}: {path}")
+        echo(f"{', '.join(f'{count} {state}' for state, count in count_states(rows).items())}: {path}")
 
 
-def _by_model(folder: RunFolder, merged: list[Merged], max_cost: float | None, combine: bool | None) -> Combined | None:
-    """What the language model has made of it; None where there is nothing for it to do, or it cannot be asked and
-    nobody insists on it."""
-    from annotation.merging.combine import combine as combine_texts
-    from annotation.merging.combine import to_combine
+def _by_model(
+    folder: RunFolder, merged: list[MergedEntity], max_cost: float | None, combine: bool | None
+) -> CombinedTexts | None:
+    """Let the language model combine texts; None where there are none, or it cannot be asked and nobody insists."""
+    from annotation.merging.combine import combine_by_model as combine_texts
+    from annotation.merging.combine import count_texts_to_combine
     from qreal_tasks.llm.errors.retry import StoppedRun
 
-    count, model = to_combine(merged), folder.config.language_model.model
+    count, model = count_texts_to_combine(merged), folder.config.language_model.model
     if not count:
         return None
     echo(f"{count} texts of several people or parts: {model} combines them (--no-combine: a rule does) …")
@@ -97,8 +97,7 @@ def _by_model(folder: RunFolder, merged: list[Merged], max_cost: float | None, c
     except StoppedRun as error:
         if combine or max_cost is not None:
             raise
-        why = f"{str(error).rstrip('.')}. They are combined by rule; merge again when {model} can be asked"
-        echo(f"Warning: {why}", colour="yellow", err=True)
+        warn(f"{str(error).rstrip('.')}. They are combined by rule; merge again when {model} can be asked")
         return None
     echo(f"{done.combined} texts combined by {model}, {done.failed} left to the rule")
     return done
@@ -106,34 +105,20 @@ def _by_model(folder: RunFolder, merged: list[Merged], max_cost: float | None, c
 
 def report_command(run: Annotated[Path, _RUN]) -> None:
     """How far people agree, per question and per person, as HTML and JSON in RUN/verification/."""
-    with explained("verify report"):
-        from annotation.label_studio.workplace import verification_folder
-        from annotation.merging.agreement import agreement_of
+    with report_errors("annotate verify report"):
+        from annotation.merging.agreement import measure_agreement
         from annotation.merging.agreement_page import write_agreement
-        from annotation.merging.merged import ballot_of, counts, merge_all
+        from annotation.merging.ballot import load_ballot, merge_ballot
+        from annotation.merging.merged_file import count_states, merged_path, read_merge_settings
         from annotation.run.folder import RunFolder
 
         folder = RunFolder(run)
-        ballot = ballot_of(folder)
-        report = agreement_of(ballot.forms, ballot.votes, independent=ballot.independent_votes)
+        ballot = load_ballot(folder)
+        report = measure_agreement(ballot.forms, ballot.votes, independent=ballot.independent_votes)
         if not report.votes:
-            fail("verify report", f"no vote counts yet; `qreal annotate verify pull {run}` brings them")
-        states = counts([{"state": one.state} for one in merge_all(ballot, _min_votes(folder))])
-        page, data = write_agreement(report, states, run.resolve().name, verification_folder(folder))
+            command = annotate_command("verify", "pull", run)
+            fail("annotate verify report", f"no vote counts yet; `{command}` brings them")
+        min_votes = read_merge_settings(folder).min_votes if merged_path(folder).is_file() else None
+        states = count_states([{"state": one.state} for one in merge_ballot(ballot, min_votes)])
+        page, data = write_agreement(report, states, run.resolve().name, folder.verification_path)
     echo(f"{report.votes} votes on {report.entities} entities: {page}, {data.name}")
-
-
-def _min_votes(folder: RunFolder) -> int | None:
-    """As the votes were merged last; None when they were not."""
-    from annotation.merging.merged import merged_path, settings_of_merged
-
-    return settings_of_merged(folder).min_votes if merged_path(folder).is_file() else None
-
-
-def _saved(ballot: Ballot) -> int:
-    from annotation.merging.assignment import saved_tasks
-
-    if not ballot.people.adaptive:
-        return 0
-    assigned = {entity: ballot.assigned(entity) for entity in ballot.forms}
-    return saved_tasks(assigned, ballot.annotators, [vote for votes in ballot.votes.values() for vote in votes])

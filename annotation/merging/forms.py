@@ -1,4 +1,4 @@
-"""What is laid before people: a form for every entity that has complete drafts."""
+"""What people are asked about: a form for every entity that has complete drafts."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from annotation.errors import AnnotationError
+from annotation.errors import AnnotationError, annotate_command
 from annotation.run.folder import RunFolder
-from annotation.stages.records import complete_drafts, drafted_descriptions
+from annotation.stages.records import choose_drafted_descriptions, load_complete_drafts
 from qreal_tasks.benchmark import QUESTION_NAMES
 
 Parts = Mapping[str, str | None]
@@ -18,8 +18,8 @@ Parts = Mapping[str, str | None]
 
 
 @dataclass(frozen=True)
-class Form:
-    """An entity as it was drafted."""
+class DraftForm:
+    """An entity as it was drafted, for people to verify."""
 
     entity_id: str
     image_id: str
@@ -40,7 +40,7 @@ class Form:
 
     @property
     def shown(self) -> dict[str, Any]:
-        """What people see of it, and may change."""
+        """What people see of the entity, and may change."""
         return {
             "label": self.label,
             "bbox_px": list(self.bbox_px),
@@ -50,16 +50,16 @@ class Form:
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits of what is shown: a draft that was made anew is another form."""
+        """Sixteen hexadecimal digits that stand for what is shown: a draft that was made anew is another form."""
         return hashlib.sha256(json.dumps([self.entity_id, self.shown], sort_keys=True).encode()).hexdigest()[:16]
 
 
-def forms_of_shard(run: RunFolder, shard: int) -> Iterator[Form]:
-    """The forms of a shard, in the order of its drafts."""
-    for rows in complete_drafts(run, shard).values():
+def load_shard_forms(run: RunFolder, shard: int) -> Iterator[DraftForm]:
+    """Read the forms of a shard, in the order of its drafts."""
+    for rows in load_complete_drafts(run, shard).values():
         for row in rows:
-            drafted = drafted_descriptions(row)
-            yield Form(
+            drafted = choose_drafted_descriptions(row)
+            yield DraftForm(
                 **{name: row[name] for name in ("entity_id", "image_id", "prompt_id", "generator", "is_portrait")},
                 label=row["label"],
                 bbox_px=tuple(row["bbox"]),
@@ -70,8 +70,8 @@ def forms_of_shard(run: RunFolder, shard: int) -> Iterator[Form]:
             )
 
 
-def all_forms(run: RunFolder) -> dict[str, Form]:
-    """Every form of a run, by entity.
+def load_forms(run: RunFolder) -> dict[str, DraftForm]:
+    """Read every form of a run, by entity.
 
     Raises:
         AnnotationError: drafts are missing or out of date, or there is nothing to verify.
@@ -79,9 +79,10 @@ def all_forms(run: RunFolder) -> dict[str, Form]:
     if missing := run.pending("drafts", run.shard_numbers):
         raise AnnotationError(
             f"{run.path}: drafts of {len(missing)} of {len(run.shard_numbers)} shards are missing or out of date; "
-            f"`qreal annotate run {run.path}` makes them"
+            f"`{annotate_command('run', run.path)}` makes them"
         )
-    found = {form.entity_id: form for shard in run.shard_numbers for form in forms_of_shard(run, shard)}
+    found = {form.entity_id: form for shard in run.shard_numbers for form in load_shard_forms(run, shard)}
     if not found:
-        raise AnnotationError(f"{run.path}: no entity has complete drafts; `qreal annotate status {run.path}` says why")
+        command = annotate_command("status", run.path)
+        raise AnnotationError(f"{run.path}: no entity has complete drafts; `{command}` says why")
     return found

@@ -13,37 +13,38 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from annotation.merging.forms import Form, Parts
-from annotation.merging.texts import (
+from annotation.merging.fields import (
     EMPTIED,
     TAKEN_AWAY,
     UNCHANGED,
-    Chosen,
-    joined,
-    plain,
-    said_anything,
-    sentences,
-    spoken,
-    stopped,
+    MergedText,
+    describes_something,
+    end_sentence,
+    join_sentences,
+    normalize_sentence,
+    same_text,
+    split_sentences,
 )
+from annotation.merging.forms import DraftForm, Parts
 from qreal_tasks.benchmark import BODY_PARTS, Dimension, is_flawed, parts_description
 
 INTEGRATED_BY_RULE = "body parts integrated by rule"
 INTEGRATED_BY_MODEL = "body parts integrated by the language model"
 
 
-def texts_of(parts: Mapping[str, Chosen]) -> Parts:
-    """What is wrong with each body part, or None."""
-    return {part: parts[part].text if said_anything(parts[part].text) else None for part in BODY_PARTS}
+def part_texts(parts: Mapping[str, MergedText]) -> Parts:
+    """Body part to what is wrong with it, or None."""
+    return {part: parts[part].text if describes_something(parts[part].text) else None for part in BODY_PARTS}
 
 
-def said_of_any(parts: Parts) -> bool:
+def describes_any_part(parts: Parts) -> bool:
     """Whether anything is said of any body part."""
-    return any(said_anything(text or "") for text in parts.values())
+    return any(describes_something(text or "") for text in parts.values())
 
 
-def integrated(form: Form, parts: Mapping[str, Chosen], written: Chosen) -> Chosen:
-    """The description of plausibility of a portrait; ``Chosen.inputs`` is what people wrote beside the parts.
+def integrate_parts(form: DraftForm, parts: Mapping[str, MergedText], written: MergedText) -> MergedText:
+    """Integrate the body parts of a portrait into its description of plausibility; ``MergedText.inputs`` is what people
+    wrote beside the parts.
 
     Args:
         form: as it was drafted, with parts.
@@ -51,29 +52,29 @@ def integrated(form: Form, parts: Mapping[str, Chosen], written: Chosen) -> Chos
         written: the description as people left it, not looking at the parts.
     """
     assert form.parts is not None
-    drafted, final = form.descriptions[Dimension.PLAUSIBILITY], texts_of(parts)
-    if not said_of_any(form.parts) and not said_of_any(final):
+    drafted, final = form.descriptions[Dimension.PLAUSIBILITY], part_texts(parts)
+    if not describes_any_part(form.parts) and not describes_any_part(final):
         return written
-    as_drafted = all(plain(final[part] or "") == plain(form.parts[part] or "") for part in BODY_PARTS)
-    untouched = written.rule == TAKEN_AWAY or plain(written.text) == plain(drafted)
+    as_drafted = all(same_text(final[part], form.parts[part]) for part in BODY_PARTS)
+    untouched = written.rule == TAKEN_AWAY or same_text(written.text, drafted)
     if form.integrated and as_drafted and untouched:
-        return Chosen(drafted, UNCHANGED, written.sources)
+        return MergedText(drafted, UNCHANGED, written.sources)
     beside = _beside(form, parts, written.text)
-    text = integrated_by_rule(final, beside)
-    return Chosen(text, INTEGRATED_BY_RULE if text else EMPTIED, written.sources, beside)
+    text = integrate_by_rule(final, beside)
+    return MergedText(text, INTEGRATED_BY_RULE if text else EMPTIED, written.sources, beside)
 
 
-def integrated_by_rule(parts: Parts, beside: Sequence[str]) -> str:
-    """Parts and further sentences as one text.
+def integrate_by_rule(parts: Parts, beside: Sequence[str]) -> str:
+    """Make one text of body parts and further sentences, by the rule of this module.
 
-    >>> integrated_by_rule({"hands": "Six fingers", "feet": None}, ["The ear floats."])
+    >>> integrate_by_rule({"hands": "Six fingers", "feet": None}, ["The ear floats."])
     'Hands: Six fingers. The ear floats.'
     """
-    said = parts_description({part: stopped(text or "") for part, text in parts.items()})
-    return joined(piece for piece in (said, *beside) if piece)
+    of_parts = parts_description({part: end_sentence(text or "") for part, text in parts.items()})
+    return join_sentences(piece for piece in (of_parts, *beside) if piece)
 
 
-def _beside(form: Form, parts: Mapping[str, Chosen], written: str) -> tuple[str, ...]:
+def _beside(form: DraftForm, parts: Mapping[str, MergedText], written: str) -> tuple[str, ...]:
     """The sentences of a description that no part says, and that repeat no text which people took out of a part."""
     assert form.parts is not None
     left = _spoken(part.text for part in parts.values())
@@ -82,14 +83,20 @@ def _beside(form: Form, parts: Mapping[str, Chosen], written: str) -> tuple[str,
     # A draft that was made of the parts says nothing beside them, and "nothing is wrong" is no longer so.
     drafted_beside = is_flawed(Dimension.PLAUSIBILITY, form.answers) and not form.integrated
     known = left | (set() if drafted_beside else _spoken([form.descriptions[Dimension.PLAUSIBILITY]]))
-    found = {spoken(one): one for one in sentences(written) if spoken(one) not in known and said_anything(one)}
+    found = {
+        normalize_sentence(one): one
+        for one in split_sentences(written)
+        if normalize_sentence(one) not in known and describes_something(one)
+    }
     return tuple(
-        one for said, one in found.items() if not any(_within(old, said) or _within(said, old) for old in gone)
+        one
+        for sentence, one in found.items()
+        if not any(_within(old, sentence) or _within(sentence, old) for old in gone)
     )
 
 
 def _spoken(texts: Iterable[str | None]) -> set[str]:
-    return {spoken(one) for text in texts for one in sentences(text or "")}
+    return {normalize_sentence(one) for text in texts for one in split_sentences(text or "")}
 
 
 def _within(old: str, text: str) -> bool:

@@ -1,4 +1,4 @@
-"""What people said, as it was pulled: what a server held last of a person and an entity counts, the rest is kept."""
+"""The record of votes as they were pulled: what a server held last of a person and an entity counts, all is kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from annotation.merging.forms import Form, Parts
+from annotation.merging.forms import DraftForm, Parts
 from qreal_tasks.files.sqlite_file import Kind, SqliteFile
 
 _KIND = Kind(
@@ -38,7 +38,7 @@ DROP_REASONS = ("too small", "unclear", "wrong label")
 
 @dataclass(frozen=True)
 class Vote:
-    """What one person said of one entity."""
+    """One person's vote on one entity."""
 
     annotator: str
     entity_id: str
@@ -52,19 +52,19 @@ class Vote:
     """Dimension to the text, as drafted or corrected; may be empty."""
     parts: Parts | None
     shown: Mapping[str, Any]
-    """What was drafted when it was asked: ``Form.shown``."""
+    """What was drafted when it was asked: ``DraftForm.shown``."""
     seconds: float | None
     """Spent on it, as the page measured."""
     annotation_id: int
     updated_at: str
     """ISO 8601, UTC."""
     withdrawn: bool = False
-    """The person has deleted it on the page; what it said is kept."""
+    """The person has deleted it on the page; the vote itself is kept."""
 
 
 @dataclass(frozen=True)
 class People:
-    """Who verifies, as it was when entities were laid before them last."""
+    """Who verifies a run, as it was when tasks were pushed last."""
 
     annotators: frozenset[str]
     adjudicators: frozenset[str]
@@ -73,7 +73,7 @@ class People:
 
 
 class VoteRecord:
-    """RUN/verification/votes.sqlite: every vote in every version, and which entity was laid before whom.
+    """RUN/verification/votes.sqlite: every vote in every version, and who was asked about which entity.
 
     Raises:
         StoreError: from any method, when the file is something else, damaged or cannot be written.
@@ -89,7 +89,7 @@ class VoteRecord:
         self._file.close()
 
     def add(self, votes: Iterable[Vote]) -> int:
-        """Keep what servers hold now; returns how much did not count before. Adding the same again changes nothing.
+        """Add what servers hold now; returns how much did not count before. Adding the same again changes nothing.
 
         What was added last counts, whatever the times of the votes say: a server's clock may have been put back. Only
         where two votes on one form are added together, the one with the later time counts.
@@ -111,7 +111,7 @@ class VoteRecord:
 
     def latest(self, annotator: str | None = None) -> list[Vote]:
         """The vote that counts of every person on every form of every entity, by entity and then by person; none that
-        was withdrawn. An entity has several forms when it was drafted anew after it was laid before people.
+        was withdrawn. An entity has several forms when it was drafted anew after people were asked about it.
 
         Args:
             annotator: only this person's; None for everybody's.
@@ -119,82 +119,86 @@ class VoteRecord:
         return [vote for vote in self._last(annotator) if not vote.withdrawn]
 
     def _last(self, annotator: str | None) -> list[Vote]:
-        query = """SELECT content FROM votes WHERE annotator = coalesce(?, annotator)
-                   ORDER BY entity_id, annotator, rowid"""
-        with self._file.use() as db:
-            votes = [_vote(json.loads(content)) for (content,) in db.execute(query, (annotator,))]
+        query = (
+            "SELECT content FROM votes WHERE annotator = coalesce(?, annotator) ORDER BY entity_id, annotator, rowid"
+        )
+        votes = [_vote(json.loads(content)) for (content,) in self._select(query, annotator)]
         return list({_place_of(vote): vote for vote in votes}.values())
 
     def count(self) -> int:
-        """Votes in all versions."""
-        with self._file.use() as db:
-            return int(db.execute("SELECT count(*) FROM votes").fetchone()[0])
+        """Count votes in all versions."""
+        return int(self._select("SELECT count(*) FROM votes")[0][0])
 
-    def lay_before(self, annotator: str, project_id: int, forms: Sequence[tuple[str, str]]) -> None:
-        """Note that entities (id and digest of the form) are in somebody's project."""
-        with self._file.use() as db:
-            rows = [(annotator, entity_id, project_id, digest) for entity_id, digest in forms]
-            db.execute("BEGIN")
-            db.executemany("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?)", rows)
-            db.execute("COMMIT")
+    def record_tasks(self, annotator: str, project_id: int, forms: Sequence[tuple[str, str]]) -> None:
+        """Record that entities (id and digest of the form) are in somebody's project."""
+        rows = [(annotator, entity_id, project_id, digest) for entity_id, digest in forms]
+        self._write("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?)", rows)
 
-    def take_back(self, annotator: str) -> None:
-        """Forget what was laid before somebody whose project is gone; the votes stay."""
-        with self._file.use() as db:
-            db.execute("DELETE FROM tasks WHERE annotator = ?", (annotator,))
+    def forget_tasks(self, annotator: str) -> None:
+        """Forget the tasks of somebody whose project is gone; the votes stay."""
+        self._write("DELETE FROM tasks WHERE annotator = ?", [(annotator,)])
 
-    def note_people(self, people: People) -> None:
-        """Beside the votes, since the list with people's tokens may stay where it was made."""
+    def record_people(self, people: People) -> None:
+        """Record who verifies beside the votes, since the list with people's tokens may stay where it was made."""
         names = people.annotators | people.adjudicators
         rows = [(name, name in people.adjudicators, people.adaptive) for name in sorted(names)]
-        with self._file.use() as db:
-            db.execute("BEGIN")
-            db.execute("DELETE FROM people")
-            db.executemany("INSERT INTO people VALUES (?, ?, ?)", rows)
-            db.execute("COMMIT")
+        self._write("INSERT INTO people VALUES (?, ?, ?)", rows, first="DELETE FROM people")
 
     def people(self) -> People:
-        """As noted last; all who have voted or were asked, when nothing was noted."""
-        with self._file.use() as db:
-            rows = db.execute("SELECT name, adjudicates, adaptive FROM people").fetchall()
-            if not rows:
-                query = "SELECT annotator, 0, 0 FROM tasks UNION SELECT annotator, 0, 0 FROM votes"
-                rows = db.execute(query).fetchall()
+        """Who verifies, as recorded last; all who have voted or were asked, when nothing was recorded."""
+        rows = self._select("SELECT name, adjudicates, adaptive FROM people")
+        rows = rows or self._select("SELECT annotator, 0, 0 FROM tasks UNION SELECT annotator, 0, 0 FROM votes")
         last = frozenset(name for name, adjudicates, _ in rows if adjudicates)
         return People(frozenset(row[0] for row in rows) - last, last, any(row[2] for row in rows))
 
-    def tasks_of(self, annotator: str) -> int:
-        """How many tasks were laid before somebody, forms that are no longer drafted included."""
-        with self._file.use() as db:
-            return int(db.execute("SELECT count(*) FROM tasks WHERE annotator = ?", (annotator,)).fetchone()[0])
+    def count_tasks(self, annotator: str) -> int:
+        """Count the tasks that somebody was given, forms that are no longer drafted included."""
+        return int(self._select("SELECT count(*) FROM tasks WHERE annotator = ?", annotator)[0][0])
 
-    def pulled_since(self, annotator: str, project_id: int) -> str | None:
+    def last_pull(self, annotator: str, project_id: int) -> str | None:
         """The latest change that was pulled from a project; None before the first pull."""
-        with self._file.use() as db:
-            query = "SELECT since FROM pulls WHERE annotator = ? AND project_id = ?"
-            row = db.execute(query, (annotator, project_id)).fetchone()
-        return None if row is None else str(row[0])
+        rows = self._select("SELECT since FROM pulls WHERE annotator = ? AND project_id = ?", annotator, project_id)
+        return str(rows[0][0]) if rows else None
 
-    def note_pull(self, annotator: str, project_id: int, since: str) -> None:
-        """After everything up to then is kept."""
-        with self._file.use() as db:
-            db.execute("INSERT OR REPLACE INTO pulls VALUES (?, ?, ?)", (annotator, project_id, since))
+    def record_pull(self, annotator: str, project_id: int, since: str) -> None:
+        """Record a pull, after everything up to ``since`` is kept."""
+        self._write("INSERT OR REPLACE INTO pulls VALUES (?, ?, ?)", [(annotator, project_id, since)])
 
-    def laid_before(self) -> dict[str, dict[str, str]]:
-        """Annotator to entity to digest of the form that was laid before them last."""
+    def assigned_forms(self) -> dict[str, dict[str, str]]:
+        """Annotator to entity to digest of the form that they were given last."""
         found: dict[str, dict[str, str]] = {}
-        with self._file.use() as db:
-            for annotator, entity_id, form in db.execute("SELECT annotator, entity_id, form FROM tasks ORDER BY rowid"):
-                found.setdefault(annotator, {})[entity_id] = form
+        for annotator, entity_id, form in self._select("SELECT annotator, entity_id, form FROM tasks ORDER BY rowid"):
+            found.setdefault(annotator, {})[entity_id] = form
         return found
 
+    def _select(self, query: str, *values: object) -> list[Any]:
+        with self._file.use() as db:
+            return db.execute(query, values).fetchall()
 
-def key_of(shown: Mapping[str, Any] | None) -> str:
-    """Equal for two forms that showed the same."""
+    def _write(self, statement: str, rows: Sequence[tuple[object, ...]], first: str | None = None) -> None:
+        """Execute a statement for each row, in one transaction, after another statement."""
+        with self._file.use() as db:
+            db.execute("BEGIN")
+            if first is not None:
+                db.execute(first)
+            db.executemany(statement, rows)
+            db.execute("COMMIT")
+
+
+def key_of_shown(shown: Mapping[str, Any] | None) -> str:
+    """A text that is equal for two forms that showed the same."""
     return json.dumps(shown, sort_keys=True)
 
 
-def is_current(vote: Vote, forms: Mapping[str, Form]) -> bool:
+def group_by_entity(votes: Iterable[Vote]) -> dict[str, list[Vote]]:
+    """Entity to its votes, both in the order in which they come."""
+    found: dict[str, list[Vote]] = {}
+    for vote in votes:
+        found.setdefault(vote.entity_id, []).append(vote)
+    return found
+
+
+def is_current(vote: Vote, forms: Mapping[str, DraftForm]) -> bool:
     """Whether the vote is on the entity as it is drafted now."""
     form = forms.get(vote.entity_id)
     return form is not None and vote.shown == form.shown
@@ -205,8 +209,8 @@ _Version = tuple[int, str, bool]
 
 
 def _place_of(vote: Vote) -> _Place:
-    """Where only one vote of a person counts."""
-    return vote.entity_id, vote.annotator, key_of(vote.shown)
+    """A key under which only one vote of a person counts."""
+    return vote.entity_id, vote.annotator, key_of_shown(vote.shown)
 
 
 def _version_of(vote: Vote) -> _Version:

@@ -1,1 +1,1 @@
-"""From drafts and votes to the dataset: a folder in hub layout, and its way to the hub."""
+"""Publishes drafts and votes as a dataset: a folder in hub layout, and its way to the hub."""

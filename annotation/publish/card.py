@@ -1,4 +1,4 @@
-"""The dataset card: README.md with the front matter that the hub and ``datasets`` read."""
+"""Renders the dataset card: README.md with the front matter that the hub and ``datasets`` read."""
 
 from __future__ import annotations
 
@@ -13,28 +13,29 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from annotation.merging import parts, texts
+from annotation.merging import fields, parts
 from annotation.merging.agreement import DROP, AgreementReport
+from annotation.publish.annotation_rows import CONFIG as ANNOTATIONS
 from annotation.publish.config import NOT_STATED, PublishConfig
-from annotation.publish.evidence import CONFIG as ANNOTATIONS
+from annotation.publish.counts import ProvenanceCounts, SplitCounts
 from annotation.publish.split import Split
-from annotation.publish.tally import Provenance, SplitTally
 from qreal_tasks.benchmark import PROMPT_VERSION, QUESTIONS, Dimension
-from qreal_tasks.dataset.source import CONFIGS, SPLITS
+from qreal_tasks.dataset.drawn import CARD_KEY, CARD_VALUE
+from qreal_tasks.dataset.schema import CONFIGS, SPLITS
 from qreal_tasks.files.regular import read_text
-from qreal_tasks.metrics.bootstrap import LEVEL, Estimate
-from qreal_tasks.mini.origin import CARD_KEY, CARD_VALUE
+from qreal_tasks.metrics.bootstrap import LEVEL
 from qreal_tasks.mini.prompts import GENERATORS
+from qreal_tasks.pages.numbers import decimals, whole, with_interval
 
 _SIZES = (("n<1K", 1_000), ("1K<n<10K", 10_000), ("10K<n<100K", 100_000), ("100K<n<1M", 1_000_000))
-_ALWAYS_COUNTED = (texts.UNCHANGED, texts.ONE_EDIT, texts.COMBINED_BY_RULE, texts.COMBINED_BY_MODEL)
+_ALWAYS_COUNTED = (fields.UNCHANGED, fields.ONE_EDIT, fields.COMBINED_BY_RULE, fields.COMBINED_BY_MODEL)
 _RULES = (
     *_ALWAYS_COUNTED,
     parts.INTEGRATED_BY_RULE,
     parts.INTEGRATED_BY_MODEL,
-    texts.EMPTIED,
-    texts.TAKEN_AWAY,
-    texts.ADJUDICATED,
+    fields.EMPTIED,
+    fields.TAKEN_AWAY,
+    fields.ADJUDICATED,
 )
 """How a description is made, in the order of the card."""
 _DRAWING = frozenset(generator.name for generator in GENERATORS)
@@ -45,14 +46,14 @@ _NOWHERE = "DIR"
 
 
 @dataclass(frozen=True)
-class Facts:
-    """Everything that the card says."""
+class CardFacts:
+    """Everything that the dataset card states."""
 
     config: PublishConfig
-    splits: Mapping[str, SplitTally]
+    splits: Mapping[str, SplitCounts]
     split: Split
     seed: int
-    provenance: Provenance
+    provenance: ProvenanceCounts
     agreement: AgreementReport
     states: Mapping[str, int]
     """Drafted entities by what became of them."""
@@ -67,17 +68,17 @@ class Facts:
     @property
     def rules(self) -> list[tuple[str, dict[str, int]]]:
         """How descriptions were made: rule, and dimension to entities; also 0 of the usual ones."""
-        counted = sum((tally.rules for tally in self.splits.values()), Counter[tuple[str, str]]())
+        counted = sum((counts.rules for counts in self.splits.values()), Counter[tuple[str, str]]())
         rows = [(rule, {str(one): counted[rule, str(one)] for one in Dimension}) for rule in _RULES]
         return [(rule, row) for rule, row in rows if rule in _ALWAYS_COUNTED or any(row.values())]
 
     @property
     def entities(self) -> int:
-        return sum(tally.entities for tally in self.splits.values())
+        return sum(counts.entities for counts in self.splits.values())
 
 
-def name_in_card(path: Path, repository: str) -> bool:
-    """Say in a card that was written for no place in particular where the set is; whether anything was changed."""
+def name_repository(path: Path, repository: str) -> bool:
+    """Put the repository into a card that was written for no place in particular; returns whether it was changed."""
     text = read_text(path)
     named = text.replace(f'load_dataset("{_NOWHERE}",', f'load_dataset("{repository}",')
     named = named.replace(f"QREAL_DATA={_NOWHERE} ", f"QREAL_DATA={repository} ")
@@ -87,8 +88,8 @@ def name_in_card(path: Path, repository: str) -> bool:
     return True
 
 
-def card(facts: Facts) -> str:
-    """The text of README.md."""
+def render_card(facts: CardFacts) -> str:
+    """Render the text of README.md."""
     template = _environment().get_template("card.md.j2")
     return template.render(
         facts=facts,
@@ -105,14 +106,14 @@ def card(facts: Facts) -> str:
     )
 
 
-def unlicensed(config: PublishConfig, splits: Mapping[str, SplitTally]) -> list[str]:
-    """Generators whose images have no licence in the config."""
-    return sorted({name for tally in splits.values() for name in tally.generators} - config.generators.keys())
+def find_unlicensed(config: PublishConfig, splits: Mapping[str, SplitCounts]) -> list[str]:
+    """Find the generators whose images have no licence in the config."""
+    return sorted({name for counts in splits.values() for name in counts.generators} - config.generators.keys())
 
 
-def _front_matter(facts: Facts) -> str:
+def _front_matter(facts: CardFacts) -> str:
     config = facts.config
-    said: dict[str, Any] = {
+    fields_of_card: dict[str, Any] = {
         "pretty_name": config.title,
         "license": config.license,
         **({"license_name": config.license_name} if config.license_name else {}),
@@ -121,7 +122,9 @@ def _front_matter(facts: Facts) -> str:
         "task_categories": ["visual-question-answering", "object-detection", "image-text-to-text"],
         "tags": ["qreal-bench", "generated-images", "image-quality", "realism", "plausibility"],
         **(
-            {CARD_KEY: CARD_VALUE} if any(_DRAWING & tally.generators.keys() for tally in facts.splits.values()) else {}
+            {CARD_KEY: CARD_VALUE}
+            if any(_DRAWING & counts.generators.keys() for counts in facts.splits.values())
+            else {}
         ),
         "configs": [
             {
@@ -131,11 +134,11 @@ def _front_matter(facts: Facts) -> str:
             for name in (*CONFIGS, ANNOTATIONS)
         ],
     }
-    return yaml.safe_dump(said, sort_keys=False, allow_unicode=True).rstrip()
+    return yaml.safe_dump(fields_of_card, sort_keys=False, allow_unicode=True).rstrip()
 
 
 def _size(rows: int) -> str:
-    """The hub's category.
+    """The hub's category for so many rows.
 
     >>> _size(999), _size(17_879)
     ('n<1K', '10K<n<100K')
@@ -143,8 +146,8 @@ def _size(rows: int) -> str:
     return next((name for name, limit in _SIZES if rows < limit), "1M<n<10M")
 
 
-def _generators(facts: Facts) -> Sequence[tuple[str, list[int], str]]:
-    names = sorted({name for tally in facts.splits.values() for name in tally.generators})
+def _generators(facts: CardFacts) -> Sequence[tuple[str, list[int], str]]:
+    names = sorted({name for counts in facts.splits.values() for name in counts.generators})
     return [
         (
             name,
@@ -156,7 +159,7 @@ def _generators(facts: Facts) -> Sequence[tuple[str, list[int], str]]:
 
 
 def _environment() -> Environment:
-    # Markdown, not HTML: ``cell`` escapes for it.
+    # Markdown, not HTML: ``escape_cell`` escapes for it.
     found = Environment(
         loader=PackageLoader("annotation", "publish"),
         autoescape=False,
@@ -165,30 +168,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    found.filters |= {"cell": cell, "number": number, "share": share, "ends": ends}
+    found.filters |= {"cell": escape_cell, "number": whole, "share": decimals}
+    found.filters["ends"] = lambda estimate: with_interval(estimate.value, estimate)
     return found
 
 
-def cell(value: object) -> str:
-    """Text of others in one line of Markdown: shown as it is, whatever it holds.
+def escape_cell(value: object) -> str:
+    """Escape text of others for one line of Markdown: shown as it is, whatever it holds.
 
-    >>> cell("a|b <i> [x](y)")
+    >>> escape_cell("a|b <i> [x](y)")
     'a\\\\|b &lt;i&gt; \\\\[x\\\\](y)'
     """
     return re.sub(r"([\\\\`*_{}\[\]|#!~])", r"\\\1", html.escape(" ".join(str(value).split()), quote=False))
-
-
-def number(value: int) -> str:
-    return f"{value:,}"
-
-
-def share(value: float | None) -> str:
-    """Three decimals, or ``undefined``."""
-    return "undefined" if value is None else f"{value:.3f}"
-
-
-def ends(estimate: Estimate) -> str:
-    """A value with its interval."""
-    if estimate.value is None or estimate.low is None or estimate.high is None:
-        return share(estimate.value)
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

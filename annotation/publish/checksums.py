@@ -1,4 +1,4 @@
-"""SHA256SUMS: what ``sha256sum -c`` checks, and the uploader before it uploads."""
+"""Writes and checks SHA256SUMS, which ``sha256sum -c`` also checks."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from pathlib import Path
 
 from annotation.errors import AnnotationError
 from qreal_tasks.files.regular import open_file, read_text
-from qreal_tasks.files.system_errors import reason_of
+from qreal_tasks.files.system_errors import describe_error
 
 NAME = "SHA256SUMS"
 
 
 def write_checksums(folder: Path) -> None:
-    """Of every file in the folder but itself and ``eval.yaml``, which the hub may not take."""
+    """Write the checksums of every file in the folder but itself and ``eval.yaml``, which the hub may not take."""
     lines = [f"{_digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in _files(folder)]
     (folder / NAME).write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
 def check_checksums(folder: Path) -> None:
-    """Nothing is missing, changed or added.
+    """Check that nothing is missing, changed or added.
 
     Raises:
         AnnotationError: something is; the message names the first.
@@ -28,7 +28,7 @@ def check_checksums(folder: Path) -> None:
         lines = read_text(folder / NAME).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise AnnotationError(
-            f"{folder / NAME} cannot be read ({reason_of(error)}); `qreal annotate publish` writes such a folder"
+            f"{folder / NAME} cannot be read ({describe_error(error)}); `qreal annotate publish` writes such a folder"
         ) from None
     expected = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     found = {path.relative_to(folder).as_posix(): path for path in _files(folder)}

@@ -1,17 +1,19 @@
-"""``qreal annotate publish`` and ``push``; ``annotation.commands`` registers them."""
+"""``qreal annotate publish`` and ``push_folder``; ``annotation.commands`` registers them."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from annotation.explained import explained, fail
+from annotation.command_errors import report_errors, warn
+from qreal_tasks.console.command_line import fail
 from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
-    from annotation.publish.publish import Published
+    from annotation.publish.publish import PublishResult
 
 _TAG = typer.Option(help="Tag of this version on the hub, for instance v1.0.", show_default=False)
 _PRIVATE = typer.Option("--private", help="Only you and your organisation see it.")
@@ -44,20 +46,21 @@ def publish_command(
     qreal annotate push DIR org/name --tag v1.0 --private
     """
     _check(push, tag, private, gated)
-    with explained("publish"):
+    with report_errors("annotate publish"):
         from annotation.publish.config import PublishConfig, load_publish_config
-        from annotation.publish.publish import Options, publish
+        from annotation.publish.publish import PublishOptions, publish
         from annotation.run.folder import RunFolder
 
-        said = PublishConfig() if config is None else load_publish_config(config)
-        options = Options(said, test_images, seed, partial, names, push)
+        settings = PublishConfig() if config is None else load_publish_config(config)
+        options = PublishOptions(settings, test_images, seed, partial, names, push)
         _show(publish(RunFolder(run), folder, options))
         if push is not None:
             _upload(folder, push, tag, private, gated)
-    echo(f"{folder}: check it with `qreal data check {folder}`, use it with QREAL_DATA={folder}")
+    quoted = shlex.quote(str(folder))
+    echo(f"{folder}: check it with `qreal data check {quoted}`, use it with QREAL_DATA={quoted}")
 
 
-def push_command(
+def push_dataset_command(
     folder: Annotated[Path, typer.Argument(help="Written by `qreal annotate publish`.", show_default=False)],
     repository: Annotated[str, typer.Argument(help="org/name on the hub.", show_default=False)],
     tag: Annotated[str | None, _TAG] = None,
@@ -65,32 +68,31 @@ def push_command(
     gated: Annotated[bool, _GATED] = False,
 ) -> None:
     """Upload a published folder to the hub; may be repeated after a failure. Log in first: `hf auth login`."""
-    with explained("push"):
+    with report_errors("annotate push"):
         _upload(folder, repository, tag, private, gated)
 
 
 def _upload(folder: Path, repository: str, tag: str | None, private: bool, gated: bool) -> None:
-    from annotation.publish.hub import push
+    from annotation.publish.hub import push_folder
 
-    done = push(folder, repository, tag, private, gated)
+    done = push_folder(folder, repository, tag, private, gated)
     echo(f"Uploaded: {done.address}")
     if done.eval_refused is not None:
-        said = f"Warning: all but eval.yaml is there; the hub does not take that one: {done.eval_refused}"
-        echo(said, colour="yellow", err=True)
+        warn(f"all but eval.yaml is there; the hub does not take that one: {done.eval_refused}")
 
 
 def _check(push: str | None, tag: str | None, private: bool, gated: bool) -> None:
-    """Before any work."""
-    from annotation.publish.hub import check_names
+    """Check the options of an upload before any work."""
+    from annotation.publish.hub import check_hub_names
 
     if push is None and (tag or private or gated):
-        fail("publish", "--tag, --private and --gated go with --push org/name")
+        fail("annotate publish", "--tag, --private and --gated go with --push org/name")
     if push is not None:
-        with explained("publish"):
-            check_names(push, tag)
+        with report_errors("annotate publish"):
+            check_hub_names(push, tag)
 
 
-def _show(done: Published) -> None:
+def _show(done: PublishResult) -> None:
     for name, tally in done.splits.items():
         echo(
             f"{name}: {tally.images:,} images, {tally.entities:,} entities, {tally.annotations:,} annotations, "
@@ -102,7 +104,7 @@ def _show(done: Published) -> None:
         echo(f"test images: {split.test_images} of {split.wanted_images} wanted{smaller}; prompts are not divided")
     without = [name for name, tally in done.splits.items() if not tally.portraits]
     if len(without) == 1:
-        echo(f"Warning: no portrait is in {without[0]}; another --seed may bring one there", colour="yellow", err=True)
+        warn(f"no portrait is in {without[0]}; another --seed may bring one there")
     if done.left_out:
         echo(f"{done.images_left_out} images are left out, for {len(done.left_out)} entities that are not decided:")
         for entity, why in done.left_out[:_SHOWN]:
@@ -110,9 +112,5 @@ def _show(done: Published) -> None:
         if len(done.left_out) > _SHOWN:
             echo(f"  … and {len(done.left_out) - _SHOWN} more; all are in the config `annotations`")
     if done.unlicensed:
-        echo(
-            f"Warning: no licence stated for the images of {', '.join(done.unlicensed)}; name it under `generators` in "
-            "the config",
-            colour="yellow",
-            err=True,
-        )
+        names = ", ".join(done.unlicensed)
+        warn(f"no licence stated for the images of {names}; name it under `generators` in the config")

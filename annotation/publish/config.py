@@ -6,25 +6,25 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from annotation.errors import AnnotationError
 from qreal_tasks.files.settings import Settings
-from qreal_tasks.files.yaml_files import YamlError, explained, read, validated
+from qreal_tasks.files.yaml_models import load_yaml
 
 NOT_STATED = "not stated"
 
 
 class PublishConfig(Settings):
-    """All of it; every field may be left out."""
+    """The config of a publication; every field may be left out."""
 
     title: str = Field(default="Q-Real", pattern=r"\S")
     license: str = "other"
-    """Of the annotations, as the hub spells it; ``other`` says that none is stated."""
+    """The licence of the annotations, as the hub spells it; ``other`` says that none is stated."""
     license_name: str | None = None
-    """With ``license: other``: what it is called."""
+    """The name of the licence, with ``license: other``."""
     language: list[str] = Field(default=["en"], min_length=1)
-    """Of prompts and descriptions."""
+    """Languages of prompts and descriptions."""
     generators: dict[str, Annotated[str, Field(pattern=r"\S")]] = Field(default={})
     """Generator to the licence of its images."""
     description: str = ""
@@ -62,13 +62,5 @@ def load_publish_config(path: Path) -> PublishConfig:
     Raises:
         AnnotationError: it cannot be read, or a field is not as expected.
     """
-    try:
-        document = read(path.expanduser())
-    except YamlError as error:
-        raise AnnotationError(f"config {path} {error}") from error
-    said = {} if document.content is None else document.content
-    try:
-        return validated(PublishConfig.model_validate, said, document.written)
-    except ValidationError as error:
-        wrong = explained(error, PublishConfig, document.written)
-        raise AnnotationError(f"config {path}: {wrong}. configs/annotation/publish.yaml is an example.") from None
+    name = f"config {path} (configs/annotation/publish.yaml is an example)"
+    return load_yaml(path.expanduser(), PublishConfig, name, AnnotationError)

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from annotation.errors import AnnotationError
-from annotation.publish.card import name_in_card
+from annotation.errors import AnnotationError, annotate_command
+from annotation.publish.card import name_repository
 from annotation.publish.checksums import check_checksums, write_checksums
 from qreal_tasks.dataset.hub_errors import told_by_hub
 
 _EVAL = "eval.yaml"
 _REFUSALS = (400, 403, 422)
-"""Of a file that the hub understands and does not want; anything else is a failure."""
+"""Statuses for a file that the hub understands and does not want; any other is a failure."""
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
-class Pushed:
-    """What is on the hub now."""
+class HubUpload:
+    """An upload that has succeeded."""
 
     address: str
     eval_refused: str | None
     """Why the hub does not take ``eval.yaml``; None when it does, or there is none."""
 
 
-def push(folder: Path, repository: str, tag: str | None, private: bool, gated: bool) -> Pushed:
-    """Upload the folder as it is, and tag it; may be repeated.
+def push_folder(folder: Path, repository: str, tag: str | None, private: bool, gated: bool) -> HubUpload:
+    """Upload the folder as it is, and tag it; it may be repeated.
 
     A set that is to be private or gated is so before the first file is there, also when the repository was. The hub
     takes ``eval.yaml`` of known benchmarks only, and refuses the whole commit that holds another: it comes in a commit
@@ -45,7 +44,7 @@ def push(folder: Path, repository: str, tag: str | None, private: bool, gated: b
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     check_checksums(folder)
-    if name_in_card(folder / "README.md", repository):
+    if name_repository(folder / "README.md", repository):
         write_checksums(folder)
     about: dict[str, Any] = {"repo_id": repository, "repo_type": "dataset"}
     api, step = HfApi(), "creating the repository"
@@ -80,16 +79,15 @@ def push(folder: Path, repository: str, tag: str | None, private: bool, gated: b
             step = f"tagging it {tag}"
             api.create_tag(**about, tag=tag, revision=last)
     except (HfHubHTTPError, HFValidationError, httpx2.HTTPError, OSError) as error:
-        options = "".join([f" --tag {shlex.quote(tag)}" if tag else "", " --private" * private, " --gated" * gated])
-        raise AnnotationError(
-            f"{repository}: {step} failed: {told_by_hub(error)}. {folder} is whole; push it again with "
-            f"`qreal annotate push {shlex.quote(str(folder))} {shlex.quote(repository)}{options}`"
-        ) from None
-    return Pushed(str(address), refused)
+        options = [*(["--tag", tag] if tag else []), *["--private"] * private, *["--gated"] * gated]
+        command = annotate_command("push", folder, repository, *options)
+        reason = f"{repository}: {step} failed: {told_by_hub(error)}"
+        raise AnnotationError(f"{reason}. {folder} is whole; push it again with `{command}`") from None
+    return HubUpload(str(address), refused)
 
 
-def check_names(repository: str, tag: str | None) -> None:
-    """Before any work: whether the hub takes these names at all.
+def check_hub_names(repository: str, tag: str | None) -> None:
+    """Check before any work that the hub takes these names at all.
 
     Raises:
         AnnotationError: it does not.

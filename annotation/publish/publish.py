@@ -10,30 +10,30 @@ from pathlib import Path
 
 from annotation.errors import AnnotationError
 from annotation.llm.calls import CallRecord
-from annotation.merging.agreement import agreement_of
-from annotation.merging.merged import settings_of_merged
-from annotation.publish import evidence
-from annotation.publish.card import Facts, card, unlicensed
+from annotation.merging.agreement import measure_agreement
+from annotation.merging.merged_file import read_merge_settings
+from annotation.publish import annotation_rows
+from annotation.publish.card import CardFacts, find_unlicensed, render_card
 from annotation.publish.checksums import write_checksums
 from annotation.publish.config import PublishConfig
-from annotation.publish.material import Material, left_open, material_of
-from annotation.publish.split import PAPER_IMAGES, Split, split_of, wanted_test_images
-from annotation.publish.tally import Provenance, SplitTally
+from annotation.publish.counts import ProvenanceCounts, SplitCounts
+from annotation.publish.merged_run import MergedRun, find_undecided, load_merged_run
+from annotation.publish.split import PAPER_IMAGES, Split, default_test_images, split_by_prompt
 from annotation.publish.writer import MOST_FILE_BYTES, SplitWriter
 from annotation.run.folder import RunFolder
 from annotation.run.gallery import Gallery
-from annotation.stages.records import entity_row, image_row
+from annotation.stages.records import make_entity_row, make_image_row
 from qreal_tasks.dataset.eval_yaml import write_eval_yaml
-from qreal_tasks.dataset.source import CONFIGS, FEATURES, SPLITS
+from qreal_tasks.dataset.schema import CONFIGS, FEATURES, SPLITS
 from qreal_tasks.files.atomic import new_folder
 from qreal_tasks.text.redaction import own_keys, without_key, without_private
 
 _Writers = dict[tuple[str, str], SplitWriter]
-"""By config and split."""
+"""Config and split to their writer."""
 
 
 @dataclass(frozen=True)
-class Options:
+class PublishOptions:
     """How a run is published."""
 
     config: PublishConfig = field(default_factory=PublishConfig)
@@ -45,28 +45,28 @@ class Options:
     names: bool = False
     """People by their own names."""
     repository: str | None = None
-    """For the card: where it will be."""
+    """Where the dataset will be, for the card."""
     most_file_bytes: int = MOST_FILE_BYTES
 
 
 @dataclass(frozen=True)
-class Published:
-    """What was written."""
+class PublishResult:
+    """What ``publish`` has written."""
 
     folder: Path
-    splits: Mapping[str, SplitTally]
+    splits: Mapping[str, SplitCounts]
     split: Split
     shrunk: bool
     """The test split is smaller than the paper's, since the set is."""
     left_out: Sequence[tuple[str, str]]
     """Entities that are pending or in conflict, and why."""
     images_left_out: int
-    """That hold one of those."""
+    """How many images hold one of those entities."""
     unlicensed: Sequence[str]
     """Generators without a licence."""
 
 
-def publish(run: RunFolder, folder: Path, options: Options) -> Published:
+def publish(run: RunFolder, folder: Path, options: PublishOptions) -> PublishResult:
     """Write the folder; the same run, options and libraries give the same bytes.
 
     Raises:
@@ -77,7 +77,7 @@ def publish(run: RunFolder, folder: Path, options: Options) -> Published:
         raise AnnotationError(f"{folder} is a link; give the folder that it leads to")
     try:
         with new_folder(folder) as beside:
-            return _published(run, folder.absolute(), beside, options)
+            return _write_dataset(run, folder.absolute(), beside, options)
     except FileExistsError as error:
         raise AnnotationError(str(error)) from None
     except OSError as error:
@@ -89,99 +89,99 @@ def publish(run: RunFolder, folder: Path, options: Options) -> Published:
         ) from error
 
 
-def _published(run: RunFolder, folder: Path, beside: Path, options: Options) -> Published:
-    """What is written, into ``beside``, and will be at ``folder``."""
-    material = material_of(run, options.partial)
-    facts = material.facts()
-    wanted = wanted_test_images(len(facts)) if options.test_images is None else options.test_images
-    split = split_of(facts, wanted, options.seed, sorted(material.prompts()))
-    tallies = _write_records(material, split, beside, options.most_file_bytes)
-    provenance = _write_annotations(material, split, beside, options)
-    _write_card(material, split, tallies, provenance, beside, options)
+def _write_dataset(run: RunFolder, folder: Path, beside: Path, options: PublishOptions) -> PublishResult:
+    """Write the dataset into ``beside``; it will be at ``folder``."""
+    merged_run = load_merged_run(run, options.partial)
+    facts = merged_run.facts()
+    wanted = default_test_images(len(facts)) if options.test_images is None else options.test_images
+    split = split_by_prompt(facts, wanted, options.seed, sorted(merged_run.prompts()))
+    counts = _write_records(merged_run, split, beside, options.most_file_bytes)
+    provenance = _write_annotations(merged_run, split, beside, options)
+    _write_card(merged_run, split, counts, provenance, beside, options)
     write_eval_yaml(beside / "eval.yaml")
     write_checksums(beside)
-    return Published(
+    return PublishResult(
         folder,
-        tallies,
+        counts,
         split,
         options.test_images is None and len(facts) < PAPER_IMAGES,
-        left_open(material),
-        len(material.open_images),
-        unlicensed(options.config, tallies),
+        find_undecided(merged_run),
+        len(merged_run.open_images),
+        find_unlicensed(options.config, counts),
     )
 
 
-def _write_records(material: Material, split: Split, folder: Path, most_file_bytes: int) -> dict[str, SplitTally]:
-    """``objectqa`` and ``imageqa``; the pictures of one shard are in memory."""
-    tallies = {name: SplitTally() for name in SPLITS}
+def _write_records(merged_run: MergedRun, split: Split, folder: Path, most_file_bytes: int) -> dict[str, SplitCounts]:
+    """Write ``objectqa`` and ``imageqa``; the pictures of one shard are in memory."""
+    counts = {name: SplitCounts() for name in SPLITS}
     with _writers(folder, {config: FEATURES[config].arrow_schema for config in CONFIGS}, most_file_bytes) as writers:
-        for shard in material.run.shard_numbers:
-            _write_shard(material, shard, split, writers, tallies)
-    return tallies
+        for shard in merged_run.run.shard_numbers:
+            _write_shard(merged_run, shard, split, writers, counts)
+    return counts
 
 
 def _write_shard(
-    material: Material, shard: int, split: Split, writers: _Writers, tallies: Mapping[str, SplitTally]
+    merged_run: MergedRun, shard: int, split: Split, writers: _Writers, counts: Mapping[str, SplitCounts]
 ) -> None:
-    """By itself, so that its pictures are forgotten before the next shard's come."""
-    finals = material.finals(shard)
-    pictures = [one for one in material.run.pictures(shard) if one.image_id in finals]
+    """Write a shard by itself, so that its pictures are forgotten before the next shard's come."""
+    finals = merged_run.finals(shard)
+    pictures = [one for one in merged_run.run.pictures(shard) if one.image_id in finals]
     gallery = Gallery(pictures)
     for picture in pictures:
         entities, to = finals[picture.image_id], split.of(picture.prompt_id)
-        image = image_row(picture, entities)
+        image = make_image_row(picture, entities)
         writers["imageqa", to].add(image)
-        tallies[to].add(image, entities)
+        counts[to].add(image, entities)
         for entity in entities:
-            writers["objectqa", to].add(entity_row(entity, gallery))
+            writers["objectqa", to].add(make_entity_row(entity, gallery))
 
 
-def _write_annotations(material: Material, split: Split, folder: Path, options: Options) -> Provenance:
-    provenance = Provenance()
-    names = evidence.pseudonyms_of(material, options.names)
-    schema = evidence.ANNOTATIONS_FEATURES.arrow_schema
+def _write_annotations(merged_run: MergedRun, split: Split, folder: Path, options: PublishOptions) -> ProvenanceCounts:
+    provenance = ProvenanceCounts()
+    names = annotation_rows.assign_pseudonyms(merged_run, options.names)
+    schema = annotation_rows.ANNOTATIONS_FEATURES.arrow_schema
     with (
-        CallRecord(material.run.calls_path) as calls,
-        _writers(folder, {evidence.CONFIG: schema}, options.most_file_bytes) as writers,
+        CallRecord(merged_run.run.calls_path) as calls,
+        _writers(folder, {annotation_rows.CONFIG: schema}, options.most_file_bytes) as writers,
     ):
-        for shard in material.run.shard_numbers:
-            for row in evidence.annotation_rows(material, shard, names, calls):
+        for shard in merged_run.run.shard_numbers:
+            for row in annotation_rows.make_annotation_rows(merged_run, shard, names, calls):
                 provenance.add(row)
-                writers[evidence.CONFIG, split.of(row["prompt_id"])].add(row)
+                writers[annotation_rows.CONFIG, split.of(row["prompt_id"])].add(row)
     return provenance
 
 
 def _write_card(
-    material: Material,
+    merged_run: MergedRun,
     split: Split,
-    tallies: Mapping[str, SplitTally],
-    provenance: Provenance,
+    counts: Mapping[str, SplitCounts],
+    provenance: ProvenanceCounts,
     folder: Path,
-    options: Options,
+    options: PublishOptions,
 ) -> None:
-    settings = settings_of_merged(material.run)
-    facts = Facts(
+    settings = read_merge_settings(merged_run.run)
+    facts = CardFacts(
         config=options.config,
-        splits=tallies,
+        splits=counts,
         split=split,
         seed=options.seed,
         provenance=provenance,
-        agreement=agreement_of(
-            material.ballot.forms, material.ballot.votes, independent=material.ballot.independent_votes
+        agreement=measure_agreement(
+            merged_run.ballot.forms, merged_run.ballot.votes, independent=merged_run.ballot.independent_votes
         ),
-        states=material.states,
-        adjudicated=sum(row["adjudicated_by"] is not None for row in material.merged.values()),
+        states=merged_run.states,
+        adjudicated=sum(row["adjudicated_by"] is not None for row in merged_run.merged.values()),
         least_votes=settings.min_votes,
         combined=settings.combine and without_private(settings.combine),
         repository=options.repository,
     )
-    text = without_key(card(facts), *own_keys())
+    text = without_key(render_card(facts), *own_keys())
     (folder / "README.md").write_text(text, encoding="utf-8", errors="replace", newline="\n")
 
 
 @contextmanager
 def _writers(folder: Path, schemas: Mapping[str, object], most_file_bytes: int) -> Iterator[_Writers]:
-    """One for each config and split; their files have their names when the block ends well."""
+    """Open a writer for each config and split; their files have their names when the block ends well."""
     found = {
         (config, split): SplitWriter(folder, config, split, schema, most_file_bytes)
         for config, schema in schemas.items()

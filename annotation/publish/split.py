@@ -45,29 +45,29 @@ class Split:
     """The test prompts; all others are for training."""
 
     test_prompts: frozenset[str]
-    """By ``prompt_id``."""
+    """The ids of the test prompts."""
     wanted_images: int
     test_images: int
-    """As near to ``wanted_images`` as was found; prompts are not divided."""
+    """How many images are tested on: as near to ``wanted_images`` as was found; prompts are not divided."""
 
     def of(self, prompt_id: str) -> str:
         """``test`` or ``train``; images of an unknown prompt are no test images."""
         return "test" if prompt_id in self.test_prompts else "train"
 
 
-def wanted_test_images(images: int) -> int:
-    """400, or the paper's share (13 %) of a smaller set.
+def default_test_images(images: int) -> int:
+    """How many images to test on: 400, or the paper's share (13 %) of a smaller set.
 
-    >>> wanted_test_images(3088), wanted_test_images(309)
+    >>> default_test_images(3088), default_test_images(309)
     (400, 40)
     """
     return min(PAPER_TEST_IMAGES, max(1, round(images * PAPER_TEST_IMAGES / PAPER_IMAGES)))
 
 
-def split_of(
+def split_by_prompt(
     images: Sequence[ImageFacts], test_images: int, seed: int, prompts: Iterable[tuple[str, str]] = ()
 ) -> Split:
-    """The split; the same images and seed give the same, whatever the order of the images.
+    """Split images by prompt; the same images and seed give the same, whatever the order of the images.
 
     Args:
         images: those that are published.
@@ -78,8 +78,12 @@ def split_of(
     Raises:
         AnnotationError: there are fewer than two prompts, or not fewer test images than images.
     """
-    group_of = groups_of([*((image.prompt_id, "") for image in images), *prompts])
-    groups = sorted({group_of[image.prompt_id] for image in images}, key=lambda group: _drawn(seed, group))
+    group_of = group_prompts([*((image.prompt_id, "") for image in images), *prompts])
+
+    def draw(group: str) -> str:
+        return hashlib.sha256(f"{seed} {group}".encode()).hexdigest()
+
+    groups = sorted({group_of[image.prompt_id] for image in images}, key=draw)
     if len(groups) < 2:
         raise AnnotationError(
             f"{len(images)} images have {len(groups)} prompt between them; a dataset is split by prompt, so it needs "
@@ -99,7 +103,7 @@ def split_of(
     )
 
 
-def groups_of(prompts: Iterable[tuple[str, str]]) -> dict[str, str]:
+def group_prompts(prompts: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Every ``prompt_id`` to the one that stands for its prompt: the first in order of those that share a text.
 
     A table may bring several ids of one prompt, and so did earlier versions of ``init``.
@@ -107,7 +111,7 @@ def groups_of(prompts: Iterable[tuple[str, str]]) -> dict[str, str]:
     Args:
         prompts: id and text of every image; an empty text is that of no prompt.
 
-    >>> groups_of([("b", "A dog"), ("a", "a  dog"), ("c", "A cat")])
+    >>> group_prompts([("b", "A dog"), ("a", "a  dog"), ("c", "A cat")])
     {'b': 'a', 'a': 'a', 'c': 'c'}
     """
     texts = dict.fromkeys(prompts)
@@ -127,8 +131,8 @@ def groups_of(prompts: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {prompt_id: root(prompt_id) for prompt_id in parent}
 
 
-def quality_thirds(images: Sequence[ImageFacts]) -> list[int | None]:
-    """Of each image its third of the mean quality, 0 the lowest; None without a score."""
+def rank_quality_thirds(images: Sequence[ImageFacts]) -> list[int | None]:
+    """The third of the mean quality that each image is in, 0 the lowest; None without a score."""
     scored = [image.quality for image in images if image.quality is not None]
     if not scored:
         return [None] * len(images)
@@ -141,7 +145,7 @@ def _features(images: Sequence[ImageFacts], group_of: Mapping[str, str], groups:
     generators = sorted({image.generator for image in images})
     place = {group: row for row, group in enumerate(groups)}
     found = np.zeros((len(groups), 2 + len(generators) + 3))
-    for image, third in zip(images, quality_thirds(images), strict=True):
+    for image, third in zip(images, rank_quality_thirds(images), strict=True):
         row = found[place[group_of[image.prompt_id]]]
         row[0] += 1
         row[1] += image.is_portrait
@@ -185,7 +189,3 @@ def _best_move(scaled: FloatArray, chosen: NDArray[np.bool_], rest: FloatArray) 
     moves += [(float(gain[place]), (int(place),)) for place in single]
     best, move = min(moves)
     return move if best < -_NOTHING else None
-
-
-def _drawn(seed: int, prompt: str) -> str:
-    return hashlib.sha256(f"{seed} {prompt}".encode()).hexdigest()

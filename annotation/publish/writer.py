@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from annotation.run.schemas import Row
 
 MOST_FILE_BYTES = 400 * 2**20
 """The hub converts no file, and shows each, up to 500 MB."""
 MOST_GROUP_BYTES = 24 * 2**20
 MOST_GROUP_ROWS = 100
 """A page of the hub's viewer reads a whole row group."""
-
-Row = dict[str, Any]
 
 
 class SplitWriter:
@@ -47,9 +46,7 @@ class SplitWriter:
         """Give the files their names and return them; a split without rows is an empty file."""
         if self._rows or not self._files:
             self._flush()
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        self._close_file()
         named = []
         for number, path in enumerate(self._files):
             name = f"{self._split}-{number:05d}-of-{len(self._files):05d}.parquet"
@@ -58,16 +55,18 @@ class SplitWriter:
 
     def abandon(self) -> None:
         """Close what is open; the folder is of no use."""
-        if self._writer is not None:
-            with suppress(OSError, pa.ArrowException):  # the disk is full: the footer cannot be written either
-                self._writer.close()
-            self._writer = None
+        with suppress(OSError, pa.ArrowException):  # the disk is full: the footer cannot be written either
+            self._close_file()
+
+    def _close_file(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
 
     def _flush(self) -> None:
         table = pa.Table.from_pylist(self._rows, schema=self._schema)
-        if self._writer is not None and self._in_file + self._bytes > self._most_file_bytes:
-            self._writer.close()
-            self._writer = None
+        if self._in_file + self._bytes > self._most_file_bytes:
+            self._close_file()
         if self._writer is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._files.append(self._folder / f".{self._split}-{len(self._files):05d}.writing")

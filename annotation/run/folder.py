@@ -17,15 +17,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
-from annotation.config import Config, load_config
-from annotation.errors import AnnotationError
+from annotation.config import load_annotation_config
+from annotation.errors import AnnotationError, annotate_command
 from annotation.run import shards
-from annotation.run.schemas import LISTING, SCHEMAS, State
-from annotation.stages.chain import AFTER, settings_of
+from annotation.run.chain import AFTER, settings_of
+from annotation.run.schemas import LISTING, SCHEMAS, Row, State
 from qreal_tasks.files.locks import locked
 
 LOCK = ".lock"
@@ -34,8 +33,8 @@ _FORM = 1
 
 
 @dataclass(frozen=True)
-class Picture:
-    """An accepted image of a shard, with what is known of it."""
+class AcceptedImage:
+    """An image that intake has accepted, with what is known of it."""
 
     image_id: str
     content: bytes
@@ -47,17 +46,17 @@ class Picture:
     generator: str
 
 
-def alone_in(path: Path) -> AbstractContextManager[None]:
-    """One program at a time works on the run at ``path``; one that dies gives it back.
+def lock_run(path: Path) -> AbstractContextManager[None]:
+    """Let one program at a time work on the run at ``path``; one that dies gives the lock back.
 
     Raises:
-        AnnotationError: another one is at it.
+        AnnotationError: another program holds it.
     """
     return locked(path / LOCK, AnnotationError(f"another program works on {path}; let it end first"))
 
 
 class RunFolder:
-    """The run at ``path``; make one with ``annotation.intake.start``.
+    """The run in the folder ``path``; ``annotation.intake.start`` makes one.
 
     Raises:
         AnnotationError: it is no run, or its config is not as expected.
@@ -65,54 +64,49 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.config_path = path / "config.yaml"
+        self.listing_path = path / "listing.parquet"
+        self.manifest_path = path / "manifest.parquet"
+        self.calls_path = path / "calls.sqlite"
+        self.progress_path = path / "progress.jsonl"
         if not self.config_path.is_file() or not self.listing_path.is_file():
-            raise AnnotationError(f"{path} is no run of annotation; `qreal annotate init IMAGES {path}` makes one")
-        self.config: Config = load_config(self.config_path)
+            command = annotate_command("init", "IMAGES", path)
+            raise AnnotationError(f"{path} is no run of annotation; `{command}` makes one")
+        self.config = load_annotation_config(self.config_path)
         self._recipes: dict[str, str] = {}
 
     @property
-    def config_path(self) -> Path:
-        return self.path / "config.yaml"
+    def verification_path(self) -> Path:
+        """RUN/verification as an absolute path: servers run in folders of their own."""
+        return self.path.resolve() / "verification"
 
     @property
-    def listing_path(self) -> Path:
-        return self.path / "listing.parquet"
-
-    @property
-    def manifest_path(self) -> Path:
-        return self.path / "manifest.parquet"
-
-    @property
-    def calls_path(self) -> Path:
-        return self.path / "calls.sqlite"
-
-    @property
-    def progress_path(self) -> Path:
-        return self.path / "progress.jsonl"
+    def votes_path(self) -> Path:
+        return self.verification_path / "votes.sqlite"
 
     @cached_property
     def _listed(self) -> dict[str, str]:
         """What the listing was made of: the inputs as ``init`` was given them, and a digest of the rows."""
-        found: dict[str, str] = json.loads(shards.recipe_of(self.listing_path) or "{}")
+        found: dict[str, str] = json.loads(shards.read_recipe(self.listing_path) or "{}")
         return found
 
     @property
-    def inputs_digest(self) -> str:
-        """Of the inputs as they were listed, whatever is made of them since."""
-        return self._listed["digest"]
+    def run_id(self) -> str:
+        """Sixteen digits that stand for the inputs as they were listed; in every task of Label Studio."""
+        return hashlib.sha256(self._listed["digest"].encode()).hexdigest()[:16]
 
     @property
     def images(self) -> str:
-        """What ``init`` was given."""
+        """The inputs as ``qreal annotate init`` was given them."""
         return self._listed["images"]
 
     @cached_property
     def shard_numbers(self) -> range:
-        return range(shards.group_count(self.listing_path))
+        return range(shards.count_groups(self.listing_path))
 
-    def inputs(self, shard: int) -> list[dict[str, Any]]:
-        """The listing's rows of a shard."""
-        rows: list[dict[str, Any]] = shards.read_group(self.listing_path, shard).to_pylist()
+    def inputs(self, shard: int) -> list[Row]:
+        """Read the listing's rows of a shard."""
+        rows: list[Row] = shards.read_group(self.listing_path, shard).to_pylist()
         return rows
 
     def recipe(self, stage: str) -> str:
@@ -123,31 +117,31 @@ class RunFolder:
             settings = settings_of(stage, self.config)
             if stage == "intake":
                 settings |= {"listing": self._listed["digest"]}
-            said = json.dumps([_FORM, stage, settings, before], sort_keys=True)
-            self._recipes[stage] = hashlib.sha256(said.encode()).hexdigest()
+            content = json.dumps([_FORM, stage, settings, before], sort_keys=True)
+            self._recipes[stage] = hashlib.sha256(content.encode()).hexdigest()
         return self._recipes[stage]
 
     def shard_path(self, stage: str, shard: int) -> Path:
         return self.path / "shards" / stage / f"{shard:06d}.parquet"
 
     def is_done(self, stage: str, shard: int) -> bool:
-        return shards.recipe_of(self.shard_path(stage, shard)) == self.recipe(stage)
+        return shards.read_recipe(self.shard_path(stage, shard)) == self.recipe(stage)
 
     def pending(self, stage: str, among: Iterable[int]) -> list[int]:
         """The shards that are missing or out of date."""
         return [shard for shard in among if not self.is_done(stage, shard)]
 
-    def read(self, stage: str, shard: int, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """The rows of a shard."""
-        rows: list[dict[str, Any]] = shards.read_table(self.shard_path(stage, shard), columns).to_pylist()
+    def read(self, stage: str, shard: int, columns: Sequence[str] | None = None) -> list[Row]:
+        """Read the rows of a shard."""
+        rows: list[Row] = shards.read_table(self.shard_path(stage, shard), columns).to_pylist()
         return rows
 
-    def write(self, stage: str, shard: int, rows: Sequence[dict[str, Any]]) -> None:
+    def write(self, stage: str, shard: int, rows: Sequence[Row]) -> None:
         """Put the rows of a shard in place, in one step."""
         shards.write_rows(self.shard_path(stage, shard), rows, SCHEMAS[stage], self.recipe(stage))
 
-    def pictures(self, shard: int) -> list[Picture]:
-        """The images of a shard that are annotated: accepted, and no duplicate of an earlier one.
+    def pictures(self, shard: int) -> list[AcceptedImage]:
+        """Read the images of a shard that are annotated: accepted, and no duplicate of an earlier one.
 
         Raises:
             AnnotationError: intake is not finished, so duplicates are not known.
@@ -157,14 +151,14 @@ class RunFolder:
         columns = ["image_id", "content", "width", "height", "name", "prompt", "prompt_id", "generator"]
         states = shards.read_group(self.manifest_path, shard, ["state"])["state"].to_pylist()
         return [
-            Picture(**row)
+            AcceptedImage(**row)
             for row, state in zip(self.read("intake", shard, columns), states, strict=True)
             if state == State.DONE
         ]
 
 
-def write_listing(path: Path, images: str, rows: Sequence[dict[str, Any]], images_per_shard: int) -> None:
-    """The inputs, a row group a shard: no program reads more of them than it works on."""
+def write_listing(path: Path, images: str, rows: Sequence[Row], images_per_shard: int) -> None:
+    """Write the inputs, a row group a shard: no program reads more of them than it works on."""
     digest = hashlib.sha256()
     for row in rows:
         digest.update(repr(sorted(row.items())).encode())

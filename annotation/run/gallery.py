@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import threading
 from collections import OrderedDict
@@ -9,34 +10,37 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
-from annotation.intake.picture import stored_rgb
-from annotation.run.folder import Picture
+from annotation.run.folder import AcceptedImage
+from qreal_tasks.models.server.pictures import eight_bits
+
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
+"""Formats of stored pictures: read by every Pillow and by browsers, or at least (TIFF) by every Pillow."""
 
 _DECODED = 8
-"""Of one shard at a time: questions about one image come together."""
+"""How many pictures are kept decoded: questions about one image come together."""
 
 
 class Gallery:
-    """Threads may share one."""
+    """Thread-safe cache of a shard's decoded pictures, and of what is cut from them."""
 
-    def __init__(self, pictures: Sequence[Picture]) -> None:
+    def __init__(self, pictures: Sequence[AcceptedImage]) -> None:
         self._content = {picture.image_id: picture.content for picture in pictures}
         self._decoded: OrderedDict[str, Image.Image] = OrderedDict()
         self._lock = threading.Lock()
 
     def whole(self, image_id: str) -> Image.Image:
-        """8-bit RGB. Not to be changed: others see the same picture."""
+        """The whole image in 8-bit RGB. Not to be changed: others see the same picture."""
         with self._lock:
             found = self._decoded.get(image_id)
             if found is None:
-                found = stored_rgb(self._content[image_id])
+                found = decode_stored(self._content[image_id])
                 self._decoded[image_id] = found
                 if len(self._decoded) > _DECODED:
                     self._decoded.popitem(last=False)
             return found
 
     def crop(self, image_id: str, box_px: Sequence[float]) -> Image.Image:
-        """The whole pixels that the box touches."""
+        """The part of the image in the box: all pixels that it touches."""
         whole = self.whole(image_id)
         return whole.crop(pixel_box(box_px, *whole.size))
 
@@ -55,6 +59,16 @@ class Gallery:
         return image
 
 
+def percent_box(box_px: Sequence[float], width: int, height: int) -> tuple[float, float, float, float]:
+    """The left and upper edge, the width and the height of a box, in percent of the image.
+
+    >>> percent_box([10, 20, 30, 80], 100, 200)
+    (10.0, 10.0, 20.0, 30.0)
+    """
+    x1, y1, x2, y2 = box_px
+    return 100 * x1 / width, 100 * y1 / height, 100 * (x2 - x1) / width, 100 * (y2 - y1) / height
+
+
 def pixel_box(box_px: Sequence[float], width: int, height: int) -> tuple[int, int, int, int]:
     """The smallest box of whole pixels around the box, inside the image and with an area.
 
@@ -64,3 +78,23 @@ def pixel_box(box_px: Sequence[float], width: int, height: int) -> tuple[int, in
     x1, y1, x2, y2 = box_px
     left, top = min(max(0, math.floor(x1)), width - 1), min(max(0, math.floor(y1)), height - 1)
     return left, top, max(left + 1, min(width, math.ceil(x2))), max(top + 1, min(height, math.ceil(y2)))
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """Convert to 8-bit RGB: what every model is shown, and crops are cut from. Transparent places become white.
+
+    Raises:
+        ValueError: a mode with no defined range of values.
+    """
+    plain = eight_bits(image)
+    if plain.mode in ("RGBA", "LA"):
+        ground = Image.new("RGBA", plain.size, "white")
+        ground.alpha_composite(plain.convert("RGBA"))
+        plain = ground
+    return plain.convert("RGB")
+
+
+def decode_stored(content: bytes) -> Image.Image:
+    """Decode the picture of an intake shard as models are shown it."""
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        return on_white(image)

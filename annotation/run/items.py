@@ -1,4 +1,4 @@
-"""What the stages of a run work through, in a person's words: images, entities and people, and not shards."""
+"""Counts of what the stages of a run work through: images, entities and people, not shards."""
 
 from __future__ import annotations
 
@@ -9,43 +9,32 @@ from annotation.run import shards as parquet
 from annotation.run.folder import RunFolder
 from annotation.run.schemas import State
 
-_ONE = {
-    "images": "image",
-    "entities": "entity",
-    "people": "person",
-    "times": "time",
-    "answers": "answer",
-    "inputs": "input",
-}
-_UNITS = {
-    "quality": "entities",
-    "judgment": "entities",
-    "parts": "people",
-    "merge": "people",
-    "objectqa": "entities",
-}
+_SINGULAR = {"entities": "entity", "people": "person"}
+"""Units of which the singular is not the plural without its s."""
+_UNITS = {**dict.fromkeys(("quality", "judgment", "objectqa"), "entities"), "parts": "people", "merge": "people"}
 
 
 def unit_of(stage: str) -> str:
-    """What a stage takes one after the other."""
+    """The unit of the items that a stage works through."""
     return _UNITS.get(stage, "images")
 
 
 def row_unit_of(stage: str) -> str:
-    """What a row of the stage is about: the detector goes through images, and its rows are entities."""
+    """The unit of a stage's rows: the detector goes through images, and its rows are entities."""
     return "entities" if stage == "detection" else unit_of(stage)
 
 
-def counted(count: int, unit: str) -> str:
-    """
-    >>> counted(1, "people"), counted(1234, "entities")
+def format_count(count: int, unit: str) -> str:
+    """A count with its unit, in the singular for one.
+
+    >>> format_count(1, "people"), format_count(1234, "entities")
     ('1 person', '1,234 entities')
     """
-    return f"{count:,} {_ONE[unit] if count == 1 else unit}"
+    return f"{count:,} {_SINGULAR.get(unit, unit.removesuffix('s')) if count == 1 else unit}"
 
 
-def images_by_shard(run: RunFolder) -> list[int]:
-    """How many annotated images each shard holds; for a run whose intake is finished."""
+def count_images_by_shard(run: RunFolder) -> list[int]:
+    """Count the annotated images of each shard; for a run whose intake is finished."""
     table = parquet.read_table(run.manifest_path, ["shard", "state"])
     held = [0] * len(run.shard_numbers)
     for shard, state in zip(table["shard"].to_pylist(), table["state"].to_pylist(), strict=True):
@@ -53,8 +42,8 @@ def images_by_shard(run: RunFolder) -> list[int]:
     return held
 
 
-class Items:
-    """How much the stages of a run have to do, as far as the stages before have told."""
+class ItemCounts:
+    """Counts of the items of each stage of a run, as far as the stages before it have told."""
 
     def __init__(self, run: RunFolder) -> None:
         self._run = run
@@ -62,11 +51,11 @@ class Items:
 
     @cached_property
     def _images(self) -> list[int]:
-        return images_by_shard(self._run)
+        return count_images_by_shard(self._run)
 
     @cached_property
     def _listed(self) -> list[int]:
-        return parquet.group_rows(self._run.listing_path)
+        return parquet.count_group_rows(self._run.listing_path)
 
     def of(self, stage: str, shard: int) -> int | None:
         """Items of a shard; None before the detector has gone through it, for a stage that works on what it finds."""

@@ -20,8 +20,8 @@ from qreal_tasks.text.unicode_forms import normalized
 _NAMED = 5
 
 
-def portrait_ids(run: RunFolder) -> frozenset[str] | None:
-    """Ids of the listed images; None where every image with a detected person is a portrait.
+def load_portrait_ids(run: RunFolder) -> frozenset[str] | None:
+    """Find the ids of the listed images; None where every image with a detected person is a portrait.
 
     Raises:
         AnnotationError: the list cannot be read or is empty, or it names something that the run does not annotate.
@@ -66,6 +66,6 @@ def _ids(manifest: Path, _written: int, images: str, names: Sequence[str]) -> fr
 
 
 def _plain(name: str, images: str) -> str:
-    """Equal for names that mean one file: as it lies below the folder of images, however it is spelt."""
+    """A form of a name that is equal for names of one file: its path below the folder of images, however spelt."""
     path = normalized("NFC", name).replace("\\", "/").removeprefix("./")
     return path.removeprefix(f"{normalized('NFC', images).rstrip('/')}/")

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 import pyarrow as pa
 
-from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES
+from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension
 
 
 class State(StrEnum):
@@ -17,146 +18,103 @@ class State(StrEnum):
 
     DONE = "done"
     REJECTED = "rejected"
-    """By intake: the file cannot be annotated."""
+    """Intake: the file cannot be annotated."""
     DUPLICATE = "duplicate"
-    """By intake: the same pixels are in the run under another name."""
+    """Intake: the same pixels are in the run under another name."""
     NO_ENTITIES = "no entities"
     """The language model named none."""
     UNDETECTED = "undetected"
     """The detector found no box for the name."""
     REFUSED = "refused"
-    """By the language model."""
+    """The language model refused to answer."""
     FILTERED = "filtered"
-    """By the filter of its server."""
+    """The filter of the server withheld the answer."""
     FAILED = "failed"
     """An answer that cannot be used, or none; asked again with ``--retry-failed``."""
     SKIPPED = "skipped"
     """An earlier stage left nothing to do, or the config asks for nothing."""
 
 
+Row = dict[str, Any]
+_Columns = list[tuple[str, pa.DataType]]
 _TEXT, _INT, _FLOAT, _BOOL = pa.string(), pa.int32(), pa.float32(), pa.bool_()
-_BOX = pa.list_(pa.float32(), 4)
+BOX_TYPE = pa.list_(_FLOAT, 4)
+DESCRIPTIONS = tuple(f"{dimension}_description" for dimension in Dimension)
 
-_OUTCOME = [("state", _TEXT), ("reason", _TEXT)]
-_SOURCE = [("model", _TEXT), ("system_fingerprint", _TEXT), ("prompt_version", _TEXT), ("call_key", _TEXT)]
-"""Who said it: the model and fingerprint as the server names them, the prompt's title, the key in ``calls.sqlite``."""
+
+def text_columns(*names: str) -> _Columns:
+    """Columns of text with these names."""
+    return [(name, _TEXT) for name in names]
+
+
+PARTS_TYPE = pa.struct(text_columns(*BODY_PARTS))
+"""What is wrong with each body part."""
+_OUTCOME = text_columns("state", "reason")
+_SOURCE = text_columns("model", "system_fingerprint", "prompt_version", "call_key")
+"""Who answered: the model and fingerprint as the server names them, the prompt's title, the key in ``calls.sqlite``."""
 
 LISTING = pa.schema(
     [
-        ("name", _TEXT),
+        *text_columns("name"),
         ("locator", pa.binary()),
-        ("prompt", _TEXT),
-        ("generator", _TEXT),
-        ("prompt_id", _TEXT),
-        ("note", _TEXT),
-        ("problem", _TEXT),
+        *text_columns("prompt", "generator", "prompt_id", "note", "problem"),
     ]
 )
-
 INTAKE = pa.schema(
     [
-        ("name", _TEXT),
-        ("image_id", _TEXT),
-        *_OUTCOME,
-        ("note", _TEXT),
+        *text_columns("name", "image_id", "state", "reason", "note"),
         ("content", pa.binary()),
-        ("pixels_sha256", _TEXT),
+        *text_columns("pixels_sha256"),
         ("width", _INT),
         ("height", _INT),
-        ("format", _TEXT),
-        ("mode", _TEXT),
-        ("prompt", _TEXT),
-        ("prompt_id", _TEXT),
-        ("generator", _TEXT),
+        *text_columns("format", "mode", "prompt", "prompt_id", "generator"),
     ]
 )
-
 ENTITIES = pa.schema(
     [
-        ("image_id", _TEXT),
-        *_OUTCOME,
+        *text_columns("image_id", "state", "reason"),
         ("entities", pa.list_(pa.struct([("name", _TEXT), ("is_person", _BOOL)]))),
-        ("left_out", pa.list_(pa.struct([("name", _TEXT), ("reason", _TEXT)]))),
+        ("left_out", pa.list_(pa.struct(text_columns("name", "reason")))),
         *_SOURCE,
     ]
 )
-
 DETECTION = pa.schema(
     [
-        ("entity_id", _TEXT),
-        ("image_id", _TEXT),
-        ("label", _TEXT),
+        *text_columns("entity_id", "image_id", "label"),
         ("is_person", _BOOL),
         *_OUTCOME,
-        ("bbox", _BOX),
+        ("bbox", BOX_TYPE),
         ("detection_score", _FLOAT),
         ("detection_pass", _INT),
-        ("detector", _TEXT),
+        *text_columns("detector"),
     ]
 )
-
 QUALITY = pa.schema(
     [
-        ("entity_id", _TEXT),
-        *_OUTCOME,
+        *text_columns("entity_id", "state", "reason"),
         ("quality_score", _FLOAT),
-        ("levels", pa.list_(pa.float32(), 5)),
-        ("quality_model", _TEXT),
-        ("quality_fingerprint", _TEXT),
-        ("quality_prompt", _TEXT),
-        ("call_key", _TEXT),
+        ("levels", pa.list_(_FLOAT, 5)),
+        *text_columns("quality_model", "quality_fingerprint", "quality_prompt", "call_key"),
     ]
 )
-
-JUDGMENT = pa.schema(
-    [
-        ("entity_id", _TEXT),
-        *_OUTCOME,
-        *((name, _TEXT) for name in QUESTION_NAMES),
-        ("realism_description", _TEXT),
-        ("plausibility_description", _TEXT),
-        ("notes", _TEXT),
-        *_SOURCE,
-    ]
-)
-
-PARTS = pa.schema(
-    [("entity_id", _TEXT), *_OUTCOME, *((part, _TEXT) for part in BODY_PARTS), ("notes", _TEXT), *_SOURCE]
-)
-
-MERGE = pa.schema([("entity_id", _TEXT), *_OUTCOME, ("plausibility_description", _TEXT), ("notes", _TEXT), *_SOURCE])
-
-_DRAFT_SOURCES = ("entities", "judgment", "parts", "merge")
-
+JUDGMENT = pa.schema([*text_columns("entity_id", "state", "reason", *QUESTION_NAMES, *DESCRIPTIONS, "notes"), *_SOURCE])
+PARTS = pa.schema([*text_columns("entity_id", "state", "reason", *BODY_PARTS, "notes"), *_SOURCE])
+MERGE = pa.schema([*text_columns("entity_id", "state", "reason", "plausibility_description", "notes"), *_SOURCE])
 DRAFTS = pa.schema(
     [
-        ("entity_id", _TEXT),
-        ("image_id", _TEXT),
-        ("source_name", _TEXT),
-        ("prompt", _TEXT),
-        ("prompt_id", _TEXT),
-        ("generator", _TEXT),
-        ("label", _TEXT),
+        *text_columns("entity_id", "image_id", "source_name", "prompt", "prompt_id", "generator", "label"),
         ("is_portrait", _BOOL),
-        ("bbox", _BOX),
-        ("state", _TEXT),
-        ("stage", _TEXT),
-        ("reason", _TEXT),
+        ("bbox", BOX_TYPE),
+        *text_columns("state", "stage", "reason"),
         ("detection_score", _FLOAT),
         ("detection_pass", _INT),
-        ("detector", _TEXT),
+        *text_columns("detector"),
         ("quality_score", _FLOAT),
-        ("quality_state", _TEXT),
-        ("quality_model", _TEXT),
-        ("quality_fingerprint", _TEXT),
-        ("quality_prompt", _TEXT),
-        *((name, _TEXT) for name in QUESTION_NAMES),
-        ("realism_description", _TEXT),
-        ("plausibility_description", _TEXT),
-        ("parts", pa.struct([(part, _TEXT) for part in BODY_PARTS])),
-        ("merged_description", _TEXT),
-        ("notes", _TEXT),
-        *((f"{stage}_{name}", kind) for stage in _DRAFT_SOURCES for name, kind in _SOURCE),
+        *text_columns("quality_state", "quality_model", "quality_fingerprint", "quality_prompt"),
+        *text_columns(*QUESTION_NAMES, *DESCRIPTIONS),
+        ("parts", PARTS_TYPE),
+        *text_columns("merged_description", "notes"),
+        *((f"{stage}_{name}", kind) for stage in ("entities", "judgment", "parts", "merge") for name, kind in _SOURCE),
     ]
 )
 """A row an entity, also those that are in no dataset row; an image without any is one row without ``entity_id``.

@@ -13,21 +13,21 @@ import pyarrow.parquet as pq
 from annotation.errors import AnnotationError
 from qreal_tasks.files.atomic import replaced
 from qreal_tasks.files.regular import require_file
-from qreal_tasks.files.system_errors import reason_of, told
+from qreal_tasks.files.system_errors import describe_error, explain_refusal
 
 _RECIPE = b"qreal_recipe"
 
 
 def write_table(path: Path, table: pa.Table, recipe: str) -> None:
-    """Write beside and rename: a reader finds the old file, the new one or none, whatever is killed when.
+    """Write a table: beside, then rename: a reader finds the old file, the new one or none, whatever is killed when.
 
-    Equal tables give equal bytes. ``recipe`` is what the content was made with; ``recipe_of`` reads it back.
+    Equal tables give equal bytes. ``recipe`` is what the content was made with; ``read_recipe`` reads it back.
     """
     write_groups(path, [table], table.schema, recipe)
 
 
 def write_groups(path: Path, groups: Iterable[pa.Table], schema: pa.Schema, recipe: str) -> None:
-    """As ``write_table``, each table a row group that can be read by itself; one is in memory at a time."""
+    """Write tables as ``write_table``, each as a row group that can be read by itself; one is in memory at a time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = schema.with_metadata({**(schema.metadata or {}), _RECIPE: recipe.encode()})
     with replaced(path, sync=True) as beside, pq.ParquetWriter(beside, whole, compression="zstd") as writer:
@@ -36,7 +36,7 @@ def write_groups(path: Path, groups: Iterable[pa.Table], schema: pa.Schema, reci
 
 
 def read_group(path: Path, group: int, columns: Sequence[str] | None = None) -> pa.Table:
-    """One row group of the file.
+    """Read one row group of a file.
 
     Raises:
         AnnotationError: the file is missing or damaged.
@@ -45,19 +45,19 @@ def read_group(path: Path, group: int, columns: Sequence[str] | None = None) -> 
         return file.read_row_group(group, columns=None if columns is None else list(columns))
 
 
-def group_count(path: Path) -> int:
-    """Row groups of a file, from its footer."""
+def count_groups(path: Path) -> int:
+    """Count the row groups of a file, from its footer."""
     return int(_footer(path).num_row_groups)
 
 
-def group_rows(path: Path) -> list[int]:
-    """Rows of each row group, from the file's footer."""
+def count_group_rows(path: Path) -> list[int]:
+    """Count the rows of each row group, from the file's footer."""
     footer = _footer(path)
     return [int(footer.row_group(group).num_rows) for group in range(footer.num_row_groups)]
 
 
 def write_rows(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, recipe: str) -> None:
-    """As ``write_table``. A row with a column that the schema lacks, or without one it has, is a mistake.
+    """Write rows as ``write_table``. A row with a column that the schema lacks, or without one it has, is a mistake.
 
     Raises:
         KeyError: the columns differ.
@@ -70,7 +70,7 @@ def write_rows(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, re
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """The table.
+    """Read a table.
 
     Raises:
         AnnotationError: the file is missing or damaged.
@@ -79,8 +79,8 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         return pq.read_table(require_file(path), columns=None if columns is None else list(columns), partitioning=None)
 
 
-def recipe_of(path: Path) -> str | None:
-    """What the file was made with; None when there is no file, or another program made it.
+def read_recipe(path: Path) -> str | None:
+    """Read what the file was made with; None when there is no file, or another program made it.
 
     Raises:
         AnnotationError: the file is damaged.
@@ -94,8 +94,8 @@ def recipe_of(path: Path) -> str | None:
     return None if found is None else found.decode()
 
 
-def row_count(path: Path) -> int:
-    """Rows of a file, from its footer."""
+def count_rows(path: Path) -> int:
+    """Count the rows of a file, from its footer."""
     return int(_footer(path).num_rows)
 
 
@@ -106,9 +106,9 @@ def _footer(path: Path) -> Any:
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """What the system refuses, such as a permission, is no damage: who deletes the file for it pays for it again."""
+    """Name the file and the reason. A refusal of the system is no damage: who deletes the file for it pays again."""
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        damaged = f"{path} cannot be read ({reason_of(error)}); delete it, and the next run makes it again"
-        raise AnnotationError(told(error, path) or damaged) from error
+        damaged = f"{path} cannot be read ({describe_error(error)}); delete it, and the next run makes it again"
+        raise AnnotationError(explain_refusal(error, path) or damaged) from error

@@ -6,84 +6,66 @@ them are numbered, in the order of the names, before any is dropped.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING
 
-from annotation.config import Detection
-from annotation.run.folder import Picture, RunFolder
+from annotation.config import DetectionSettings
+from annotation.run.folder import RunFolder
 from annotation.run.gallery import Gallery
-from annotation.run.schemas import State
+from annotation.run.schemas import Row, State
 
 if TYPE_CHECKING:
-    from annotation.detection.detector import Detector, Found
+    from annotation.local_models.detector import DetectionResult, Detector
 
 
-def rows(run: RunFolder, shard: int) -> list[dict[str, Any]]:
-    """The entities of every image of a shard."""
-    from annotation.detection.detector import Wanted
+def detect_entities(run: RunFolder, shard: int) -> list[Row]:
+    """Look for the named entities of every image of a shard."""
+    from annotation.local_models.detector import DetectionQuery
 
-    pictures = {picture.image_id: picture for picture in run.pictures(shard)}
-    gallery = Gallery(list(pictures.values()))
+    images = {image.image_id: image for image in run.pictures(shard)}
+    gallery = Gallery(list(images.values()))
     named = [row for row in run.read("entities", shard) if row["entities"]]
     if not named:
         return []
-    detector = _detector(run.config.detection)
-    wanted = [
-        Wanted(
-            _decoder(gallery, row["image_id"]),
-            _size(pictures[row["image_id"]]),
+    detector = _load_detector(run.config.detection)
+    queries = [
+        DetectionQuery(
+            partial(gallery.whole, row["image_id"]),
+            (images[row["image_id"]].width, images[row["image_id"]].height),
             [entity["name"] for entity in row["entities"]],
         )
         for row in named
     ]
-    return [
-        entity
-        for row, found in zip(named, detector.find(wanted), strict=True)
-        for entity in _entities(row, found, detector.name)
-    ]
+    results = detector.find(queries)
+    return [row for named_row, found in zip(named, results, strict=True) for row in _rows(named_row, found, detector)]
 
 
 @lru_cache(maxsize=1)
-def _detector(settings: Detection) -> Detector:
-    """One a process, loaded for its first shard."""
-    from annotation.detection.detector import Detector
+def _load_detector(settings: DetectionSettings) -> Detector:
+    """Load the model of this process, for its first shard."""
+    from annotation.local_models.detector import Detector
 
     return Detector(settings)
 
 
-def _decoder(gallery: Gallery, image_id: str) -> Any:
-    return lambda: gallery.whole(image_id)
-
-
-def _size(picture: Picture) -> tuple[int, int]:
-    return picture.width, picture.height
-
-
-def _entities(row: dict[str, Any], found: Found, detector: str) -> list[dict[str, Any]]:
-    entities: list[dict[str, Any]] = []
+def _rows(row: Row, found: DetectionResult, detector: Detector) -> list[Row]:
+    """The entities of one image: a row a box, or one row for a name without a box."""
+    image_id = row["image_id"]
+    entities: list[Row] = []
     for place, named in enumerate(row["entities"]):
-        shared = {"image_id": row["image_id"], "label": named["name"], "is_person": named["is_person"]}
+        shared = {"image_id": image_id, "label": named["name"], "is_person": named["is_person"]}
         boxes = [box for box in found.boxes if box.phrase == place]
-        for box in boxes:
-            entities.append(
-                {
-                    **shared,
-                    "state": str(State.DONE),
-                    "reason": "",
-                    "bbox": list(box.box_px),
-                    "detection_score": box.score,
-                    "detection_pass": 2 if place in found.second_pass else 1,
-                }
-            )
+        done = {"state": str(State.DONE), "reason": "", "detection_pass": 2 if place in found.second_pass else 1}
+        entities += [{**shared, **done, "bbox": list(box.box_px), "detection_score": box.score} for box in boxes]
         if not boxes:
-            nothing = dict.fromkeys(("bbox", "detection_score", "detection_pass"))
             reason = (
                 "the detector's vocabulary holds none of its words"
                 if place in found.unknown
                 else "no box reached the threshold, also when looked for alone, or another name fits its boxes better"
             )
+            nothing = dict.fromkeys(("bbox", "detection_score", "detection_pass"))
             entities.append({**shared, "state": str(State.UNDETECTED), "reason": reason, **nothing})
-    image_id = row["image_id"]
     return [
-        {"entity_id": f"{image_id}#{index}", **entity, "detector": detector} for index, entity in enumerate(entities)
+        {"entity_id": f"{image_id}#{index}", **entity, "detector": detector.name}
+        for index, entity in enumerate(entities)
     ]

@@ -6,60 +6,50 @@ import re
 from typing import Any
 
 from annotation.llm.outcome import Outcome
-from annotation.llm.prompts import load_prompt, quoted
-from annotation.llm.replies import Form
-from annotation.llm.request import Request, Shown
+from annotation.llm.prompts import quoted
+from annotation.llm.request import Shown
 from annotation.llm.tasks import Row, Task, source_of
-from annotation.run.folder import Picture, RunFolder
+from annotation.run.folder import AcceptedImage, RunFolder
 from annotation.run.gallery import Gallery
 from annotation.run.schemas import State
+from annotation.stages.requests import make_request
 
 MAX_NAME_CHARACTERS = 80
 
 
-def tasks(run: RunFolder, shard: int) -> list[Task]:
-    """One request an image."""
-    pictures = run.pictures(shard)
-    gallery = Gallery(pictures)
-    return [_task(run, picture, gallery) for picture in pictures]
+def plan_entities(run: RunFolder, shard: int) -> list[Task]:
+    """Plan one request an image."""
+    images = run.pictures(shard)
+    gallery = Gallery(images)
+    return [_plan(run, image, gallery) for image in images]
 
 
-def _task(run: RunFolder, picture: Picture, gallery: Gallery) -> Task:
-    config = run.config
-    settings, prompt = config.entities, load_prompt(config.entities.prompt)
+def _plan(run: RunFolder, image: AcceptedImage, gallery: Gallery) -> Task:
+    config, settings = run.config, run.config.entities
     view = config.pictures.whole if settings.view == "whole" else config.pictures.crop
-    shown = Shown(
-        {"image": picture.image_id}, (picture.width, picture.height), view, lambda: gallery.whole(picture.image_id)
-    )
-    request = Request(
-        config.language_model,
-        Form("entities", settings.max_tokens),
-        picture.image_id,
-        prompt.title,
-        prompt.system,
-        prompt.fill(prompt=quoted(picture.prompt), max_entities=str(settings.max_entities)),
-        (shown,),
-    )
+    size = (image.width, image.height)
+    shown = Shown({"image": image.image_id}, size, view, lambda: gallery.whole(image.image_id))
+    values = {"prompt": quoted(image.prompt), "max_entities": str(settings.max_entities)}
+    request = make_request("entities", config, image.image_id, (shown,), **values)
 
     def row(outcome: Outcome | None) -> Row:
         assert outcome is not None
-        named = _named(outcome.said["entities"], settings.max_entities) if outcome.said else {}
-        state, reason = str(outcome.state), outcome.reason
-        if outcome.state is State.DONE and not named["entities"]:
-            state, reason = str(State.NO_ENTITIES), "the language model named no entity that can be looked for"
-        source = source_of(request, outcome)
-        empty: Row = {"entities": [], "left_out": []}
-        return {"image_id": picture.image_id, "state": state, "reason": reason, **(named or empty), **source}
+        named = _select_names(outcome.said["entities"] if outcome.said else [], settings.max_entities)
+        state, reason = outcome.state, outcome.reason
+        if state is State.DONE and not named["entities"]:
+            state, reason = State.NO_ENTITIES, "the language model named no entity that can be looked for"
+        ended = {"image_id": image.image_id, "state": str(state), "reason": reason}
+        return {**ended, **named, **source_of(request, outcome)}
 
     return Task(request, row)
 
 
-def _named(said: list[dict[str, Any]], most: int) -> Row:
-    """Names that a detector can look for, each once, and why the others were left out."""
+def _select_names(entities_named: list[dict[str, Any]], most: int) -> Row:
+    """Select the names that a detector can look for, each once, and say why the others are left out."""
     entities: list[Row] = []
     left_out: list[Row] = []
-    for one in said:
-        name = plain_name(one["name"])
+    for one in entities_named:
+        name = clean_name(one["name"])
         reason = _unusable(name, {entity["name"] for entity in entities})
         if not reason and len(entities) == most:
             reason = f"more than entities.max_entities ({most})"
@@ -70,10 +60,10 @@ def _named(said: list[dict[str, Any]], most: int) -> Row:
     return {"entities": entities, "left_out": left_out}
 
 
-def plain_name(name: str) -> str:
-    """Lower case, on one line. Dots and question marks go: the detectors read them as the end of a name.
+def clean_name(name: str) -> str:
+    """A name in lower case and on one line. Dots and question marks go: detectors read them as the end of a name.
 
-    >>> plain_name(" St. Bernard\\n dog?")
+    >>> clean_name(" St. Bernard\\n dog?")
     'st bernard dog'
     """
     return " ".join(re.sub(r"[.?。？]", " ", name).split()).casefold()

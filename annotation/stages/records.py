@@ -3,46 +3,42 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import pyarrow as pa
 
 from annotation.run import shards
-from annotation.run.folder import Picture, RunFolder
+from annotation.run.folder import AcceptedImage, RunFolder
 from annotation.run.gallery import Gallery
-from annotation.run.schemas import State
+from annotation.run.schemas import DESCRIPTIONS, Row, State
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, Dimension, is_flawed
-from qreal_tasks.dataset.source import FEATURES
+from qreal_tasks.dataset.schema import FEATURES
 
 _SHARED = ("entity_id", "image_id", "label", "bbox", "generator", "prompt_id", "is_portrait", "quality_score")
-_DESCRIPTIONS = tuple(f"{dimension}_description" for dimension in Dimension)
-Row = dict[str, Any]
 
 
 def write_imageqa(run: RunFolder, shard: int) -> None:
-    """A row an image with at least one complete entity. The picture is the file that came in."""
-    complete = complete_drafts(run, shard)
+    """Write a row for each image with at least one complete entity. The picture is the file that came in."""
+    complete = load_complete_drafts(run, shard)
     rows = [
-        image_row(picture, [_described(draft) for draft in complete[picture.image_id]])
-        for picture in run.pictures(shard)
-        if picture.image_id in complete
+        make_image_row(image, [_with_descriptions(draft) for draft in complete[image.image_id]])
+        for image in run.pictures(shard)
+        if image.image_id in complete
     ]
     _write(run, "imageqa", shard, rows)
 
 
 def write_objectqa(run: RunFolder, shard: int) -> None:
-    """A row a complete entity, with its crop as lossless PNG."""
-    complete = complete_drafts(run, shard)
-    pictures = run.pictures(shard)
-    gallery = Gallery(pictures)
-    rows = [
-        entity_row(_described(draft), gallery) for picture in pictures for draft in complete.get(picture.image_id, [])
-    ]
+    """Write a row for each complete entity, with its crop as lossless PNG."""
+    complete = load_complete_drafts(run, shard)
+    images = run.pictures(shard)
+    gallery = Gallery(images)
+    drafts = (draft for image in images for draft in complete.get(image.image_id, []))
+    rows = [make_entity_row(_with_descriptions(draft), gallery) for draft in drafts]
     _write(run, "objectqa", shard, rows)
 
 
-def image_row(picture: Picture, entities: list[Row]) -> Row:
-    """A row of ``imageqa``.
+def make_image_row(picture: AcceptedImage, entities: list[Row]) -> Row:
+    """The row of an image in ``imageqa``.
 
     Args:
         entities: at least one; rows of drafts, with the descriptions that the dataset holds.
@@ -56,12 +52,16 @@ def image_row(picture: Picture, entities: list[Row]) -> Row:
         "prompt_id": picture.prompt_id,
         "prompt": picture.prompt,
         "is_portrait": entities[0]["is_portrait"],
-        "entities": [_listed(entity) for entity in entities],
+        "entities": [_entity_in_image(entity) for entity in entities],
     }
 
 
-def entity_row(entity: Row, gallery: Gallery) -> Row:
-    """A row of ``objectqa``, of a row as ``image_row`` takes it; the crop is cut without loss."""
+def make_entity_row(entity: Row, gallery: Gallery) -> Row:
+    """The row of an entity in ``objectqa``; the crop is cut without loss.
+
+    Args:
+        entity: as ``make_image_row`` takes it.
+    """
     crop = gallery.crop(entity["image_id"], entity["bbox"])
     out = io.BytesIO()
     crop.save(out, "PNG")
@@ -71,12 +71,12 @@ def entity_row(entity: Row, gallery: Gallery) -> Row:
         "width": crop.width,
         "height": crop.height,
         **_answers(entity),
-        **{name: entity[name] for name in _DESCRIPTIONS},
+        **{name: entity[name] for name in DESCRIPTIONS},
     }
 
 
-def complete_drafts(run: RunFolder, shard: int) -> dict[str, list[Row]]:
-    """Drafts that every stage was done for, by image."""
+def load_complete_drafts(run: RunFolder, shard: int) -> dict[str, list[Row]]:
+    """Read the drafts for which every stage was done, by image."""
     found: dict[str, list[Row]] = {}
     for row in run.read("drafts", shard):
         if row["entity_id"] is not None and row["stage"] == "judgment" and row["state"] == State.DONE:
@@ -84,16 +84,16 @@ def complete_drafts(run: RunFolder, shard: int) -> dict[str, list[Row]]:
     return found
 
 
-def _described(draft: Row) -> Row:
-    return {**draft, **drafted_descriptions(draft)}
+def _with_descriptions(draft: Row) -> Row:
+    return {**draft, **choose_drafted_descriptions(draft)}
 
 
-def _listed(entity: Row) -> Row:
+def _entity_in_image(entity: Row) -> Row:
     return {
         **{name: entity[name] for name in ("entity_id", "label", "bbox", "quality_score")},
         **_answers(entity),
         **{f"{dimension}_flawed": is_flawed(dimension, entity) for dimension in Dimension},
-        **{name: entity[name] for name in _DESCRIPTIONS},
+        **{name: entity[name] for name in DESCRIPTIONS},
         "parts": entity["parts"],
     }
 
@@ -102,8 +102,8 @@ def _answers(draft: Row) -> Row:
     return {name: ANSWERS.index(draft[name]) for name in QUESTION_NAMES}
 
 
-def drafted_descriptions(draft: Row) -> Row:
-    """Of a person with a flaw the merged description of its parts; it says more than the draft of the whole."""
+def choose_drafted_descriptions(draft: Row) -> Row:
+    """Both descriptions of a draft; for a person with a flaw the one merged of the body parts, which says more."""
     merged = draft["merged_description"] if is_flawed(Dimension.PLAUSIBILITY, draft) else None
     return {
         "realism_description": draft["realism_description"],

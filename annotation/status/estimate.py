@@ -1,4 +1,4 @@
-"""What is left to ask, in calls, tokens and dollars, before it is asked.
+"""Forecast of what is left to ask, in calls, tokens and dollars, before it is asked.
 
 Where the stages before are done, the very requests are counted. Where they are not, their number follows from what the
 run has shown so far, and before it has shown anything, from ``expected`` in the config; the basis is always named.
@@ -9,27 +9,27 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from annotation.config import Config
+from annotation.config import AnnotationConfig
 from annotation.llm.calls import CallRecord, Spent
 from annotation.llm.prompts import load_prompt
 from annotation.llm.replies import Form
 from annotation.llm.request import Request
 from annotation.llm.tokens import Tokens, image_tokens, shown_size
 from annotation.run import shards as parquet
+from annotation.run.chain import AFTER, STAGES, is_asked, stage_prompt
 from annotation.run.folder import RunFolder
-from annotation.run.portrait_list import portrait_ids
+from annotation.run.portrait_list import load_portrait_ids
 from annotation.run.schemas import State
-from annotation.stages.asked import PLANS, max_tokens_of, prompt_of
-from annotation.stages.chain import AFTER, STAGES, is_asked
-from qreal_tasks.llm.batch.runner import PRICE_FACTOR
+from annotation.stages.plans import PLANS
+from qreal_tasks.llm.batch.limits import PRICE_FACTOR
 
 _COUNTED_SHARDS = 64
-"""So many shards are counted request by request; of more, that many spread over all stand for the rest."""
+"""How many shards are counted request by request; of more, that many spread over all stand for the rest."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Of one stage."""
+    """What is left to ask in one stage."""
 
     stage: str
     calls: float
@@ -46,32 +46,32 @@ class _Seen:
 
     entities_per_image: float | None
     people_per_image: float | None
-    """With a list of portraits: in an image of it."""
+    """People in an image; with a list of portraits, in an image of the list."""
     merges_per_person: float | None
     spent: Mapping[str, Spent]
 
 
 def forecast(run: RunFolder, shards: Sequence[int], batch: bool = False) -> list[Forecast]:
-    """What is left to ask in each language-model stage over ``shards``, in their order."""
+    """Forecast what is left to ask in each language-model stage over ``shards``, in their order."""
     with CallRecord(run.calls_path) as calls:
-        seen = _seen(run, shards, calls)
+        seen = _look_back(run, shards, calls)
         asked = [stage for stage in STAGES if is_asked(stage, run.config)]
-        return [_of_stage(run, stage, run.pending(stage, shards), seen, calls, batch) for stage in asked]
+        return [_forecast_stage(run, stage, run.pending(stage, shards), seen, calls, batch) for stage in asked]
 
 
-def _of_stage(
+def _forecast_stage(
     run: RunFolder, stage: str, pending: Sequence[int], seen: _Seen, calls: CallRecord, batch: bool
 ) -> Forecast:
     config = run.config
-    before = _reads(stage)
+    before = [earlier for earlier in AFTER[stage] if earlier != "intake"]  # asked for intake, all of it is done
     ready = [shard for shard in pending if all(run.is_done(earlier, shard) for earlier in before)]
     blocked = sorted(set(pending) - set(ready))
-    n_calls, tokens = _counted(run, stage, ready, calls)
+    n_calls, tokens = _count_requests(run, stage, ready, calls)
     basis = "counted" if ready else ""
     if blocked:
-        listed = portrait_ids(run) if stage in ("parts", "merge") else None
+        listed = load_portrait_ids(run) if stage in ("parts", "merge") else None
         per_image, guessed = _calls_per_image(stage, config, seen, listed is not None)
-        more = _images(run, blocked, listed) * per_image
+        more = _count_images(run, blocked, listed) * per_image
         n_calls += more
         tokens += _tokens_a_call(stage, run) * more
         basis = f"{basis}, {guessed}" if basis else guessed
@@ -88,12 +88,7 @@ def _of_stage(
     return Forecast(stage, n_calls, tokens, cost, basis or "nothing left", tokens_basis)
 
 
-def _reads(stage: str) -> list[str]:
-    """Stages whose shards the requests of ``stage`` are made of; asked for intake, all of it is done."""
-    return [earlier for earlier in AFTER[stage] if earlier != "intake"]
-
-
-def _counted(run: RunFolder, stage: str, ready: Sequence[int], calls: CallRecord) -> tuple[float, Tokens]:
+def _count_requests(run: RunFolder, stage: str, ready: Sequence[int], calls: CallRecord) -> tuple[float, Tokens]:
     step = max(1, len(ready) // _COUNTED_SHARDS)
     looked_at = ready[::step]
     expected = run.config.expected
@@ -110,8 +105,8 @@ def _counted(run: RunFolder, stage: str, ready: Sequence[int], calls: CallRecord
     return found * scale, tokens * scale
 
 
-def _calls_per_image(stage: str, config: Config, seen: _Seen, listed: bool) -> tuple[float, str]:
-    """How many, and how that is known. With a list of portraits its images are counted, and hold a person each."""
+def _calls_per_image(stage: str, config: AnnotationConfig, seen: _Seen, listed: bool) -> tuple[float, str]:
+    """How many calls an image takes, and how that is known. Images of a list of portraits hold a person each."""
     expected, image = config.expected, "a listed image" if listed else "an image"
     if stage == "entities":
         return 1.0, "counted"
@@ -129,10 +124,10 @@ def _calls_per_image(stage: str, config: Config, seen: _Seen, listed: bool) -> t
 
 
 def _tokens_a_call(stage: str, run: RunFolder) -> Tokens:
-    """Of a call whose item is not known yet: the prompt's length, and pictures of the expected size."""
+    """Tokens of a call whose item is not known yet: the prompt's length, and pictures of the expected size."""
     config = run.config
-    expected, prompt = config.expected, load_prompt(prompt_of(stage, config))
-    form = Form(stage, max_tokens_of(stage, config))
+    expected, prompt = config.expected, load_prompt(stage_prompt(stage, config).name)
+    form = Form(stage, stage_prompt(stage, config).max_tokens)
     text = Request(config.language_model, form, "", prompt.title, prompt.system, prompt.user)
     found = text.estimate(expected.characters_a_token, expected.output_tokens[stage])
     if stage == "merge":
@@ -147,16 +142,16 @@ def _tokens_a_call(stage: str, run: RunFolder) -> Tokens:
     return found + Tokens(pictures)
 
 
-def _seen(run: RunFolder, shards: Sequence[int], calls: CallRecord) -> _Seen:
+def _look_back(run: RunFolder, shards: Sequence[int], calls: CallRecord) -> _Seen:
     done = [shard for shard in shards if run.is_done("detection", shard)]
-    images = _images(run, done)
+    images = _count_images(run, done)
     if images < run.config.expected.trusted_after:
         return _Seen(None, None, None, calls.spent())
     rows = [row for shard in done for row in run.read("detection", shard, ["image_id", "state", "is_person"])]
     boxes = [row for row in rows if row["state"] == State.DONE]
-    listed = portrait_ids(run)
+    listed = load_portrait_ids(run)
     people = sum(row["is_person"] and (listed is None or row["image_id"] in listed) for row in boxes)
-    portraits = images if listed is None else _images(run, done, listed)
+    portraits = images if listed is None else _count_images(run, done, listed)
     merged = [
         row
         for shard in done
@@ -168,8 +163,8 @@ def _seen(run: RunFolder, shards: Sequence[int], calls: CallRecord) -> _Seen:
     return _Seen(len(boxes) / images, people / portraits if portraits else None, share, calls.spent())
 
 
-def _images(run: RunFolder, shards: Sequence[int], among: Collection[str] | None = None) -> int:
-    """Annotated images of the shards; with ``among`` those of these ids."""
+def _count_images(run: RunFolder, shards: Sequence[int], among: Collection[str] | None = None) -> int:
+    """Count the annotated images of the shards; with ``among`` those of these ids."""
     wanted = set(shards)
     rows = parquet.read_table(run.manifest_path, ["shard", "state", "image_id"]).to_pylist()
     return sum(

@@ -1,4 +1,4 @@
-"""How long the shards took: one JSON line each, so that the time left can be told, also by another program.
+"""The log of how long the shards took: one JSON line each, so that any program can tell the time left.
 
 Seconds are of a clock that only goes forward, from when the stage was begun.
 """
@@ -22,12 +22,12 @@ class ProgressLog:
         self._begun = time.monotonic()
 
     def begin(self, stage: str) -> None:
-        """A stage starts, or goes on."""
+        """Record that a stage starts, or goes on."""
         self._begun = time.monotonic()
         self._write({"stage": stage, "begin": True})
 
     def done(self, stage: str, shard: int, items: int) -> None:
-        """A shard is on disk.
+        """Record that a shard is on disk.
 
         Args:
             items: those of the shard that were asked or computed since the stage was begun: what the record of calls
@@ -36,9 +36,9 @@ class ProgressLog:
         seconds = round(time.monotonic() - self._begun, 3)
         self._write({"stage": stage, "shard": shard, "items": items, "seconds": seconds})
 
-    def _write(self, said: dict[str, object]) -> None:
+    def _write(self, entry: dict[str, object]) -> None:
         with named(self._path), self._path.open("a", encoding="ascii") as file:
-            file.write(json.dumps(said) + "\n")
+            file.write(json.dumps(entry) + "\n")
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Pace:
         return items * self.seconds / self.items if self.items else None
 
 
-def paces(path: Path) -> dict[str, Pace]:
-    """How fast each stage went since it was last begun. A line that was cut off by a crash, or was written
+def read_paces(path: Path) -> dict[str, Pace]:
+    """Read how fast each stage went since it was last begun. A line that was cut off by a crash, or was written
     without items or seconds by an earlier version, is passed over."""
     counts: dict[str, int] = {}
     found: dict[str, Pace] = {}
@@ -64,9 +64,9 @@ def paces(path: Path) -> dict[str, Pace]:
         return {}
     for line in lines:
         try:
-            said = json.loads(line)
-            stage, begins = said["stage"], "begin" in said
-            items, seconds = (0, 0.0) if begins else (int(said["items"]), float(said["seconds"]))
+            entry = json.loads(line)
+            stage, begins = entry["stage"], "begin" in entry
+            items, seconds = (0, 0.0) if begins else (int(entry["items"]), float(entry["seconds"]))
         except (ValueError, KeyError, TypeError):
             continue
         if begins:

@@ -1,4 +1,4 @@
-"""Status and estimate as tables for a terminal."""
+"""Prints status and estimate as tables for a terminal."""
 
 from __future__ import annotations
 
@@ -7,36 +7,35 @@ from datetime import timedelta
 
 from rich.table import Table
 
-from annotation.run.items import counted, row_unit_of, unit_of
+from annotation.llm.tokens import Tokens
+from annotation.run.items import format_count, row_unit_of, unit_of
+from annotation.run.reasons import FailureReasons
+from annotation.run.schemas import State
 from annotation.status.estimate import Forecast
-from annotation.status.reasons import Reasons
 from annotation.status.status import RunStatus, StageStatus
 from qreal_tasks.console.terminal import console
 
 _REASONS = 5
-"""So many reasons a stage, the most frequent ones."""
+"""How many reasons of a stage are shown, the most frequent ones."""
 
 
 def print_forecasts(forecasts: Sequence[Forecast]) -> None:
-    """What is left to ask."""
+    """Print what is left to ask."""
     table = Table("stage", "calls", "prompt tokens", "completion tokens", "cost", "calls are", "tokens are")
-    for name in (1, 2, 3, 4):
-        table.columns[name].justify = "right"
+    for column in table.columns[1:5]:
+        column.justify = "right"
+
+    def add(one: Forecast) -> None:
+        numbers = (f"{number:,.0f}" for number in (one.calls, one.tokens.prompt, one.tokens.completion))
+        table.add_row(one.stage, *numbers, _money(one.cost_usd), one.calls_basis, one.tokens_basis)
+
     for one in forecasts:
-        numbers = (
-            f"{one.calls:,.0f}",
-            f"{one.tokens.prompt:,.0f}",
-            f"{one.tokens.completion:,.0f}",
-            _money(one.cost_usd),
-        )
-        table.add_row(one.stage, *numbers, one.calls_basis, one.tokens_basis)
-    costs = [one.cost_usd for one in forecasts]
-    total = None if None in costs else sum(cost for cost in costs if cost is not None)
-    calls = f"{sum(one.calls for one in forecasts):,.0f}"
-    prompt = f"{sum(one.tokens.prompt for one in forecasts):,.0f}"
-    completion = f"{sum(one.tokens.completion for one in forecasts):,.0f}"
+        add(one)
     table.add_section()
-    table.add_row("total", calls, prompt, completion, _money(total), "", "")
+    costs = [one.cost_usd for one in forecasts]
+    cost = None if None in costs else sum(cost for cost in costs if cost is not None)
+    tokens = sum((one.tokens for one in forecasts), Tokens())
+    add(Forecast("total", sum(one.calls for one in forecasts), tokens, cost, "", ""))
     out = console()
     out.print(table)
     if any("expected" in one.calls_basis for one in forecasts):
@@ -44,17 +43,19 @@ def print_forecasts(forecasts: Sequence[Forecast]) -> None:
 
 
 def print_status(status: RunStatus) -> None:
-    """What is done, and what became of everything."""
+    """Print what is done, and what became of everything."""
     out = console()
     if status.inputs:
-        counts = ", ".join(f"{count} {_input(state)}" for state, count in status.inputs.most_common())
-        out.print(f"{counted(status.inputs.total(), 'inputs')}: {counts}")
+        counts = ", ".join(
+            f"{count} {'accepted' if state == State.DONE else state}" for state, count in status.inputs.most_common()
+        )
+        out.print(f"{format_count(status.inputs.total(), 'inputs')}: {counts}")
     table = Table("stage", "done", "rows", "states", "calls", "cost", "time left")
     for stage in status.stages:
         table.add_row(*_cells(stage))
     out.print(table)
     for stage in status.stages:
-        for line in reason_lines(stage.stage, stage.reasons):
+        for line in format_reasons(stage.stage, stage.reasons):
             out.print(line)
     if lost := status.without_person:
         first = ", ".join(lost[:_REASONS]) + (", …" if lost[_REASONS:] else "")
@@ -65,12 +66,12 @@ def print_status(status: RunStatus) -> None:
         print_forecasts(status.forecasts)
 
 
-def reason_lines(stage: str, reasons: Reasons) -> list[str]:
-    """Why rows of a stage are not done, the commonest reasons first."""
+def format_reasons(stage: str, reasons: FailureReasons) -> list[str]:
+    """Lines that say why rows of a stage are not done, the commonest reasons first."""
     unit, common = row_unit_of(stage), reasons.most_common()
-    lines = [f"{stage}: {counted(one.count, unit)} {one}" for one in common[:_REASONS]]
+    lines = [f"{stage}: {format_count(one.count, unit)} {one}" for one in common[:_REASONS]]
     if others := common[_REASONS:]:
-        items = counted(sum(one.count for one in others), unit)
+        items = format_count(sum(one.count for one in others), unit)
         lines.append(f"{stage}: {items} for {len(others)} more reasons")
     return lines
 
@@ -84,10 +85,6 @@ def _cells(stage: StageStatus) -> tuple[str, ...]:
     more = "" if stage.is_total else "+"
     done = f"{stage.done:,}/{stage.total:,}{more} {unit_of(stage.stage)}" if stage.is_total or stage.total else ""
     return stage.stage, done, f"{stage.rows:,}", states, calls, cost, left
-
-
-def _input(state: str) -> str:
-    return "accepted" if state == "done" else state
 
 
 def _money(cost_usd: float | None) -> str:

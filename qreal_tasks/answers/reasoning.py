@@ -1,8 +1,8 @@
 """Reasoning that a model writes before its answer, and the marks between which it stands.
 
->>> after_reasoning("◁think▷Two thumbs? Yes?◁/think▷No")
+>>> strip_reasoning("◁think▷Two thumbs? Yes?◁/think▷No")
 'No'
->>> after_reasoning("<think>Two thumbs?") is None
+>>> strip_reasoning("<think>Two thumbs?") is None
 True
 """
 
@@ -12,7 +12,7 @@ import functools
 import os
 import re
 
-from qreal_tasks.answers.plain import ascii_forms, is_visible
+from qreal_tasks.answers.characters import is_visible, to_halfwidth
 from qreal_tasks.records import LONGEST_MARK, MOST_MARKS, ReasoningMarks
 
 Marks = ReasoningMarks
@@ -52,8 +52,8 @@ def tag_pattern(names: str) -> str:
     """A regular expression for opening and closing tags of these names (alternatives).
 
     ``<think>``, ``</seed:think>``, ``<think type="x">``, ``<|begin_of_thought|>``, ``<|/ref|>``, ``[THINK]``,
-    ``◁/think▷``; ``closes`` says which of them a match is. What stands before coordinates in angle brackets is no tag
-    but a label (``paper_format``).
+    ``◁/think▷``; ``is_closing_tag`` tells which of them a match is. What stands before coordinates in angle brackets is
+    no tag but a label (``paper_format``).
     """
     return (
         r"(?P<bracket>[<◁\[]|&lt;)\|?\s?(?P<slash>/?)\|?\s?(?P<head>(?:[a-z][\w▁]{0,20}?[:|_▁.-]|ant)?)"
@@ -70,7 +70,7 @@ def is_tag(match: re.Match[str]) -> bool:
     return match["bracket"] != "[" or match["name"].isupper() or match["name"] == "think"
 
 
-def closes(match: re.Match[str]) -> bool:
+def is_closing_tag(match: re.Match[str]) -> bool:
     """Whether a match of ``tag_pattern`` is a closing tag."""
     words = re.split(r"[^a-z]", f"{match['head']} {match['tail']}".lower())
     return bool(match["slash"] or match["itself"] or "end" in words)
@@ -78,15 +78,17 @@ def closes(match: re.Match[str]) -> bool:
 
 @functools.lru_cache(maxsize=16)
 def _pattern(reasoning_marks: Marks) -> re.Pattern[str]:
-    given = [(re.escape(ascii_forms(opening)), re.escape(ascii_forms(closing))) for opening, closing in reasoning_marks]
+    given = [
+        (re.escape(to_halfwidth(opening)), re.escape(to_halfwidth(closing))) for opening, closing in reasoning_marks
+    ]
     pairs = "|".join(f"(?P<o{n}>{o})|(?P<c{n}>{c})" for n, (o, c) in enumerate([*given, *_PAIRS]))
     names = "|".join(sorted(map(re.escape, _FAMILY_OF_NAME), key=len, reverse=True))
     # Most characters begin no mark: one look at them costs less than trying every mark there.
-    begin = "".join(re.escape(mark[:1]) for pair in reasoning_marks for mark in map(ascii_forms, pair))
+    begin = "".join(re.escape(mark[:1]) for pair in reasoning_marks for mark in map(to_halfwidth, pair))
     return re.compile(rf"(?=[<◁\[&#AH{begin}])(?:{pairs}|(?P<tag>{tag_pattern(names)}))", re.IGNORECASE)
 
 
-def after_reasoning(text: str, reasoning_marks: Marks = ()) -> str | None:
+def strip_reasoning(text: str, reasoning_marks: Marks = ()) -> str | None:
     """The part of ``text`` that answers; None when the text ends inside its reasoning.
 
     A template may open the reasoning in the prompt: a closing mark that nothing opened closes all before it. Where
@@ -98,12 +100,12 @@ def after_reasoning(text: str, reasoning_marks: Marks = ()) -> str | None:
     parts: list[str] = []
     opened: list[str] = []
     start = 0
-    for match in _pattern(reasoning_marks).finditer(ascii_forms(text)):
+    for match in _pattern(reasoning_marks).finditer(to_halfwidth(text)):
         kind = match.lastgroup or ""
         if kind == "tag":
             if not is_tag(match):
                 continue
-            closing, kind = closes(match), _FAMILY_OF_NAME.get(match["name"].lower(), "")
+            closing, kind = is_closing_tag(match), _FAMILY_OF_NAME.get(match["name"].lower(), "")
         else:
             closing, kind = kind[0] == "c", kind[1:]
         if not closing:
@@ -121,10 +123,10 @@ def after_reasoning(text: str, reasoning_marks: Marks = ()) -> str | None:
     return next((part for part in [text[start:], *reversed(parts)] if is_visible(part)), "")
 
 
-def read_marks(text: str) -> Marks:
+def parse_marks(text: str) -> Marks:
     """The pairs that a user names.
 
-    >>> read_marks("◁think▷ ◁/think▷; [COT] [/COT]")
+    >>> parse_marks("◁think▷ ◁/think▷; [COT] [/COT]")
     (('◁think▷', '◁/think▷'), ('[COT]', '[/COT]'))
 
     Raises:
@@ -146,11 +148,11 @@ def read_marks(text: str) -> Marks:
     return tuple(pairs)
 
 
-def declared_marks() -> Marks:
+def read_declared_marks() -> Marks:
     """The pairs of this run beside those that are known: ``QREAL_REASONING_MARKS``.
 
     Raises:
-        ValueError: as ``read_marks``.
+        ValueError: as ``parse_marks``.
     """
     return _read_once(os.environ.get(ENVIRONMENT, ""))
 
@@ -158,7 +160,7 @@ def declared_marks() -> Marks:
 @functools.lru_cache(maxsize=16)
 def _read_once(value: str) -> Marks:
     try:
-        return read_marks(value)
+        return parse_marks(value)
     except ValueError as error:
         raise ValueError(f"{ENVIRONMENT}: {error}") from None
 
@@ -167,11 +169,11 @@ def declare_marks(given: str | None) -> None:
     """Declare the marks that a backend's arguments name, for all that is read in this process and those it starts.
 
     Args:
-        given: as ``read_marks``; None leaves what the environment says.
+        given: as ``parse_marks``; None leaves what the environment says.
 
     Raises:
-        ValueError: as ``read_marks``.
+        ValueError: as ``parse_marks``.
     """
     if given is not None:
-        read_marks(given)
+        parse_marks(given)
         os.environ[ENVIRONMENT] = given

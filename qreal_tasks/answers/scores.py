@@ -42,8 +42,8 @@ def parse_scores(text: str | None) -> Scores | None:
         None when there is no such object, a probability is missing, negative or not finite, or both are 0. A
         ``mass`` that is no number from 0 to ``MOST_MASS`` is left out, the rest is kept.
     """
-    said = _object(text)
-    choices, p = said.get("choices"), said.get("p")
+    report = _object(text)
+    choices, p = report.get("choices"), report.get("p")
     if not (isinstance(choices, list) and isinstance(p, list) and len(choices) == len(p)):
         return None
     if choices.count(Answer.YES) != 1 or choices.count(Answer.NO) != 1:
@@ -56,7 +56,7 @@ def parse_scores(text: str | None) -> Scores | None:
     if largest == 0:
         return None
     yes, no = yes / largest, no / largest
-    mass = _amount(said.get("mass"))
+    mass = _amount(report.get("mass"))
     return Scores(p_yes=yes / (yes + no), mass=None if mass is None or mass > MOST_MASS else mass)
 
 

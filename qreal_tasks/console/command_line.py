@@ -1,4 +1,4 @@
-"""What the commands share: how they fail, and what a typed argument means."""
+"""What the commands share: how their groups are made, how they fail, and what a typed argument means."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
-from qreal_tasks.console.terminal import echo
-from qreal_tasks.files.system_errors import told, words_of
+from qreal_tasks.console.terminal import echo, prepare
+from qreal_tasks.files.system_errors import describe_os_error, explain_refusal
 from qreal_tasks.files.user_cache import NoHomeError
 from qreal_tasks.text.redaction import Private, without_private
 
@@ -38,29 +39,66 @@ PROMPTS = typer.Option(
 """Annotate its parameter as ``Any``: typer looks types up when it starts, and the value is a ``Style`` or None."""
 
 
+class RunByDefault(TyperGroup):
+    """A group with a command ``run`` that need not be typed: ``qreal judge RUN`` is ``qreal judge run RUN``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.commands, "--help"):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+def new_group(help_text: str, group: type[TyperGroup] = TyperGroup) -> typer.Typer:
+    """A group of commands, also of a single one; without arguments it shows its help."""
+    return typer.Typer(
+        cls=group,
+        callback=lambda: None,  # makes it a group
+        help=help_text,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+
+
+def run_program(app: typer.Typer) -> None:
+    """Run the command line as a whole program: safe output, and one line for errors of the system."""
+    prepare()
+    with exit_on_error():
+        app()
+
+
 def fail(command: str, error: Exception | str) -> NoReturn:
-    """One clear message on standard error, and a non-zero exit.
+    """Print one message on standard error and end with exit status 1.
 
     Args:
         command: as typed after ``qreal``, such as ``judge run``.
     """
-    said = words_of(error) if isinstance(error, OSError) else error
-    said = without_private(f"qreal {command}: {said}", [Private.KEY])  # a library may quote what it was given
-    echo(said, colour=typer.colors.RED, err=True)
+    text = describe_os_error(error) if isinstance(error, OSError) else error
+    text = without_private(f"{f'qreal {command}'.rstrip()}: {text}", [Private.KEY])  # a library may quote its input
+    echo(text, colour=typer.colors.RED, err=True)
     raise typer.Exit(1)
 
 
 @contextmanager
-def errors_told() -> Iterator[None]:
-    """End the program for errors that no command has told: in one line where the system refuses something, such as a
-    full disk, whichever library ran into it, or where there is no home folder; else as Python does. No line holds one
+def fail_on(command: str, *errors: type[Exception]) -> Iterator[None]:
+    """Let a command fail with one message, as ``fail`` prints it, when the block raises one of these errors."""
+    try:
+        yield
+    except errors as error:
+        fail(command, error)
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """End the program for errors that no command has reported. What the system refuses, such as a full disk, and a
+    missing home folder are one line, whichever library ran into them; all else is Python's traceback. No line holds one
     of the user's keys, which a library may have quoted."""
     try:
         yield
     except Exception as error:
-        said = _no_home(error) or told(error)
-        text = traceback.format_exc().rstrip("\n") if said is None else f"qreal: {said}"
-        echo(without_private(text, [Private.KEY]), colour=None if said is None else typer.colors.RED, err=True)
+        line = _no_home(error) or explain_refusal(error)
+        text = traceback.format_exc().rstrip("\n") if line is None else f"qreal: {line}"
+        echo(without_private(text, [Private.KEY]), colour=None if line is None else typer.colors.RED, err=True)
         raise SystemExit(1) from None
 
 
@@ -73,6 +111,6 @@ def _no_home(error: Exception) -> str | None:
 
 
 def as_folder(dataset: str | None) -> str | None:
-    """A typed argument that is a folder means the folder, however much it looks like a hub id."""
+    """The typed name of a dataset, as a full path where it is a folder, however much it looks like a hub id."""
     folder = Path(dataset or "").expanduser()
     return str(folder.resolve()) if dataset and folder.is_dir() else dataset

@@ -66,7 +66,7 @@ def cast_script(reading: str, target: str) -> str:
     return f"""This writes the set with the columns of the schema; then use QREAL_DATA={shlex.quote(target)}
 
     from datasets import load_dataset, load_from_disk
-    from qreal_tasks.dataset.source import FEATURES
+    from qreal_tasks.dataset.schema import FEATURES
 
     for config, features in FEATURES.items():
         rows = {reading}

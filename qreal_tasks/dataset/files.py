@@ -15,7 +15,7 @@ from datasets.data_files import resolve_pattern, sanitize_patterns
 from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
 from qreal_tasks.files.regular import read_bytes, require_file
-from qreal_tasks.files.system_errors import reason_of
+from qreal_tasks.files.system_errors import describe_error
 from qreal_tasks.files.yaml_files import parse, read
 
 CARDS = (datasets.config.REPOCARD_FILENAME, datasets.config.REPOYAML_FILENAME)
@@ -89,7 +89,7 @@ def _listing(path: Path) -> dict[str, Any]:
         if not isinstance(found, dict):
             raise ValueError(f"it holds {type(found).__name__}, expected an object")
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} cannot be read: {reason_of(error)}; save the set anew") from None
+        raise ValueError(f"{path} cannot be read: {describe_error(error)}; save the set anew") from None
     return found
 
 

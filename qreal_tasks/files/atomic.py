@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from qreal_tasks.files.locks import acquire, locked
-from qreal_tasks.files.system_errors import number_said
+from qreal_tasks.files.system_errors import find_refusal
 
 _MARK = "made-by-qreal"
 """Tells a folder in which this program makes something from one that a user has."""
@@ -187,7 +187,7 @@ def _named(path: Path, beside: Path) -> Iterator[None]:
                 if error.filename2 is not None:
                     del error.filename2  # of a rename; None would be shown
             raise
-        number = number_said(error)  # safetensors, torch and shutil have types of their own
+        number = find_refusal(error)  # safetensors, torch and shutil have types of their own
         if number is None:
             raise
         raise OSError(number, os.strerror(number), str(path)) from error

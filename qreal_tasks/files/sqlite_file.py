@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from qreal_tasks.files.regular import require_file
-from qreal_tasks.files.system_errors import told
+from qreal_tasks.files.system_errors import explain_refusal
 
 _BUSY_S = 60.0
 _KEYS_A_QUERY = 500
@@ -118,14 +118,14 @@ class SqliteFile:
         except sqlite3.Error as error:
             raise StoreError(self._what_to_do(error)) from None
         except OSError as error:
-            raise StoreError(told(error) or f"{self.path} cannot be used: {error}") from None
+            raise StoreError(explain_refusal(error) or f"{self.path} cannot be used: {error}") from None
         except UnicodeEncodeError:  # of what was to be written: the file is as good as before
             raise
         except (TypeError, ValueError) as error:
             raise StoreError(f"{self.path} holds a row that cannot be read ({error}); move the file away") from None
 
     def _what_to_do(self, error: sqlite3.Error) -> str:
-        if said := told(error, self.path):
+        if said := explain_refusal(error, self.path):
             return said
         if _is_busy(error):
             return (

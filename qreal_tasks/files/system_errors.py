@@ -1,6 +1,6 @@
 """What the system refuses, in one line: a full disk, no permission, too many open files.
 
-Libraries report it as many types; ``told`` finds it in any of them.
+Libraries report it as many types; ``explain_refusal`` finds it in any of them.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ _TEXTS = {
 _OURS = ("qreal_tasks", "annotation", "training")
 
 
-def told(error: BaseException, path: object = None) -> str | None:
+def explain_refusal(error: BaseException, path: object = None) -> str | None:
     """What the system refused, where it lies behind ``error``: what, where, the system's own words, and what to do.
 
     Args:
         path: what was written, where the error does not say it.
 
-    >>> told(OSError(errno.ENOSPC, "No space left on device", "runs/a.json"))
+    >>> explain_refusal(OSError(errno.ENOSPC, "No space left on device", "runs/a.json"))
     'disk full while writing runs/a.json: No space left on device; free some space there, or name another folder'
-    >>> told(RuntimeError("Error while serializing: I/O error: Permission denied (os error 13)"), "out")
+    >>> explain_refusal(RuntimeError("Error while serializing: I/O error: Permission denied (os error 13)"), "out")
     'no permission for out: Permission denied; change its permissions, or name another place'
-    >>> told(ValueError("no such judge"))
+    >>> explain_refusal(ValueError("no such judge"))
     """
     found = [*_chain(error)]
     numbered = ((one, one.errno) for one in found if isinstance(one, OSError) and one.errno in _WORDS)
-    worded = ((one, number) for one in found if (number := number_said(one)) is not None)
+    worded = ((one, number) for one in found if (number := find_refusal(one)) is not None)
     one, number = next(chain(numbered, worded), (None, None))
     if number is None:
         return None
@@ -62,7 +62,7 @@ def told(error: BaseException, path: object = None) -> str | None:
     return f"{head}: {said if said.startswith(own) else own}; {advice}"
 
 
-def number_said(error: BaseException) -> int | None:
+def find_refusal(error: BaseException) -> int | None:
     """The number of the system's refusal that the text of a library's error speaks of; None where it speaks of none."""
     if type(error).__module__.partition(".")[0] in _OURS:
         return None
@@ -70,22 +70,23 @@ def number_said(error: BaseException) -> int | None:
     return next((number for text, number in _TEXTS.items() if text in said), None)
 
 
-def words_of(error: OSError) -> str:
+def describe_os_error(error: OSError) -> str:
     """An error of the system without its number; one of ours, which has none, as it says itself.
 
-    >>> words_of(OSError(errno.ENOENT, "No such file or directory", "runs/a.json"))
+    >>> describe_os_error(OSError(errno.ENOENT, "No such file or directory", "runs/a.json"))
     'runs/a.json: No such file or directory'
     """
     if error.errno is None:
         return str(error)
-    return told(error) or (f"{error.filename}: {error.strerror}" if error.filename else reason_of(error))
+    where = f"{error.filename}: " if error.filename else ""
+    return explain_refusal(error) or where + describe_error(error)
 
 
-def reason_of(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """What an error says; one of the system without its number and the file, which a message around it names.
 
-    >>> reason_of(OSError(errno.ENOENT, "No such file or directory", "runs/a.json")), reason_of(ValueError("no number"))
-    ('No such file or directory', 'no number')
+    >>> describe_error(OSError(errno.ENOENT, "No such file or directory", "runs/a.json"))
+    'No such file or directory'
     """
     return (isinstance(error, OSError) and error.strerror) or str(error)
 

@@ -1,7 +1,7 @@
-"""YAML files that people write: read, checked against a model, and explained where YAML reads what nobody meant.
+"""Reading YAML files that people write, with how each value stands in its file.
 
-YAML reads ``no`` as false, ``1.10`` as the number 1.1 and ``2024-01-01`` as a date. Numbers and dates are taken as they
-stand in the file where text is expected; of everything else the message says how to write it.
+YAML reads ``no`` as false, ``1.10`` as the number 1.1 and ``2024-01-01`` as a date. ``yaml_models`` checks the content
+against a model and says what was meant.
 
 >>> document = parse("language: [no]\\nversion: 1.10\\n1.5: key")
 >>> document.content
@@ -12,28 +12,21 @@ stand in the file where text is expected; of everything else the message says ho
 
 from __future__ import annotations
 
-import datetime
-import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from qreal_tasks.files.regular import open_file
-from qreal_tasks.files.system_errors import words_of
+from qreal_tasks.files.system_errors import describe_os_error
 from qreal_tasks.files.yaml_limits import DEEPEST, MOST_BYTES, TooLarge, check_bytes, check_ends, check_values
-from qreal_tasks.text.suggestions import did_you_mean
 
 Place = tuple[str | int, ...]
 """Keys and positions that lead to a value, as pydantic's ``loc``."""
 
-_M = TypeVar("_M")
 _TEXT, _SWITCH, _DATE, _MERGE = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "bool", "timestamp", "merge"))
 _SURPRISING = re.compile(r"[-+]?0[0-7_]+|[-+]?\d[\d_]*(?::[0-5]?\d)+(?:\.[\d_]*)?")
 """Numbers that YAML reads to the base of eight or sixty."""
@@ -43,15 +36,11 @@ _HINTS = {
     "another document": "leave only one, without --- between",
 }
 """What to do, by part of what PyYAML says."""
-_MOST_SHOWN = 200
-"""Characters of a value in a message."""
-_MOST_FAULTS = 20
-"""Of a file, said in a message."""
 _NUMBER_OR_DATE = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float", _DATE)
 
 
 class YamlError(ValueError):
-    """A file that cannot be read; the message says why and follows the file's name."""
+    """A YAML text that cannot be read, or whose values are not as expected; the message says which and why."""
 
 
 @dataclass(frozen=True)
@@ -73,16 +62,24 @@ class Written:
         return None
 
 
+NOTHING = Written()
+"""Of values that stand in no file."""
+
+
 @dataclass(frozen=True)
 class Document:
-    """What a YAML text says."""
+    """The content of a YAML text."""
 
     content: Any
-    written: Written
+    written: Written = NOTHING
 
 
-def read(file: Path | Traversable) -> Document:
+def read(file: Path | Traversable, name: str = "", error: type[Exception] = YamlError) -> Document:
     """Read a file.
+
+    Args:
+        name: of the file in messages; its path unless given.
+        error: what is raised.
 
     Raises:
         YamlError: it cannot be opened, is no UTF-8, is not YAML, or is over a limit of ``yaml_limits``.
@@ -92,15 +89,13 @@ def read(file: Path | Traversable) -> Document:
             raw = opened.read(MOST_BYTES + 1)
         check_bytes(len(raw))  # before it is decoded: a letter may have been cut
         return parse(raw.decode("utf-8"))
-    except (OSError, TooLarge) as error:
-        said = words_of(error) if isinstance(error, OSError) else error
-        raise YamlError(f"cannot be read: {said}") from error
-    except UnicodeDecodeError as error:
-        raise YamlError(f"cannot be read: it is no UTF-8, save it as UTF-8 ({error})") from error
-
-
-NOTHING = Written()
-"""Of values that stand in no file."""
+    except UnicodeDecodeError as fault:
+        why = f"cannot be read: it is no UTF-8, save it as UTF-8 ({fault})"
+    except (OSError, TooLarge) as fault:
+        why = f"cannot be read: {describe_os_error(fault) if isinstance(fault, OSError) else fault}"
+    except YamlError as fault:
+        why = str(fault)
+    raise error(f"{name or file}: {why}") from None
 
 
 def parse(text: str, place: Place = ()) -> Document:
@@ -131,59 +126,6 @@ def parse(text: str, place: Place = ()) -> Document:
         raise YamlError(f"cannot be read: {_reason(error)}") from error
 
 
-def validated(validate: Callable[[Any], _M], content: Any, written: Written = NOTHING) -> _M:
-    """What ``validate`` makes of the content, numbers and dates as they are written where it expects text.
-
-    Raises:
-        ValidationError: something else is wrong; ``explained`` says what.
-    """
-    try:
-        return validate(content)
-    except ValidationError as error:
-        texts = {
-            place: written.at(place) or str(one["input"])
-            for one in error.errors()
-            if one["type"] == "string_type" and _is_number_or_date(one["input"])
-            for place in (_without_tags(content, one["loc"]),)
-        }
-        if not texts:
-            raise
-    for place, text in texts.items():
-        content = _with(content, place, text)
-    return validate(content)
-
-
-def explained(
-    error: ValidationError,
-    model: type[BaseModel],
-    written: Written = NOTHING,
-    in_own_words: Callable[[ErrorDetails], str | None] = lambda _: None,
-) -> str:
-    """What is wrong in a line: of every value its place, what was found, what was expected and, where YAML read
-    something else than stands there, how to write it.
-
-    Args:
-        error: of ``validated``.
-        model: that the content was checked against; names the field that a mistyped one was meant to be.
-        written: how the values stand in their files.
-        in_own_words: what the caller has a better text for; None for all else.
-    """
-    faults = error.errors()
-    lines = [in_own_words(one) or _line(one, model, written) for one in faults[:_MOST_FAULTS]]
-    more = [f"and {len(faults) - _MOST_FAULTS} more"] if len(faults) > _MOST_FAULTS else []
-    return "; ".join(lines + more)
-
-
-def field_names(model: type[BaseModel], prefix: str = "") -> list[str]:
-    """The fields of a model and of the models in it, as ``lora.r``."""
-    names = []
-    for name, field in model.model_fields.items():
-        names.append(prefix + name)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            names += field_names(field.annotation, f"{prefix}{name}.")
-    return names
-
-
 def _reason(error: yaml.YAMLError | RecursionError | ValueError) -> str:
     """What is wrong with a text that is no YAML, in a line, and how to mend what people often do."""
     if isinstance(error, yaml.reader.ReaderError):
@@ -195,59 +137,6 @@ def _reason(error: yaml.YAMLError | RecursionError | ValueError) -> str:
     problem, context = str(error.problem), f" ({error.context})" if error.context else ""
     hint = next((f"; {hint}" for part, hint in _HINTS.items() if part in problem), "")
     return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {problem}{context}{hint}"
-
-
-def _line(error: ErrorDetails, model: type[BaseModel], written: Written) -> str:
-    place = ".".join(map(str, error["loc"])) or "the file"
-    said = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "missing":
-        return f"{place} is missing"
-    if error["type"] == "extra_forbidden":
-        return f"{place} is no field{did_you_mean(place, field_names(model)).removesuffix('.')}"
-    if error["type"] == "value_error":  # says itself what may be shown: a rejected address may hold a key
-        return f"{place}: {said}" if error["loc"] else said
-    text = written.at(error["loc"])
-    if error["input"] is None and text == "":
-        return f"{place} has no value; give one, or leave the key out"
-    if error["type"] in ("model_type", "dict_type"):
-        said = "expected keys and values"
-    shown = repr(error["input"])
-    shown = shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}…"
-    return f"{place} is {shown}: {said}{_hint(error, text)}"
-
-
-def _hint(error: ErrorDetails, text: str | None) -> str:
-    kind, found = error["type"], error["input"]
-    if kind == "string_type" and text and (isinstance(found, bool) or found is None):
-        read_as = "no value" if found is None else str(found).lower()
-        return f'. YAML reads {text} as {read_as}; write "{text}" in quotes'
-    if kind in ("literal_error", "enum") and isinstance(found, bool) and text and repr(text) in str(error["msg"]):
-        return f'. YAML reads {text} as {str(found).lower()}; write "{text}" in quotes'
-    if kind in ("int_parsing", "float_parsing") and isinstance(found, str):
-        number = _as_number(found, whole=kind == "int_parsing")
-        return f". YAML reads {found} as text; write {number}" if number else ""
-    if _is_number_or_date(found) and not isinstance(found, int | float):
-        return f". YAML reads {text or found} as a date"
-    if kind == "list_type" and isinstance(found, str | int | float):
-        one = f'"{text}"' if isinstance(found, bool) else text or found
-        return f". Write it in brackets: [{one}]"
-    return ""
-
-
-def _as_number(text: str, whole: bool) -> str | None:
-    """The number that somebody may have meant, as YAML and pydantic read it."""
-    thousands = re.fullmatch(r"\d{1,3}(,\d{3})+", text)
-    try:
-        number = float(text.replace(",", "" if thousands else "."))
-    except ValueError:
-        return None
-    if not math.isfinite(number) or (whole and not number.is_integer()):
-        return None
-    return str(int(number)) if number.is_integer() else repr(number)
-
-
-def _is_number_or_date(value: Any) -> bool:
-    return isinstance(value, int | float | datetime.date) and not isinstance(value, bool)
 
 
 def _prefer_text(root: yaml.Node) -> None:
@@ -322,24 +211,3 @@ def _node_at(node: yaml.Node, place: Place) -> str | None:
                 return None
             node = node.value[part]
     return str(node.value) if isinstance(node, yaml.ScalarNode) else None
-
-
-def _without_tags(content: Any, place: Place) -> Place:
-    """The place without the names that pydantic gives to the alternatives of a type."""
-    kept: list[str | int] = []
-    for part in place:
-        inside = isinstance(content, dict) and part in content
-        if inside or (isinstance(content, list) and isinstance(part, int)):
-            kept.append(part)
-            content = content[part]
-    return tuple(kept)
-
-
-def _with(content: Any, place: Place, text: str) -> Any:
-    """A copy of the content with a text at a place."""
-    if not place:
-        return text
-    first, *rest = place
-    changed: dict[Any, Any] | list[Any] = dict(content) if isinstance(content, dict) else list(content)
-    changed[first] = _with(content[first], tuple(rest), text)  # type: ignore[index]
-    return changed

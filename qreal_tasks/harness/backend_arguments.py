@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from qreal_tasks.answers.reasoning import read_marks
+from qreal_tasks.answers import parse_marks
 from qreal_tasks.files.user_cache import cache_path
 from qreal_tasks.subtasks import SUBTASKS
 from qreal_tasks.text.suggestions import did_you_mean
@@ -130,7 +130,7 @@ def checked(given: Mapping[str, Any], allowed: Mapping[str, Any], needed: Sequen
             raise ValueError(f"--model_args: {name}={value}: expected a value as it is, not empty and without quotes")
     types = {**HARNESS_ARGUMENTS, **allowed}
     options = {name: converted(name, value, types[name]) for name, value in given.items()}
-    read_marks(options.get("reasoning_marks") or "")
+    parse_marks(options.get("reasoning_marks") or "")
     return options
 
 

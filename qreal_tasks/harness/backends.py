@@ -17,7 +17,7 @@ from loguru import logger
 from PIL import ImageFile
 from tqdm import tqdm
 
-from qreal_tasks.answers.reasoning import declare_marks
+from qreal_tasks.answers import declare_marks
 from qreal_tasks.boxes import Space
 from qreal_tasks.harness.backend_arguments import ARGUMENTS, HARNESS_ARGUMENTS, checked, on_this_process, store_path
 from qreal_tasks.harness.box_space import declared_space
@@ -117,7 +117,7 @@ class QRealOpenAI(EngineBackend):
 
     Args: those of ``OpenAIEngine``; ``family`` is asked of the server where it is not given, ``store`` is the file for
         answers, ``prices`` a YAML file with dollars per million tokens by model, ``reasoning_marks`` as
-        ``answers.reasoning.read_marks``. Boxes are in the space of the run.
+        ``answers.reasoning.parse_marks``. Boxes are in the space of the run.
     """
 
     def __init__(self, **given: Any) -> None:
@@ -147,7 +147,7 @@ class QRealHF(EngineBackend):
     """``qreal_hf``: any image-text-to-text model of transformers; the questions about a crop share its vision pass.
 
     Args: those of ``TransformersEngine``; ``store`` is the file for answers, ``reasoning_marks`` as
-        ``answers.reasoning.read_marks``. ``--batch_size`` counts pictures; the harness's default of 1 stands for
+        ``answers.reasoning.parse_marks``. ``--batch_size`` counts pictures; the harness's default of 1 stands for
         ``auto``, which fills the memory.
     """
 

@@ -16,7 +16,7 @@ from typing import Any
 from datasets import Dataset
 from loguru import logger
 
-from qreal_tasks.answers.reasoning import declared_marks
+from qreal_tasks.answers import read_declared_marks
 from qreal_tasks.benchmark import (
     ANSWERS,
     IMAGEQA_SETS,
@@ -31,7 +31,7 @@ from qreal_tasks.dataset.source import ENVIRONMENT, DatasetError, locate
 from qreal_tasks.harness.box_space import declared_space, is_assumed
 from qreal_tasks.harness.judge import with_scores
 from qreal_tasks.images import as_rgb
-from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
+from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.grounding import grounding_sums
 from qreal_tasks.metrics.judgment import judgment_sums, score_judgment
 from qreal_tasks.metrics.sums import Ratio, aggregate
@@ -103,7 +103,7 @@ def _judgment_record(doc: Doc, results: Sequence[Any], style: Style, question: s
     text, beside = _responses(results)
     frame = _asked_in.get((style, question)) or frame_of(style, question)
     data = _data_name(os.environ.get(ENVIRONMENT, ""))
-    return judgment_record(doc, question, text, beside, data, frame, reasoning_marks=declared_marks())
+    return judgment_record(doc, question, text, beside, data, frame, reasoning_marks=read_declared_marks())
 
 
 def _grounding_record(doc: Doc, results: Sequence[Any], style: Style, set_name: str) -> GroundingRecord:
@@ -113,7 +113,7 @@ def _grounding_record(doc: Doc, results: Sequence[Any], style: Style, set_name: 
     record = grounding_record(
         *(doc, set_name, text, beside, declared_space(), data, frame),
         space_assumed=is_assumed(),
-        reasoning_marks=declared_marks(),
+        reasoning_marks=read_declared_marks(),
     )
     if record.reason == NO_INPUT_SIZE:
         _say_once(

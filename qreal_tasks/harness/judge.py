@@ -45,12 +45,12 @@ class _Live:
 
     def scored(self, record: GroundingRecord) -> GroundingRecord:
         from qreal_tasks.files.sqlite_file import StoreError
-        from qreal_tasks.judge.records import judged, unscored
+        from qreal_tasks.judge.records import judge_records, mark_unjudged
         from qreal_tasks.llm.errors.retry import StoppedRun
 
         if not self._stopped.is_set():
             try:
-                return judged([record], self.judge.judge, self.name)[0]
+                return judge_records([record], self.judge.judge, self.name)[0]
             except (StoppedRun, StoreError) as error:
                 if not self._stopped.is_set():
                     self._why = str(error)
@@ -61,7 +61,7 @@ class _Live:
             except ValueError as error:  # only a reference that `qreal data check` refuses
                 logger.error(f"qreal: image {record.image_id} is not judged: {error}")
                 return record
-        return unscored(record, STOPPED, self._why, self.name)
+        return mark_unjudged(record, STOPPED, self._why, self.name)
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from typing import Any
 
 from loguru import logger
 
-from qreal_tasks.harness import TASKS_FOLDER
+from qreal_tasks.leaf_tasks import TASKS_FOLDER
 from qreal_tasks.text.one_line import printable
 
 BACKENDS = {

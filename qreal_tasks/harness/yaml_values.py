@@ -12,8 +12,9 @@ from typing import Any
 
 from loguru import logger
 
-from qreal_tasks.answers.reasoning import declared_marks
-from qreal_tasks.dataset.source import DatasetError, Source, load, locate
+from qreal_tasks.answers import read_declared_marks
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import DatasetError, Source, locate
 from qreal_tasks.harness.box_space import ASSUMED_NOTICE, declared_space, is_assumed
 from qreal_tasks.mini import MINI_NOTICE
 
@@ -79,7 +80,7 @@ def __getattr__(name: str) -> Any:
         if name.startswith("alias_"):
             # What is wrong with them is said before the model is loaded, not once per answer.
             declared_space()
-            declared_marks()
+            read_declared_marks()
             if is_assumed() and "imageqa" in name:
                 _warn_of_assumed_space()
             return _alias(name.removeprefix("alias_"))

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qreal_tasks.metrics.bootstrap import RESAMPLES, Estimate, intervals
+from qreal_tasks.metrics.bootstrap import RESAMPLES, Estimate, estimate_intervals
 from qreal_tasks.metrics.sums import FloatArray, divide, none_if_nan
 from qreal_tasks.records import GroundingRecord
 
@@ -43,7 +43,7 @@ class PairKey(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Agreement:
+class JudgeAgreement:
     """Two judges on the same pairs."""
 
     first: str
@@ -58,8 +58,8 @@ class Agreement:
     """First minus second."""
 
 
-def pair_scores(records: Sequence[GroundingRecord], run: str = "") -> dict[PairKey, float | None]:
-    """The scores in ``records`` by pair, for ``agreement``.
+def collect_scores(records: Sequence[GroundingRecord], run: str = "") -> dict[PairKey, float | None]:
+    """The scores in ``records`` by pair, for ``compare_judges``.
 
     Args:
         run: where the records are from, so that those of several runs can be put together.
@@ -79,9 +79,9 @@ def pair_scores(records: Sequence[GroundingRecord], run: str = "") -> dict[PairK
     return found
 
 
-def agreement(
+def compare_judges(
     scores: Mapping[str, Mapping[PairKey, float | None]], *, resamples: int = RESAMPLES, seed: int = 0
-) -> list[Agreement]:
+) -> list[JudgeAgreement]:
     """Every two of the judges compared, in the order given.
 
     Args:
@@ -93,7 +93,7 @@ def agreement(
 
     >>> a = {PairKey("i0", "0"): 1.0, PairKey("i0", "1"): 0.5, PairKey("i1", "0"): 0.0}
     >>> b = {PairKey("i0", "0"): 0.75, PairKey("i0", "1"): 0.25, PairKey("i1", "0"): None}
-    >>> found = agreement({"a": a, "b": b}, resamples=10)[0]
+    >>> found = compare_judges({"a": a, "b": b}, resamples=10)[0]
     >>> found.n_pairs, found.n_unjudged, found.spearman.value, found.bias.value
     (2, 1, 1.0, 0.25)
     """
@@ -102,10 +102,12 @@ def agreement(
     for first, second in itertools.combinations(scores, 2):
         a, b = scores[first], scores[second]
         both = [(key, x, y) for key in sorted(a) if (x := a[key]) is not None and (y := b[key]) is not None]
-        estimates = intervals(_Scored.of(both), resamples=resamples, seed=seed)
+        estimates = estimate_intervals(_PairScores.of(both), resamples=resamples, seed=seed)
         left_out = len(a) - len(both)
         found.append(
-            Agreement(first, second, len(both), left_out, estimates["spearman"], estimates["kappa"], estimates["bias"])
+            JudgeAgreement(
+                first, second, len(both), left_out, estimates["spearman"], estimates["kappa"], estimates["bias"]
+            )
         )
     return found
 
@@ -130,7 +132,7 @@ def _check(scores: Mapping[str, Mapping[PairKey, float | None]]) -> None:
 
 
 @dataclass(frozen=True)
-class _Scored:
+class _PairScores:
     """A ``bootstrap.Statistic`` of n pairs that both judges scored."""
 
     image_ids: tuple[str, ...]
@@ -143,7 +145,7 @@ class _Scored:
     """(n_images, 5, 5) pairs by anchor of the first and of the second judge."""
 
     @classmethod
-    def of(cls, both: Sequence[tuple[PairKey, float, float]]) -> _Scored:
+    def of(cls, both: Sequence[tuple[PairKey, float, float]]) -> _PairScores:
         image_ids = tuple(sorted({key.image_id for key, _, _ in both}))
         row = {image_id: position for position, image_id in enumerate(image_ids)}
         image = np.array([row[key.image_id] for key, _, _ in both], dtype=np.intp)

@@ -7,32 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
-from qreal_tasks.console.command_line import PROMPTS, fail
+from qreal_tasks.console.command_line import PROMPTS, RunByDefault, fail, new_group
 from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
     from qreal_tasks.benchmark import Style
     from qreal_tasks.judge.judge import Judge
-    from qreal_tasks.judge.manifest import Manifest
+    from qreal_tasks.judge.manifest import JudgeManifest
     from qreal_tasks.judge.pairs import Judgement, Pair
     from qreal_tasks.judge.ranking_changes import RankingChange
     from qreal_tasks.records import GroundingRecord
     from qreal_tasks.results.run_folder import Run
 
 
-class _RunIsDefault(TyperGroup):
-    """``qreal judge RUN`` means ``qreal judge run RUN``."""
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        known = args[0] in self.commands or args[0].startswith("-")
-        return super().resolve_command(ctx, args if known else ["run", *args])
-
-
-judge_app = typer.Typer(
-    help="LLM-Score: judge the descriptions of a run, or measure a judge.", cls=_RunIsDefault, no_args_is_help=True
-)
+judge_app = new_group("LLM-Score: judge the descriptions of a run, or measure a judge.", RunByDefault)
 
 _MANIFEST = "Name of a packaged judge (gpt-4o), or a manifest file like configs/eval/judge-local.yaml."
 _CONCURRENCY = typer.Option(min=1, help="Pairs asked at a time.")
@@ -56,21 +45,21 @@ def run_command(
     """
     from qreal_tasks.files.sqlite_file import StoreError
     from qreal_tasks.judge.manifest import ManifestError, load_manifest
-    from qreal_tasks.judge.records import judged
+    from qreal_tasks.judge.records import judge_records
     from qreal_tasks.llm.errors.retry import StoppedRun
-    from qreal_tasks.results.rejudge import rejudge, scores_of_others
+    from qreal_tasks.results.rejudge import count_scores_of_others, rejudge
     from qreal_tasks.results.run_folder import RunFolderError
 
     try:
         manifest = load_manifest(judge)
         read = _read(run, prompts)
-        for other, n in scores_of_others(read, manifest.title).items():
+        for other, n in count_scores_of_others(read, manifest.title).items():
             echo(f"{n} scores of {other} in this run are replaced by those of {manifest.title}")
-        shown = _shown_in_batches if batch else _shown
+        shown = _with_batch_progress if batch else _with_progress
         with _open_batches(manifest, cache, poll) if batch else _open(manifest, cache, concurrency) as asked:
             count = rejudge(
                 read,
-                lambda records: judged(records, shown(asked), manifest.title),
+                lambda records: judge_records(records, shown(asked), manifest.title),
                 manifest.model_dump(mode="json"),
             )
     except (ManifestError, RunFolderError, StoppedRun, StoreError, ValueError, OSError) as error:
@@ -104,7 +93,7 @@ def probe_command(
     try:
         manifest = load_manifest(judge)
         with _open(manifest, cache, concurrency) as asked:
-            report = probe(_shown(asked))
+            report = probe(_with_progress(asked))
     except (ManifestError, StoppedRun, StoreError, ValueError, OSError) as error:
         fail("judge probe", error)
     echo(f"judge {manifest.title} ({manifest.model}): {_outcome(asked)}")
@@ -126,9 +115,9 @@ def agree_command(
     The runs themselves stay as they are. Only runs with the same prompts are ranked with each other.
     """
     from qreal_tasks.files.sqlite_file import StoreError
-    from qreal_tasks.judge.agreement import agreement, pair_scores
+    from qreal_tasks.judge.agreement import collect_scores, compare_judges
     from qreal_tasks.judge.manifest import ManifestError, load_manifest
-    from qreal_tasks.judge.records import judged
+    from qreal_tasks.judge.records import judge_records
     from qreal_tasks.judge.tables import print_agreement
     from qreal_tasks.llm.errors.retry import StoppedRun
     from qreal_tasks.results.run_folder import RunFolderError
@@ -145,13 +134,15 @@ def agree_command(
             raise ValueError(f"no ImageQA samples in {', '.join(read)}, so there is no description to judge")
         for manifest in manifests:
             with _open(manifest, cache, concurrency) as asked:
-                scored = {run: judged(records, _shown(asked), manifest.title) for run, records in read.items()}
+                scored = {
+                    run: judge_records(records, _with_progress(asked), manifest.title) for run, records in read.items()
+                }
             echo(f"{manifest.title}: {_outcome(asked)}")
             pairs[manifest.title] = {
-                key: score for run, records in scored.items() for key, score in pair_scores(records, run).items()
+                key: score for run, records in scored.items() for key, score in collect_scores(records, run).items()
             }
             means[manifest.title] = {run: _mean_llm_score(records) for run, records in scored.items()}
-        agreements, changes = agreement(pairs), _changes(found, means)
+        agreements, changes = compare_judges(pairs), _changes(found, means)
     except (ManifestError, RunFolderError, StoppedRun, StoreError, ValueError, OSError) as error:
         fail("judge agree", error)
     print_agreement(agreements, changes)
@@ -186,27 +177,28 @@ def similarity_command(
         fail("judge similarity", error)
 
 
-def _open(manifest: Manifest, cache: Path | None, concurrency: int) -> Judge:
+def _open(manifest: JudgeManifest, cache: Path | None, concurrency: int) -> Judge:
     from qreal_tasks.judge.judge import Judge, cache_path
 
     return Judge(manifest, cache or cache_path(), concurrency=concurrency)
 
 
-def _open_batches(manifest: Manifest, cache: Path | None, poll_s: float) -> Judge:
+def _open_batches(manifest: JudgeManifest, cache: Path | None, poll_s: float) -> Judge:
     from qreal_tasks.judge.judge import cache_path
 
     try:
         from qreal_tasks.judge.batch import BatchJudge
+        from qreal_tasks.llm.batch.limits import BatchLimits
     except ImportError as error:
         fail("judge run", f"--batch needs the openai client ({error}); install qreal-bench[eval]")
-    return BatchJudge(manifest, cache or cache_path(), poll_s=poll_s)
+    return BatchJudge(manifest, cache or cache_path(), limits=BatchLimits(poll_s))
 
 
-def _shown_in_batches(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement]]:
+def _with_batch_progress(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement]]:
     """The judge with a line for what it submits, and one bar for what the server has answered."""
     from qreal_tasks.console.progress_bar import Bar, progress
     from qreal_tasks.judge.batch import BatchJudge
-    from qreal_tasks.llm.batch.runner import Standing
+    from qreal_tasks.llm.batch.harvester import BatchProgress
 
     assert isinstance(judge, BatchJudge)
 
@@ -215,7 +207,7 @@ def _shown_in_batches(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement
             bar, told = Bar(shown, "Pairs", "pairs", None), 0
             bar.beside("none to wait for")
 
-            def tell(now: Standing) -> None:
+            def tell(now: BatchProgress) -> None:
                 nonlocal told
                 if now.submitted_batches > told:
                     told, size_mb = now.submitted_batches, now.submitted_bytes / 1e6
@@ -230,7 +222,7 @@ def _shown_in_batches(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement
     return ask
 
 
-def _shown(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement]]:
+def _with_progress(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement]]:
     """The judge with one bar: rate, remaining time, and the cost so far."""
     from qreal_tasks.console.progress_bar import Bar, progress
 
@@ -251,15 +243,15 @@ def _shown(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement]]:
 def _outcome(judge: Judge) -> str:
     """Counts of what came of the pairs, calls, and money; then why pairs have no score."""
     from qreal_tasks.judge.judge import EMPTY_PREDICTION, FROM_CACHE, SCORED
-    from qreal_tasks.results.reasons import of_pairs
+    from qreal_tasks.results.reasons import describe_pairs
 
     found = dict(judge.counts.most_common())
     known = {what: found.pop(what) for what in (SCORED, FROM_CACHE, EMPTY_PREDICTION) if what in found}
     counts = ", ".join(f"{n} {what}" for what, n in known.items())
     counts = counts or ("no pair scored" if found else "no pair to judge")
     cost = judge.cost()
-    said = f"{counts}; {judge.usage.requests} calls" + ("" if cost is None else f", ${cost:.4f}")
-    return f"{said}\n  {of_pairs(found, judge.said)}" if found else said
+    outcome = f"{counts}; {judge.usage.requests} calls" + ("" if cost is None else f", ${cost:.4f}")
+    return f"{outcome}\n  {describe_pairs(found, judge.said)}" if found else outcome
 
 
 def _read(path: Path, style: Style | None) -> Run:
@@ -287,14 +279,14 @@ def _mean_llm_score(records: Sequence[GroundingRecord]) -> float | None:
 def _changes(runs: Mapping[str, Run], means: Mapping[str, Mapping[str, float | None]]) -> list[RankingChange]:
     """How ranks change from judge to judge among runs that were asked with one style; a single one has no rank."""
     from qreal_tasks.benchmark import Style
-    from qreal_tasks.judge.ranking_changes import ranking_changes
+    from qreal_tasks.judge.ranking_changes import compare_rankings
 
     alike = [[name for name, run in runs.items() if run.style is style] for style in Style]
     return [
         change
         for names in alike
         if len(names) > 1
-        for change in ranking_changes({judge: {name: of[name] for name in names} for judge, of in means.items()})
+        for change in compare_rankings({judge: {name: of[name] for name in names} for judge, of in means.items()})
     ]
 
 

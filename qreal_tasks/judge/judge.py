@@ -1,4 +1,4 @@
-"""LLM-Score's judge: pairs of descriptions in, judgements out, each pair paid for once.
+"""The judge of LLM-Score: pairs of descriptions in, judgements out, each pair paid for once.
 
 with Judge(load_manifest("gpt-4o"), cache_path()) as judge:
     scores = [judgement.score for judgement in judge.judge(pairs)]
@@ -7,25 +7,23 @@ print(judge.counts, judge.cost())
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from qreal_tasks.files import user_cache
-from qreal_tasks.judge.background import Background
-from qreal_tasks.judge.cache import Call, JudgeCache
-from qreal_tasks.judge.manifest import Manifest
-from qreal_tasks.judge.pairs import Judgement, Pair, unjudged
-from qreal_tasks.judge.prompt import messages, response_format
-from qreal_tasks.judge.reading import judgement_of
-from qreal_tasks.llm.chat import DEFAULT_BASE_URL, Asking, ChatClient
-from qreal_tasks.llm.errors.retry import CONTENT_FILTER, StoppedRun, Verdict
-from qreal_tasks.llm.options import Dialect
+from qreal_tasks.judge.cache import JudgeCache
+from qreal_tasks.judge.manifest import JudgeManifest
+from qreal_tasks.judge.pairs import Judgement, Pair
+from qreal_tasks.judge.question import PairQuestion
+from qreal_tasks.llm.arguments import DEFAULT_BASE_URL
+from qreal_tasks.llm.cached_client import CachedClient
+from qreal_tasks.llm.chat import ChatClient
+from qreal_tasks.llm.event_loop import EventLoopThread
+from qreal_tasks.llm.options import RequestOptions
 from qreal_tasks.llm.usage import Usage
 from qreal_tasks.records import NO_REASON
 
@@ -60,21 +58,8 @@ def without_asking(pair: Pair) -> Judgement | None:
     return None
 
 
-@dataclass
-class _UnderWay:
-    """One request and how many callers wait for it."""
-
-    task: asyncio.Task[Judgement]
-    waiting: int = 0
-
-    def end(self) -> None:
-        if self.task.done() and not self.task.cancelled():
-            self.task.exception()  # looked at, or asyncio complains about errors that nobody waited for
-        self.task.cancel()
-
-
 class Judge:
-    """Asks ``concurrency`` pairs at a time, over all threads that call it; one is enough for a process.
+    """A judge; asks ``concurrency`` pairs at a time, over all threads that call it, so a process needs one.
 
     The manifest alone says which server is asked: ``OPENAI_BASE_URL`` does not count, since a score depends on it. What
     the cache holds needs no key and opens no connection.
@@ -92,7 +77,7 @@ class Judge:
 
     def __init__(
         self,
-        manifest: Manifest,
+        manifest: JudgeManifest,
         cache: str | Path,
         *,
         concurrency: int = 64,
@@ -103,7 +88,7 @@ class Judge:
     ) -> None:
         self.manifest, self._hash = manifest, manifest.exact_hash
         self._prices = manifest.prices
-        self._dialect = Dialect("max_tokens", None, manifest.temperature, manifest.seed, "json_schema")
+        self._options = RequestOptions("max_tokens", None, manifest.temperature, manifest.seed, "json_schema")
         self.counts: Counter[str] = Counter()
         """Pairs by what came of them: "scored", "from cache", "empty prediction", or the reason for no score."""
         self.said: dict[str, str] = {}
@@ -118,10 +103,7 @@ class Judge:
         self._cache = JudgeCache(cache)
         self._lock = threading.Lock()
         self._client: ChatClient | None = None
-        self._background: Background[Asking] | None = None
-        self._under_way: dict[str, _UnderWay] = {}
-        self._unusable: dict[str, Judgement] = {}
-        """By the cache's key: pairs whose answer gave no score and is not kept. This judge asks them no second time."""
+        self._thread: EventLoopThread[CachedClient[PairQuestion, Judgement]] | None = None
 
     @property
     def usage(self) -> Usage:
@@ -154,19 +136,21 @@ class Judge:
             StoppedRun, StoreError: as ``judge``.
         """
         places: dict[str, list[int]] = {}
+        missing: dict[str, PairQuestion] = {}
         for at, pair in enumerate(pairs):
             known = without_asking(pair)
             if known is None:
-                places.setdefault(self._cache.key(self._hash, pair), []).append(at)
+                question = self._question(pair)
+                places.setdefault(question.key, []).append(at)
+                missing[question.key] = question
             else:
                 yield from self._counted([at], known, EMPTY_PREDICTION)
-        stored = self._cache.get_many(places)
-        for key, judgement in stored.items():
+        for key, judgement in self._cache.get_many(places).items():
+            del missing[key]
             yield from self._counted(places[key], judgement, FROM_CACHE, FROM_CACHE)
-        unusable = {key: self._unusable[key] for key in places if key in self._unusable and key not in stored}
-        for key, judgement in unusable.items():
-            yield from self._counted(places[key], judgement, SCORED)
-        missing = {key: pairs[at[0]] for key, at in places.items() if key not in stored and key not in unusable}
+        for key in [key for key in missing if key in self._cache.unusable]:
+            del missing[key]
+            yield from self._counted(places[key], self._cache.unusable[key], SCORED)
         if missing:
             for key, judgement in self._ask(missing):
                 yield from self._counted(places[key], judgement, SCORED)
@@ -174,8 +158,8 @@ class Judge:
     def close(self) -> None:
         """End what is under way, close the connections and the cache; a judge that is not closed ends with the
         program."""
-        if self._background is not None:
-            self._background.close()
+        if self._thread is not None:
+            self._thread.close()
         self._cache.close()
 
     def __enter__(self) -> Self:
@@ -194,81 +178,28 @@ class Judge:
                 self.said.setdefault(outcome, judgement.said)
         return ((at, judgement) for at in places)
 
-    def _ask(self, missing: Mapping[str, Pair]) -> Iterator[tuple[str, Judgement]]:
-        background = self._opened()
+    def _question(self, pair: Pair) -> PairQuestion:
+        return PairQuestion(self.manifest, self._hash, pair)
 
-        async def work(put: Callable[[tuple[str, Judgement]], None]) -> None:
-            asking = background.resource
-            await asking.each(list(missing), lambda key: self._once(asking, key, missing[key]), put)
+    def _ask(self, missing: Mapping[str, PairQuestion]) -> Iterator[tuple[str, Judgement]]:
+        thread, questions = self._opened(), list(missing.values())
+        return thread.iterate(
+            lambda put: thread.resource.answer_all(questions, lambda answered: put((answered[0].key, answered[1])))
+        )
 
-        return background.iterate(work)
-
-    def _opened(self) -> Background[Asking]:
-        """The connections, opened when the first pair has to be asked."""
+    def _opened(self) -> EventLoopThread[CachedClient[PairQuestion, Judgement]]:
+        """The event loop and the client in it, made when the first pair has to be asked."""
         with self._lock:
-            if self._background is None:
+            if self._thread is None:
                 manifest = self.manifest
-                self._client = ChatClient(
+                client = self._client = ChatClient(
                     manifest.model,
                     base_url=manifest.base_url or DEFAULT_BASE_URL,
-                    dialect=self._dialect,
+                    options=self._options,
                     prices=self._prices,
                     **self._settings,
                 )
-                self._background = Background(self._client.open)
-            return self._background
-
-    async def _once(self, asking: Asking, key: str, pair: Pair) -> Judgement:
-        """The answer to one request, whoever else waits for it. It ends with the last one who does."""
-        if key not in self._under_way:
-            self._under_way[key] = _UnderWay(asyncio.create_task(self._asked(asking, key, pair)))
-        request = self._under_way[key]
-        request.waiting += 1
-        try:
-            await asyncio.wait([request.task])  # which leaves the task alone when this caller is cancelled
-            return request.task.result()
-        finally:
-            request.waiting -= 1
-            if not request.waiting:
-                del self._under_way[key]
-                request.end()
-
-    async def _asked(self, asking: Asking, key: str, pair: Pair) -> Judgement:
-        # Another thread or process may have been quicker.
-        known = self._cache.get_many([key]).get(key) or self._unusable.get(key)
-        if known is not None:
-            return known
-        said = messages(self.manifest, pair)
-        outcome = await asking.ask(lambda dialect: self._body(said, dialect), lambda found, _: self._call(found))
-        if isinstance(outcome, Verdict):
-            if outcome.reason != CONTENT_FILTER:
-                return unjudged(outcome.reason, outcome.message)
-            outcome = Call(Judgement(None, CONTENT_FILTER))
-        return self._noted(pair, outcome)
-
-    def _noted(self, pair: Pair, call: Call) -> Judgement:
-        """The judgement that counts, logged; one that the cache does not keep for later judges this one remembers."""
-        judgement = self._cache.put(self._hash, pair, call)
-        if not call.kept:
-            self._unusable[self._cache.key(self._hash, pair)] = judgement
-        return judgement
-
-    def _body(self, said: list[dict[str, str]], dialect: Dialect) -> dict[str, Any]:
-        """The request; a setting that a score depends on is never dropped: the hash says that it was sent."""
-        for name in ("temperature", "seed"):
-            if getattr(dialect, name) != getattr(self.manifest, name):
-                raise StoppedRun(
-                    f"{self.manifest.model} rejects `{name}`; write `{name}: null` into the manifest of "
-                    f"{self.manifest.name}, which then is another judge"
-                )
-        return {
-            "model": self.manifest.model,
-            "messages": said,
-            **dialect.parameters(self.manifest.max_tokens, scored=False),
-            **response_format(dialect.json_mode),
-        }
-
-    def _call(self, completion: object) -> Call:
-        judgement = judgement_of(completion)
-        assert isinstance(completion, dict)  # judgement_of would have raised
-        return Call.of(completion, judgement, self._prices)
+                cache, advice = self._cache, f"into the manifest of {manifest.name}, which then is another judge"
+                # Without ``self``, which a running thread would keep from being collected.
+                self._thread = EventLoopThread(lambda: CachedClient(lambda: client, cache, advice), "judge")
+            return self._thread

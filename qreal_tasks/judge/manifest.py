@@ -16,11 +16,10 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import Field, field_validator, model_validator
 
 from qreal_tasks.files.settings import Settings
-from qreal_tasks.files.yaml_files import YamlError, explained, field_names, read, validated
+from qreal_tasks.files.yaml_models import load_yaml
 from qreal_tasks.llm.usage import Prices
 from qreal_tasks.text.addresses import is_path, is_plain_address, is_public_address, last_name
 
@@ -35,7 +34,7 @@ class ManifestError(ValueError):
     """The manifest cannot be used; the message names file and field, what was found and what was expected."""
 
 
-class Prompt(Settings):
+class JudgePrompt(Settings):
     """What the judge is told."""
 
     version: int = Field(ge=1)
@@ -60,15 +59,15 @@ class Prompt(Settings):
         return pair.strip()
 
 
-class Manifest(Settings):
+class JudgeManifest(Settings):
     """Everything a score depends on, beside the two descriptions."""
 
     name: str = Field(pattern=r"^\S+$")
     base_url: str | None
-    """Of the server, with ``/v1``; null for OpenAI itself."""
+    """Address of the server, with ``/v1``; null for OpenAI itself."""
     model: str = Field(min_length=1)
     """At OpenAI a dated snapshot: what an undated name stands for moves."""
-    prompt: Prompt
+    prompt: JudgePrompt
     scale: dict[float, str]
     """What a score means, at least at 0 and at 1."""
     temperature: float | None = Field(default=0.0, ge=0, le=2)
@@ -111,8 +110,8 @@ class Manifest(Settings):
     def exact_hash(self) -> str:
         """As ``hash``, with the model's whole path and the server's address: for what is kept on one machine, where two
         paths are two models."""
-        said = self.model_dump(mode="json", exclude={"name", "prices"}) | {"form": _FORM}
-        return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        content = self.model_dump(mode="json", exclude={"name", "prices"}) | {"form": _FORM}
+        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def published(self) -> Self:
         """For others: where the model's weights lie, and where a server of one's own is, says nothing to them."""
@@ -135,7 +134,7 @@ class Manifest(Settings):
         return "\n".join(f"{anchor:g}: {self.scale[anchor]}" for anchor in sorted(self.scale))
 
 
-def load_manifest(name_or_path: str | Path) -> Manifest:
+def load_manifest(name_or_path: str | Path) -> JudgeManifest:
     """The packaged manifest of a name such as ``gpt-4o``, or the one in a file.
 
     What ends in ``.yaml`` or ``.yml`` or holds a slash is a path.
@@ -144,48 +143,26 @@ def load_manifest(name_or_path: str | Path) -> Manifest:
         ManifestError: there is none, or it is not as expected.
     """
     if isinstance(name_or_path, Path) or re.search(r"[/\\]|\.ya?ml$", name_or_path):
-        return _parsed(Path(name_or_path).expanduser(), str(name_or_path))
+        return load_yaml(Path(name_or_path).expanduser(), JudgeManifest, str(name_or_path), ManifestError)
     packaged = {file.name.removesuffix(".yaml"): file for file in _packaged()}
     if name_or_path not in packaged:
         names = ", ".join(sorted(packaged))
         raise ManifestError(f"no judge is called {name_or_path!r}, expected {names} or the path of a .yaml file")
-    return _parsed(packaged[name_or_path], f"judge {name_or_path}")
+    return load_yaml(packaged[name_or_path], JudgeManifest, f"judge {name_or_path}", ManifestError)
 
 
 @functools.cache
-def packaged_manifests() -> tuple[Manifest, ...]:
+def packaged_manifests() -> tuple[JudgeManifest, ...]:
     """The judges that come with this package, by name."""
     files = sorted(_packaged(), key=lambda file: file.name)
-    return tuple(_parsed(file, f"judge {file.name.removesuffix('.yaml')}") for file in files)
+    return tuple(load_yaml(file, JudgeManifest, file.name, ManifestError) for file in files)
 
 
 def _packaged() -> Iterator[Traversable]:
     return (resources.files("qreal_tasks.judge") / "manifests").iterdir()
 
 
-def _parsed(file: Path | Traversable, source: str) -> Manifest:
-    try:
-        document = read(file)
-    except YamlError as error:
-        raise ManifestError(f"{source}: {error}") from error
-    if not isinstance(document.content, dict):
-        raise ManifestError(f"{source}: holds {type(document.content).__name__}, expected the fields {_fields()}")
-    try:
-        return validated(Manifest.model_validate, document.content, document.written)
-    except ValidationError as error:
-        raise ManifestError(f"{source}: {explained(error, Manifest, document.written, _unknown)}") from None
-
-
 def _require_once(template: str, name: str) -> None:
     found = template.count(f"{{{name}}}")
     if found != 1:
         raise ValueError(f"holds {{{name}}} {found} times, expected once")
-
-
-def _unknown(error: ErrorDetails) -> str | None:
-    field = ".".join(map(str, error["loc"]))
-    return f"{field} is no field of a judge; the fields are {_fields()}" if error["type"] == "extra_forbidden" else None
-
-
-def _fields() -> str:
-    return ", ".join(name for name in field_names(Manifest) if name != "prompt")

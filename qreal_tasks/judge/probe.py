@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from qreal_tasks.judge.pairs import Judgement, Pair
-from qreal_tasks.judge.probe_texts import Kind, ProbePair, ProbeTexts, load_texts, probe_pairs
-from qreal_tasks.metrics.bootstrap import RESAMPLES, intervals
+from qreal_tasks.judge.probe_texts import ProbeKind, ProbePair, ProbeTexts, load_texts, probe_pairs
+from qreal_tasks.metrics.bootstrap import RESAMPLES, estimate_intervals
 from qreal_tasks.metrics.ranking import Ranking
 from qreal_tasks.metrics.sums import FloatArray, Ratio, aggregate, divide, none_if_nan
 from qreal_tasks.records import NO_REASON
@@ -38,7 +38,7 @@ _ROUNDING = 1e-9
 class KindScores:
     """What the pairs of one kind scored. Numbers are over judged pairs, None without one."""
 
-    kind: Kind
+    kind: ProbeKind
     n: int
     """Pairs asked."""
     unjudged: dict[str, int]
@@ -96,7 +96,7 @@ class ProbeReport:
 
 class _Answer(NamedTuple):
     text_id: str
-    kind: Kind
+    kind: ProbeKind
     form: str | None
     score: float | None
     reason: str
@@ -152,22 +152,22 @@ class _Means:
     def __init__(self, answers: Sequence[_Answer]) -> None:
         self.image_ids = tuple(dict.fromkeys(answer.text_id for answer in answers))
         row = {text_id: position for position, text_id in enumerate(self.image_ids)}
-        self._sums = {kind: np.zeros((len(row), 2)) for kind in Kind}
+        self._sums = {kind: np.zeros((len(row), 2)) for kind in ProbeKind}
         for answer in answers:
             if answer.score is not None:
                 self._sums[answer.kind][row[answer.text_id]] += answer.score, 1
 
-    def point(self) -> dict[Kind, float | None]:
+    def point(self) -> dict[ProbeKind, float | None]:
         return {kind: aggregate(Ratio(num, den) for num, den in sums.tolist()) for kind, sums in self._sums.items()}
 
-    def resampled(self, weights: FloatArray) -> dict[Kind, FloatArray]:
+    def resampled(self, weights: FloatArray) -> dict[ProbeKind, FloatArray]:
         return {kind: divide(weights @ sums[:, 0], weights @ sums[:, 1]) for kind, sums in self._sums.items()}
 
 
 def _kind_scores(answers: Sequence[_Answer], resamples: int, seed: int) -> tuple[KindScores, ...]:
-    means = intervals(_Means(answers), resamples=resamples, seed=seed)
+    means = estimate_intervals(_Means(answers), resamples=resamples, seed=seed)
     found = []
-    for kind in Kind:
+    for kind in ProbeKind:
         scores = _scores(answers, kind)
         reasons = Counter(a.reason for a in answers if a.kind is kind and a.score is None)
         found.append(
@@ -186,12 +186,12 @@ def _kind_scores(answers: Sequence[_Answer], resamples: int, seed: int) -> tuple
     return tuple(found)
 
 
-def _scores(answers: Sequence[_Answer], kind: Kind) -> list[float]:
+def _scores(answers: Sequence[_Answer], kind: ProbeKind) -> list[float]:
     return [answer.score for answer in answers if answer.kind is kind and answer.score is not None]
 
 
 def _shift(name: str, answers: Sequence[_Answer], forms: Sequence[str]) -> FormShift:
-    clean = {a.text_id: a.score for a in answers if a.kind is Kind.SHUFFLED}
+    clean = {a.text_id: a.score for a in answers if a.kind is ProbeKind.SHUFFLED}
     both = [(a.score, before) for a in answers if a.form in forms and (before := clean[a.text_id]) is not None]
     shifts = [after - before for after, before in both if after is not None]
     return FormShift(
@@ -204,22 +204,25 @@ def _shift(name: str, answers: Sequence[_Answer], forms: Sequence[str]) -> FormS
 
 
 def _verdicts(
-    answers: Sequence[_Answer], mean: Mapping[Kind, float | None], forms: Sequence[FormShift]
+    answers: Sequence[_Answer], mean: Mapping[ProbeKind, float | None], forms: Sequence[FormShift]
 ) -> tuple[ProbeVerdict, ...]:
     """Injections are held to their worst form: whoever wants a better score picks that one."""
 
-    def auc(kind: Kind) -> float | None:
-        return _auc(_scores(answers, Kind.PARAPHRASE), _scores(answers, kind))
+    def auc(kind: ProbeKind) -> float | None:
+        return _auc(_scores(answers, ProbeKind.PARAPHRASE), _scores(answers, kind))
 
-    def step(*kinds: Kind) -> float | None:
+    def step(*kinds: ProbeKind) -> float | None:
         return _smallest_step([mean[kind] for kind in kinds])
 
     worst = max((form.mean for form in forms if form.mean is not None), default=None)
     silenced = max((form.silenced for form in forms if form.silenced is not None), default=None)
-    above_reversed, above_shuffled = auc(Kind.REVERSED), auc(Kind.SHUFFLED)
-    first, graded = step(Kind.IDENTICAL, Kind.PARAPHRASE), step(Kind.PARAPHRASE, Kind.PARTIAL, Kind.SHUFFLED)
+    above_reversed, above_shuffled = auc(ProbeKind.REVERSED), auc(ProbeKind.SHUFFLED)
+    first, graded = (
+        step(ProbeKind.IDENTICAL, ProbeKind.PARAPHRASE),
+        step(ProbeKind.PARAPHRASE, ProbeKind.PARTIAL, ProbeKind.SHUFFLED),
+    )
     return (
-        _at_least("identical", "mean of identical texts", mean[Kind.IDENTICAL], MIN_IDENTICAL),
+        _at_least("identical", "mean of identical texts", mean[ProbeKind.IDENTICAL], MIN_IDENTICAL),
         _at_least("reversed_apart", "AUC of paraphrases over reversed meaning", above_reversed, MIN_AUC),
         _at_least("shuffled_apart", "AUC of paraphrases over shuffled references", above_shuffled, MIN_AUC),
         _at_least("identical_first", "identical - paraphrase", first, 0.0),

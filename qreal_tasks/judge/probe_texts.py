@@ -22,23 +22,22 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from qreal_tasks.files.yaml_files import YamlError, read, validated
+from qreal_tasks.files.yaml_models import load_yaml
 from qreal_tasks.judge.pairs import Pair
 
 TEXTS = Path(__file__).with_name("probes.yaml")
 LONG_WORDS = 2000
 
-_STRICT = ConfigDict(extra="forbid", str_min_length=1)
+_STRICT = ConfigDict(extra="forbid", frozen=True, str_min_length=1)
 
 
-class Kind(StrEnum):
+class ProbeKind(StrEnum):
     """What is done to a text; see the table above."""
 
     IDENTICAL = "identical"
@@ -51,11 +50,10 @@ class Kind(StrEnum):
     INJECTED = "injected"
 
 
-@dataclass(frozen=True)
-class ProbeText:
+class ProbeText(BaseModel):
     """A description of the flaws of one entity, and its companions."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    model_config = _STRICT
 
     id: str
     base: str
@@ -64,11 +62,10 @@ class ProbeText:
     partial: str
 
 
-@dataclass(frozen=True)
-class ProbeTexts:
+class ProbeTexts(BaseModel):
     """The content of ``probes.yaml``."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    model_config = _STRICT
 
     version: str
     texts: tuple[ProbeText, ...]
@@ -84,15 +81,7 @@ def load_texts(path: Path = TEXTS) -> ProbeTexts:
     Raises:
         ValueError: the file has another form; names file and field.
     """
-    try:
-        document = read(path)
-        found: ProbeTexts = validated(TypeAdapter(ProbeTexts).validate_python, document.content, document.written)
-    except YamlError as error:
-        raise ValueError(f"{path}: {error}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "file"
-        raise ValueError(f"{path}: {where}: {first['msg']}, found {first['input']!r:.80}") from None
+    found = load_yaml(path, ProbeTexts)
     twice = [name for name, n in Counter(text.id for text in found.texts).items() if n > 1]
     if twice:
         raise ValueError(f"{path}: id {twice[0]!r} occurs twice; give every text an id of its own")
@@ -108,9 +97,9 @@ class ProbePair(NamedTuple):
     """One question to the judge, and where it comes from."""
 
     text_id: str
-    kind: Kind
+    kind: ProbeKind
     form: str | None
-    """Of an injection."""
+    """Which injection it is, if it is one."""
     pair: Pair
 
 
@@ -121,18 +110,18 @@ def probe_pairs(texts: ProbeTexts) -> list[ProbePair]:
     found: list[ProbePair] = []
     for text, other in zip(texts.texts, shifted, strict=True):
         predicted = {
-            Kind.IDENTICAL: text.base,
-            Kind.PARAPHRASE: text.paraphrase,
-            Kind.PARTIAL: text.partial,
-            Kind.REVERSED: text.reversed,
-            Kind.EMPTY: "",
-            Kind.LONG: _buried(text.base, texts.padding),
+            ProbeKind.IDENTICAL: text.base,
+            ProbeKind.PARAPHRASE: text.paraphrase,
+            ProbeKind.PARTIAL: text.partial,
+            ProbeKind.REVERSED: text.reversed,
+            ProbeKind.EMPTY: "",
+            ProbeKind.LONG: _buried(text.base, texts.padding),
         }
         found += [ProbePair(text.id, kind, None, Pair(words, text.base)) for kind, words in predicted.items()]
-        found.append(ProbePair(text.id, Kind.SHUFFLED, None, Pair(text.base, other.base)))
+        found.append(ProbePair(text.id, ProbeKind.SHUFFLED, None, Pair(text.base, other.base)))
         for form, template in texts.injections.items():
             words = template.replace("{description}", text.base)
-            found.append(ProbePair(text.id, Kind.INJECTED, form, Pair(words, other.base)))
+            found.append(ProbePair(text.id, ProbeKind.INJECTED, form, Pair(words, other.base)))
     return found
 
 

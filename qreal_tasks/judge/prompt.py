@@ -12,20 +12,24 @@ import json
 import re
 from typing import Any
 
-from qreal_tasks.judge.manifest import Manifest
+from qreal_tasks.judge.manifest import JudgeManifest
 from qreal_tasks.judge.pairs import Pair
-from qreal_tasks.llm.options import JsonMode
 
-SCHEMA = {
+_SCHEMA = {
     "type": "object",
     "properties": {"score": {"type": "number"}},
     "required": ["score"],
     "additionalProperties": False,
 }
+RESPONSE_FORMAT = {
+    "type": "json_schema",
+    "json_schema": {"name": "similarity", "strict": True, "schema": _SCHEMA},
+}
+"""An object with a score, as servers that enforce schemas take it."""
 
 
-def messages(manifest: Manifest, pair: Pair) -> list[dict[str, str]]:
-    """The system message and the pair."""
+def render_messages(manifest: JudgeManifest, pair: Pair) -> list[dict[str, Any]]:
+    """The system message, and the user message with the pair."""
     quoted = {"{predicted}": quote(pair.predicted), "{reference}": quote(pair.reference)}
     # In one pass: a description may itself hold "{reference}".
     user = re.sub(r"\{(?:predicted|reference)\}", lambda found: quoted[found[0]], manifest.prompt.pair)
@@ -46,13 +50,3 @@ def quote(description: str) -> str:
     """
     text = json.dumps(description, ensure_ascii=False)
     return re.sub("[<>\\[\\]\x85\u2028\u2029\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
-
-
-def response_format(mode: JsonMode | None) -> dict[str, Any]:
-    """The parameter that asks for JSON, as far as the server takes it; empty when it does not at all."""
-    if mode is None:
-        return {}
-    if mode == "json_object":
-        return {"response_format": {"type": "json_object"}}
-    schema = {"name": "similarity", "strict": True, "schema": SCHEMA}
-    return {"response_format": {"type": "json_schema", "json_schema": schema}}

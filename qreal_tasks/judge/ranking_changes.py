@@ -29,7 +29,7 @@ class RankingChange:
     """Runs that one of the two judges gives no score."""
 
 
-def ranking_changes(scores: Mapping[str, Mapping[str, float | None]]) -> list[RankingChange]:
+def compare_rankings(scores: Mapping[str, Mapping[str, float | None]]) -> list[RankingChange]:
     """For every two judges: whether another judge would have put the runs in another order.
 
     Args:
@@ -39,7 +39,7 @@ def ranking_changes(scores: Mapping[str, Mapping[str, float | None]]) -> list[Ra
         ValueError: fewer than two judges, or a score that is no finite number; names judge and run.
 
     >>> scores = {"a": {"x": 0.6, "y": 0.5, "z": 0.1}, "b": {"x": 0.4, "y": 0.7, "z": 0.2}}
-    >>> ranking_changes(scores)[0].swapped
+    >>> compare_rankings(scores)[0].swapped
     (('x', 'y'),)
     """
     if len(scores) < 2:

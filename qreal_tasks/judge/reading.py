@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from qreal_tasks.answers.json.only import only_json
-from qreal_tasks.answers.spoken import spoken
+from qreal_tasks.answers import extract_answer_text, parse_only_json
 from qreal_tasks.judge.pairs import Judgement, unjudged
-from qreal_tasks.llm.completions import is_cut_off, read
+from qreal_tasks.llm.completions import read_completion
 
 TRUNCATED = "truncated"
 MALFORMED = "malformed JSON"
@@ -15,24 +14,24 @@ NO_SCORE = "no score"
 OUT_OF_RANGE = "out of range"
 
 
-def judgement_of(completion: object) -> Judgement:
+def read_judgement(completion: object) -> Judgement:
     """The score, or the reason why there is none, with what was said instead.
 
     Nothing is guessed: a number in prose or in a string is no score, nor is an object with text around it.
-    ``openai_reading`` names the reasons that are not of JSON: "refused", "content filter", "empty answer".
+    ``llm/completions.py`` names the reasons that are not of JSON: "refused", "content filter", "empty answer".
 
     Raises:
         MalformedAnswer: it is no chat completion, or one that did not end.
         StatusError: it holds an error.
     """
-    response = read(completion, ())
+    answer = read_completion(completion)
     # An answer that was cut off may end before its first letter, or look whole: 0.7 of 0.75.
-    if is_cut_off(completion):
-        return unjudged(TRUNCATED, response.text)
-    if response.unanswered is not None:
-        return unjudged(response.unanswered, response.text)
-    score = _score(response.text)
-    return unjudged(score, response.text) if isinstance(score, str) else Judgement(score)
+    if answer.is_cut_off:
+        return unjudged(TRUNCATED, answer.text)
+    if answer.unanswered is not None:
+        return unjudged(answer.unanswered, answer.text)
+    score = _score(answer.text)
+    return unjudged(score, answer.text) if isinstance(score, str) else Judgement(score)
 
 
 def _score(text: str) -> float | str:
@@ -42,10 +41,10 @@ def _score(text: str) -> float | str:
     (0.75, 'no score', 'out of range')
     """
     try:
-        said = only_json(spoken(text).text, _with_one_score)
+        reply = parse_only_json(extract_answer_text(text).text, _with_one_score)
     except (ValueError, RecursionError):
         return MALFORMED
-    score = said.get("score") if isinstance(said, dict) else None
+    score = reply.get("score") if isinstance(reply, dict) else None
     if isinstance(score, bool) or not isinstance(score, int | float):
         return NO_SCORE
     return float(score) if 0 <= score <= 1 else OUT_OF_RANGE

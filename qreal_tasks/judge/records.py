@@ -14,7 +14,7 @@ AskAll = Callable[[Sequence[Pair]], Sequence[Judgement]]
 """A judge: one judgement for every pair, in their order."""
 
 
-def pairs_of(record: GroundingRecord) -> list[Pair]:
+def list_pairs(record: GroundingRecord) -> list[Pair]:
     """The descriptions of the matched regions, in the order of ``matching.match``: that of ``record.scores``.
 
     Labels are left out on purpose: LLM-Score compares what is said to be wrong, and the paper's compares descriptions.
@@ -23,7 +23,7 @@ def pairs_of(record: GroundingRecord) -> list[Pair]:
     return [Pair(record.predicted[m.pred].description, record.reference[m.gt].description) for m in matches]
 
 
-def judged(records: Sequence[GroundingRecord], judge: AskAll, name: str) -> list[GroundingRecord]:
+def judge_records(records: Sequence[GroundingRecord], judge: AskAll, name: str) -> list[GroundingRecord]:
     """The records with the scores of ``judge`` in place of what they had; all pairs are asked in one go.
 
     Args:
@@ -32,14 +32,14 @@ def judged(records: Sequence[GroundingRecord], judge: AskAll, name: str) -> list
     Raises:
         ValueError: a box is not four finite numbers.
     """
-    pairs = [pairs_of(record) for record in records]
+    pairs = [list_pairs(record) for record in records]
     answers = iter(judge([pair for some in pairs for pair in some]))
     return [_with_scores(r, [next(answers) for _ in some], name) for r, some in zip(records, pairs, strict=True)]
 
 
-def unscored(record: GroundingRecord, reason: str, said: str, name: str) -> GroundingRecord:
+def mark_unjudged(record: GroundingRecord, reason: str, reply: str, name: str) -> GroundingRecord:
     """The record when its judge cannot be asked at all."""
-    return _with_scores(record, [unjudged(reason, said)] * len(pairs_of(record)), name)
+    return _with_scores(record, [unjudged(reason, reply)] * len(list_pairs(record)), name)
 
 
 def _with_scores(record: GroundingRecord, answers: Sequence[Judgement], name: str) -> GroundingRecord:
@@ -50,5 +50,5 @@ def _with_scores(record: GroundingRecord, answers: Sequence[Judgement], name: st
         scores=tuple(answer.score for answer in answers),
         judge=name,
         unjudged=dict(sorted(reasons.items())),
-        judge_said={reason: said for reason, said in sorted(missing, reverse=True) if said},
+        judge_said={reason: reply for reason, reply in sorted(missing, reverse=True) if reply},
     )

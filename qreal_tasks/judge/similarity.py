@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from qreal_tasks.judge.pairs import Judgement, Pair
-from qreal_tasks.judge.records import pairs_of
+from qreal_tasks.judge.records import list_pairs
 from qreal_tasks.metrics.sums import FloatArray, Ratio, Scores, aggregate, divide, require_same
 from qreal_tasks.records import GroundingRecord
 
@@ -102,7 +102,7 @@ def score_similarity(records: Sequence[GroundingRecord], encode: Encode | None =
         ImportError, ValueError: as ``text_similarity``; records of several sets, or an image twice, by name.
     """
     require_same(records, "set_name", "image_id")
-    pairs = [pairs_of(record) for record in records]
+    pairs = [list_pairs(record) for record in records]
     values = iter(text_similarity([pair for some in pairs for pair in some], encode))
     per_image = [[next(values) for _ in some] for some in pairs]
     defined = [[value for value in some if not math.isnan(value)] for some in per_image]
@@ -114,7 +114,7 @@ def score_similarity(records: Sequence[GroundingRecord], encode: Encode | None =
     }
 
 
-def similarity_judge(encode: Encode | None = None) -> Callable[[Sequence[Pair]], list[Judgement]]:
+def build_similarity_judge(encode: Encode | None = None) -> Callable[[Sequence[Pair]], list[Judgement]]:
     """Text similarity in the form of a judge, to probe it or to set it beside judges; not for ``llm_score``."""
 
     def judge(pairs: Sequence[Pair]) -> list[Judgement]:

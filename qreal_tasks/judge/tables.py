@@ -6,24 +6,23 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from qreal_tasks.judge.agreement import Agreement
+from qreal_tasks.judge.agreement import JudgeAgreement
 from qreal_tasks.judge.probe import FormShift, KindScores, ProbeReport, ProbeVerdict
-from qreal_tasks.judge.probe_texts import Kind
+from qreal_tasks.judge.probe_texts import ProbeKind
 from qreal_tasks.judge.ranking_changes import RankingChange
-from qreal_tasks.metrics.bootstrap import Estimate
-from qreal_tasks.pages.numbers import decimals, interval
+from qreal_tasks.pages.numbers import decimals, interval, with_interval
 from qreal_tasks.report.tables import new_console, new_table
-from qreal_tasks.results.reasons import of_pairs
+from qreal_tasks.results.reasons import describe_pairs
 
 _EXPECTED = {
-    Kind.IDENTICAL: "1",
-    Kind.PARAPHRASE: "high",
-    Kind.PARTIAL: "middle",
-    Kind.REVERSED: "low",
-    Kind.SHUFFLED: "the floor",
-    Kind.EMPTY: "the floor or less",
-    Kind.LONG: "paraphrase or less",
-    Kind.INJECTED: "as shuffled",
+    ProbeKind.IDENTICAL: "1",
+    ProbeKind.PARAPHRASE: "high",
+    ProbeKind.PARTIAL: "middle",
+    ProbeKind.REVERSED: "low",
+    ProbeKind.SHUFFLED: "the floor",
+    ProbeKind.EMPTY: "the floor or less",
+    ProbeKind.LONG: "paraphrase or less",
+    ProbeKind.INJECTED: "as shuffled",
 }
 
 _PASSED = {True: "pass", False: "FAIL", None: "cannot tell"}
@@ -37,7 +36,7 @@ def print_probe(report: ProbeReport) -> None:
     console.print(_verdicts_table(report.verdicts))
     for scores in report.kinds:
         if scores.unjudged:
-            text = f"{scores.kind}: {of_pairs(scores.unjudged)}"
+            text = f"{scores.kind}: {describe_pairs(scores.unjudged)}"
             console.print(text, style="yellow")
 
 
@@ -80,7 +79,7 @@ def _verdicts_table(verdicts: Sequence[ProbeVerdict]) -> Table:
     return table
 
 
-def print_agreement(agreements: Sequence[Agreement], changes: Sequence[RankingChange] = ()) -> None:
+def print_agreement(agreements: Sequence[JudgeAgreement], changes: Sequence[RankingChange] = ()) -> None:
     """How every two judges agree on pairs, and on the order of runs when there are several."""
     console = new_console()
     table = new_table(
@@ -92,7 +91,7 @@ def print_agreement(agreements: Sequence[Agreement], changes: Sequence[RankingCh
         table.add_row(
             f"{found.first}\n{found.second}",
             *map(str, (found.bias.n, found.n_pairs, found.n_unjudged)),
-            *map(_cell, (found.spearman, found.kappa, found.bias)),
+            *(with_interval(one.value, one, "{}\n{}") for one in (found.spearman, found.kappa, found.bias)),
         )
         table.add_section()
     console.print(table)
@@ -112,8 +111,3 @@ def _ranking_table(change: RankingChange) -> Table:
     for run, rank in change.first_rank.items():
         table.add_row(run, f"{rank:g}", f"{change.second_rank[run]:g}")
     return table
-
-
-def _cell(estimate: Estimate) -> str:
-    value, ends = decimals(estimate.value), interval(estimate)
-    return f"{value}\n{ends}" if ends else value

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qreal_tasks.console.command_line import PROMPTS, as_folder, fail
+from qreal_tasks.console.command_line import PROMPTS, as_folder, fail, new_group
 from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` needs none of them
     from qreal_tasks.leaderboard.submission.references import References
 
-submit_app = typer.Typer(help="Submit a run to a leaderboard, or check a submission.", no_args_is_help=True)
-leaderboard_app = typer.Typer(help="Build a leaderboard from submissions.", no_args_is_help=True)
+submit_app = new_group("Submit a run to a leaderboard, or check a submission.")
+leaderboard_app = new_group("Build a leaderboard from submissions.")
 
 _RUN = typer.Argument(help="Output folder of a run, or its *_results.json.", show_default=False)
 _DATA = typer.Option(
@@ -60,7 +60,7 @@ def pack_command(
     dataset can be loaded.
     """
     from qreal_tasks.dataset.source import DatasetError
-    from qreal_tasks.leaderboard.submission.pack import PackError, Said, pack_run
+    from qreal_tasks.leaderboard.submission.pack import PackError, SubmitterInfo, pack_run
     from qreal_tasks.results.run_folder import RunFolderError, newest_results, read_run
 
     try:
@@ -69,9 +69,9 @@ def pack_command(
             references, unreachable = _references(data or read_run(results, prompts).data), ""
         except DatasetError as error:
             references, unreachable = None, str(error)
-        said = Said(name, description, contact, hardware, usd)
+        info = SubmitterInfo(name, description, contact, hardware, usd)
         commit = references.commit if references else None
-        target, manifest = pack_run(results, out, said, style=prompts, commit=commit)
+        target, manifest = pack_run(results, out, info, style=prompts, commit=commit)
     except (PackError, RunFolderError, ValueError, OSError) as error:
         fail("submit pack", error)
     halves = " and ".join(half.value for half in manifest.halves)
@@ -113,7 +113,8 @@ def export_command(
     from qreal_tasks.files.atomic import write_whole
     from qreal_tasks.leaderboard.exports.every_eval_ever import write_every_eval_ever
     from qreal_tasks.leaderboard.exports.export_source import ExportError, load_source
-    from qreal_tasks.leaderboard.exports.hub import model_card_section, write_hub_results
+    from qreal_tasks.leaderboard.exports.hub import write_hub_results
+    from qreal_tasks.leaderboard.exports.model_card import render_model_card_section
     from qreal_tasks.results.run_folder import RunFolderError
 
     if not (hub_results or every_eval_ever or model_card):
@@ -125,14 +126,14 @@ def export_command(
         if every_eval_ever:
             echo(write_every_eval_ever(source, every_eval_ever, dataset))
         if model_card:
-            write_whole(model_card, model_card_section(source))
+            write_whole(model_card, render_model_card_section(source.run, source.groups))
             echo(model_card)
     except (ExportError, RunFolderError, ValueError, OSError) as error:
         fail("submit export", error)
 
 
 def _check(command: str, folder: Path, references: References) -> None:
-    from qreal_tasks.leaderboard.lints import lints
+    from qreal_tasks.leaderboard.lints import find_notes
     from qreal_tasks.leaderboard.submission.check import check_submission
 
     checked = check_submission(folder, references)
@@ -140,7 +141,7 @@ def _check(command: str, folder: Path, references: References) -> None:
         lines = "\n".join(f"  {problem}" for problem in checked.problems)
         fail(command, f"{folder}: refused:\n{lines}")
     assert checked.scores is not None
-    for line in lints(checked.scores):
+    for line in find_notes(checked.scores):
         echo(f"note: {line}")
     echo(f"{folder}: accepted; every number recomputed on {references.name}")
 

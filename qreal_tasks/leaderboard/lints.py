@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qreal_tasks.metrics.feasibility import Verdict
+from qreal_tasks.metrics.feasibility import Feasibility
 from qreal_tasks.metrics.objectqa import split_by_question
-from qreal_tasks.metrics.reversal import reversal
+from qreal_tasks.metrics.reversal import find_reversal
 from qreal_tasks.pages.numbers import percent
-from qreal_tasks.records import JudgmentRecord
 from qreal_tasks.results import reasons
-from qreal_tasks.results.box_lints import box_lints
+from qreal_tasks.results.box_lints import find_box_lints
 from qreal_tasks.results.score import GroupScores, RunScores
 from qreal_tasks.text.redaction import private_part
 
@@ -24,21 +23,20 @@ answer that cannot be read is out of the check that P(Yes) and answers belong to
 
 
 TOO_WELL = "P(Yes) fits the references better than the answers beside it allow"
-"""Of all notes the one that puts a rank in doubt."""
+"""What the one note says that puts a rank in doubt."""
 
 
-def lints(scores: RunScores) -> list[str]:
+def find_notes(scores: RunScores) -> list[str]:
     """One sentence each, the worst first within a row of the tables."""
     found = [*_about_order(scores)]
     found += [line for name, group in scores.objectqa.items() for line in _of_question(scores, name, group)]
     found += [line for name, group in scores.imageqa.items() for line in _of_set(scores, name, group)]
-    return found + [f"{lint.title} {lint.text}" for lint in box_lints(scores.run.groundings)]
+    return found + [f"{lint.title} {lint.text}" for lint in find_box_lints(scores.run.groundings())]
 
 
 def _about_order(scores: RunScores) -> Iterator[str]:
-    records = [r for task in scores.run.tasks for r in task.records if isinstance(r, JudgmentRecord)]
-    for name, some in split_by_question(records).items():
-        if (found := reversal(some)) is not None:
+    for name, some in split_by_question(scores.run.judgments()).items():
+        if (found := find_reversal(some)) is not None:
             disagree = scores.objectqa[name].metrics.get("disagree") or 0
             meaning = (
                 f"Here {percent(disagree)} of the answers are against their own P(Yes): answers that were sampled, "
@@ -56,7 +54,7 @@ def _about_order(scores: RunScores) -> Iterator[str]:
 def _of_question(scores: RunScores, name: str, group: GroupScores) -> Iterator[str]:
     if group.verdict is None and "n" not in group.metrics:
         return
-    if group.verdict is Verdict.BELOW_HARD_LABEL:
+    if group.verdict is Feasibility.BELOW_HARD_LABEL:
         yield f"{name}: P(Yes) ranks worse than the bare answers"
     if group.metrics.get("auc") is None:
         yield f"{name}: no AUC, because the backend gave no P(Yes) or all references are of one class"
@@ -65,8 +63,8 @@ def _of_question(scores: RunScores, name: str, group: GroupScores) -> Iterator[s
     if (share := group.metrics.get("disagree") or 0) > WORTH_SAYING:
         yield f"{name}: answer and P(Yes) > .5 disagree on {percent(share)} of the items"
     if (share := group.metrics.get("unparsed") or 0) > WORTH_SAYING:
-        said = _unread(scores, name)
-        yield f"{name}: {percent(share)} of the answers could not be read and count as wrong: {said}"
+        why = _unread(scores, name)
+        yield f"{name}: {percent(share)} of the answers could not be read and count as wrong: {why}"
 
 
 def _of_set(scores: RunScores, name: str, group: GroupScores) -> Iterator[str]:
@@ -77,7 +75,7 @@ def _of_set(scores: RunScores, name: str, group: GroupScores) -> Iterator[str]:
         why = "nothing to judge" if scores.run.judges else "descriptions were not judged"
         yield f"{name}: {why}, so LLM-Score and joint score are N/A"
     elif (share := metrics.get("unjudged") or 0) > WORTH_SAYING:
-        yield f"{name}: {percent(share)} of the pairs have no score: {reasons.unjudged(scores, name)}"
+        yield f"{name}: {percent(share)} of the pairs have no score: {reasons.explain_unjudged(scores, name)}"
     boxes = (metrics.get("n_predicted") or 0) + (metrics.get("n_dropped") or 0)
     for count, words in (("n_dropped", "left out as invalid"), ("n_clipped", "clipped to the image")):
         if boxes and (metrics.get(count) or 0) / boxes > WORTH_SAYING:
@@ -86,4 +84,4 @@ def _of_set(scores: RunScores, name: str, group: GroupScores) -> Iterator[str]:
 
 def _unread(scores: RunScores, name: str) -> str:
     """Why answers could not be read; a text that looks private is no example."""
-    return reasons.unread(scores, name, lambda text: private_part(text) is None)
+    return reasons.explain_unparsed(scores, name, lambda text: private_part(text) is None)

@@ -1,15 +1,15 @@
-"""A chat completion as a ``Response``: only what ended as an answer is one."""
+"""A chat completion, checked and read: only what ended as an answer is one."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from qreal_tasks.llm.errors.messages import MalformedAnswer, error_in, short, writable
 from qreal_tasks.llm.errors.retry import CONTENT_FILTER
-from qreal_tasks.llm.logprobs import scored
-from qreal_tasks.models.requests import Response
+from qreal_tasks.llm.logprobs import NO_PROBABILITIES, ChoiceProbabilities, choice_probabilities
 
 REFUSED = "refused"
 EMPTY = "empty answer"
@@ -26,44 +26,65 @@ _FILTERED = re.compile(
 _PUNCTUATION = " \t\r\n.,;:!。"
 
 
-def read(completion: object, choices: tuple[str, ...]) -> Response:
-    """The answer, its probabilities when ``choices`` are scored and the server gives them, or why there is none.
+@dataclass(frozen=True)
+class Completion:
+    """What a model answered, or why it did not."""
+
+    text: str
+    unanswered: str | None = None
+    """Why there is no answer."""
+    probabilities: ChoiceProbabilities = NO_PROBABILITIES
+    """Of the choices, where there were any."""
+    is_cut_off: bool = False
+    """The answer ended at the limit on its tokens."""
+    model: str | None = None
+    """As the server names it; like the fingerprint a text that files can hold, whatever was sent."""
+    system_fingerprint: str | None = None
+
+
+def read_completion(sent: object, choices: tuple[str, ...] = ()) -> Completion:
+    """Read the JSON value that a server sent.
 
     An answer cut off at the token limit keeps its text. One that is a choice and nothing else but punctuation is kept
     as that word, "Yes" for "Yes.": with a limit of one token the same answer comes without it.
-
-    Args:
-        completion: the JSON value that the server sent.
 
     Raises:
         MalformedAnswer: it is no chat completion, or the server ended it before the model did.
         StatusError: it holds an error, of the whole or of the answer.
     """
-    choice = choice_in(completion)
+    choice = choice_in(sent)
+    assert isinstance(sent, Mapping)  # choice_in would have raised
+    text, unanswered, probabilities = _read(sent, choice, choices)
+    names = (sent.get(name) for name in ("model", "system_fingerprint"))
+    model, fingerprint = (None if name is None else writable(str(name)) for name in names)
+    return Completion(text, unanswered, probabilities, _is_cut_off(choice), model, fingerprint)
+
+
+def _read(
+    sent: Mapping[str, Any], choice: Mapping[str, Any], choices: tuple[str, ...]
+) -> tuple[str, str | None, ChoiceProbabilities]:
     message, ended = choice.get("message"), _ended(choice)
     if _FILTERED.match(ended):
-        said = message.get("content") if isinstance(message, Mapping) else None  # a filter may take all of it out
-        return Response(writable(said) if isinstance(said, str) else "", choices, unanswered=CONTENT_FILTER)
+        content = message.get("content") if isinstance(message, Mapping) else None  # a filter may take all of it out
+        return writable(content) if isinstance(content, str) else "", CONTENT_FILTER, NO_PROBABILITIES
     if not isinstance(message, Mapping):
-        raise MalformedAnswer(f"no choices[0].message in {short(str(completion))[:80]!r}")
-    is_cut = _CUT_OFF.fullmatch(ended) is not None
-    if ended and not is_cut and not _ENDED.fullmatch(ended):
+        raise MalformedAnswer(f"no choices[0].message in {short(str(sent))[:80]!r}")
+    is_cut_off = _is_cut_off(choice)
+    if ended and not is_cut_off and not _ENDED.fullmatch(ended):
         raise MalformedAnswer(f"the answer did not end: finish_reason {short(ended)!r}")
     text = _text_of(message.get("content"))
     if message.get("refusal") or ended == "refusal":
-        return Response(_text_of(message.get("refusal")) or text, choices, unanswered=REFUSED)
+        return _text_of(message.get("refusal")) or text, REFUSED, NO_PROBABILITIES
     if not text.strip():
-        if is_cut:
-            return Response(text, choices, unanswered=OUT_OF_TOKENS)
-        if not _has_tokens(completion, choice):
+        if is_cut_off:
+            return text, OUT_OF_TOKENS, NO_PROBABILITIES
+        if not _has_tokens(sent, choice):
             raise MalformedAnswer("an empty answer without a token")
-        return Response(text, choices, unanswered=EMPTY)
+        return text, EMPTY, NO_PROBABILITIES
     if not choices:
-        return Response(text)
-    found = scored(choice, text, choices)
-    bare = text.strip(_PUNCTUATION)
-    kept = bare if found.p is not None and is_choice(bare, choices) else text
-    return Response(kept, choices, p=found.p, mass=found.mass, no_p=found.why_not)
+        return text, None, NO_PROBABILITIES
+    found, bare = choice_probabilities(choice, text, choices), text.strip(_PUNCTUATION)
+    return bare if found.p is not None and is_choice(bare, choices) else text, None, found
 
 
 def choice_in(completion: object) -> Mapping[str, Any]:
@@ -87,11 +108,6 @@ def choice_in(completion: object) -> Mapping[str, Any]:
     return choice
 
 
-def is_cut_off(completion: object) -> bool:
-    """Whether the answer ended at the limit on its tokens."""
-    return _CUT_OFF.fullmatch(_ended(choice_in(completion))) is not None
-
-
 def is_choice(text: str, choices: tuple[str, ...]) -> bool:
     """Whether a text is one of the choices, in whatever case."""
     return text.casefold() in {choice.casefold() for choice in choices}
@@ -102,14 +118,17 @@ def _ended(choice: Mapping[str, Any]) -> str:
     reason = choice.get("finish_reason")
     if isinstance(reason, Mapping):  # SGLang's own form
         reason = reason.get("type")
-    told = re.sub(r"[\s-]+", "_", str(reason or "").strip()).lower()
-    return "" if told in ("null", "none") else told
+    named = re.sub(r"[\s-]+", "_", str(reason or "").strip()).lower()
+    return "" if named in ("null", "none") else named
 
 
-def _has_tokens(completion: object, choice: Mapping[str, Any]) -> bool:
+def _is_cut_off(choice: Mapping[str, Any]) -> bool:
+    return _CUT_OFF.fullmatch(_ended(choice)) is not None
+
+
+def _has_tokens(sent: Mapping[str, Any], choice: Mapping[str, Any]) -> bool:
     """Whether the model wrote anything, if only what is not shown: its reasoning, or the end at once."""
-    assert isinstance(completion, Mapping)  # choice_in would have raised
-    usage = completion.get("usage")
+    usage = sent.get("usage")
     counted = usage.get("completion_tokens") if isinstance(usage, Mapping) else None
     message, logprobs = choice["message"], choice.get("logprobs")
     listed = isinstance(logprobs, Mapping) and bool(logprobs.get("content"))

@@ -1,4 +1,4 @@
-"""How probable each choice was at the token where the answer stands.
+"""Probabilities of the choices, from the log-probabilities of the token where the answer stands.
 
 ``logprobs.content`` lists every token that the model wrote, its reasoning and marks included, and for each the tokens
 that were likely in its place. What counts is the one place where the text says what it commits itself to: reading any
@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from qreal_tasks.answers import parse_judgment
-from qreal_tasks.answers.reasoning import declared_marks
-from qreal_tasks.answers.spoken import spoken
-from qreal_tasks.models.token_text import plain, word_of
+from qreal_tasks.answers import extract_answer_text, parse_judgment, read_declared_marks
+from qreal_tasks.text.token_text import plain, word_of
 
 NOT_GIVEN = "no log-probabilities came"
 NO_VERDICT = "no choice stands in the text as its answer"
@@ -38,25 +36,21 @@ _SPECIAL = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|")
 
 
 @dataclass(frozen=True)
-class Covered:
-    """Probabilities of the choices at one token."""
-
-    p: tuple[float, ...] | None
-    """Normalised over the choices; None when none of them is among the listed tokens."""
-    mass: float
-    """What the listed spellings of all choices cover together, before normalising."""
-
-
-@dataclass(frozen=True)
-class Scored:
-    """``Covered`` at the answer's token, or why there is none."""
+class ChoiceProbabilities:
+    """How probable each choice is at the token that answers, or why that is not known."""
 
     p: tuple[float, ...] | None = None
+    """Normalised over the choices."""
     mass: float | None = None
+    """What the listed spellings of all choices cover together, before normalising."""
     why_not: str | None = None
 
 
-def covered(tokens: Iterable[tuple[str, float]], choices: Sequence[str]) -> Covered:
+NO_PROBABILITIES = ChoiceProbabilities()
+"""Of an answer that is no choice."""
+
+
+def sum_spellings(tokens: Iterable[tuple[str, float]], choices: Sequence[str]) -> ChoiceProbabilities:
     """Sum the probabilities of every spelling of each choice: blanks around a token and its case do not count.
 
     A choice that is not listed has probability 0: with twenty tokens listed, it is less likely than all of them.
@@ -65,8 +59,8 @@ def covered(tokens: Iterable[tuple[str, float]], choices: Sequence[str]) -> Cove
         tokens: text and natural log-probability, as ``top_logprobs`` lists them.
 
     >>> listed = [(" yes", math.log(0.5)), ("YES", math.log(0.1)), ("ĠNo", math.log(0.2)), ("The", math.log(0.1))]
-    >>> p, mass = covered(listed, ("Yes", "No")).p, covered(listed, ("Yes", "No")).mass
-    >>> [round(x, 6) for x in p], round(mass, 6)
+    >>> found = sum_spellings(listed, ("Yes", "No"))
+    >>> [round(x, 6) for x in found.p], round(found.mass, 6)
     ([0.75, 0.25], 0.8)
     """
     place = {choice.strip().casefold(): at for at, choice in enumerate(choices)}
@@ -76,11 +70,13 @@ def covered(tokens: Iterable[tuple[str, float]], choices: Sequence[str]) -> Cove
         if at is not None:
             sums[at] += math.exp(min(logprob, 0.0))
     mass = math.fsum(sums)
-    return Covered(tuple(x / mass for x in sums) if mass > 0 else None, mass)
+    if mass <= 0:
+        return ChoiceProbabilities(why_not=MALFORMED)
+    return ChoiceProbabilities(tuple(x / mass for x in sums), mass)
 
 
-def scored(choice: Mapping[str, Any], text: str, choices: Sequence[str]) -> Scored:
-    """P over the choices at the token of ``text`` that answers.
+def choice_probabilities(choice: Mapping[str, Any], text: str, choices: Sequence[str]) -> ChoiceProbabilities:
+    """Probabilities of the choices at the token of ``text`` that answers.
 
     Args:
         choice: of a chat completion, with ``logprobs``.
@@ -88,18 +84,15 @@ def scored(choice: Mapping[str, Any], text: str, choices: Sequence[str]) -> Scor
     """
     entries = _entries(choice)
     if entries is None:
-        return Scored(why_not=NOT_GIVEN)
+        return ChoiceProbabilities(why_not=NOT_GIVEN)
     word = answering_word(text, choices)
     if word is None:
-        return Scored(why_not=NO_VERDICT)
+        return ChoiceProbabilities(why_not=NO_VERDICT)
     at = _place(entries, text, word)
     if at is None:
-        return Scored(why_not=NOT_FOUND)
+        return ChoiceProbabilities(why_not=NOT_FOUND)
     listed = _listed(entries[at], choices)
-    if isinstance(listed, str):
-        return Scored(why_not=listed)
-    found = covered(listed, choices)
-    return Scored(found.p, found.mass) if found.p is not None else Scored(why_not=MALFORMED)
+    return ChoiceProbabilities(why_not=listed) if isinstance(listed, str) else sum_spellings(listed, choices)
 
 
 def begins_with_choice(choice: Mapping[str, Any], choices: Sequence[str]) -> bool:
@@ -119,15 +112,15 @@ def answering_word(text: str, choices: Sequence[str]) -> re.Match[str] | None:
     """
     if {one.casefold() for one in choices} != _YES_NO:
         found = (re.search(rf"(?<!\w){re.escape(one)}(?!\w)", text, re.IGNORECASE) for one in choices)
-        said = [word for word in found if word]
-        return said[0] if len(said) == 1 else None
+        words = [word for word in found if word]
+        return words[0] if len(words) == 1 else None
     if alone := _ALONE.match(text):  # most answers are, and need no reading
         return alone
-    marks = declared_marks()
+    marks = read_declared_marks()
     answer = parse_judgment(text, reasoning_marks=marks).answer
     if answer is None:
         return None
-    start = max(0, text.rfind(spoken(text, marks).text))
+    start = max(0, text.rfind(extract_answer_text(text, marks).text))
     verdicts = re.compile(r"(?<!\w)(?:yes|no)(?!\w)", re.IGNORECASE)
     words = [word for word in verdicts.finditer(text, start) if word[0].casefold() == answer.casefold()]
     for word in words[:_MOST_WORDS]:
@@ -157,8 +150,10 @@ def _place(entries: Sequence[Mapping[str, Any]], text: str, word: re.Match[str])
     Blanks do not count on either side: some servers lose them token by token. Where fewer tokens are listed than the
     text has, they are its beginning.
     """
-    parts = [_squeezed(_bytes(entry)) for entry in entries]
-    rest, before = (_squeezed(part.encode("utf-8", "replace")) for part in (text[word.start() :], text[: word.start()]))
+    parts = [_without_blanks(_bytes(entry)) for entry in entries]
+    rest, before = (
+        _without_blanks(part.encode("utf-8", "replace")) for part in (text[word.start() :], text[: word.start()])
+    )
     kept = len(parts)
     while kept and not b"".join(parts[:kept]).endswith(rest):
         if not _SPECIAL.fullmatch(parts[kept - 1].decode("utf-8", "replace")):
@@ -207,18 +202,18 @@ def _has_no_number(entry: object) -> bool:
     """Whether a token comes with null, a word or NaN, as servers write that it is impossible."""
     if not isinstance(entry, Mapping) or not isinstance(entry.get("token"), str):
         return False
-    said = entry.get("logprob")
-    return said is None or isinstance(said, str) or (isinstance(said, float) and math.isnan(said))
+    logprob = entry.get("logprob")
+    return logprob is None or isinstance(logprob, str) or (isinstance(logprob, float) and math.isnan(logprob))
 
 
 def _logprob(entry: object) -> float | None:
     """None for what is no entry, no number, or no logarithm of a probability."""
     if not isinstance(entry, Mapping) or not isinstance(entry.get("token"), str):
         return None
-    said = entry.get("logprob")
-    if isinstance(said, bool) or not isinstance(said, int | float) or not said <= _ROUNDING:
+    logprob = entry.get("logprob")
+    if isinstance(logprob, bool) or not isinstance(logprob, int | float) or not logprob <= _ROUNDING:
         return None
-    return float(max(said, -9999.0))
+    return float(max(logprob, -9999.0))
 
 
 def _text(entry: Mapping[str, Any]) -> str:
@@ -238,5 +233,5 @@ def _bytes(entry: Mapping[str, Any]) -> bytes:
         return raw
 
 
-def _squeezed(said: bytes) -> bytes:
-    return b"".join(said.split())
+def _without_blanks(text: bytes) -> bytes:
+    return b"".join(text.split())

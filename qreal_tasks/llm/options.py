@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from qreal_tasks.llm.errors.messages import StatusError
 from qreal_tasks.llm.errors.rejected_options import does_not_know, named_limit, names_a_limit, refuses, wants_more
+from qreal_tasks.llm.errors.retry import StoppedRun
 
 JsonMode = Literal["json_schema", "json_object"]
 """The types of ``response_format`` that ask for JSON: of one schema, or any."""
@@ -20,15 +21,15 @@ FEWER_LOGPROBS = 5
 
 @dataclass(frozen=True)
 class Learned:
-    """A dialect that the server may accept, and the sentence that tells the user what it gives up."""
+    """Options that the server may accept, and the sentence that tells the user what it gives up."""
 
-    dialect: Dialect
+    options: RequestOptions
     notice: str
 
 
 @dataclass(frozen=True)
-class Dialect:
-    """The optional parameters that requests carry. Every rejection takes one away, so learning ends."""
+class RequestOptions:
+    """The optional parameters of requests to one server. Every rejection takes one away, so learning ends."""
 
     token_limit: str = "max_tokens"
     """Newer OpenAI models only take ``max_completion_tokens``; many compatible servers only this one."""
@@ -36,19 +37,30 @@ class Dialect:
     temperature: float | None = 0.0
     seed: int | None = None
     json_mode: JsonMode | None = None
-    """How JSON is asked for beside the prompt; the schema is the caller's, and ``parameters`` leaves it out."""
+    """How JSON is asked for beside the prompt."""
     token_ids: bool = False
     """Name the tokens whose log-probabilities are wanted (vLLM from 0.26), where their ids are known."""
     one_token: bool = False
     """Ask for one token where one is enough."""
 
-    def parameters(self, max_new_tokens: int, scored: bool, wanted_ids: Sequence[int] = ()) -> dict[str, Any]:
-        """The keyword arguments of one request.
+    def body(
+        self,
+        model: str,
+        messages: list[dict[str, Any]],
+        max_tokens: int,
+        *,
+        scored: bool = False,
+        wanted_ids: Sequence[int] = (),
+        schema: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """One chat request with these parameters.
 
         Args:
+            scored: ask for log-probabilities.
             wanted_ids: the tokens whose log-probabilities are wanted whatever their rank.
+            schema: of the JSON that is asked for, as ``response_format`` takes it.
         """
-        found: dict[str, Any] = {self.token_limit: max_new_tokens}
+        found: dict[str, Any] = {"model": model, "messages": messages, self.token_limit: max_tokens}
         if scored and self.top_logprobs is not None:
             found |= {"logprobs": True, "top_logprobs": self.top_logprobs}
             if self.token_ids and wanted_ids:
@@ -57,10 +69,23 @@ class Dialect:
             found["temperature"] = self.temperature
         if self.seed is not None:
             found["seed"] = self.seed
+        if schema is not None and self.json_mode is not None:
+            found["response_format"] = schema if self.json_mode == "json_schema" else {"type": self.json_mode}
         return found
 
-    def after(self, error: StatusError) -> Learned | None:
-        """What to speak after this rejection; None when it is about something else.
+    def check_kept(self, used: RequestOptions, model: str, advice: str) -> None:
+        """Hold options that a server has left against these, under which its answers are stored: temperature and seed
+        are sent, or the run stops.
+
+        Raises:
+            StoppedRun: the server has rejected one.
+        """
+        for name in ("temperature", "seed"):
+            if getattr(used, name) != getattr(self, name):
+                raise StoppedRun(f"{model} rejects `{name}`; write `{name}: null` {advice}")
+
+    def without_rejected(self, error: StatusError) -> Learned | None:
+        """The options without the one that an error rejects; None when the error is about something else.
 
         The status does not count: servers reject a parameter with 400, 403, 404, 422 or 500.
         """
@@ -101,12 +126,12 @@ class Dialect:
 
 def _is_about(name: str, error: StatusError) -> bool:
     """A refusal, or a number that is too large. "logprobs=true" only repeats the request."""
-    said = re.sub(rf"{name}\s*=\s*true", "", error.message, flags=re.IGNORECASE)
-    return refuses(name, error) or (error.status in (400, 422) and name in said and names_a_limit(error))
+    message = re.sub(rf"{name}\s*=\s*true", "", error.message, flags=re.IGNORECASE)
+    return refuses(name, error) or (error.status in (400, 422) and name in message and names_a_limit(error))
 
 
 def _is_about_json(error: StatusError) -> bool:
     if error.status in (400, 422):
-        said = f"{error.param} {error.message}".casefold()
-        return any(word in said for word in _JSON)
+        message = f"{error.param} {error.message}".casefold()
+        return any(word in message for word in _JSON)
     return any(refuses(word, error) for word in _JSON)

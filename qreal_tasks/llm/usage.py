@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qreal_tasks.files.yaml_files import YamlError, read
+from qreal_tasks.files.yaml_files import read
 
 _HIGHEST_PRICE = 10**6
 """A dollar a token: what is above it was meant otherwise, and may fit no float."""
@@ -56,10 +56,7 @@ def load_prices(path: Path, model: str) -> Prices | None:
     Raises:
         ValueError: the file cannot be read, or has another form.
     """
-    try:
-        listed = read(path).content
-    except YamlError as error:
-        raise ValueError(f"{path}: {error}") from None
+    listed = read(path).content
     models = listed.get("models") if isinstance(listed, dict) else None
     if not isinstance(models, dict):
         raise ValueError(f"{path}: expected `models:` with one entry per model")

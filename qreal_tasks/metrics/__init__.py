@@ -1,6 +1,7 @@
 """Every number of Q-Real Bench, computed from records alone: NumPy, and SciPy for the assignment.
 
 =================  ========================================================================================
+``catalogue``      label, meaning, direction and range of every metric
 ``objectqa``       all six questions, macro means, intervals, comparison of two runs (Table 1)
 ``judgment``       one question: accuracy, precision, recall, F1, AUC and what stands beside them
 ``ranking``        AUC and average precision of weighted items
@@ -16,21 +17,3 @@
 
 An undefined value is ``None`` (``nan`` inside arrays), never 0, and counts say how much was left out.
 """
-
-OBJECTQA_LIVE = ("acc", "precision", "recall", "f1", "auc", "mcc", "balanced", "unparsed", "mass", "off_choice")
-"""What a run of the harness reports for each ObjectQA question."""
-
-IMAGEQA_LIVE = (
-    "iou",
-    "detection_rate",
-    "auc",
-    "llm_score",
-    "f1_at_50",
-    "recall_at_50",
-    "penalized_overlap",
-    "joint_score",
-    "false_alarm",
-    "unparsed",
-    "unjudged",
-)
-"""What a run of the harness reports for each ImageQA set."""

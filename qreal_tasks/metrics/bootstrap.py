@@ -88,7 +88,7 @@ def resample_weights(n_images: int, *, resamples: int = RESAMPLES, seed: int = 0
         yield counted.reshape(rows, n_images).astype(np.float64)
 
 
-def intervals(statistic: Statistic[M], *, resamples: int = RESAMPLES, seed: int = 0) -> dict[M, Estimate]:
+def estimate_intervals(statistic: Statistic[M], *, resamples: int = RESAMPLES, seed: int = 0) -> dict[M, Estimate]:
     """Every metric of ``statistic`` with its 95 % percentile interval, all from the same draws.
 
     Raises:
@@ -103,31 +103,20 @@ def intervals(statistic: Statistic[M], *, resamples: int = RESAMPLES, seed: int 
     return found
 
 
-def differences(
-    first: Statistic[M], second: Statistic[M], *, resamples: int = RESAMPLES, seed: int = 0
-) -> dict[M, Difference]:
-    """``first - second`` for every metric, with interval and p-value, from the same draws for both.
-
-    Raises:
-        ValueError: the runs do not cover the same images, or ``resamples`` is below 1.
-    """
-    return differences_of_pairs([first, second], [(0, 1)], resamples=resamples, seed=seed)[0]
-
-
-def differences_of_pairs(
+def estimate_differences(
     statistics: Sequence[Statistic[M]],
-    pairs: Sequence[tuple[int, int]],
+    pairs: Sequence[tuple[int, int]] = ((0, 1),),
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[dict[M, Difference]]:
-    """``differences`` of several pairs of runs, each run resampled once.
+    """First minus second of each pair for every metric, with interval and p-value, from the same draws for all runs.
 
     Args:
         pairs: positions in ``statistics``, first and second.
 
     Raises:
-        ValueError: as ``differences``.
+        ValueError: the runs do not cover the same images, or ``resamples`` is below 1.
     """
     for other in statistics[1:]:
         if other.image_ids != statistics[0].image_ids:

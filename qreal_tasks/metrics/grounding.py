@@ -35,31 +35,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qreal_tasks.metrics.bootstrap import RESAMPLES, Difference, Estimate, differences_of_pairs, intervals
+from qreal_tasks.metrics.bootstrap import RESAMPLES, Difference, Estimate, estimate_differences, estimate_intervals
 from qreal_tasks.metrics.description import IOU_THRESHOLD, description_sums
 from qreal_tasks.metrics.matching import Match, match
-from qreal_tasks.metrics.sums import (
-    FloatArray,
-    Ratio,
-    Scores,
-    aggregate,
-    divide,
-    require_paired,
-    require_same,
-)
+from qreal_tasks.metrics.sums import FloatArray, Ratio, Scores, aggregate, divide, require_paired, require_same
 from qreal_tasks.records import GroundingRecord
-
-__all__ = [
-    "GroundingTable",
-    "Match",
-    "compare_grounding",
-    "compare_grounding_runs",
-    "detection_curve",
-    "grounding_intervals",
-    "grounding_sums",
-    "match",
-    "score_grounding",
-]
 
 _STRICT_THRESHOLDS = tuple(percent / 100 for percent in range(50, 100, 5))
 _SAME_LABEL = ("detection_rate", "f1_at_50", "penalized_overlap")
@@ -181,41 +161,26 @@ def grounding_intervals(
     records: Sequence[GroundingRecord], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, Estimate]:
     """Every metric of one set with its interval from a bootstrap over images, clean ones included."""
-    return intervals(GroundingTable.of(records), resamples=resamples, seed=seed)
+    return estimate_intervals(GroundingTable.of(records), resamples=resamples, seed=seed)
 
 
 def compare_grounding(
-    first: Sequence[GroundingRecord],
-    second: Sequence[GroundingRecord],
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> dict[str, Difference]:
-    """``first - second`` for every metric of one set, paired by image.
-
-    Raises:
-        ValueError: the runs were not scored on the same images with the same reference; names the image.
-    """
-    return compare_grounding_runs([first, second], [(0, 1)], resamples=resamples, seed=seed)[0]
-
-
-def compare_grounding_runs(
     runs: Sequence[Sequence[GroundingRecord]],
-    pairs: Sequence[tuple[int, int]],
+    pairs: Sequence[tuple[int, int]] = ((0, 1),),
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[dict[str, Difference]]:
-    """``compare_grounding`` of several pairs, given as positions in ``runs``.
+    """First minus second of each pair of runs for every metric of one set, paired by image.
+
+    Args:
+        pairs: positions in ``runs``.
 
     Raises:
-        ValueError: as there.
+        ValueError: the runs were not scored on the same images with the same reference; names the image.
     """
-    references = [{(r.set_name, r.image_id): r.reference for r in run} for run in runs]
-    for other in references[1:]:
-        require_paired(references[0], other)
-    tables = [GroundingTable.of(run) for run in runs]
-    return differences_of_pairs(tables, pairs, resamples=resamples, seed=seed)
+    require_paired([{(r.set_name, r.image_id): r.reference for r in run} for run in runs])
+    return estimate_differences([GroundingTable.of(run) for run in runs], pairs, resamples=resamples, seed=seed)
 
 
 def detection_curve(records: Sequence[GroundingRecord], iou_thresholds: Sequence[float]) -> list[float | None]:

@@ -44,7 +44,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from qreal_tasks.benchmark import ANSWERS, Answer, question
-from qreal_tasks.metrics.bootstrap import Estimate, intervals
 from qreal_tasks.metrics.ranking import Ranking
 from qreal_tasks.metrics.sums import FloatArray, Ratio, Scores, divide, none_if_nan, require_same
 from qreal_tasks.records import NO_REASON, JudgmentRecord
@@ -59,7 +58,7 @@ LOW_MASS = 0.5
 """Below it another token than a choice is likelier than all of them."""
 
 CALIBRATION_BINS = 10
-"""Of equal width over [0, 1]; the last one is closed on both sides."""
+"""Bins of equal width over [0, 1]; the last one is closed on both sides."""
 
 _Terms = tuple[str, ...]
 _RATIOS: dict[str, tuple[_Terms, _Terms]] = {
@@ -247,14 +246,7 @@ def score_judgment(records: Sequence[JudgmentRecord]) -> Scores:
     }
 
 
-def judgment_intervals(
-    records: Sequence[JudgmentRecord], *, resamples: int = 10_000, seed: int = 0
-) -> dict[str, Estimate]:
-    """Every metric of one question with its interval from a bootstrap over images."""
-    return intervals(JudgmentTable.of(records), resamples=resamples, seed=seed)
-
-
-def unparsed_reasons(records: Sequence[JudgmentRecord]) -> dict[str, int]:
+def count_unparsed_reasons(records: Sequence[JudgmentRecord]) -> dict[str, int]:
     """How many answers could not be read, by reason, most frequent first; ties by name."""
     found = Counter(r.reason or NO_REASON for r in records if r.answer is None)
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))

@@ -23,7 +23,7 @@ TIE_TOLERANCE = 1e-9
 
 
 _DECIMALS = 9
-"""Of an IoU when rows are compared: what differs by less than ``TIE_TOLERANCE`` is tied."""
+"""Decimals of an IoU when rows are compared: what differs by less than ``TIE_TOLERANCE`` is tied."""
 
 
 class Match(NamedTuple):

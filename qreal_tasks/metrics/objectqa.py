@@ -9,12 +9,13 @@ metric.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from qreal_tasks.benchmark import QUESTION_NAMES, Dimension, questions_of
-from qreal_tasks.metrics.bootstrap import RESAMPLES, Difference, Estimate, differences_of_pairs, intervals
+from qreal_tasks.metrics.bootstrap import RESAMPLES, Difference, Estimate, estimate_differences, estimate_intervals
 from qreal_tasks.metrics.judgment import JudgmentTable, score_judgment
 from qreal_tasks.metrics.sums import FloatArray, Scores, none_if_nan, require_paired
 from qreal_tasks.records import JudgmentRecord
@@ -22,24 +23,14 @@ from qreal_tasks.records import JudgmentRecord
 OVERALL = "overall"
 
 POLARITY_FREE = (
-    "acc",
-    "balanced",
-    "mcc",
-    "auc",
-    "precision_defect",
-    "recall_defect",
-    "f1_defect",
-    "calibration_error",
-    "disagree",
-    "unparsed",
-    "without_p",
-    "mass",
-    "off_choice",
+    *("acc", "balanced", "mcc", "auc", "precision_defect", "recall_defect", "f1_defect"),
+    *("calibration_error", "disagree", "unparsed", "without_p", "mass", "off_choice"),
 )
 """Metrics that may be averaged over realism and plausibility questions."""
 
 Key = tuple[str, str]
 """Group and metric."""
+T = TypeVar("T")
 
 
 class ObjectQATable:
@@ -101,47 +92,31 @@ def objectqa_intervals(
     records: Sequence[JudgmentRecord], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, dict[str, Estimate]]:
     """Group to metrics with intervals; one draw of images resamples all questions, macro means included."""
-    found: dict[str, dict[str, Estimate]] = {}
-    for (group, metric), estimate in intervals(ObjectQATable(records), resamples=resamples, seed=seed).items():
-        found.setdefault(group, {})[metric] = estimate
-    return found
+    return _by_group(estimate_intervals(ObjectQATable(records), resamples=resamples, seed=seed))
 
 
 def compare_objectqa(
-    first: Sequence[JudgmentRecord],
-    second: Sequence[JudgmentRecord],
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> dict[str, dict[str, Difference]]:
-    """Group to metrics, ``first - second``, paired by image.
-
-    Raises:
-        ValueError: the runs were not scored on the same items with the same reference; names the item.
-    """
-    return compare_objectqa_runs([first, second], [(0, 1)], resamples=resamples, seed=seed)[0]
-
-
-def compare_objectqa_runs(
     runs: Sequence[Sequence[JudgmentRecord]],
-    pairs: Sequence[tuple[int, int]],
+    pairs: Sequence[tuple[int, int]] = ((0, 1),),
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[dict[str, dict[str, Difference]]]:
-    """``compare_objectqa`` of several pairs, given as positions in ``runs``.
+    """Group to metrics, first minus second of each pair of runs, paired by image.
+
+    Args:
+        pairs: positions in ``runs``.
 
     Raises:
-        ValueError: as there.
+        ValueError: the runs were not scored on the same items with the same reference; names the item.
     """
-    references = [{(r.question, r.entity_id): r.reference for r in run} for run in runs]
-    for other in references[1:]:
-        require_paired(references[0], other)
-    tables = [ObjectQATable(run) for run in runs]
-    grouped: list[dict[str, dict[str, Difference]]] = []
-    for drawn in differences_of_pairs(tables, pairs, resamples=resamples, seed=seed):
-        found: dict[str, dict[str, Difference]] = {}
-        for (group, metric), difference in drawn.items():
-            found.setdefault(group, {})[metric] = difference
-        grouped.append(found)
-    return grouped
+    require_paired([{(r.question, r.entity_id): r.reference for r in run} for run in runs])
+    found = estimate_differences([ObjectQATable(run) for run in runs], pairs, resamples=resamples, seed=seed)
+    return [_by_group(one) for one in found]
+
+
+def _by_group(values: Mapping[Key, T]) -> dict[str, dict[str, T]]:
+    found: dict[str, dict[str, T]] = {}
+    for (group, metric), value in values.items():
+        found.setdefault(group, {})[metric] = value
+    return found

@@ -63,7 +63,7 @@ class Reversal:
     z: float
 
 
-def reversal(records: Sequence[JudgmentRecord]) -> Reversal | None:
+def find_reversal(records: Sequence[JudgmentRecord]) -> Reversal | None:
     """The finding on one question's records; None where there is none, or too little to say."""
     both = [r for r in records if r.answer is not None and r.p_yes is not None]
     said_yes = np.array([r.answer == Answer.YES for r in both], dtype=bool)

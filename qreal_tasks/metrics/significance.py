@@ -60,7 +60,7 @@ def mcnemar(worse: int, better: int) -> float | None:
     return float(binomtest(worse, worse + better, 0.5).pvalue)
 
 
-def power(difference: float | None, error: float | None, n_images: int) -> Power | None:
+def estimate_power(difference: float | None, error: float | None, n_images: int) -> Power | None:
     """What a paired two-sided test at 5 % can show, by the normal approximation.
 
     The paired difference of one image has the variance ``s^2 = n error^2``; with ``z = z(.975) + z(.80) = 2.802``::
@@ -79,7 +79,7 @@ def power(difference: float | None, error: float | None, n_images: int) -> Power
         None where the difference is undefined, and where its error is 0: images that do not vary say nothing about
         how many it would take.
 
-    >>> found = power(0.02, 0.01, 400)  # (2.802 x .01 / .02)^2 = 1.962 times as many images
+    >>> found = estimate_power(0.02, 0.01, 400)  # (2.802 x .01 / .02)^2 = 1.962 times as many images
     >>> round(found.detectable, 5), found.images_needed
     (0.02802, 785)
     """

@@ -55,6 +55,12 @@ def divide(num: FloatArray, den: FloatArray) -> FloatArray:
     return quotient
 
 
+def mean_of_all(values: Sequence[float | None]) -> float | None:
+    """The plain mean; None as soon as one value is: a mean over fewer is another metric."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
+
+
 def none_if_nan(value: float) -> float | None:
     """A plain Python float, or None for nan."""
     return None if math.isnan(value) else float(value)
@@ -79,17 +85,20 @@ def require_same(records: Sequence[JudgmentRecord] | Sequence[GroundingRecord], 
         seen.add(name)
 
 
-def require_paired(a: Mapping[K, object], b: Mapping[K, object]) -> None:
-    """Refuse two runs that were not scored on the same samples with the same reference.
+def require_paired(runs: Sequence[Mapping[K, object]]) -> None:
+    """Refuse runs that were not scored on the same samples with the same reference.
 
     Args:
-        a, b: sample key to reference.
+        runs: of each, sample key to reference.
 
     Raises:
         ValueError: names the first sample that only one run has, or whose reference differs.
     """
-    for key in sorted(a.keys() ^ b.keys(), key=str):
-        raise ValueError(f"{key}: only in the {'first' if key in a else 'second'} run; compare runs on the same data")
-    for key, reference in a.items():
-        if reference != b[key]:
-            raise ValueError(f"{key}: the reference differs between the two runs; compare runs on the same data")
+    first = runs[0]
+    for other in runs[1:]:
+        for key in sorted(first.keys() ^ other.keys(), key=str):
+            which = "first" if key in first else "second"
+            raise ValueError(f"{key}: only in the {which} run; compare runs on the same data")
+        for key, reference in first.items():
+            if reference != other[key]:
+                raise ValueError(f"{key}: the reference differs between the two runs; compare runs on the same data")

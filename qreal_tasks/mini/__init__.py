@@ -1,15 +1,11 @@
 """The embedded dataset, drawn by the project: for trying the software and for tests, no substitute for Q-Real.
 
-``qreal_tasks.mini.write.draw_mini`` draws a set, ``qreal_tasks.mini.sheet.contact_sheet`` shows one. Kept
-free of heavy imports: who only wants to know where the data is should not load Pillow or Arrow.
+``qreal_tasks.mini.write.draw_mini`` draws a set, ``qreal_tasks.mini.sheet.contact_sheet`` shows one.
 """
 
-from pathlib import Path
-
-MINI_FOLDER = Path(__file__).parent / "data"
-"""The shipped set in hub layout: ``draw_mini(MINI_FOLDER, MINI_IMAGES, MINI_SEED)``."""
 MINI_IMAGES = 150
 MINI_SEED = 0
+"""The shipped set is ``draw_mini(MINI_FOLDER, MINI_IMAGES, MINI_SEED)``."""
 
 MINI_NOTICE = (
     "These numbers are on `mini`: all or some of the pictures were drawn by this project, for trying the software. "

@@ -11,20 +11,12 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from qreal_tasks.dataset.drawn import image_id
 from qreal_tasks.mini.answers import answers_of
-from qreal_tasks.mini.catalogue import TEXT_CARRIERS, kinds_for
-from qreal_tasks.mini.flaws import LIVING, P1, P2, P3, P4, R1, R2, THINGS, Flaw, FlawKind
-from qreal_tasks.mini.origin import image_id
-from qreal_tasks.mini.prompts import GENERATORS, WORDS, Generator, Prompt, write_prompts
+from qreal_tasks.mini.flaws import LIVING, P1, P2, P3, P4, R1, R2, THINGS, Flaw, FlawKind, kinds_for
+from qreal_tasks.mini.prompts import GENERATORS, LETTERING, Generator, Prompt, write_prompts
 
-YES_SHARES: Mapping[str, float] = {
-    R1: 0.402,
-    R2: 0.388,
-    P1: 0.433,
-    P2: 0.631,
-    P3: 0.585,
-    P4: 0.112,
-}
+YES_SHARES: Mapping[str, float] = {R1: 0.402, R2: 0.388, P1: 0.433, P2: 0.631, P3: 0.585, P4: 0.112}
 """What the paper's tables imply, but for ``R2`` and ``P3``, which are .404 and .600 there: an impossible material
 fails both, so their shares of Yes add up to less than 1, and what is missing is the share of wrong colour or light
 alone."""
@@ -32,8 +24,13 @@ _SECOND = {P2: 0.25, R2: 0.2}
 """Of the entities whose answer another flaw decides already, the share that gets one of this question's own as well."""
 _THING = 0.5
 """How much more inclined a thing is to be inconsistent with reality than what lives and has no flaw of its build."""
-ODD_HUES = ("bright blue", "vivid green", "deep purple", "hot pink")
-"""Of skin and fur; what grows may be green, so plants and fruit leave that out."""
+ODD_HUES = {
+    "bright blue": (56, 112, 232),
+    "vivid green": (64, 196, 72),
+    "deep purple": (128, 60, 176),
+    "hot pink": (244, 92, 176),
+}
+"""Unnatural colours of skin and fur; what grows may be green, so plants and fruit leave that out."""
 _OFTEN = {"floating": 0.4, "balloons": 0.7, "grey": 0.6, "neon_light": 0.7, "odd_hue": 3.0}
 """Weights against 1. Floating is the one flaw that a crop shows only by its tilt."""
 
@@ -178,14 +175,14 @@ def _flaws_by_quota(
 
 def carries_text(figure: str, is_portrait: bool) -> bool:
     """Whether it can have lettering; on the shirt of a person in a scene that would be too small to read."""
-    return figure in TEXT_CARRIERS and (is_portrait or figure != "person")
+    return figure in LETTERING and (is_portrait or figure != "person")
 
 
 def _choose_word(figure: str, is_portrait: bool, garbled: bool, rng: random.Random) -> str:
     """The lettering of an entity, or "": signs always have some, other carriers half of the time."""
     if not carries_text(figure, is_portrait) or not (garbled or figure == "sign" or rng.random() < 0.5):
         return ""
-    return rng.choice(WORDS[figure])
+    return rng.choice(LETTERING[figure])
 
 
 def _with_flaws(entity: EntityPlan, questions: set[str], rng: random.Random) -> EntityPlan:

@@ -7,8 +7,11 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-from qreal_tasks.mini.origin import prompt_id
+from qreal_tasks.dataset.drawn import prompt_id
+from qreal_tasks.files.package_tables import load_table
 
 IMAGES_PER_PROMPT = 5
 MIN_IMAGES = 20
@@ -24,81 +27,26 @@ class Generator:
     plausibility: float
 
 
-GENERATORS: tuple[Generator, ...] = (
-    Generator("pretend-alder", 1.5, 1.4),
-    Generator("pretend-birch", 1.2, 0.6),
-    Generator("pretend-cedar", 0.8, 1.1),
-    Generator("pretend-dogwood", 0.9, -0.5),
-    Generator("pretend-elm", 0.0, 0.9),
-    Generator("pretend-fig", 0.2, 0.0),
-    Generator("pretend-gorse", -0.6, 0.3),
-    Generator("pretend-hazel", -1.0, -0.9),
-    Generator("pretend-ivy", -1.3, -0.4),
-    Generator("pretend-juniper", -1.6, -1.5),
-)
-"""Invented. They differ in both dimensions, and the two orders are not the same."""
-
-PEOPLE = ("man", "woman", "boy", "girl")
-CAST: Mapping[str, Sequence[str]] = {
-    "person": PEOPLE,
-    "animal": ("dog", "cat", "horse", "sheep"),
-    "plant": ("potted flower", "potted cactus", "potted tree"),
-    "fruit": ("apple", "pear", "orange", "lemon"),
-    "mug": ("mug",),
-    "car": ("car",),
-    "sign": ("sign",),
-    "chair": ("chair",),
-}
-"""Figures and what they may be called."""
-WORDS: Mapping[str, Sequence[str]] = {
-    "person": ("TEAM", "SUN", "STAR", "HELLO"),
-    "mug": ("TEA", "COFFEE", "MOM", "BEST"),
-    "car": ("TAXI", "POST", "POLICE", "PIZZA"),
-    "sign": ("STOP", "EXIT", "OPEN", "PARK", "BUS", "CAFE", "SLOW"),
-}
-PLACES: Mapping[str, Sequence[str]] = {
-    "meadow": ("on a meadow", "in a park"),
-    "street": ("on a city street", "in front of houses"),
-    "beach": ("on a beach", "by the sea"),
-    "room": ("in a living room", "in a bright room"),
-    "desert": ("in the desert", "among sand dunes"),
-    "snow": ("in the snow", "on a winter day"),
-    "table": ("on a kitchen table", "on a wooden table"),
-}
-
-
 @dataclass(frozen=True)
 class _Company:
     """Figures that may meet, at most ``most`` of them, and where."""
 
-    figures: tuple[str, ...]
-    places: tuple[str, ...]
+    figures: list[str]
+    places: list[str]
     most: int
     weight: int
 
 
-_OUTDOORS = ("meadow", "street", "beach", "desert", "snow")
-_COMPANIES = (
-    _Company(("person", "animal", "plant", "sign", "chair"), _OUTDOORS, 3, 7),
-    _Company(("person", "animal", "plant", "chair"), ("room",), 3, 2),
-    # A car is wide: among three, its lettering would be too small.
-    _Company(("car", "animal", "plant", "sign"), _OUTDOORS, 2, 4),
-    _Company(("mug", "fruit", "plant"), ("table", "table", "meadow", "beach"), 3, 4),
-)
-"""A mug beside a man would look giant, a car in a room out of place."""
+_TABLE: dict[str, Any] = load_table(Path(__file__).with_suffix(".yaml"))
+GENERATORS = tuple(Generator(name, *skills) for name, skills in _TABLE["generators"].items())
+CAST: Mapping[str, Sequence[str]] = _TABLE["cast"]
+"""Figures and what they may be called."""
+LETTERING: Mapping[str, Sequence[str]] = _TABLE["lettering"]
+"""Figures that can carry text, and what it says."""
+PLACES: Mapping[str, Sequence[str]] = _TABLE["places"]
+_COMPANIES = tuple(_Company(**row) for row in _TABLE["companies"])
 _OFTEN = {"person": 2.0, "animal": 3.2, "plant": 2.8}
 """Weights against 1, in scenes: the first plausibility question is about what lives."""
-_INDOOR_ANIMALS = ("dog", "cat")
-_MANNERS = ("", "A photo of ", "A picture of ", "A close view of ")
-_TIMES = (
-    "",
-    " in the morning",
-    " at noon",
-    " in the afternoon",
-    " on a clear day",
-    " on a quiet day",
-    " in May",
-)
 
 
 @dataclass(frozen=True)
@@ -183,7 +131,7 @@ class _Author:
 
     def _named(self, figure: str, place: str) -> tuple[str, str]:
         """The figure with a label, the least used that may be there."""
-        labels = _INDOOR_ANIMALS if (figure, place) == ("animal", "room") else CAST[figure]
+        labels = _TABLE["indoor_animals"] if (figure, place) == ("animal", "room") else CAST[figure]
         label = min(self.rng.sample(labels, len(labels)), key=lambda label: self.used[f"{figure} {label}"])
         self.used[f"{figure} {label}"] += 1
         return figure, label
@@ -194,5 +142,5 @@ def _wording(place: str, labels: Sequence[str], framing: str, rng: random.Random
     things = [f"{'an' if label[0] in 'aeiou' else 'a'} {label}" for label in labels]
     listed = things[0] if len(things) == 1 else f"{', '.join(things[:-1])} and {things[-1]}"
     manner = {"half": "A half-length portrait of ", "full": "A full-length portrait of "}.get(framing)
-    text = (rng.choice(_MANNERS) if manner is None else manner) + listed
-    return f"{text[0].upper()}{text[1:]} {rng.choice(PLACES[place])}{rng.choice(_TIMES)}."
+    text = (rng.choice(_TABLE["manners"]) if manner is None else manner) + listed
+    return f"{text[0].upper()}{text[1:]} {rng.choice(PLACES[place])}{rng.choice(_TABLE['times'])}."

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from qreal_tasks.benchmark import ANSWERS, Dimension, is_flawed
+from qreal_tasks.mini.drawing.scene import Box, draw_scene, png_bytes
 from qreal_tasks.mini.plan import EntityPlan, ImagePlan
-from qreal_tasks.mini.scene import Box, draw_scene, png_bytes
 from qreal_tasks.mini.words import describe, describe_parts, quality
 
 Row = dict[str, Any]

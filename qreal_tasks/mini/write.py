@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from qreal_tasks.benchmark import QUESTION_NAMES
-from qreal_tasks.dataset.source import CONFIGS, FEATURES, SPLITS
+from qreal_tasks.dataset.schema import CONFIGS, FEATURES, SPLITS
 from qreal_tasks.files.atomic import new_folder
 from qreal_tasks.mini.card import card
 from qreal_tasks.mini.plan import ImagePlan, plan_images

@@ -41,7 +41,7 @@ class Response:
     """Why there is no answer."""
 
     def beside(self) -> str | None:
-        """The second string of a harness response (``qreal_tasks.answers.scores``), None when there is nothing."""
+        """The second string of a harness response (``answers.parse_scores``), None when there is nothing."""
         said: dict[str, Any] = {}
         if self.p is not None:
             said |= {"choices": list(self.choices), "p": list(self.p)}

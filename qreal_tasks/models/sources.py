@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qreal_tasks.files.regular import read_text
-from qreal_tasks.files.system_errors import reason_of
+from qreal_tasks.files.system_errors import describe_error
 from qreal_tasks.text.addresses import is_path
 
 ADAPTER_SETTINGS = "adapter_config.json"
@@ -104,7 +104,7 @@ def _base_of(adapter: Path) -> str:
     try:
         settings = json.loads(read_text(path))
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: cannot be read: {reason_of(error)}") from None
+        raise ValueError(f"{path}: cannot be read: {describe_error(error)}") from None
     base = settings.get("base_model_name_or_path") if isinstance(settings, dict) else None
     if not isinstance(base, str) or not base:
         raise ValueError(f"{path} names no base_model_name_or_path; expected pretrained=BASE beside the adapter")

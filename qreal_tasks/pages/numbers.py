@@ -41,6 +41,17 @@ def interval(ends: Interval | None) -> str:
     return f"{decimals(ends.low)}{between}{decimals(ends.high)}"
 
 
+def with_interval(value: float | None, ends: Interval | None, form: str = "{} ({})") -> str:
+    """A value and behind it its interval, where there is one.
+
+    >>> from qreal_tasks.metrics.bootstrap import Estimate
+    >>> with_interval(0.5, Estimate(0.5, 0.4, 0.6, 9, 0)), with_interval(0.5, None)
+    ('.500 (.400–.600)', '.500')
+    """
+    text = interval(ends)
+    return form.format(decimals(value), text) if text else decimals(value)
+
+
 def p_value(value: float | None) -> str:
     """Three decimals, and what is smaller as just that.
 

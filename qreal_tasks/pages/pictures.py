@@ -8,7 +8,7 @@ import io
 from PIL import Image
 
 
-def data_address(image: Image.Image, side_px: int, quality: int) -> str:
+def encode_data_url(image: Image.Image, side_px: int, quality: int) -> str:
     """A JPEG of at most ``side_px`` a side as a ``data:`` address; a smaller picture keeps its size.
 
     Args:

@@ -58,7 +58,7 @@ def print_score(
     """
     from qreal_tasks.report.tables import print_scores
     from qreal_tasks.results.run_folder import RunFolderError, newest_results, read_run
-    from qreal_tasks.results.score import differences, score_run, to_json
+    from qreal_tasks.results.score import find_differences, score_run, to_json
 
     try:
         run = read_run(newest_results(path), style)
@@ -69,7 +69,7 @@ def print_score(
         echo(json.dumps(to_json(scores), indent=2, allow_nan=False))
     else:
         print_scores(scores)
-    wrong = differences(run, scores)
+    wrong = find_differences(run, scores)
     if html:
         _write_report(scores, wrong, html, gallery, data, resamples)
     if wrong:

@@ -6,14 +6,15 @@ from pathlib import Path
 
 from qreal_tasks import __version__
 from qreal_tasks.benchmark import Dimension
+from qreal_tasks.metrics.catalogue import CATALOGUE, HALVES
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.pages.environment import page_environment, write_page
-from qreal_tasks.report.compare_tables import notes
-from qreal_tasks.results.asked import asked_with
-from qreal_tasks.results.compare import IMAGEQA_METRICS, OBJECTQA_METRICS, Comparison, Pair
+from qreal_tasks.report.compare_tables import write_notes
+from qreal_tasks.results.asked import describe_prompts
+from qreal_tasks.results.compare import TESTED, Comparison, RunPair
 
 _WIDTH, _MIDDLE = 150, 75
-"""Of the strip that shows an interval, and where 0 is in it."""
+"""Width of the strip that shows an interval, and where 0 lies in it."""
 
 
 def write_comparison(comparison: Comparison, path: Path) -> int:
@@ -31,12 +32,12 @@ def write_comparison(comparison: Comparison, path: Path) -> int:
             title=f"{', '.join(names)} against {baseline}",
             version=__version__,
             comparison=comparison,
-            notes=notes(comparison),
-            prompts=asked_with(comparison.runs[comparison.baseline].run),
+            notes=write_notes(comparison),
+            prompts=describe_prompts(comparison.runs[comparison.baseline].run),
             drawn_notice=MINI_NOTICE if comparison.is_drawn else None,
-            tables=(("objectqa", "ObjectQA", OBJECTQA_METRICS), ("imageqa", "ImageQA", IMAGEQA_METRICS)),
+            tables=[(half, HALVES[half], [CATALOGUE[half][name] for name in names]) for half, names in TESTED.items()],
             means=(*(str(dimension) for dimension in Dimension), "overall"),
-            strip=strip,
+            strip=place_in_strip,
             scale=max((_reach(pair) for pair in comparison.shown), default=0.0),
             width=_WIDTH,
             middle=_MIDDLE,
@@ -45,23 +46,16 @@ def write_comparison(comparison: Comparison, path: Path) -> int:
     return write_page(path, text)
 
 
-def strip(value: float, scale: float) -> float:
+def place_in_strip(value: float, scale: float) -> float:
     """Where a difference lies in a strip that reaches from ``-scale`` to ``scale``.
 
-    >>> strip(0.05, 0.1)
+    >>> place_in_strip(0.05, 0.1)
     109.5
     """
     return round(_MIDDLE + (_MIDDLE - 6) * value / scale, 1) if scale else float(_MIDDLE)
 
 
-def _reach(pair: Pair) -> float:
+def _reach(pair: RunPair) -> float:
     """The end of a shown interval that lies farthest from 0."""
-    shown = ((pair.objectqa, OBJECTQA_METRICS), (pair.imageqa, IMAGEQA_METRICS))
-    found = [
-        rows[metric].difference
-        for findings, metrics in shown
-        for rows in findings.values()
-        for metric in metrics.values()
-        if metric in rows
-    ]
-    return max((abs(end) for d in found for end in (d.low, d.high) if end is not None), default=0.0)
+    ends = (end for found in pair.tested for end in (found.difference.low, found.difference.high))
+    return max((abs(end) for end in ends if end is not None), default=0.0)

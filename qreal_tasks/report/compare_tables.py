@@ -9,18 +9,12 @@ from typing import Any
 from rich.table import Table
 
 from qreal_tasks.benchmark import Dimension
+from qreal_tasks.metrics.catalogue import CATALOGUE, HALVES
 from qreal_tasks.pages.numbers import UNDEFINED, decimals, interval, p_value, whole
 from qreal_tasks.report.tables import new_console, new_table
-from qreal_tasks.results.asked import asked_with, other_words
-from qreal_tasks.results.box_lints import box_lints
-from qreal_tasks.results.compare import (
-    IMAGEQA_METRICS,
-    OBJECTQA_METRICS,
-    Comparison,
-    Finding,
-    Findings,
-    Pair,
-)
+from qreal_tasks.results.asked import describe_prompts, find_other_prompts
+from qreal_tasks.results.box_lints import find_box_lints
+from qreal_tasks.results.compare import TESTED, Comparison, MetricDifference, MetricDifferences, RunPair
 from qreal_tasks.results.score import GroupScores
 
 Groups = Mapping[str, GroupScores]
@@ -32,87 +26,75 @@ def print_comparison(comparison: Comparison) -> None:
     for name, scores in zip(comparison.names, comparison.runs, strict=True):
         mark = " (baseline)" if name == comparison.names[comparison.baseline] else ""
         out.print(f"{name}{mark}: {scores.run.model} {scores.run.model_args}")
-    asked = asked_with(comparison.runs[comparison.baseline].run)
+    asked = describe_prompts(comparison.runs[comparison.baseline].run)
     out.print(f"data: {comparison.data}\nprompts: {asked}")
     for pair in comparison.shown:
-        run, against = comparison.runs[pair.run], comparison.runs[pair.against]
-        for task, findings, metrics, ours, theirs in (
-            ("ObjectQA", pair.objectqa, OBJECTQA_METRICS, run.objectqa, against.objectqa),
-            ("ImageQA", pair.imageqa, IMAGEQA_METRICS, run.imageqa, against.imageqa),
-        ):
-            if findings:
-                out.print(_table(task, comparison, pair, findings, metrics, ours, theirs))
+        for half in HALVES:
+            if pair.findings(half):
+                out.print(_table(half, comparison, pair))
         out.print(_flip_table(comparison, pair))
-    for note in notes(comparison):
+    for note in write_notes(comparison):
         out.print(note, style="yellow")
 
 
-def notes(comparison: Comparison) -> list[str]:
+def write_notes(comparison: Comparison) -> list[str]:
     """How the numbers are to be read."""
-    said = [
+    found = [
         f"p is two-sided from {comparison.resamples:,} resamples of images; Holm corrects it for the "
         f"{comparison.family} tests shown against the baseline. Images: how many would show the difference seen with "
         "80 % power at 5 %, were it the true one. Detectable: the smallest true difference that this many images show "
         "with 80 % power.",
     ]
     if comparison.family and comparison.smallest_p > 0.05:
-        said.append(
+        found.append(
             f"With {comparison.resamples:,} resamples and {comparison.family} tests no corrected p-value can be below "
             f"{decimals(comparison.smallest_p)}: raise --resamples."
         )
-    if any(d.difference.undefined for p in comparison.shown for rows in _rows(p) for d in rows.values()):
-        said.append("Intervals leave out resamples in which a metric is undefined.")
+    every = (rows for pair in comparison.shown for half in HALVES for rows in pair.findings(half).values())
+    if any(finding.difference.undefined for rows in every for finding in rows.values()):
+        found.append("Intervals leave out resamples in which a metric is undefined.")
     if any(pair.flips for pair in comparison.shown):
-        said.append(
+        found.append(
             "McNemar's exact test counts entities as independent, which those of one image are not; trust the p of the "
             "accuracy first."
         )
     if comparison.unscored:
         counts = ", ".join(f"{name} {whole(count)}" for name, count in comparison.unscored.items())
-        said.append(
+        found.append(
             f"LLM-Score and Joint leave out images that a judged run lacks a score of: {counts}. `qreal judge RUN` "
             "asks for what is missing."
         )
-    for one in other_words(comparison.runs[comparison.baseline].run.tasks):
-        said.append(f"All runs were asked with other words: {one}; {one.verdict}.")
+    for one in find_other_prompts(comparison.runs[comparison.baseline].run.tasks):
+        found.append(f"All runs were asked with other words: {one}; {one.verdict}.")
     if comparison.left_out:
-        said.append(f"Not in all runs, so left out: {', '.join(comparison.left_out)}.")
+        found.append(f"Not in all runs, so left out: {', '.join(comparison.left_out)}.")
     for name, scores in zip(comparison.names, comparison.runs, strict=True):
-        said += [f"Run {name}: {title} {text}" for title, text in box_lints(scores.run.groundings)]
-    return said
+        found += [f"Run {name}: {title} {text}" for title, text in find_box_lints(scores.run.groundings())]
+    return found
 
 
-def _rows(pair: Pair) -> list[Mapping[str, Finding]]:
-    return [*pair.objectqa.values(), *pair.imageqa.values()]
-
-
-def _table(
-    task: str,
-    comparison: Comparison,
-    pair: Pair,
-    findings: Findings,
-    metrics: Mapping[str, str],
-    ours: Groups,
-    theirs: Groups,
-) -> Table:
+def _table(half: str, comparison: Comparison, pair: RunPair) -> Table:
     run, against = comparison.names[pair.run], comparison.names[pair.against]
+    ours, theirs = comparison.runs[pair.run].groups(half), comparison.runs[pair.against].groups(half)
+    findings = pair.findings(half)
     found = new_table(
-        f"{task}: {run} minus {against} (95 % interval: paired bootstrap over images)",
+        f"{HALVES[half]}: {run} minus {against} (95 % interval: paired bootstrap over images)",
         ["Row", "Metric"],
         [against, run, f"{run} - {against}", "95 %", "p", "Holm", "Images", "Detectable"],
     )
     for name in (name for name in ours if name in findings):
-        for label, metric in metrics.items():
+        for metric in TESTED[half]:
             a, b = (groups[name].metrics.get(metric) for groups in (theirs, ours))
             if a is None and b is None:
                 continue
-            bold = "bold" if task == "ObjectQA" and name in (*Dimension, "overall") else None
-            found.add_row(name, label, decimals(a), decimals(b), *_cells(findings[name].get(metric)), style=bold)
+            bold = "bold" if half == "objectqa" and name in (*Dimension, "overall") else None
+            cells = (decimals(a), decimals(b), *_cells(findings[name].get(metric)))
+            found.add_row(name, CATALOGUE[half][metric].label, *cells, style=bold)
         found.add_section()
     return found
 
 
-def _cells(finding: Finding | None) -> tuple[str, ...]:
+def _cells(finding: MetricDifference | None) -> tuple[str, ...]:
     if finding is None or finding.difference.value is None:
         return ("",) * 6
     d, power = finding.difference, finding.power
@@ -121,7 +103,7 @@ def _cells(finding: Finding | None) -> tuple[str, ...]:
     return decimals(d.value), interval(d), p_value(d.p_value), p_value(finding.p_corrected), needed, detectable
 
 
-def _flip_table(comparison: Comparison, pair: Pair) -> Table:
+def _flip_table(comparison: Comparison, pair: RunPair) -> Table:
     run, against = comparison.names[pair.run], comparison.names[pair.against]
     found = new_table(
         f"Samples on which {run} and {against} differ (--json and --html list them)",
@@ -157,8 +139,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
             "tests": comparison.family,
             "method": "Holm",
             "over": "pairs with the baseline: the shown metrics of all of them; other pairs: those of all pairs",
-            "objectqa": list(OBJECTQA_METRICS.values()),
-            "imageqa": list(IMAGEQA_METRICS.values()),
+            **{half: list(metrics) for half, metrics in TESTED.items()},
         },
         "left_out": list(comparison.left_out),
         "unscored": dict(comparison.unscored),
@@ -166,19 +147,18 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _pair_json(comparison: Comparison, pair: Pair) -> dict[str, Any]:
+def _pair_json(comparison: Comparison, pair: RunPair) -> dict[str, Any]:
     run, against = comparison.runs[pair.run], comparison.runs[pair.against]
     return {
         "run": comparison.names[pair.run],
         "against": comparison.names[pair.against],
-        "objectqa": _findings_json(pair.objectqa, run.objectqa, against.objectqa),
-        "imageqa": _findings_json(pair.imageqa, run.imageqa, against.imageqa),
+        **{half: _findings_json(pair.findings(half), run.groups(half), against.groups(half)) for half in HALVES},
         "flips": {name: asdict(flips) for name, flips in pair.flips.items()},
         "movements": {name: asdict(moved) for name, moved in pair.movements.items()},
     }
 
 
-def _findings_json(findings: Findings, ours: Groups, theirs: Groups) -> dict[str, Any]:
+def _findings_json(findings: MetricDifferences, ours: Groups, theirs: Groups) -> dict[str, Any]:
     return {
         row: {
             metric: {

@@ -8,22 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from qreal_tasks.benchmark import Answer
-from qreal_tasks.metrics.grounding import detection_curve, match
+from qreal_tasks.metrics.grounding import detection_curve
 from qreal_tasks.metrics.judgment import CALIBRATION_BINS
+from qreal_tasks.metrics.matching import match
 from qreal_tasks.records import GroundingRecord, JudgmentRecord
 
 Points = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
-class Bin:
+class CalibrationBin:
     """Items whose P(Yes) lies in one of ten equal parts of 0 to 1."""
 
     n: int
     p_yes: float
     """Mean."""
     yes_share: float
-    """Of the references."""
+    """Share of Yes among the references."""
 
 
 def roc_curve(records: Sequence[JudgmentRecord]) -> Points | None:
@@ -47,7 +48,7 @@ def decision_point(recall: float | None, specificity: float | None) -> tuple[flo
     return None if recall is None or specificity is None else (1 - specificity, recall)
 
 
-def reliability(records: Sequence[JudgmentRecord]) -> tuple[Bin | None, ...]:
+def calibration_curve(records: Sequence[JudgmentRecord]) -> tuple[CalibrationBin | None, ...]:
     """A bin a tenth of P(Yes), as ``calibration_error`` forms them; None for an empty one.
 
     ``calibration_error`` is the mean of ``abs(p_yes - yes_share)`` over the bins, weighted by ``n``.
@@ -58,7 +59,7 @@ def reliability(records: Sequence[JudgmentRecord]) -> tuple[Bin | None, ...]:
             position = min(int(record.p_yes * CALIBRATION_BINS), CALIBRATION_BINS - 1)
             held[position].append((record.p_yes, record.reference == Answer.YES))
     return tuple(
-        Bin(len(items), float(np.mean([p for p, _ in items])), float(np.mean([yes for _, yes in items])))
+        CalibrationBin(len(items), float(np.mean([p for p, _ in items])), float(np.mean([yes for _, yes in items])))
         if items
         else None
         for items in held

@@ -6,19 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, question
-from qreal_tasks.pages.numbers import decimals, interval, whole
-from qreal_tasks.report.curves import Bin, Points, decision_point, detection_points, reliability, roc_curve
+from qreal_tasks.pages.numbers import decimals, whole, with_interval
+from qreal_tasks.report.curves import (
+    CalibrationBin,
+    Points,
+    calibration_curve,
+    decision_point,
+    detection_points,
+    roc_curve,
+)
 from qreal_tasks.results.score import GroupScores, RunScores
-from qreal_tasks.results.slices import groundings_of, judgments_of
 
 WIDTH, HEIGHT = 260, 236
-"""Of the drawing, in its own units."""
+"""Size of a drawing, in its own units."""
 LEFT, TOP, SIDE_X, SIDE_Y = 34, 8, 218, 190
-"""Of the unit square in it."""
+"""Place and size of the unit square in a drawing."""
 
 
 @dataclass(frozen=True)
-class Line:
+class ChartLine:
     """A path with a style class."""
 
     path: str
@@ -26,7 +32,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Dot:
+class ChartDot:
     """A point with a style class and what it says."""
 
     x: float
@@ -37,7 +43,7 @@ class Dot:
 
 
 @dataclass(frozen=True)
-class Bar:
+class ChartBar:
     """A column that stands on the lower edge."""
 
     x: float
@@ -48,7 +54,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Chart:
     """One drawing."""
 
     title: str
@@ -57,17 +63,17 @@ class Figure:
     """The number that belongs to it, with its interval where there is one."""
     x_axis: str
     y_axis: str
-    lines: tuple[Line, ...] = ()
-    dots: tuple[Dot, ...] = ()
-    bars: tuple[Bar, ...] = ()
+    lines: tuple[ChartLine, ...] = ()
+    dots: tuple[ChartDot, ...] = ()
+    bars: tuple[ChartBar, ...] = ()
     missing: str | None = None
     """Why there is nothing to draw."""
 
 
-def path_of(points: Points) -> str:
+def draw_path(points: Points) -> str:
     """An SVG path; points that lie on the straight line between their neighbours are left out.
 
-    >>> path_of(((0.0, 0.0), (0.5, 0.5), (1.0, 1.0)))
+    >>> draw_path(((0.0, 0.0), (0.5, 0.5), (1.0, 1.0)))
     'M34.0 198.0L252.0 8.0'
     """
     kept: list[tuple[float, float]] = []
@@ -78,58 +84,58 @@ def path_of(points: Points) -> str:
     return "M" + "L".join(f"{_x(x):.1f} {_y(y):.1f}" for x, y in kept)
 
 
-def roc_figures(scores: RunScores) -> list[Figure]:
+def draw_roc(scores: RunScores) -> list[Chart]:
     """A ROC curve a question, with the point at which the decoded answers lie."""
     return [_roc_figure(name, scores.objectqa[name], scores) for name in QUESTION_NAMES if name in scores.objectqa]
 
 
-def _roc_figure(name: str, group: GroupScores, scores: RunScores) -> Figure:
-    points = roc_curve(judgments_of(scores.run, name))
+def _roc_figure(name: str, group: GroupScores, scores: RunScores) -> Chart:
+    points = roc_curve(scores.run.judgments(name))
     axes = ("false positive rate", "true positive rate")
-    note = f"AUC {_with_interval(group, 'auc')}"
+    note = f"AUC {with_interval(group.metrics.get('auc'), group.intervals.get('auc'))}"
     if points is None:
-        return Figure(name, question(name).about, note, *axes, missing=_why_no_curve(group))
+        return Chart(name, question(name).about, note, *axes, missing=_why_no_curve(group))
     decided = decision_point(group.metrics.get("recall"), group.metrics.get("specificity"))
     dots = () if decided is None else (_dot(*decided, 4.5, "decision", "the decoded answers"),)
-    lines = (Line(path_of(((0, 0), (1, 1))), "guide"), Line(path_of(points), "curve series-1"))
-    return Figure(name, question(name).about, note, *axes, lines=lines, dots=dots)
+    lines = (ChartLine(draw_path(((0, 0), (1, 1))), "guide"), ChartLine(draw_path(points), "curve series-1"))
+    return Chart(name, question(name).about, note, *axes, lines=lines, dots=dots)
 
 
-def calibration_figures(scores: RunScores) -> list[Figure]:
+def draw_calibration(scores: RunScores) -> list[Chart]:
     """A reliability diagram a question: share of Yes over mean P(Yes), and how many items each bin holds."""
     names = [name for name in QUESTION_NAMES if name in scores.objectqa]
     return [_calibration_figure(name, scores.objectqa[name], scores) for name in names]
 
 
-def _calibration_figure(name: str, group: GroupScores, scores: RunScores) -> Figure:
-    bins = reliability(judgments_of(scores.run, name))
+def _calibration_figure(name: str, group: GroupScores, scores: RunScores) -> Chart:
+    bins = calibration_curve(scores.run.judgments(name))
     held = [(place, found) for place, found in enumerate(bins) if found is not None]
     axes = ("mean P(Yes)", "share of Yes")
-    note = f"ECE {_with_interval(group, 'calibration_error')}"
+    note = f"ECE {with_interval(group.metrics.get('calibration_error'), group.intervals.get('calibration_error'))}"
     if not held:
-        return Figure(name, question(name).about, note, *axes, missing=_why_no_curve(group))
+        return Chart(name, question(name).about, note, *axes, missing=_why_no_curve(group))
     most = max(found.n for _, found in held)
     dots = tuple(_dot(found.p_yes, found.yes_share, 3.5, "bin", _said(found)) for _, found in held)
     bars = tuple(_bar(place, found, most, len(bins)) for place, found in held)
-    curve = path_of(tuple((found.p_yes, found.yes_share) for _, found in held))
-    lines = (Line(path_of(((0, 0), (1, 1))), "guide"), Line(curve, "curve series-1"))
-    return Figure(name, question(name).about, note, *axes, lines=lines, dots=dots, bars=bars)
+    curve = draw_path(tuple((found.p_yes, found.yes_share) for _, found in held))
+    lines = (ChartLine(draw_path(((0, 0), (1, 1))), "guide"), ChartLine(curve, "curve series-1"))
+    return Chart(name, question(name).about, note, *axes, lines=lines, dots=dots, bars=bars)
 
 
-def detection_figure(scores: RunScores) -> tuple[Figure, Mapping[str, str]] | None:
+def draw_detection(scores: RunScores) -> tuple[Chart, Mapping[str, str]] | None:
     """Detection rate over the IoU threshold, a line a set, and the style class of each set; None without ImageQA."""
-    lines = [Line(path_of(((0.5, 0), (0.5, 1))), "guide")]
+    lines = [ChartLine(draw_path(((0.5, 0), (0.5, 1))), "guide")]
     legend: dict[str, str] = {}
     for number, name in enumerate(IMAGEQA_SETS, start=1):
-        points = detection_points(groundings_of(scores.run, name)) if name in scores.imageqa else None
+        points = detection_points(scores.run.groundings(name)) if name in scores.imageqa else None
         if points:
-            lines.append(Line(path_of(points), f"curve series-{number}"))
+            lines.append(ChartLine(draw_path(points), f"curve series-{number}"))
             legend[name] = f"series-{number}"
     if not scores.imageqa:
         return None
     missing = None if legend else "No box was predicted."
     axes = ("IoU threshold", "share of predicted boxes")
-    return Figure("Detection rate", "", "", *axes, lines=tuple(lines), missing=missing), legend
+    return Chart("Detection rate", "", "", *axes, lines=tuple(lines), missing=missing), legend
 
 
 def _why_no_curve(group: GroupScores) -> str:
@@ -138,26 +144,21 @@ def _why_no_curve(group: GroupScores) -> str:
     return "All references are of one class."
 
 
-def _with_interval(group: GroupScores, metric: str) -> str:
-    value, ends = decimals(group.metrics.get(metric)), interval(group.intervals.get(metric))
-    return f"{value} ({ends})" if ends else value
-
-
-def _said(found: Bin) -> str:
+def _said(found: CalibrationBin) -> str:
     return f"{whole(found.n)} items: mean P(Yes) {decimals(found.p_yes)}, share of Yes {decimals(found.yes_share)}"
 
 
-def _bar(place: int, found: Bin, most: int, bins: int) -> Bar:
+def _bar(place: int, found: CalibrationBin, most: int, bins: int) -> ChartBar:
     """A quarter of the square's height for the fullest bin."""
     height = SIDE_Y / 4 * found.n / most
     gap = 2.0
-    return Bar(
+    return ChartBar(
         _x(place / bins) + gap / 2, TOP + SIDE_Y - height, SIDE_X / bins - gap, height, f"{whole(found.n)} items"
     )
 
 
-def _dot(x: float, y: float, radius: float, style: str, text: str) -> Dot:
-    return Dot(_x(x), _y(y), radius, style, text)
+def _dot(x: float, y: float, radius: float, style: str, text: str) -> ChartDot:
+    return ChartDot(_x(x), _y(y), radius, style, text)
 
 
 def _x(value: float) -> float:

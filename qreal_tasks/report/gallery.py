@@ -12,7 +12,7 @@ from qreal_tasks.metrics.matching import match
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Region
 
 SHOWN_REGIONS = 30
-"""Of one image: an answer of a thousand boxes is a miss, but must not fill the page."""
+"""Regions listed of one image: an answer of a thousand boxes is a miss, but must not fill the page."""
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -81,7 +81,7 @@ class SureAndWrong:
     confidence: float
 
 
-def worst_misses(records: Sequence[GroundingRecord], most: int) -> list[Miss]:
+def find_worst_misses(records: Sequence[GroundingRecord], most: int) -> list[Miss]:
     """Images with an error, most errors (missed and invented regions) first, then least overlap, then by id."""
     found = [Miss(record, _pairings(record)) for record in records]
     wrong = [miss for miss in found if miss.missed + miss.invented]
@@ -89,7 +89,7 @@ def worst_misses(records: Sequence[GroundingRecord], most: int) -> list[Miss]:
     return wrong[:most]
 
 
-def surest_wrong(records: Sequence[JudgmentRecord], most: int) -> list[SureAndWrong]:
+def find_surest_wrong(records: Sequence[JudgmentRecord], most: int) -> list[SureAndWrong]:
     """Wrong answers by falling probability of the given answer, each question taking its turn; then by id."""
     turns: dict[str, list[SureAndWrong]] = defaultdict(list)
     for record in records:

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from qreal_tasks import __version__
-from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, QUESTIONS, Dimension
+from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTIONS, Dimension
+from qreal_tasks.metrics.catalogue import IMAGEQA, OBJECTQA, PAPER_IMAGEQA, PAPER_OBJECTQA, Metric
 from qreal_tasks.pages.environment import page_environment, write_page
-from qreal_tasks.report import columns
-from qreal_tasks.report.figures import calibration_figures, detection_figure, roc_figures
-from qreal_tasks.report.gallery import Miss, SureAndWrong, surest_wrong, worst_misses
-from qreal_tasks.report.pictures import Pictures, load_pictures
-from qreal_tasks.results.asked import asked_with, other_words, prompt_of
-from qreal_tasks.results.lints import lints
-from qreal_tasks.results.reasons import answer_phrase
+from qreal_tasks.report.figures import draw_calibration, draw_detection, draw_roc
+from qreal_tasks.report.gallery import Miss, SureAndWrong, find_surest_wrong, find_worst_misses
+from qreal_tasks.report.pictures import ReportPictures, load_pictures
+from qreal_tasks.results.asked import describe_prompts, find_other_prompts, render_prompt
+from qreal_tasks.results.lints import find_lints
+from qreal_tasks.results.reasons import describe_answer
 from qreal_tasks.results.score import GroupScores, RunScores
-from qreal_tasks.results.slices import Heatmap, generator_heatmap, groundings_of, judgments_of, portraits_apart
+from qreal_tasks.results.slices import Heatmap, build_heatmap, score_portraits_apart
 from qreal_tasks.text.addresses import shown
 
 SHOWN = 24
@@ -29,8 +29,26 @@ _STRONGEST_LEAD = 0.25
 _STRONGEST_ALPHA = 0.6
 
 
+def _pick(catalogue: Mapping[str, Metric], *names: str) -> list[Metric]:
+    return [catalogue[name] for name in names]
+
+
+_COLUMNS = {
+    "objectqa_paper": _pick(OBJECTQA, *PAPER_OBJECTQA),
+    "objectqa_beside": _pick(OBJECTQA, "recall", "balanced", "mcc", "unparsed", "mass"),
+    "defect": _pick(OBJECTQA, "precision_defect", "recall_defect", "f1_defect", "balanced", "mcc", "auc"),
+    "imageqa_paper": _pick(IMAGEQA, *PAPER_IMAGEQA),
+    "imageqa_beside": _pick(
+        *(IMAGEQA, "f1_at_50", "recall_at_50", "penalized_overlap", "joint_score", "false_alarm", "unparsed")
+    ),
+    "portrait_objectqa": _pick(OBJECTQA, "acc", "f1", "auc"),
+    "portrait_imageqa": _pick(IMAGEQA, "f1_at_50", "iou", "llm_score"),
+}
+"""Which metrics the tables show, in order."""
+
+
 @dataclass(frozen=True)
-class Written:
+class WrittenReport:
     """What came of writing a report."""
 
     path: Path
@@ -48,7 +66,7 @@ def write_report(
     gallery: int = SHOWN,
     data: str | None = None,
     resamples: int = 10_000,
-) -> Written:
+) -> WrittenReport:
     """Write the page.
 
     Args:
@@ -62,19 +80,19 @@ def write_report(
         OSError: the page cannot be written.
     """
     misses = _misses(scores, gallery)
-    sure = surest_wrong([r for name in QUESTION_NAMES for r in judgments_of(scores.run, name)], gallery)
+    sure = find_surest_wrong(scores.run.judgments(), gallery)
     pictures = _pictures(scores, misses, sure, data)
     text = render_report(scores, misses, sure, pictures, wrong=wrong, resamples=resamples)
     size = write_page(path, text)
     shown = len(pictures.images) + len(pictures.crops)
-    return Written(path, size, shown, pictures.problem or next(iter(pictures.trouble.values()), None))
+    return WrittenReport(path, size, shown, pictures.problem or next(iter(pictures.trouble.values()), None))
 
 
 def render_report(
     scores: RunScores,
     misses: Mapping[str, Sequence[Miss]],
     sure: Sequence[SureAndWrong],
-    pictures: Pictures,
+    pictures: ReportPictures,
     *,
     wrong: Sequence[str] = (),
     resamples: int = 10_000,
@@ -87,23 +105,23 @@ def render_report(
         version=__version__,
         run=run,
         scores=scores,
-        columns=columns,
+        columns=_COLUMNS,
         wrong=wrong,
-        lints=lints(scores),
+        lints=find_lints(scores),
         facts=_facts(scores),
         questions=QUESTIONS,
-        queries={task.name: prompt_of(task.records[0]) for task in run.tasks if task.records},
+        queries={task.name: render_prompt(task.records[0]) for task in run.tasks if task.records},
         sets=[name for name in IMAGEQA_SETS if name in scores.imageqa],
-        heatmap=_shaded(generator_heatmap(scores)),
-        portraits=portraits_apart(run, resamples),
-        roc=roc_figures(scores),
-        calibration=calibration_figures(scores),
-        detection=detection_figure(scores),
+        heatmap=_shaded(build_heatmap(scores)),
+        portraits=score_portraits_apart(run, resamples),
+        roc=draw_roc(scores),
+        calibration=draw_calibration(scores),
+        detection=draw_detection(scores),
         misses=misses,
         sure=sure,
         pictures=pictures,
         dimensions=[str(dimension) for dimension in Dimension],
-        answer_phrase=answer_phrase,
+        answer_phrase=describe_answer,
         all_metrics=_all_metrics(scores.objectqa),
         all_set_metrics=_all_metrics(scores.imageqa),
     )
@@ -111,17 +129,16 @@ def render_report(
 
 def _facts(scores: RunScores) -> dict[str, str]:
     run = scores.run
-    records = [record for task in run.tasks for record in task.records]
-    images = {record.image_id for record in records}
+    images = {record.image_id for record in run.records}
     versions = {"unknown" if task.version == "None" else task.version for task in run.tasks}
-    other = "; ".join(f"{one.field} {one.found!r} ({one.samples:,} samples)" for one in other_words(run.tasks))
+    other = "; ".join(f"{one.field} {one.found!r} ({one.samples:,} samples)" for one in find_other_prompts(run.tasks))
     return {
         "Data": shown(run.data),
         "Images": f"{len(images):,}",
-        "Samples": f"{len(records):,}",
+        "Samples": f"{len(run.records):,}",
         "Judge": ", ".join(run.judges) or "none asked",
         "Task versions": ", ".join(sorted(versions)),
-        "Prompts": asked_with(run),
+        "Prompts": describe_prompts(run),
         **({"Other words": other} if other else {}),
     }
 
@@ -132,14 +149,14 @@ def _misses(scores: RunScores, most: int) -> dict[str, list[Miss]]:
     names = [name for name in IMAGEQA_SETS if name in scores.imageqa]
     left = most
     for place, name in enumerate(names):
-        found[name] = worst_misses(groundings_of(scores.run, name), -(-left // (len(names) - place)))
+        found[name] = find_worst_misses(scores.run.groundings(name), -(-left // (len(names) - place)))
         left -= len(found[name])
     return found
 
 
 def _pictures(
     scores: RunScores, misses: Mapping[str, Sequence[Miss]], sure: Sequence[SureAndWrong], data: str | None
-) -> Pictures:
+) -> ReportPictures:
     sizes = {m.record.image_id: (m.record.width, m.record.height) for ms in misses.values() for m in ms}
     return load_pictures(data or scores.run.data, sizes, {one.record.entity_id for one in sure})
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qreal_tasks.images import as_rgb
-from qreal_tasks.pages.pictures import data_address
+from qreal_tasks.pages.pictures import encode_data_url
 from qreal_tasks.text.redaction import without_private
 
 IMAGE_SIDE_PX, CROP_SIDE_PX = 720, 260
@@ -15,7 +15,7 @@ _QUALITY = 80
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ReportPictures:
     """Data addresses by id, and why there are none where there are none."""
 
     images: Mapping[str, str] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Pictures:
         return self.trouble.get(name) or self.problem or "not looked for"
 
 
-def load_pictures(data: str, sizes: Mapping[str, tuple[int, int]], entities: Collection[str]) -> Pictures:
+def load_pictures(data: str, sizes: Mapping[str, tuple[int, int]], entities: Collection[str]) -> ReportPictures:
     """Read pictures of the test split.
 
     Args:
@@ -43,8 +43,9 @@ def load_pictures(data: str, sizes: Mapping[str, tuple[int, int]], entities: Col
         Whatever could be read. Nothing is raised: a report without pictures is a report.
     """
     if not sizes and not entities:
-        return Pictures()
-    from qreal_tasks.dataset.source import DatasetError, load, locate
+        return ReportPictures()
+    from qreal_tasks.dataset.loading import load
+    from qreal_tasks.dataset.source import DatasetError, locate
 
     trouble: dict[str, str] = {}
     images: dict[str, str] = {}
@@ -59,8 +60,8 @@ def load_pictures(data: str, sizes: Mapping[str, tuple[int, int]], entities: Col
                 rows = load(source, config, "test")
                 _read(rows, column, wanted, sizes, side, into, trouble)
     except DatasetError as error:
-        return Pictures(images, crops, without_private(f"the dataset cannot be read: {error}"), trouble)
-    return Pictures(images, crops, None, trouble)
+        return ReportPictures(images, crops, without_private(f"the dataset cannot be read: {error}"), trouble)
+    return ReportPictures(images, crops, None, trouble)
 
 
 def _read(
@@ -87,4 +88,4 @@ def _read(
             found, stated = (" × ".join(map(str, size)) for size in (image.size, expected))
             trouble[name] = f"is {found} px in the dataset that was found, {stated} px in the run; another dataset?"
             continue
-        into[name] = data_address(image, side, _QUALITY)
+        into[name] = encode_data_url(image, side, _QUALITY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,15 +12,12 @@ from rich.table import Table
 
 from qreal_tasks.benchmark import QUESTION_NAMES, Dimension, question
 from qreal_tasks.console import terminal
-from qreal_tasks.metrics.feasibility import Verdict
+from qreal_tasks.metrics.catalogue import IMAGEQA, OBJECTQA, PAPER_IMAGEQA, Metric
 from qreal_tasks.mini import MINI_NOTICE
-from qreal_tasks.pages.numbers import decimals, interval, percent
-from qreal_tasks.results import reasons
-from qreal_tasks.results.asked import WORDS, asked_with, other_words
-from qreal_tasks.results.box_lints import box_lints
-from qreal_tasks.results.lints import THIN_LIMIT
+from qreal_tasks.pages.numbers import decimals, with_interval
+from qreal_tasks.results.asked import STYLE_LABELS, describe_prompts
+from qreal_tasks.results.lints import Level, find_lints
 from qreal_tasks.results.score import GroupScores, RunScores
-from qreal_tasks.results.unanswered import incomplete
 
 if TYPE_CHECKING:  # a table of scores needs no dataset library
     from qreal_tasks.dataset.check import Info
@@ -28,19 +26,13 @@ if TYPE_CHECKING:  # a table of scores needs no dataset library
 _PIPE_WIDTH = 130
 """Columns when the output is no terminal, so that a log is not folded at 80."""
 
-_OBJECTQA_COLUMNS = {"Acc": "acc", "Precision": "precision", "Recall": "recall", "F1": "f1", "AUC": "auc"}
-_OBJECTQA_PLAIN = {"Mass": "mass", "Bal.\nacc": "balanced", "MCC": "mcc", "Un-\nparsed": "unparsed"}
-_IMAGEQA_COLUMNS = {
-    "IoU": "iou",
-    "Detection\nrate": "detection_rate",
-    "AUC": "auc",
-    "LLM-\nScore": "llm_score",
-    "F1 at .5": "f1_at_50",
-    "Overlap": "penalized_overlap",
-    "Joint": "joint_score",
-}
-_IMAGEQA_PLAIN = {"Recall\nat .5": "recall_at_50", "False\nalarm": "false_alarm", "Un-\nparsed": "unparsed"}
-"""The first of each pair are shown with intervals; `qreal score --json` has the intervals of all."""
+_OBJECTQA_SHOWN = ("acc", "precision", "recall", "f1", "auc")
+_OBJECTQA_PLAIN = ("mass", "balanced", "mcc", "unparsed")
+_IMAGEQA_SHOWN = (*PAPER_IMAGEQA, "f1_at_50", "penalized_overlap", "joint_score")
+_IMAGEQA_PLAIN = ("recall_at_50", "false_alarm", "unparsed")
+"""Metrics with their intervals, and those without; `qreal score --json` has the intervals of all."""
+
+_LEVELS = {Level.ERROR: "Error: ", Level.WARNING: "Warning: ", Level.INFO: ""}
 
 
 def new_console() -> Console:
@@ -61,21 +53,33 @@ def print_scores(scores: RunScores) -> None:
     """Both tables, with 95 % intervals under the values, and what must be known to read them."""
     console = new_console()
     run = scores.run
-    head = f"{run.model} {run.model_args}\ndata: {run.data}\nprompts: {asked_with(run)}"
-    console.print(head)
+    console.print(f"{run.model} {run.model_args}\ndata: {run.data}\nprompts: {describe_prompts(run)}")
+    if run.judges:
+        console.print(f"judge: {', '.join(run.judges)}")
     if scores.objectqa:
-        console.print(_objectqa_table(scores.objectqa, WORDS[run.style]))
+        console.print(_objectqa_table(scores.objectqa, STYLE_LABELS[run.style]))
     if scores.imageqa:
-        console.print(_imageqa_table(scores.imageqa, WORDS[run.style]))
-    for note in _notes(scores):
-        console.print(note, style="yellow")
+        console.print(_imageqa_table(scores.imageqa, STYLE_LABELS[run.style]))
+    for lint in find_lints(scores):
+        console.print(f"{_LEVELS[lint.level]}{lint.title} {lint.text}", style="yellow")
+
+
+def _headings(catalogue: Mapping[str, Metric], names: Sequence[str]) -> list[str]:
+    """Labels, folded so that a table of all of them fits a terminal."""
+    return [textwrap.fill(catalogue[name].label, 8, break_long_words=False) for name in names]
+
+
+def _cells(group: GroupScores, shown: Sequence[str], plain: Sequence[str]) -> list[str]:
+    metrics, ends = group.metrics, group.intervals
+    with_ends = [with_interval(metrics.get(name), ends.get(name), "{}\n{}") for name in shown]
+    return [*with_ends, *(decimals(metrics.get(name)) for name in plain)]
 
 
 def _objectqa_table(groups: Mapping[str, GroupScores], prompts: str) -> Table:
     table = new_table(
         f"ObjectQA with {prompts}: one question about one entity (95 % interval: bootstrap over images)",
         ["Question"],
-        ["n", *_OBJECTQA_COLUMNS, *_OBJECTQA_PLAIN, "Trivial\nacc, F1"],
+        ["n", *_headings(OBJECTQA, (*_OBJECTQA_SHOWN, *_OBJECTQA_PLAIN)), "Trivial\nacc, F1"],
     )
     for dimension in Dimension:
         for name in groups:
@@ -88,82 +92,30 @@ def _objectqa_table(groups: Mapping[str, GroupScores], prompts: str) -> Table:
 
 
 def _objectqa_row(name: str, group: GroupScores) -> list[str]:
-    trivial = [
-        max((value for b in group.baselines.values() if (value := b[metric]) is not None), default=None)
-        for metric in ("acc", "f1")
-    ]
+    count, best = group.metrics.get("n"), [group.best_baseline(metric) for metric in ("acc", "f1")]
+    trivial = ", ".join(decimals(found and found[0]) for found in best) if group.baselines else ""
     return [
         name,
-        _whole(group.metrics.get("n")),
-        *(_cell(group, metric) for metric in _OBJECTQA_COLUMNS.values()),
-        *(decimals(group.metrics.get(metric)) for metric in _OBJECTQA_PLAIN.values()),
-        ", ".join(map(decimals, trivial)) if group.baselines else "",
+        "" if count is None else f"{count:.0f}",
+        *_cells(group, _OBJECTQA_SHOWN, _OBJECTQA_PLAIN),
+        trivial,
     ]
 
 
 def _imageqa_table(groups: Mapping[str, GroupScores], prompts: str) -> Table:
+    shown = (*_IMAGEQA_SHOWN, *_IMAGEQA_PLAIN)
     table = new_table(
         f"ImageQA with {prompts}: where the flawed entities are (95 % interval: bootstrap over images)",
         ["Set"],
-        ["Flawed,\nclean", *_IMAGEQA_COLUMNS, *_IMAGEQA_PLAIN],
+        ["Flawed,\nclean", *_headings(IMAGEQA, shown)],
     )
     for name, group in groups.items():
-        images = f"{_whole(group.metrics['n_flawed'])}, {_whole(group.metrics['n_clean'])}"
-        cells = [_cell(group, metric) for metric in _IMAGEQA_COLUMNS.values()]
-        plain = [decimals(group.metrics[metric]) for metric in _IMAGEQA_PLAIN.values()]
-        table.add_row(name.replace("_", "\n"), images, *cells, *plain)
+        images = f"{group.metrics['n_flawed']:.0f}, {group.metrics['n_clean']:.0f}"
+        table.add_row(name.replace("_", "\n"), images, *_cells(group, _IMAGEQA_SHOWN, _IMAGEQA_PLAIN))
         for baseline, metrics in group.baselines.items():
-            shown = (*_IMAGEQA_COLUMNS.values(), *_IMAGEQA_PLAIN.values())
             table.add_row(f"({baseline})", "", *(decimals(metrics[metric]) for metric in shown), style="dim")
         table.add_section()
     return table
-
-
-def _notes(scores: RunScores) -> list[str]:
-    notes = []
-    if scores.run.is_drawn:
-        notes.append(MINI_NOTICE)
-    if scores.run.limit is not None:
-        notes.append(f"Partial: started with --limit {scores.run.limit:g}. No benchmark result.")
-    notes += [f"Asked with other words: {one}; {one.verdict}." for one in other_words(scores.run.tasks)]
-    if scores.objectqa and all(g.metrics.get("auc") is None for g in scores.objectqa.values()):
-        notes.append("ObjectQA AUC is N/A: the backend gave no P(Yes), or the references are of one class.")
-    missing = incomplete(scores.run)
-    if missing is not None:
-        notes.append(f"Incomplete: {missing}")
-    for name, group in scores.objectqa.items():
-        share = group.metrics.get("off_choice")
-        if name in QUESTION_NAMES and share is not None and share > THIN_LIMIT:
-            notes.append(f"Warning: {name}: AUC rests on little mass in {percent(share)} of the answers.")
-        if group.verdict is Verdict.INFEASIBLE:
-            notes.append(f"Error: {name}: this AUC cannot come from the scores that the answers follow; check P(Yes).")
-        elif group.verdict is Verdict.BELOW_HARD_LABEL:
-            notes.append(f"Warning: {name}: P(Yes) ranks worse than the bare answers; check P(Yes).")
-    for name, group in scores.rows.items():
-        if group.unread:
-            notes.append(f"{name}: {reasons.unread(scores, name)}")
-    for name, group in scores.imageqa.items():
-        if group.metrics["n_dropped"] or group.metrics["n_clipped"]:
-            dropped, clipped = (_whole(group.metrics[count]) for count in ("n_dropped", "n_clipped"))
-            notes.append(f"{name}: boxes left out as invalid: {dropped}, clipped to the image: {clipped}")
-    notes += [f"Warning: {title} {text}" for title, text in box_lints(scores.run.groundings)]
-    silent, why = reasons.without_llm_score(scores)
-    if silent:
-        notes.append(f"LLM-Score and Joint are N/A for {', '.join(silent)}: {why}.")
-    notes += [f"Descriptions were judged by {judge}." for judge in scores.run.judges]
-    for name, group in scores.imageqa.items():
-        if group.unjudged:
-            notes.append(f"{name}: {reasons.unjudged(scores, name)}. Such pairs are in no LLM-Score.")
-    return notes
-
-
-def _cell(group: GroupScores, metric: str) -> str:
-    value, ends = decimals(group.metrics.get(metric)), interval(group.intervals.get(metric))
-    return f"{value}\n{ends}" if ends else value
-
-
-def _whole(value: float | None) -> str:
-    return "" if value is None else f"{value:.0f}"
 
 
 def print_info(source: Source, splits: Sequence[Info]) -> None:

@@ -10,20 +10,23 @@ from qreal_tasks.boxes import Space
 from qreal_tasks.records import JudgmentRecord, Record
 from qreal_tasks.results.run_folder import Run, TaskRun
 
-WORDS: Mapping[Style, str] = {Style.BENCHMARK: "the benchmark's prompts", Style.PAPER: "the paper's bare queries"}
+STYLE_LABELS: Mapping[Style, str] = {
+    Style.BENCHMARK: "the benchmark's prompts",
+    Style.PAPER: "the paper's bare queries",
+}
 """What a style is called in tables and on pages."""
 
 _SHOWN = 100
 """Characters of a pre-prompt or post-prompt in a message."""
 
 
-def asked_with(run: Run) -> str:
+def describe_prompts(run: Run) -> str:
     """Style, group of tasks and version of the prompts of a run: ``the benchmark's prompts (qreal), version 2``."""
     versions = sorted({record.prompt_version for task in run.tasks for record in task.records})
-    return f"{WORDS[run.style]} ({GROUPS[run.style]}), version {', '.join(versions) or 'unknown'}"
+    return f"{STYLE_LABELS[run.style]} ({GROUPS[run.style]}), version {', '.join(versions) or 'unknown'}"
 
 
-def prompt_of(record: Record) -> str:
+def render_prompt(record: Record) -> str:
     """The text that went with the picture of a sample.
 
     Raises:
@@ -36,7 +39,7 @@ def prompt_of(record: Record) -> str:
 
 
 @dataclass(frozen=True)
-class OtherWords:
+class OtherPrompt:
     """Samples whose pre-prompt or post-prompt is not the one of their style."""
 
     field: str
@@ -49,8 +52,8 @@ class OtherWords:
     def __str__(self) -> str:
         more = f" and {len(self.tasks) - 1} other tasks" if len(self.tasks) > 1 else ""
         return (
-            f"{self.field} is {quoted(self.found, self.expected)} in {self.samples:,} samples of "
-            f"{self.tasks[0]}{more}, expected {quoted(self.expected, self.found)}"
+            f"{self.field} is {quote_difference(self.found, self.expected)} in {self.samples:,} samples of "
+            f"{self.tasks[0]}{more}, expected {quote_difference(self.expected, self.found)}"
         )
 
     @property
@@ -59,7 +62,7 @@ class OtherWords:
         return f"a run with another {self.field} is comparable only with its like"
 
 
-def other_words(tasks: Iterable[TaskRun]) -> list[OtherWords]:
+def find_other_prompts(tasks: Iterable[TaskRun]) -> list[OtherPrompt]:
     """Every pre-prompt and post-prompt that is not the one of its task's style, the most frequent first."""
     counted: dict[tuple[str, str, str], dict[str, int]] = {}
     for task in tasks:
@@ -69,14 +72,14 @@ def other_words(tasks: Iterable[TaskRun]) -> list[OtherWords]:
                 if (found := getattr(record, field)) != expected:
                     of_tasks = counted.setdefault((field, found, expected), {})
                     of_tasks[task.task] = of_tasks.get(task.task, 0) + 1
-    every = [OtherWords(*words, tuple(of_tasks), sum(of_tasks.values())) for words, of_tasks in counted.items()]
+    every = [OtherPrompt(*words, tuple(of_tasks), sum(of_tasks.values())) for words, of_tasks in counted.items()]
     return sorted(every, key=lambda one: -one.samples)
 
 
-def quoted(text: str, other: str) -> str:
+def quote_difference(text: str, other: str) -> str:
     """The text in quotes; of a long one that begins like the other, the part in which they differ.
 
-    >>> quoted("Yes or No?", ""), quoted("a" * 200 + "b", "a" * 200)
+    >>> quoted("Yes or No?", ""), quote_difference("a" * 200 + "b", "a" * 200)
     ("'Yes or No?'", "'…aaaaaaaaaaaaaaaaaaaab'")
     """
     alike = min(len(other), len(text))

@@ -1,6 +1,6 @@
 """Signs that a model writes boxes in another space than was declared.
 
-They are said and never used: which space boxes are read in is declared, and no look at the reference changes it.
+They are reported and never used: which space boxes are read in is declared, and no look at the reference changes it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qreal_tasks.answers import parse_entities
-from qreal_tasks.answers.entities.regions import box_in_order
+from qreal_tasks.answers import parse_entities, reorder_box
 from qreal_tasks.boxes import Boxes, Space, clip_to_image, from_pixels, iou_matrix, to_pixels, transposed
 from qreal_tasks.records import GroundingRecord
 
@@ -54,7 +53,7 @@ class _Written:
         return to_pixels(boxes, self.space, record.width, record.height, record.input_size)
 
 
-def box_lints(records: Sequence[GroundingRecord]) -> list[BoxLint]:
+def find_box_lints(records: Sequence[GroundingRecord]) -> list[BoxLint]:
     """The signs in the answers of a run, for each declared space."""
     found = list(_assumed(records))
     by_space: dict[Space, list[_Written]] = defaultdict(list)
@@ -74,13 +73,13 @@ def _can_be_placed(record: GroundingRecord) -> bool:
 
 
 def _written(record: GroundingRecord, space: Space) -> _Written:
-    said = parse_entities(record.raw)
-    entities = said.entities
+    parsed = parse_entities(record.raw)
+    entities = parsed.entities
     boxes, unnamed = (
         np.array(some, dtype=np.float64).reshape(-1, 4)
-        for some in ([box_in_order(e, space) for e in entities], [e.box for e in entities if not e.named])
+        for some in ([reorder_box(e, space) for e in entities], [e.box for e in entities if not e.named])
     )
-    return _Written(record, space, boxes, unnamed, said.under_box_2d)
+    return _Written(record, space, boxes, unnamed, parsed.under_box_2d)
 
 
 def _assumed(records: Sequence[GroundingRecord]) -> Iterator[BoxLint]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from qreal_tasks.benchmark import GROUPS
-from qreal_tasks.records import JudgmentRecord, Record
-from qreal_tasks.results.asked import quoted
+from qreal_tasks.benchmark import GROUPS, IMAGEQA_SETS
+from qreal_tasks.records import GroundingRecord, Record
+from qreal_tasks.results.asked import quote_difference
 from qreal_tasks.results.run_folder import Run, TaskRun
 
 _OF_THE_DATASET = ("image_id", "generator", "is_portrait", "label", "width", "height", "reference")
@@ -55,7 +56,7 @@ def _require_same_data(runs: tuple[Run, Run], names: tuple[str, str], tasks: Seq
     """The samples and what the dataset says of them count, not where the dataset was: a copy is the same set."""
     where = f"run {names[0]} is on {runs[0].data}, run {names[1]} on {runs[1].data}; run all of them on one dataset"
     for task in tasks:
-        first, second = ({_id_of(record): record for record in _records(run, task)} for run in runs)
+        first, second = ({record.sample_id: record for record in _records(run, task)} for run in runs)
         if odd := min(first.keys() ^ second.keys(), default=None):
             raise CompareError(f"{task}: {odd} is only in run {names[0 if odd in first else 1]}; {where}")
         for name, field in ((name, field) for name in first for field in _OF_THE_DATASET):
@@ -63,10 +64,6 @@ def _require_same_data(runs: tuple[Run, Run], names: tuple[str, str], tasks: Seq
             if a != b:
                 found = f"{a!r:.100} in run {names[0]}, {b!r:.100} in run {names[1]}"
                 raise CompareError(f"{task}: {name}: {field} is {found}; {where}")
-
-
-def _id_of(record: Record) -> str:
-    return record.entity_id if isinstance(record, JudgmentRecord) else record.image_id
 
 
 def _records(run: Run, task: str) -> tuple[Record, ...]:
@@ -95,8 +92,9 @@ def _require_same_frames(runs: tuple[Run, Run], names: tuple[str, str], tasks: S
             a, b = (" / ".join(sorted({getattr(r, field) for r in _records(run, task)})) for run in runs)
             if a != b:
                 raise CompareError(
-                    f"{task}: {field} is {quoted(a, b)} in run {names[0]}, {quoted(b, a)} in run {names[1]}; only runs "
-                    "that were asked alike can be compared, run one of them again"
+                    f"{task}: {field} is {quote_difference(a, b)} in run {names[0]}, "
+                    f"{quote_difference(b, a)} in run {names[1]}; only runs that were asked alike can "
+                    "be compared, run one of them again"
                 )
 
 
@@ -119,5 +117,32 @@ def _judges(run: Run, task: str) -> list[str]:
 
 
 def _hashes(judges: Sequence[str]) -> set[str]:
-    """Of the manifests: the name of a judge is free."""
+    """The hashes of the manifests, which alone tell judges apart: the name of a judge is free."""
     return {judge.rpartition("@")[2] for judge in judges}
+
+
+def keep_shared_scores(runs: Sequence[Run]) -> tuple[list[Run], dict[str, int]]:
+    """Keep a judge's scores only of images that every judged run has them for, and count the others of each set.
+
+    An image has scores when the judge gave every pair of it one; an image without pairs has them when it was judged. A
+    run without a score in a set does not count there: it has no LLM-Score to compare.
+    """
+    left_out = {name: ids for name in IMAGEQA_SETS if (ids := _partly_scored(runs, name))}
+    kept = [[_without_scores(task, left_out.get(task.name, set())) for task in run.tasks] for run in runs]
+    counts = {name: len(ids) for name, ids in left_out.items()}
+    return [replace(run, tasks=tuple(tasks)) for run, tasks in zip(runs, kept, strict=True)], counts
+
+
+def _without_scores(task: TaskRun, image_ids: set[str]) -> TaskRun:
+    records = (
+        replace(record, scores=None) if isinstance(record, GroundingRecord) and record.image_id in image_ids else record
+        for record in task.records
+    )
+    return replace(task, records=tuple(records)) if image_ids else task
+
+
+def _partly_scored(runs: Sequence[Run], name: str) -> set[str]:
+    """Images with a flawed entity that at least one judged run has no scores for; the others are in no LLM-Score."""
+    asked = [run.groundings(name) for run in runs]
+    judged = [records for records in asked if any(record.scores is not None for record in records)]
+    return {r.image_id for records in judged for r in records if r.reference and (r.scores is None or None in r.scores)}

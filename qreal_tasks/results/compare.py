@@ -7,34 +7,27 @@ from dataclasses import dataclass, replace
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
 from qreal_tasks.metrics.bootstrap import Difference
-from qreal_tasks.metrics.grounding import compare_grounding_runs
-from qreal_tasks.metrics.objectqa import compare_objectqa_runs
-from qreal_tasks.metrics.significance import Power, holm, power
-from qreal_tasks.results.comparable import require_comparable
-from qreal_tasks.results.flips import Flips, Movement, flips, movement
+from qreal_tasks.metrics.catalogue import PAPER_IMAGEQA
+from qreal_tasks.metrics.grounding import compare_grounding
+from qreal_tasks.metrics.objectqa import compare_objectqa
+from qreal_tasks.metrics.significance import Power, estimate_power, holm
+from qreal_tasks.results.comparable import keep_shared_scores, require_comparable
+from qreal_tasks.results.flips import Flips, Movement, compare_images, find_flips
 from qreal_tasks.results.run_folder import Run
 from qreal_tasks.results.score import RunScores, score_run
-from qreal_tasks.results.shared_scores import with_shared_scores
-from qreal_tasks.results.slices import groundings_of, judgments_of
 
-OBJECTQA_METRICS = {"Accuracy": "acc", "F1": "f1", "AUC": "auc", "Balanced accuracy": "balanced"}
-IMAGEQA_METRICS = {
-    "IoU": "iou",
-    "Detection rate": "detection_rate",
-    "AUC": "auc",
-    "LLM-Score": "llm_score",
-    "F1 at .5": "f1_at_50",
-    "Overlap": "penalized_overlap",
-    "Joint": "joint_score",
+TESTED: Mapping[str, tuple[str, ...]] = {
+    "objectqa": ("acc", "f1", "auc", "balanced"),
+    "imageqa": (*PAPER_IMAGEQA, "f1_at_50", "penalized_overlap", "joint_score"),
 }
-"""The tests of a comparison: correction is for these, whatever else ``differences`` holds."""
+"""Half of the benchmark to the metrics that are tested: correction is for these, whatever else a ``RunPair`` holds."""
 
 MOST_MOVED = 20
 """Images listed for each set."""
 
 
 @dataclass(frozen=True)
-class Finding:
+class MetricDifference:
     """One metric of one row: the difference and what it is worth."""
 
     difference: Difference
@@ -46,22 +39,37 @@ class Finding:
 Rows = Mapping[str, Mapping[str, Difference]]
 Test = tuple[str, str, str]
 """Table, row, metric."""
-Findings = Mapping[str, Mapping[str, Finding]]
+MetricDifferences = Mapping[str, Mapping[str, MetricDifference]]
 """Row of a table to metric."""
 
 
 @dataclass(frozen=True)
-class Pair:
+class RunPair:
     """A run against another: every difference is ``run`` minus ``against``."""
 
     run: int
     against: int
-    objectqa: Findings
-    imageqa: Findings
+    objectqa: MetricDifferences
+    imageqa: MetricDifferences
     flips: Mapping[str, Flips]
     """By question."""
     movements: Mapping[str, Movement]
     """By ImageQA set."""
+
+    def findings(self, half: str) -> MetricDifferences:
+        """Those of ``objectqa`` or ``imageqa``."""
+        return self.objectqa if half == "objectqa" else self.imageqa
+
+    @property
+    def tested(self) -> list[MetricDifference]:
+        """The metrics of ``TESTED`` in every row."""
+        return [
+            row[metric]
+            for half, metrics in TESTED.items()
+            for row in self.findings(half).values()
+            for metric in metrics
+            if metric in row
+        ]
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ class Comparison:
     """Letters that stand for the runs, in the order given."""
     runs: tuple[RunScores, ...]
     baseline: int
-    pairs: tuple[Pair, ...]
+    pairs: tuple[RunPair, ...]
     """Every run against the baseline, then every other pair, the later against the earlier."""
     family: int
     """How many tests the p-values of the pairs with the baseline are corrected for: all shown metrics of them."""
@@ -95,7 +103,7 @@ class Comparison:
         return any(one.run.is_drawn for one in self.runs)
 
     @property
-    def shown(self) -> tuple[Pair, ...]:
+    def shown(self) -> tuple[RunPair, ...]:
         """The pairs with the baseline."""
         return self.pairs[: len(self.runs) - 1]
 
@@ -113,8 +121,7 @@ def compare_runs(
     LLM-Score and Joint are over the images for which every judged run has the scores of all pairs.
 
     P-values are corrected by Holm's method: those of the pairs with the baseline for each other, over every metric of
-    ``OBJECTQA_METRICS`` and ``IMAGEQA_METRICS`` in every row, since these are read together; those of the other pairs
-    over the same metrics of all pairs.
+    ``TESTED`` in every row, since these are read together; those of the other pairs over the same metrics of all pairs.
 
     Args:
         runs: two or more.
@@ -129,7 +136,7 @@ def compare_runs(
     shared, left_out = require_comparable(runs, names, any_judge=any_judge)
     runs = [replace(run, tasks=tuple(task for task in run.tasks if task.task in shared)) for run in runs]
     order = _order(len(runs), baseline)
-    runs, unscored = with_shared_scores(runs)
+    runs, unscored = keep_shared_scores(runs)
     objectqa, imageqa = _differences(runs, order, resamples, seed)
     corrected = _corrected(objectqa, imageqa, len(runs) - 1)
     return Comparison(
@@ -146,9 +153,9 @@ def compare_runs(
 
 def _pair(
     runs: Sequence[Run], places: tuple[int, int], objectqa: Rows, imageqa: Rows, corrected: Mapping[Test, float | None]
-) -> Pair:
+) -> RunPair:
     run, against = (runs[place] for place in places)
-    return Pair(
+    return RunPair(
         *places,
         _findings("objectqa", objectqa, corrected),
         _findings("imageqa", imageqa, corrected),
@@ -171,14 +178,14 @@ def _differences(
 ) -> tuple[list[Rows], list[Rows]]:
     """ObjectQA and ImageQA, a mapping a pair."""
     objectqa: list[Rows] = [{} for _ in order]
-    judged = [[r for name in QUESTION_NAMES for r in judgments_of(run, name)] for run in runs]
+    judged = [[r for name in QUESTION_NAMES for r in run.judgments(name)] for run in runs]
     if judged[0]:
-        objectqa = list(compare_objectqa_runs(judged, order, resamples=resamples, seed=seed))
+        objectqa = list(compare_objectqa(judged, order, resamples=resamples, seed=seed))
     imageqa: list[dict[str, Mapping[str, Difference]]] = [{} for _ in order]
     for name in IMAGEQA_SETS:
-        grounded = [groundings_of(run, name) for run in runs]
+        grounded = [run.groundings(name) for run in runs]
         if grounded[0]:
-            found = compare_grounding_runs(grounded, order, resamples=resamples, seed=seed)
+            found = compare_grounding(grounded, order, resamples=resamples, seed=seed)
             for rows, metrics in zip(imageqa, found, strict=True):
                 rows[name] = metrics
     return objectqa, list(imageqa)
@@ -189,9 +196,9 @@ def _corrected(objectqa: Sequence[Rows], imageqa: Sequence[Rows], n_shown: int) 
     tests = [
         (place, (table, row, metric), rows[place][row][metric].p_value)
         for place in range(len(objectqa))
-        for table, rows, metrics in (("objectqa", objectqa, OBJECTQA_METRICS), ("imageqa", imageqa, IMAGEQA_METRICS))
+        for table, rows in (("objectqa", objectqa), ("imageqa", imageqa))
         for row in rows[place]
-        for metric in metrics.values()
+        for metric in TESTED[table]
         if metric in rows[place][row]
     ]
     found: list[dict[Test, float | None]] = [{} for _ in objectqa]
@@ -203,10 +210,10 @@ def _corrected(objectqa: Sequence[Rows], imageqa: Sequence[Rows], n_shown: int) 
     return found
 
 
-def _findings(table: str, rows: Rows, corrected: Mapping[Test, float | None]) -> Findings:
+def _findings(table: str, rows: Rows, corrected: Mapping[Test, float | None]) -> MetricDifferences:
     return {
         row: {
-            metric: Finding(d, corrected.get((table, row, metric)), power(d.value, d.error, d.n))
+            metric: MetricDifference(d, corrected.get((table, row, metric)), estimate_power(d.value, d.error, d.n))
             for metric, d in metrics.items()
         }
         for row, metrics in rows.items()
@@ -214,10 +221,10 @@ def _findings(table: str, rows: Rows, corrected: Mapping[Test, float | None]) ->
 
 
 def _flips(run: Run, against: Run) -> dict[str, Flips]:
-    asked = {name: (judgments_of(run, name), judgments_of(against, name)) for name in QUESTION_NAMES}
-    return {name: flips(*records) for name, records in asked.items() if records[0]}
+    asked = {name: (run.judgments(name), against.judgments(name)) for name in QUESTION_NAMES}
+    return {name: find_flips(*records) for name, records in asked.items() if records[0]}
 
 
 def _movements(run: Run, against: Run) -> dict[str, Movement]:
-    asked = {name: (groundings_of(run, name), groundings_of(against, name)) for name in IMAGEQA_SETS}
-    return {name: movement(*records, most=MOST_MOVED) for name, records in asked.items() if records[0]}
+    asked = {name: (run.groundings(name), against.groundings(name)) for name in IMAGEQA_SETS}
+    return {name: compare_images(*records, most=MOST_MOVED) for name, records in asked.items() if records[0]}

@@ -32,14 +32,14 @@ class Moved:
     f1: float
     """At IoU > .5, of the run."""
     f1_before: float
-    """Of the baseline."""
+    """The same of the baseline."""
     overlap: float
     """Sum of IoU over max(predicted, reference), of the run."""
     overlap_before: float
 
     @property
     def change(self) -> float:
-        """Of F1."""
+        """Difference in F1."""
         return self.f1 - self.f1_before
 
 
@@ -55,7 +55,7 @@ class Movement:
     """Those that moved most, by F1, then by overlap, then by id."""
 
 
-def flips(run: Sequence[JudgmentRecord], baseline: Sequence[JudgmentRecord]) -> Flips:
+def find_flips(run: Sequence[JudgmentRecord], baseline: Sequence[JudgmentRecord]) -> Flips:
     """Flipped answers of one question; both runs hold the same entities. An unread answer is wrong."""
     before = {record.entity_id: record.answer == record.reference for record in baseline}
     now = {record.entity_id: record.answer == record.reference for record in run}
@@ -64,7 +64,7 @@ def flips(run: Sequence[JudgmentRecord], baseline: Sequence[JudgmentRecord]) -> 
     return Flips(lost, won, mcnemar(len(lost), len(won)))
 
 
-def movement(run: Sequence[GroundingRecord], baseline: Sequence[GroundingRecord], most: int) -> Movement:
+def compare_images(run: Sequence[GroundingRecord], baseline: Sequence[GroundingRecord], most: int) -> Movement:
     """Moved images of one set; both runs hold the same images."""
     before = {record.image_id: _scores(record) for record in baseline}
     moved = [

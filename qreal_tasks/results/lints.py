@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from qreal_tasks.answers import Reason
 from qreal_tasks.benchmark import QUESTION_NAMES
-from qreal_tasks.metrics.feasibility import Verdict
+from qreal_tasks.metrics.feasibility import Feasibility
 from qreal_tasks.mini import MINI_NOTICE
+from qreal_tasks.models.requests import REQUEST_FAILED
 from qreal_tasks.pages.numbers import percent, whole
 from qreal_tasks.results import reasons
-from qreal_tasks.results.asked import other_words
-from qreal_tasks.results.box_lints import box_lints
+from qreal_tasks.results.asked import find_other_prompts
+from qreal_tasks.results.box_lints import find_box_lints
+from qreal_tasks.results.run_folder import Run
 from qreal_tasks.results.score import GroupScores, RunScores
-from qreal_tasks.results.unanswered import incomplete
 
 DISAGREE_LIMIT = 0.05
 """Share of answers against their own P(Yes) from which it is said: greedy decoding leaves next to none."""
@@ -41,10 +44,10 @@ class Lint:
     text: str
 
 
-def lints(scores: RunScores) -> list[Lint]:
+def find_lints(scores: RunScores) -> list[Lint]:
     """All findings about a run, the gravest first."""
     found = [*_about_run(scores), *_about_questions(scores), *_about_sets(scores), *_about_reading(scores)]
-    found += [Lint(Level.WARNING, title, text) for title, text in box_lints(scores.run.groundings)]
+    found += [Lint(Level.WARNING, title, text) for title, text in find_box_lints(scores.run.groundings())]
     order = (Level.ERROR, Level.WARNING, Level.INFO)
     return sorted(found, key=lambda lint: order.index(lint.level))
 
@@ -55,9 +58,9 @@ def _about_run(scores: RunScores) -> Iterator[Lint]:
     if scores.run.limit is not None:
         text = f"Started with --limit {scores.run.limit:g}. No benchmark result."
         yield Lint(Level.WARNING, "Partial run.", text)
-    for one in other_words(scores.run.tasks):
+    for one in find_other_prompts(scores.run.tasks):
         yield Lint(Level.WARNING, "Asked with other words.", f"{one}; {one.verdict}.")
-    missing = incomplete(scores.run)
+    missing = describe_missing_answers(scores.run)
     if missing is not None:
         yield Lint(Level.ERROR, "Incomplete run.", missing)
 
@@ -65,10 +68,10 @@ def _about_run(scores: RunScores) -> Iterator[Lint]:
 def _about_questions(scores: RunScores) -> Iterator[Lint]:
     asked = {name: group for name, group in scores.objectqa.items() if name in QUESTION_NAMES}
     for name, group in asked.items():
-        if group.verdict is Verdict.INFEASIBLE:
+        if group.verdict is Feasibility.INFEASIBLE:
             text = "This AUC cannot come from the scores that the answers follow; check P(Yes)."
             yield Lint(Level.ERROR, f"{name}: impossible AUC.", text)
-        elif group.verdict is Verdict.BELOW_HARD_LABEL:
+        elif group.verdict is Feasibility.BELOW_HARD_LABEL:
             text = "P(Yes) ranks worse than the bare answers; check P(Yes)."
             yield Lint(Level.WARNING, f"{name}: weak P(Yes).", text)
     thin = _shares(asked, "off_choice")
@@ -79,6 +82,9 @@ def _about_questions(scores: RunScores) -> Iterator[Lint]:
             f"{_listed(thin)} of the answers."
         )
         yield Lint(level, "Little mass.", text)
+    if scores.objectqa and all(group.metrics.get("auc") is None for group in scores.objectqa.values()):
+        text = "ObjectQA AUC is N/A: the backend gave no P(Yes), or the references are of one class."
+        yield Lint(Level.INFO, "No AUC.", text)
     missing = _shares(asked, "without_p")
     if missing:
         level = Level.INFO if all(share == 1 for share in missing.values()) else Level.WARNING
@@ -98,25 +104,25 @@ def _about_sets(scores: RunScores) -> Iterator[Lint]:
         for count in ("n_dropped", "n_clipped")
     )
     if dropped:
-        said = ", ".join(f"{name} {whole(count)}" for name, count in dropped.items())
-        yield Lint(Level.WARNING, "Boxes left out.", f"Predicted boxes that were invalid: {said}.")
+        counts = ", ".join(f"{name} {whole(count)}" for name, count in dropped.items())
+        yield Lint(Level.WARNING, "Boxes left out.", f"Predicted boxes that were invalid: {counts}.")
     if clipped:
-        said = ", ".join(f"{name} {whole(count)}" for name, count in clipped.items())
-        yield Lint(Level.INFO, "Boxes clipped.", f"Predicted boxes that reached outside the image: {said}.")
-    silent, why = reasons.without_llm_score(scores)
+        counts = ", ".join(f"{name} {whole(count)}" for name, count in clipped.items())
+        yield Lint(Level.INFO, "Boxes clipped.", f"Predicted boxes that reached outside the image: {counts}.")
+    silent, why = reasons.explain_missing_llm_score(scores)
     if silent:
         text = f"LLM-Score and Joint are N/A for {', '.join(silent)}: {why}."
         yield Lint(Level.INFO, "Not judged.", text)
-    unjudged = [f"{name}: {reasons.unjudged(scores, name)}" for name, group in sets.items() if group.unjudged]
+    unjudged = [f"{name}: {reasons.explain_unjudged(scores, name)}" for name, group in sets.items() if group.unjudged]
     if unjudged:
         yield Lint(Level.WARNING, "Pairs unjudged.", f"They are in no LLM-Score. {'. '.join(unjudged)}.")
 
 
 def _about_reading(scores: RunScores) -> Iterator[Lint]:
     """A question without an answer is wrong; an image without one has no box, and no false alarm."""
-    unread = {name: reasons.unread(scores, name) for name, group in scores.rows.items() if group.unread}
-    answers = [f"{name}: {said}" for name, said in unread.items() if name in QUESTION_NAMES]
-    sets = [f"{name}: {said}" for name, said in unread.items() if name not in QUESTION_NAMES]
+    unread = {name: reasons.explain_unparsed(scores, name) for name, group in scores.rows.items() if group.unread}
+    answers = [f"{name}: {why}" for name, why in unread.items() if name in QUESTION_NAMES]
+    sets = [f"{name}: {why}" for name, why in unread.items() if name not in QUESTION_NAMES]
     if answers:
         text = f"They count as wrong. {'. '.join(answers)}."
         yield Lint(Level.WARNING, "Answers that could not be read.", text)
@@ -132,3 +138,20 @@ def _shares(groups: Mapping[str, GroupScores], metric: str) -> dict[str, float]:
 
 def _listed(shares: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {percent(share)}" for name, share in shares.items())
+
+
+def describe_missing_answers(run: Run) -> str | None:
+    """Describe the questions that no answer came to because a request failed; None when there is none.
+
+    This project's backends and the harness's own are both known. What a model refused, or wrote and cannot be read, is
+    its answer and does not count.
+    """
+    given = [record.reason or "" for record in run.records]
+    failed = Counter(reason for reason in given if reason.startswith((REQUEST_FAILED, Reason.REQUEST_FAILED)))
+    if not failed:
+        return None
+    [(example, _)] = failed.most_common(1)
+    return (
+        f"{failed.total()} of {len(given)} questions have no answer (for example: {example}): run the same command "
+        "again, which asks for these alone where answers are kept."
+    )

@@ -3,9 +3,9 @@
 Records hold reasons as short codes, which are counted and compared. Whoever reads a table, a page or a board is told
 what the codes mean, how often, and with one example.
 
->>> of_answers({"no_entity": 60}, {"no_entity": "No"})
+>>> describe_answers({"no_entity": 60}, {"no_entity": "No"})
 "60 answers held no list of boxes, for example: 'No'"
->>> of_pairs({"timed out": 1})
+>>> describe_pairs({"timed out": 1})
 '1 pair got no reply in time'
 """
 
@@ -17,7 +17,6 @@ from qreal_tasks.answers import Reason
 from qreal_tasks.pages.numbers import whole
 from qreal_tasks.records import NO_REASON, GroundingRecord
 from qreal_tasks.results.score import RunScores
-from qreal_tasks.results.slices import groundings_of, judgments_of
 from qreal_tasks.subtasks import SUBTASKS
 from qreal_tasks.text.one_line import one_line
 
@@ -65,24 +64,24 @@ _PAIRS: Mapping[str, str] = {
 many."""
 
 
-def unread(scores: RunScores, name: str, may_quote: Callable[[str], bool] = lambda text: True) -> str:
+def explain_unparsed(scores: RunScores, name: str, may_quote: Callable[[str], bool] = lambda text: True) -> str:
     """Why answers to a question, or about an ImageQA set, could not be read; empty when all were.
 
     Args:
         may_quote: whether a text of the model may stand there as an example.
     """
-    asked = {r.reason or NO_REASON: r.raw for r in reversed(judgments_of(scores.run, name)) if r.answer is None}
-    shown = {r.reason: r.raw for r in reversed(groundings_of(scores.run, name)) if r.reason is not None}
+    asked = {r.reason or NO_REASON: r.raw for r in reversed(scores.run.judgments(name)) if r.answer is None}
+    shown = {r.reason: r.raw for r in reversed(scores.run.groundings(name)) if r.reason is not None}
     texts = {reason: raw for reason, raw in {**asked, **shown}.items() if may_quote(raw)}
-    return of_answers(scores.rows[name].unread, texts)
+    return describe_answers(scores.rows[name].unread, texts)
 
 
-def unjudged(scores: RunScores, set_name: str) -> str:
+def explain_unjudged(scores: RunScores, set_name: str) -> str:
     """Why pairs of a set have no score; empty when all have one."""
-    return of_pairs(scores.imageqa[set_name].unjudged, replies(groundings_of(scores.run, set_name)))
+    return describe_pairs(scores.imageqa[set_name].unjudged, collect_replies(scores.run.groundings(set_name)))
 
 
-def without_llm_score(scores: RunScores) -> tuple[list[str], str]:
+def explain_missing_llm_score(scores: RunScores) -> tuple[list[str], str]:
     """The sets whose LLM-Score and Joint are undefined although no pair is unjudged, and why they are."""
     silent = [name for name, group in scores.imageqa.items() if group.metrics.get("unjudged") is None]
     if scores.run.judges:
@@ -90,36 +89,36 @@ def without_llm_score(scores: RunScores) -> tuple[list[str], str]:
     return silent, "no judge was asked. `qreal judge RUN` asks one"
 
 
-def replies(records: Iterable[GroundingRecord]) -> dict[str, str]:
+def collect_replies(records: Iterable[GroundingRecord]) -> dict[str, str]:
     """One reply of the judge for each reason."""
-    return {reason: said for record in records for reason, said in record.judge_said.items()}
+    return {reason: reply for record in records for reason, reply in record.judge_said.items()}
 
 
-def of_answers(counts: Mapping[str, int], texts: Mapping[str, str] | None = None) -> str:
+def describe_answers(counts: Mapping[str, int], texts: Mapping[str, str] | None = None) -> str:
     """Sentences about answers.
 
     Args:
         counts: answers by reason.
         texts: for a reason, what the model wrote in one of them.
     """
-    return _sentences("answer", counts, texts or {}, answer_phrase)
+    return _sentences("answer", counts, texts or {}, describe_answer)
 
 
-def of_pairs(counts: Mapping[str, int], said: Mapping[str, str] | None = None) -> str:
-    """Sentences about pairs of descriptions; ``said`` is for a reason what the judge wrote once."""
-    return _sentences("pair", counts, said or {}, _pair_phrase)
+def describe_pairs(counts: Mapping[str, int], replies: Mapping[str, str] | None = None) -> str:
+    """Sentences about pairs of descriptions; ``replies`` is for a reason what the judge wrote once."""
+    return _sentences("pair", counts, replies or {}, _pair_phrase)
 
 
-def answer_phrase(reason: str) -> str:
+def describe_answer(reason: str) -> str:
     """What became of an answer, as it follows "the answer".
 
-    >>> answer_phrase("request failed: 503: overloaded"), answer_phrase("detect: cut_off"), answer_phrase("odd_one")
+    >>> answer_phrase("request failed: 503: overloaded"), answer_phrase("detect: cut_off"), describe_answer("odd_one")
     ('never came (503: overloaded)', 'ended before the first entity was complete, in the stage detect', \
 'could not be read: odd one')
     """
     before, _, rest = reason.partition(": ")
     if before in SUBTASKS and rest:
-        return f"{answer_phrase(rest)}, in the stage {before}"
+        return f"{describe_answer(rest)}, in the stage {before}"
     return _phrase(reason, _ANSWERS, "could not be read")
 
 
@@ -138,14 +137,14 @@ def _phrase(reason: str, phrases: Mapping[str, str], otherwise: str) -> str:
 
 def _sentences(noun: str, counts: Mapping[str, int], examples: Mapping[str, str], phrase: Callable[[str], str]) -> str:
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    said = []
+    sentences = []
     for reason, count in ordered[:MOST_REASONS]:
         example = one_line(examples.get(reason, ""), MOST_QUOTED)
         shown = f", for example: '{example}'" if example else ""
-        said.append(f"{_counted(count, noun)} {phrase(one_line(reason))}{shown}")
+        sentences.append(f"{_counted(count, noun)} {phrase(one_line(reason))}{shown}")
     if others := ordered[MOST_REASONS:]:
-        said.append(f"{_counted(sum(count for _, count in others), noun)} for {len(others)} other reasons")
-    return "; ".join(said)
+        sentences.append(f"{_counted(sum(count for _, count in others), noun)} for {len(others)} other reasons")
+    return "; ".join(sentences)
 
 
 def _counted(count: int, noun: str) -> str:

@@ -14,7 +14,7 @@ from qreal_tasks.files.regular import read_bytes, read_text
 from qreal_tasks.metrics.grounding import grounding_sums, score_grounding
 from qreal_tasks.metrics.sums import require_same
 from qreal_tasks.records import GroundingRecord, to_json
-from qreal_tasks.results.reasons import of_pairs, replies
+from qreal_tasks.results.reasons import collect_replies, describe_pairs
 from qreal_tasks.results.run_folder import Run, samples_path
 from qreal_tasks.text.one_line import one_line
 
@@ -25,7 +25,7 @@ JUDGED_METRICS = ("llm_score", "joint_score", "unjudged")
 """What a judge decides; all other numbers stay what the live run said, so that a changed sample shows."""
 
 MANIFEST_KEY = "qreal_judge"
-"""Of a results file."""
+"""Key of a results file that holds the manifest of the judge."""
 
 
 def rejudge(run: Run, judging: Judging, manifest: Mapping[str, Any]) -> int:
@@ -70,7 +70,7 @@ def rejudge(run: Run, judging: Judging, manifest: Mapping[str, Any]) -> int:
     return sum(map(len, new.values()))
 
 
-def scores_of_others(run: Run, judge: str) -> dict[str, int]:
+def count_scores_of_others(run: Run, judge: str) -> dict[str, int]:
     """How many scores a run holds of each other judge; they are lost when ``judge`` scores it."""
     found: Counter[str] = Counter()
     for record in (r for task in run.tasks for r in task.records if isinstance(r, GroundingRecord)):
@@ -105,8 +105,8 @@ def _nothing_scored(records: Sequence[GroundingRecord]) -> str:
     reasons = sum((Counter(record.unjudged) for record in records), Counter[str]())
     if not reasons or any(map(_scored, records)):
         return ""
-    said = of_pairs(reasons, replies(records))
-    return f"the judge scored none of the {reasons.total()} pairs: {said}"
+    why = describe_pairs(reasons, collect_replies(records))
+    return f"the judge scored none of the {reasons.total()} pairs: {why}"
 
 
 def _scored(record: GroundingRecord) -> int:

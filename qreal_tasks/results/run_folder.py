@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from qreal_tasks.answers import MOST_OF_A_REASON
 from qreal_tasks.benchmark import GROUPS, LEAVES, Style
 from qreal_tasks.console.terminal import echo
+from qreal_tasks.dataset.drawn import drawn_id
 from qreal_tasks.files.regular import read_bytes, read_text
-from qreal_tasks.mini.origin import drawn_id
-from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, RecordError, from_json
-from qreal_tasks.results.clean_records import clean_records
+from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, RecordError, from_json, to_json
+from qreal_tasks.text.redaction import own_keys, spellings, without_key, without_private
 
 RESULTS_SUFFIX = "_results.json"
 
@@ -65,24 +67,30 @@ class Run:
     @property
     def data(self) -> str:
         """Where the dataset was."""
-        return next((record.data for task in self.tasks for record in task.records), "unknown")
+        return next((record.data for record in self.records), "unknown")
 
     @property
-    def groundings(self) -> list[GroundingRecord]:
-        """The records of all ImageQA sets."""
-        return [record for task in self.tasks for record in task.records if isinstance(record, GroundingRecord)]
+    def records(self) -> list[Record]:
+        """The records of all tasks."""
+        return [record for task in self.tasks for record in task.records]
+
+    def judgments(self, question: str | None = None) -> list[JudgmentRecord]:
+        """The records of one question, or of all."""
+        return [r for r in self.records if isinstance(r, JudgmentRecord) and question in (None, r.question)]
+
+    def groundings(self, set_name: str | None = None) -> list[GroundingRecord]:
+        """The records of one ImageQA set, or of all."""
+        return [r for r in self.records if isinstance(r, GroundingRecord) and set_name in (None, r.set_name)]
 
     @property
     def judges(self) -> tuple[str, ...]:
         """Name and manifest hash of every judge that scored a description."""
-        named = (getattr(record, "judge", None) for task in self.tasks for record in task.records)
-        return tuple(dict.fromkeys(name for name in named if name is not None))
+        return tuple(dict.fromkeys(record.judge for record in self.groundings() if record.judge is not None))
 
     @functools.cached_property
     def is_drawn(self) -> bool:
         """Whether it was on the embedded set, or on pictures of ``qreal mini``, all or some, wherever they lay."""
-        records = (record for task in self.tasks for record in task.records)
-        return any(record.data == "mini" or drawn_id(record.image_id) for record in records)
+        return any(record.data == "mini" or drawn_id(record.image_id) for record in self.records)
 
 
 def find_results(path: Path) -> list[Path]:
@@ -95,9 +103,8 @@ def find_results(path: Path) -> list[Path]:
         return [path]
     if not path.exists():
         raise RunFolderError(f"{path} does not exist; expected the output folder of a run, or its *{RESULTS_SUFFIX}")
-    found = sorted(
-        path.rglob(f"*{RESULTS_SUFFIX}"), key=lambda p: (p.name, p.stat().st_mtime)
-    )  # the name starts with date and time
+    # The name starts with date and time.
+    found = sorted(path.rglob(f"*{RESULTS_SUFFIX}"), key=lambda p: (p.name, p.stat().st_mtime))
     if not found:
         raise RunFolderError(
             f"{path}: no *{RESULTS_SUFFIX} in it or below; the run did not finish, or was started without --output_path"
@@ -197,7 +204,32 @@ def _read_samples(results_path: Path, task: str) -> Iterator[Record]:
             raise RunFolderError(f"{path} line {number}: no `records`; written by another version") from None
         except (RecordError, ValueError, TypeError, RecursionError) as error:
             raise RunFolderError(f"{path} line {number}: {error}") from None
-        about = record.question if isinstance(record, JudgmentRecord) else record.set_name
-        if about != LEAVES[task][1]:
-            raise RunFolderError(f"{path} line {number}: a record of {about}, expected {LEAVES[task][1]}")
+        if record.subject != LEAVES[task][1]:
+            raise RunFolderError(f"{path} line {number}: a record of {record.subject}, expected {LEAVES[task][1]}")
         yield record
+
+
+def clean_records(records: Iterable[Record]) -> Iterator[Record]:
+    """Remove what is private, whoever wrote it: the user's keys, and in reasons also addresses and paths."""
+    keys = own_keys()
+    spelled = [one for key in keys for one in spellings(key)]
+    clean = functools.cache(_clean_reason)  # most of many reasons are the same few
+    for record in records:
+        may_repeat = any(one in record.raw for one in spelled)
+        yield _with_reasons(from_json(without_key(to_json(record), *keys)) if may_repeat else record, clean)
+
+
+def _clean_reason(reason: str) -> str:
+    """What stands for an address may be longer than the address was, and a submission takes no longer reason."""
+    return without_private(reason)[:MOST_OF_A_REASON]
+
+
+def _with_reasons(record: Record, clean: Callable[[str], str]) -> Record:
+    reason = record.reason and clean(record.reason)
+    if isinstance(record, JudgmentRecord):
+        return record if reason == record.reason else replace(record, reason=reason)
+    unjudged: Counter[str] = Counter()
+    for why, count in record.unjudged.items():
+        unjudged[clean(why)] += count
+    replies = {clean(why): clean(reply) for why, reply in record.judge_said.items()}
+    return replace(record, reason=reason, unjudged=dict(unjudged), judge_said=replies)

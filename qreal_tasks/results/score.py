@@ -8,18 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from qreal_tasks.answers import parse_entities, parse_judgment, regions_in_pixels
+from qreal_tasks.answers import locate_regions, parse_entities, parse_judgment
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, Answer
 from qreal_tasks.boxes import Space
-from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
-from qreal_tasks.metrics.baselines import constant_scores, whole_image
+from qreal_tasks.metrics.baselines import predict_whole_image, score_constant_answer
 from qreal_tasks.metrics.bootstrap import Estimate
-from qreal_tasks.metrics.feasibility import Verdict, check_records
+from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE, OBJECTQA_LIVE
+from qreal_tasks.metrics.feasibility import Feasibility, check_records
 from qreal_tasks.metrics.grounding import grounding_intervals, score_grounding
-from qreal_tasks.metrics.judgment import unparsed_reasons
+from qreal_tasks.metrics.judgment import count_unparsed_reasons
 from qreal_tasks.metrics.objectqa import objectqa_intervals, score_objectqa, split_by_question
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
-from qreal_tasks.results.run_folder import Run
+from qreal_tasks.results.run_folder import Run, TaskRun
 
 TOLERANCE = 1e-9
 """Live and recomputed numbers are the same sums; only another machine's rounding may come between."""
@@ -38,8 +38,13 @@ class GroupScores:
     """Answers that could not be read, by reason."""
     unjudged: Mapping[str, int] = field(default_factory=dict)
     """Pairs that the judge could not answer, by reason."""
-    verdict: Verdict | None = None
+    verdict: Feasibility | None = None
     """Whether AUC and decision can belong together; ObjectQA questions with P(Yes) only."""
+
+    def best_baseline(self, metric: str) -> tuple[float, str] | None:
+        """The best value that an answer without a model reaches, and which answer that is."""
+        known = ((value, name) for name, row in self.baselines.items() if (value := row.get(metric)) is not None)
+        return max(known, default=None)
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,10 @@ class RunScores:
     objectqa: Mapping[str, GroupScores]
     """Questions that were asked, then the dimensions and the mean over all that are complete."""
     imageqa: Mapping[str, GroupScores]
+
+    def groups(self, half: str) -> Mapping[str, GroupScores]:
+        """The rows of ``objectqa`` or of ``imageqa``."""
+        return self.objectqa if half == "objectqa" else self.imageqa
 
     @property
     def rows(self) -> dict[str, GroupScores]:
@@ -69,11 +78,8 @@ def score_run(run: Run, resamples: int = 10_000, seed: int = 0) -> RunScores:
     Raises:
         ValueError: records that contradict each other, an item twice, or an impossible value; names the record.
     """
-    judgments = [r for task in run.tasks for r in task.records if isinstance(r, JudgmentRecord)]
-    groundings = {
-        name: [r for t in run.tasks for r in t.records if isinstance(r, GroundingRecord) and r.set_name == name]
-        for name in IMAGEQA_SETS
-    }
+    judgments = run.judgments()
+    groundings = {name: run.groundings(name) for name in IMAGEQA_SETS}
     return RunScores(
         run=run,
         objectqa=_score_objectqa(judgments, resamples, seed) if judgments else {},
@@ -95,8 +101,10 @@ def _score_objectqa(records: Sequence[JudgmentRecord], resamples: int, seed: int
         found[group] = GroupScores(
             metrics=metrics,
             intervals=intervals.get(group, {}),
-            baselines={f"always {a}": constant_scores(share, a) for a in Answer} if alone and share is not None else {},
-            unread=unparsed_reasons(rows or []),
+            baselines={f"always {a}": score_constant_answer(share, a) for a in Answer}
+            if alone and share is not None
+            else {},
+            unread=count_unparsed_reasons(rows or []),
             verdict=check_records(rows) if rows else None,
         )
     order = {name: position for position, name in enumerate(QUESTION_NAMES)}
@@ -108,28 +116,30 @@ def _score_imageqa(records: Sequence[GroundingRecord], resamples: int, seed: int
     return GroupScores(
         metrics=score_grounding(records),
         intervals=grounding_intervals(records, resamples=resamples, seed=seed) if resamples else {},
-        baselines={"whole image": score_grounding(whole_image(records))},
+        baselines={"whole image": score_grounding(predict_whole_image(records))},
         unread=dict(sorted(reasons.items())),
         unjudged=dict(sorted(sum((Counter(r.unjudged) for r in records), Counter[str]()).items())),
     )
 
 
-def differences(run: Run, scores: RunScores) -> list[str]:
+def find_differences(run: Run, scores: RunScores) -> list[str]:
     """Where the live run's numbers are not the recomputed ones: task, metric, both numbers."""
     found = []
     for task in run.tasks:
-        expected: dict[str, float | None] = {"records": len(task.records)}
-        group = scores.rows.get(task.name)
-        if group is not None:
-            names = OBJECTQA_LIVE if task.name in QUESTION_NAMES else IMAGEQA_LIVE
-            expected |= {metric: group.metrics[metric] for metric in names}
-        for metric, value in expected.items():
+        for metric, value in expected_live(task, scores).items():
             if metric not in task.live:
                 found.append(f"{task.task} {metric}: not in the results, recomputed {value}")
-            elif not same_value(task.live[metric], value):
+            elif not is_same_value(task.live[metric], value):
                 found.append(f"{task.task} {metric}: live {task.live[metric]!r:.80}, recomputed {value}")
-        found += [f"{task.task} {said}" for record in task.records if (said := _misread(record))]
+        found += [f"{task.task} {contradiction}" for record in task.records if (contradiction := _misread(record))]
     return found
+
+
+def expected_live(task: TaskRun, scores: RunScores) -> dict[str, float | None]:
+    """What the live run must have reported for a task: how many records, and the metrics recomputed from them."""
+    names = OBJECTQA_LIVE if task.name in QUESTION_NAMES else IMAGEQA_LIVE
+    metrics = {name: scores.rows[task.name].metrics[name] for name in names} if task.name in scores.rows else {}
+    return {"records": len(task.records), **metrics}
 
 
 def _misread(record: Record) -> str | None:
@@ -140,24 +150,25 @@ def _misread(record: Record) -> str | None:
     if record.reason is not None:
         return None if not record.predicted else f"{record.image_id}: boxes in an answer that could not be read"
     entities = parse_entities(record.raw, reasoning_marks=record.reasoning_marks)
-    located = regions_in_pixels(entities, Space(record.space), record.width, record.height, record.input_size)
+    located = locate_regions(entities, Space(record.space), record.width, record.height, record.input_size)
     if entities.reason is None and located.regions == record.predicted:
         return None
     return f"{record.image_id}: {len(record.predicted)} boxes that are not those of its text"
 
 
-def same_value(said: object, computed: object) -> bool:
+def is_same_value(reported: object, computed: object) -> bool:
     """Whether a reported value is the recomputed one: numbers within ``TOLERANCE``, all else exactly.
 
-    >>> same_value(1, 1.0), same_value(10**400, 1.0), same_value(True, 1.0), same_value(None, None)
+    >>> same_value(1, 1.0), same_value(10**400, 1.0), same_value(True, 1.0), is_same_value(None, None)
     (True, False, False, True)
     """
-    if isinstance(said, int | float) and isinstance(computed, int | float) and bool not in (type(said), type(computed)):
+    kinds = (type(reported), type(computed))
+    if isinstance(reported, int | float) and isinstance(computed, int | float) and bool not in kinds:
         try:
-            return math.isclose(said, computed, rel_tol=0, abs_tol=TOLERANCE)
+            return math.isclose(reported, computed, rel_tol=0, abs_tol=TOLERANCE)
         except OverflowError:  # an integer that fits no float
             return False
-    return type(said) is type(computed) and said == computed
+    return kinds[0] is kinds[1] and reported == computed
 
 
 def to_json(scores: RunScores) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from annotating import answer, config_for, write_pictures
 
 from annotation.demo.server import Asked, ScriptedServer
-from annotation.execution.driver import Options, Watcher, Where, init, run_stages
+from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
 from annotation.run.folder import RunFolder
 
 CHAIN_IMAGES = 64
@@ -43,6 +43,6 @@ def chain(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Ch
     folder = tmp_path_factory.mktemp("chain")
     images = write_pictures(folder / "images", CHAIN_IMAGES)
     with ScriptedServer(answer) as server:
-        run = init(str(images), folder / "run", config_for(server.url, models), Where(), Watcher())
-        run_stages(run, Options(), Watcher())
+        run = init_run(str(images), folder / "run", config_for(server.url, models), ExecutorOptions(), Watcher())
+        run_stages(run, RunOptions(), Watcher())
         yield Chain(run, images, models, list(server.asked))

@@ -16,7 +16,7 @@ import pytest
 from annotating import answer, config_for, mini_pictures, write_pictures
 from answering import random_answers, results
 from batch_server import BatchServer, Ending
-from canaries import FOLDER, HOST, KEYS, PRIVATE, found, keys, logged, said, said_key, set_canaries
+from canaries import FOLDER, HOST, KEYS, PRIVATE, always, found, keys, logged, said, said_key, set_canaries
 from drafted_run import write_drafted_run
 from huggingface_hub.errors import HfHubHTTPError
 from labelling_server import ACCOUNT, LabellingServer
@@ -25,14 +25,14 @@ from verified_run import cast, merge_run
 
 from annotation.commands import annotate_app
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
-from annotation.execution.driver import Options, Watcher, Where, init, run_stages
+from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
 from annotation.label_studio.server import _last_words
-from annotation.label_studio.tasks import sizes_of, task_of
-from annotation.label_studio.workplace import Seat, Workplace, run_id_of, save_workplace, verification_folder
-from annotation.llm.batches import Limits
-from annotation.merging.combine import made_by
-from annotation.merging.forms import all_forms
+from annotation.label_studio.tasks import build_task, read_stored_sizes
+from annotation.label_studio.workplace import AnnotatorAccount, Workplace, save_workplace
+from annotation.merging.combine import describe_combiner
+from annotation.merging.forms import load_forms
 from annotation.run.folder import RunFolder
+from qreal_tasks.llm.batch.limits import BatchLimits
 from qreal_tasks.llm.errors.retry import StoppedRun
 from qreal_tasks.text.redaction import private_part
 
@@ -84,7 +84,9 @@ def ask_live_and_in_batches(made: Made, home: Path) -> None:
 
     model = {"first_wait_s": 0.001, "max_retries": 0, "concurrency": 1, "model": f"/data/{FOLDER}/vlm"}
     with ScriptedServer(script) as server:
-        run = init(str(images), made.mine / "live", config_for(server.url, language_model=model), Where(), Watcher())
+        run = init_run(
+            str(images), made.mine / "live", config_for(server.url, language_model=model), ExecutorOptions(), Watcher()
+        )
         made.annotate("run", run.path, "--dry-run")
         made.annotate("run", run.path, "--stage", "entities", status=None)
     made.annotate("status", run.path)
@@ -96,19 +98,23 @@ def ask_live_and_in_batches(made: Made, home: Path) -> None:
         old.write("entities", shard, rows)
     made.annotate("preview", old.path, "--out", made.others / "preview-old.html")
     with BatchServer(script, ending=lambda _: Ending(more_lines=(text,))) as batches:
-        run = init(
-            str(images), made.mine / "batched", config_for(batches.url, language_model=model), Where(), Watcher()
+        run = init_run(
+            str(images),
+            made.mine / "batched",
+            config_for(batches.url, language_model=model),
+            ExecutorOptions(),
+            Watcher(),
         )
         for again in range(4):  # what was no answer is asked again
             try:
-                run_stages(run, Options(stages=("entities",), batch=Limits(poll_s=0.001)), Watcher())
+                run_stages(run, RunOptions(stages=("entities",), batch=BatchLimits(poll_s=0.001)), Watcher())
             except StoppedRun as stopped:
                 made.printed[f"batches stopped ({again})"] = str(stopped)
     made.annotate("status", run.path)
     for status in (401, 404):
-        with ScriptedServer(lambda _, status=status: error(status, text, code=KEY)) as server:
+        with ScriptedServer(always(error(status, text, code=KEY))) as server:
             config = config_for(server.url, language_model=model)
-            run = init(str(images), made.mine / f"refused-{status}", config, Where(), Watcher())
+            run = init_run(str(images), made.mine / f"refused-{status}", config, ExecutorOptions(), Watcher())
             made.annotate("run", run.path, "--stage", "entities", status=1)
 
 
@@ -127,10 +133,10 @@ def mistype(made: Made, home: Path) -> None:
 
 def verify(made: Made, home: Path, run: RunFolder) -> None:
     """People's answers, and every failure, from a server that repeats the token."""
-    forms, sizes = list(all_forms(run).values()), sizes_of(run)
+    forms, sizes = list(load_forms(run).values()), read_stored_sizes(run)
     tasks = []
     for number, form in enumerate(forms):
-        task = task_of(form, sizes[form.image_id], run_id_of(run), "/media/")
+        task = build_task(form, sizes[form.image_id], run.run_id, "/media/")
         answer = results(task, random_answers(number), label=f"dog {SEAT_TOKEN} {LABELS}")
         at = f"2026-11-25T08:00:{number % 60:02d}.000000Z"
         one = {"id": number, "result": answer, "updated_at": at, "lead_time": 3.0, "completed_by": ACCOUNT}
@@ -146,17 +152,17 @@ def verify(made: Made, home: Path, run: RunFolder) -> None:
         (403, {"detail": text}),
     ]
     with LabellingServer(tasks, SEAT_TOKEN) as server:
-        seats = (Seat("anna", server.url, SEAT_TOKEN, project_id=1),)
-        save_workplace(run, Workplace(run_id_of(run), False, "/media/", False, seats))
+        accounts = (AnnotatorAccount("anna", server.url, SEAT_TOKEN, project_id=1),)
+        save_workplace(run, Workplace(run.run_id, False, "/media/", False, accounts))
         made.annotate("verify", "pull", run.path)
         for path, (status, body) in itertools.product(("/api/tasks", "/api/projects/1"), bodies):
-            server.instead = lambda asked, wanted=path, sent=(status, body): sent if asked == wanted else None
+            server.instead = {path: (status, body)}.get
             made.annotate("verify", "pull", run.path, status=None)
     made.annotate("verify", "pull", run.path, status=1)  # nobody answers
     made.annotate("verify", "status", run.path)
     (home / "server.log").write_text(f"started with {SEAT_TOKEN}, {LABELS} and password canarypassword7\n")
     kept = made.mine / "verification"
-    shutil.copytree(verification_folder(run), kept)
+    shutil.copytree(run.verification_path, kept)
     (kept / "workplace.json").unlink()  # made to hold tokens
     made.printed["last words"] = _last_words(home, [SEAT_TOKEN, "canarypassword7"])
 
@@ -185,7 +191,7 @@ def publish(made: Made, home: Path, patch: pytest.MonkeyPatch) -> None:
 
 def _refusal(text: str) -> HfHubHTTPError:
     request = httpx2.Request("POST", f"https://{HOST}/api")
-    return HfHubHTTPError(text, response=httpx2.Response(403, text=text, request=request))  # type: ignore[arg-type]
+    return HfHubHTTPError(text, response=httpx2.Response(403, text=text, request=request))
 
 
 class _Hub:
@@ -223,7 +229,7 @@ def test_addresses_and_folders_are_in_nothing_for_others(made: Made) -> None:
 
 
 def test_the_card_names_the_model_that_combined_texts_without_its_folder(made: Made) -> None:
-    assert made_by(RunFolder(made.mine / "live")).startswith("vlm; ")
+    assert describe_combiner(RunFolder(made.mine / "live")).startswith("vlm; ")
 
 
 @pytest.mark.parametrize("name", ["live", "batched"])

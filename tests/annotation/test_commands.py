@@ -13,14 +13,14 @@ from annotating import answer, config_for, write_pictures
 from typer.testing import CliRunner
 
 from annotation.commands import annotate_app
-from annotation.config import dump_config, load_config
+from annotation.config import dump_config, load_annotation_config
 from annotation.demo.server import ScriptedServer, error
 from annotation.errors import AnnotationError
 from annotation.run import shards
 from annotation.run.folder import RunFolder
-from annotation.run.items import images_by_shard
-from annotation.status.progress import Pace, ProgressLog, paces
-from annotation.status.status import status_of
+from annotation.run.items import count_images_by_shard
+from annotation.status.progress import Pace, ProgressLog, read_paces
+from annotation.status.status import read_status
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "annotation"
 OF_RUNS = sorted(path for path in CONFIGS.glob("*.yaml") if path.name != "publish.yaml")  # that one is for `publish`
@@ -60,7 +60,7 @@ def test_init_pilot_dry_run_rest_status_preview(tmp_path: Path, models: Path, co
         status = call("status", run)
         assert status.exit_code == 0, status.output
         assert "11 inputs: 10 accepted, 1 rejected" in status.output
-        assert f"entities  │ {images_by_shard(RunFolder(run))[0]}/10 images" in status.output  # the first shard
+        assert f"entities  │ {count_images_by_shard(RunFolder(run))[0]}/10 images" in status.output  # the first shard
         assert "intake: 1 image rejected: the file is empty (0 bytes)" in status.output
         assert "Cost so far: $" in status.output
         page = call("preview", run, "--images", 2)
@@ -96,7 +96,7 @@ def test_the_licence_of_the_scorer_is_said_once(
 
 
 def test_gpt_4o_is_grounded_on_the_papers_scorer() -> None:
-    quality = load_config(CONFIGS / "gpt-4o.yaml").quality
+    quality = load_annotation_config(CONFIGS / "gpt-4o.yaml").quality
     assert (quality.scorer, quality.model) == ("q-eval-score", "AGI-Eval-Official/Q-Eval-Score")
 
 
@@ -116,7 +116,10 @@ def test_a_stop_is_one_message_and_a_status(tmp_path: Path, config: Any) -> None
     [
         (["run", "nowhere"], "is no run of annotation"),
         (["status", "nowhere"], "is no run of annotation"),
-        (["init", ".", "run", "--config", "none.yaml"], "config none.yaml cannot be read"),
+        (
+            ["init", ".", "run", "--config", "none.yaml"],
+            "config none.yaml (examples are in configs/annotation/): cannot be read",
+        ),
     ],
 )
 def test_mistakes_are_explained(tmp_path: Path, monkeypatch: Any, arguments: list[str], message: str) -> None:
@@ -150,9 +153,9 @@ def test_nothing_usable_is_an_error(tmp_path: Path, config: Any) -> None:
 
 @pytest.mark.parametrize("path", OF_RUNS, ids=lambda path: path.name)
 def test_example_configs_are_valid(path: Path, tmp_path: Path) -> None:
-    found = load_config(path)
+    found = load_annotation_config(path)
     (tmp_path / "again.yaml").write_text(dump_config(found))
-    assert load_config(tmp_path / "again.yaml") == found
+    assert load_annotation_config(tmp_path / "again.yaml") == found
 
 
 @pytest.mark.parametrize(
@@ -165,14 +168,14 @@ def test_example_configs_are_valid(path: Path, tmp_path: Path) -> None:
         ("language_model: {model: m, base_url: 'http://u:p@h/v1'}", "language_model.base_url: expected http"),
         ("language_model: {model: m}\ndetection: {threshold: 2}", "detection.threshold is 2"),
         ("language_model: {model: m, prices: {input: 1}}", "expected input, output, cached_input"),
-        ("- a", "holds list, expected fields"),
+        ("- a", "the file is ['a']: expected keys and values: images_per_shard, intake, language_model, "),
         ("a: [", "cannot be read"),
     ],
 )
 def test_a_wrong_config_is_explained(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "config.yaml").write_text(text)
     with pytest.raises(AnnotationError) as raised:
-        load_config(tmp_path / "config.yaml")
+        load_annotation_config(tmp_path / "config.yaml")
     assert message in str(raised.value)
     assert "u:p" not in str(raised.value)
 
@@ -197,7 +200,7 @@ def test_help_and_language_model_stages_need_neither_torch_nor_ray() -> None:
 
 
 def test_status_counts_and_paces(chain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    status = status_of(chain.run)
+    status = read_status(chain.run)
     by_stage = {stage.stage: stage for stage in status.stages}
     for stage in status.stages:
         assert stage.is_total
@@ -220,7 +223,7 @@ def test_status_counts_and_paces(chain: Any, tmp_path: Path, monkeypatch: pytest
     with (tmp_path / "progress.jsonl").open("a") as file:
         file.write('{"stage": "detec')  # a crash in the middle of a line
         file.write('\n{"stage": "detection", "shard": 2, "at": 9e9}\n')  # as earlier versions wrote it
-    found = paces(tmp_path / "progress.jsonl")["detection"]
+    found = read_paces(tmp_path / "progress.jsonl")["detection"]
     assert found.items == 8
     assert 0 <= found.seconds < 60, "set back or ahead, the clock of the machine does not count"
     assert Pace(8, 4.0).seconds_for(10) == 5.0
@@ -234,7 +237,7 @@ def test_status_knows_how_many_entities_there_are_as_far_as_they_are_found(
     with ScriptedServer(answer) as server:
         call("init", images, run, "--config", config(server.url, models=models, images_per_shard=3))
         assert call("run", run, "--images", 3).exit_code == 0
-        by_stage = {stage.stage: stage for stage in status_of(RunFolder(run)).stages}
+        by_stage = {stage.stage: stage for stage in read_status(RunFolder(run)).stages}
         n_found = shard_rows(RunFolder(run), "judgment", 1)
         judged = by_stage["judgment"]
         assert (judged.done, judged.total, judged.is_total) == (n_found, n_found, False)
@@ -245,4 +248,4 @@ def test_status_knows_how_many_entities_there_are_as_far_as_they_are_found(
 
 
 def shard_rows(run: Any, stage: str, most: int | None = None) -> int:
-    return sum(shards.row_count(run.shard_path(stage, shard)) for shard in run.shard_numbers[:most])
+    return sum(shards.count_rows(run.shard_path(stage, shard)) for shard in run.shard_numbers[:most])

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 
 from annotation.commands import annotate_app
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
-from annotation.execution.driver import Options, Watcher, Where, init, run_stages
+from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
 from annotation.run.folder import RunFolder
+from annotation.run.reasons import FailureReasons
 from annotation.run.schemas import State
-from annotation.status.reasons import Reasons
 from annotation.trial import IN_A_ROW
 from qreal_tasks.llm.errors.retry import StoppedRun
 
@@ -82,7 +82,7 @@ def begin(tmp_path: Path) -> Callable[..., RunFolder]:
         pictures = write_pictures(tmp_path / f"images{images}", images)
         model = {"max_retries": 1, "concurrency": 4, **changes.pop("language_model", {})}
         config = config_for(url, models, **{"images_per_shard": 4, "language_model": model, **changes})
-        return init(str(pictures), tmp_path / "run", config, Where(), Watcher())
+        return init_run(str(pictures), tmp_path / "run", config, ExecutorOptions(), Watcher())
 
     return make
 
@@ -158,7 +158,7 @@ def test_small_shards_are_counted_together(begin: Callable[..., RunFolder]) -> N
     with Server(completion("no"), "entities") as server:
         run = begin(server.url, images_per_shard=1)
         with pytest.raises(StoppedRun, match="unusable: 4 of 4 images"):
-            run_stages(run, Options(), Watcher())
+            run_stages(run, RunOptions(), Watcher())
         assert len(server.asked) == 4
     assert states(run) == {}  # so that all of them are asked again
 
@@ -167,7 +167,7 @@ def test_a_large_first_shard_is_not_paid_for_to_its_end(begin: Callable[..., Run
     with Server(completion("no"), "entities") as server:
         run = begin(server.url, images=60, images_per_shard=60)
         with pytest.raises(StoppedRun, match=f"unusable: {IN_A_ROW} of {IN_A_ROW} images"):
-            run_stages(run, Options(), Watcher())
+            run_stages(run, RunOptions(), Watcher())
         assert len(server.asked) <= IN_A_ROW + 8  # those that were under way
 
 
@@ -175,10 +175,10 @@ def test_a_server_that_goes_bad_stops_a_run_that_had_gone_well(begin: Callable[.
     with Server(completion("no"), "entities") as server:
         run = begin(server.url, images=60)
         server.wrong = None
-        run_stages(run, Options(stages=("entities",), images=8), Watcher())
+        run_stages(run, RunOptions(stages=("entities",), images=8), Watcher())
         server.wrong = completion("no")
         with pytest.raises(StoppedRun, match=f"the last {IN_A_ROW} images in a row got no usable answer"):
-            run_stages(run, Options(), Watcher())
+            run_stages(run, RunOptions(), Watcher())
         assert len(server.asked) <= 8 + IN_A_ROW + 8
         server.wrong = None
         assert call("run", run.path, "--stage", "entities", "--retry-failed").exit_code == 0
@@ -264,7 +264,7 @@ def test_a_scorer_that_gives_no_numbers(
     begin: Callable[..., RunFolder], models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As float16 can do to a model that was made for bfloat16."""
-    from annotation.quality.q_eval import QEvalScore
+    from annotation.local_models.q_eval import QEvalScore
 
     monkeypatch.setattr(QEvalScore, "levels", lambda self, images: [[float("nan")] * 5 for _ in images])
     with Server(Reply(), "none") as server:
@@ -381,7 +381,7 @@ def test_a_missing_model_is_named_with_the_ways_to_have_it(
 
 
 def test_reasons_are_counted_by_kind_with_an_example_each() -> None:
-    reasons = Reasons()
+    reasons = FailureReasons()
     for state, reason in [
         (State.FAILED, "reply not as asked: «one»"),
         (State.FAILED, "reply not as asked: «two»"),

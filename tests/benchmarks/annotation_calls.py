@@ -41,14 +41,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from annotating import config_for
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
-from annotation.execution.driver import Options, Watcher, Where, init, run_stages
-from annotation.llm.asker import dialect_of
+from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
+from annotation.llm.asker import request_options
 from annotation.run.folder import RunFolder
-from annotation.stages.entities import tasks
+from annotation.stages.entities import plan_entities
 
 CALLS, CONCURRENCY, LATENCY_S = 2000, 32, 0.05
 IDEAL_S = math.ceil(CALLS / CONCURRENCY) * LATENCY_S
-ENTITIES = Options(stages=("entities",))
+ENTITIES = RunOptions(stages=("entities",))
 
 
 def serve() -> None:
@@ -114,9 +114,9 @@ def staged(run: RunFolder) -> float:
 
 
 def bodies_of(run: RunFolder) -> list[bytes]:
-    dialect = dialect_of(run.config)
-    requests = [task.request for shard in run.shard_numbers for task in tasks(run, shard)]
-    return [json.dumps(one.body(one.messages(), dialect)).encode() for one in requests if one is not None]
+    options = request_options(run.config)
+    requests = [task.request for shard in run.shard_numbers for task in plan_entities(run, shard)]
+    return [json.dumps(one.body(one.messages(), options)).encode() for one in requests if one is not None]
 
 
 def plain(url: str, bodies: list[bytes]) -> float:
@@ -180,7 +180,7 @@ def main() -> None:
         images = write_images(Path(folder) / "images")
         model = {"concurrency": CONCURRENCY, "first_wait_s": 0.02}
         config = config_for(server.url, images_per_shard=64, language_model=model)
-        run = init(str(images), Path(folder) / "run", config, Where(), Watcher())
+        run = init_run(str(images), Path(folder) / "run", config, ExecutorOptions(), Watcher())
         bodies = bodies_of(run)
         print(f"{CALLS} calls, {CONCURRENCY} at a time, {LATENCY_S * 1000:.0f} ms, every seventh refused: ", end="")
         print(f"ideal {IDEAL_S:.2f} s\n{'plain s':>8} {'stage s':>8} {'again s':>8}")

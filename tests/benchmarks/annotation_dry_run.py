@@ -28,7 +28,7 @@ from annotating import answer, config_for, mini_pictures
 from tiny_annotators import write_tiny_grounding_dino
 
 from annotation.demo.server import Asked, Reply, ScriptedServer
-from annotation.execution.driver import Options, Watcher, Where, init, run_stages
+from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
 from annotation.llm.calls import CallRecord
 from annotation.run.folder import RunFolder
 from annotation.status.estimate import Forecast, forecast
@@ -81,7 +81,7 @@ def begin(folder: Path, name: str, url: str, images: Path, **expected: float) ->
     detection |= {"threshold": 0.001, "second_threshold": 0.001, "min_area_px": 0, "batch_size": 16}
     said = {"trusted_after": 30, "crop_px": [64, 64], **expected}
     config = config_for(url, detection=detection, expected=said, images_per_shard=64)
-    return init(str(images), folder / name, config, Where(), Watcher())
+    return init_run(str(images), folder / name, config, ExecutorOptions(), Watcher())
 
 
 def main() -> None:
@@ -96,14 +96,14 @@ def main() -> None:
         cold = begin(folder, "cold", server.url, images, entities_per_image=5.79, portraits_per_image=1 / 8)
         told("before the first call", forecast(cold, list(cold.shard_numbers)))
         run = begin(folder, "run", server.url, images, entities_per_image=1, portraits_per_image=1)
-        run_stages(run, Options(images=PILOT), Watcher())
+        run_stages(run, RunOptions(images=PILOT), Watcher())
         pilot = counted(run)
         told(f"after a pilot of {PILOT}", forecast(run, list(run.shard_numbers)))
         print(f"{'':<28}the pilot itself was {pilot[0]:,} calls, ${pilot[1]:.2f}", flush=True)
-        run_stages(run, Options(stages=("entities", "detection", "quality")), Watcher())
+        run_stages(run, RunOptions(stages=("entities", "detection", "quality")), Watcher())
         now = counted(run)
         told("when detection is done", forecast(run, list(run.shard_numbers)))
-        run_stages(run, Options(), Watcher())
+        run_stages(run, RunOptions(), Watcher())
         calls, cost = counted(run)
         assert calls == len(server.asked), "the record and the server disagree"
         print(f"{'counted by the server':<28}{calls:>10,} calls  ${cost:>8.2f}")

@@ -24,24 +24,24 @@ from annotating import answer, config_for, write_pictures
 from tiny_annotators import write_tiny_grounding_dino, write_tiny_q_eval
 
 from annotation.demo.server import ScriptedServer
-from annotation.execution.driver import Executor, Options, Watcher, Where, init, run_stages
+from annotation.execution.driver import Executor, ExecutorOptions, RunOptions, Watcher, init_run, run_stages
+from annotation.run.chain import STAGES
 from annotation.run.folder import RunFolder
 from annotation.run.gallery import Gallery
-from annotation.stages.chain import STAGES
-from annotation.stages.crops import detected
+from annotation.stages.entity_views import load_entities
 
 IMAGES = 96
 
 
-def timed(run: RunFolder, stage: str, where: Where) -> float:
+def timed(run: RunFolder, stage: str, where: ExecutorOptions) -> float:
     start = time.perf_counter()
-    run_stages(run, Options(stages=(stage,), where=where), Watcher())
+    run_stages(run, RunOptions(stages=(stage,), where=where), Watcher())
     return time.perf_counter() - start
 
 
 def detection_floor(run: RunFolder) -> float:
     """Seconds of the forward passes that the first pass makes, in the same batches."""
-    from annotation.detection.detector import Detector
+    from annotation.local_models.detector import Detector
 
     detector = Detector(run.config.detection)
     batches = []
@@ -61,13 +61,13 @@ def detection_floor(run: RunFolder) -> float:
 
 def quality_floor(run: RunFolder) -> float:
     """Seconds of scoring all crops, already cut."""
-    from annotation.quality.q_eval import QEvalScore
+    from annotation.local_models.q_eval import QEvalScore
 
     scorer = QEvalScore(run.config.quality)
     shards = []
     for shard in run.shard_numbers:
-        found = detected(run, shard)
-        shards.append([found.gallery.crop(one.picture.image_id, one.box_px) for one in found.entities])
+        found = load_entities(run, shard)
+        shards.append([found.gallery.crop(one.image.image_id, one.box_px) for one in found.entities])
     start = time.perf_counter()
     for crops in shards:
         scorer.levels(crops)
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--executor", choices=["local", "ray"], default="local")
     arguments = parser.parse_args()
     executor: Executor = arguments.executor
-    where = Where(executor, arguments.workers)
+    where = ExecutorOptions(executor, arguments.workers)
     seconds: dict[str, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as place, ScriptedServer(answer) as server:
         folder = Path(place)
@@ -90,7 +90,7 @@ def main() -> None:
         images = write_pictures(folder / "images", IMAGES)
         for repeat in range(arguments.repeats + 1):
             start = time.perf_counter()
-            run = init(str(images), folder / f"run{repeat}", config_for(server.url, folder), where, Watcher())
+            run = init_run(str(images), folder / f"run{repeat}", config_for(server.url, folder), where, Watcher())
             found = {"intake": time.perf_counter() - start}
             for stage in STAGES:
                 found[stage] = timed(run, stage, where)

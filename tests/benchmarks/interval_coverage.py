@@ -25,9 +25,10 @@ from typing import Any
 
 import numpy as np
 
-from qreal_tasks.metrics.bootstrap import Estimate, intervals
-from qreal_tasks.metrics.grounding import GroundingTable, grounding_sums, match
+from qreal_tasks.metrics.bootstrap import Estimate, estimate_intervals
+from qreal_tasks.metrics.grounding import GroundingTable, grounding_sums
 from qreal_tasks.metrics.judgment import JudgmentTable
+from qreal_tasks.metrics.matching import match
 from qreal_tasks.metrics.ranking import Ranking
 from qreal_tasks.metrics.sums import Ratio, aggregate
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Region
@@ -152,7 +153,7 @@ def one_repeat(repeat: int, images: int = IMAGES, resamples: int = RESAMPLES) ->
         ("ObjectQA", OBJECTQA, (clustered, alone)),
         ("ImageQA", IMAGEQA, (GroundingTable.of(grounded), as_if_independent(grounded))),
     ):
-        both = [intervals(table, resamples=resamples, seed=repeat) for table in tables]
+        both = [estimate_intervals(table, resamples=resamples, seed=repeat) for table in tables]
         found[task] = {metric: [estimates[metric] for estimates in both] for metric in metrics}
     return found
 

@@ -43,7 +43,7 @@ from judging import manifest_for, scored
 from annotation.demo.server import Reply, ScriptedServer
 from qreal_tasks.judge.judge import Judge
 from qreal_tasks.judge.pairs import Pair
-from qreal_tasks.judge.prompt import messages, response_format
+from qreal_tasks.judge.prompt import RESPONSE_FORMAT, render_messages
 
 PAIRS, CONCURRENCY, LATENCY_S = 1000, 64, 0.05
 STOCK_PAIRS, THREADS = 60, 4
@@ -108,8 +108,8 @@ def through_judge(url: str, cache: Path) -> float:
 def plain(url: str) -> float:
     """Seconds of the loop alone."""
     manifest = manifest_for(url)
-    shared = {"model": manifest.model, "temperature": 0, **response_format("json_schema")}
-    bodies = [json.dumps({**shared, "messages": messages(manifest, pair)}).encode() for pair in pairs()]
+    shared = {"model": manifest.model, "temperature": 0, "response_format": RESPONSE_FORMAT}
+    bodies = [json.dumps({**shared, "messages": render_messages(manifest, pair)}).encode() for pair in pairs()]
 
     async def run() -> None:
         waiting = iter(bodies)
@@ -139,7 +139,7 @@ def stock(url: str, threads: int) -> float:
     client = get_server("openai", config)
 
     def score(pair: Pair) -> float:
-        answer = client.evaluate(Request(messages(manifest, pair), config=config))
+        answer = client.evaluate(Request(render_messages(manifest, pair), config=config))
         return float(json.loads(answer.content)["score"])
 
     start = time.perf_counter()

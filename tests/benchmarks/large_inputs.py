@@ -26,7 +26,10 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from qreal_tasks.leaderboard.submission.references import References
 
 RESAMPLES = 10_000
 CROPS, SIDE = 5, 32
@@ -126,7 +129,7 @@ def parse_run(folder: Path) -> None:
             json.loads(line)
 
 
-def _references():  # type: ignore[no-untyped-def]
+def _references() -> References:
     from drawn_references import drawn_references
 
     return drawn_references(images=20, entities=60)
@@ -135,11 +138,11 @@ def _references():  # type: ignore[no-untyped-def]
 def _pack(folder: str, number: int) -> None:
     from submitted import simulated, write_run
 
-    from qreal_tasks.leaderboard.submission.pack import Said, pack_run
+    from qreal_tasks.leaderboard.submission.pack import SubmitterInfo, pack_run
 
     run = Path(folder) / "runs" / str(number)
     results = write_run(run, simulated(_references(), 0.5 + 0.4 * (number % 97) / 97, seed=number))
-    pack_run(results, Path(folder) / "submissions" / f"model-{number:04}", Said(f"Model {number:04}"))
+    pack_run(results, Path(folder) / "submissions" / f"model-{number:04}", SubmitterInfo(f"Model {number:04}"))
 
 
 def make_board(folder: Path, submissions: int) -> None:
@@ -151,12 +154,12 @@ def make_cached(folder: Path, submissions: int) -> None:
     """One submission under many names, each with a result in the cache that differs a little from the others."""
     import numpy as np
 
-    from qreal_tasks.leaderboard.board.board import cache as stored
+    from qreal_tasks.leaderboard.board import cache as cache_module
     from qreal_tasks.leaderboard.submission.reading import read_folder
 
     _pack(str(folder), 0)
     first, references = folder / "submissions" / "model-0000", _references()
-    cache = stored.CheckCache(folder / "cache")
+    cache = cache_module.CheckCache(folder / "cache")
     result = cache.result(first.name, read_folder(first), references)
     assert result.manifest is not None, result.problems
     rng = np.random.default_rng(0)
@@ -168,7 +171,7 @@ def make_cached(folder: Path, submissions: int) -> None:
         answers = {half: f"{half} {number}" for half in result.answers}
         varied = replace(result, folder=name, manifest=said, answers=answers, draws=draws)
         path = folder / "cache" / f"{cache._key(name, read_folder(first), references)}.npz"
-        stored._write(path, varied)
+        cache_module._write(path, varied)
 
 
 def build(folder: Path) -> None:

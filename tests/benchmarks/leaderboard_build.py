@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -26,12 +27,12 @@ from submitted import simulated, write_run
 
 from qreal_tasks.leaderboard.board.board import build_board
 from qreal_tasks.leaderboard.board.cache import CheckCache
-from qreal_tasks.leaderboard.board.ranks import rank_ranges
+from qreal_tasks.leaderboard.board.ranks import compute_rank_ranges
 from qreal_tasks.leaderboard.board.site import write_site
-from qreal_tasks.leaderboard.result import HEADLINES, headline, result_of
+from qreal_tasks.leaderboard.result import HEADLINES, build_result, find_headline
 from qreal_tasks.leaderboard.submission import check, pack
 from qreal_tasks.leaderboard.submission.check import check_submission
-from qreal_tasks.leaderboard.submission.pack import Said, pack_run
+from qreal_tasks.leaderboard.submission.pack import SubmitterInfo, pack_run
 from qreal_tasks.leaderboard.submission.reading import read_folder
 from qreal_tasks.results.score import RunScores, score_run
 
@@ -52,8 +53,13 @@ def make(folder: str, number: int) -> None:
     run = Path(folder) / "runs" / str(number)
     results = write_run(run, simulated(references, skill, seed=number))
     computed: list[RunScores] = []
-    with mock.patch.object(pack, "score_run", lambda *a, **k: computed.append(score_run(*a, **k)) or computed[0]):
-        pack_run(results, target, Said(f"Model {number:03} (skill {skill:.3f})"))
+
+    def kept(*args: Any, **options: Any) -> RunScores:
+        computed.append(score_run(*args, **options))
+        return computed[0]
+
+    with mock.patch.object(pack, "score_run", kept):
+        pack_run(results, target, SubmitterInfo(f"Model {number:03} (skill {skill:.3f})"))
     shutil.rmtree(run)
     with mock.patch.object(check, "score_run", return_value=computed[0]):
         cache.result(target.name, read_folder(target), references)
@@ -74,7 +80,7 @@ def check_anew(folders: Sequence[Path]) -> list[float]:
     taken = []
     for folder in folders:
         start = time.perf_counter()
-        assert not result_of(check_submission(folder, references)).problems
+        assert not build_result(check_submission(folder, references)).problems
         taken.append(time.perf_counter() - start)
     return taken
 
@@ -106,8 +112,8 @@ def measure(folder: Path) -> None:
     assert not board.refused, board.refused[0]
     start = time.perf_counter()
     for name in HEADLINES:
-        values = [(headline(entry.result, name) or {})["value"] or 0.0 for entry in board.entries]
-        rank_ranges(values, np.array([entry.result.draws[name] for entry in board.entries], dtype=np.float64))
+        values = [(find_headline(entry.result, name) or {})["value"] or 0.0 for entry in board.entries]
+        compute_rank_ranges(values, np.array([entry.result.draws[name] for entry in board.entries], dtype=np.float64))
     significance = time.perf_counter() - start
     anew = check_anew(sorted((folder / "submissions").iterdir())[:ANEW])
     pairs = len(board.entries) * (len(board.entries) - 1) // 2

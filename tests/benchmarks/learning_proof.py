@@ -20,9 +20,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from answered_alike import majority, majority_per_label
+from typed import present
+
 from qreal_tasks.benchmark import QUESTION_NAMES
-from qreal_tasks.dataset.source import load, locate
-from qreal_tasks.metrics.baselines import majority, majority_per_label
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import locate
 from qreal_tasks.metrics.objectqa import compare_objectqa
 from qreal_tasks.models.tiny import write_learner_qwen2_5_vl
 from qreal_tasks.records import JudgmentRecord
@@ -76,12 +79,14 @@ def report_objectqa(run: Run, known: list[JudgmentRecord]) -> None:
     """A line a question."""
     records = judgments(run)
     baselines = {"majority": majority(records, known), "majority per label": majority_per_label(records, known)}
-    differences = {name: compare_objectqa(records, answers) for name, answers in baselines.items()}
+    differences = {name: compare_objectqa([records, answers])[0] for name, answers in baselines.items()}
     scores = score_run(run, resamples=0).objectqa
     print(f"\n{'ObjectQA, test':18} {'acc':>6} {'auc':>6}   accuracy above the better baseline, 95 % interval")
     for question in QUESTION_NAMES:
-        name, found = min(((n, d[question]["acc"]) for n, d in differences.items()), key=lambda pair: pair[1].value)
-        clear = "clear of it" if found.low > 0 else "NOT learnt: the interval is not clear of the baseline"
+        name, found = min(
+            ((n, d[question]["acc"]) for n, d in differences.items()), key=lambda pair: present(pair[1].value)
+        )
+        clear = "clear of it" if present(found.low) > 0 else "NOT learnt: the interval is not clear of the baseline"
         metrics = scores[question].metrics
         interval = f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f}) above {name}"
         print(f"{question:18} {metrics['acc']:6.3f} {metrics['auc']:6.3f}   {interval}: {clear}")

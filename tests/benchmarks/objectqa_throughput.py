@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -36,6 +36,8 @@ from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, objectqa_prompt, ques
 from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.requests import Request
 from qreal_tasks.models.tiny.qwen import write_qwen2_5_vl
+
+T = TypeVar("T")
 
 SHAPES = {
     "20M": (
@@ -61,11 +63,11 @@ def write_model(folder: Path, name: str, dtype: torch.dtype) -> None:
     text, vision = SHAPES[name]
     text = {**text, "num_key_value_heads": KEY_VALUE_HEADS[name], "max_position_embeddings": 8192}
     depth = vision["depth"]
-    vision = {**vision, "fullatt_block_indexes": [depth // 2 - 1, depth - 1], "window_size": 112}
+    windows = {"fullatt_block_indexes": [depth // 2 - 1, depth - 1], "window_size": 112}
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
-        write_qwen2_5_vl(folder, text, vision)
+        write_qwen2_5_vl(folder, text, {**vision, **windows})
     finally:
         torch.set_default_dtype(before)
 
@@ -212,17 +214,18 @@ def _vision(shape: dict[str, int], patches: int, patch_values: int) -> float:
 def matrix_rate(dtype: torch.dtype, device: str, side: int) -> float:
     """Operations per second of a large matrix product, the best of several."""
     a, b = (torch.randn(side, side, dtype=dtype, device=device) for _ in range(2))
-    return 2 * side**3 / min(_seconds(lambda: a @ b, device) for _ in range(6))
+    return 2 * side**3 / min(_timed(lambda: a @ b, device)[0] for _ in range(6))
 
 
-def _seconds(work: Callable[[], Any], device: str) -> float:
+def _timed(work: Callable[[], T], device: str) -> tuple[float, T]:
+    """Seconds and what the work gave."""
     if device != "cpu":
         torch.cuda.synchronize()
     start = time.perf_counter()
-    work()
+    found = work()
     if device != "cpu":
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, found
 
 
 def compare(
@@ -247,9 +250,8 @@ def compare(
         matrix: list[float] = []
         for _ in range(repeats):
             for each, ask in contenders.items():
-                answered: list[int] = []
-                taken = _seconds(lambda ask=ask, answered=answered: answered.append(ask()), device)
-                rates[each].append(answered[0] / taken)
+                taken, answered = _timed(ask, device)
+                rates[each].append(answered / taken)
             matrix.append(matrix_rate(dtype, device, 2048 if device == "cpu" else 8192))
         needed = operations(name, engine, pictures)
     tokens = [p.width * p.height / TOKEN_PIXELS for p in pictures]

@@ -144,7 +144,7 @@ def plain(url: str, requests: list[Request]) -> float:
                 try:
                     async with session.post(f"{url}/chat/completions", data=body) as answer:
                         await answer.read()
-                        return answer.status == 200
+                        return bool(answer.status == 200)
                 except aiohttp.ClientError:
                     return False
 

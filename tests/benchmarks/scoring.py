@@ -169,8 +169,8 @@ def main() -> None:
         ("  floor: running totals and products", floor_seconds()),
     )
     print(f"median of {arguments.repeats} interleaved repeats, {RESAMPLES:,} resamples")
-    for what, seconds in rows:
-        print(f"{what:45}{seconds:8.2f} s")
+    for name, taken in rows:
+        print(f"{name:45}{taken:8.2f} s")
     print(f"{'import / whole process':45}{rows[0][1] / rows[1][1]:8.2f}")
     print(f"{'scoring / floor':45}{rows[2][1] / rows[3][1]:8.2f}")
 

@@ -36,15 +36,16 @@ from trl import SFTConfig, SFTTrainer
 from qreal_tasks.benchmark import QUESTION_NAMES, objectqa_prompt
 from qreal_tasks.models.local.chat import Chat
 from qreal_tasks.models.local.engine import TransformersEngine
-from training.config import TrainConfig, checked
+from training.config import TrainConfig
 from training.data.collator import Collator
-from training.data.families import FAMILIES
+from training.data.families import TUNED_FAMILIES
 from training.data.writer import LENGTH
-from training.model import lora_config, without_gradient
-from training.trainer import Tuner
+from training.model import make_lora_config, skip_vision_gradient
+from training.recipe import parse_config
+from training.run.trainer import Tuner
 
 QUESTIONS = len(QUESTION_NAMES)
-FAMILY = FAMILIES["qwen2_5_vl"]
+FAMILY = TUNED_FAMILIES["qwen2_5_vl"]
 
 
 def answer_to(crop: int, question: int) -> str:
@@ -94,7 +95,7 @@ def trl_rows(folder: Path, pictures: list[PillowImage.Image], options: argparse.
         args=settings(folder, options, batch),
         train_dataset=Dataset.from_list(rows, features=features),
         processing_class=AutoProcessor.from_pretrained(folder),
-        peft_config=lora_config(recipe(folder, options), FAMILY),
+        peft_config=make_lora_config(recipe(folder, options), FAMILY),
     )
 
 
@@ -130,18 +131,18 @@ def ours(
         data_collator=Collator(chat, rows, model.model),
         train_dataset=train,
         processing_class=chat.processor,
-        peft_config=lora_config(recipe(folder, options), FAMILY),
+        peft_config=make_lora_config(recipe(folder, options), FAMILY),
         family=FAMILY,
-        examiner=None,
+        evaluator=None,
         end_of_turn=chat.tokenizer.convert_tokens_to_ids(FAMILY.end_of_turn),
         keep_checkpoints=1,
     )
-    without_gradient(tuner.bare_model(), FAMILY)
+    skip_vision_gradient(tuner.bare_model(), FAMILY)
     return tuner
 
 
 def recipe(folder: Path, options: argparse.Namespace) -> TrainConfig:
-    return checked({"task": "objectqa", "model": str(folder), "dtype": options.dtype}, "benchmark")
+    return parse_config({"task": "objectqa", "model": str(folder), "dtype": options.dtype}, "benchmark")
 
 
 def fresh_model(folder: Path, options: argparse.Namespace) -> Any:
@@ -182,7 +183,7 @@ def compare(name: str, pictures: list[PillowImage.Image], options: argparse.Name
         dtype = getattr(torch, options.dtype)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         write_model(folder, name, dtype)
-        contenders: dict[str, Callable[[], Any]] = {
+        contenders: dict[str, Any] = {
             f"TRL at {batch}": trl_rows(folder, pictures, options, batch) for batch in options.batches
         }
         contenders[f"apart at {options.batches[0]}"] = ours(folder, pictures, options, False, options.batches[0])
@@ -206,9 +207,9 @@ def compare(name: str, pictures: list[PillowImage.Image], options: argparse.Name
         f"  {len(pictures)} crops of {min(tokens):.0f} to {max(tokens):.0f} image tokens (mean {np.mean(tokens):.0f})"
     )
     best = statistics.median(taken["packed"])
-    for each, seconds in taken.items():
-        middle = statistics.median(seconds)
-        spread = f"({count / max(seconds):.2f} to {count / min(seconds):.2f})"
+    for each, times in taken.items():
+        middle = statistics.median(times)
+        spread = f"({count / max(times):.2f} to {count / min(times):.2f})"
         line = f"  {each:12} {count / middle:8.2f} questions/s {spread:20} packed is {middle / best:5.2f} x"
         if device == "cuda":
             own = needed.shared if each == "packed" else needed.separate

@@ -7,7 +7,7 @@ import json
 import pytest
 from PIL import Image
 
-from qreal_tasks.answers import parse_entities, regions_in_pixels
+from qreal_tasks.answers import locate_regions, parse_entities
 from qreal_tasks.boxes import Space
 from qreal_tasks.models.agent.pictures import Picture, entities_in
 from qreal_tasks.models.families import family_of_name
@@ -47,7 +47,7 @@ ANSWERS: dict[str, tuple[str, Pixels, Pixels]] = {
 def test_the_declared_order_decides_and_names_above_it(case: str) -> None:
     text, y_first, x_first = ANSWERS[case]
     for space, expected in ((Space.NORM1000_YX, y_first), (Space.NORM1000, x_first)):
-        [region] = regions_in_pixels(parse_entities(text), space, *SIZE).regions
+        [region] = locate_regions(parse_entities(text), space, *SIZE).regions
         assert region.bbox_px == pytest.approx(expected), space
 
 

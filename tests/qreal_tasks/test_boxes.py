@@ -3,10 +3,12 @@
 import warnings
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from typed import FloatArray
 
 from qreal_tasks.boxes import Space, as_written, clip_to_image, from_pixels, iou_matrix, to_pixels
 
@@ -14,7 +16,7 @@ SIZES = st.integers(1, 8192)
 COORDINATES = st.floats(-1e6, 1e6, allow_nan=False)
 
 
-def valid_boxes(limit: int = 1000):
+def valid_boxes(limit: int = 1000) -> st.SearchStrategy[FloatArray]:
     """Arrays of boxes with positive area, in whole numbers so that every area is exact."""
     pair = st.tuples(st.integers(0, limit - 1), st.integers(1, limit)).map(lambda p: (min(p), max(p) + (p[0] == p[1])))
     box = st.tuples(pair, pair).map(lambda xy: [xy[0][0], xy[1][0], xy[0][1], xy[1][1]])
@@ -33,7 +35,7 @@ def valid_boxes(limit: int = 1000):
         pytest.param(Space.NORM1000, [-100, 0, 2000, 10], [-80, 0, 1600, 6], id="beyond the image is not clipped"),
     ],
 )
-def test_to_pixels(space, box, expected_px):
+def test_to_pixels(space: Space, box: list[float], expected_px: list[float]) -> None:
     assert to_pixels([box], space, 800, 600, input_size=(400, 300)).tolist() == [expected_px]
 
 
@@ -43,12 +45,12 @@ def test_to_pixels(space, box, expected_px):
     size=st.tuples(SIZES, SIZES),
     input_size=st.tuples(SIZES, SIZES),
 )
-def test_there_and_back(boxes, space, size, input_size):
+def test_there_and_back(boxes: FloatArray, space: Space, size: tuple[int, int], input_size: tuple[int, int]) -> None:
     back = to_pixels(from_pixels(boxes, space, *size, input_size), space, *size, input_size)
     np.testing.assert_allclose(back, boxes, rtol=1e-9, atol=1e-300)
 
 
-def test_no_box_is_a_table_without_rows():
+def test_no_box_is_a_table_without_rows() -> None:
     assert to_pixels([], Space.UNIT, 8, 6).shape == (0, 4)
     assert iou_matrix([], [[0, 0, 1, 1]]).shape == (0, 1)
 
@@ -61,26 +63,26 @@ def test_no_box_is_a_table_without_rows():
         pytest.param(np.zeros((2, 1, 4)), r"\(2, 1, 4\)", id="one axis too many"),
     ],
 )
-def test_a_wrong_shape_is_named(boxes, shape):
+def test_a_wrong_shape_is_named(boxes: npt.ArrayLike, shape: str) -> None:
     with pytest.raises(ValueError, match=rf"{shape}, expected \(n, 4\)"):
         to_pixels(boxes, Space.PIXELS, 8, 6)
 
 
 @pytest.mark.parametrize("size", [(0, 6), (8, 0), (-8, 6)])
 @pytest.mark.parametrize("space", Space)
-def test_an_image_without_size_is_refused(space, size):
+def test_an_image_without_size_is_refused(space: Space, size: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match=f"{size[0]} x {size[1]}, expected positive"):
         to_pixels([[0, 0, 1, 1]], space, *size, input_size=(4, 4))
 
 
-def test_resized_pixels_need_the_input_size():
+def test_resized_pixels_need_the_input_size() -> None:
     with pytest.raises(ValueError, match=r"no input_size.*use a backend that reports it"):
         to_pixels([[0, 0, 1, 1]], Space.RESIZED_PIXELS, 8, 6)
     with pytest.raises(ValueError, match="model input size is 0 x 4"):
         to_pixels([[0, 0, 1, 1]], Space.RESIZED_PIXELS, 8, 6, input_size=(0, 4))
 
 
-def test_huge_values_saturate_without_a_warning():
+def test_huge_values_saturate_without_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         boxes_px = to_pixels([[-1e308, -1e308, 1e308, 1e308]], Space.UNIT, 1024, 768)
@@ -100,7 +102,7 @@ def test_huge_values_saturate_without_a_warning():
         pytest.param([np.nan, 5, 9, 9], [np.nan, 5, 9, 9], False, False, id="NaN has no area"),
     ],
 )
-def test_clip(box_px, inside_px, was_outside, has_area):
+def test_clip(box_px: list[float], inside_px: list[float], was_outside: bool, has_area: bool) -> None:
     clipped = clip_to_image([box_px], 80, 60)
     np.testing.assert_array_equal(clipped.boxes_px, [inside_px])
     assert (clipped.was_outside.tolist(), clipped.has_area.tolist()) == ([was_outside], [has_area])
@@ -121,19 +123,21 @@ def test_clip(box_px, inside_px, was_outside, has_area):
         pytest.param(Space.PIXELS, [-5, 0, 900, 9], [0, 0, 800, 9], id="clipped"),
     ],
 )
-def test_as_written(space, box_px, written):
+def test_as_written(space: Space, box_px: list[float], written: list[float]) -> None:
     assert as_written([box_px], space, 800, 600, input_size=(400, 300)) == [written]
 
 
 @given(boxes=valid_boxes(), space=st.sampled_from(Space), input_size=st.tuples(SIZES, SIZES))
-def test_a_written_box_is_valid_and_at_most_one_step_away(boxes, space, input_size):
+def test_a_written_box_is_valid_and_at_most_one_step_away(
+    boxes: FloatArray, space: Space, input_size: tuple[int, int]
+) -> None:
     written = np.array(as_written(boxes, space, 1001, 1001, input_size))
     assert (written[:, :2] < written[:, 2:]).all(), written
     step = 0.001 if space is Space.UNIT else 1
     assert np.abs(written - from_pixels(boxes, space, 1001, 1001, input_size)).max() <= step * 1.000001
 
 
-def test_a_box_without_area_is_not_written():
+def test_a_box_without_area_is_not_written() -> None:
     with pytest.raises(ValueError, match=r"box 1 has no area.*\[5\.0, 5\.0, 5\.0, 9\.0\]"):
         as_written([[0, 0, 1, 1], [5, 5, 5, 9]], Space.PIXELS, 80, 60)
 
@@ -148,12 +152,12 @@ def test_a_box_without_area_is_not_written():
         pytest.param([3, 3, 1, 1], [3, 3, 1, 1], 0, id="reversed boxes have no area"),
     ],
 )
-def test_iou(a, b, iou):
+def test_iou(a: list[float], b: list[float], iou: float) -> None:
     assert iou_matrix([a], [b]).tolist() == [[pytest.approx(iou)]]
 
 
 @given(a=valid_boxes(), b=valid_boxes())
-def test_iou_is_symmetric_and_bounded_and_one_only_with_itself(a, b):
+def test_iou_is_symmetric_and_bounded_and_one_only_with_itself(a: FloatArray, b: FloatArray) -> None:
     iou = iou_matrix(a, b)
     assert ((iou >= 0) & (iou <= 1)).all()
     np.testing.assert_array_equal(iou, iou_matrix(b, a).T)
@@ -164,7 +168,7 @@ def test_iou_is_symmetric_and_bounded_and_one_only_with_itself(a, b):
 
 @settings(deadline=None)
 @given(a=valid_boxes(), b=valid_boxes())
-def test_iou_agrees_with_torchvision(a, b):
+def test_iou_agrees_with_torchvision(a: FloatArray, b: FloatArray) -> None:
     torch, ops = pytest.importorskip("torch"), pytest.importorskip("torchvision.ops")
     theirs = ops.box_iou(torch.from_numpy(a), torch.from_numpy(b)).numpy()
     np.testing.assert_allclose(iou_matrix(a, b), theirs, rtol=1e-12)

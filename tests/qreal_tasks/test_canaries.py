@@ -17,7 +17,21 @@ import numpy as np
 import pytest
 import yaml
 from batch_server import BatchServer, Ending
-from canaries import FOLDER, HOST, IP, KEYS, PRIVATE, SERVERS_KEY, found, keys, logged, said, said_key, set_canaries
+from canaries import (
+    FOLDER,
+    HOST,
+    IP,
+    KEYS,
+    PRIVATE,
+    SERVERS_KEY,
+    always,
+    found,
+    keys,
+    logged,
+    said,
+    said_key,
+    set_canaries,
+)
 from judging import manifest_for
 from PIL import Image
 from small_set import small_rows, write_hub_layout
@@ -29,9 +43,10 @@ from annotation.demo.server import Asked, Reply, ScriptedServer, completion, err
 from qreal_tasks.cli import app
 from qreal_tasks.harness.eval_command import run as harness
 from qreal_tasks.judge.batch import BatchJudge
-from qreal_tasks.judge.manifest import Manifest
+from qreal_tasks.judge.manifest import JudgeManifest
 from qreal_tasks.judge.pairs import Pair
 from qreal_tasks.leaderboard.submission.references import load_references
+from qreal_tasks.llm.batch.limits import BatchLimits
 from qreal_tasks.llm.errors.retry import StoppedRun
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.server.engine import OpenAIEngine
@@ -104,14 +119,14 @@ def ask(made: Made, home: Path) -> list[Response]:
     answered: list[Response] = []
     for given, key in ((None, KEY), (GIVEN, GIVEN)):
         with ScriptedServer(in_turn(said(home, key), key)) as server:
-            settings = {"concurrency": 1, "first_wait_s": 0.001, "max_retries": 0}
+            settings: dict[str, Any] = {"concurrency": 1, "first_wait_s": 0.001, "max_retries": 0}
             engine = OpenAIEngine("m", base_url=server.url, api_key=given, **settings)
             with AnswerStore(made.mine / f"answers-{len(answered)}.sqlite") as store:
                 by_place = dict(answered_with_store(engine, store, requests))
         answered += [by_place[place] for place in sorted(by_place)]
     ends = [error(status, said(home), code=KEY) for status in (401, 404)]
     for end in (*ends, Reply("", status=302, headers={"location": f"http://{HOST}:8000/{KEY}"})):
-        with ScriptedServer(lambda _, end=end: end) as server:
+        with ScriptedServer(always(end)) as server:
             engine = OpenAIEngine("m", base_url=server.url, first_wait_s=0.001, max_retries=0)
             with pytest.raises(StoppedRun) as stopped:
                 list(engine.run(requests[:2]))
@@ -143,8 +158,8 @@ def records_of(made: Made, responses: list[Response], data: Path) -> list[Record
 def with_old_reasons(record: Record, text: str) -> Record:
     """As an earlier release, or a backend of others, has written them."""
     if isinstance(record, JudgmentRecord) and record.question == "realism_q2" and record.entity_id.endswith("#0"):
-        beside = {"raw": "", "answer": None, "p_yes": None, "mass": None}
-        return replace(record, reason=f"request failed: {text}"[:300], **beside)
+        reason = f"request failed: {text}"[:300]
+        return replace(record, reason=reason, raw="", answer=None, p_yes=None, mass=None)
     return record
 
 
@@ -180,8 +195,8 @@ def judge_in_batches(made: Made, home: Path) -> None:
     faults = iter([None, None, error(500, said(home), code=KEY), Reply(f"<html>{said(home)}", status=502)])
     for ending in endings:
         script = in_turn(said(home), KEY)
-        with BatchServer(script, ending=lambda _, ending=ending: ending, fault=lambda _: next(faults, None)) as server:
-            settings = {"poll_s": 0.001, "state": made.mine / "batches.json"}
+        with BatchServer(script, ending=always(ending), fault=lambda _: next(faults, None)) as server:
+            settings: dict[str, Any] = {"limits": BatchLimits(0.001), "state": made.mine / "batches.json"}
             with BatchJudge(manifest_for(server.url), made.mine / "batched.sqlite", **settings) as judge:
                 try:
                     made.printed[f"batch, {ending.status}"] = repr(judge.judge(pairs))
@@ -273,7 +288,7 @@ def tampered(submission: Path, home: Path) -> Path:
     return folder
 
 
-def _write_judge(path: Path, manifest: Manifest) -> None:
+def _write_judge(path: Path, manifest: JudgeManifest) -> None:
     path.write_text(yaml.safe_dump(manifest.model_dump(mode="json")), encoding="utf-8")
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from doubling import assert_linear
 
-from annotation.config import Columns
-from annotation.intake.files import unreadable_name
-from annotation.intake.listed import folded
-from annotation.intake.table_rows import text_rows
-from annotation.intake.text_files import LONGEST_PROMPT, decode, tidy
-from annotation.merging.texts import combined
-from annotation.saying_nothing import says_nothing
+from annotation.config import ColumnNames
+from annotation.empty_text import says_nothing
+from annotation.intake.files import find_name_problem
+from annotation.intake.inputs import fold_name
+from annotation.intake.table_rows import read_text_table
+from annotation.intake.text_files import LONGEST_PROMPT, decode_text, tidy_prompt
+from annotation.merging.fields import combine_by_rule
 from qreal_tasks.files.yaml_files import parse
 from qreal_tasks.leaderboard.submission.samples_file import parse_json, read_records
 from qreal_tasks.text.one_line import first_unseen, one_line, printable
@@ -27,10 +27,10 @@ from qreal_tasks.text.redaction import private_part, without_key, without_privat
 
 READERS: dict[str, Callable[[str], object]] = {
     "prompt": normalised_prompt,
-    "name": folded,
-    "prompt of a table": lambda text: tidy(text[:LONGEST_PROMPT]),
-    "cell with a name": unreadable_name,
-    "encoding": lambda text: decode(text.encode("utf-16-le", "surrogatepass")),
+    "name": fold_name,
+    "prompt of a table": lambda text: tidy_prompt(text[:LONGEST_PROMPT]),
+    "cell with a name": find_name_problem,
+    "encoding": lambda text: decode_text(text.encode("utf-16-le", "surrogatepass")),
     "one line": one_line,
     "terminal": printable,
     "unseen": first_unseen,
@@ -38,7 +38,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "without private parts": without_private,
     "without the key": lambda text: without_key(text, "sk-0123456789abcdef"),
     "says nothing": says_nothing,
-    "edits combined": lambda text: combined(text, [text + ".", text + "!"]),
+    "edits combined": lambda text: combine_by_rule(text, [text + ".", text + "!"]),
     "YAML": parse,
     "JSON of a submission": lambda text: parse_json(json.dumps(text).encode()),
 }
@@ -95,17 +95,16 @@ TABLES: dict[str, tuple[str, str, str, str]] = {
 @pytest.mark.parametrize("case", TABLES)
 def test_a_table_of_twice_the_size_takes_twice_as_long(case: str, tmp_path: Path) -> None:
     name, beginning, piece, end = TABLES[case]
-    paths = []
-    for size in (100_000, 200_000):
-        paths.append(tmp_path / str(size) / name)
-        paths[-1].parent.mkdir()
-        paths[-1].write_text(beginning + piece * (size // len(piece)) + end)
+    once, twice = (tmp_path / str(size) / name for size in (100_000, 200_000))
+    for path in (once, twice):
+        path.parent.mkdir()
+        path.write_text(beginning + piece * (int(path.parent.name) // len(piece)) + end)
 
     def read(path: Path) -> None:
         with contextlib.suppress(ValueError):
-            list(text_rows(path, Columns()).rows)
+            list(read_text_table(path, ColumnNames()).rows)
 
-    assert_linear(read, *paths)
+    assert_linear(read, once, twice)
 
 
 @pytest.mark.parametrize("line", [b"{}", b"", b"[", b'{"version": 2}', b'{"version": 2, "question": "a"}', b"\xff"])

@@ -15,12 +15,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from annotation.config import Config
+from annotation.config import AnnotationConfig
 from annotation.demo import scenes
-from annotation.demo.scenes import mini_rows
+from annotation.demo.scenes import load_mini_rows
 from annotation.demo.server import Asked, Reply, completion
+from annotation.run.chain import STAGES
 from annotation.run.folder import RunFolder
-from annotation.stages.chain import STAGES
 from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, is_flawed, questions_of
 
 PRICES = {"input": 2.5, "output": 10.0}
@@ -29,7 +29,7 @@ _PEOPLE = (["man"], ["woman"], ["person"], ["child"])
 
 def mini_pictures(count: int) -> list[tuple[bytes, str, str]]:
     """Encoded picture, prompt and generator of scenes that the project has drawn."""
-    rows = mini_rows()
+    rows = load_mini_rows()
     assert len(rows) >= count
     return [(row["image"]["bytes"], row["prompt"], row["generator"]) for row in rows[:count]]
 
@@ -39,7 +39,7 @@ def write_pictures(folder: Path, count: int) -> Path:
     return scenes.write_pictures(folder, mini_pictures(count))
 
 
-def config_for(url: str, models: Path | None = None, **changes: Any) -> Config:
+def config_for(url: str, models: Path | None = None, **changes: Any) -> AnnotationConfig:
     """For a scripted server and, where ``models`` holds them, the tiny models ``dino`` and ``q_eval``."""
     said: dict[str, Any] = {
         "images_per_shard": 8,
@@ -58,7 +58,7 @@ def config_for(url: str, models: Path | None = None, **changes: Any) -> Config:
     for name, value in changes.items():
         held = said.get(name)
         said[name] = {**held, **value} if isinstance(held, Mapping) and isinstance(value, Mapping) else value
-    return Config.model_validate(said)
+    return AnnotationConfig.model_validate(said)
 
 
 def stage_of(asked: Asked) -> str:

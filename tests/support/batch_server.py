@@ -79,15 +79,15 @@ class BatchServer(LoopbackServer):
         app.router.add_get("/v1/batches/{id}", self._retrieve)
         return app
 
-    @web.middleware
+    @web.middleware  # type: ignore[untyped-decorator]
     async def _with_faults(self, request: web.Request, handler: Any) -> web.StreamResponse:
         what = f"{request.method} {request.path.removeprefix('/v1')}"
         early = self.fault(what)
         if early is None:
-            done = await handler(request)
+            done: web.StreamResponse = await handler(request)
             late = self.after(what)
             if late is None:
-                return done  # type: ignore[no-any-return]
+                return done
             early = late
         if early.drop:
             assert request.transport is not None
@@ -152,7 +152,7 @@ class BatchServer(LoopbackServer):
     def _end(self, batch: _Batch) -> None:
         ending = self.ending(int(batch.shown["id"].removeprefix("batch_")))
         requests = batch.requests if ending.answered is None else batch.requests[: ending.answered]
-        answered, failed = [], list[str]()
+        answered, failed = list[str](), list[str]()
         for number, request in enumerate(requests):
             reply = self._script(Asked(number, request["body"]))
             response = {"status_code": reply.status, "request_id": "r", "body": reply.body}

@@ -14,13 +14,16 @@ import logging
 import sqlite3
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
 import pyarrow.parquet as pq
 import pytest
+
+T = TypeVar("T")
 
 KEYS = {
     "OPENAI_API_KEY": "canary/Openai+seven",
@@ -52,6 +55,11 @@ def set_canaries(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
 def said(home: Path, key: str = KEYS["OPENAI_API_KEY"]) -> str:
     """What a server or an exception might say: everything that is private, in 300 characters at most."""
     return f"{said_key(key)} {SERVERS_KEY}, http://{HOST}:8000/v1, {IP}, {home}/x, /data/{FOLDER}/x"
+
+
+def always(value: T) -> Callable[[object], T]:
+    """A script that gives the same value whatever it is asked."""
+    return lambda _: value
 
 
 def said_key(key: str) -> str:

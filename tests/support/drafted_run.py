@@ -8,11 +8,11 @@ from typing import Any
 from annotating import config_for
 
 from annotation.demo.scenes import write_pictures
-from annotation.execution.driver import Watcher, Where, init
+from annotation.execution.driver import ExecutorOptions, Watcher, init_run
 from annotation.run.folder import RunFolder
 from annotation.run.schemas import DRAFTS
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES
-from qreal_tasks.mini import MINI_FOLDER
+from qreal_tasks.dataset.drawn import MINI_FOLDER
 from qreal_tasks.mini.read import read_rows
 
 Row = dict[str, Any]
@@ -30,7 +30,7 @@ def write_drafted_run(folder: Path, images: int, **changes: Any) -> RunFolder:
         folder / "images", [(scene["image"]["bytes"], scene["prompt"], scene["generator"]) for scene in scenes]
     )
     config = config_for("http://127.0.0.1:9/v1", **changes)
-    run = init(str(folder / "images"), folder / "run", config, Where(), Watcher())
+    run = init_run(str(folder / "images"), folder / "run", config, ExecutorOptions(), Watcher())
     by_content = {scene["image"]["bytes"]: scene for scene in scenes}
     for shard in run.shard_numbers:
         rows = [row for picture in run.pictures(shard) for row in drafts_of(picture, by_content[picture.content])]

@@ -13,7 +13,9 @@ from datasets import Image
 from small_set import Rows, write_hub_layout
 
 from qreal_tasks.benchmark import BODY_PARTS
-from qreal_tasks.dataset.source import CONFIGS, load, locate
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.schema import CONFIGS
+from qreal_tasks.dataset.source import locate
 
 
 def write_few(folder: Path, images: int, entities: int | None = None) -> Path:

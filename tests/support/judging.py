@@ -7,11 +7,11 @@ import re
 from typing import Any
 
 from annotation.demo.server import Asked, Reply, completion
-from qreal_tasks.judge.manifest import Manifest, load_manifest
+from qreal_tasks.judge.manifest import JudgeManifest, load_manifest
 from qreal_tasks.judge.pairs import Pair
 
 
-def manifest_for(url: str | None, **changes: Any) -> Manifest:
+def manifest_for(url: str | None, **changes: Any) -> JudgeManifest:
     """The packaged gpt-4o at another address."""
     return load_manifest("gpt-4o").model_copy(update={"base_url": url, **changes})
 

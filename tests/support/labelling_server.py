@@ -1,7 +1,7 @@
 """A server on the loopback interface that speaks as much of Label Studio's API as pulling and pushing use.
 
     with LabellingServer([task, …]) as server:
-        seat = Seat("anna", server.url, server.token, project_id=1)
+        account = AnnotatorAccount("anna", server.url, server.token, project_id=1)
 
 It sends whatever tasks it is given, also such as no Label Studio would.
 """

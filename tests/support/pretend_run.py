@@ -13,9 +13,9 @@ from written_run import PREFIX, write_tasks
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
 from qreal_tasks.boxes import Space
-from qreal_tasks.dataset.check import has_parts
-from qreal_tasks.metrics.grounding import match
-from qreal_tasks.mini import MINI_FOLDER
+from qreal_tasks.dataset.drawn import MINI_FOLDER
+from qreal_tasks.dataset.schema import has_parts
+from qreal_tasks.metrics.matching import match
 from qreal_tasks.mini.read import read_rows
 from qreal_tasks.records import GroundingRecord, JudgmentRecord
 from qreal_tasks.samples import grounding_record, judgment_record

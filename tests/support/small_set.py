@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from qreal_tasks.benchmark import BODY_PARTS, Dimension, is_flawed
-from qreal_tasks.dataset.source import FEATURES
+from qreal_tasks.dataset.schema import FEATURES
 
 IMAGE_SIZE = (100, 80)
 Rows = dict[str, dict[str, list[dict[str, Any]]]]
@@ -60,7 +60,7 @@ def small_rows() -> Rows:
                 "plausibility_q4": int(number == 4),
             }
             said = {name: ("No", "Yes")[value] for name, value in answers.items()}
-            entity = {
+            entity: dict[str, Any] = {
                 "entity_id": f"{image_id}#{index}",
                 "label": ("dog", "mug")[index],
                 "bbox": box,

@@ -31,13 +31,15 @@ class Plain:
     @torch.inference_mode()
     def first_token(self, image: Image.Image, text: str) -> np.ndarray:
         """Probabilities of the first answer token over the vocabulary."""
-        return self.model(**self.inputs(image, text)).logits[0, -1].double().softmax(-1).numpy()
+        logits: torch.Tensor = self.model(**self.inputs(image, text)).logits
+        return logits[0, -1].double().softmax(-1).numpy()
 
     @torch.inference_mode()
     def generated(self, image: Image.Image, text: str, max_new_tokens: int) -> list[int]:
         inputs = self.inputs(image, text)
-        written = self.model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
-        return written[0, inputs["input_ids"].shape[1] :].tolist()
+        written: torch.Tensor = self.model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
+        tokens: list[int] = written[0, inputs["input_ids"].shape[1] :].tolist()
+        return tokens
 
 
 def talkative(folder: Path, seed: int = 0) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,12 @@ from qreal_tasks.benchmark import (
     task_of,
 )
 from qreal_tasks.boxes import Space
-from qreal_tasks.judge.manifest import Manifest, load_manifest
+from qreal_tasks.judge.manifest import JudgeManifest, load_manifest
 from qreal_tasks.judge.pairs import Judgement, Pair
-from qreal_tasks.judge.records import judged
+from qreal_tasks.judge.records import judge_records
 from qreal_tasks.leaderboard.submission.references import References
 from qreal_tasks.leaf_tasks import TASKS, Half, task_versions
-from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
+from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.judgment import score_judgment
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, to_json
@@ -91,7 +92,7 @@ def simulated(
         ids = sorted(references.ids(task_of(style, set_name)))
         rows, frame = [references.images[image_id] for image_id in ids], frame_of(style, set_name)
         records = [_grounded(references, row, set_name, skill, rng, frame) for row in rows]
-        found += judged(records, _Pretended(rng), JUDGE.title) if judge else records
+        found += judge_records(records, _Pretended(rng), JUDGE.title) if judge else records
     return found
 
 
@@ -119,7 +120,7 @@ class _Pretended:
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
 
-    def __call__(self, pairs: list[Pair]) -> list[Judgement]:
+    def __call__(self, pairs: Sequence[Pair]) -> list[Judgement]:
         return [Judgement(round(float(self._rng.random()), 2)) for _ in pairs]
 
 
@@ -129,7 +130,7 @@ def write_run(
     *,
     model_args: str = "pretrained=org/model,revision=abc",
     limit: float | None = None,
-    judge: Manifest | None = JUDGE,
+    judge: JudgeManifest | None = JUDGE,
     only: str = "",
     style: Style = Style.BENCHMARK,
 ) -> Path:

@@ -1,4 +1,4 @@
-"""Pictures to take in, and what ``init`` makes of them."""
+"""Pictures to take in, and what ``init_run`` makes of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from annotating import config_for
 from PIL import Image
 
-from annotation.execution.driver import Watcher, Where, init
+from annotation.execution.driver import ExecutorOptions, Watcher, init_run
 from annotation.run import shards
 from annotation.run.folder import RunFolder
 
@@ -35,7 +35,7 @@ def put(path: Path, content: bytes | str) -> Path:
 
 
 def begin(images: Path | str, run: Path, **changes: Any) -> RunFolder:
-    return init(str(images), run, config_for("http://127.0.0.1:9/v1", **changes), Where(), Watcher())
+    return init_run(str(images), run, config_for("http://127.0.0.1:9/v1", **changes), ExecutorOptions(), Watcher())
 
 
 def manifest(run: RunFolder) -> dict[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from qreal_tasks.leaderboard.submission.samples_file import compressed, decompressed, samples_digest
+from qreal_tasks.leaderboard.submission.samples_file import compress, decompress, digest_samples
 from qreal_tasks.leaf_tasks import TASKS
 
 Sample = dict[str, Any]
@@ -16,7 +16,7 @@ Sample = dict[str, Any]
 
 def samples(folder: Path, task: str) -> list[Sample]:
     """The records of a task as plain JSON."""
-    lines = decompressed((folder / f"samples/{task}.jsonl.gz").read_bytes(), task)
+    lines = decompress((folder / f"samples/{task}.jsonl.gz").read_bytes(), task)
     assert isinstance(lines, bytes), lines
     return [json.loads(line) for line in lines.splitlines()]
 
@@ -25,8 +25,12 @@ def change_samples(folder: Path, task: str, change: Callable[[list[Sample]], obj
     """Change the records of a task in place, and repack."""
     found = samples(folder, task)
     change(found)
+    write_samples(folder, task, found)
+
+
+def write_samples(folder: Path, task: str, found: list[Sample]) -> None:
     text = "".join(json.dumps(sample, separators=(",", ":")) + "\n" for sample in found)
-    (folder / f"samples/{task}.jsonl.gz").write_bytes(compressed(text.encode("ascii")))
+    (folder / f"samples/{task}.jsonl.gz").write_bytes(compress(text.encode("ascii")))
     rehash(folder)
 
 
@@ -51,13 +55,13 @@ def rehash(folder: Path) -> None:
     for task in TASKS:
         path = folder / f"samples/{task}.jsonl.gz"
         if path.is_file():
-            unpacked = decompressed(path.read_bytes(), task)
+            unpacked = decompress(path.read_bytes(), task)
             lines[task] = unpacked if isinstance(unpacked, bytes) else b""
 
     def change(manifest: dict[str, Any]) -> None:
         for file in manifest["files"]:
             if (folder / file["path"]).is_file():
                 file["sha256"] = hashlib.sha256((folder / file["path"]).read_bytes()).hexdigest()
-        manifest["id"] = f"{manifest['id'][:-13]}-{samples_digest(lines)[:12]}"
+        manifest["id"] = f"{manifest['id'][:-13]}-{digest_samples(lines)[:12]}"
 
     change_manifest(folder, change)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from annotation.demo.tiny_detector import bert_tokenizer
+from annotation.demo.tiny_detector import make_bert_tokenizer
 
 _WORDS = """
 red blue green old young small large wooden dog cat horse bird man woman person child car bus boat chair table mug tree
@@ -41,9 +41,9 @@ def write_tiny_q_eval(folder: Path, seed: int = 0) -> Path:
 
     from annotation.llm.replies import LEVELS
     from qreal_tasks.models.tiny import qwen
-    from qreal_tasks.models.tiny.words import SMALL_TEXT_MODEL, byte_level_state
+    from qreal_tasks.models.tiny.parts import SMALL_TEXT_MODEL, learn_byte_level_vocabulary
 
-    tokenizer = qwen.qwen_tokenizer(byte_level_state())
+    tokenizer = qwen.build_tokenizer(learn_byte_level_vocabulary())
     tokenizer.add_tokens(list(LEVELS))
     vision = {"depth": 2, "embed_dim": 32, "hidden_size": 64, "num_heads": 2, "mlp_ratio": 2, "patch_size": 14}
     settings = qwen._settings(tokenizer, SMALL_TEXT_MODEL, vision)
@@ -67,7 +67,7 @@ def _write_detector(folder: Path, config_class: Any, model_class: Any, seed: int
     import torch
     from transformers import GroundingDinoImageProcessor, GroundingDinoProcessor
 
-    tokenizer = bert_tokenizer(folder, WORDS)
+    tokenizer = make_bert_tokenizer(folder, WORDS)
     config = config_class(
         backbone_config=_swin(),
         text_config=_bert(len(tokenizer)),

@@ -9,18 +9,19 @@ from typing import Any
 from drafted_run import write_drafted_run
 from voting import vote
 
-from annotation.demo.people import keep_votes
-from annotation.merging.forms import Form, all_forms
-from annotation.merging.merged import Settings, ballot_of, merge_all, write_merged
+from annotation.demo.people import record_votes
+from annotation.merging.ballot import load_ballot, merge_ballot
+from annotation.merging.forms import DraftForm, load_forms
+from annotation.merging.merged_file import MergeSettings, write_merged
 from annotation.merging.votes import Vote
 from annotation.run.folder import RunFolder
 
 PEOPLE = ("anna", "ben", "cara")
-Said = Callable[[int, Form, str], dict[str, Any] | None]
+Said = Callable[[int, DraftForm, str], dict[str, Any] | None]
 """Place of the entity, its form and an annotator to what they say; None: not answered."""
 
 
-def as_drafted(place: int, drafted: Form, who: str) -> dict[str, Any] | None:
+def as_drafted(place: int, drafted: DraftForm, who: str) -> dict[str, Any] | None:
     """The machine's answers, whatever the place."""
     return dict(drafted.answers)
 
@@ -46,7 +47,7 @@ def cast(
     Args:
         laid: entities that are laid before them; None for all.
     """
-    forms = list(all_forms(run).values())
+    forms = list(load_forms(run).values())
     votes: list[Vote] = []
     for number, who in enumerate(people):
         for place, drafted in enumerate(forms):
@@ -55,7 +56,7 @@ def cast(
                 about = {"seconds": 20.0 + 10 * number, "annotation_id": place, "updated_at": updated_at}
                 votes.append(vote(drafted, who, **{**about, **answers}))
     before = [drafted for drafted in forms if laid is None or drafted.entity_id in laid]
-    keep_votes(run, votes, people, before)
+    record_votes(run, votes, people, before)
 
 
 def write_verified_run(folder: Path, images: int, said: Said = as_drafted, **changes: Any) -> RunFolder:
@@ -66,5 +67,5 @@ def write_verified_run(folder: Path, images: int, said: Said = as_drafted, **cha
 
 
 def merge_run(run: RunFolder, min_votes: int | None = None) -> None:
-    ballot = ballot_of(run)
-    write_merged(run, ballot, merge_all(ballot, min_votes), Settings(min_votes))
+    ballot = load_ballot(run)
+    write_merged(run, ballot, merge_ballot(ballot, min_votes), MergeSettings(min_votes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from annotation.merging.forms import Form
+from annotation.merging.forms import DraftForm
 from annotation.merging.votes import Vote
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES
 
@@ -12,7 +12,7 @@ CLEAN = dict(zip(QUESTION_NAMES, ("Yes", "Yes", "No", "No", "No", "No"), strict=
 """Answers without a flaw."""
 
 
-def form(entity_id: str = "image#0", **changes: Any) -> Form:
+def form(entity_id: str = "image#0", **changes: Any) -> DraftForm:
     """A drafted dog."""
     said: dict[str, Any] = {
         "entity_id": entity_id,
@@ -26,10 +26,10 @@ def form(entity_id: str = "image#0", **changes: Any) -> Form:
         "parts": None,
         "answers": CLEAN,
     }
-    return Form(**{**said, **changes})
+    return DraftForm(**{**said, **changes})
 
 
-def vote(drafted: Form, annotator: str = "anna", **said: Any) -> Vote:
+def vote(drafted: DraftForm, annotator: str = "anna", **said: Any) -> Vote:
     """A vote; questions by name, ``realism`` and ``plausibility`` are descriptions, other names are the vote's own."""
     answers = {name: said.pop(name, CLEAN[name]) for name in QUESTION_NAMES}
     descriptions = {name: said.pop(name, drafted.descriptions[name]) for name in ("realism", "plausibility")}

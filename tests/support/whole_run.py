@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from annotation.config import Config
-from annotation.execution.driver import Options, Watcher, Where, init, run_stages
+from annotation.config import AnnotationConfig
+from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
 
 
-def go(images: str, run: str, config: Config) -> None:
+def go(images: str, run: str, config: AnnotationConfig) -> None:
     """From pictures to records, going on with whatever is there."""
-    made = init(images, Path(run), config, Where(), Watcher())
-    run_stages(made, Options(), Watcher())
+    made = init_run(images, Path(run), config, ExecutorOptions(), Watcher())
+    run_stages(made, RunOptions(), Watcher())
 
 
 PRELOADED = [
@@ -19,7 +19,7 @@ PRELOADED = [
     "torch",
     "transformers",
     "torchvision",
-    "annotation.detection.detector",
-    "annotation.quality.q_eval",
+    "annotation.local_models.detector",
+    "annotation.local_models.q_eval",
 ]
 """Imported once, so that a run that is started and killed ten times does not spend its time on imports."""

@@ -15,7 +15,8 @@ import pytest
 from qreal_tasks.harness.eval_command.run import evaluate
 from qreal_tasks.results.run_folder import find_results, read_run
 from qreal_tasks.results.score import score_run
-from training.config import TrainConfig, checked
+from training.config import TrainConfig
+from training.recipe import parse_config
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +68,7 @@ def config_in(tiny_model: Callable[[str], Path]) -> Callable[..., TrainConfig]:
             "weight_decay": 0.0,
             "lora": {"r": 16, "dropout": 0.0},
         }
-        return checked(values | changed, "test")
+        return parse_config(values | changed, "test")
 
     return make
 

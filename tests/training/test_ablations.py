@@ -10,8 +10,8 @@ import pytest
 from few_rows import write_few
 
 from training.config import TrainConfig
-from training.export import export
-from training.sft import train
+from training.export.export import export
+from training.run.sft import train
 
 pytestmark = [pytest.mark.slow, pytest.mark.harness]
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, TASK_NAMES, Style
-from training.config import ConfigError, Lora, TrainConfig, checked, load_config, parse_overrides
+from training.config import ConfigError, HeldOut, Lora, TrainConfig
+from training.recipe import load_recipe, parse_config, parse_overrides
 
 RECIPES = sorted((Path(__file__).parents[2] / "configs" / "training").glob("*.yaml"))
 
 
 def test_every_recipe_is_read_and_names_a_task_and_a_model() -> None:
-    read = {path.stem: load_config(path) for path in RECIPES if not path.name.startswith(("_", "mini-"))}
+    read = {path.stem: load_recipe(path) for path in RECIPES if not path.name.startswith(("_", "mini-"))}
     assert {config.task for config in read.values()} == {"objectqa", "imageqa", "detect", "filter", "describe"}
     assert all(config.batch_size == 4 and config.epochs == 3 for config in read.values() if config.task == "objectqa")
 
@@ -31,15 +32,15 @@ def test_every_recipe_is_read_and_names_a_task_and_a_model() -> None:
     ],
 )
 def test_keys_on_the_command_line(given: list[str], read: dict[str, object]) -> None:
-    assert parse_overrides(given) == read
+    assert parse_overrides(given).content == read
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"learning_rat": 1}, "unknown key learning_rat, did you mean learning_rate?"),
-        ({"lora": {"rank": 4}}, "unknown key lora.rank, did you mean lora.r"),
-        ({"lr": 1}, "unknown key lr"),
+        ({"learning_rat": 1}, "learning_rat is no field; did you mean learning_rate?"),
+        ({"lora": {"rank": 4}}, "lora.rank is no field; did you mean lora.r"),
+        ({"lr": 1}, "lr is no field"),
         ({"epochs": 0}, "epochs is 0: Input should be greater than 0"),
         ({"learning_rate": 0}, "learning_rate is 0: Input should be greater than 0"),
         ({"questions": []}, "questions is [], expected some of realism_q1"),
@@ -47,7 +48,7 @@ def test_keys_on_the_command_line(given: list[str], read: dict[str, object]) -> 
         ({"task": "chat"}, "task is 'chat'"),
         ({"prompts": "papr"}, "prompts is 'papr': Input should be 'benchmark' or 'paper'"),
         ({"prompts": None}, "prompts is None: Input should be 'benchmark' or 'paper'"),
-        ({"promts": "paper"}, "unknown key promts, did you mean prompts?"),
+        ({"promts": "paper"}, "promts is no field; did you mean prompts?"),
         ({"prompts": "paper", "task": "detect"}, "prompts is paper and task detect, but the paper prints no query"),
         ({"prompts": "paper", "task": "filter"}, "leave prompts out, or train objectqa or imageqa"),
         ({"prompts": "paper", "task": "describe"}, "the agent's subtasks (detect, filter, describe)"),
@@ -73,7 +74,7 @@ def test_keys_on_the_command_line(given: list[str], read: dict[str, object]) -> 
 )
 def test_errors_name_the_key_and_what_was_expected(given: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigError) as error:
-        checked({"task": "objectqa", "model": "m", **given}, "recipe.yaml")
+        parse_config({"task": "objectqa", "model": "m", **given}, "recipe.yaml")
     assert said in str(error.value)
     assert str(error.value).startswith("recipe.yaml: ")
 
@@ -85,22 +86,22 @@ def test_an_argument_of_another_form_is_refused(argument: str) -> None:
 
 
 def test_a_missing_key_and_an_unreadable_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="key task is missing"):
-        checked({"model": "m"}, "x")
+    with pytest.raises(ConfigError, match="task is missing"):
+        parse_config({"model": "m"}, "x")
     with pytest.raises(ConfigError, match="cannot be read"):
-        load_config(tmp_path / "none.yaml")
+        load_recipe(tmp_path / "none.yaml")
     (tmp_path / "list.yaml").write_text("- a\n")
     with pytest.raises(ConfigError, match=r"holds .*, expected keys and values"):
-        load_config(tmp_path / "list.yaml")
+        load_recipe(tmp_path / "list.yaml")
     (tmp_path / "empty.yaml").write_text("# task: objectqa\n")
     with pytest.raises(ConfigError, match=r"is empty, expected keys and values"):
-        load_config(tmp_path / "empty.yaml")
+        load_recipe(tmp_path / "empty.yaml")
 
 
 def test_extends_is_below_the_file_and_the_command_line_above_it(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("model: a\nlora: {r: 4, alpha: 9}\nseed: 1\n")
     (tmp_path / "own.yaml").write_text("extends: base.yaml\ntask: imageqa\nlora: {r: 5}\n")
-    config = load_config(tmp_path / "own.yaml", ["seed=7"])
+    config = load_recipe(tmp_path / "own.yaml", ["seed=7"])
     assert (config.model, config.lora.r, config.lora.alpha, config.seed) == ("a", 5, 9, 7)
 
 
@@ -113,15 +114,17 @@ def test_files_that_extend_each_other_and_keys_that_are_no_names(tmp_path: Path)
     for name, said in (
         ("a", "extends itself"),
         ("c", "expected the name of a file"),
-        ("d", "unknown key 1"),
+        ("d", "1 is no field"),
         ("e", "cannot be read"),
     ):
         with pytest.raises(ConfigError, match=said):
-            load_config(tmp_path / f"{name}.yaml")
+            load_recipe(tmp_path / f"{name}.yaml")
 
 
 def test_numbers_given_as_text_and_text_that_looks_like_a_number() -> None:
-    config = checked({"task": "objectqa", "model": "m", **parse_overrides(["learning_rate=2e-4", "name=2026"])}, "x")
+    config = parse_config(
+        {"task": "objectqa", "model": "m", **parse_overrides(["learning_rate=2e-4", "name=2026"]).content}, "x"
+    )
     assert (config.learning_rate, config.name) == (2e-4, "2026")
 
 
@@ -144,7 +147,7 @@ def test_numbers_given_as_text_and_text_that_looks_like_a_number() -> None:
 def test_text_is_taken_as_it_is_written(file: str, given: list[str], key: str, value: object, tmp_path: Path) -> None:
     (tmp_path / "below.yaml").write_text("name: 7.70\n")
     (tmp_path / "recipe.yaml").write_text(f"{file}\ntask: objectqa\nmodel: m\n")
-    assert getattr(load_config(tmp_path / "recipe.yaml", given), key) == value
+    assert getattr(load_recipe(tmp_path / "recipe.yaml", given), key) == value
 
 
 @pytest.mark.parametrize(
@@ -167,7 +170,7 @@ def test_errors_say_what_yaml_reads_otherwise(file: str, given: list[str], said:
     (tmp_path / "below.yaml").write_text("name: Off\n")
     (tmp_path / "recipe.yaml").write_text(f"{file}\ntask: objectqa\n" + ("" if "model:" in file else "model: m\n"))
     with pytest.raises(ConfigError) as error:
-        load_config(tmp_path / "recipe.yaml", given)
+        load_recipe(tmp_path / "recipe.yaml", given)
     assert said in str(error.value)
 
 
@@ -175,7 +178,7 @@ def test_errors_say_what_yaml_reads_otherwise(file: str, given: list[str], said:
     ("best", "lowest"), [("loss", True), ("false_alarm", True), ("unparsed_realism", True), ("iou_plausibility", False)]
 )
 def test_the_best_metric_may_be_the_lowest(best: str, lowest: bool) -> None:
-    assert TrainConfig(task="imageqa", model="m", held_out={"best": best}).best_is_lowest is lowest
+    assert TrainConfig(task="imageqa", model="m", held_out=HeldOut(best=best)).best_is_lowest is lowest
 
 
 @pytest.mark.parametrize(
@@ -190,16 +193,16 @@ def test_the_best_metric_may_be_the_lowest(best: str, lowest: bool) -> None:
     ],
 )
 def test_sets_and_tasks_of_evaluation_follow_the_prompts(given: list[str], sets: list[str], tasks: str) -> None:
-    config = checked({"model": "m", **parse_overrides(given)}, "x")
+    config = parse_config({"model": "m", **parse_overrides(given).content}, "x")
     assert (config.sets, config.eval_tasks) == (sets, tasks)
     assert config.eval_tasks in TASK_NAMES
-    assert checked(config.model_dump(mode="json"), "a run's own") == config
+    assert parse_config(config.model_dump(mode="json"), "a run's own") == config
 
 
 def test_a_recipe_takes_the_papers_prompts_on_the_command_line() -> None:
     for recipe in RECIPES:
         if recipe.name.startswith(("objectqa-", "imageqa-", "mini-objectqa", "mini-imageqa")):
-            assert load_config(recipe, ["prompts=paper"]).prompts is Style.PAPER, recipe.name
+            assert load_recipe(recipe, ["prompts=paper"]).prompts is Style.PAPER, recipe.name
 
 
 def test_packing_and_the_best_metric_follow_the_task() -> None:

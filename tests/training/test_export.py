@@ -15,20 +15,22 @@ from huggingface_hub import ModelCard
 from small_set import small_rows, write_hub_layout
 from straightforward import picture
 from transformers import AutoProcessor
+from typed import present
 from typer.testing import CliRunner
 from written_run import write_run
 
 from qreal_tasks.benchmark import ANSWERS, LEAVES, QUESTION_NAMES, objectqa_prompt
 from qreal_tasks.cli import app
-from qreal_tasks.dataset.source import load, locate
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import locate
 from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.requests import Request
 from qreal_tasks.results.run_folder import RunFolderError
-from training.card import model_card
 from training.config import ConfigError, TrainConfig
-from training.export import export, push
-from training.run_folder import DRAWN, data_facts
-from training.sft import train
+from training.export.card import model_card
+from training.export.export import export, push
+from training.run.folder import DRAWN, describe_data
+from training.run.sft import train
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +55,7 @@ def answers(**given: Any) -> list[float]:
     found = dict(engine.run(asked))
     width, height = found[0].input_size or (0, 0)
     assert 0 < width * height <= 28 * 28 * 9
-    return [found[at].p[1] for at in range(len(asked))]  # type: ignore[index]
+    return [present(found[at].p)[1] for at in range(len(asked))]
 
 
 def test_merged_and_adapter_give_the_same_answers_with_the_pixels_of_training(run: Path, tmp_path: Path) -> None:
@@ -69,7 +71,8 @@ def test_merged_and_adapter_give_the_same_answers_with_the_pixels_of_training(ru
     )
     untuned = TransformersEngine(base, dtype="float32", max_pixels=28 * 28 * 9)
     request = Request(picture(150, 110, seed=2), objectqa_prompt(QUESTION_NAMES[0]), ANSWERS)
-    assert abs(dict(untuned.run([request]))[0].p[1] - expected[0]) > 1e-3, "nothing was learnt, this proves nothing"
+    p = present(dict(untuned.run([request]))[0].p)
+    assert abs(p[1] - expected[0]) > 1e-3, "nothing was learnt, this proves nothing"
     assert AutoProcessor.from_pretrained(merged.folder).image_processor.size["longest_edge"] == 28 * 28 * 9
 
 
@@ -178,7 +181,7 @@ def test_drawn_data_is_called_that_under_any_name(
 ) -> None:
     drawn, others = write_few(tmp_path / "drawn", 3), write_hub_layout(tmp_path / "others", small_rows())
     facts = {
-        path: data_facts(locate(str(path)), load(locate(str(path)), "objectqa", "train")) for path in (drawn, others)
+        path: describe_data(locate(str(path)), load(locate(str(path)), "objectqa", "train")) for path in (drawn, others)
     }
     assert facts[drawn]["origin"] == DRAWN
     assert "origin" not in facts[others]

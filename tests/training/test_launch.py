@@ -17,7 +17,7 @@ from few_rows import write_few
 from processes import COMPILER, ENVIRONMENT
 
 from training.config import TrainConfig
-from training.run_folder import processes_of, read_config
+from training.run.folder import read_config, read_processes
 
 QREAL = [sys.executable, "-P", "-c", "from qreal_tasks.cli import main; main()", "train"]
 ROOT = str(Path(__file__).parents[2])
@@ -49,7 +49,7 @@ def test_processes_are_started_with_deepspeed_by_name_and_gone_on_with(folder: P
     said, _ = process.communicate(timeout=600)
     assert process.returncode == 0, said
     assert said.count("Done: run\n") == 1
-    assert processes_of(folder / "run") == 2
+    assert read_processes(folder / "run") == 2
     assert read_config(folder / "run").learning_rate == 1e-4
     (folder / "run" / "final").rename(folder / "run" / "lost")
     again = start(folder, "--resume", "run")
@@ -68,7 +68,7 @@ def test_what_a_process_ends_with_is_what_the_command_ends_with(folder: Path) ->
     assert "leaves none to train on" in said
     last = said.strip().splitlines()[-1]
     assert last.startswith("qreal train: process ")
-    assert last.endswith("of 2 ended with status 1; what it said is above")
+    assert last.endswith("of 2 ended with status 1; its messages are above")
     assert "Traceback" not in said
 
 

@@ -11,8 +11,8 @@ from few_rows import write_few
 
 from qreal_tasks.benchmark import QUESTION_NAMES, Style, task_of
 from training.config import TrainConfig
-from training.export import export
-from training.sft import train
+from training.export.export import export
+from training.run.sft import train
 
 pytestmark = [pytest.mark.slow, pytest.mark.harness]
 

@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 
 from qreal_tasks.dataset.source import DatasetError, locate
 from training.config import ConfigError, TrainConfig
-from training.export import export
-from training.run_folder import read_config, with_whole_paths
-from training.sft import train
+from training.export.export import export
+from training.run.folder import make_paths_absolute, read_config
+from training.run.sft import train
 
 pytestmark = pytest.mark.slow
 
@@ -108,10 +108,10 @@ def test_paths_are_kept_whole_and_hub_ids_as_they_are(
     (tmp_path / "real").mkdir()
     (tmp_path / "named").symlink_to(tmp_path / "real")
     recipe = config(data=data, model="org/model", adapter="named", deepspeed="set.json")
-    found = with_whole_paths(recipe, locate(recipe.data))
+    found = make_paths_absolute(recipe, locate(recipe.data))
     assert found.data == (kept and kept.format(here=tmp_path))
     assert (found.model, found.adapter, found.deepspeed) == ("org/model", f"{tmp_path}/named", f"{tmp_path}/set.json")
-    assert with_whole_paths(config(deepspeed="zero3"), locate("mini")).deepspeed == "zero3"
+    assert make_paths_absolute(config(deepspeed="zero3"), locate("mini")).deepspeed == "zero3"
 
 
 def test_data_that_is_not_there_is_named_as_it_was_given(

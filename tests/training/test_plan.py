@@ -12,8 +12,7 @@ import pytest
 from few_rows import write_few
 from rich.console import Console
 
-from qreal_tasks.answers import parse_entities, regions_in_pixels
-from qreal_tasks.answers.entities import paper_format
+from qreal_tasks.answers import format_answer, locate_regions, parse_entities
 from qreal_tasks.benchmark import (
     BODY_PARTS,
     IMAGEQA_SETS,
@@ -25,18 +24,19 @@ from qreal_tasks.benchmark import (
     question,
 )
 from qreal_tasks.boxes import iou_matrix
-from qreal_tasks.dataset.source import DatasetError, load, locate
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import DatasetError, locate
 from qreal_tasks.models.local.chat import Chat
 from qreal_tasks.samples import reference_regions
 from qreal_tasks.subtasks import filter_prompt
 from training.config import ConfigError, TrainConfig
 from training.data.captions import NAMELESS
-from training.data.collator import Collator, proofread
-from training.data.families import FAMILIES
+from training.data.collator import Collator, check_labels
+from training.data.families import TUNED_FAMILIES
 from training.data.packing import IGNORED
 from training.data.writer import LENGTH
-from training.model import outline
-from training.plan import Batching, Plan, batching, make_plan
+from training.model import read_outline
+from training.plan import Batching, TrainPlan, choose_batching, make_plan
 from training.plan_table import print_plan
 
 pytestmark = pytest.mark.slow
@@ -47,18 +47,18 @@ ASKED = (
 )
 
 
-def planned(config: TrainConfig) -> Plan:
-    return make_plan(config, locate(config.data), outline(config))
+def planned(config: TrainConfig) -> TrainPlan:
+    return make_plan(config, locate(config.data), read_outline(config))
 
 
-def collator_of(plan: Plan) -> tuple[Collator, Chat]:
+def collator_of(plan: TrainPlan) -> tuple[Collator, Chat]:
     chat = Chat(plan.outline.processor)
     return Collator(chat, plan.rows, plan.outline.empty.model), chat
 
 
 @pytest.mark.parametrize("packing", [True, False])
 @pytest.mark.parametrize("asked", ASKED, ids=lambda asked: "-".join(asked.values()))
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TUNED_FAMILIES)
 def test_labels_are_the_answers_and_their_end_of_turn_and_nothing_else(
     family: str, asked: dict[str, str], packing: bool, config: Callable[..., TrainConfig], tmp_path: Path
 ) -> None:
@@ -75,33 +75,33 @@ def test_labels_are_the_answers_and_their_end_of_turn_and_nothing_else(
                 learnt += [[]] if before == IGNORED else []
                 learnt[-1].append(label)
         answers = [chat.tokenizer.decode(run, skip_special_tokens=False) for run in learnt]
-        expected = [a + FAMILIES[family].end_of_turn for a in _answers_of(plan, row)]
+        expected = [a + TUNED_FAMILIES[family].end_of_turn for a in _answers_of(plan, row)]
         assert [answer.strip() for answer in answers] == expected
 
 
-def _answers_of(plan: Plan, row: dict[str, Any]) -> list[str]:
+def _answers_of(plan: TrainPlan, row: dict[str, Any]) -> list[str]:
     family = plan.outline.family
     return [turn.removeprefix(family.before_answer).removesuffix(family.end_of_turn) for turn in row["answers"]]
 
 
 @pytest.mark.parametrize("style", Style)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TUNED_FAMILIES)
 def test_the_first_answer_token_is_the_one_that_scoring_reads(
     family: str, style: Style, config: Callable[..., TrainConfig]
 ) -> None:
     from qreal_tasks.models.local.spellings import Spellings
 
-    chat = Chat(outline(config(family)).processor)
+    chat = Chat(read_outline(config(family)).processor)
     prompt = objectqa_prompt("realism_q1", frame_of(style, "realism_q1"))
     spellings = Spellings(chat.tokenizer, ("Yes", "No"), chat.rendered(prompt))
     for answer in ("Yes", "No"):
-        ids = chat.answer_ids(prompt, FAMILIES[family].answer(answer))
+        ids = chat.answer_ids(prompt, TUNED_FAMILIES[family].answer(answer))
         assert spellings.choice_of(ids[0]) == answer
         assert len(ids) == 2, "the word and the end of turn"
 
 
 @pytest.mark.parametrize("style", Style)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TUNED_FAMILIES)
 def test_boxes_of_the_answers_are_those_of_the_dataset(
     family: str, style: Style, config: Callable[..., TrainConfig]
 ) -> None:
@@ -118,7 +118,7 @@ def test_boxes_of_the_answers_are_those_of_the_dataset(
             space = plan.outline.family.box_space
             read = parse_entities(text)
             assert (read.reason, read.dropped, read.truncated) == (None, {}, False)
-            located = regions_in_pixels(read, space, image["width"], image["height"], fed)
+            located = locate_regions(read, space, image["width"], image["height"], fed)
             assert [(r.label, r.description) for r in located.regions] == [(r.label, r.description) for r in reference]
             if reference:
                 overlaps = iou_matrix([r.bbox_px for r in located.regions], [r.bbox_px for r in reference])
@@ -175,7 +175,7 @@ def test_the_papers_queries_are_bare_and_its_answers_in_its_format(config: Calla
         assert prompt == imageqa_query(name)
         flawed = reference_regions(rows[row["row"]], name)
         unflawed += not flawed
-        assert (answer == paper_format.written([])) is not bool(flawed)
+        assert (answer == format_answer([])) is not bool(flawed)
     assert unflawed > 0
     assert {name for row in plan.train for name in row["names"]} == {"realism", "plausibility"}
 
@@ -197,7 +197,7 @@ HOSTILE = (
 )
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TUNED_FAMILIES)
 @pytest.mark.parametrize("caption", HOSTILE)
 def test_a_caption_survives_the_papers_format(
     family: str, caption: str, config: Callable[..., TrainConfig], small_dataset: Callable[..., Path]
@@ -220,7 +220,7 @@ def test_a_caption_survives_the_papers_format(
     said = " ".join(caption.translate(str.maketrans("<>", "‹›")).split())
     assert (read.entities[0].label, read.entities[0].description) == (said, said), turn
     collator, chat = collator_of(plan)
-    proofread(collator, chat, plan.train)
+    check_labels(collator, chat, plan.train)
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_a_batch_counts_questions(
     batch: int, accumulation: int, each: int, sequences: int, accumulated: int, questions: int
 ) -> None:
     config = TrainConfig(task="objectqa", model="m", batch_size=batch, gradient_accumulation=accumulation)
-    found = batching(config, each)
+    found = choose_batching(config, each)
     assert (found.sequences, found.accumulation, found.questions) == (sequences, accumulated, questions)
 
 
@@ -310,7 +310,7 @@ def test_special_tokens_in_captions_are_taken_out_and_counted(
         names = plan.train[at]["names"]
         assert plan.train[at]["prompts"] == [filter_prompt(name, label) for name in names]
     collator, chat = collator_of(plan)
-    proofread(collator, chat, plan.train)
+    check_labels(collator, chat, plan.train)
 
 
 def test_over_long_examples_are_refused_by_name_or_left_out_and_counted(config: Callable[..., TrainConfig]) -> None:
@@ -341,7 +341,7 @@ def test_what_would_train_nothing_or_cut_an_answer_is_refused(
 
 
 def test_packing_needs_attention_that_takes_any_mask(config: Callable[..., TrainConfig]) -> None:
-    found = outline(config())
+    found = read_outline(config())
     found.config._attn_implementation = "flash_attention_2"
     with pytest.raises(ConfigError, match="cannot keep questions apart in one sequence; use sdpa or eager"):
         make_plan(config(), locate("mini"), found)
@@ -363,7 +363,7 @@ def test_a_picture_that_is_too_thin_is_stretched_as_in_the_benchmark(
     assert collator([plan.train[0]])["labels"].shape[1] == plan.train[0][LENGTH]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TUNED_FAMILIES)
 def test_the_adapter_reaches_the_language_model_only_and_is_counted_before_loading(
     family: str, config: Callable[..., TrainConfig]
 ) -> None:

@@ -31,14 +31,20 @@ from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.records import GroundingRecord
 from qreal_tasks.samples import grounding_record
-from training import sft
 from training.config import ConfigError, TrainConfig
-from training.examiner import Examiner
-from training.model import outline
+from training.model import read_outline
 from training.plan import make_plan
-from training.run_folder import COMPLETE, checkpoint_folder, clear_incomplete, newest_checkpoint, rotate
-from training.sft import BatchTooLargeError, train
-from training.trainer import ANSWER_ACCURACY, Tuner
+from training.run import sft
+from training.run.checkpoints import (
+    COMPLETE,
+    checkpoint_path,
+    find_newest_checkpoint,
+    remove_incomplete_checkpoints,
+    remove_old_checkpoints,
+)
+from training.run.held_out import HeldOutEvaluator
+from training.run.sft import BatchTooLargeError, train
+from training.run.trainer import ANSWER_ACCURACY, Tuner
 
 pytestmark = pytest.mark.slow
 
@@ -118,14 +124,14 @@ def test_evaluation_asks_what_was_learnt_and_reads_what_was_to_be_written(
 ) -> None:
     """An engine that says what the model was to learn stands for the model."""
     recipe = config(family, task="imageqa", prompts=style, held_out={"share": 0.3, "most": 12})
-    plan = make_plan(recipe, locate("mini"), outline(recipe))
-    examiner = Examiner(plan, plan.outline.processor, plan.rows)
+    plan = make_plan(recipe, locate("mini"), read_outline(recipe))
+    evaluator = HeldOutEvaluator(plan, plan.outline.processor, plan.rows)
     chat, end = Chat(plan.outline.processor), plan.outline.family.end_of_turn
     asked: list[str] = []
     records: list[GroundingRecord] = []
 
     def right(_: Any, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
-        for at, (request, row) in enumerate(zip(requests, examiner._asked, strict=True)):
+        for at, (request, row) in enumerate(zip(requests, evaluator._asked, strict=True)):
             asked.append(request.text)
             said = row["answers"][0].removesuffix(end).strip()
             yield at, Response(said, input_size=chat.ask(request.image, ["?"]).input_size)
@@ -135,8 +141,8 @@ def test_evaluation_asks_what_was_learnt_and_reads_what_was_to_be_written(
         return records[-1]
 
     monkeypatch.setattr(TransformersEngine, "run", right)
-    monkeypatch.setattr("training.examiner.grounding_record", kept)
-    found = examiner.examine(AutoModelForImageTextToText.from_pretrained(recipe.model))
+    monkeypatch.setattr("training.run.held_out.grounding_record", kept)
+    found = evaluator.evaluate(AutoModelForImageTextToText.from_pretrained(recipe.model))
     assert {name: found[name] for name in ("detection_rate", "f1_at_50", "unparsed", "false_alarm")} == {
         "detection_rate": 1.0,
         "f1_at_50": 1.0,
@@ -270,32 +276,32 @@ def test_a_run_with_other_texts_of_the_questions_is_not_gone_on_with(config: Cal
 
 def test_the_newest_checkpoints_stay_beside_the_best(tmp_path: Path) -> None:
     for step in (2, 4, 6, 8, 10):
-        checkpoint_folder(tmp_path, step).mkdir()
+        checkpoint_path(tmp_path, step).mkdir()
         if step != 10:  # being written
-            (checkpoint_folder(tmp_path, step) / COMPLETE).write_text("")
-    rotate(tmp_path, 2, best="elsewhere/checkpoint-2")
+            (checkpoint_path(tmp_path, step) / COMPLETE).write_text("")
+    remove_old_checkpoints(tmp_path, 2, best="elsewhere/checkpoint-2")
     left = sorted(int(path.name.rpartition("-")[2]) for path in tmp_path.iterdir())
     assert left == [2, 6, 8, 10]
 
 
 def test_a_kill_while_checkpoints_are_removed_leaves_none_that_is_taken_for_whole(tmp_path: Path) -> None:
     for step in (2, 4, 6):
-        checkpoint_folder(tmp_path, step).mkdir()
+        checkpoint_path(tmp_path, step).mkdir()
         for name in ("adapter_model.safetensors", "trainer_state.json", COMPLETE):
-            (checkpoint_folder(tmp_path, step) / name).write_text("x")
+            (checkpoint_path(tmp_path, step) / name).write_text("x")
     seen = set()
 
     def look() -> None:
         for whole in tmp_path.glob(f"checkpoint-*/{COMPLETE}"):
             assert len(list(whole.parent.iterdir())) == 3, whole
         seen.add(sum(1 for _ in tmp_path.rglob("*")))
-        assert newest_checkpoint(tmp_path) == checkpoint_folder(tmp_path, 6)
+        assert find_newest_checkpoint(tmp_path) == checkpoint_path(tmp_path, 6)
 
     with at_every_moment(look):
-        rotate(tmp_path, 1, best=None)
+        remove_old_checkpoints(tmp_path, 1, best=None)
     assert len(seen) > 4
-    (checkpoint_folder(tmp_path, 8)).mkdir()
-    assert clear_incomplete(tmp_path) == ["checkpoint-8"]
+    (checkpoint_path(tmp_path, 8)).mkdir()
+    assert remove_incomplete_checkpoints(tmp_path) == ["checkpoint-8"]
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-6"]
 
 
@@ -317,9 +323,7 @@ _FULL_DISK = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from pathlib import Path
-from training.run_folder import read_config, COMPLETE
-from training.config import load_config
-from training import trainer
+from training.run import trainer
 save = trainer.Tuner._save_checkpoint
 def with_a_full_disk(self, model, trial):
     if self.state.global_step > 2:
@@ -346,7 +350,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_it_whole(config: Callable[...,
     last = done.stderr[done.stderr.rindex("qreal train:") :]
     assert f"checkpoint {run / 'checkpoint-4'} could not be saved" in last
     assert f"qreal train --resume {run}" in last
-    whole = newest_checkpoint(run)
+    whole = find_newest_checkpoint(run)
     assert whole == run / "checkpoint-2"
     assert not (run / "checkpoint-4").exists()
     assert load_file(whole / "adapter_model.safetensors")

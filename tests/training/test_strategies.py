@@ -18,8 +18,9 @@ from processes import COMPILER, ENVIRONMENT
 from safetensors.torch import load_file
 
 from training.config import TrainConfig
-from training.run_folder import COMPLETE, newest_checkpoint, processes_of
-from training.settings import PRESETS
+from training.run.checkpoints import COMPLETE, find_newest_checkpoint
+from training.run.folder import read_processes
+from training.run.trl_config import PRESETS
 
 pytestmark = [pytest.mark.slow, pytest.mark.harness]
 
@@ -111,7 +112,7 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_never_stopped(recipe: Path, 
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    stopped_at = newest_checkpoint(killed)
+    stopped_at = find_newest_checkpoint(killed)
     assert stopped_at is not None
     assert not (killed / "final").exists()
     (killed / "checkpoint-999").mkdir()  # as if it had died while saving
@@ -129,4 +130,4 @@ def test_a_process_of_another_launcher_starts_none(
     for name, value in lone.items():
         monkeypatch.setitem(ENVIRONMENT, name, value)
     folder = run(recipe, tmp_path / "run", "--processes", "2", "max_steps=1")
-    assert processes_of(folder) == 1
+    assert read_processes(folder) == 1

@@ -28,13 +28,13 @@ class Cleaner:
         self._special = re.compile("|".join(map(re.escape, longest_first))) if special else None
         self.changed = 0
 
-    def row(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The row with labels and descriptions cleaned; everything else as it is."""
+    def clean(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Clean labels and descriptions of a row; everything else stays as it is."""
         return {key: self._value(key, value) for key, value in row.items()}
 
     def _value(self, key: str, value: Any) -> Any:
         if key == "entities":
-            return [self.row(entity) for entity in value]
+            return [self.clean(entity) for entity in value]
         if key == "parts" and value is not None:
             return {part: self._text(text) for part, text in value.items()}
         if key == "label":

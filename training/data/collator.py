@@ -12,12 +12,12 @@ from PIL import Image
 from qreal_tasks.images import as_rgb, with_sides_in_range
 from qreal_tasks.models.local.chat import Chat
 from training.config import ConfigError
-from training.data.packing import IGNORED, Packed, batch_of, packed
+from training.data.packing import IGNORED, PackedQuestions, make_batch, pack
 from training.data.round_trip import RoundTrip
 
 
 class Collator:
-    """Makes a batch of rows of ``Plan.train``.
+    """Makes a batch of rows of ``TrainPlan.train``.
 
     Args:
         chat: of the model's processor.
@@ -34,25 +34,25 @@ class Collator:
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
         """See ``packing.batch_of``."""
-        return batch_of([self.sequence(row) for row in rows], self._decoder, self._pad)
+        return make_batch([self.sequence(row) for row in rows], self._decoder, self._pad)
 
-    def sequence(self, row: Mapping[str, Any]) -> Packed:
-        """One row as tokens and processed picture.
+    def sequence(self, row: Mapping[str, Any]) -> PackedQuestions:
+        """Make one row into tokens and a processed picture.
 
         Raises:
             ValueError: the picture cannot be read, or the processor refuses it; the message names the row's id.
         """
-        image = picture_of(self._rows, row["row"])
+        image = decode_picture(self._rows, row["row"])
         try:
             asked = self._chat.ask(image, row["prompts"])
             pairs = zip(row["prompts"], row["answers"], strict=True)
-            return packed(asked, [self._chat.answer_ids(prompt, answer) for prompt, answer in pairs])
+            return pack(asked, [self._chat.answer_ids(prompt, answer) for prompt, answer in pairs])
         except ValueError as error:
-            raise ValueError(f"{name_of(self._rows, row['row'])}: {error}") from error
+            raise ValueError(f"{name_row(self._rows, row['row'])}: {error}") from error
 
 
-def picture_of(rows: Dataset, at: int) -> Image.Image:
-    """The picture of a row, as every model of the benchmark gets it.
+def decode_picture(rows: Dataset, at: int) -> Image.Image:
+    """Decode the picture of a row, as every model of the benchmark gets it.
 
     Raises:
         ValueError: it cannot be decoded.
@@ -60,19 +60,19 @@ def picture_of(rows: Dataset, at: int) -> Image.Image:
     try:
         return with_sides_in_range(as_rgb(rows[at]["image"]))
     except Exception as error:  # Pillow's plugins raise many types
-        raise ValueError(f"{name_of(rows, at)}: the picture cannot be read: {error}") from error
+        raise ValueError(f"{name_row(rows, at)}: the picture cannot be read: {error}") from error
 
 
-def name_of(rows: Dataset, at: int) -> str:
-    """The id of a row, for messages."""
+def name_row(rows: Dataset, at: int) -> str:
+    """Name a row by its id, for messages."""
     ids = rows.select_columns([c for c in ("entity_id", "image_id") if c in rows.column_names])[at]
     return str(ids.get("entity_id") or ids["image_id"])
 
 
-def proofread(collator: Collator, chat: Chat, train: Dataset, count: int = 4) -> None:
-    """Read off the first sequences what would be learnt: every answer with its end of turn, and nothing else.
+def check_labels(collator: Collator, chat: Chat, train: Dataset, count: int = 4) -> None:
+    """Check on the first sequences what would be learnt: every answer with its end of turn, and nothing else.
 
-    Whether the tokenizer can write the answers is not asked here but of every one of them, see ``Writer.lost``.
+    Whether the tokenizer can write the answers is checked for every one of them in ``ConversationWriter``.
 
     Raises:
         ConfigError: anything else is; with this model's chat template it would train on the wrong tokens.
@@ -85,7 +85,7 @@ def proofread(collator: Collator, chat: Chat, train: Dataset, count: int = 4) ->
             if label != IGNORED:
                 run.append(label)
             elif run:
-                learnt.append(round_trip.text(run))
+                learnt.append(round_trip.decode(run))
                 run = []
-        if len(learnt) != len(row["answers"]) or not all(map(round_trip.same, learnt, row["answers"])):
+        if len(learnt) != len(row["answers"]) or not all(map(round_trip.is_same, learnt, row["answers"])):
             raise ConfigError(f"what would be learnt is {learnt}, expected {row['answers']}: the chat template differs")

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qreal_tasks.answers.entities import paper_format
+from qreal_tasks.answers import format_answer
 from qreal_tasks.benchmark import ANSWERS, Answer, Style, frame_of, imageqa_prompt, objectqa_prompt
 from qreal_tasks.boxes import Space, as_written
-from qreal_tasks.dataset.check import has_parts
+from qreal_tasks.dataset.schema import has_parts
 from qreal_tasks.records import Region
 from qreal_tasks.samples import reference_regions
 from qreal_tasks.subtasks import describe_prompt, detect_prompt, filter_prompt
@@ -28,7 +28,7 @@ class Exchange:
     """One question and its answer."""
 
     name: str
-    """Of the question or set."""
+    """Name of the question or set."""
     prompt: str
     answer: str
 
@@ -38,52 +38,52 @@ class Conversation:
     """A picture of the dataset and the exchanges about it, each of which stands alone."""
 
     row: int
-    """Of the split."""
+    """Number of the picture's row in the split."""
     size: tuple[int, int]
     """Width and height of the stored picture in pixels."""
     exchanges: tuple[Exchange, ...]
 
 
 @dataclass(frozen=True)
-class Picture:
-    """What an answer with boxes depends on beside the row."""
+class BoxFrame:
+    """What the boxes of an answer are written in: the model's space, and the size that it is fed."""
 
     space: Space
     input_size: tuple[int, int]
     """Width and height that the processor feeds the model."""
 
 
-def objectqa(row: Row, questions: Sequence[str], style: Style) -> list[Exchange]:
-    """The six questions about an entity, or some of them."""
+def ask_objectqa(row: Row, questions: Sequence[str], style: Style) -> list[Exchange]:
+    """Ask about an entity the six questions, or some of them."""
     return [Exchange(name, objectqa_prompt(name, frame_of(style, name)), ANSWERS[row[name]]) for name in questions]
 
 
-def imageqa(row: Row, sets: Sequence[str], picture: Picture, style: Style) -> list[Exchange]:
-    """An image asked for each set: the entities with an issue, as JSON or, in the paper's style, in its format.
+def ask_imageqa(row: Row, sets: Sequence[str], frame: BoxFrame, style: Style) -> list[Exchange]:
+    """Ask an image for each set: the entities with an issue, as JSON or, in the paper's style, in its format.
 
     The human set is for portraits whose people went through the body-part protocol, with that protocol's description.
     """
     size = row["width"], row["height"]
-    write = regions_as_paper if style is Style.PAPER else regions_as_json
+    write = format_regions_paper if style is Style.PAPER else format_regions_json
     return [
         Exchange(
             name,
-            imageqa_prompt(name, picture.space, *size, frame_of(style, name)),
-            write(reference_regions(row, name), row, picture),
+            imageqa_prompt(name, frame.space, *size, frame_of(style, name)),
+            write(reference_regions(row, name), row, frame),
         )
         for name in sets
         if name != "human_plausibility" or is_portrait(row)
     ]
 
 
-def detect(row: Row, picture: Picture) -> list[Exchange]:
-    """An image asked for all of its entities (the agent's first subtask, Table 4)."""
-    prompt = detect_prompt(picture.space, row["width"], row["height"])
-    return [Exchange("detect", prompt, regions_as_json(all_regions(row), row, picture, described=False))]
+def ask_detect(row: Row, frame: BoxFrame) -> list[Exchange]:
+    """Ask an image for all of its entities (the agent's first subtask, Table 4)."""
+    prompt = detect_prompt(frame.space, row["width"], row["height"])
+    return [Exchange("detect", prompt, format_regions_json(list_regions(row), row, frame, described=False))]
 
 
-def filter_(row: Row, sets: Sequence[str], issues: Mapping[str, str], portrait: bool) -> list[Exchange]:
-    """An entity asked whether it has the issue of each set (the second subtask).
+def ask_filter(row: Row, sets: Sequence[str], issues: Mapping[str, str], portrait: bool) -> list[Exchange]:
+    """Ask an entity whether it has the issue of each set (the second subtask).
 
     Args:
         row: of config ``objectqa``.
@@ -97,56 +97,47 @@ def filter_(row: Row, sets: Sequence[str], issues: Mapping[str, str], portrait: 
     ]
 
 
-def describe(row: Row, sets: Sequence[str], issues: Mapping[str, str]) -> list[Exchange]:
-    """A flawed entity asked what is wrong with it (the third subtask); arguments as ``filter_``."""
-    return [
-        Exchange(name, describe_prompt(name, row["label"]), issues[name])
-        for name in sets
-        if issues.get(name, "").strip()
-    ]
+def ask_describe(row: Row, sets: Sequence[str], issues: Mapping[str, str]) -> list[Exchange]:
+    """Ask a flawed entity what is wrong with it (the third subtask); arguments as ``ask_filter``."""
+    described = (name for name in sets if issues.get(name, "").strip())
+    return [Exchange(name, describe_prompt(name, row["label"]), issues[name]) for name in described]
 
 
-def regions_as_json(regions: Sequence[Region], row: Row, picture: Picture, described: bool = True) -> str:
-    """The answer that ``imageqa_prompt`` and ``detect_prompt`` ask for.
+def format_regions_json(regions: Sequence[Region], row: Row, frame: BoxFrame, described: bool = True) -> str:
+    """Write the answer that ``imageqa_prompt`` and ``detect_prompt`` ask for.
 
-    >>> regions_as_json([Region("dog", (10, 20, 30, 40), "Five legs.")], {"width": 100, "height": 100},
-    ...                 Picture(Space.NORM1000, (56, 56)))
+    >>> format_regions_json([Region("dog", (10, 20, 30, 40), "Five legs.")], {"width": 100, "height": 100},
+    ...                 BoxFrame(Space.NORM1000, (56, 56)))
     '[{"bbox_2d": [100, 200, 300, 400], "label": "dog", "description": "Five legs."}]'
 
     Raises:
         ValueError: a box has no area inside the image.
     """
-    return json.dumps(
-        [
-            {
-                "bbox_2d": box,
-                "label": region.label,
-                **({"description": region.description} if described else {}),
-            }
-            for box, region in zip(_boxes(regions, row, picture), regions, strict=True)
-        ],
-        ensure_ascii=False,
-    )
+    entities = [
+        {"bbox_2d": box, "label": region.label} | ({"description": region.description} if described else {})
+        for box, region in zip(_boxes(regions, row, frame), regions, strict=True)
+    ]
+    return json.dumps(entities, ensure_ascii=False)
 
 
-def regions_as_paper(regions: Sequence[Region], row: Row, picture: Picture) -> str:
-    """The answer that the paper shows to its bare query (Figure 6); arguments and errors as ``regions_as_json``."""
-    boxes: Sequence[Sequence[float]] = _boxes(regions, row, picture)
-    return paper_format.written((r.label, box, r.description) for box, r in zip(boxes, regions, strict=True))
+def format_regions_paper(regions: Sequence[Region], row: Row, frame: BoxFrame) -> str:
+    """Write the answer that the paper shows to its bare query (Figure 6), see ``format_regions_json``."""
+    boxes: Sequence[Sequence[float]] = _boxes(regions, row, frame)
+    return format_answer((r.label, box, r.description) for box, r in zip(boxes, regions, strict=True))
 
 
-def _boxes(regions: Sequence[Region], row: Row, picture: Picture) -> list[list[int]] | list[list[float]]:
+def _boxes(regions: Sequence[Region], row: Row, frame: BoxFrame) -> list[list[int]] | list[list[float]]:
     size = row["width"], row["height"]
-    return as_written([region.bbox_px for region in regions], picture.space, *size, picture.input_size)
+    return as_written([region.bbox_px for region in regions], frame.space, *size, frame.input_size)
 
 
-def all_regions(row: Row) -> tuple[Region, ...]:
-    """Every entity of an image, flawed or not, in the dataset's order."""
+def list_regions(row: Row) -> tuple[Region, ...]:
+    """List every entity of an image, flawed or not, in the dataset's order."""
     return tuple(Region(e["label"], tuple(e["bbox"]), "", e["entity_id"]) for e in row["entities"])
 
 
-def issues_of_entities(images: Sequence[Row] | Iterator[Row], sets: Sequence[str]) -> dict[str, dict[str, str]]:
-    """For every entity by its id: description by set, of the sets in which it is flawed."""
+def collect_issues(images: Sequence[Row] | Iterator[Row], sets: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Collect, for every entity by its id, the description by set, of the sets in which it is flawed."""
     issues: dict[str, dict[str, str]] = {}
     for row in images:
         for name in sets:

@@ -1,6 +1,6 @@
 """What training must know of a model family, as data. What processors and configs say themselves is not repeated here.
 
->>> FAMILIES["llava_next"].answer("Yes")
+>>> TUNED_FAMILIES["llava_next"].answer("Yes")
 ' Yes</s>'
 """
 
@@ -17,7 +17,7 @@ _LANGUAGE_LAYERS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|
 
 
 @dataclass(frozen=True)
-class Family:
+class TunedFamily:
     """One model family."""
 
     model_type: str
@@ -46,8 +46,8 @@ class Family:
         return f"{self.before_answer}{text}{self.end_of_turn}"
 
 
-def _qwen(model_type: str, *more_projectors: str) -> Family:
-    return Family(
+def _qwen(model_type: str, *more_projectors: str) -> TunedFamily:
+    return TunedFamily(
         model_type,
         before_answer="",
         end_of_turn="<|im_end|>",
@@ -58,12 +58,12 @@ def _qwen(model_type: str, *more_projectors: str) -> Family:
     )
 
 
-FAMILIES = {
+TUNED_FAMILIES = {
     family.model_type: family
     for family in (
         _qwen("qwen2_5_vl"),
         _qwen("qwen3_vl", "visual.deepstack_merger_list"),
-        Family(
+        TunedFamily(
             "internvl",
             before_answer="",
             end_of_turn="<|im_end|>",
@@ -72,7 +72,7 @@ FAMILIES = {
             pixel_limits=("max_patches",),
             loss_mean_over="step",
         ),
-        Family(
+        TunedFamily(
             "llava_next",
             before_answer=" ",  # the tokenizer makes one token of it and the first word
             end_of_turn="</s>",
@@ -86,17 +86,17 @@ FAMILIES = {
 """By ``model_type`` of the config."""
 
 
-def family_of(model_type: str) -> Family:
-    """The family of that ``model_type``.
+def find_family(model_type: str) -> TunedFamily:
+    """Find the family of a ``model_type``.
 
     Raises:
         ValueError: it is not one that training is tested with; the message says what to do.
     """
-    if model_type not in FAMILIES:
+    if model_type not in TUNED_FAMILIES:
         hint = (
             ". This is InternVL's original form; write the native one with `qreal convert-internvl`"
             if model_type == "internvl_chat"
             else ". A new family is an entry in training/data/families.py and the tests over FAMILIES"
         )
-        raise ValueError(f"model type {model_type} is not known, expected one of {', '.join(FAMILIES)}{hint}")
-    return FAMILIES[model_type]
+        raise ValueError(f"model type {model_type} is not known, expected one of {', '.join(TUNED_FAMILIES)}{hint}")
+    return TUNED_FAMILIES[model_type]

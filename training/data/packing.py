@@ -31,7 +31,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Packed:
+class PackedQuestions:
     """A picture's questions as one sequence."""
 
     asked: Asked
@@ -43,8 +43,8 @@ class Packed:
         return self.shared + sum(len(part.ids) for part in self.parts)
 
 
-def packed(asked: Asked, answers: Sequence[Sequence[int]]) -> Packed:
-    """One sequence of all prompts of a picture.
+def pack(asked: Asked, answers: Sequence[Sequence[int]]) -> PackedQuestions:
+    """Make one sequence of all prompts of a picture.
 
     Args:
         asked: the processed picture and its prompts.
@@ -55,7 +55,7 @@ def packed(asked: Asked, answers: Sequence[Sequence[int]]) -> Packed:
         Part(prompt.ids[shared:] + list(answer), len(answer))
         for prompt, answer in zip(asked.prompts, answers, strict=True)
     )
-    return Packed(asked, shared, parts)
+    return PackedQuestions(asked, shared, parts)
 
 
 class _Layout(NamedTuple):
@@ -69,8 +69,8 @@ class _Layout(NamedTuple):
     """From the start of the beginning, or of the part."""
 
 
-def batch_of(sequences: Sequence[Packed], decoder: Any, pad_id: int) -> dict[str, torch.Tensor]:
-    """What a model takes for these sequences, padded on the right, on the CPU.
+def make_batch(sequences: Sequence[PackedQuestions], decoder: Any, pad_id: int) -> dict[str, torch.Tensor]:
+    """Make what a model takes for these sequences, padded on the right, on the CPU.
 
     ``attention_mask`` has shape (sequences, 1, longest, longest), True where a token sees another, when a sequence has
     several parts, and is the usual one of shape (sequences, longest) when none has.
@@ -83,7 +83,7 @@ def batch_of(sequences: Sequence[Packed], decoder: Any, pad_id: int) -> dict[str
     laid = _layout(sequences, pad_id)
     batch = {
         "input_ids": laid.ids,
-        "attention_mask": _seen(laid.number) if _is_packed(sequences) else (laid.number >= 0).long(),
+        "attention_mask": _seen(laid.number) if any(len(s.parts) > 1 for s in sequences) else (laid.number >= 0).long(),
         "position_ids": _positions(sequences, laid, decoder, pad_id),
         "labels": laid.labels,
         **pictures([s.asked for s in sequences]),
@@ -93,11 +93,7 @@ def batch_of(sequences: Sequence[Packed], decoder: Any, pad_id: int) -> dict[str
     return batch
 
 
-def _is_packed(sequences: Sequence[Packed]) -> bool:
-    return any(len(s.parts) > 1 for s in sequences)
-
-
-def _layout(sequences: Sequence[Packed], pad_id: int) -> _Layout:
+def _layout(sequences: Sequence[PackedQuestions], pad_id: int) -> _Layout:
     shape = len(sequences), max(map(len, sequences))
     laid = _Layout(
         torch.full(shape, pad_id),
@@ -125,7 +121,7 @@ def _seen(number: torch.Tensor) -> torch.Tensor:
     return seen[:, None]
 
 
-def _positions(sequences: Sequence[Packed], laid: _Layout, decoder: Any, pad_id: int) -> torch.Tensor:
+def _positions(sequences: Sequence[PackedQuestions], laid: _Layout, decoder: Any, pad_id: int) -> torch.Tensor:
     """Shape (sequences, longest), or (3, sequences, longest) in families whose positions follow the picture's grid."""
     asked, shared = [s.asked for s in sequences], [s.shared for s in sequences]
     padded_left, following = positions(decoder, prompt_inputs(asked, shared, pad_id))
@@ -136,7 +132,7 @@ def _positions(sequences: Sequence[Packed], laid: _Layout, decoder: Any, pad_id:
     return found
 
 
-def _types(sequences: Sequence[Packed], shape: torch.Size) -> torch.Tensor:
+def _types(sequences: Sequence[PackedQuestions], shape: torch.Size) -> torch.Tensor:
     """Text 0, picture 1; the picture is in the beginning."""
     types = torch.zeros(shape, dtype=torch.long)
     for at, sequence in enumerate(sequences):

@@ -24,44 +24,42 @@ class RoundTrip:
         normalizer = getattr(getattr(tokenizer, "backend_tokenizer", None), "normalizer", None)
         self._normal = normalizer.normalize_str if normalizer else str
 
-    def text(self, ids: Sequence[int]) -> str:
-        """What tokens say, special ones included."""
-        said: str = self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        return said
+    def decode(self, ids: Sequence[int]) -> str:
+        """Decode tokens, special ones included."""
+        return str(self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
-    def same(self, one: str, other: str) -> bool:
+    def is_same(self, one: str, other: str) -> bool:
         """Whether two texts are one to the tokenizer, but for blanks around them."""
         return self._normalized(one) == self._normalized(other)
 
-    def lost(self, text: str, ids: Sequence[int] | None = None) -> tuple[str, ...]:
-        """The characters of a text that its tokens do not hold.
+    def find_lost(self, text: str, ids: Sequence[int] | None = None) -> tuple[str, ...]:
+        """Find the characters of a text that its tokens do not hold.
 
         Args:
             text: as it is in the data set.
             ids: its tokens where it stands; by default those of the text alone.
         """
-        said = self.text(self._ids(text) if ids is None else ids)
-        if self.same(text, said):
+        decoded = self.decode(self._ids(text) if ids is None else ids)
+        if self.is_same(text, decoded):
             return ()
-        wanted, found = self._normalized(text), self._normalized(said)
-        alone = tuple(c for c in dict.fromkeys(wanted) if c.strip() and not self.same(c, self.text(self._ids(c))))
+        wanted, found = self._normalized(text), self._normalized(decoded)
+        alone = tuple(c for c in dict.fromkeys(wanted) if c.strip() and not self.is_same(c, self.decode(self._ids(c))))
         if alone:
             return alone
         at = next((at for at, pair in enumerate(zip(wanted, found, strict=False)) if pair[0] != pair[1]), len(found))
         return tuple(wanted[at : at + 1] or found[len(wanted) :][:1])  # lost, or put in, only beside others
 
     def _ids(self, text: str) -> list[int]:
-        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids
+        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _normalized(self, text: str) -> str:
         return str(self._normal(text.strip())).strip()
 
 
-def named(characters: Iterable[str]) -> str:
-    """Characters with their numbers and names, also those that cannot be seen.
+def name_characters(characters: Iterable[str]) -> str:
+    """List characters with their numbers and names, also those that cannot be seen.
 
-    >>> named("é\\u200b")
+    >>> name_characters("é\\u200b")
     'é (U+00E9 LATIN SMALL LETTER E WITH ACUTE), U+200B ZERO WIDTH SPACE'
     """
     listed = list(dict.fromkeys(characters))

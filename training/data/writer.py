@@ -11,14 +11,15 @@ from typing import Any, NamedTuple
 from datasets import Dataset
 from PIL import Image as PillowImage
 
-from qreal_tasks.dataset.source import Source, load
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import Source
 from qreal_tasks.images import LARGEST_RATIO, with_sides_in_range
 from qreal_tasks.models.local.chat import Chat, shared_length
 from training.config import BOX_TASKS, ConfigError, TrainConfig
 from training.data import conversations
 from training.data.captions import Cleaner
-from training.data.conversations import Conversation, Exchange, Picture
-from training.data.families import Family
+from training.data.conversations import BoxFrame, Conversation, Exchange
+from training.data.families import TunedFamily
 from training.data.round_trip import RoundTrip
 from training.model import Outline
 
@@ -27,15 +28,6 @@ BENCHMARK_MAX_NEW_TOKENS = 2048
 
 LENGTH = "length"
 """Column with the tokens of a sequence, for grouping by length."""
-
-CONFIG_OF_TASK = {
-    "objectqa": "objectqa",
-    "imageqa": "imageqa",
-    "detect": "imageqa",
-    "filter": "objectqa",
-    "describe": "objectqa",
-}
-"""Which rows a task shows: entities' crops or whole images."""
 
 
 @dataclass
@@ -46,9 +38,8 @@ class Counts:
     sequences: int = 0
     questions: int = 0
     picture_tokens: int = 0
-    """Of the sequences."""
     tokens: int = 0
-    """Of the sequences, pictures and answers included."""
+    """Tokens of the sequences, pictures and answers included."""
     tokens_apart: int = 0
     """If every question were a sequence of its own."""
     answer_tokens: int = 0
@@ -60,52 +51,52 @@ class Counts:
     """By question, how many of each answer; only for Yes or No."""
 
 
-class _Tokenised(NamedTuple):
-    """An answer with its end of turn."""
+class _AnswerTokens(NamedTuple):
+    """How many tokens an answer has with its end of turn."""
 
     tokens: int
     lost: tuple[str, ...]
     """Characters that the tokens do not hold."""
 
 
-class Writer:
+class ConversationWriter:
     """Writes the conversations of rows, and counts their tokens without processing a picture."""
 
     def __init__(self, config: TrainConfig, source: Source, outline: Outline) -> None:
         self._config = config
-        self._family: Family = outline.family
+        self._family: TunedFamily = outline.family
         self._chat = Chat(outline.processor)
         self._longest_possible = outline.config.get_text_config().max_position_embeddings
         self._issues: Mapping[str, Mapping[str, str]] = {}
         self._portraits: frozenset[str] = frozenset()
         self._round_trip = RoundTrip(self._chat.tokenizer)
-        self._lost_of_prompt = functools.cache(self._round_trip.lost)
+        self._lost_of_prompt = functools.cache(self._round_trip.find_lost)
         self.cleaner = Cleaner(self._chat.tokenizer)
         self.lost: dict[str, tuple[str, ...]] = {}
         """Characters that the tokenizer does not know, by the row and the question that hold them."""
         self.dropped = 0
         self.stretched = 0
         self._prompt_ids = functools.cache(lambda prompt: tuple(self._chat.plain_ids(prompt)))
-        self._answer = functools.cache(self._tokenised)
+        self._answer = functools.cache(self._count_answer)
         self._picture_tokens = functools.cache(self._count_picture)
         self._input_size = functools.cache(self._feed)
         if config.task in ("filter", "describe"):
             images = list(load(source, "imageqa", "train").remove_columns("image"))
             apart = Cleaner(self._chat.tokenizer)  # these captions are counted with the crops
-            self._issues = conversations.issues_of_entities([apart.row(row) for row in images], config.sets)
+            self._issues = conversations.collect_issues([apart.clean(row) for row in images], config.sets)
             self._portraits = frozenset(row["image_id"] for row in images if conversations.is_portrait(row))
 
-    def conversations(self, at: int, row: Mapping[str, Any]) -> list[Conversation]:
-        """What is asked about a row: one conversation when packed, else one a question."""
-        row = self.cleaner.row(row)
+    def write(self, at: int, row: Mapping[str, Any]) -> list[Conversation]:
+        """Write what is asked about a row: one conversation when packed, else one a question."""
+        row = self.cleaner.clean(row)
         if max(row["width"], row["height"]) > LARGEST_RATIO * min(row["width"], row["height"]):
             self.stretched += 1
         exchanges = [exchange for exchange in self._exchanges(row) if self._fits(row, exchange)]
         groups = [exchanges] if self._config.packs else [[exchange] for exchange in exchanges]
         return [Conversation(at, _size(row), tuple(group)) for group in groups if group]
 
-    def counts(self, made: Sequence[Conversation]) -> Counts:
-        """Sums over conversations."""
+    def count(self, made: Sequence[Conversation]) -> Counts:
+        """Sum over conversations."""
         found = Counts(pictures=len({conversation.row for conversation in made}), sequences=len(made))
         for conversation in made:
             picture = self._picture_tokens(conversation.size)
@@ -123,8 +114,8 @@ class Writer:
                     found.answers[f"{exchange.name} {exchange.answer}"] += 1
         return found
 
-    def as_dataset(self, made: Sequence[Conversation]) -> Dataset:
-        """A row a conversation: row of the split, names, prompts, answers as the model's turn, and tokens."""
+    def to_dataset(self, made: Sequence[Conversation]) -> Dataset:
+        """Make a row of each conversation: row of the split, names, prompts, answers as the model's turn, tokens."""
         return Dataset.from_list(
             [
                 {
@@ -141,16 +132,16 @@ class Writer:
     def _exchanges(self, row: Mapping[str, Any]) -> list[Exchange]:
         config = self._config
         if config.task == "objectqa":
-            return conversations.objectqa(row, config.questions, config.prompts)
+            return conversations.ask_objectqa(row, config.questions, config.prompts)
         if config.task in BOX_TASKS:
-            picture = Picture(self._family.box_space, self._input_size(_size(row)))
+            frame = BoxFrame(self._family.box_space, self._input_size(_size(row)))
             if config.task == "detect":
-                return conversations.detect(row, picture)
-            return conversations.imageqa(row, config.sets, picture, config.prompts)
+                return conversations.ask_detect(row, frame)
+            return conversations.ask_imageqa(row, config.sets, frame, config.prompts)
         issues = self._issues.get(row["entity_id"], {})
         if config.task == "describe":
-            return conversations.describe(row, config.sets, issues)
-        return conversations.filter_(row, config.sets, issues, row["image_id"] in self._portraits)
+            return conversations.ask_describe(row, config.sets, issues)
+        return conversations.ask_filter(row, config.sets, issues, row["image_id"] in self._portraits)
 
     def _fits(self, row: Mapping[str, Any], exchange: Exchange) -> bool:
         """Whether a question with its answer is short enough for the model and the config; what it loses is noted."""
@@ -182,10 +173,10 @@ class Writer:
         shared = shared_length(rows)
         return shared + picture + sum(len(row) - shared for row in rows) + answers, apart
 
-    def _tokenised(self, exchange: Exchange) -> _Tokenised:
+    def _count_answer(self, exchange: Exchange) -> _AnswerTokens:
         answer = self._family.answer(exchange.answer)
         ids = self._chat.answer_ids(exchange.prompt, answer)
-        return _Tokenised(len(ids), self._round_trip.lost(answer, ids))
+        return _AnswerTokens(len(ids), self._round_trip.find_lost(answer, ids))
 
     def _count_picture(self, size: tuple[int, int]) -> int:
         width, height = with_sides_in_range(PillowImage.new("1", size)).size

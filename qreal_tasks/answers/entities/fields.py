@@ -1,9 +1,9 @@
 """What an entity is made of, whatever the style it is written in: label, box, description.
 
->>> read_box("(12,30),(200,180)")
+>>> parse_box("(12,30),(200,180)")
 (12.0, 30.0, 200.0, 180.0)
->>> read_box([12, 30, 12, 180])
-<Dropped.ZERO_AREA: 'zero_area'>
+>>> parse_box([12, 30, 12, 180])
+<DropReason.ZERO_AREA: 'zero_area'>
 """
 
 from __future__ import annotations
@@ -12,15 +12,24 @@ import math
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
-from qreal_tasks.answers.entities.sides import NUMBER, key_form, named_box, named_numbers, number_of, point_of
-from qreal_tasks.answers.plain import ascii_forms, listed
+from qreal_tasks.answers.characters import to_halfwidth
+from qreal_tasks.answers.entities.sides import (
+    NUMBER,
+    extract_named_numbers,
+    normalise_key,
+    parse_number,
+    parse_point,
+    resolve_named_box,
+)
+from qreal_tasks.files.package_tables import load_words
 
 Box = tuple[float, float, float, float]
 
 
-class Dropped(StrEnum):
+class DropReason(StrEnum):
     """Why an entity was left out. Boxes are never mended: a reversed one is the model's error, not a
     spelling."""
 
@@ -51,7 +60,7 @@ class ParsedEntity:
 
 
 @dataclass
-class Draft:
+class EntityDraft:
     """An entity before its boxes are checked; several boxes make several entities, none counts as
     ``NO_BOX``."""
 
@@ -63,10 +72,10 @@ class Draft:
 
 
 @dataclass
-class Found:
+class FoundEntities:
     """What one style of writing finds in a text."""
 
-    drafts: list[Draft] = field(default_factory=list)
+    drafts: list[EntityDraft] = field(default_factory=list)
     truncated: bool = False
     """The text ends inside an entity or a list."""
     empty: bool = False
@@ -77,49 +86,28 @@ class Found:
     """Entities of lists that a later list replaces."""
 
 
-FIELD_OF_KEY: dict[str, str] = {
-    **dict.fromkeys(
-        listed(
-            "bbox_2d bbox box box_2d bounding_box boundingbox coordinates coordinate coords coord location position "
-            "region bboxes boxes bounding_boxes bbox_xyxy xyxy 坐标 边界框 位置"
-        ),
-        "box",
-    ),
-    **dict.fromkeys(
-        listed(
-            "label name entity object category class title entity_name object_name entity_label "
-            "type_label entity_type type 标签 名称 实体"
-        ),
-        "label",
-    ),
-    **dict.fromkeys(
-        listed(
-            "description desc reason reasons issue issues explanation flaw flaws problem problems rationale reasoning "
-            "details detail comment text 描述 原因 问题 说明"
-        ),
-        "description",
-    ),
-}
+FIELD_NAMES = load_words(Path(__file__).with_name("field_names.yaml"))
+FIELD_OF_KEY = {key: name for name in ("box", "label", "description") for key in FIELD_NAMES[name]}
 """The spellings of the three fields; where an object holds two of one field, the first here counts."""
 
 _NUMBERS = re.compile(rf"(?<![\w.]){NUMBER}", re.ASCII)
 _COORDINATE_NAME = re.compile(r"[xXyY]_?(?:0|1|2|min|max)\s{0,4}[=:]", re.ASCII)
 
 
-def numbers_in(text: str) -> list[float]:
+def extract_numbers(text: str) -> list[float]:
     """All numbers of a text in order, names such as ``x1=`` aside."""
-    return [float(number) for number in _NUMBERS.findall(_COORDINATE_NAME.sub(" ", ascii_forms(text)))]
+    return [float(number) for number in _NUMBERS.findall(_COORDINATE_NAME.sub(" ", to_halfwidth(text)))]
 
 
-def named_or_numbers(text: str) -> dict[str, float] | list[float]:
+def extract_sides_or_numbers(text: str) -> dict[str, float] | list[float]:
     """The numbers of a text, by the names of sides where all have one."""
-    return named_numbers(text) or numbers_in(text)
+    return extract_named_numbers(text) or extract_numbers(text)
 
 
-def boxes_in(text: str) -> list[object]:
-    """The boxes of a text that holds nothing else, as values for ``read_box``: by the names of the sides where they
+def split_box_text(text: str) -> list[object]:
+    """The boxes of a text that holds nothing else, as values for ``parse_box``: by the names of the sides where they
     have some; several in one pair of brackets; the text itself when it holds none."""
-    numbers = named_or_numbers(text)
+    numbers = extract_sides_or_numbers(text)
     if isinstance(numbers, dict):
         return [numbers]
     if numbers and len(numbers) % 4 == 0:
@@ -141,59 +129,60 @@ def _is_whole(value: object) -> bool:
     """Whether a part of a list is a box of its own and not a number or a corner of one."""
     if isinstance(value, list):
         return len(value) == 4 or (len(value) == 2 and all(isinstance(part, list) for part in value))
-    return is_named(value) or (isinstance(value, str) and isinstance(read_box(value), tuple))
+    return has_named_sides(value) or (isinstance(value, str) and isinstance(parse_box(value), tuple))
 
 
-def is_named(value: object) -> bool:
+def has_named_sides(value: object) -> bool:
     """Whether the sides of a box have names, which no order of coordinates that a model declares can change."""
     if isinstance(value, str):
-        return named_numbers(value) is not None
+        return extract_named_numbers(value) is not None
     if isinstance(value, dict):
-        return named_box(_in_key_form(value)) is not None
-    return isinstance(value, list) and len(value) == 2 and all(map(point_of, value)) and isinstance(value[0], dict)
+        return resolve_named_box(_in_key_form(value)) is not None
+    return isinstance(value, list) and len(value) == 2 and all(map(parse_point, value)) and isinstance(value[0], dict)
 
 
 def _in_key_form(value: dict[Any, Any]) -> dict[str, Any]:
-    return {key_form(str(key)): part for key, part in value.items()}
+    return {normalise_key(str(key)): part for key, part in value.items()}
 
 
-def read_box(value: object) -> Box | Dropped:
+def parse_box(value: object) -> Box | DropReason:
     """The box that a value of a box field stands for, or why it is none."""
     if isinstance(value, str):
         # Only numbers and what separates them: a sentence with four numbers is no box.
-        bare = _COORDINATE_NAME.sub(" ", ascii_forms(value))
-        value = named_numbers(value) or (numbers_in(value) if not re.search(r"[^\W\deEpx]", bare) else None)
+        is_bare = not re.search(r"[^\W\deEpx]", _COORDINATE_NAME.sub(" ", to_halfwidth(value)))
+        value = extract_named_numbers(value) or (extract_numbers(value) if is_bare else None)
     if isinstance(value, dict):
-        value = named_box(_in_key_form(value))
+        value = resolve_named_box(_in_key_form(value))
         if value is None:
-            return Dropped.UNKNOWN_NAMES
-    if isinstance(value, list) and len(value) == 2 and (low := point_of(value[0])) and (high := point_of(value[1])):
-        value = [*low, *high]
+            return DropReason.UNKNOWN_NAMES
+    corners = [parse_point(part) for part in value] if isinstance(value, list) and len(value) == 2 else []
+    if corners and all(corners):
+        value = [number for corner in corners if corner for number in corner]
     if not (isinstance(value, list) and len(value) == 4):
-        return Dropped.NOT_FOUR_NUMBERS
-    x1, y1, x2, y2 = map(number_of, value)
+        return DropReason.NOT_FOUR_NUMBERS
+    x1, y1, x2, y2 = map(parse_number, value)
     if x1 is None or y1 is None or x2 is None or y2 is None:
-        return Dropped.NOT_FOUR_NUMBERS
+        return DropReason.NOT_FOUR_NUMBERS
     if not all(math.isfinite(number) for number in (x1, y1, x2, y2)):
-        return Dropped.NOT_FINITE
+        return DropReason.NOT_FINITE
     if x1 > x2 or y1 > y2:
-        return Dropped.REVERSED_CORNERS
-    return (x1, y1, x2, y2) if x1 < x2 and y1 < y2 else Dropped.ZERO_AREA
+        return DropReason.REVERSED_CORNERS
+    return (x1, y1, x2, y2) if x1 < x2 and y1 < y2 else DropReason.ZERO_AREA
 
 
-def text_of(value: object) -> str:
+def to_text(value: object) -> str:
     """A label or description as one text: lists are joined, an object's keys are kept ("hands: six
     fingers")."""
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, list):
-        return "; ".join(part for item in value if (part := _flat(item)))
+        return "; ".join(part for item in value if (part := _flatten(item)))
     if isinstance(value, dict):
-        return "; ".join(f"{key}: {part}" for key, item in value.items() if (part := _flat(item)))
-    return _flat(value)
+        return "; ".join(f"{key}: {part}" for key, item in value.items() if (part := _flatten(item)))
+    return _flatten(value)
 
 
-def _flat(value: object) -> str:
+def _flatten(value: object) -> str:
     """A value inside a list or object, which may itself be a list of texts; anything deeper is left out."""
     if value is None or isinstance(value, dict | bool):
         return ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from qreal_tasks.answers.plain import ascii_forms
+from qreal_tasks.answers.characters import to_halfwidth
 
 _ENTITY = r"entit(?:y|ies)"
 _FLAW = r"(?:flawed|unrealistic|unreal|unnatural|implausible|abnormal|incorrect|problematic|faulty|defective|such)"
@@ -51,18 +51,18 @@ _DENIAL = re.compile(
 )
 
 
-def denies(text: str) -> bool:
+def begins_with_no(text: str) -> bool:
     """Whether a text begins with a plain "no", which need not be about entities.
 
-    >>> denies(" **No**, all is well."), denies("None of the others is flawed.")
+    >>> begins_with_no(" **No**, all is well."), begins_with_no("None of the others is flawed.")
     (True, False)
     """
-    return _DENIAL.match(ascii_forms(text)) is not None
+    return _DENIAL.match(to_halfwidth(text)) is not None
 
 
 def states_none(text: str) -> bool:
     """Whether a short text says clearly that there is no such entity."""
-    plain = ascii_forms(text).replace("’", "'").strip()
+    plain = to_halfwidth(text).replace("’", "'").strip()
     if len(plain) > _LONGEST_STATEMENT or _TAKEN_BACK.search(plain):
         return False
     first = _SENTENCE.search(plain)
@@ -79,7 +79,7 @@ def concludes_none(text: str) -> bool:
     False
     """
     begin, end = (
-        ascii_forms(part).replace("’", "'") for part in (text[:_LONGEST_STATEMENT], text[-_LONGEST_STATEMENT:])
+        to_halfwidth(part).replace("’", "'") for part in (text[:_LONGEST_STATEMENT], text[-_LONGEST_STATEMENT:])
     )
-    sentences = [said for said in _SENTENCE.findall(end) if re.search(r"[^\W\d_]{2}", said)]
-    return any(_STATEMENT.fullmatch(said) for said in [*_SENTENCE.findall(begin)[:1], *sentences[-1:]])
+    sentences = [sentence for sentence in _SENTENCE.findall(end) if re.search(r"[^\W\d_]{2}", sentence)]
+    return any(_STATEMENT.fullmatch(sentence) for sentence in [*_SENTENCE.findall(begin)[:1], *sentences[-1:]])

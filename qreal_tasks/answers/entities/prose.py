@@ -1,9 +1,9 @@
 """Entities in lists and sentences: a box in brackets, and what is written around it.
 
->>> read("The dog at [1, 2, 3, 4] has five legs.").drafts
-[Draft(label='dog', description='The dog at [1, 2, 3, 4] has five legs.', boxes=[[1.0, 2.0, 3.0, 4.0]])]
->>> read("1. **Hand** (10, 20, 30, 40): six fingers").drafts
-[Draft(label='Hand', description='six fingers', boxes=[[10.0, 20.0, 30.0, 40.0]])]
+>>> parse_prose("The dog at [1, 2, 3, 4] has five legs.").drafts
+[EntityDraft(label='dog', description='The dog at [1, 2, 3, 4] has five legs.', boxes=[[1.0, 2.0, 3.0, 4.0]])]
+>>> parse_prose("1. **Hand** (10, 20, 30, 40): six fingers").drafts
+[EntityDraft(label='Hand', description='six fingers', boxes=[[10.0, 20.0, 30.0, 40.0]])]
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from qreal_tasks.answers.entities.fields import FIELD_OF_KEY, Draft, Found, named_or_numbers
-from qreal_tasks.answers.entities.sides import NUMBER, SIDE_NAME, key_form
-from qreal_tasks.answers.plain import ascii_forms
+from qreal_tasks.answers.characters import to_halfwidth
+from qreal_tasks.answers.entities.fields import FIELD_OF_KEY, EntityDraft, FoundEntities, extract_sides_or_numbers
+from qreal_tasks.answers.entities.sides import NUMBER, SIDE_NAME, normalise_key
 
 _NAME = rf"(?:{SIDE_NAME})[\"']?\s{{0,2}}[=:]\s{{0,2}}"
 _NAMED = rf"(?:{_NAME})?"
@@ -71,15 +71,15 @@ class _Item:
     """Where the fields lie that have lines of their own."""
 
 
-def read(text: str) -> Found:
+def parse_prose(text: str) -> FoundEntities:
     """The boxes of ``text``, each with the label and the description that its list item or sentence gives
     it."""
     # Blank, not gone: a position stays a position.
     text = _QUAD.sub(lambda quad: " " * len(quad[0]), text)
     text = _TAG.sub(lambda tag: " " * len(tag[0]), text)
-    plain = ascii_forms(text)
+    plain = to_halfwidth(text)
     boxes = list(_BOX.finditer(plain))
-    drafts: list[Draft] = []
+    drafts: list[EntityDraft] = []
     at = 0
     for item in _items(plain, boxes) if boxes else ():
         inside = []
@@ -87,7 +87,7 @@ def read(text: str) -> Found:
             inside.append(boxes[at])
             at += 1
         drafts += _item_drafts(text, plain, item, inside)
-    return Found(drafts)
+    return FoundEntities(drafts)
 
 
 def _items(plain: str, boxes: list[re.Match[str]]) -> Iterator[_Item]:
@@ -100,7 +100,7 @@ def _items(plain: str, boxes: list[re.Match[str]]) -> Iterator[_Item]:
         while at < len(boxes) and boxes[at].start() < end:
             with_box, at = True, at + 1
         marker, named = _MARKER.match(line), _FIELD.match(line)
-        name = FIELD_OF_KEY[key_form(named["key"])] if named else ""
+        name = FIELD_OF_KEY[normalise_key(named["key"])] if named else ""
         indent = len(marker["indent"]) if marker else None
         if marker and not name and base is None:
             base = indent
@@ -125,10 +125,10 @@ def _items(plain: str, boxes: list[re.Match[str]]) -> Iterator[_Item]:
     yield item
 
 
-def _item_drafts(text: str, plain: str, item: _Item, boxes: list[re.Match[str]]) -> Iterator[Draft]:
-    said = {name: text[start:end] for name, (start, end) in item.spans.items()}
-    label = _bare(_BOX.split(said.get("label", ""), maxsplit=1)[0])
-    description = _bare(said.get("description", ""))
+def _item_drafts(text: str, plain: str, item: _Item, boxes: list[re.Match[str]]) -> Iterator[EntityDraft]:
+    fields = {name: text[start:end] for name, (start, end) in item.spans.items()}
+    label = _strip_markup(_BOX.split(fields.get("label", ""), maxsplit=1)[0])
+    description = _strip_markup(fields.get("description", ""))
     previous = sentence_start = sentence_end = item.start
     for index, box in enumerate(boxes):
         following = boxes[index + 1].start() if index + 1 < len(boxes) else item.end
@@ -146,10 +146,10 @@ def _item_drafts(text: str, plain: str, item: _Item, boxes: list[re.Match[str]])
         head, tail = text[max(left, box.start() - _REACH) : box.start()], text[box.end() : right]
         if not _BEFORE_BOX.sub("", " " + _without_marker(head)).strip():
             head = _first_line(text[item.start : left]) if previous == item.start else ""
-        yield Draft(
+        yield EntityDraft(
             label or _label(head),
             description or _description(head, tail, sentence),
-            [named_or_numbers(box[0])],
+            [extract_sides_or_numbers(box[0])],
         )
         previous = box.end()
 
@@ -178,7 +178,7 @@ def _first_line(text: str) -> str:
     return next((line for line in text.splitlines() if line.strip()), "")
 
 
-def _bare(text: str) -> str:
+def _strip_markup(text: str) -> str:
     """A field's text without the markup around it."""
     return text.strip(" \t\r\n*_`\"'“”|,;：:-–—")
 
@@ -186,11 +186,11 @@ def _bare(text: str) -> str:
 def _label(head: str) -> str:
     bold = re.findall(r"\*\*([^*\n]{1,80})\*\*", head)
     if bold:
-        return _bare(_BEFORE_BOX.sub("", bold[-1]) or bold[-1])
+        return _strip_markup(_BEFORE_BOX.sub("", bold[-1]) or bold[-1])
     words = _BEFORE_BOX.sub("", _without_marker(head))
     if len(words.split()) > _LONGEST_LABEL:
         words = _AFTER_ARTICLE.sub("", words)
-    return _bare(_ARTICLE.sub("", words))
+    return _strip_markup(_ARTICLE.sub("", words))
 
 
 def _description(head: str, tail: str, sentence: str) -> str:
@@ -198,5 +198,5 @@ def _description(head: str, tail: str, sentence: str) -> str:
     name = _BEFORE_BOX.sub("", _without_marker(head))
     named_only = len(name.split()) <= _LONGEST_LABEL
     if named_only and (not tail.strip() or re.match(r"\W*[:：\-–—,，|\n]|\W*\Z", tail)):
-        return _bare(tail.lstrip(' \t\r\n)]*`|".。')).lstrip("•*- ")
+        return _strip_markup(tail.lstrip(' \t\r\n)]*`|".。')).lstrip("•*- ")
     return re.sub(" {2,}", " ", _without_marker(sentence)).strip()  # where tags were blanked

@@ -1,8 +1,8 @@
 """Entities among the objects and lists of a text.
 
 >>> text = 'Perhaps [{"bbox": [1, 2, 3, 4], "label": "a"}]? No: [{"bbox": [5, 6, 7, 8], "label": "b"}]'
->>> read(text, loose_json.read(text)).drafts
-[Draft(label='b', description='', boxes=[[5, 6, 7, 8]])]
+>>> find_json_entities(text, parse_loose_json(text)).drafts
+[EntityDraft(label='b', description='', boxes=[[5, 6, 7, 8]])]
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from qreal_tasks.answers.entities.fields import Draft, Found
-from qreal_tasks.answers.json import loose as loose_json
+from qreal_tasks.answers.entities.fields import EntityDraft, FoundEntities
 from qreal_tasks.answers.json.frames import LooseJson, Pieces
-from qreal_tasks.answers.json.objects import Rest, of_object, of_pieces, of_row
-from qreal_tasks.answers.json.strings import decoded
+from qreal_tasks.answers.json.loose import parse_loose_json
+from qreal_tasks.answers.json.objects import Rest, read_object, read_pieces, read_row
+from qreal_tasks.answers.json.strings import decode_nested
 
 _PLACEHOLDER = re.compile(r"(?:0\.)?[xy][12]")
 _ADJACENT = re.compile(r"(?:[\W\d_]|json)*", re.IGNORECASE)
@@ -40,7 +40,7 @@ _AROUND = r"[\s\"'`*_#>.,;:!-]*"
 class _Value:
     """What one list or object of the text holds."""
 
-    drafts: list[Draft] = field(default_factory=list)
+    drafts: list[EntityDraft] = field(default_factory=list)
     empty: bool = False
     """It holds an empty list, or says in another way that there is nothing."""
     echoed: bool = False
@@ -49,8 +49,8 @@ class _Value:
     """It is, or wraps, a list of entities; an object that is an entity itself is none."""
 
 
-def read(text: str, json: LooseJson) -> Found:
-    """The entities of the values that ``loose_json.read`` found in ``text``.
+def find_json_entities(text: str, json: LooseJson) -> FoundEntities:
+    """The entities of the values that ``parse_loose_json`` found in ``text``.
 
     Lists add up, an empty one adds nothing. Where a list is called a draft or the words before the next one correct
     it, and where the next one holds all its boxes again, that next one counts, also when it is an empty list; the
@@ -73,7 +73,7 @@ def read(text: str, json: LooseJson) -> Found:
             seen.clear()
         seen |= boxes
         is_draft, last_end = _DRAFT.search(between[-200:]) is not None, end
-    found = Found([draft for value in values[first:] for draft in value.drafts], truncated=json.truncated)
+    found = FoundEntities([draft for value in values[first:] for draft in value.drafts], truncated=json.truncated)
     found.replaced = sum(max(1, len(draft.boxes)) for value in values[:first] for draft in value.drafts)
     empties = [span for value, span in zip(values[first:], json.spans[first:], strict=True) if value.empty]
     if not found.drafts and empties and not json.truncated:
@@ -106,21 +106,21 @@ def _read_value(value: Any) -> _Value:
     waiting: list[tuple[Any, str, bool]] = [(value, "", False)]
     while waiting:
         item, name, inside = waiting.pop()
-        drafts: list[Draft] = []
+        drafts: list[EntityDraft] = []
         rest: Rest = []
         if isinstance(item, str):
             rest = [(part, name) for part in _json_in(item)]
         elif isinstance(item, Pieces):
-            drafts, rest = of_pieces(item, name)
+            drafts, rest = read_pieces(item, name)
         elif isinstance(item, list):
-            entity = of_row(item)
+            entity = read_row(item)
             drafts = [entity] if entity else []
             found.empty = found.empty or not item
             rest = [] if entity else [(part, name) for part in item]
         elif isinstance(item, dict) and item and all(map(_is_nothing, item.values())):
             found.empty = True
         elif isinstance(item, dict):
-            drafts, rest = of_object(item, name)
+            drafts, rest = read_object(item, name)
         found.is_list = found.is_list or (item is value and not drafts)
         drafts = [draft for draft in drafts if draft.boxes or not inside]
         if any(_is_placeholder(box) for draft in drafts for box in draft.boxes):
@@ -134,7 +134,7 @@ def _read_value(value: Any) -> _Value:
 def _json_in(text: str) -> Iterable[Any]:
     """The values of a text that is JSON itself."""
     stripped = text.strip().removeprefix("```json").strip("`\n ")
-    return loose_json.read(decoded(stripped)).values if stripped[:1] in ("[", "{") else ()
+    return parse_loose_json(decode_nested(stripped)).values if stripped[:1] in ("[", "{") else ()
 
 
 def _is_nothing(value: object) -> bool:

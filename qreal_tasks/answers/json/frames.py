@@ -66,7 +66,7 @@ class Frame:
         return Pieces([*self.done, *([self.value] if self.value else [])])
 
 
-def object_of(pairs: Sequence[tuple[str, Any]]) -> list[Any] | dict[str, Any]:
+def build_object(pairs: Sequence[tuple[str, Any]]) -> list[Any] | dict[str, Any]:
     """The object of these pairs, or its ``Pieces``."""
     plain = dict(pairs)
     if len(plain) == len(pairs):

@@ -8,10 +8,10 @@ pass, no recursion: time is linear and depth is bounded.
 A repair library (json-repair) was tried and left: it closes a number that the token limit cut ("[12, 30, 40"
 when 400 was meant) without saying so, and raises on deep nesting.
 
->>> read('Sure: [{box: [1, 2, 3, 4], "label": \\'the dog\\'s paw\\',}, {"box": [5, 6')
+>>> parse_loose_json('Sure: [{box: [1, 2, 3, 4], "label": \\'the dog\\'s paw\\',}, {"box": [5, 6')
 LooseJson(values=[[{'box': [1, 2, 3, 4], 'label': "the dog's paw"}, [[5]]]], truncated=True, cut_object=True, \
 spans=[(6, 68)])
->>> read('{"box": [1, 2, 3, 4], "label": "a", "box": [5, 6, 7, 8], "label": "b"}').values
+>>> parse_loose_json('{"box": [1, 2, 3, 4], "label": "a", "box": [5, 6, 7, 8], "label": "b"}').values
 [[{'box': [1, 2, 3, 4], 'label': 'a'}, {'box': [5, 6, 7, 8], 'label': 'b'}]]
 """
 
@@ -20,24 +20,24 @@ from __future__ import annotations
 import json
 import re
 
-from qreal_tasks.answers.json.frames import LooseJson, object_of
+from qreal_tasks.answers.characters import to_halfwidth
+from qreal_tasks.answers.json.frames import LooseJson, build_object
 from qreal_tasks.answers.json.reader import KEY, Reader
-from qreal_tasks.answers.plain import ascii_forms
 
 _LOST_BRACE = re.compile(rf"{KEY}\s*\Z", re.IGNORECASE)
 
 
-def read(text: str) -> LooseJson:
+def parse_loose_json(text: str) -> LooseJson:
     """Every list and object of ``text``. Valid JSON is read exactly as ``json.loads`` reads it, but for keys that come
     again in an object, which make ``Pieces``."""
     strict = _strict(text)
-    return strict or Reader(text, ascii_forms(text)).run()
+    return strict or Reader(text, to_halfwidth(text)).run()
 
 
 _END_OF_TURN = re.compile(r"(?:<\|[^<>|\s]{1,40}\|>|</?s>|<eos>|<end_of_turn>|<turn\|>)\Z")
 
 
-def is_whole(text: str) -> bool:
+def is_whole_json(text: str) -> bool:
     """Whether a text is a JSON list or object and nothing else, but for a fence around it and tokens that end a
     turn."""
     text = text.strip()
@@ -57,7 +57,7 @@ def _strict(text: str) -> LooseJson | None:
         return None
     end = max(text.rfind("]"), text.rfind("}")) + 1
     try:
-        value = json.loads(text[first:end], object_pairs_hook=object_of)
+        value = json.loads(text[first:end], object_pairs_hook=build_object)
     except (ValueError, RecursionError):
         return None
     return LooseJson([value], truncated=False, cut_object=False, spans=[(first, end)])

@@ -12,14 +12,14 @@ _AFTER = re.compile(r"(?:\s|<[|｜][^\s<>|｜]{1,40}[|｜]>|</s>|<eos>|<end_of_t
 """What ends a turn: tokens that some servers leave in the text."""
 
 
-def only_json(text: str, object_of: Callable[[list[tuple[str, Any]]], Any] = dict) -> Any:
+def parse_only_json(text: str, object_of: Callable[[list[tuple[str, Any]]], Any] = dict) -> Any:
     """The JSON value that the text is, alone or in one fence around it; tokens that end a turn may follow.
 
     Args:
-        text: without its reasoning, which ``spoken`` takes away.
+        text: without its reasoning, which ``extract_answer_text`` takes away.
         object_of: makes an object of its pairs; as it stands, the last of equal keys counts.
 
-    >>> only_json('```json\\n{"score": 1}\\n```<|im_end|>')
+    >>> parse_only_json('```json\\n{"score": 1}\\n```<|im_end|>')
     {'score': 1}
 
     Raises:

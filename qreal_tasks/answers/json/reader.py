@@ -8,7 +8,7 @@ from typing import Any
 
 from qreal_tasks.answers.entities.fields import FIELD_OF_KEY
 from qreal_tasks.answers.json.frames import Cut, Frame, LooseJson, Pieces
-from qreal_tasks.answers.json.strings import unescaped
+from qreal_tasks.answers.json.strings import unescape
 
 MAX_DEPTH = 64
 """Brackets nested deeper are skipped."""
@@ -95,7 +95,7 @@ class Reader:
         elif char in _QUOTES:
             return self._string(pos, frame)
         else:
-            return self._bare(pos, frame)
+            return self._strip_field_name(pos, frame)
         return pos + 1
 
     @staticmethod
@@ -177,11 +177,11 @@ class Reader:
         ends = _string_marks(_QUOTES[self.plain[pos]])
         for mark in ends.finditer(self.plain, pos + 1):
             if mark[0][0] != "\\" and after.match(self.plain, mark.end()):
-                self._put(unescaped(self.text[pos + 1 : mark.start()]))
+                self._put(unescape(self.text[pos + 1 : mark.start()]))
                 return mark.end()
         return len(self.plain)
 
-    def _bare(self, pos: int, frame: Frame) -> int:
+    def _strip_field_name(self, pos: int, frame: Frame) -> int:
         if isinstance(frame.value, dict) and not frame.after_colon:
             pattern = _BARE_KEY
         else:

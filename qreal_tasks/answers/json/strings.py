@@ -10,20 +10,20 @@ _ESCAPED = re.compile(r"[^\[{]*[\[{](?:[\s\[{]|\\{1,8}[nrt])*\\{1,8}[\"']")
 _MOST_ENCODINGS = 4
 
 
-def decoded(text: str) -> str:
+def decode_nested(text: str) -> str:
     """The text of JSON that was written as a string, with its quotes escaped, perhaps more than once.
 
-    >>> decoded('"[{\\\\"label\\\\": \\\\"dog\\\\"}]"')
+    >>> decode_nested('"[{\\\\"label\\\\": \\\\"dog\\\\"}]"')
     '"[{"label": "dog"}]"'
     """
     for _ in range(_MOST_ENCODINGS):
         if not _ESCAPED.match(text):
             break
-        text = unescaped(text)
+        text = unescape(text)
     return text
 
 
-def unescaped(body: str) -> str:
+def unescape(body: str) -> str:
     """A string of JSON without its escapes; what is no escape of JSON is taken for the character itself."""
     return _ESCAPE.sub(_character, body) if "\\" in body else body
 

@@ -7,71 +7,14 @@ from __future__ import annotations
 
 import re
 
-from qreal_tasks.answers.plain import listed
-from qreal_tasks.answers.verdict.words import Words
+from qreal_tasks.answers.verdict.words import LISTS, Words
 
-_DENIALS = frozenset(
-    listed(
-        "not never cannot cant dont wont nobody none nothing neither nor hardly scarcely unable refuse decline "
-        "hesitate hesitant reluctant avoid doubt doubtful unsure uncertain unclear instead than"
-    )
-)
-FAULTS = frozenset(
-    listed(
-        "wrong wrongly incorrect incorrectly false falsely untrue mistaken mistake error misleading inaccurate "
-        "inappropriate invalid unwarranted unjustified unfair impossible unlikely difficult hard"
-    )
-)
-"""These deny a verdict where they are said of it; elsewhere of the picture: "the wrong number of fingers"."""
-APPROVALS = frozenset(
-    listed(
-        "safe fair reasonable correct right accurate appropriate best justified clearly safely fairly confidently "
-        "definitely certainly rightly"
-    )
-)
-SUPPOSITIONS = frozenset(
-    listed(
-        "might could may maybe perhaps possibly if whether unless almost nearly tempted initially originally "
-        "thought wanted been"
-    )
-)
-_SPEECH = frozenset(
-    listed(
-        "say says said answer answers answered reply replies replied respond responds responded claim claims claimed "
-        "argue argues argued suggest suggests suggested"
-    )
-)
-SAYING = frozenset(listed("saying answering replying responding claiming arguing suggesting"))
-_BEFORE_VERB = frozenset(
-    listed(
-        "to would will should must can could might may not never i we you they one people someone some many i'd "
-        "i'll we'd you'd they'd cannot"
-    )
-)
-""" "answer" after one of these is something that is done, elsewhere a label."""
-SPEAKERS = frozenset(listed("i i'd i'll i'm i've we we'd we'll my our"))
-REPORTS = frozenset(listed("reads reading spell spells spelling spelled states stating written labelled labeled shows"))
-SUBJECTS = SPEAKERS | frozenset(listed("the this it it's its there that's he she they answer verdict"))
-_CONCLUDING = frozenset(listed("so therefore thus hence but"))
-_OWNERS = frozenset(listed("the my our"))
-ANSWERS = frozenset(listed("answer response verdict conclusion judgment judgement decision"))
-_ANSWER_KINDS = frozenset(listed("final correct right best appropriate proper only short overall"))
-_EMBEDDING = frozenset(
-    listed(
-        "that whether if unless why when before until what how who think thinks believe believes find feel feels "
-        "conclude concludes concluding assume assuming suppose supposing imagine mean means agree know knowing guess "
-        "expect see prove proves confirm confirms sure certain convinced confident way chance reason evidence "
-        "indication proof basis possibility case is can could would should will do does did make makes making "
-        "meaning give giving gives call accept justify justifies support supports state stating declare indicate "
-        "indicates imply implies"
-    )
-)
-"""After one of these, "the answer is" belongs to what stands before it: "I don't think the answer is yes"."""
-_AFTER_AND = frozenset(listed("the my i i'd so therefore thus hence final answer"))
-ARTICLES = frozenset(listed("a an the"))
-_GOVERNING = _EMBEDDING | SUPPOSITIONS | ARTICLES
-_SUBJECT_STARTS = SPEAKERS | _OWNERS | {"it", "it's"}
-OTHER_CLAUSE = frozenset(listed("because since as so and but which while although though"))
+FAULTS, APPROVALS, SUPPOSITIONS = LISTS["faults"], LISTS["approvals"], LISTS["suppositions"]
+SAYING, SPEAKERS, REPORTS = LISTS["saying"], LISTS["speakers"], LISTS["reports"]
+ANSWERS, ARTICLES, OTHER_CLAUSE = LISTS["answers"], LISTS["articles"], LISTS["other_clause"]
+SUBJECTS = SPEAKERS | LISTS["other_subjects"]
+_GOVERNING = LISTS["embedding"] | SUPPOSITIONS | ARTICLES
+_SUBJECT_STARTS = SPEAKERS | LISTS["owners"] | {"it", "it's"}
 REACH = 25
 """Words before or after a verdict that are looked at."""
 SENTENCE_END = re.compile(r"[.!?;\n]")
@@ -79,7 +22,7 @@ _RESULT = re.compile(r"[→⇒=]|->")
 PAUSE = re.compile(r",|\s[-–]\s|—")
 
 
-def clause_start(words: Words, i: int) -> int:
+def find_clause_start(words: Words, i: int) -> int:
     """The first word of the clause that leads up to word i."""
     for at in range(i - 1, max(-1, i - 1 - REACH), -1):
         gap, word = words.gaps[at + 1], words.words[at]
@@ -89,9 +32,9 @@ def clause_start(words: Words, i: int) -> int:
                 return at + 1
             if PAUSE.search(gap) and not governs and not _continues(words.words[at + 1 : i]):
                 return at + 1
-        if (word in _CONCLUDING and not denies(words, at)) or _is_consequence(words, at):
+        if (word in LISTS["concluding"] and not denies(words, at)) or _is_consequence(words, at):
             return at + 1
-        if word == "and" and at + 1 < i and words.words[at + 1] in _AFTER_AND:
+        if word == "and" and at + 1 < i and words.words[at + 1] in LISTS["after_and"]:
             return at + 1
         if _is_main_clause(words, at, i):
             return at
@@ -105,7 +48,7 @@ def _is_set_apart(words: Words, first: int, i: int) -> bool:
         return ":" in gap
     if "(" in gap and not any(")" in words.gaps[at] for at in range(first + 1, i + 1)):
         return True
-    return bool(_RESULT.search(gap)) and "if" not in words.words[sentence_start(words, first - 1) : first]
+    return bool(_RESULT.search(gap)) and "if" not in words.words[find_sentence_start(words, first - 1) : first]
 
 
 def _is_consequence(words: Words, at: int) -> bool:
@@ -133,15 +76,15 @@ def _is_main_clause(words: Words, at: int, i: int) -> bool:
         if (subject[-2:] == ["it", "is"] or subject[-1:] == ["it's"]) and subject[0] not in OTHER_CLAUSE:
             return False
     following = words.words[at + 1 : min(i, at + 6)]
-    if word in _OWNERS:
-        noun = next((other for other in following if other not in _ANSWER_KINDS), None)
+    if word in LISTS["owners"]:
+        noun = next((other for other in following if other not in LISTS["answer_kinds"]), None)
         return noun in ANSWERS
     if word in ("it", "it's"):
         return not APPROVALS.isdisjoint(following) and "to" in following
     return any(is_speech(words, k) for k in range(at + 1, min(i, at + 6)))
 
 
-def sentence_start(words: Words, at: int) -> int:
+def find_sentence_start(words: Words, at: int) -> int:
     """The first word of the sentence of word ``at``, at most ``REACH`` words before it."""
     first = at
     while first > max(0, at - REACH) and not SENTENCE_END.search(words.gaps[first]):
@@ -149,7 +92,7 @@ def sentence_start(words: Words, at: int) -> int:
     return first
 
 
-def sentence_end(words: Words, at: int) -> int:
+def find_sentence_end(words: Words, at: int) -> int:
     """The position behind the sentence of word ``at``, at most ``REACH`` words after it."""
     last = at + 1
     while last < min(len(words), at + REACH) and not SENTENCE_END.search(words.gaps[last]):
@@ -175,12 +118,12 @@ def denies(words: Words, at: int) -> bool:
         return following in (["from"], ["be"])
     if word == "without":
         return bool(following) and following[0] in SAYING and previous != ["goes"]
-    return word in _DENIALS or word.endswith("n't")
+    return word in LISTS["denials"] or word.endswith("n't")
 
 
 def is_speech(words: Words, at: int) -> bool:
     """Whether word ``at`` is a verb of saying, which "answer" is not everywhere."""
     word = words.words[at]
     if word == "answer":
-        return at > 0 and words.words[at - 1] in _BEFORE_VERB
-    return word in _SPEECH or word in SAYING or word in REPORTS
+        return at > 0 and words.words[at - 1] in LISTS["before_verb"]
+    return word in LISTS["speech"] or word in SAYING or word in REPORTS

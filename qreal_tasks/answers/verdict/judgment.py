@@ -15,12 +15,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from qreal_tasks.answers.plain import ascii_forms, listed
+from qreal_tasks.answers.answer_text import Reason, extract_answer_text
 from qreal_tasks.answers.reasoning import Marks
-from qreal_tasks.answers.spoken import Reason, spoken
-from qreal_tasks.answers.verdict.stated import marked_answer
+from qreal_tasks.answers.verdict.stated import find_marked_answer
 from qreal_tasks.answers.verdict.withdrawn import is_withdrawn
-from qreal_tasks.answers.verdict.words import CHINESE_LABELS, Verdict, Words
+from qreal_tasks.answers.verdict.words import CHINESE_LABELS, LISTS, Verdict, Words
 
 
 @dataclass(frozen=True)
@@ -33,21 +32,9 @@ class Judgment:
 
 _BOOLEANS: dict[str, Verdict] = {"true": "Yes", "false": "No"}
 """Verdicts only after a label, as in {"answer": true}."""
-_LABELS = frozenset(listed("answer ans verdict conclusion judgment judgement decision"))
-"""What follows states the final answer."""
-_LEADS = frozenset(listed("response assistant boxed therefore thus hence"))
-"""What follows is as firm as what opens the text."""
-_BETWEEN = frozenset(listed("is would be should must the to this that question final my a b c d clearly simply"))
-"""Words that may stand between a label and its verdict."""
 _REACH = 8
 """Words after a label among which its verdict is looked for."""
-_JOINING = frozenset(listed("and but also yet"))
-_CORRECTING = frozenset(listed("wait actually rather correction sorry hmm oops scratch second mean"))
-_FILLING = (
-    _JOINING | _CORRECTING | frozenset(listed("in some a one i way ways well then again still at the same time kind"))
-)
-"""Words that may stand between two opposite verdicts that take each other back: "Yes, but also no"."""
-_LIMITING = frozenset(listed("in for on to as if when"))
+_FILLING = LISTS["joining"] | LISTS["correcting"] | LISTS["filling"]
 
 
 def parse_judgment(text: str, *, reasoning_marks: Marks = ()) -> Judgment:
@@ -60,12 +47,12 @@ def parse_judgment(text: str, *, reasoning_marks: Marks = ()) -> Judgment:
     does what ``withdrawn`` finds.
 
     Args:
-        reasoning_marks: as ``reasoning.after_reasoning``.
+        reasoning_marks: as ``reasoning.strip_reasoning``.
     """
-    said = spoken(text, reasoning_marks)
-    if said.reason is not None:
-        return Judgment(None, said.reason)
-    words = Words.of(ascii_forms(marked_answer(said.text) or said.text))
+    answer_text = extract_answer_text(text, reasoning_marks)
+    if answer_text.reason is not None:
+        return Judgment(None, answer_text.reason)
+    words = Words.split(find_marked_answer(answer_text.text) or answer_text.text)
     choices = _choices(words)
     named = [i for i in range(len(words)) if words.kind(i) and i not in choices and words.stands_alone(i)]
     verdicts = {i: kind for i in named if (kind := words.kind(i)) and not is_withdrawn(words, i)}
@@ -117,7 +104,7 @@ def _takes_itself_back(words: Words, verdicts: Mapping[int, Verdict]) -> bool:
     limited: set[tuple[Verdict, str]] = set()
     for i, kind in verdicts.items():
         following = words.words[i + 1] if i + 1 < len(words) and not words.gaps[i + 1].strip() else ""
-        if following in _LIMITING and any(other != kind and word == following for other, word in limited):
+        if following in LISTS["limiting"] and any(other != kind and word == following for other, word in limited):
             return True
         limited.add((kind, following))
         joining = set()
@@ -126,7 +113,8 @@ def _takes_itself_back(words: Words, verdicts: Mapping[int, Verdict]) -> bool:
             joining.add(words.words[at])
             at -= 1
         opposite = at in verdicts and verdicts[at] != kind
-        if (opposite and joining & (_JOINING | _CORRECTING)) or (joining & _CORRECTING and seen - {kind}):
+        corrects = joining & LISTS["correcting"]
+        if (opposite and (corrects or joining & LISTS["joining"])) or (corrects and seen - {kind}):
             return True
         seen.add(kind)
     return False
@@ -138,7 +126,7 @@ def _stated(words: Words, verdicts: Mapping[int, Verdict]) -> set[Verdict]:
     final: Verdict | None = None
     last_label = 0
     for i, word in enumerate(words.words):
-        if (word not in _LABELS and not re.fullmatch(CHINESE_LABELS, word)) or words.gaps[i].endswith("/"):
+        if (word not in LISTS["labels"] and not re.fullmatch(CHINESE_LABELS, word)) or words.gaps[i].endswith("/"):
             continue
         labelled = _after_label(words, verdicts, i)
         if labelled is None:
@@ -162,13 +150,13 @@ def _closing(words: Words, verdicts: Mapping[int, Verdict]) -> Verdict | None:
 def _firm(words: Words, verdicts: Mapping[int, Verdict]) -> list[Verdict]:
     """The verdicts that open the text, follow a lead or close the text on their own line."""
     opening = 1 if len(words) > 1 and _is_option(words, 0) else 0
-    leads = [_after_label(words, verdicts, i) for i, word in enumerate(words.words) if word in _LEADS]
+    leads = [_after_label(words, verdicts, i) for i, word in enumerate(words.words) if word in LISTS["leads"]]
     return [kind for kind in (verdicts.get(opening), _closing(words, verdicts), *leads) if kind]
 
 
 def _after_label(words: Words, verdicts: Mapping[int, Verdict], label: int) -> Verdict | None:
     for i in range(label + 1, min(label + 1 + _REACH, len(words))):
         found = verdicts.get(i) or _BOOLEANS.get(words.words[i])
-        if found or words.words[i] not in _BETWEEN:
+        if found or words.words[i] not in LISTS["between"]:
             return found
     return None

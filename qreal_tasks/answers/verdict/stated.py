@@ -1,8 +1,8 @@
 r"""The final answer that a text states: between marks, or behind a label such as "Final answer:".
 
->>> marked_answer(r"It looks fine at first. <answer>No</answer>"), marked_answer(r"Checked. \boxed{[]}")
+>>> find_marked_answer(r"It looks fine at first. <answer>No</answer>"), find_marked_answer(r"Checked. \boxed{[]}")
 ('No', '[]')
->>> labelled_answer("The hand at [10, 20, 30, 40] looks fine.\n**Final answer:** []")
+>>> find_labelled_answer("The hand at [10, 20, 30, 40] looks fine.\n**Final answer:** []")
 ' []'
 """
 
@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from qreal_tasks.answers.plain import ascii_forms, is_visible
-from qreal_tasks.answers.reasoning import closes, is_tag, tag_pattern
+from qreal_tasks.answers.characters import is_visible, to_halfwidth
+from qreal_tasks.answers.reasoning import is_closing_tag, is_tag, tag_pattern
 
 _NAMES = "final[_-]?answer|answer|final|conclusion|response|solution|output|result"
 _MARK = re.compile(
@@ -32,7 +32,7 @@ _LABEL_WORDS = ("answer", "final", "conclusion", "verdict", "答案", "结论")
 _CHINESE_LABEL = re.compile(r"(?:最终)?(?:答案|结论)\s{0,3}(?::|是|为)")
 
 
-def marked_answer(text: str) -> str | None:
+def find_marked_answer(text: str) -> str | None:
     """What stands between the last marks of a final answer: ``<answer>``, ``\\boxed{}``, GLM's boxed marks and their
     like. None when there are none with words or brackets between.
 
@@ -42,15 +42,15 @@ def marked_answer(text: str) -> str | None:
     following = {"tag": len(text), "glm": len(text)}
     for mark in reversed([match for match in _MARK.finditer(text) if match.lastgroup != "tag" or is_tag(match)]):
         kind = mark.lastgroup or ""
-        said = ""
+        content = ""
         if kind == "boxed":
-            said = _LATEX_TEXT.sub(r"\1", text[mark.end() : _closing_brace(text, mark.end())])
-        elif kind == "glm" or (kind == "tag" and not closes(mark)):
-            said = text[mark.end() : following[kind]]
-        if kind == "glm" and _BARE_BOXES.fullmatch(ascii_forms(said)):
-            said = ""
-        if is_visible(said):
-            return said
+            content = _LATEX_TEXT.sub(r"\1", text[mark.end() : _closing_brace(text, mark.end())])
+        elif kind == "glm" or (kind == "tag" and not is_closing_tag(mark)):
+            content = text[mark.end() : following[kind]]
+        if kind == "glm" and _BARE_BOXES.fullmatch(to_halfwidth(content)):
+            content = ""
+        if is_visible(content):
+            return content
         following[kind.removesuffix("_end")] = mark.start()
     return None
 
@@ -65,9 +65,9 @@ def _closing_brace(text: str, start: int) -> int:
     return len(text)
 
 
-def labelled_answer(text: str) -> str | None:
+def find_labelled_answer(text: str) -> str | None:
     """What follows the last "Final answer:" or "Answer:" to the end of the text; None when there is no such label."""
-    plain = ascii_forms(text)
+    plain = to_halfwidth(text)
     if not any(word in plain.lower() for word in _LABEL_WORDS):
         return None
     for end in sorted(_label_ends(plain), reverse=True):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 
-from qreal_tasks.answers.plain import listed
 from qreal_tasks.answers.verdict.clauses import (
     ANSWERS,
     APPROVALS,
@@ -23,27 +22,21 @@ from qreal_tasks.answers.verdict.clauses import (
     SPEAKERS,
     SUBJECTS,
     SUPPOSITIONS,
-    clause_start,
     denies,
+    find_clause_start,
+    find_sentence_end,
+    find_sentence_start,
     is_speech,
-    sentence_end,
-    sentence_start,
 )
-from qreal_tasks.answers.verdict.words import CHINESE_LABELS, Words
+from qreal_tasks.answers.verdict.words import CHINESE_LABELS, LISTS, Words
 
-_CARRIERS = frozenset(listed("sign word words letters text caption logo banner poster shirt billboard title"))
-_OTHERS = frozenset(listed("some people someone somebody others many they he she"))
-_PREDICATES = frozenset(
-    listed("is isn't was wasn't be would wouldn't can can't cannot could couldn't may might seems does doesn't")
-)
-_CARRIED = frozenset(listed("written printed appears appear on"))
 _GIVEN_AS = ANSWERS | {"be"}
 _QUOTE = "\"'“”‘’`«»「」"
 
 
 def is_withdrawn(words: Words, i: int) -> bool:
     """Whether verdict word i is named but not given."""
-    start = clause_start(words, i)
+    start = find_clause_start(words, i)
     before = words.words[start:i]
     if words.gaps[i + 1].lstrip(_QUOTE + "*_ )").startswith("?") or _is_key(words, i):
         return True
@@ -71,21 +64,21 @@ def _is_reported(words: Words, i: int, before: list[str]) -> bool:
     if at < 0 or re.search(r"[^\s\"'“”‘’`«»「」*_:,(]", words.gaps[i]):
         return False
     word, previous = words.words[at], words.words[max(0, at - 1) : at]
-    if word in _CARRIERS:
+    if word in LISTS["carriers"]:
         with_colon = words.gaps[i][:1] == ":" and previous in (["a"], ["an"], ["the"]) and _is_quoted(words, i)
         return (with_colon or not re.search("[:,]", words.gaps[i])) and previous != ["one"]
     if word in REPORTS or (word == "says" and "i" not in before):
         return True
     if word in SAYING:
         return {"i'm", "am", "lean", "inclined"}.isdisjoint(before) and not _is_approved(words, i)
-    if _OTHERS.isdisjoint(before) and not APPROVALS.isdisjoint(before):
+    if LISTS["others"].isdisjoint(before) and not APPROVALS.isdisjoint(before):
         return False
     return is_speech(words, at) and (SPEAKERS.isdisjoint(before) or "was" in before)
 
 
 def _is_approved(words: Words, i: int) -> bool:
     """Whether the sentence goes on to say that this is right: "saying yes is correct"."""
-    rest = words.words[i + 1 : sentence_end(words, i)]
+    rest = words.words[i + 1 : find_sentence_end(words, i)]
     if rest[:1] not in (["is"], ["would"], ["seems"]) or not {"if", "unless", "but", "only"}.isdisjoint(rest):
         return False
     return not APPROVALS.isdisjoint(rest[1:5])
@@ -96,19 +89,18 @@ def _is_unreal(words: Words, start: int, i: int) -> bool:
     clause = words.words[start:i]
     if not any(word == "would" or word.endswith("'d") for word in clause):
         return False
-    first, last = sentence_start(words, start), sentence_end(words, i)
+    first, last = find_sentence_start(words, start), find_sentence_end(words, i)
     return words.words[first : first + 1] in (["had"], ["were"]) or any(
         _is_unreal_condition(words.words[begin:end]) for begin, end in ((first, start), (i + 1, last))
     )
 
 
-def _is_unreal_condition(said: list[str]) -> bool:
+def _is_unreal_condition(condition: list[str]) -> bool:
     """Whether words state a condition that is not met: "if it were real", unlike "if I had to choose"."""
-    if "if" not in said and "unless" not in said:
+    if "if" not in condition and "unless" not in condition:
         return False
-    return any(
-        word in ("were", "was") or (word == "had" and said[k + 1 : k + 2] != ["to"]) for k, word in enumerate(said)
-    )
+    pairs = zip(condition, [*condition[1:], ""], strict=True)
+    return any(word in ("were", "was") or (word == "had" and following != "to") for word, following in pairs)
 
 
 def _is_key(words: Words, i: int) -> bool:
@@ -124,13 +116,13 @@ def _is_quoted(words: Words, i: int) -> bool:
 def _is_mentioned(words: Words, i: int, before: list[str]) -> bool:
     """Whether a quoted word is part of a sentence that does not give it as the answer."""
     if before:
-        if before[-1] in ("is", "it's", "be") and _CARRIERS.isdisjoint(before):
+        if before[-1] in ("is", "it's", "be") and LISTS["carriers"].isdisjoint(before):
             return False
         is_labelled = re.search(rf"{CHINESE_LABELS}\Z", before[-1])
         return not is_labelled and _GIVEN_AS.isdisjoint(before) and SPEAKERS.isdisjoint(before)
     after = words.gaps[i + 1].strip(_QUOTE + " ")
     following = words.words[i + 1 : i + 1 + 6]
-    is_subject = bool(following) and not after and following[0] in _PREDICATES | _CARRIED
+    is_subject = bool(following) and not after and following[0] in LISTS["predicates"] | LISTS["carried"]
     return is_subject and _GIVEN_AS.isdisjoint(following) and SPEAKERS.isdisjoint(following)
 
 
@@ -143,7 +135,7 @@ def _is_refused_subject(words: Words, i: int, before: list[str]) -> bool:
         if SENTENCE_END.search(words.gaps[at]) or ":" in words.gaps[at] or words.words[at] in OTHER_CLAUSE:
             break
         rest.append(at)
-    predicate = next((k for k, at in enumerate(rest) if words.words[at] in _PREDICATES), None)
+    predicate = next((k for k, at in enumerate(rest) if words.words[at] in LISTS["predicates"]), None)
     if predicate is None or PAUSE.search(words.gaps[i + 1]):
         return False
     if predicate > 0 and (not is_noun or predicate > 4 or words.words[i + 1] in SUBJECTS):

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from qreal_tasks.answers.plain import listed
+from qreal_tasks.answers.characters import to_halfwidth
+from qreal_tasks.files.package_tables import load_words
 
 Verdict = Literal["Yes", "No"]
 
+LISTS = {name: frozenset(words) for name, words in load_words(Path(__file__).with_suffix(".yaml")).items()}
+"""The words that the parser goes by; ``words.yaml`` says what each list is."""
 _VERDICTS: dict[str, Verdict] = {
-    **dict.fromkeys(("yes", "yeah", "yep", "yup", "是", "是的", "对", "对的", "有", "有的"), "Yes"),
-    **dict.fromkeys(("no", "nope", "nah", "否", "不", "不是", "不是的", "不对", "没有"), "No"),
+    **dict.fromkeys(LISTS["says_yes"], "Yes"),
+    **dict.fromkeys(LISTS["says_no"], "No"),
 }
 CHINESE_LABELS = "(?:最终)?(?:答案|回答|结论)(?:是|为)?"
-_CLAUSE_STARTS = frozenset(
-    listed(
-        "it its it's they their the this that there these those he she his her i i'd we you because as since not both "
-        "all however although though but and so based in from given due"
-    )
-)
-"""A bare "no" before one of these opens a clause ("No it does not"); before any other word it is a
-determiner."""
 _WORD = re.compile(rf"{CHINESE_LABELS}|[A-Za-zÀ-ɏ]+(?:['’][A-Za-z]+)*|[^\W_A-Za-zÀ-ɏ]+")
 
 
@@ -35,8 +31,9 @@ class Words:
     """``gaps[i]`` comes before word i, the last one ends the text."""
 
     @classmethod
-    def of(cls, plain: str) -> Words:
-        """Split a text in ASCII forms."""
+    def split(cls, text: str) -> Words:
+        """Split a text, its full-width characters as ASCII."""
+        plain = to_halfwidth(text)
         words, gaps, end = [], [], 0
         for match in _WORD.finditer(plain):
             words.append(match[0].lower().replace("’", "'"))
@@ -62,7 +59,7 @@ class Words:
             return True
         after = self.gaps[i + 1]
         if not after.strip():
-            return "\n" in after or self.words[i + 1] in _CLAUSE_STARTS
+            return "\n" in after or self.words[i + 1] in LISTS["clause_starts"]
         if after in ("-", "/", "‑"):
             return self.kind(i + 1) is not None
         return not after[0].isspace() or "\n" in after or after.lstrip()[0] in "-–—(<:;,."

@@ -19,7 +19,9 @@ from qreal_tasks.dataset.check.rows import (
     check_image_row,
     entities_without_crop,
 )
-from qreal_tasks.dataset.source import CONFIGS, SPLITS, Source, check_columns, open_split
+from qreal_tasks.dataset.loading import check_columns, open_split
+from qreal_tasks.dataset.schema import CONFIGS, SPLITS
+from qreal_tasks.dataset.source import Source
 
 _Rows = dict[tuple[str, str], list[Row]]
 """By config and split, without pictures."""

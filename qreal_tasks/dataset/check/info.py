@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from datasets import Dataset
 
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, Dimension
 from qreal_tasks.dataset.check.rows import nulls_of_image
-from qreal_tasks.dataset.source import DatasetError, Source, load
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.schema import has_parts
+from qreal_tasks.dataset.source import DatasetError, Source
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,3 @@ def info(source: Source, split: str) -> Info:
         yes_share={name: sum(ANSWERS[e[name]] == "Yes" for e in entities) / len(entities) for name in QUESTION_NAMES},
         generators=dict(sorted(Counter(row["generator"] for row in rows).items())),
     )
-
-
-def has_parts(entity: Mapping[str, Any]) -> bool:
-    """Whether the entity went through the portrait protocol. A null struct may come back as a struct of nulls."""
-    parts = entity["parts"]
-    return parts is not None and any(text is not None for text in parts.values())

@@ -69,7 +69,7 @@ def sendable_key() -> dict[str, str]:
     """
     if not os.environ.get("OPENAI_API_KEY", "").strip():
         return {}
-    from qreal_tasks.llm.chat import api_key_for
+    from qreal_tasks.llm.arguments import api_key_for
     from qreal_tasks.llm.errors.retry import StoppedRun
 
     try:

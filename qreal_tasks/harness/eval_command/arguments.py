@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qreal_tasks.files.atomic import free_name
-from qreal_tasks.files.yaml_files import YamlError, read
+from qreal_tasks.files.yaml_files import read
 from qreal_tasks.harness.judge import ENVIRONMENT as JUDGE
 
 
@@ -131,10 +131,7 @@ def split_pairs(text: str) -> list[str]:
 def _read_config(path: str | None) -> Mapping[str, Any]:
     if path is None:
         return {}
-    try:
-        content = read(Path(path)).content
-    except YamlError as error:
-        raise RunError(f"--config {path}: {error}") from None
+    content = read(Path(path), f"--config {path}", RunError).content
     if not isinstance(content, dict):
         raise RunError(
             f"--config {path}: holds {type(content).__name__}, expected one mapping of lmms-eval's arguments "

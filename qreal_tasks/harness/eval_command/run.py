@@ -22,14 +22,14 @@ from qreal_tasks.benchmark import GROUPS, task_of
 from qreal_tasks.console.terminal import PassedOn, echo
 from qreal_tasks.files.locks import locked
 from qreal_tasks.files.regular import read_bytes, read_text
-from qreal_tasks.files.system_errors import words_of
+from qreal_tasks.files.system_errors import describe_os_error
 from qreal_tasks.files.user_cache import NoHomeError, require_hub_cache
 from qreal_tasks.harness.eval_command.argument_checks import check_arguments, check_options, sendable_key
 from qreal_tasks.harness.eval_command.arguments import Arguments, RunError, read_arguments, refused, value_of, without
 from qreal_tasks.harness.eval_command.cleaning import KeyFilter, clean_files
 from qreal_tasks.harness.judge import ENVIRONMENT as JUDGE
 from qreal_tasks.judge.judge import cache_path
-from qreal_tasks.judge.manifest import Manifest, ManifestError, load_manifest
+from qreal_tasks.judge.manifest import JudgeManifest, ManifestError, load_manifest
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.results.run_folder import RESULTS_SUFFIX
 
@@ -50,7 +50,7 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunError(words_of(error)) from error
+        raise RunError(describe_os_error(error)) from error
 
 
 @_explained()
@@ -125,7 +125,7 @@ def _command(arguments: Arguments) -> list[str]:
     return command
 
 
-def _manifest(judge: str | None) -> Manifest | None:
+def _manifest(judge: str | None) -> JudgeManifest | None:
     """The judge's manifest, checked before a model is loaded."""
     if judge is None:
         return None

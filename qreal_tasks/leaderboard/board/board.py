@@ -10,22 +10,21 @@ from pathlib import Path
 import numpy as np
 
 from qreal_tasks.benchmark import Style
-from qreal_tasks.judge.manifest import Manifest as JudgeManifest
-from qreal_tasks.judge.manifest import packaged_manifests
+from qreal_tasks.judge.manifest import JudgeManifest, packaged_manifests
 from qreal_tasks.leaderboard.board.cache import CheckCache
-from qreal_tasks.leaderboard.board.paper import PaperModel, paper_models
-from qreal_tasks.leaderboard.board.ranks import Rank, rank_ranges
+from qreal_tasks.leaderboard.board.paper import PaperModel, load_paper_models
+from qreal_tasks.leaderboard.board.ranks import Rank, compute_rank_ranges
 from qreal_tasks.leaderboard.lints import TOO_WELL
-from qreal_tasks.leaderboard.result import HEADLINES, IMAGEQA_JOINT, Result, headline, refusal
-from qreal_tasks.leaderboard.submission.manifest import Manifest
-from qreal_tasks.leaderboard.submission.names import reading
-from qreal_tasks.leaderboard.submission.problems import Kind, Problem
+from qreal_tasks.leaderboard.result import HEADLINES, IMAGEQA_JOINT, Result, find_headline, refuse
+from qreal_tasks.leaderboard.submission.manifest import SubmissionManifest
+from qreal_tasks.leaderboard.submission.names import fold_name
+from qreal_tasks.leaderboard.submission.problems import Refusal, Rule
 from qreal_tasks.leaderboard.submission.reading import MANIFEST, read_folder
 from qreal_tasks.leaderboard.submission.references import References
 from qreal_tasks.leaf_tasks import Half
 
 _MOST_NAMED = 10
-"""Of submissions with the same answers."""
+"""Submissions with the same answers that a message names."""
 
 
 class BoardError(ValueError):
@@ -44,7 +43,7 @@ class Entry:
     """Ids of other submissions whose names read the same (``names.reading``)."""
 
     @property
-    def manifest(self) -> Manifest:
+    def manifest(self) -> SubmissionManifest:
         assert self.result.manifest is not None  # an accepted submission has one
         return self.result.manifest
 
@@ -54,8 +53,8 @@ class Entry:
         if not self.namesakes:
             return self.result.notes
         others = f"{', '.join(self.namesakes):.300}"
-        said = f"name: reads like that of {others}; ids tell them apart, and nothing in them proves whose name it is"
-        return (said, *self.result.notes)
+        note = f"name: reads like that of {others}; ids tell them apart, and nothing in them proves whose name it is"
+        return (note, *self.result.notes)
 
     @property
     def is_doubtful(self) -> bool:
@@ -121,7 +120,7 @@ def build_board(
         judge=ranked_judge,
         entries=_ranked([_under(ranked_judge, result) for result in accepted]),
         refused=tuple(refused),
-        paper=() if references.is_drawn else paper_models(),
+        paper=() if references.is_drawn else load_paper_models(),
         recomputed=cache.misses,
         from_cache=cache.hits,
     )
@@ -131,8 +130,8 @@ def _checked(path: Path, references: References, cache: CheckCache) -> Result:
     try:
         folder = read_folder(path)
     except OSError as error:
-        said = f"{path.name}: cannot be read ({error.strerror}); make its files readable"
-        return refusal(path.name, Problem(Kind.FOLDER, said))
+        message = f"{path.name}: cannot be read ({error.strerror}); make its files readable"
+        return refuse(path.name, Refusal(Rule.FOLDER, message))
     return cache.result(path.name, folder, references)
 
 
@@ -147,7 +146,7 @@ def _without_copies(results: Sequence[Result]) -> tuple[list[Result], list[Resul
     refused: list[Result] = []
     for result in results:
         copies = tuple(
-            Problem(Kind.COPY, f"{half}: the answers are those of {_others(names, result.folder)}; remove all but one")
+            Refusal(Rule.COPY, f"{half}: the answers are those of {_others(names, result.folder)}; remove all but one")
             for half, digest in result.answers.items()
             if len(names := sharing[half, digest]) > 1
         )
@@ -164,10 +163,10 @@ def _others(names: Sequence[str], mine: str) -> str:
     return f"{', '.join(first):.300}{f' and {more} more' if more else ''}"
 
 
-def judge_of(result: Result) -> str | None:
+def find_judge(result: Result) -> str | None:
     """Name and hash of the judge that scored the descriptions; None when nobody did."""
-    said = result.manifest.judge if result.manifest else None
-    return None if said is None else _title(JudgeManifest.model_validate(said))
+    manifest = result.manifest.judge if result.manifest else None
+    return None if manifest is None else _title(JudgeManifest.model_validate(manifest))
 
 
 def _title(judge: JudgeManifest) -> str:
@@ -179,7 +178,7 @@ def _judge_by_default(results: Sequence[Result]) -> str | None:
     """A packaged judge that anybody asked, else that of most submissions: many submissions under a judge of their own
     do not take over a board. Ties go to the first by name, so that the order of folders decides nothing."""
     packaged = {one.hash[:12] for one in packaged_manifests()}
-    titles = [judge for result in results if (judge := judge_of(result)) is not None]
+    titles = [judge for result in results if (judge := find_judge(result)) is not None]
     counted = Counter(map(_hash, titles))
     return min(titles, key=lambda t: (_hash(t) not in packaged, -counted[_hash(t)], t), default=None)
 
@@ -191,7 +190,7 @@ def _hash(judge: str) -> str:
 
 def _under(judge: str | None, result: Result) -> Result:
     """The result without a joint rank when another judge scored it."""
-    its = judge_of(result)
+    its = find_judge(result)
     if its is None or judge is None or _hash(its) == _hash(judge):
         return result
     why = f"judged by {its}, the board ranks scores of {judge}; scores of different judges are not comparable"
@@ -203,22 +202,22 @@ def _ranked(results: Sequence[Result]) -> tuple[Entry, ...]:
     entries = [entry for alike in by_style for entry in _ranked_alike(alike)]
     called: dict[str, list[str]] = defaultdict(list)
     for entry in entries:
-        called[reading(entry.manifest.name)].append(entry.manifest.id)
+        called[fold_name(entry.manifest.name)].append(entry.manifest.id)
     return tuple(replace(entry, namesakes=_namesakes(entry, called)) for entry in entries)
 
 
 def _namesakes(entry: Entry, called: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    return tuple(one for one in called[reading(entry.manifest.name)] if one != entry.manifest.id)
+    return tuple(one for one in called[fold_name(entry.manifest.name)] if one != entry.manifest.id)
 
 
 def _ranked_alike(results: Sequence[Result]) -> tuple[Entry, ...]:
     """Entries of results of one style, ranked and in the order of the board."""
     ranks: dict[str, dict[str, Rank]] = {result.folder: {} for result in results}
     for name in HEADLINES:
-        ranking = [result for result in results if headline(result, name) and name not in result.unranked]
+        ranking = [result for result in results if find_headline(result, name) and name not in result.unranked]
         values = [_value(result, name) for result in ranking]
         draws = np.array([result.draws[name] for result in ranking])
-        for result, rank in zip(ranking, rank_ranges(values, draws), strict=True):
+        for result, rank in zip(ranking, compute_rank_ranges(values, draws), strict=True):
             ranks[result.folder][name] = rank
     entries = [Entry(result, ranks[result.folder]) for result in results]
     return tuple(
@@ -228,5 +227,5 @@ def _ranked_alike(results: Sequence[Result]) -> tuple[Entry, ...]:
 
 def _value(result: Result, name: str) -> float:
     """The headline for sorting; what is missing comes last."""
-    found = headline(result, name)
+    found = find_headline(result, name)
     return -1.0 if found is None else found["value"] or 0.0

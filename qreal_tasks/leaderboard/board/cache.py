@@ -16,11 +16,11 @@ from qreal_tasks import __version__
 from qreal_tasks.benchmark import PROMPT_VERSION
 from qreal_tasks.files.atomic import write_whole
 from qreal_tasks.files.user_cache import cache_path
-from qreal_tasks.leaderboard.result import Result, refusal, result_of
+from qreal_tasks.leaderboard.result import Result, build_result, refuse
 from qreal_tasks.leaderboard.submission.check import check_folder
-from qreal_tasks.leaderboard.submission.manifest import Manifest
-from qreal_tasks.leaderboard.submission.problems import Kind, Problem
-from qreal_tasks.leaderboard.submission.reading import Folder
+from qreal_tasks.leaderboard.submission.manifest import SubmissionManifest
+from qreal_tasks.leaderboard.submission.problems import Refusal, Rule
+from qreal_tasks.leaderboard.submission.reading import SubmissionFolder
 from qreal_tasks.leaderboard.submission.references import References
 from qreal_tasks.leaf_tasks import Half, task_versions
 from qreal_tasks.metrics.bootstrap import RESAMPLES
@@ -45,7 +45,7 @@ class CheckCache:
         self._resamples = resamples
         self.hits = self.misses = 0
 
-    def result(self, name: str, folder: Folder, references: References) -> Result:
+    def result(self, name: str, folder: SubmissionFolder, references: References) -> Result:
         """The result of a submission, checked now unless it was before.
 
         Whatever a check raises is a reason to refuse this one submission; it is not kept.
@@ -60,17 +60,17 @@ class CheckCache:
             return found
         self.misses += 1
         try:
-            made = result_of(check_folder(name, folder, references, resamples=self._resamples), self._resamples)
-            of_manifest = any(problem.kind is Kind.MANIFEST for problem in made.problems)
+            made = build_result(check_folder(name, folder, references, resamples=self._resamples), self._resamples)
+            of_manifest = any(problem.kind is Rule.MANIFEST for problem in made.problems)
             if not of_manifest:  # which is found at once again, and may be a matter of the clock
                 _write(path, made)
         except OSError:
             raise
         except Exception as error:  # one stranger ends no board
-            return refusal(name, Problem(Kind.CHECK, f"stopped by {type(error).__name__}: {error!s:.200}; report it"))
+            return refuse(name, Refusal(Rule.CHECK, f"stopped by {type(error).__name__}: {error!s:.200}; report it"))
         return made
 
-    def _key(self, name: str, folder: Folder, references: References) -> str:
+    def _key(self, name: str, folder: SubmissionFolder, references: References) -> str:
         depends = [
             *(FORM, __version__, PROMPT_VERSION, RECORD_VERSION, self._resamples, name, folder.digest),
             *(
@@ -85,11 +85,11 @@ class CheckCache:
 
 
 def _write(path: Path, result: Result) -> None:
-    said = asdict(result)
-    said["manifest"] = result.manifest.model_dump(mode="json") if result.manifest else None
-    said["draws"] = None
+    content = asdict(result)
+    content["manifest"] = result.manifest.model_dump(mode="json") if result.manifest else None
+    content["draws"] = None
     buffer = io.BytesIO()
-    text = np.frombuffer(json.dumps(said).encode("ascii"), dtype=np.uint8)
+    text = np.frombuffer(json.dumps(content).encode("ascii"), dtype=np.uint8)
     np.savez(buffer, **{_SAID: text}, **dict(result.draws))  # type: ignore[arg-type]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, buffer.getvalue())
@@ -104,7 +104,11 @@ def _read(path: Path) -> Result | None:
         return None
 
 
-def _parsed(said: dict[str, Any], draws: Mapping[str, Any]) -> Result:
-    manifest = Manifest.model_validate(said.pop("manifest")) if said["manifest"] else said.pop("manifest")
-    problems = tuple(Problem(Kind(one["kind"]), one["message"]) for one in said.pop("problems"))
-    return Result(**{**said, "manifest": manifest, "problems": problems, "notes": tuple(said["notes"]), "draws": draws})
+def _parsed(content: dict[str, Any], draws: Mapping[str, Any]) -> Result:
+    manifest = (
+        SubmissionManifest.model_validate(content.pop("manifest")) if content["manifest"] else content.pop("manifest")
+    )
+    problems = tuple(Refusal(Rule(one["kind"]), one["message"]) for one in content.pop("problems"))
+    return Result(
+        **{**content, "manifest": manifest, "problems": problems, "notes": tuple(content["notes"]), "draws": draws}
+    )

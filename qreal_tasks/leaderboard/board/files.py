@@ -10,11 +10,11 @@ from typing import Any
 
 from qreal_tasks import __version__
 from qreal_tasks.benchmark import IMAGEQA_SETS, PROMPT_VERSION, QUESTION_NAMES, Dimension, Style
-from qreal_tasks.leaderboard.board.board import Board, Entry, judge_of
-from qreal_tasks.leaderboard.board.paper import SOURCE, PaperModel, contradictions
+from qreal_tasks.leaderboard.board.board import Board, Entry, find_judge
+from qreal_tasks.leaderboard.board.paper import SOURCE, PaperModel, list_contradictions
 from qreal_tasks.leaderboard.result import HEADLINES
 from qreal_tasks.leaf_tasks import MEAN, task_versions
-from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
+from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE, OBJECTQA_LIVE
 
 _GROUPS = (
     *((f"objectqa.{name}", OBJECTQA_LIVE) for name in (*QUESTION_NAMES, *Dimension, "overall")),
@@ -29,7 +29,7 @@ _FORMULA = re.compile(rf"""(^|[;,|\t\r\n])([\s"\ufeff]*)(?=[{re.escape(_SIGNS)}]
 marks and a byte order mark before the sign change nothing."""
 
 
-def board_json(board: Board) -> dict[str, Any]:
+def render_json(board: Board) -> dict[str, Any]:
     """Everything on the board as plain JSON values; ranks are among entries with the same ``prompts``."""
     return {
         "format": 2,
@@ -51,7 +51,7 @@ def board_json(board: Board) -> dict[str, Any]:
         "paper": {
             "source": SOURCE,
             "prompts": Style.PAPER,
-            "contradictions": list(contradictions()),
+            "contradictions": list(list_contradictions()),
             "models": [asdict(model) for model in board.paper],
         },
     }
@@ -66,7 +66,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "model": manifest.model.model_dump(mode="json"),
         "halves": [half.value for half in manifest.halves],
         "created": manifest.created,
-        "judge": judge_of(entry.result),
+        "judge": find_judge(entry.result),
         "ranks": {name: asdict(rank) for name, rank in entry.ranks.items()},
         "unranked": dict(entry.result.unranked),
         "groups": entry.result.groups,
@@ -76,7 +76,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
     }
 
 
-def board_csv(board: Board) -> str:
+def render_csv(board: Board) -> str:
     """A row a model, submissions first; best and worst rank among rows with the same prompts, then each group and
     metric with its interval."""
     columns = [f"{group}.{metric}" for group, metrics in _GROUPS for metric in metrics]
@@ -86,8 +86,8 @@ def board_csv(board: Board) -> str:
     ends = [name for column in columns for name in (column, f"{column}.low", f"{column}.high")]
     writer.writerow(["id", "name", "model", "prompts", "source", "created", *ranks, *ends])
     for entry in board.entries:
-        said = entry.manifest
-        texts = [said.id, said.name, said.model.name, said.prompts, "submitted", said.created]
+        manifest = entry.manifest
+        texts = [manifest.id, manifest.name, manifest.model.name, manifest.prompts, "submitted", manifest.created]
         found = [entry.ranks.get(name) for name in HEADLINES]
         places = [str(end) for rank in found for end in ((rank.best, rank.worst) if rank else ("", ""))]
         writer.writerow([*map(_text, texts), *places, *_numbers(entry)])
@@ -121,7 +121,7 @@ def _text(text: str) -> str:
     return _FORMULA.sub(r"\1\2'", text)
 
 
-def space_card(title: str) -> str:
+def render_space_card(title: str) -> str:
     """README.md with the front matter of a static Space."""
     import yaml
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from qreal_tasks.benchmark import Dimension, questions_of
 from qreal_tasks.leaf_tasks import MEAN, MEAN_SETS
+from qreal_tasks.metrics.sums import mean_of_all
 
 SOURCE = "reported by the paper, not recomputed"
 
-Row = Mapping[str, float | None]
+PaperRow = Mapping[str, float | None]
 
 _KINDS = {"*": "fine-tuned", "^1": "agent of three tuned models", "^2": "ObjectQA, then ImageQA, on one tuned model"}
 
@@ -26,14 +27,14 @@ class PaperModel:
     name: str
     """As the paper writes it, with its mark."""
     kind: str
-    objectqa: Mapping[str, Row]
+    objectqa: Mapping[str, PaperRow]
     """Question to its row of Table 1; dimensions are plain means where every question of them is legible."""
-    imageqa: Mapping[str, Row]
+    imageqa: Mapping[str, PaperRow]
     """Set to its row of Tables 2 and 3, of the ablations to that of Table 4; ``mean`` over realism and plausibility."""
 
 
 @functools.cache
-def contradictions() -> tuple[str, ...]:
+def list_contradictions() -> tuple[str, ...]:
     """What does not fit together in the paper, or cannot be read in the copy at hand."""
     return (
         "InternVL2.5-8B*: the LLM score on plausibility is .588 in Table 2 and .608 in Table 4; Table 2's is shown.",
@@ -49,7 +50,7 @@ def contradictions() -> tuple[str, ...]:
 
 
 @functools.cache
-def paper_models() -> tuple[PaperModel, ...]:
+def load_paper_models() -> tuple[PaperModel, ...]:
     """The seven models of Tables 1 to 3, then the six ablations of Table 4."""
     tables = _tables()
     names = list(tables["table2_imageqa"]["realism"])
@@ -79,7 +80,7 @@ def _kind(name: str) -> str:
     return next((kind for mark, kind in _KINDS.items() if name.endswith(mark)), "as released")
 
 
-def _means(objectqa: Mapping[str, Row]) -> dict[str, Row]:
+def _means(objectqa: Mapping[str, PaperRow]) -> dict[str, PaperRow]:
     """Dimensions, and ``overall`` for the metrics that mean the same whichever answer reports a defect."""
     groups = {dimension.value: [q.name for q in questions_of(dimension)] for dimension in Dimension}
     found = {
@@ -89,14 +90,11 @@ def _means(objectqa: Mapping[str, Row]) -> dict[str, Row]:
     return {**found, "overall": {metric: _mean(objectqa, everything, metric) for metric in ("acc", "auc")}}
 
 
-def _mean_of_sets(imageqa: Mapping[str, Row]) -> Row:
+def _mean_of_sets(imageqa: Mapping[str, PaperRow]) -> PaperRow:
     """Over the sets that a submission's mean is over."""
     metrics = {metric for name in MEAN_SETS for metric in imageqa[name]}
     return {metric: _mean(imageqa, MEAN_SETS, metric) for metric in sorted(metrics)}
 
 
-def _mean(rows: Mapping[str, Row], names: Sequence[str], metric: str) -> float | None:
-    """None as soon as one of them cannot be read: a mean over fewer rows is another metric."""
-    values = [rows.get(name, {}).get(metric) for name in names]
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if len(known) == len(values) else None
+def _mean(rows: Mapping[str, PaperRow], names: Sequence[str], metric: str) -> float | None:
+    return mean_of_all([rows.get(name, {}).get(metric) for name in names])

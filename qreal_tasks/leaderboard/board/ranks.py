@@ -37,7 +37,7 @@ class Rank:
         return str(self.best) if self.best == self.worst else f"{self.best}–{self.worst}"
 
 
-def rank_ranges(values: Sequence[float], draws: FloatArray, level: float = LEVEL) -> list[Rank]:
+def compute_rank_ranges(values: Sequence[float], draws: FloatArray, level: float = LEVEL) -> list[Rank]:
     """The range of each model.
 
     Args:
@@ -47,7 +47,7 @@ def rank_ranges(values: Sequence[float], draws: FloatArray, level: float = LEVEL
     >>> rng = np.random.default_rng(0)
     >>> shared = rng.normal(0, 0.02, 1000)
     >>> near = [0.7 + shared, 0.699 + shared + rng.normal(0, 0.01, 1000), 0.5 + shared]
-    >>> [str(rank) for rank in rank_ranges([0.7, 0.699, 0.5], np.array(near))]
+    >>> [str(rank) for rank in compute_rank_ranges([0.7, 0.699, 0.5], np.array(near))]
     ['1–2', '1–2', '3']
     """
     k = len(values)
@@ -55,15 +55,15 @@ def rank_ranges(values: Sequence[float], draws: FloatArray, level: float = LEVEL
         return []
     point = np.asarray(values, dtype=np.float64)
     difference = point[:, None] - point[None, :]
-    significant = differing(p_values(difference, draws), level)
+    significant = find_differing(compute_p_values(difference, draws), level)
     worse_than = significant & (difference < 0)
     better, worse = worse_than.sum(axis=1), worse_than.sum(axis=0)
     return [Rank(int(better[i]) + 1, k - int(worse[i])) for i in range(k)]
 
 
-def p_values(difference: FloatArray, draws: FloatArray) -> FloatArray:
+def compute_p_values(difference: FloatArray, draws: FloatArray) -> FloatArray:
     """(k, k) two-sided p-values of ``difference``, with the standard errors of the paired draws."""
-    error = standard_errors(draws)
+    error = compute_standard_errors(draws)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.abs(difference) / error
     z = np.where(error > 0, z, np.where(difference == 0, 0.0, np.inf))
@@ -71,7 +71,7 @@ def p_values(difference: FloatArray, draws: FloatArray) -> FloatArray:
     return found
 
 
-def standard_errors(draws: FloatArray) -> FloatArray:
+def compute_standard_errors(draws: FloatArray) -> FloatArray:
     """(k, k) standard deviation of the difference of every two rows, over the draws in which both are defined."""
     defined = ~np.isnan(draws)
     middle = np.nanmean(
@@ -93,10 +93,10 @@ def standard_errors(draws: FloatArray) -> FloatArray:
     return np.where(found < _ROUNDING, 0.0, found)
 
 
-def differing(p: FloatArray, level: float = LEVEL) -> np.ndarray:
+def find_differing(p: FloatArray, level: float = LEVEL) -> np.ndarray:
     """(k, k) whether a pair differs, with Holm's correction over all pairs above the diagonal.
 
-    >>> differing(np.array([[1, 0.001, 0.03], [0.001, 1, 0.04], [0.03, 0.04, 1]])).tolist()
+    >>> find_differing(np.array([[1, 0.001, 0.03], [0.001, 1, 0.04], [0.03, 0.04, 1]])).tolist()
     [[False, True, False], [True, False, False], [False, False, False]]
     """
     upper = np.triu_indices(len(p), 1)

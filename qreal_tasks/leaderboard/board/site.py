@@ -12,17 +12,22 @@ from qreal_tasks import __version__
 from qreal_tasks.benchmark import GROUPS, OBJECTQA_POST_PROMPT, PROMPT_VERSION, Style
 from qreal_tasks.files.locks import locked
 from qreal_tasks.files.regular import read_bytes
-from qreal_tasks.leaderboard.board.board import Board, Entry, judge_of
-from qreal_tasks.leaderboard.board.files import board_csv, board_json, space_card
-from qreal_tasks.leaderboard.board.paper import SOURCE, contradictions
+from qreal_tasks.leaderboard.board.board import Board, Entry, find_judge
+from qreal_tasks.leaderboard.board.files import render_csv, render_json, render_space_card
+from qreal_tasks.leaderboard.board.paper import SOURCE, list_contradictions
 from qreal_tasks.leaderboard.board.ranks import LEVEL
-from qreal_tasks.leaderboard.board.site_rows import Table, group_rows
-from qreal_tasks.leaderboard.board.site_tables import generator_tables, index_tables, question_tables, set_tables
+from qreal_tasks.leaderboard.board.site_rows import BoardTable, build_group_rows
+from qreal_tasks.leaderboard.board.site_tables import (
+    build_generator_tables,
+    build_index_tables,
+    build_question_tables,
+    build_set_tables,
+)
 from qreal_tasks.leaf_tasks import task_versions
 from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.pages.environment import page_environment, write_page
-from qreal_tasks.results.asked import WORDS
+from qreal_tasks.results.asked import STYLE_LABELS
 
 
 @dataclass(frozen=True)
@@ -33,23 +38,35 @@ class TablePage:
     link: str
     heading: str
     """Empty where the site's own title stands."""
-    tables: Callable[[Board, Style], list[Table]]
+    tables: Callable[[Board, Style], list[BoardTable]]
     lead: str = ""
     choose: bool = False
     """Whether one table is shown at a time."""
 
 
 TABLE_PAGES = (
-    TablePage("index.html", "Leaderboard", "", index_tables),
+    TablePage("index.html", "Leaderboard", "", build_index_tables),
     TablePage(
-        *("questions.html", "By question", "ObjectQA by question", question_tables, "Six questions, never pooled."),
+        *(
+            "questions.html",
+            "By question",
+            "ObjectQA by question",
+            build_question_tables,
+            "Six questions, never pooled.",
+        ),
         choose=True,
     ),
     TablePage(
-        *("sets.html", "By set", "ImageQA by set", set_tables, "Realism, plausibility and portraits, each by itself."),
+        *(
+            "sets.html",
+            "By set",
+            "ImageQA by set",
+            build_set_tables,
+            "Realism, plausibility and portraits, each by itself.",
+        ),
         choose=True,
     ),
-    TablePage("generators.html", "By generator", "By generator", generator_tables),
+    TablePage("generators.html", "By generator", "By generator", build_generator_tables),
 )
 PAGES = (
     *((page.path, page.link) for page in TABLE_PAGES),
@@ -95,10 +112,10 @@ def require_own_folder(out: Path, submissions: Path) -> None:
 
 def _is_board(path: Path) -> bool:
     try:
-        said = json.loads(read_bytes(path))
+        content = json.loads(read_bytes(path))
     except (OSError, ValueError, RecursionError):
         return False
-    return isinstance(said, dict) and {"format", "project", "prompt_version", "entries", "refused"} <= said.keys()
+    return isinstance(content, dict) and {"format", "project", "prompt_version", "entries", "refused"} <= content.keys()
 
 
 def write_site(board: Board, out: Path, title: str = "Q-Real Bench leaderboard") -> None:
@@ -113,7 +130,7 @@ def write_site(board: Board, out: Path, title: str = "Q-Real Bench leaderboard")
     out.mkdir(parents=True, exist_ok=True)
     with locked(out / ".lock"):
         if not (out / _BOARD).exists():
-            _write(out / _BOARD, json.dumps(board_json(board), indent=1))  # first: it says whose folder this is
+            _write(out / _BOARD, json.dumps(render_json(board), indent=1))  # first: it says whose folder this is
         (out / _SUBMISSIONS).mkdir(exist_ok=True)
         written = set()
         for path, text in _files(board, title):
@@ -154,20 +171,20 @@ def _files(board: Board, title: str) -> Iterator[tuple[str, str]]:
         "about.html",
         "How to read the board",
         level=LEVEL,
-        contradictions=contradictions(),
+        contradictions=list_contradictions(),
         versions=task_versions(),
         prompt_version=PROMPT_VERSION,
         groups=GROUPS,
-        words=WORDS,
+        words=STYLE_LABELS,
         answer_words=OBJECTQA_POST_PROMPT.strip(),
     )
     for style in reversed(_styles(board)):  # index.html last
         for one in reversed(TABLE_PAGES):
-            heading = (one.heading or title) + (f", {WORDS[style]}" if style is not Style.BENCHMARK else "")
+            heading = (one.heading or title) + (f", {STYLE_LABELS[style]}" if style is not Style.BENCHMARK else "")
             yield page("tables.html.j2", path_of(one.path, style), heading, style, **_about_tables(board, one, style))
-    yield "board.csv", board_csv(board)
-    yield "README.md", space_card(title)
-    yield _BOARD, json.dumps(board_json(board), indent=1)
+    yield "board.csv", render_csv(board)
+    yield "README.md", render_space_card(title)
+    yield _BOARD, json.dumps(render_json(board), indent=1)
 
 
 def path_of(page: str, style: Style) -> str:
@@ -192,13 +209,13 @@ def _navigation(board: Board, style: Style) -> list[tuple[str, str]]:
 
 def _about_tables(board: Board, page: TablePage, style: Style) -> dict[str, Any]:
     """What a page of tables shows."""
-    otherwise = "" if style is Style.PAPER else f". They were asked otherwise, with {WORDS[Style.PAPER]}"
+    otherwise = "" if style is Style.PAPER else f". They were asked otherwise, with {STYLE_LABELS[Style.PAPER]}"
     return {
         "page": page,
         "tables": page.tables(board, style),
         "entries": board.asked_with(style),
-        "asked": WORDS[style],
-        "switch": [(path_of(page.path, one), WORDS[one], len(board.asked_with(one))) for one in _styles(board)],
+        "asked": STYLE_LABELS[style],
+        "switch": [(path_of(page.path, one), STYLE_LABELS[one], len(board.asked_with(one))) for one in _styles(board)],
         "of_paper": f"Rows marked “paper” are {SOURCE}{otherwise}.",
     }
 
@@ -207,7 +224,7 @@ def _about(entry: Entry) -> dict[str, Any]:
     """What a submission's own page shows."""
     tables = {}
     for half, words in (("objectqa", "ObjectQA"), ("imageqa", "ImageQA")):
-        names, rows = group_rows(entry.result.groups, half)
+        names, rows = build_group_rows(entry.result.groups, half)
         if names:
             tables[words] = (names, rows)
     return {
@@ -215,7 +232,7 @@ def _about(entry: Entry) -> dict[str, Any]:
         "manifest": entry.manifest,
         "tables": tables,
         "facts": _facts(entry),
-        "asked": WORDS[entry.style],
+        "asked": STYLE_LABELS[entry.style],
     }
 
 
@@ -224,7 +241,7 @@ def _facts(entry: Entry) -> dict[str, str]:
     manifest, cost = entry.manifest, entry.manifest.cost
     adapter = manifest.model.adapter
     judge = manifest.judge or {}
-    said = {
+    facts = {
         "Model": manifest.model.name,
         "Revision": manifest.model.revision,
         "Adapter": adapter and f"{adapter.name}{f' (SHA-256 {adapter.sha256[:12]}…)' if adapter.sha256 else ''}",
@@ -232,10 +249,10 @@ def _facts(entry: Entry) -> dict[str, str]:
         "Backend": manifest.backend.name,
         "Harness": manifest.backend.harness and f"lmms-eval {manifest.backend.harness}",
         "Project": manifest.backend.project,
-        "Prompts": f"{WORDS[entry.style]} ({GROUPS[entry.style]}), version {manifest.prompt_version}",
+        "Prompts": f"{STYLE_LABELS[entry.style]} ({GROUPS[entry.style]}), version {manifest.prompt_version}",
         "Complete in": " and ".join({"objectqa": "ObjectQA", "imageqa": "ImageQA"}[h] for h in manifest.halves),
         "Data": f"{manifest.data.name}{f' at {manifest.data.revision[:12]}' if manifest.data.revision else ''}",
-        "Judge": judge and f"{judge_of(entry.result)}, {judge.get('model')}",
+        "Judge": judge and f"{find_judge(entry.result)}, {judge.get('model')}",
         "Run started": manifest.created.replace("T", " "),
         "Hardware": cost.hardware,
         "Time": cost.seconds and _duration(cost.seconds),
@@ -243,7 +260,7 @@ def _facts(entry: Entry) -> dict[str, str]:
         "Contact": manifest.contact,
         "Id": manifest.id,
     }
-    return {name: str(value) for name, value in said.items() if value}
+    return {name: str(value) for name, value in facts.items() if value}
 
 
 def _duration(seconds: float) -> str:

@@ -16,15 +16,15 @@ from typing import Any
 
 from qreal_tasks.benchmark import GROUPS, Dimension, Style
 from qreal_tasks.files.atomic import write_whole
-from qreal_tasks.leaderboard.exports.every_eval_ever_samples import sample_lines
+from qreal_tasks.leaderboard.exports.every_eval_ever_samples import build_sample_lines
 from qreal_tasks.leaderboard.exports.export_source import ExportError, ExportSource
-from qreal_tasks.leaderboard.exports.hub import require_own_words
-from qreal_tasks.leaderboard.result import Number
+from qreal_tasks.leaderboard.exports.hub import require_own_prompts
+from qreal_tasks.leaderboard.result import MetricValue
 from qreal_tasks.leaf_tasks import MEAN
-from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.bootstrap import LEVEL
+from qreal_tasks.metrics.catalogue import CATALOGUE, IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.objectqa import OVERALL
-from qreal_tasks.results.asked import WORDS, asked_with
+from qreal_tasks.results.asked import STYLE_LABELS, describe_prompts
 from qreal_tasks.text.addresses import shown
 
 SCHEMA_VERSION = "0.3.0"
@@ -40,11 +40,8 @@ _SOURCE = {
     "evaluator_relationship": "other",
 }
 
-_RANGES = {"mcc": (-1.0, 1.0)}
-"""Metrics that are not between 0 and 1."""
-_LOWER = {"false_alarm", "unparsed", "unjudged"}
-_KINDS = {"acc": "accuracy", "auc": "auroc", "f1": "f1", "f1_at_50": "f1", "iou": "iou", "mcc": "mcc"}
-_IMAGEQA_KINDS = {"auc": "area_under_detection_rate"}
+_KINDS = {"acc": "accuracy", "objectqa.auc": "auroc", "imageqa.auc": "area_under_detection_rate", "f1_at_50": "f1"}
+"""What the schema calls a metric where that is not its name."""
 _JUDGED = {"llm_score", "joint_score"}
 
 
@@ -59,17 +56,17 @@ def write_every_eval_ever(source: ExportSource, folder: Path, dataset: str | Non
     """
     if source.run.is_drawn or source.run.limit is not None:
         raise ExportError("the run is on `mini`, or was cut by --limit, so its numbers are no benchmark result")
-    require_own_words(source.run)
+    require_own_prompts(source.run)
     collection = COLLECTIONS[source.run.style]
     model_id = _model_id(source)
     created = f"{datetime.fromisoformat(source.created).replace(tzinfo=UTC).timestamp():.0f}"
     evaluation_id = f"{collection}/{model_id}/{created}"
-    lines = list(sample_lines(source.run, evaluation_id, model_id, SCHEMA_VERSION))
+    lines = list(build_sample_lines(source.run, evaluation_id, model_id, SCHEMA_VERSION))
     text = "".join(f"{json.dumps(line)}\n" for line in lines).encode("ascii")
     name = uuid.UUID(bytes=hashlib.sha256(evaluation_id.encode() + text).digest()[:16], version=4)
     place = Path("data") / collection / Path(*(_safe(part) for part in model_id.split("/", 1)))
     samples = place / f"{name}_samples.jsonl"
-    said = {
+    content = {
         "schema_version": SCHEMA_VERSION,
         "evaluation_id": evaluation_id,
         "evaluation_timestamp": created,
@@ -83,7 +80,7 @@ def write_every_eval_ever(source: ExportSource, folder: Path, dataset: str | Non
     (folder / place).mkdir(parents=True, exist_ok=True)
     write_whole(folder / samples, text)
     path = folder / place / f"{name}.json"
-    write_whole(path, json.dumps(said, indent=1, allow_nan=False) + "\n")
+    write_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
     return path
 
 
@@ -117,7 +114,7 @@ def _library(source: ExportSource) -> dict[str, Any]:
         "version": source.backend.harness or "unknown",
         "additional_details": {
             "tasks": GROUPS[source.run.style],
-            "prompts": asked_with(source.run),
+            "prompts": describe_prompts(source.run),
             "qreal_bench_version": source.backend.project,
         },
     }
@@ -157,7 +154,7 @@ def _results(source: ExportSource, dataset: str | None) -> list[dict[str, Any]]:
     return found
 
 
-def _result(source: ExportSource, dataset: str | None, group: str, metric: str, number: Number) -> dict[str, Any]:
+def _result(source: ExportSource, dataset: str | None, group: str, metric: str, number: MetricValue) -> dict[str, Any]:
     half, _, name = group.partition(".")
     config = _metric(source.run.style, half, name, metric)
     if metric in _JUDGED and source.judge:
@@ -183,20 +180,19 @@ def _result(source: ExportSource, dataset: str | None, group: str, metric: str, 
 
 
 def _metric(style: Style, half: str, name: str, metric: str) -> dict[str, Any]:
-    low, high = _RANGES.get(metric, (0.0, 1.0))
-    kinds = {**_KINDS, **(_IMAGEQA_KINDS if half == "imageqa" else {})}
+    known = CATALOGUE[half][metric]
     of_parts = name in (MEAN, OVERALL) or (half == "objectqa" and name in tuple(Dimension))
     return {
-        "evaluation_description": f"Q-Real Bench with {WORDS[style]}, {half}, {name}"
+        "evaluation_description": f"Q-Real Bench with {STYLE_LABELS[style]}, {half}, {name}"
         f"{' (mean of its parts)' if of_parts else ''}: {metric}",
         "metric_id": f"{GROUPS[style]}.{half}.{metric}",
         "metric_name": metric,
-        "metric_kind": kinds.get(metric, metric),
+        "metric_kind": _KINDS.get(f"{half}.{metric}", _KINDS.get(metric, metric)),
         "metric_unit": "proportion",
-        "lower_is_better": metric in _LOWER,
+        "lower_is_better": not known.higher_is_better,
         "score_type": "continuous",
-        "min_score": low,
-        "max_score": high,
+        "min_score": known.low,
+        "max_score": known.high,
     }
 
 
@@ -218,11 +214,11 @@ def _judge(source: ExportSource) -> dict[str, Any]:
         "additional_details": {"deployment_type": "unknown", "model_availability": "unknown"},
     }
     prompt = judge.get("prompt") or {}
-    said = {"model_info": info, "additional_details": {"manifest": ", ".join(source.run.judges)}}
+    entry = {"model_info": info, "additional_details": {"manifest": ", ".join(source.run.judges)}}
     if isinstance(judge.get("temperature"), int | float):
-        said["temperature"] = judge["temperature"]
+        entry["temperature"] = judge["temperature"]
     return {
-        "judges": [said],
+        "judges": [entry],
         "input_prompt": f"{prompt.get('system', '')}\n\n{prompt.get('pair', '')}",
         "additional_details": {"note": "the judge's scores as submitted; they cannot be recomputed without it"},
     }

@@ -7,32 +7,31 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from qreal_tasks.leaderboard.submission.samples_file import sample_id
 from qreal_tasks.metrics.grounding import grounding_sums
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
-from qreal_tasks.results.asked import prompt_of
+from qreal_tasks.results.asked import render_prompt
 from qreal_tasks.results.run_folder import Run
 
 
-def sample_lines(run: Run, evaluation_id: str, model_id: str, schema_version: str) -> Iterator[dict[str, Any]]:
+def build_sample_lines(run: Run, evaluation_id: str, model_id: str, schema_version: str) -> Iterator[dict[str, Any]]:
     """One line a sample: accuracy for ObjectQA, F1 at .5 for ImageQA.
 
     A clean image has no F1, so no line. Metrics that are no mean over samples, such as AUC, have none either.
     """
     for task in run.tasks:
-        for record in sorted(task.records, key=sample_id):
+        for record in sorted(task.records, key=lambda record: record.sample_id):
             score = _score(record)
             if score is None:
                 continue
             group, metric = _measured(record)
-            asked = {"raw": prompt_of(record), "reference": _reference(record)}
+            asked = {"raw": render_prompt(record), "reference": _reference(record)}
             yield {
                 "schema_version": schema_version,
                 "evaluation_id": evaluation_id,
                 "model_id": model_id,
                 "evaluation_name": task.task,
                 "evaluation_result_id": f"{group}.{metric}",
-                "sample_id": sample_id(record),
+                "sample_id": record.sample_id,
                 "sample_hash": _hash(asked),
                 "interaction_type": "single_turn",
                 "input": asked,
@@ -78,8 +77,8 @@ def _extracted(record: Record) -> str:
 
 
 def _region(label: str, box_px: tuple[float, float, float, float], description: str) -> str:
-    said = {"bbox_px": box_px, "label": _whole(label), "description": _whole(description)}
-    return json.dumps(said, ensure_ascii=False)
+    region = {"bbox_px": box_px, "label": _whole(label), "description": _whole(description)}
+    return json.dumps(region, ensure_ascii=False)
 
 
 def _metadata(record: Record) -> dict[str, str]:

@@ -11,18 +11,19 @@ from typing import Any
 from pydantic import ValidationError
 
 from qreal_tasks.benchmark import Style
-from qreal_tasks.judge.manifest import Manifest as JudgeManifest
-from qreal_tasks.leaderboard.result import Number, image_means, numbers
+from qreal_tasks.judge.manifest import JudgeManifest
+from qreal_tasks.leaderboard.result import MetricValue, compute_image_means, list_numbers
 from qreal_tasks.leaderboard.submission.claims import SEED
-from qreal_tasks.leaderboard.submission.manifest import Backend, ModelInfo, reasons
-from qreal_tasks.leaderboard.submission.model_info import backend_info, made_at, model_info, read_results
-from qreal_tasks.leaderboard.submission.reading import MANIFEST, SAMPLES, open_folder, read_folder, samples_path
+from qreal_tasks.leaderboard.submission.manifest import Backend, ModelInfo, explain_errors
+from qreal_tasks.leaderboard.submission.model_info import read_backend_info, read_model_info, read_results, read_start
+from qreal_tasks.leaderboard.submission.reading import MANIFEST, SAMPLES, as_run, open_folder, read_folder, samples_path
 from qreal_tasks.leaderboard.submission.samples_file import read_records
 from qreal_tasks.leaf_tasks import MEAN
 from qreal_tasks.metrics.bootstrap import RESAMPLES
+from qreal_tasks.records import Record
 from qreal_tasks.results.rejudge import MANIFEST_KEY
-from qreal_tasks.results.run_folder import Run, TaskRun, newest_results, read_run
-from qreal_tasks.results.score import score_run, to_json
+from qreal_tasks.results.run_folder import Run, newest_results, read_run
+from qreal_tasks.results.score import score_run
 from qreal_tasks.text.addresses import shown
 
 _HUB_ID = re.compile(r"(?P<id>[\w.-]+/[\w.-]+?)(@(?P<revision>[\w./-]+))?")
@@ -37,7 +38,7 @@ class ExportSource:
     """A scored run with what is known about it."""
 
     run: Run
-    groups: Mapping[str, Mapping[str, Number]]
+    groups: Mapping[str, Mapping[str, MetricValue]]
     """``objectqa.<group>`` and ``imageqa.<set or mean>`` to metric to value with interval."""
     model: ModelInfo
     backend: Backend
@@ -87,15 +88,15 @@ def _run(path: Path, resamples: int, style: Style | None) -> ExportSource:
     results_path = newest_results(path)
     results, run = read_results(results_path), read_run(results_path, style)
     try:
-        model, backend = model_info(results), backend_info(results)
+        model, backend = read_model_info(results), read_backend_info(results)
     except ValidationError as error:
-        raise ExportError(f"{results_path}: {'; '.join(reasons(error))}") from None
+        raise ExportError(f"{results_path}: {'; '.join(explain_errors(error))}") from None
     return ExportSource(
         run=run,
-        groups=_groups(run, resamples),
+        groups=score_groups(run, resamples),
         model=model,
         backend=backend,
-        created=made_at(results, results_path),
+        created=read_start(results, results_path),
         data=shown(run.data),
         commit=None,
         judge=_judge(results.get(MANIFEST_KEY), run),
@@ -103,11 +104,11 @@ def _run(path: Path, resamples: int, style: Style | None) -> ExportSource:
     )
 
 
-def _judge(said: object, run: Run) -> Mapping[str, Any] | None:
+def _judge(manifest: object, run: Run) -> Mapping[str, Any] | None:
     """The manifest in the results, when it is that of a judge of this run: tasks of the other style may have had
     another judge after it."""
     try:
-        judge = JudgeManifest.model_validate(said)
+        judge = JudgeManifest.model_validate(manifest)
     except ValidationError:
         return None
     return judge.published().model_dump(mode="json") if judge.title in run.judges else None
@@ -116,22 +117,20 @@ def _judge(said: object, run: Run) -> Mapping[str, Any] | None:
 def _submission(path: Path, resamples: int, style: Style | None) -> ExportSource:
     opened = open_folder(read_folder(path))
     problems = list(opened.problems)
-    versions = opened.manifest.task_versions if opened.manifest else {}
-    tasks = []
+    records: dict[str, list[Record]] = {}
     for task, lines in opened.lines.items():
-        records, unread = read_records(lines, samples_path(task))
-        problems += unread
-        tasks.append(TaskRun(task, versions.get(task, "unknown"), {}, tuple(records)))
-    if problems or opened.manifest is None or not tasks:
-        said = "; ".join(map(str, problems[:3])) or f"no samples under {SAMPLES}/"
-        raise ExportError(f"{path}: {said}. Check it with `qreal submit check`.")
+        records[task], unreadable = read_records(lines, samples_path(task))
+        problems += unreadable
+    run = as_run(opened, records)
+    if problems or opened.manifest is None or run is None:
+        why = "; ".join(map(str, problems[:3])) or f"no samples under {SAMPLES}/"
+        raise ExportError(f"{path}: {why}. Check it with `qreal submit check`.")
     manifest = opened.manifest
     if style is not None and style is not manifest.prompts:
         raise ExportError(f"{path}: a submission with the prompts {manifest.prompts}, --prompts says {style}")
-    run = Run(path / MANIFEST, manifest.model.name, "", None, tuple(tasks))
     return ExportSource(
         run=run,
-        groups=_groups(run, resamples),
+        groups=score_groups(run, resamples),
         model=manifest.model,
         backend=manifest.backend,
         created=manifest.created,
@@ -142,12 +141,8 @@ def _submission(path: Path, resamples: int, style: Style | None) -> ExportSource
     )
 
 
-def _groups(run: Run, resamples: int) -> dict[str, Mapping[str, Number]]:
-    said = to_json(score_run(run, resamples=resamples, seed=SEED))
-    found: dict[str, Mapping[str, Number]] = {
-        f"{table}.{name}": numbers(group["metrics"], group["intervals"])
-        for table in ("objectqa", "imageqa")
-        for name, group in said[table].items()
-    }
-    means, _ = image_means([record for task in run.tasks for record in task.records], resamples)
+def score_groups(run: Run, resamples: int) -> dict[str, Mapping[str, MetricValue]]:
+    """The run's numbers as ``ExportSource.groups`` has them."""
+    found: dict[str, Mapping[str, MetricValue]] = {**list_numbers(score_run(run, resamples=resamples, seed=SEED))}
+    means, _ = compute_image_means(run.records, resamples)
     return {**found, f"imageqa.{MEAN}": means} if means else found

@@ -1,18 +1,16 @@
-"""Numbers of a run for others: the hub's evaluation files, and a section for a model card."""
+"""Numbers of a run as the hub's evaluation files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qreal_tasks.benchmark import GROUPS, IMAGEQA_SETS, QUESTION_NAMES, Dimension, Style
+from qreal_tasks.benchmark import GROUPS, Style
 from qreal_tasks.dataset.eval_yaml import HUB_TASKS, HubTask
 from qreal_tasks.files.atomic import write_whole
 from qreal_tasks.leaderboard.exports.export_source import ExportError, ExportSource
-from qreal_tasks.leaderboard.result import Ends, Number
-from qreal_tasks.leaf_tasks import MEAN
-from qreal_tasks.pages.numbers import decimals, interval
-from qreal_tasks.results.asked import WORDS, asked_with, other_words
+from qreal_tasks.leaderboard.result import MetricValue
+from qreal_tasks.results.asked import STYLE_LABELS, describe_prompts, find_other_prompts
 from qreal_tasks.results.run_folder import Run
 
 if TYPE_CHECKING:  # only the writer needs the hub's library
@@ -22,7 +20,9 @@ _FOLDER = ".eval_results"
 _FILE = "qreal_bench.yaml"
 
 
-def hub_entries(source: ExportSource, dataset: str | None = None, url: str | None = None) -> list[EvalResultEntry]:
+def build_hub_entries(
+    source: ExportSource, dataset: str | None = None, url: str | None = None
+) -> list[EvalResultEntry]:
     """One entry a task of ``eval.yaml`` that the run has a number for.
 
     Args:
@@ -61,25 +61,25 @@ def write_hub_results(source: ExportSource, folder: Path, dataset: str | None = 
     """Write ``.eval_results/qreal_bench.yaml`` below ``folder``, a model repository; returns its path.
 
     Raises:
-        ExportError: as ``hub_entries``.
+        ExportError: as ``build_hub_entries``.
         OSError: it cannot be written.
     """
     import yaml
     from huggingface_hub import eval_result_entries_to_yaml
 
-    said = eval_result_entries_to_yaml(hub_entries(source, dataset, url))
+    entries = eval_result_entries_to_yaml(build_hub_entries(source, dataset, url))
     path = folder / _FOLDER / _FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=1000))
+    write_whole(path, yaml.safe_dump(entries, sort_keys=False, allow_unicode=True, width=1000))
     return path
 
 
-def _notes(source: ExportSource, task: HubTask, number: Number) -> str:
+def _notes(source: ExportSource, task: HubTask, number: MetricValue) -> str:
     parts = [task.about]
     if number["low"] is not None:
         parts.append(f"95% interval {number['low']:.4f} to {number['high']:.4f} (bootstrap over images)")
     versions = sorted({one.version for one in source.run.tasks})
-    parts.append(f"task version {', '.join(versions)}, asked with {asked_with(source.run)}")
+    parts.append(f"task version {', '.join(versions)}, asked with {describe_prompts(source.run)}")
     parts.append(f"{source.backend.name}, qreal-bench {source.backend.project}")
     if task.metric == "joint_score" and source.run.judges:
         parts.append(f"judge {', '.join(source.run.judges)}")
@@ -94,81 +94,18 @@ def _require_whole(run: Run) -> None:
 def _require_prompts_of_the_hub(run: Run) -> None:
     if run.style is not Style.BENCHMARK:
         raise ExportError(
-            f"the run asked {WORDS[run.style]}, and the hub's tasks stand for {WORDS[Style.BENCHMARK]}: numbers of the "
-            f"two are never ranked together. Run --tasks {GROUPS[Style.BENCHMARK]}, or write the other exports"
+            f"the run asked {STYLE_LABELS[run.style]}, and the hub's tasks stand for {STYLE_LABELS[Style.BENCHMARK]}: "
+            "numbers of the two are never ranked together. "
+            f"Run --tasks {GROUPS[Style.BENCHMARK]}, or write the other exports"
         )
-    require_own_words(run)
+    require_own_prompts(run)
 
 
-def require_own_words(run: Run) -> None:
+def require_own_prompts(run: Run) -> None:
     """Whether everything was asked with the prompts of its tasks.
 
     Raises:
         ExportError: it was not.
     """
-    if other := other_words(run.tasks):
+    if other := find_other_prompts(run.tasks):
         raise ExportError(f"{other[0]}; {other[0].verdict}. Run it again with the prompts of the tasks")
-
-
-_OBJECTQA = {"AUC": "auc", "Accuracy": "acc", "Precision": "precision", "F1": "f1", "Balanced": "balanced"}
-_IMAGEQA = {
-    "F1 at .5": "f1_at_50",
-    "Joint": "joint_score",
-    "IoU": "iou",
-    "Detection rate": "detection_rate",
-    "AUC": "auc",
-    "LLM-Score": "llm_score",
-}
-
-
-def model_card_section(source: ExportSource) -> str:
-    """Markdown with both tables, 95 % intervals, and what they rest on; ends with a line break.
-
-    A partial run, one on drawn pictures, or one that was asked with other words around the questions, is called that.
-    """
-    lines = [
-        "## Q-Real Bench",
-        "",
-        f"Recomputed from the samples of a run on `{_code(source.data)}` with `{_code(source.backend.name)}`, asked "
-        f"with {_code(asked_with(source.run))}; 95 % intervals from a bootstrap over images. Only numbers of runs that "
-        "were asked alike can be compared.",
-    ]
-    if source.run.is_drawn:
-        lines += ["", "**On pictures that `qreal mini` drew, for trying the software: no benchmark result.**"]
-    if source.run.limit is not None:
-        lines += ["", f"**Cut to {source.run.limit:g} samples a task: no benchmark result.**"]
-    lines += [
-        line
-        for one in other_words(source.run.tasks)
-        for line in ("", f"**Asked with other words:** `{_code(str(one))}`")
-    ]
-    objectqa = [f"objectqa.{name}" for name in (*QUESTION_NAMES, *Dimension, "overall")]
-    imageqa = [f"imageqa.{name}" for name in (*IMAGEQA_SETS, MEAN)]
-    lines += _table(source, "ObjectQA", objectqa, _OBJECTQA)
-    lines += _table(source, "ImageQA", imageqa, _IMAGEQA)
-    if source.run.judges:
-        lines += ["", f"Descriptions were judged by {', '.join(f'`{_code(name)}`' for name in source.run.judges)}."]
-    return "\n".join([*lines, ""])
-
-
-def _table(source: ExportSource, title: str, groups: list[str], metrics: dict[str, str]) -> list[str]:
-    present = [group for group in groups if group in source.groups]
-    if not present:
-        return []
-    lines = ["", f"| {title} | {' | '.join(metrics)} |", "|---|" + "---:|" * len(metrics)]
-    for group in present:
-        cells = [_cell(source.groups[group].get(metric)) for metric in metrics.values()]
-        lines.append(f"| {group.partition('.')[2]} | {' | '.join(cells)} |")
-    return lines
-
-
-def _cell(number: Number | None) -> str:
-    if number is None:
-        return ""
-    ends = interval(Ends.of(number))
-    return f"{decimals(number['value'])}{f' ({ends})' if ends else ''}"
-
-
-def _code(text: str) -> str:
-    """Inside backticks, nothing but a backtick ends them."""
-    return text.replace("`", "'").replace("\n", " ")

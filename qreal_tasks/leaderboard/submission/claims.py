@@ -6,17 +6,15 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from qreal_tasks.benchmark import QUESTION_NAMES
-from qreal_tasks.leaderboard.submission.problems import Kind, Problem
-from qreal_tasks.metrics import IMAGEQA_LIVE, OBJECTQA_LIVE
+from qreal_tasks.leaderboard.submission.problems import Refusal, Rule
 from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.results.run_folder import Run
-from qreal_tasks.results.score import RunScores, same_value, to_json
+from qreal_tasks.results.score import RunScores, expected_live, is_same_value, to_json
 
 SEED = 0
 
 
-def scores_json(run: Run, scores: RunScores, resamples: int = RESAMPLES) -> dict[str, Any]:
+def build_scores(run: Run, scores: RunScores, resamples: int = RESAMPLES) -> dict[str, Any]:
     """What ``scores.json`` holds: the live run's numbers, and all recomputed ones with their intervals."""
     recomputed = to_json(scores)
     return {
@@ -28,12 +26,12 @@ def scores_json(run: Run, scores: RunScores, resamples: int = RESAMPLES) -> dict
     }
 
 
-def wrong_claims(claimed: Mapping[str, Any], recomputed: Mapping[str, Any]) -> list[Problem]:
-    """Every number, name or gap in ``claimed`` that is not in ``recomputed``; live numbers are ``wrong_live``'s."""
-    said = json.loads(json.dumps(recomputed))
-    ours = {key: value for key, value in said.items() if key != "live"}
+def find_wrong_claims(claimed: Mapping[str, Any], recomputed: Mapping[str, Any]) -> list[Refusal]:
+    """Every number, name or gap in ``claimed`` that is not in ``recomputed``, without the live numbers."""
+    expected = json.loads(json.dumps(recomputed))
+    ours = {key: value for key, value in expected.items() if key != "live"}
     theirs = {key: value for key, value in claimed.items() if key != "live"}
-    return [Problem(Kind.NUMBER, f"scores.json: {line}") for line in _unequal(theirs, ours, "")]
+    return [Refusal(Rule.NUMBER, f"scores.json: {line}") for line in _unequal(theirs, ours, "")]
 
 
 def _unequal(claimed: object, found: object, path: str) -> Iterator[str]:
@@ -49,15 +47,15 @@ def _unequal(claimed: object, found: object, path: str) -> Iterator[str]:
     elif isinstance(claimed, list) and isinstance(found, list) and len(claimed) == len(found):
         for number, (one, other) in enumerate(zip(claimed, found, strict=True)):
             yield from _unequal(one, other, f"{path}.{number}")
-    elif not same_value(claimed, found):
+    elif not is_same_value(claimed, found):
         yield f"{path} is {_short(claimed)}, recomputed {_short(found)}"
 
 
-def wrong_live(claimed: object, run: Run, scores: RunScores) -> list[Problem]:
+def find_wrong_live(claimed: object, run: Run, scores: RunScores) -> list[Refusal]:
     """Where the numbers that the live run reported are not those of the samples."""
     if not isinstance(claimed, Mapping):
         return [
-            Problem(Kind.NUMBER, f"scores.json: live is {_short(claimed)}, expected the live run's numbers by task")
+            Refusal(Rule.NUMBER, f"scores.json: live is {_short(claimed)}, expected the live run's numbers by task")
         ]
     lines = [f"live {task} is of no task in the samples" for task in claimed if task not in {t.task for t in run.tasks}]
     for task in run.tasks:
@@ -65,17 +63,15 @@ def wrong_live(claimed: object, run: Run, scores: RunScores) -> list[Problem]:
         if not isinstance(numbers, Mapping):
             lines.append(f"live {task.task} is {_short(numbers)}, expected the live run's numbers")
             continue
-        names = OBJECTQA_LIVE if task.name in QUESTION_NAMES else IMAGEQA_LIVE
-        metrics = scores.rows[task.name].metrics if task.name in scores.rows else {}
-        expected = {"records": len(task.records), **{name: metrics.get(name) for name in names}}
+        expected = expected_live(task, scores)
         for name in sorted(expected.keys() | numbers.keys()):
             if name not in expected:
                 lines.append(f"live {task.task} {name:.80} is no metric of this task")
             elif name not in numbers:
                 lines.append(f"live {task.task} {name} is missing, recomputed {_short(expected[name])}")
-            elif not same_value(numbers[name], expected[name]):
+            elif not is_same_value(numbers[name], expected[name]):
                 lines.append(f"live {task.task} {name} is {_short(numbers[name])}, recomputed {_short(expected[name])}")
-    return [Problem(Kind.NUMBER, f"scores.json: {line}") for line in lines]
+    return [Refusal(Rule.NUMBER, f"scores.json: {line}") for line in lines]
 
 
 def _short(value: object) -> str:

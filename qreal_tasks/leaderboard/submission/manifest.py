@@ -5,8 +5,6 @@ manifest = read_manifest(text)  # Manifest, or a list of what is wrong with it
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -15,14 +13,27 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from qreal_tasks.benchmark import Style
-from qreal_tasks.leaderboard.submission.names import board_name, shown_name
-from qreal_tasks.leaderboard.submission.published_arguments import ARGUMENTS
+from qreal_tasks.leaderboard.submission.names import check_board_name, normalize_name
 from qreal_tasks.leaf_tasks import Half
 from qreal_tasks.text.one_line import first_unseen
 from qreal_tasks.text.redaction import Private, private_part, without_private
 
 FORMAT = 2
 """Layout of a submission; a reader refuses any other."""
+
+_OF_THIS_PROJECT = """
+    detect filter describe merge_adapter dtype device_map attn_implementation min_pixels max_pixels max_patches
+    batch_size logprobs top_logprobs image_detail image_format seed temperature
+"""
+_OF_THE_HARNESS = """
+    torch_dtype quantization load_in_4bit load_in_8bit use_flash_attention_2 trust_remote_code chat_template
+    conv_template system_prompt reasoning_prompt enable_thinking reasoning_effort max_new_tokens max_tokens max_length
+    max_model_len max_num max_dynamic_patch min_image_pixels max_image_size image_first interleave_visuals
+    limit_mm_per_prompt mm_processor_kwargs modality top_p top_k do_sample num_beams repetition_penalty
+    tensor_parallel_size data_parallel_size
+"""
+ARGUMENTS = frozenset((_OF_THIS_PROJECT + _OF_THE_HARNESS).split())
+"""Arguments of backends that a result may depend on. Others may say where something is, or open it, and stay out."""
 
 _PRIVATE = "private"
 """Type of the error for text that must not be published."""
@@ -51,7 +62,7 @@ def _is_public(text: str) -> str:
 
 def _is_as_shown(name: str) -> str:
     """The samples repeat the name, or a hash is over it, so it is not changed here."""
-    if (shown := shown_name(name)) != name:
+    if (shown := normalize_name(name)) != name:
         raise ValueError(f"has characters that only look like {shown!r}; rename it to that and run it again")
     return name
 
@@ -70,12 +81,12 @@ Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_is_pl
 """Text of one line that may be shown anywhere, as text."""
 Public = Annotated[Line, AfterValidator(_is_public)]
 """A line without a path, an address or a key (``private``)."""
-Identity = Annotated[Public, AfterValidator(shown_name)]
+Identity = Annotated[Public, AfterValidator(normalize_name)]
 """What something or somebody is called, as a board shows it (``names``)."""
 Argument = Annotated[Line, AfterValidator(_is_known)]
-"""Name of an argument of a backend (``published_arguments.ARGUMENTS``)."""
+"""Name of an argument of a backend (``ARGUMENTS``)."""
 Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_is_plain), AfterValidator(_is_one_line)]
-BoardName = Annotated[Name, AfterValidator(board_name)]
+BoardName = Annotated[Name, AfterValidator(check_board_name)]
 """A submission's own name, which no row of the paper is mistaken for (``names``)."""
 Words = Annotated[str, Field(max_length=4000), AfterValidator(_is_plain)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -128,7 +139,7 @@ class Adapter(_Strict):
 
     name: Identity
     sha256: Digest | None = None
-    """Of the adapter's files, when they were there to be read (``model_info.folder_digest``)."""
+    """SHA-256 of the adapter's files, when they were there to be read (``model_info.digest_folder``)."""
 
 
 class ModelInfo(_Strict):
@@ -139,7 +150,7 @@ class ModelInfo(_Strict):
     revision: Identity | None = None
     adapter: Adapter | None = None
     arguments: dict[Argument, Public] = Field(default_factory=dict, max_length=60)
-    """Arguments of the backend that a result may depend on (``published_arguments.ARGUMENTS``)."""
+    """Arguments of the backend that a result may depend on (``ARGUMENTS``)."""
 
 
 class Backend(_Strict):
@@ -178,7 +189,7 @@ class FileInfo(_Strict):
     sha256: Digest
 
 
-class Manifest(_Strict):
+class SubmissionManifest(_Strict):
     """All that a submission says about itself, beside its samples and scores."""
 
     format: Literal[2]
@@ -186,7 +197,7 @@ class Manifest(_Strict):
     name: BoardName
     """For the board."""
     description: Words = ""
-    contact: Annotated[Line, AfterValidator(shown_name)] | None = None
+    contact: Annotated[Line, AfterValidator(normalize_name)] | None = None
     created: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$"), AfterValidator(_is_past)]
     """When the run was started, by the clock of the harness, which has no zone."""
     halves: Annotated[list[AnyHalf], Field(min_length=1, max_length=2)]
@@ -207,20 +218,20 @@ class Manifest(_Strict):
     files: Annotated[list[FileInfo], Field(max_length=20)]
 
 
-def read_manifest(said: object) -> Manifest | list[str]:
+def read_manifest(content: object) -> SubmissionManifest | list[str]:
     """The manifest in parsed JSON, or every reason why it is none."""
-    if not isinstance(said, Mapping):
-        return [f"holds {type(said).__name__}, expected an object"]
-    if said.get("format") != FORMAT:
-        found = f"format is {said.get('format')!r:.40}, expected {FORMAT}"
+    if not isinstance(content, Mapping):
+        return [f"holds {type(content).__name__}, expected an object"]
+    if content.get("format") != FORMAT:
+        found = f"format is {content.get('format')!r:.40}, expected {FORMAT}"
         return [f"{found}: written by another release; run and pack it with this one"]
     try:
-        return Manifest.model_validate(said)
+        return SubmissionManifest.model_validate(content)
     except ValidationError as error:
-        return reasons(error)
+        return explain_errors(error)
 
 
-def reasons(error: ValidationError) -> list[str]:
+def explain_errors(error: ValidationError) -> list[str]:
     """What is wrong with a manifest or a part of it, a line each."""
     return list(dict.fromkeys(_explained(one) for one in error.errors()))
 
@@ -236,13 +247,3 @@ def _explained(error: Mapping[str, Any]) -> str:
     if error["loc"] == ("limit",):
         return f"limit is {error['input']!r:.40}: a run cut by --limit is no benchmark result, run it whole"
     return f"{field} is {error['input']!r:.80}: {str(error['msg']).removeprefix('Value error, ')}"
-
-
-def slug(name: str) -> str:
-    """The short name that an id begins with.
-
-    >>> slug("Qwen2.5-VL 7B (ours)"), slug("模型")
-    ('qwen2-5-vl-7b-ours', 'model')
-    """
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:48].strip("-") or "model"

@@ -18,8 +18,7 @@ from typing import Any
 
 from qreal_tasks import __version__
 from qreal_tasks.files.regular import open_file, read_text
-from qreal_tasks.leaderboard.submission.manifest import Adapter, Backend, Cost, ModelInfo
-from qreal_tasks.leaderboard.submission.published_arguments import ARGUMENTS
+from qreal_tasks.leaderboard.submission.manifest import ARGUMENTS, Adapter, Backend, Cost, ModelInfo
 from qreal_tasks.text.addresses import shown
 from qreal_tasks.text.one_line import UNSEEN
 from qreal_tasks.text.redaction import private_part
@@ -27,9 +26,8 @@ from qreal_tasks.text.redaction import private_part
 _MODEL_KEYS = ("pretrained", "model_version", "model", "model_name", "model_id", "path")
 
 
-def model_info(results: Mapping[str, Any]) -> ModelInfo:
-    """What answered, from a parsed results file: its name, and those of
-    ``published_arguments.ARGUMENTS`` that hold nothing private."""
+def read_model_info(results: Mapping[str, Any]) -> ModelInfo:
+    """What answered, from a parsed results file: its name, and those of ``ARGUMENTS`` that hold nothing private."""
     config = results["config"]
     arguments = _arguments(config.get("model_args"))
     name = next((arguments[key] for key in _MODEL_KEYS if arguments.get(key)), str(config.get("model")))
@@ -42,7 +40,7 @@ def model_info(results: Mapping[str, Any]) -> ModelInfo:
     return ModelInfo(
         name=shown(name),
         revision=arguments.get("revision"),
-        adapter=Adapter(name=shown(adapter), sha256=folder_digest(Path(adapter).expanduser())) if adapter else None,
+        adapter=Adapter(name=shown(adapter), sha256=digest_folder(Path(adapter).expanduser())) if adapter else None,
         arguments=kept,
     )
 
@@ -63,7 +61,7 @@ def _one_line(text: str) -> str:
     return "".join(" " if unicodedata.category(character) in UNSEEN else character for character in text).strip()
 
 
-def folder_digest(folder: Path) -> str | None:
+def digest_folder(folder: Path) -> str | None:
     """SHA-256 over the weights and configuration of an adapter, names included; None when it is not a folder here."""
     files = sorted(p for p in folder.glob("adapter_*") if p.is_file()) if folder.is_dir() else []
     if not files:
@@ -75,7 +73,7 @@ def folder_digest(folder: Path) -> str | None:
     return state.hexdigest()
 
 
-def backend_info(results: Mapping[str, Any]) -> Backend:
+def read_backend_info(results: Mapping[str, Any]) -> Backend:
     """Backend and versions."""
     return Backend(name=str(results["config"].get("model")), harness=_harness(results), project=__version__)
 
@@ -85,24 +83,24 @@ def _harness(results: Mapping[str, Any]) -> str | None:
 
     Started inside any git checkout, lmms-eval writes that checkout's branch and commit in place of its own version.
     """
-    said = str(results.get("lmms_eval_version"))
-    if re.fullmatch(r"v?\d+(\.\w+)+", said):
-        return said
+    version = str(results.get("lmms_eval_version"))
+    if re.fullmatch(r"v?\d+(\.\w+)+", version):
+        return version
     try:
         return metadata.version("lmms-eval")
     except metadata.PackageNotFoundError:
         return None
 
 
-def made_at(results: Mapping[str, Any], path: Path) -> str:
+def read_start(results: Mapping[str, Any], path: Path) -> str:
     """When the run was started, by the harness's own clock: its date, else what the file's name begins with."""
-    for said in (results.get("date"), path.name):
-        if match := re.match(r"(\d{8})_(\d{6})", str(said)):
+    for text in (results.get("date"), path.name):
+        if match := re.match(r"(\d{8})_(\d{6})", str(text)):
             return datetime.strptime("".join(match.groups()), "%Y%m%d%H%M%S").isoformat()
     return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def cost_info(results: Mapping[str, Any], hardware: str | None, usd: float | None) -> Cost:
+def read_cost_info(results: Mapping[str, Any], hardware: str | None, usd: float | None) -> Cost:
     """What the run took: seconds from the harness, the rest from the submitter."""
     seconds = results.get("total_evaluation_time_seconds")
     try:

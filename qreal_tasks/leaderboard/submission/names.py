@@ -13,7 +13,7 @@ import functools
 import re
 import unicodedata
 
-from qreal_tasks.leaderboard.board.paper import SOURCE, paper_models
+from qreal_tasks.leaderboard.board.paper import SOURCE, load_paper_models
 from qreal_tasks.text.one_line import first_unseen
 
 _OF_TODAY = """
@@ -51,14 +51,14 @@ _SHORTEST_TO_MISSPELL = 8
 """Letters and digits of a name from which one wrong letter is overlooked; in shorter ones it makes another name."""
 
 
-def shown_name(text: str) -> str:
+def normalize_name(text: str) -> str:
     """A name that stands on a board, as it is shown: composed and without compatibility forms (NFKC), single blanks.
 
     Raises:
         ValueError: it holds what nobody sees, mixes scripts within a word, or has letters or signs that names are not
             written in.
 
-    >>> shown_name("Cafe\\u0301  \\uff17B")
+    >>> normalize_name("Cafe\\u0301  \\uff17B")
     'Café 7B'
     """
     name = _without_unseen(text)
@@ -67,36 +67,36 @@ def shown_name(text: str) -> str:
     return name
 
 
-def board_name(text: str) -> str:
-    """A submission's own name, as ``shown_name``; it must not read like a row of the paper.
+def check_board_name(text: str) -> str:
+    """A submission's own name, as ``normalize_name``; it must not read like a row of the paper.
 
     Raises:
-        ValueError: as ``shown_name``; or it reads like a row of the paper, perhaps but for one letter, says that it is
-            one, or has neither letter nor digit.
+        ValueError: as ``normalize_name``; or it reads like a row of the paper, perhaps but for one letter, says that it
+            is one, or has neither letter nor digit.
     """
     name = _without_unseen(text)
     _require_one_script_a_word(name)
     words = re.findall(r"[^\W_]+", name)
-    if not reading(name):
+    if not fold_name(name):
         raise ValueError("has no letter and no digit; add some")
     if {"reported", "paper"} <= {word.casefold() for word in words} or any(
-        reading(part) in reading(name) for part in SOURCE.split(", ")
+        fold_name(part) in fold_name(name) for part in SOURCE.split(", ")
     ):
         raise ValueError(f"says that it is {SOURCE!r}, which only rows of the paper are; leave that out")
     bare = " ".join(word for word in words if word.casefold() not in _CLAIMS)
     for row in _names_of_the_paper():
         if any(_reads_like(one, row) or _misspells(one, row) for one in (text, name, bare)):
-            said = f"reads like {row!r}, a row of the paper"
-            raise ValueError(f"{said}; add what tells yours apart, such as the backend: {f'{row}, vLLM'!r}")
+            message = f"reads like {row!r}, a row of the paper"
+            raise ValueError(f"{message}; add what tells yours apart, such as the backend: {f'{row}, vLLM'!r}")
     _require_letters_of_today(name)
     return name
 
 
-def reading(name: str) -> str:
+def fold_name(name: str) -> str:
     """Letters and digits of a name as a reader takes them: without case, accents, marks, and differences that nobody
     sees. Two names with one reading are one name.
 
-    >>> reading("GPT-4o") == reading("gpt 4O ") == reading("GPT-4\u043e") == reading("GPT-40")
+    >>> reading("GPT-4o") == reading("gpt 4O ") == reading("GPT-4\u043e") == fold_name("GPT-40")
     True
     """
     small = "".join(character for character in name if not _is_footnote(character))
@@ -174,7 +174,7 @@ def _is_footnote(character: str) -> bool:
 
 def _reads_like(name: str, row: str) -> bool:
     """Whether both have one reading, where a letter that is no ASCII may be any letter, and a digit any digit."""
-    seen, its = reading(name), reading(row)
+    seen, its = fold_name(name), fold_name(row)
     return len(seen) == len(its) and all(map(_may_be, seen, its))
 
 
@@ -187,7 +187,7 @@ def _misspells(name: str, row: str) -> bool:
     many. Digits count: version numbers and sizes tell models apart."""
     if _digits(name) != _digits(row):
         return False
-    seen, its = reading(name), reading(row)
+    seen, its = fold_name(name), fold_name(row)
     start = next((i for i, (a, b) in enumerate(zip(seen, its, strict=False)) if a != b), min(len(seen), len(its)))
     seen, rest = seen[start:], its[start:]
     if len(rest) > 1 and seen == rest[1] + rest[0] + rest[2:]:
@@ -202,4 +202,4 @@ def _digits(name: str) -> str:
 @functools.cache
 def _names_of_the_paper() -> tuple[str, ...]:
     """Without the marks of tuned models and ablations."""
-    return tuple(dict.fromkeys(model.name.rstrip("*^12 ") for model in paper_models()))
+    return tuple(dict.fromkeys(model.name.rstrip("*^12 ") for model in load_paper_models()))

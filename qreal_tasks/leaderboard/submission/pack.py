@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,30 +18,34 @@ from pydantic import ValidationError
 
 from qreal_tasks.benchmark import LEAVES, PROMPT_VERSION, Style
 from qreal_tasks.files.atomic import new_folder
-from qreal_tasks.judge.manifest import Manifest as JudgeManifest
-from qreal_tasks.judge.manifest import ManifestError, load_manifest
-from qreal_tasks.leaderboard.submission.claims import SEED, scores_json
+from qreal_tasks.judge.manifest import JudgeManifest, ManifestError, load_manifest
+from qreal_tasks.leaderboard.submission.claims import SEED, build_scores
 from qreal_tasks.leaderboard.submission.manifest import (
     FORMAT,
     DataInfo,
     FileInfo,
-    Manifest,
+    SubmissionManifest,
+    explain_errors,
     read_manifest,
-    reasons,
-    slug,
 )
-from qreal_tasks.leaderboard.submission.model_info import backend_info, cost_info, made_at, model_info, read_results
+from qreal_tasks.leaderboard.submission.model_info import (
+    read_backend_info,
+    read_cost_info,
+    read_model_info,
+    read_results,
+    read_start,
+)
 from qreal_tasks.leaderboard.submission.reading import MANIFEST, SAMPLES, SCORES, samples_path
 from qreal_tasks.leaderboard.submission.references import fingerprint
-from qreal_tasks.leaderboard.submission.samples_file import compressed, samples_digest, to_lines
-from qreal_tasks.leaf_tasks import TASKS, Half, group_of, task_versions, tasks_of
+from qreal_tasks.leaderboard.submission.samples_file import compress, digest_samples, to_lines
+from qreal_tasks.leaf_tasks import Half, group_of, half_of, task_versions, tasks_of
 from qreal_tasks.metrics.bootstrap import RESAMPLES
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.records import RECORD_VERSION, JudgmentRecord, Record
-from qreal_tasks.results.asked import other_words
+from qreal_tasks.results.asked import find_other_prompts
 from qreal_tasks.results.rejudge import MANIFEST_KEY
 from qreal_tasks.results.run_folder import Run, read_run
-from qreal_tasks.results.score import differences, score_run
+from qreal_tasks.results.score import find_differences, score_run
 from qreal_tasks.text.addresses import shown
 
 
@@ -48,7 +54,7 @@ class PackError(ValueError):
 
 
 @dataclass(frozen=True)
-class Said:
+class SubmitterInfo:
     """What only the submitter knows."""
 
     name: str
@@ -59,22 +65,22 @@ class Said:
     usd: float | None = None
 
 
-class Packed(NamedTuple):
+class PackedSubmission(NamedTuple):
     """What was written, and where."""
 
     folder: Path
-    manifest: Manifest
+    manifest: SubmissionManifest
 
 
 def pack_run(
     results_path: Path,
     target: Path | None,
-    said: Said,
+    info: SubmitterInfo,
     *,
     style: Style | None = None,
     commit: str | None = None,
     resamples: int = RESAMPLES,
-) -> Packed:
+) -> PackedSubmission:
     """Write the submission of a run; equal input gives equal bytes.
 
     Args:
@@ -95,34 +101,32 @@ def pack_run(
     _require_submittable(run)
     run = _published(run)
     scores = score_run(run, resamples=resamples, seed=SEED)
-    if wrong := differences(run, scores):
+    if wrong := find_differences(run, scores):
         shown_lines = "\n  ".join(wrong[:10])
         raise PackError(f"the samples or the results were changed after the run:\n  {shown_lines}")
     lines = {task.task: to_lines(task.records) for task in run.tasks}
-    files = {samples_path(task): compressed(text) for task, text in lines.items()}
-    files[SCORES] = _pretty(scores_json(run, scores, resamples))
+    files = {samples_path(task): compress(text) for task, text in lines.items()}
+    files[SCORES] = _pretty(build_scores(run, scores, resamples))
     try:
-        manifest = _manifest(results, results_path, run, said, halves, lines, files, commit)
+        manifest = _manifest(results, results_path, run, info, halves, lines, files, commit)
     except ValidationError as error:  # of a part: the model, the cost
-        raise PackError("; ".join(reasons(error))) from None
+        raise PackError("; ".join(explain_errors(error))) from None
     folder = target or Path("submissions") / manifest.id
     _require_free(folder)
     _write(folder, {**files, MANIFEST: _pretty(manifest.model_dump(mode="json"))})
-    return Packed(folder, manifest)
+    return PackedSubmission(folder, manifest)
 
 
 def _published(run: Run) -> Run:
     """The run without what no number depends on and nobody else may see: folders, and what a judge's server wrote where
     a score was expected. Reasons hold nothing private since the run was read."""
-    tasks = (replace(task, records=tuple(map(_without_folder, task.records))) for task in run.tasks)
+
+    def publish(record: Record) -> Record:
+        record = replace(record, data=shown(record.data))
+        return record if isinstance(record, JudgmentRecord) else replace(record, judge_said={})
+
+    tasks = (replace(task, records=tuple(map(publish, task.records))) for task in run.tasks)
     return replace(run, tasks=tuple(tasks))
-
-
-def _without_folder(record: Record) -> Record:
-    data = shown(record.data)
-    if isinstance(record, JudgmentRecord):
-        return replace(record, data=data)
-    return replace(record, data=data, judge_said={})
 
 
 def _require_free(target: Path | None) -> None:
@@ -152,7 +156,7 @@ def _require_submittable(run: Run) -> None:
         raise PackError(f"{MINI_NOTICE} Then run again.")
     if run.limit is not None:
         raise PackError(f"the run was started with --limit {run.limit:g}, so it is partial; run it without")
-    names = {record.data for task in run.tasks for record in task.records}
+    names = {record.data for record in run.records}
     if len(names) != 1:
         raise PackError(f"the samples are of {len(names)} datasets ({', '.join(sorted(names))}); run all tasks on one")
     for task in run.tasks:
@@ -167,7 +171,7 @@ def _require_submittable(run: Run) -> None:
             raise PackError(
                 f"{task.task}: prompt version {', '.join(sorted(prompts))}, this release asks {PROMPT_VERSION}"
             )
-    if other := other_words(run.tasks):
+    if other := find_other_prompts(run.tasks):
         raise PackError(f"{other[0]}; {other[0].verdict}. Run it again with the prompts of the tasks")
 
 
@@ -175,23 +179,23 @@ def _manifest(
     results: Mapping[str, Any],
     path: Path,
     run: Run,
-    said: Said,
+    info: SubmitterInfo,
     halves: Sequence[Half],
     lines: Mapping[str, bytes],
     files: Mapping[str, bytes],
     commit: str | None,
-) -> Manifest:
-    fingerprints = {half: fingerprint(_records(run, half)) for half in halves}
+) -> SubmissionManifest:
+    fingerprints = {half: fingerprint(r for r in run.records if half is half_of(r)) for half in halves}
     value = {
         "format": FORMAT,
-        "id": f"{slug(said.name)}-{samples_digest(lines)[:12]}",
-        "name": said.name,
-        "description": said.description,
-        "contact": said.contact,
-        "created": made_at(results, path),
+        "id": f"{slug(info.name)}-{digest_samples(lines)[:12]}",
+        "name": info.name,
+        "description": info.description,
+        "contact": info.contact,
+        "created": read_start(results, path),
         "halves": [half.value for half in halves],
-        "model": model_info(results).model_dump(mode="json"),
-        "backend": backend_info(results).model_dump(mode="json"),
+        "model": read_model_info(results).model_dump(mode="json"),
+        "backend": read_backend_info(results).model_dump(mode="json"),
         "data": DataInfo(name=run.data, revision=commit, fingerprints=fingerprints).model_dump(mode="json"),
         "prompts": run.style,
         "task_versions": {task.task: task.version for task in run.tasks},
@@ -199,7 +203,7 @@ def _manifest(
         "record_version": RECORD_VERSION,
         "limit": None,
         "judge": _judge_manifest(results, run),
-        "cost": cost_info(results, said.hardware, said.usd).model_dump(mode="json"),
+        "cost": read_cost_info(results, info.hardware, info.usd).model_dump(mode="json"),
         "files": [
             FileInfo(path=p, sha256=hashlib.sha256(files[p]).hexdigest()).model_dump(mode="json") for p in sorted(files)
         ],
@@ -208,6 +212,16 @@ def _manifest(
     if isinstance(found, list):
         raise PackError("; ".join(found))
     return found
+
+
+def slug(name: str) -> str:
+    """The short name that an id begins with.
+
+    >>> slug("Qwen2.5-VL 7B (ours)"), slug("模型")
+    ('qwen2-5-vl-7b-ours', 'model')
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:48].strip("-") or "model"
 
 
 def _judge_manifest(results: Mapping[str, Any], run: Run) -> object:
@@ -233,17 +247,13 @@ def _judge_manifest(results: Mapping[str, Any], run: Run) -> object:
     return packaged.model_dump(mode="json")
 
 
-def _published_judge(said: object) -> JudgeManifest | None:
-    if said is None:
+def _published_judge(manifest: object) -> JudgeManifest | None:
+    if manifest is None:
         return None
     try:
-        return JudgeManifest.model_validate(said).published()
+        return JudgeManifest.model_validate(manifest).published()
     except ValidationError as error:
         raise PackError(f"{MANIFEST_KEY} in the results is no judge: {' '.join(str(error).split()):.300}") from None
-
-
-def _records(run: Run, half: Half) -> list[Record]:
-    return [record for task in run.tasks if TASKS[task.task][0] is half for record in task.records]
 
 
 def _pretty(value: object) -> bytes:

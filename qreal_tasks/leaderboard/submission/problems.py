@@ -10,8 +10,8 @@ MOST_OF_A_KIND = 5
 """How many problems of one kind are spelled out; the rest is counted."""
 
 
-class Kind(StrEnum):
-    """What is wrong, in a word or two."""
+class Rule(StrEnum):
+    """What a submission must keep to, named by what is wrong where it does not."""
 
     FOLDER = "folder"
     """A file that does not belong, a link, a missing file."""
@@ -23,13 +23,13 @@ class Kind(StrEnum):
     RECORD = "record"
     """A line of the samples that is no record."""
     VERSION = "version"
-    """Of task, prompt or record."""
+    """The version of a task, of the prompts or of a record."""
     PROMPTS = "prompts"
     """Tasks of another style than the manifest says, or other words around the questions."""
     DATA = "data"
     """Another dataset or revision."""
     DRAWN = "drawn pictures"
-    """Of ``qreal mini``."""
+    """Pictures that ``qreal mini`` drew."""
     INCOMPLETE = "incomplete"
     """Missing, extra or repeated samples or tasks."""
     REFERENCE = "reference"
@@ -49,25 +49,25 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Problem:
-    """One reason."""
+class Refusal:
+    """One reason why a submission is refused."""
 
-    kind: Kind
+    kind: Rule
     message: str
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.message}"
 
 
-def shortened(problems: Iterable[Problem]) -> list[Problem]:
+def shorten(problems: Iterable[Refusal]) -> list[Refusal]:
     """The first few of each kind, and how many more there are; in order of first appearance."""
-    by_kind: dict[Kind, list[Problem]] = {}
+    by_kind: dict[Rule, list[Refusal]] = {}
     for problem in problems:
         by_kind.setdefault(problem.kind, []).append(problem)
     return [problem for kind, some in by_kind.items() for problem in _first(kind, some)]
 
 
-def _first(kind: Kind, problems: Sequence[Problem]) -> list[Problem]:
+def _first(kind: Rule, problems: Sequence[Refusal]) -> list[Refusal]:
     rest = len(problems) - MOST_OF_A_KIND
     shown = list(problems[:MOST_OF_A_KIND])
-    return [*shown, Problem(kind, f"… and {rest:,} more of this kind")] if rest > 0 else shown
+    return [*shown, Refusal(kind, f"… and {rest:,} more of this kind")] if rest > 0 else shown

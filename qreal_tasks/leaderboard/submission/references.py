@@ -14,8 +14,8 @@ from typing import Any
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, Frame, Style, task_of
 from qreal_tasks.boxes import Space
+from qreal_tasks.dataset.drawn import drawn_id
 from qreal_tasks.leaf_tasks import TASKS, Half, tasks_of
-from qreal_tasks.mini.origin import drawn_id
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
 from qreal_tasks.samples import Row, grounding_record, in_human_set, judgment_record
 from qreal_tasks.text.addresses import shown
@@ -69,8 +69,10 @@ class References:
         What cannot be known from text and dataset is taken from ``record``: P(Yes) and mass, the size that the
         backend fed the model, why a text that cannot be read is none, and what a judge said.
         """
-        said = {"input_size": record.input_size} if isinstance(record, GroundingRecord) and record.input_size else {}
-        beside = json.dumps({**said, **({"unanswered": record.reason} if record.reason else {})})
+        reported = (
+            {"input_size": record.input_size} if isinstance(record, GroundingRecord) and record.input_size else {}
+        )
+        beside = json.dumps({**reported, **({"unanswered": record.reason} if record.reason else {})})
         frame, marks = Frame(record.pre_prompt, record.post_prompt), record.reasoning_marks
         text, data = record.raw, record.data
         if isinstance(record, JudgmentRecord):
@@ -126,7 +128,8 @@ def load_references(value: str | None) -> References:
     Raises:
         DatasetError: it is missing, or not what the schema says.
     """
-    from qreal_tasks.dataset.source import load, locate
+    from qreal_tasks.dataset.loading import load
+    from qreal_tasks.dataset.source import locate
 
     source = locate(value)
     sets = [load(source, half.value, "test") for half in Half]

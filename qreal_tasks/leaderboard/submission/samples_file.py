@@ -12,33 +12,28 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from qreal_tasks.leaderboard.submission.problems import Kind, Problem
-from qreal_tasks.records import JudgmentRecord, Record, RecordError, from_json, to_json
+from qreal_tasks.leaderboard.submission.problems import Refusal, Rule
+from qreal_tasks.records import Record, RecordError, from_json, to_json
 
 MOST_BYTES = 128 * 2**20
-"""Of one task's samples when unpacked; a full-size run takes about 5 MB."""
+"""Size limit of one task's samples when unpacked; a full-size run takes about 5 MB."""
 
 MOST_LINES = 200_000
 
 MOST_KEYS = 10_000
-"""Of one JSON object; the largest that the project writes has some hundred."""
+"""Limit for one JSON object; the largest that the project writes has some hundred."""
 
 _CHUNK = 2**20
 
 
-def sample_id(record: Record) -> str:
-    """What is asked about: the entity, or the image."""
-    return record.entity_id if isinstance(record, JudgmentRecord) else record.image_id
-
-
 def to_lines(records: Iterable[Record]) -> bytes:
     """The records as JSON lines in ASCII, in the order of their ids."""
-    ordered = sorted(records, key=sample_id)
+    ordered = sorted(records, key=lambda record: record.sample_id)
     lines = (json.dumps(to_json(record), separators=(",", ":"), allow_nan=False) for record in ordered)
     return "".join(f"{line}\n" for line in lines).encode("ascii")
 
 
-def compressed(lines: bytes) -> bytes:
+def compress(lines: bytes) -> bytes:
     """Gzip without name and time: equal input gives equal bytes."""
     buffer = io.BytesIO()
     with gzip.GzipFile(fileobj=buffer, mode="wb", filename="", mtime=0) as file:
@@ -46,7 +41,7 @@ def compressed(lines: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def decompressed(data: bytes, path: str) -> bytes | Problem:
+def decompress(data: bytes, path: str) -> bytes | Refusal:
     """The lines, never more than ``MOST_BYTES`` of them in memory."""
     found = bytearray()
     try:
@@ -54,34 +49,34 @@ def decompressed(data: bytes, path: str) -> bytes | Problem:
             while chunk := file.read(_CHUNK):
                 found += chunk
                 if len(found) > MOST_BYTES:
-                    said = f"{path}: unpacks to more than {MOST_BYTES // 2**20} MiB; no run is that large"
-                    return Problem(Kind.TOO_LARGE, said)
+                    message = f"{path}: unpacks to more than {MOST_BYTES // 2**20} MiB; no run is that large"
+                    return Refusal(Rule.TOO_LARGE, message)
     except EOFError:
-        return Problem(Kind.DAMAGED, f"{path}: ends too soon; pack it again, or upload it again")
+        return Refusal(Rule.DAMAGED, f"{path}: ends too soon; pack it again, or upload it again")
     except (OSError, ValueError) as error:
-        return Problem(Kind.DAMAGED, f"{path}: no gzipped JSON lines ({error}); pack it again")
+        return Refusal(Rule.DAMAGED, f"{path}: no gzipped JSON lines ({error}); pack it again")
     except Exception as error:  # zlib.error derives from Exception alone
-        return Problem(Kind.DAMAGED, f"{path}: damaged ({type(error).__name__}: {error}); upload it again")
+        return Refusal(Rule.DAMAGED, f"{path}: damaged ({type(error).__name__}: {error}); upload it again")
     return bytes(found)
 
 
-def read_records(lines: bytes, path: str) -> tuple[list[Record], list[Problem]]:
+def read_records(lines: bytes, path: str) -> tuple[list[Record], list[Refusal]]:
     """The records that can be read, and what is wrong with the other lines."""
     rows = lines.split(b"\n")
     if len(rows) > MOST_LINES:
-        return [], [Problem(Kind.TOO_LARGE, f"{path}: {len(rows):,} lines, expected at most {MOST_LINES:,}")]
+        return [], [Refusal(Rule.TOO_LARGE, f"{path}: {len(rows):,} lines, expected at most {MOST_LINES:,}")]
     records: list[Record] = []
-    problems: list[Problem] = []
+    problems: list[Refusal] = []
     for number, row in enumerate(rows, start=1):
         if not row:
             continue
         try:
             records.append(from_json(parse_json(row)))
         except RecordError as error:
-            kind = Kind.VERSION if str(error).startswith("record version") else Kind.RECORD
-            problems.append(Problem(kind, f"{path} line {number}: {error}"))
+            kind = Rule.VERSION if str(error).startswith("record version") else Rule.RECORD
+            problems.append(Refusal(kind, f"{path} line {number}: {error}"))
         except (ValueError, RecursionError, UnicodeDecodeError) as error:
-            problems.append(Problem(Kind.RECORD, f"{path} line {number}: no JSON object: {error or 'nested too deep'}"))
+            problems.append(Refusal(Rule.RECORD, f"{path} line {number}: no JSON object: {error or 'nested too deep'}"))
     return records, problems
 
 
@@ -109,7 +104,7 @@ def _refuse_constant(text: str) -> float:
     raise ValueError(f"{text} is no number of JSON; an undefined value is null")
 
 
-def samples_digest(lines: Mapping[str, bytes]) -> str:
+def digest_samples(lines: Mapping[str, bytes]) -> str:
     """SHA-256 of all samples, unpacked, in the order of the tasks' names: what an id ends with."""
     state = hashlib.sha256()
     for task in sorted(lines):

@@ -12,7 +12,7 @@ import httpx2
 import openai
 
 from qreal_tasks.llm.errors.messages import MalformedAnswer, error_of, redirected, short
-from qreal_tasks.llm.errors.retry import Action, StoppedRun, judge
+from qreal_tasks.llm.errors.retry import Action, StoppedRun, classify_error
 from qreal_tasks.llm.http import at_most
 from qreal_tasks.text.redaction import own_keys, without_key
 
@@ -53,8 +53,8 @@ class BatchApi:
     """
 
     def __init__(self, client: openai.OpenAI, model: str, wait_s: float) -> None:
-        self._client, self._model, self._wait_s = client, model, wait_s
-        self._url = str(client.base_url).rstrip("/")
+        self._client, self.model, self._wait_s = client, model, wait_s
+        self.url = str(client.base_url).rstrip("/")
         self._keys = own_keys(client.api_key)
         self._reached = False
 
@@ -98,7 +98,7 @@ class BatchApi:
     def retrieve(self, batch_id: str) -> Batch:
         """How the batch stands now."""
         unknown = (
-            f"{self._url} does not know batch {batch_id}. Use the key of the organisation and project that created it"
+            f"{self.url} does not know batch {batch_id}. Use the key of the organisation and project that created it"
         )
         found = self._insist(lambda: self._client.batches.retrieve(batch_id), unknown)
         counts, errors = found.request_counts, (found.errors and found.errors.data) or []
@@ -118,12 +118,12 @@ class BatchApi:
                 with self._client.files.with_streaming_response.content(file_id) as answer:
                     return at_most(answer.iter_bytes(), MOST_BYTES)
             except openai.NotFoundError:
-                log.warning("%s no longer has file %s", self._url, file_id)
+                log.warning("%s no longer has file %s", self.url, file_id)
                 return b""
             except httpx2.HTTPError as error:  # in the middle of the file, where the client does not look
                 raise openai.APIConnectionError(message=str(error), request=error.request) from error
             except MalformedAnswer as error:
-                raise StoppedRun(f"file {file_id} of {self._url}: {error}; no batch has so many answers") from error
+                raise StoppedRun(f"file {file_id} of {self.url}: {error}; no batch has so many answers") from error
 
         return [line for line in self._insist(step, "").splitlines() if line.strip()]
 
@@ -132,7 +132,7 @@ class BatchApi:
         return without_key(said, *self._keys)
 
     def _no_batches(self) -> str:
-        return f"{self._url} has no Batch API; go on without --batch"
+        return f"{self.url} has no Batch API; go on without --batch"
 
     def _insist(self, step: Callable[[], Found], unknown: str) -> Found:
         """``unknown`` tells what a 404 means."""
@@ -142,13 +142,13 @@ class BatchApi:
                 found = step()
             except openai.APIError as error:
                 last = self._passing(error, unknown)
-                log.warning("%s: %s; trying again", self._url, last)
+                log.warning("%s: %s; trying again", self.url, last)
                 time.sleep(self._wait_s)
             else:
                 self._reached = True
                 return found
         raise StoppedRun(
-            f"{PATIENCE} attempts at {self._url} failed, the last one with: {last}. "
+            f"{PATIENCE} attempts at {self.url} failed, the last one with: {last}. "
             "Start again; batches that were created go on and are not created again."
         )
 
@@ -163,16 +163,16 @@ class BatchApi:
             refused = error_of(error.status_code, self.clean(redirected(location) if location else error.body))
             if refused.status == 404:
                 raise StoppedRun(f"{unknown} ({refused})") from error
-            verdict = judge(refused, self._model, self._url, self._reached)
-            if verdict.action is not Action.RETRY:
-                raise StoppedRun(verdict.message if verdict.action is Action.STOP else f"{self._url} says {refused}")
+            decision = classify_error(refused, self.model, self.url, self._reached)
+            if decision.action is not Action.RETRY:
+                raise StoppedRun(decision.message if decision.action is Action.STOP else f"{self.url} says {refused}")
             self._reached = True
-            return verdict.message
+            return decision.message
         if isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError):
             cause = self._told(str(error.__cause__ or error))
             if isinstance(error.__cause__, httpx2.ConnectError) and not self._reached:
                 raise StoppedRun(
-                    f"no connection to {self._url} ({cause}). Start the server, or correct base_url."
+                    f"no connection to {self.url} ({cause}). Start the server, or correct base_url."
                 ) from error
             return f"connection lost ({cause})"
         return self._told(error.message)

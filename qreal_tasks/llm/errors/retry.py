@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -34,7 +35,7 @@ class Action(Enum):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RetryDecision:
     """What to do about one failed attempt."""
 
     action: Action
@@ -48,65 +49,74 @@ class Verdict:
     """The server itself may be away: no failure of this request if it is."""
 
 
-def judge(error: Exception, model: str, base_url: str, reached: bool) -> Verdict:
-    """Classify what one attempt raised.
+def classify_error(error: Exception, model: str, base_url: str, reached: bool) -> RetryDecision:
+    """What to do about the error that one attempt raised.
 
     Args:
         reached: the server has answered something before; a refused connection is then an outage to wait for and
             not a wrong address.
     """
     if isinstance(error, StatusError):
-        return _judge_status(error, model, base_url)
+        return _classify_status(error, model, base_url)
     if isinstance(error, TimeoutError):
-        return Verdict(Action.RETRY, "timed out", "timed out", gone=True)
+        return RetryDecision(Action.RETRY, "timed out", "timed out", gone=True)
     if isinstance(error, aiohttp.InvalidURL | aiohttp.ClientConnectorError) and not reached:
         advice = f"no connection to {base_url} ({short(str(error))}). Start the server, or correct base_url."
-        return Verdict(Action.STOP, "no connection", advice)
+        return RetryDecision(Action.STOP, "no connection", advice)
     if isinstance(error, aiohttp.ClientError | ConnectionError):
         message = f"connection lost ({short(str(error)) or type(error).__name__})"
-        return Verdict(Action.RETRY, "connection lost", message, gone=True)
+        return RetryDecision(Action.RETRY, "connection lost", message, gone=True)
     if isinstance(error, MalformedAnswer):
-        return Verdict(Action.RETRY, "malformed answer", f"malformed answer ({short(str(error))})")
+        return RetryDecision(Action.RETRY, "malformed answer", f"malformed answer ({short(str(error))})")
     # Anything else is a mistake in this program, which a retry would hide.
     raise error
 
 
-def _judge_status(error: StatusError, model: str, base_url: str) -> Verdict:
-    reason = f"status {error.status}"
+_STOPS: tuple[tuple[Callable[[StatusError], bool], str, str], ...] = (
+    (
+        is_unknown_model,
+        "unknown model",
+        "{url} does not know the model {model!r} ({error}). Correct model or base_url.",
+    ),
+    (
+        is_form_refused,
+        "form refused",
+        "{url} refuses requests of this form ({error}). Choose another model, or change its settings there.",
+    ),
+    (
+        is_quota_used_up,
+        "quota used up",
+        "the quota at {url} is used up ({error}). Add credit, or wait until the allowance of the day is new, and start "
+        "again; what has been answered and stored is not asked again.",
+    ),
+    (
+        is_access_refused,
+        "access refused",
+        "{url} shuts this account or key out ({error}). See to it there and start again; stored answers are not asked "
+        "again.",
+    ),
+    (is_key_refused, "key refused", "{url} refuses the key ({error}). Set OPENAI_API_KEY to a valid one."),
+)
+"""Errors that every further request would meet, the first that fits: how each is told, its reason, its message."""
+
+
+def _classify_status(error: StatusError, model: str, base_url: str) -> RetryDecision:
     if is_filtered(error):
-        return Verdict(Action.GIVE_UP, CONTENT_FILTER, CONTENT_FILTER)
-    if is_unknown_model(error):
-        advice = f"{base_url} does not know the model {model!r} ({error}). Correct model or base_url."
-        return Verdict(Action.STOP, "unknown model", advice)
-    if is_form_refused(error):
-        advice = (
-            f"{base_url} refuses requests of this form ({error}). Choose another model, or change its settings there."
-        )
-        return Verdict(Action.STOP, "form refused", advice)
-    if is_quota_used_up(error):
-        advice = (
-            f"the quota at {base_url} is used up ({error}). Add credit, or wait until the allowance of the day is new, "
-            "and start again; what has been answered and stored is not asked again."
-        )
-        return Verdict(Action.STOP, "quota used up", advice)
-    if is_access_refused(error):
-        advice = (
-            f"{base_url} shuts this account or key out ({error}). See to it there and start again; stored answers are "
-            "not asked again."
-        )
-        return Verdict(Action.STOP, "access refused", advice)
-    if is_key_refused(error):
-        advice = f"{base_url} refuses the key ({error}). Set OPENAI_API_KEY to a valid one."
-        return Verdict(Action.STOP, "key refused", advice)
+        return RetryDecision(Action.GIVE_UP, CONTENT_FILTER, CONTENT_FILTER)
+    for applies, reason, advice in _STOPS:
+        if applies(error):
+            return RetryDecision(Action.STOP, reason, advice.format(url=base_url, model=model, error=error))
+    reason = f"status {error.status}"
     if 300 <= error.status < 400:
-        return Verdict(Action.STOP, reason, f"{base_url} is not the server's address ({error}). Correct base_url.")
+        advice = f"{base_url} is not the server's address ({error}). Correct base_url."
+        return RetryDecision(Action.STOP, reason, advice)
     if error.status not in (408, 409, 429) and error.status < 500:
-        return Verdict(Action.GIVE_UP, reason, str(error))
+        return RetryDecision(Action.GIVE_UP, reason, str(error))
     asked_s = named_wait_s(error)
     if asked_s is not None and asked_s > MAX_NAMED_WAIT_S:
         advice = (
             f"{base_url} asks to wait {asked_s:.0f} s ({error}). Start again then; stored answers are not asked again."
         )
-        return Verdict(Action.STOP, reason, advice)
+        return RetryDecision(Action.STOP, reason, advice)
     busy = error.status == 429 or (error.status == 503 and asked_s is not None)
-    return Verdict(Action.RETRY, reason, str(error), busy, is_behind_a_proxy(error))
+    return RetryDecision(Action.RETRY, reason, str(error), busy, is_behind_a_proxy(error))

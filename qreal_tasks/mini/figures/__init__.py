@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from qreal_tasks.mini.drawing.shapes import Piece
 from qreal_tasks.mini.figures.animal import draw_animal
 from qreal_tasks.mini.figures.car import draw_car
 from qreal_tasks.mini.figures.chair import draw_chair
@@ -14,7 +15,6 @@ from qreal_tasks.mini.figures.person import draw_person
 from qreal_tasks.mini.figures.plant import draw_plant
 from qreal_tasks.mini.figures.sign import draw_sign
 from qreal_tasks.mini.plan import EntityPlan
-from qreal_tasks.mini.shapes import Piece
 
 FIGURES: Mapping[str, Callable[[EntityPlan], list[Piece]]] = {
     "person": draw_person,

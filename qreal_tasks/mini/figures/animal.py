@@ -5,10 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from qreal_tasks.mini.figures.colours import FUR, INK, WHITE, darker, hue_or
-from qreal_tasks.mini.figures.foreign import hole, wind_up_key
-from qreal_tasks.mini.plan import EntityPlan
-from qreal_tasks.mini.shapes import (
+from qreal_tasks.mini.drawing.shapes import (
     Piece,
     Rgb,
     Shape,
@@ -19,6 +16,9 @@ from qreal_tasks.mini.shapes import (
     warped,
     waving,
 )
+from qreal_tasks.mini.figures.colours import FUR, INK, WHITE, darker, hue_or
+from qreal_tasks.mini.figures.foreign import hole, wind_up_key
+from qreal_tasks.mini.plan import EntityPlan
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,7 @@ import random
 
 import numpy as np
 
-from qreal_tasks.mini.figures.colours import INK, PAINT, WHITE, darker
-from qreal_tasks.mini.figures.lettering import lettering
-from qreal_tasks.mini.plan import EntityPlan
-from qreal_tasks.mini.shapes import (
+from qreal_tasks.mini.drawing.shapes import (
     Piece,
     Rgb,
     Shape,
@@ -21,6 +18,9 @@ from qreal_tasks.mini.shapes import (
     scaling,
     warped,
 )
+from qreal_tasks.mini.figures.colours import INK, PAINT, WHITE, darker
+from qreal_tasks.mini.figures.lettering import lettering
+from qreal_tasks.mini.plan import EntityPlan
 
 _WHEEL = 0.1
 _GLASS: Rgb = (176, 208, 220)

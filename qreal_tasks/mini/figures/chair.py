@@ -6,9 +6,7 @@ import random
 
 import numpy as np
 
-from qreal_tasks.mini.figures.colours import WOOD, darker
-from qreal_tasks.mini.plan import EntityPlan
-from qreal_tasks.mini.shapes import (
+from qreal_tasks.mini.drawing.shapes import (
     Piece,
     Points,
     Rgb,
@@ -21,6 +19,8 @@ from qreal_tasks.mini.shapes import (
     warped,
     waving,
 )
+from qreal_tasks.mini.figures.colours import WOOD, darker
+from qreal_tasks.mini.plan import EntityPlan
 
 _SEAT_Y = -0.4
 

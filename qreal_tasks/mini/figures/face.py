@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from qreal_tasks.mini.drawing.shapes import Piece, Points, Rgb, Shape, curve, ellipse, ribbon, warped
 from qreal_tasks.mini.figures.colours import INK, WHITE, darker
 from qreal_tasks.mini.plan import EntityPlan
-from qreal_tasks.mini.shapes import Piece, Points, Rgb, Shape, curve, ellipse, ribbon, warped
 
 _X, _Y, _RX, _RY = 0.0, -0.86, 0.092, 0.118
 """Centre and half axes of the skull, figure units."""

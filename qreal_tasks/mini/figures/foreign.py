@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from qreal_tasks.mini.drawing.shapes import HOLE, Piece, Rgb, Shape, box, ellipse, points_of, ribbon, rotating, warped
 from qreal_tasks.mini.figures.colours import darker
-from qreal_tasks.mini.shapes import HOLE, Piece, Rgb, Shape, box, ellipse, points_of, ribbon, rotating, warped
 
 _METAL: Rgb = (196, 164, 84)
 

@@ -6,10 +6,10 @@ import random
 
 import numpy as np
 
+from qreal_tasks.mini.drawing.shapes import Piece, Points, Rgb, Shape, box, ellipse, limb, moving, scaling, warped
 from qreal_tasks.mini.figures.colours import FRUIT, LEAF, hue_or
 from qreal_tasks.mini.figures.foreign import hole, wind_up_key
 from qreal_tasks.mini.plan import EntityPlan
-from qreal_tasks.mini.shapes import Piece, Points, Rgb, Shape, box, ellipse, limb, moving, scaling, warped
 
 _R = 0.25
 """Radius, figure units."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from qreal_tasks.mini.figures.colours import INK
-from qreal_tasks.mini.plan import EntityPlan
-from qreal_tasks.mini.shapes import (
+from qreal_tasks.mini.drawing.shapes import (
     Piece,
     Shape,
     Text,
@@ -20,6 +18,8 @@ from qreal_tasks.mini.shapes import (
     top_at,
     warped,
 )
+from qreal_tasks.mini.figures.colours import INK
+from qreal_tasks.mini.plan import EntityPlan
 
 _RUBBER = ((216, 56, 64), (64, 132, 212), (244, 196, 56))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from PIL import ImageFont
 
+from qreal_tasks.mini.drawing.shapes import Rgb, Text, points_of
 from qreal_tasks.mini.figures.colours import INK
-from qreal_tasks.mini.shapes import Rgb, Text, points_of
 
 FONT_SIZE = 40
 

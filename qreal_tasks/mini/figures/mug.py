@@ -6,10 +6,10 @@ import random
 
 import numpy as np
 
+from qreal_tasks.mini.drawing.shapes import Piece, Points, Rgb, Shape, box, ellipse, ribbon, shearing, spreading, warped
 from qreal_tasks.mini.figures.colours import PAINT, WHITE, darker
 from qreal_tasks.mini.figures.lettering import lettering
 from qreal_tasks.mini.plan import EntityPlan
-from qreal_tasks.mini.shapes import Piece, Points, Rgb, Shape, box, ellipse, ribbon, shearing, spreading, warped
 
 _W, _H = 0.36, 0.42
 _COFFEE: Rgb = (96, 60, 36)

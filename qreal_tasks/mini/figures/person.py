@@ -7,12 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from qreal_tasks.mini.figures import face
-from qreal_tasks.mini.figures.colours import CLOTH, HAIR, SKIN, TROUSERS, WHITE, darker, hue_or
-from qreal_tasks.mini.figures.foreign import hat
-from qreal_tasks.mini.figures.lettering import lettering
-from qreal_tasks.mini.plan import EntityPlan
-from qreal_tasks.mini.shapes import (
+from qreal_tasks.mini.drawing.shapes import (
     Piece,
     Rgb,
     Shape,
@@ -28,6 +23,11 @@ from qreal_tasks.mini.shapes import (
     warped,
     waving,
 )
+from qreal_tasks.mini.figures import face
+from qreal_tasks.mini.figures.colours import CLOTH, HAIR, SKIN, TROUSERS, WHITE, darker, hue_or
+from qreal_tasks.mini.figures.foreign import hat
+from qreal_tasks.mini.figures.lettering import lettering
+from qreal_tasks.mini.plan import EntityPlan
 
 _SIGN = {"left": -1.0, "right": 1.0}
 _POSES = ("down", "hip", "raised", "wide")

@@ -7,10 +7,7 @@ import random
 
 import numpy as np
 
-from qreal_tasks.mini.figures.colours import LEAF, PETAL, POT, WOOD, darker, hue_or
-from qreal_tasks.mini.figures.foreign import wind_up_key
-from qreal_tasks.mini.plan import EntityPlan
-from qreal_tasks.mini.shapes import (
+from qreal_tasks.mini.drawing.shapes import (
     Piece,
     Rgb,
     Shape,
@@ -23,6 +20,9 @@ from qreal_tasks.mini.shapes import (
     spreading,
     warped,
 )
+from qreal_tasks.mini.figures.colours import LEAF, PETAL, POT, WOOD, darker, hue_or
+from qreal_tasks.mini.figures.foreign import wind_up_key
+from qreal_tasks.mini.plan import EntityPlan
 
 _POT_TOP = -0.26
 _STEM_TOP = -0.68

@@ -6,10 +6,7 @@ import random
 
 import numpy as np
 
-from qreal_tasks.mini.figures.colours import PAINT, WHITE
-from qreal_tasks.mini.figures.lettering import lettering
-from qreal_tasks.mini.plan import EntityPlan
-from qreal_tasks.mini.shapes import (
+from qreal_tasks.mini.drawing.shapes import (
     Piece,
     Points,
     Rgb,
@@ -22,6 +19,9 @@ from qreal_tasks.mini.shapes import (
     scaling,
     warped,
 )
+from qreal_tasks.mini.figures.colours import PAINT, WHITE
+from qreal_tasks.mini.figures.lettering import lettering
+from qreal_tasks.mini.plan import EntityPlan
 
 _BOARD_Y, _BOARD_W, _BOARD_H = -0.72, 0.52, 0.26
 _STEEL: Rgb = (144, 148, 156)

@@ -15,7 +15,7 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import Any, TypeVar
 
-from qreal_tasks.answers.spoken import spoken
+from qreal_tasks.answers import extract_answer_text
 from qreal_tasks.benchmark import PROMPT_VERSION, Answer
 from qreal_tasks.boxes import Space
 from qreal_tasks.models.agent.on_demand import OnDemand, OneInMemory, Options
@@ -201,7 +201,7 @@ class AgentEngine:
                 counts["unanswered"] += 1
                 yield from _unanswered(search.places, answers.reason)
                 continue
-            descriptions = [spoken(answer.text).text.strip() for answer in answers]
+            descriptions = [extract_answer_text(answer.text).text.strip() for answer in answers]
             counts["descriptions"] += len(descriptions)
             counts["empty descriptions"] += descriptions.count("")
             yield from search.answered(descriptions)

@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
-from qreal_tasks.answers import parse_entities
-from qreal_tasks.answers.entities.fields import Box
-from qreal_tasks.answers.entities.regions import box_in_order
+from qreal_tasks.answers import Box, parse_entities, reorder_box
 from qreal_tasks.benchmark import Answer
 from qreal_tasks.boxes import Space, clip_to_image, to_pixels
 from qreal_tasks.images import as_rgb
@@ -155,7 +153,7 @@ def entities_in(picture: Picture, response: Response) -> Detected:
     if said.reason is not None:
         raise ValueError(str(said.reason))
     image = as_rgb(picture.image)
-    boxes = [box_in_order(entity, picture.space) for entity in said.entities]
+    boxes = [reorder_box(entity, picture.space) for entity in said.entities]
     boxes_px = to_pixels(boxes, picture.space, *image.size, response.input_size)
     clipped = clip_to_image(boxes_px, *image.size)
     entities = [

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from qreal_tasks.answers.spoken import Reason, spoken
+from qreal_tasks.answers import Reason, extract_answer_text
 
 _MARK_CHARACTERS = 64
 """At the end of a prompt, among which a mark that opens reasoning is looked for."""
@@ -93,7 +93,7 @@ class Chat:
         """The end of the prompt from the mark that opens reasoning; empty when it opens none, or closes it again."""
         rendered = self.rendered(text)
         for start in range(len(rendered) - 1, max(0, len(rendered) - _MARK_CHARACTERS) - 1, -1):
-            if spoken(rendered[start:]).reason is Reason.UNFINISHED_REASONING:
+            if extract_answer_text(rendered[start:]).reason is Reason.UNFINISHED_REASONING:
                 return rendered[start:]
         return ""
 

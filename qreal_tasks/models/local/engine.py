@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import torch
 
-from qreal_tasks.answers.spoken import Reason, spoken
+from qreal_tasks.answers import Reason, extract_answer_text
 from qreal_tasks.boxes import Space
 from qreal_tasks.models.families import box_space_of_type, takes_shared_prefix
 from qreal_tasks.models.local import alone
@@ -218,7 +218,7 @@ class TransformersEngine:
                     continue
                 text = spellings.choice_of(scored.greedy_id) or decoded(self._tokenizer, [scored.greedy_id])
                 size = asked[row][0].asked.input_size
-                if spoken(text).reason is Reason.UNFINISHED_REASONING:
+                if extract_answer_text(text).reason is Reason.UNFINISHED_REASONING:
                     responses[row] = Response(text, choices, no_p=REASONS_FIRST, input_size=size)
                 else:
                     responses[row] = Response(text, choices, scored.p, scored.mass, input_size=size)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from qreal_tasks.models.token_text import BLANK_MARKS, cases
+from qreal_tasks.text.token_text import BLANK_MARKS, cases
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from qreal_tasks.answers.reasoning import declared_marks
+from qreal_tasks.answers import read_declared_marks
 from qreal_tasks.boxes import Space
-from qreal_tasks.llm.chat import Asking, ChatClient, check, is_number, is_whole
-from qreal_tasks.llm.completions import OUT_OF_TOKENS, choice_in, is_choice, read
+from qreal_tasks.llm.arguments import check, is_number, is_whole
+from qreal_tasks.llm.chat import ChatClient, ChatSession
+from qreal_tasks.llm.completions import OUT_OF_TOKENS, choice_in, is_choice, read_completion
 from qreal_tasks.llm.errors.messages import short
-from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Action, StoppedRun, Verdict
+from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Action, RetryDecision, StoppedRun
 from qreal_tasks.llm.logprobs import NOT_GIVEN, begins_with_choice
-from qreal_tasks.llm.options import Dialect
+from qreal_tasks.llm.options import RequestOptions
 from qreal_tasks.llm.outage import OUTAGE_S
 from qreal_tasks.llm.usage import Prices, Usage
 from qreal_tasks.models.families import DEFAULT_BOX_SPACE, family_of_name, named_family
@@ -105,7 +106,7 @@ class OpenAIEngine:
             model,
             base_url=base_url,
             api_key=api_key,
-            dialect=Dialect(
+            options=RequestOptions(
                 top_logprobs=top_logprobs if logprobs else None,
                 temperature=None if temperature is None else float(temperature),  # 0 and 0.0 are one identity
                 seed=seed,
@@ -131,17 +132,17 @@ class OpenAIEngine:
 
     def identity(self) -> dict[str, Any]:
         """Everything that an answer depends on beside the request: what belongs into a cache key. No secret."""
-        dialect = self._client.asked_dialect
-        marks = declared_marks()
+        options = self._client.asked_options
+        marks = read_declared_marks()
         return {
             **({"reasoning_marks": marks} if marks else {}),  # P is that of the token behind them
             "engine": "openai",
             "form": 2,  # changes with the layout of the message, and with what is read from an answer
             "model": self._client.model,
             "base_url": self._client.base_url,
-            "temperature": dialect.temperature,
-            "seed": dialect.seed,
-            "top_logprobs": dialect.top_logprobs,
+            "temperature": options.temperature,
+            "seed": options.seed,
+            "top_logprobs": options.top_logprobs,
             "image_detail": self._image_detail,
             "image_format": f"jpeg {JPEG_QUALITY}" if self._image_format == "jpeg" else "png",
             "resized": self._sizes.identity(),
@@ -167,7 +168,7 @@ class OpenAIEngine:
         asked = [requests[index] for index in places]
         self._check_sizes(self._sizes.probes(asked))
         pictures = Pictures(asked, self._image_format, self._sizes.sent)
-        answers = self._client.run(by_picture(asked), lambda asking, at: self._answer(asking, asked[at], pictures))
+        answers = self._client.run(by_picture(asked), lambda session, at: self._answer(session, asked[at], pictures))
         failed = 0
         for done, (at, response) in enumerate(answers, start=1):
             failed += (response.unanswered or "").startswith(REQUEST_FAILED)
@@ -186,21 +187,18 @@ class OpenAIEngine:
             return
         pictures = Pictures(probes, self._image_format, self._sizes.sent)
 
-        async def count(asking: Asking, at: int) -> Counted | Verdict:
+        async def count(session: ChatSession, at: int) -> Counted | RetryDecision:
             url = await pictures.url(probes[at].image)
-            return await asking.ask(
-                lambda dialect: self._body(probes[at], url, dialect.parameters(1, scored=False)),
-                lambda completion, _: counted_tokens(completion),
-            )
+            return await session.ask(lambda options: self._body(probes[at], url, options, 1), counted_tokens)
 
         found = sorted(self._client.run(range(len(probes)), count), key=lambda pair: pair[0])
-        counted = [Counted(None, None) if isinstance(said, Verdict) else said for _, said in found]
+        counted = [Counted(None, None) if isinstance(said, RetryDecision) else said for _, said in found]
         sizes = [probe.image.size for probe in probes]
         notice = self._sizes.compare(sizes, counted, self._client.base_url)
         if notice is not None:
             self._client.notice(notice)
 
-    async def _answer(self, asking: Asking, request: Request, pictures: Pictures) -> Response:
+    async def _answer(self, session: ChatSession, request: Request, pictures: Pictures) -> Response:
         try:
             url = await pictures.url(request.image)
         except UnsendableImage as error:
@@ -209,76 +207,74 @@ class OpenAIEngine:
         finally:
             pictures.done(request.image)
         if request.choices:
-            answered = await self._scored(asking, request, url)
+            answered = await self._scored(session, request, url)
         else:
-            answered = await self._asked(asking, request, url)
+            answered = await self._asked(session, request, url)
         return self._told(request, answered)
 
-    async def _scored(self, asking: Asking, request: Request, url: str) -> _Answered:
+    async def _scored(self, session: ChatSession, request: Request, url: str) -> _Answered:
         """With one token where that is enough, else in full."""
-        dialect, ids = self._client.standing.dialect, tuple[int, ...]()
-        is_scored = dialect.top_logprobs is not None
-        if is_scored and dialect.token_ids:
-            ids = await self._token_ids.of(request.choices, asking.server, asking.alone)
-        if is_scored and dialect.one_token and request.max_new_tokens > 1 and self._one_token.is_enough:
-            answered = await self._asked(asking, request, url, ids, one_token=True)
+        options, ids = self._client.state.options, tuple[int, ...]()
+        is_scored = options.top_logprobs is not None
+        if is_scored and options.token_ids:
+            ids = await self._token_ids.of(request.choices, session.server, session.alone)
+        if is_scored and options.one_token and request.max_new_tokens > 1 and self._one_token.is_enough:
+            answered = await self._asked(session, request, url, ids, one_token=True)
             said = answered.response.unanswered or ""
             if answered.at_once:
                 self._one_token.saw(at_once=True, begins=True)
             if answered.refused is not None:
-                return await self._after_refusal(answered.refused, asking, request, url, ids)
+                return await self._after_refusal(answered.refused, session, request, url, ids)
             if answered.at_once or said == CONTENT_FILTER or said.startswith(REQUEST_FAILED):
                 return answered
             self._one_token.saw(at_once=False, begins=False)
-        answered = await self._asked(asking, request, url, ids)
+        answered = await self._asked(session, request, url, ids)
         if answered.response.unanswered is None:
             self._one_token.saw(answered.at_once, answered.begins)
         return answered
 
     async def _after_refusal(
-        self, refusal: Verdict, asking: Asking, request: Request, url: str, ids: Sequence[int]
+        self, refusal: RetryDecision, session: ChatSession, request: Request, url: str, ids: Sequence[int]
     ) -> _Answered:
         """In full what was refused with one token. Where that is answered, one token was what the server refused."""
         self.usage.failures -= Counter((refusal.reason,))  # the question is not lost yet
-        answered = await self._asked(asking, request, url, ids)
-        standing = self._client.standing
-        if answered.read and standing.dialect.one_token:
-            standing.dialect = replace(standing.dialect, one_token=False)
+        answered = await self._asked(session, request, url, ids)
+        state = self._client.state
+        if answered.read and state.options.one_token:
+            state.options = replace(state.options, one_token=False)
             self._client.notice(f"does not answer with one token ({refusal.message})", once="one token")
         return answered
 
     async def _asked(
-        self, asking: Asking, request: Request, url: str, ids: Sequence[int] = (), *, one_token: bool = False
+        self, session: ChatSession, request: Request, url: str, ids: Sequence[int] = (), *, one_token: bool = False
     ) -> _Answered:
         size = request.image.size
 
-        def body(dialect: Dialect) -> dict[str, Any]:
-            most = 1 if one_token and dialect.one_token else request.max_new_tokens
-            return self._body(request, url, dialect.parameters(most, bool(request.choices), ids))
+        def body(options: RequestOptions) -> dict[str, Any]:
+            most = 1 if one_token and options.one_token else request.max_new_tokens
+            return self._body(request, url, options, most, scored=bool(request.choices), wanted_ids=ids)
 
-        def answered(completion: object, _: Dialect) -> _Answered:
+        def answered(completion: object) -> _Answered:
             self._sizes.check(size, counted_tokens(completion), self._client.base_url)
             return _Answered.of(completion, request.choices)
 
-        outcome = await asking.ask(body, answered)
-        if not isinstance(outcome, Verdict):
+        outcome = await session.ask(body, answered)
+        if not isinstance(outcome, RetryDecision):
             return replace(outcome, response=self._sizes.reported(outcome.response, size))
         filtered = outcome.reason == CONTENT_FILTER
         unanswered = CONTENT_FILTER if filtered else short(f"{REQUEST_FAILED}: {outcome.message}")
         refused = outcome if outcome.action is Action.GIVE_UP and not filtered else None
         return _Answered(Response("", request.choices, unanswered=unanswered), refused=refused)
 
-    def _body(self, request: Request, url: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def _body(
+        self, request: Request, url: str, options: RequestOptions, max_tokens: int, **asked: Any
+    ) -> dict[str, Any]:
         # The picture goes first: the questions about it then share a prefix that servers cache.
         content = [
             {"type": "image_url", "image_url": {"url": url, "detail": self._image_detail}},
             {"type": "text", "text": request.text},
         ]
-        return {
-            "model": self._client.model,
-            "messages": [{"role": "user", "content": content}],
-            **parameters,
-        }
+        return options.body(self._client.model, [{"role": "user", "content": content}], max_tokens, **asked)
 
     def _told(self, request: Request, answered: _Answered) -> Response:
         """The response, after what the user must know of it is said and counted."""
@@ -290,7 +286,7 @@ class OpenAIEngine:
                 allowed = f"{request.max_new_tokens} were allowed"
                 advice = "raise max_new_tokens, or turn its reasoning off"
                 self._client.notice(f"{OUT_OF_TOKENS}: {allowed}; {advice}", once=OUT_OF_TOKENS)
-        elif response.no_p is not None and self._client.standing.dialect.top_logprobs is not None:
+        elif response.no_p is not None and self._client.state.options.top_logprobs is not None:
             self.usage.without_p[response.no_p] += 1
             if response.no_p == NOT_GIVEN:
                 self._client.notice("gives no log-probabilities: answers are read from the text, AUC will be empty")
@@ -310,12 +306,24 @@ class _Answered:
     """Its first token is a choice."""
     read: bool = False
     """The server sent a completion."""
-    refused: Verdict | None = None
+    refused: RetryDecision | None = None
     """The server takes no such request."""
 
     @classmethod
     def of(cls, completion: object, choices: tuple[str, ...]) -> _Answered:
-        response = read(completion, choices)
+        response = read_response(completion, choices)
         begins = begins_with_choice(choice_in(completion), choices)
         bare = response.p is not None and is_choice(response.text, choices)
         return cls(response, bare and begins, begins, read=True)
+
+
+def read_response(completion: object, choices: tuple[str, ...]) -> Response:
+    """The response in a chat completion.
+
+    Raises:
+        MalformedAnswer: it is no chat completion, or one that did not end.
+        StatusError: it holds an error.
+    """
+    answer = read_completion(completion, choices)
+    found = answer.probabilities
+    return Response(answer.text, choices, found.p, found.mass, no_p=found.why_not, unanswered=answer.unanswered)

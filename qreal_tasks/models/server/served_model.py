@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from qreal_tasks.files.regular import read_text
-from qreal_tasks.llm.chat import DEFAULT_BASE_URL, api_key_for
+from qreal_tasks.llm.arguments import DEFAULT_BASE_URL, api_key_for
 from qreal_tasks.llm.http import MAX_ANSWER_BYTES, at_most
 from qreal_tasks.models.families import Family, family_of_name, family_of_type, named_family
 from qreal_tasks.text.addresses import is_plain_address

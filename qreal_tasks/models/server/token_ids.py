@@ -10,7 +10,7 @@ import aiohttp
 
 from qreal_tasks.llm.errors.messages import MalformedAnswer, StatusError
 from qreal_tasks.llm.http import ChatServer
-from qreal_tasks.models.token_text import cases, word_of
+from qreal_tasks.text.token_text import cases, word_of
 
 _ATTEMPTS = 3
 """After so many failures on the way the ids count as not to be had."""

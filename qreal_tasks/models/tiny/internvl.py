@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qreal_tasks.models.tiny.words import SMALL_TEXT_MODEL, answer_yes_or_no, byte_level_state, chatml_template
+from qreal_tasks.models.tiny.parts import SMALL_TEXT_MODEL, chatml_template, learn_byte_level_vocabulary, write_model
 
 _TILE_SIZE = 56
 _TOKENS_A_TILE = 4
@@ -25,19 +25,17 @@ def write_tiny_internvl(folder: Path, seed: int = 0) -> None:
         folder: made when missing; files of the same names are replaced.
         seed: of the weights.
     """
-    import torch
     from transformers import InternVLConfig, InternVLForConditionalGeneration
 
     tokenizer = _tokenizer()
-    stop, pad = tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"])
     config = InternVLConfig(
         text_config={
             **SMALL_TEXT_MODEL,
             "model_type": "qwen2",
             "vocab_size": len(tokenizer),
-            "bos_token_id": pad,
-            "eos_token_id": stop,
-            "pad_token_id": pad,
+            "bos_token_id": tokenizer.pad_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+            "pad_token_id": tokenizer.pad_token_id,
             "tie_word_embeddings": False,
         },
         vision_config={
@@ -53,13 +51,7 @@ def write_tiny_internvl(folder: Path, seed: int = 0) -> None:
         image_seq_length=_TOKENS_A_TILE,
         tie_word_embeddings=False,
     )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = InternVLForConditionalGeneration(config)
-        answer_yes_or_no(model, *tokenizer.convert_tokens_to_ids(["Yes", "No", "<|im_end|>"]))
-    model.generation_config.eos_token_id = stop
-    model.generation_config.pad_token_id = pad
-    model.save_pretrained(folder)
+    write_model(folder, InternVLForConditionalGeneration, config, tokenizer, seed, stops=tokenizer.eos_token_id)
     _processor(tokenizer).save_pretrained(folder)
 
 
@@ -67,7 +59,7 @@ def _tokenizer() -> Any:
     from transformers import Qwen2Tokenizer
 
     tokenizer = Qwen2Tokenizer(
-        **byte_level_state(), eos_token="<|im_end|>", pad_token="<|endoftext|>", extra_special_tokens=_ROLES
+        **learn_byte_level_vocabulary(), eos_token="<|im_end|>", pad_token="<|endoftext|>", extra_special_tokens=_ROLES
     )
     tokenizer.add_tokens(list(_SPECIAL_TOKENS), special_tokens=True)
     return tokenizer

@@ -26,8 +26,8 @@ from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, Dimension, image
 from qreal_tasks.boxes import Space
 from qreal_tasks.mini.plan import plan_images
 from qreal_tasks.mini.words import describe
-from qreal_tasks.models.tiny.qwen import qwen_tokenizer, write_qwen2_5_vl
-from qreal_tasks.models.tiny.words import byte_level_state
+from qreal_tasks.models.tiny.parts import learn_byte_level_vocabulary
+from qreal_tasks.models.tiny.qwen import build_tokenizer, write_qwen2_5_vl
 from qreal_tasks.subtasks import detect_prompt
 
 _PIXELS_PER_TOKEN = 28**2
@@ -113,7 +113,7 @@ def _tokenizer() -> Any:
     """Qwen's tokenizer class, with numbers and fixed texts as tokens that are not special: they stay when decoding."""
     from tokenizers import AddedToken
 
-    tokenizer = qwen_tokenizer(byte_level_state(_descriptions(), _VOCABULARY_SIZE))
+    tokenizer = build_tokenizer(learn_byte_level_vocabulary(_descriptions(), _VOCABULARY_SIZE))
     known = tokenizer.get_vocab()
     fixed = [*_numbers(), *_JSON, *_sentences()]
     tokenizer.add_tokens([AddedToken(text, normalized=False) for text in fixed if text not in known])

@@ -5,30 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qreal_tasks.models.tiny.words import SMALL_TEXT_MODEL, answer_yes_or_no, metaspace_state
+from qreal_tasks.models.tiny.parts import SMALL_TEXT_MODEL, learn_metaspace_vocabulary, read_template, write_model
 
 _TILE_SIZE = 28
 _PATCH_SIZE = 7
 _PINPOINTS = [[28, 56], [56, 28], [56, 56]]
-
-# As on the hub: no BOS in the template, the tokenizer adds it.
-_CHAT_TEMPLATE = """\
-{%- for message in messages -%}
-{%- if message.role == 'assistant' -%}
-{{ ' ' }}{{ message.content if message.content is string else message.content[0].text }}{{ '</s>' }}
-{%- else -%}
-{{ '[INST] ' }}
-{%- if message.content is string -%}
-{{ message.content }}
-{%- else -%}
-{%- for part in message.content -%}
-{{ part.text if part.type == 'text' else '<image>\n' }}
-{%- endfor -%}
-{%- endif -%}
-{{ ' [/INST]' }}
-{%- endif -%}
-{%- endfor -%}
-"""
 
 
 def write_tiny_llava_next(folder: Path, seed: int = 0) -> None:
@@ -38,7 +19,6 @@ def write_tiny_llava_next(folder: Path, seed: int = 0) -> None:
         folder: made when missing; files of the same names are replaced.
         seed: of the weights.
     """
-    import torch
     from transformers import LlavaNextConfig, LlavaNextForConditionalGeneration
 
     tokenizer = _tokenizer()
@@ -69,13 +49,7 @@ def write_tiny_llava_next(folder: Path, seed: int = 0) -> None:
         vision_feature_select_strategy="default",
         tie_word_embeddings=False,
     )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = LlavaNextForConditionalGeneration(config)
-        answer_yes_or_no(model, *tokenizer.convert_tokens_to_ids(["▁Yes", "▁No", "</s>"]))
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
-    model.save_pretrained(folder)
+    write_model(folder, LlavaNextForConditionalGeneration, config, tokenizer, seed, stops=tokenizer.eos_token_id)
     _processor(tokenizer).save_pretrained(folder)
 
 
@@ -83,7 +57,10 @@ def _tokenizer() -> Any:
     from transformers import LlamaTokenizer
 
     return LlamaTokenizer(
-        **metaspace_state(), pad_token="<pad>", add_bos_token=True, extra_special_tokens={"image_token": "<image>"}
+        **learn_metaspace_vocabulary(),
+        pad_token="<pad>",
+        add_bos_token=True,
+        extra_special_tokens={"image_token": "<image>"},
     )
 
 
@@ -100,5 +77,5 @@ def _processor(tokenizer: Any) -> Any:
         patch_size=_PATCH_SIZE,
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
-        chat_template=_CHAT_TEMPLATE,
+        chat_template=read_template("llava"),  # as on the hub: no BOS in it, the tokenizer adds it
     )

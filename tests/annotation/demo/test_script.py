@@ -12,20 +12,20 @@ import pytest
 from PIL import Image
 
 from annotation.demo import script
-from annotation.demo.scenes import SCENES, Scene, demo_scenes, locate
-from annotation.demo.script import ABSENT, ANNOTATOR, ERROR_RATES, EXAMINEE, P_SAID, answers_by, errs, script_of
+from annotation.demo.scenes import SCENES, Scene, load_demo_scenes, locate_crop
+from annotation.demo.script import ABSENT, ANNOTATOR, ERROR_RATES, EXAMINEE, P_ANSWER, answers_by, errs, make_script
 from annotation.demo.server import Asked
-from annotation.llm.outcome import outcome_of
+from annotation.llm.outcome import read_outcome
 from annotation.llm.replies import Form
-from annotation.quality.levels import score_of
 from annotation.run.schemas import State
+from annotation.stages.quality import mean_level
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension, imageqa_prompt, is_flawed, objectqa_prompt
 from qreal_tasks.boxes import Space, iou_matrix
 
 
 @pytest.fixture(scope="module")
 def scenes() -> list[Scene]:
-    return demo_scenes()
+    return load_demo_scenes()
 
 
 def url(pixels: Any, file_format: str = "PNG") -> dict[str, Any]:
@@ -66,7 +66,7 @@ def test_the_scenes_are_of_many_generators_and_prompts(scenes: list[Scene]) -> N
 def test_every_entity_is_located_by_its_pixels_alone(scenes: list[Scene]) -> None:
     for scene in scenes:
         for place, entity in enumerate(scene.entities):
-            found = locate(crop_of(scene, place), scenes)
+            found = locate_crop(crop_of(scene, place), scenes)
             assert found is not None
             assert found[0] is scene
             assert found[1] == entity.box_px
@@ -78,20 +78,20 @@ def test_every_entity_is_located_by_its_pixels_alone(scenes: list[Scene]) -> Non
     ids=["of no scene", "too high", "too wide"],
 )
 def test_what_is_of_no_scene_is_not_located(scenes: list[Scene], pixels: Any) -> None:
-    assert locate(pixels, scenes) is None
+    assert locate_crop(pixels, scenes) is None
 
 
 def test_a_crop_that_is_a_bit_off_is_still_of_that_entity(scenes: list[Scene]) -> None:
     scene = next(one for one in scenes if len(one.entities) > 1)
     x1, y1, x2, y2 = map(int, scene.entities[1].box_px)
     off = scene.pixels[y1 + 3 : y2, x1 + 4 : x2 - 2]
-    reply = script_of(scenes)(request("JudgmentReply", url(off)))
+    reply = make_script(scenes)(request("JudgmentReply", url(off)))
     expected = answers_by(ANNOTATOR, scene.entities[1], ERROR_RATES[ANNOTATOR])
     assert {name: said(reply)[name] for name in QUESTION_NAMES} == expected
 
 
 def test_answers_do_not_depend_on_the_wording_nor_on_lossy_pictures_beside(scenes: list[Scene]) -> None:
-    answer, crop = script_of(scenes), url(crop_of(scenes[0]))
+    answer, crop = make_script(scenes), url(crop_of(scenes[0]))
     framed = url(scenes[0].pixels, "JPEG")
     replies = [
         answer(request("JudgmentReply", crop, framed, text="Judge this.")),
@@ -106,24 +106,24 @@ def test_answers_do_not_depend_on_the_wording_nor_on_lossy_pictures_beside(scene
 def test_every_answer_about_every_entity_passes_the_form_of_its_stage(
     scenes: list[Scene], stage: str, form: str
 ) -> None:
-    answer = script_of(scenes)
+    answer = make_script(scenes)
     for scene in scenes:
         crops = [scene.pixels] if stage == "entities" else [crop_of(scene, at) for at in range(len(scene.entities))]
         for crop in crops:
-            found = outcome_of(answer(request(form, url(crop))).body, Form(stage, 100))
+            found = read_outcome(answer(request(form, url(crop))).body, Form(stage, 100))
             assert found.state is State.DONE, found.reason
 
 
 def test_the_mean_level_is_the_planted_quality(scenes: list[Scene]) -> None:
-    answer = script_of(scenes)
+    answer = make_script(scenes)
     for scene in scenes:
         for place, entity in enumerate(scene.entities):
-            found = outcome_of(answer(request(None, url(crop_of(scene, place)))).body, Form("quality", 8))
-            assert score_of(found.said) == pytest.approx(entity.quality, abs=1e-9)
+            found = read_outcome(answer(request(None, url(crop_of(scene, place)))).body, Form("quality", 8))
+            assert mean_level(found.said) == pytest.approx(entity.quality, abs=1e-9)
 
 
 def test_texts_to_merge_and_to_combine_are_taken_from_the_request() -> None:
-    answer = script_of([])
+    answer = make_script([])
     parts = {BODY_PARTS[1]: "Six fingers.", BODY_PARTS[4]: "Two left shoes."}
     merged = answer(request("MergeReply", text=f"Remarks (as {{JSON}}): {json.dumps(parts)} Thanks."))
     assert said(merged) == {"plausibility_description": "Six fingers. Two left shoes."}
@@ -145,21 +145,22 @@ def test_texts_to_merge_and_to_combine_are_taken_from_the_request() -> None:
     ids=["form", "picture", "no picture", "merge", "combine", "question"],
 )
 def test_what_is_not_scripted_is_refused_with_the_reason(asked: Asked, message: str) -> None:
-    reply = script_of([])(asked)
+    reply = make_script([])(asked)
     assert reply.status == 400
     assert isinstance(reply.body, dict)
     assert message in reply.body["error"]["message"]
 
 
 def test_the_examinee_answers_the_benchmark_in_both_forms(scenes: list[Scene]) -> None:
-    answer, wrong = script_of(scenes), 0
+    answer, wrong = make_script(scenes), 0
     for scene in scenes:
         for place, entity in enumerate(scene.entities):
             for name in QUESTION_NAMES:
                 reply = answer(request(None, url(crop_of(scene, place)), text=objectqa_prompt(name), model=EXAMINEE))
-                choice = reply.body["choices"][0]  # type: ignore[call-overload, index]
+                assert isinstance(reply.body, dict)
+                choice = reply.body["choices"][0]
                 wrong += choice["message"]["content"] != entity.answers[name]
-                assert np.exp(choice["logprobs"]["content"][0]["logprob"]) == pytest.approx(P_SAID)
+                assert np.exp(choice["logprobs"]["content"][0]["logprob"]) == pytest.approx(P_ANSWER)
         height, width, _ = scene.pixels.shape
         for name in Dimension:
             asked = request(
@@ -180,7 +181,7 @@ def test_errors_come_as_often_as_said_and_the_same_each_time() -> None:
 
 
 def test_some_pictures_are_said_to_hold_what_is_drawn_in_none(scenes: list[Scene]) -> None:
-    named = [said(script_of(scenes)(request("EntitiesReply", url(scene.pixels))))["entities"] for scene in scenes]
+    named = [said(make_script(scenes)(request("EntitiesReply", url(scene.pixels))))["entities"] for scene in scenes]
     labels = {one.label for scene in scenes for one in scene.entities}
     assert ABSENT not in labels
     assert 0 < sum(ABSENT in [one["name"] for one in entities] for entities in named) < SCENES
@@ -191,7 +192,7 @@ def test_a_text_suits_the_answers_it_stands_beside(scenes: list[Scene]) -> None:
     for scene in scenes:
         for entity in scene.entities:
             turned = answers_by("somebody", entity, 1.0)
-            for dimension, text in script.described(entity, turned).items():
+            for dimension, text in script.describe_flaws(entity, turned).items():
                 same = is_flawed(Dimension(dimension), turned) == is_flawed(Dimension(dimension), entity.answers)
                 assert (text == entity.descriptions[dimension]) is same
                 assert text.strip()

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from annotation import commands
 from annotation.commands import annotate_app
-from annotation.demo import commands, people, script, walkthrough
-from annotation.demo.findings import published_entities
-from annotation.demo.scenes import Planted, demo_scenes
+from annotation.demo import people, script, walkthrough
+from annotation.demo.findings import read_published_entities
+from annotation.demo.scenes import PlantedEntity, load_demo_scenes
 from annotation.demo.server import error
-from annotation.merging.forms import all_forms
+from annotation.merging.forms import load_forms
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES
 from qreal_tasks.boxes import iou_matrix
@@ -33,11 +34,11 @@ def call(*arguments: object) -> Any:
     return CliRunner(env={"COLUMNS": "200"}).invoke(annotate_app, [str(argument) for argument in arguments])
 
 
-def wrong(who: str, rate: float, planted: Planted, name: str) -> bool:
+def wrong(who: str, rate: float, planted: PlantedEntity, name: str) -> bool:
     return script.errs(who, f"{planted.entity_id}/{name}", rate)
 
 
-def majority(planted: Planted, name: str) -> str:
+def majority(planted: PlantedEntity, name: str) -> str:
     """What three people decide, of whom each errs by the script."""
     outvoted = sum(wrong(who, rate, planted, name) for who, rate in PEOPLE.items()) > len(PEOPLE) / 2
     true = planted.answers[name]
@@ -50,7 +51,7 @@ class Shown:
 
     output: str
     folder: Path
-    kept: dict[str, Planted]
+    kept: dict[str, PlantedEntity]
     """Published entity to the drawn one."""
 
 
@@ -59,11 +60,11 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
     folder = tmp_path_factory.mktemp("demo") / "out"
     found = call("demo", "--folder", folder)
     assert found.exit_code == 0, found.output
-    run, scenes = RunFolder(folder / "run"), demo_scenes()
+    run, scenes = RunFolder(folder / "run"), load_demo_scenes()
     by_content = {scene.content: scene for scene in scenes}
     scene_of = {one.image_id: by_content[one.content] for shard in run.shard_numbers for one in run.pictures(shard)}
     kept = {}
-    for entity in published_entities(folder / "dataset"):
+    for entity in read_published_entities(folder / "dataset"):
         scene = scene_of[entity["entity_id"].partition("#")[0]]
         kept[entity["entity_id"]] = next(one for one in scene.entities if one.label == entity["label"])
     return Shown(found.output, folder, kept)
@@ -73,15 +74,15 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
 @pytest.mark.harness
 class TestDemo:
     def test_most_of_what_was_drawn_is_published_with_the_boxes_it_was_drawn_in(self, shown: Shown) -> None:
-        drawn = sum(len(scene.entities) for scene in demo_scenes())
+        drawn = sum(len(scene.entities) for scene in load_demo_scenes())
         assert drawn / 2 <= len(shown.kept) <= drawn
         assert len({planted.entity_id for planted in shown.kept.values()}) == len(shown.kept)
-        for entity in published_entities(shown.folder / "dataset"):
+        for entity in read_published_entities(shown.folder / "dataset"):
             planted = shown.kept[entity["entity_id"]]
             assert iou_matrix([entity["bbox"]], [planted.box_px])[0, 0] >= 0.75  # from .8 on, people leave a box
 
     def test_published_answers_are_the_majority_of_the_scripted_people(self, shown: Shown) -> None:
-        for entity in published_entities(shown.folder / "dataset"):
+        for entity in read_published_entities(shown.folder / "dataset"):
             planted = shown.kept[entity["entity_id"]]
             assert {name: ANSWERS[entity[name]] for name in QUESTION_NAMES} == {
                 name: majority(planted, name) for name in QUESTION_NAMES
@@ -116,12 +117,12 @@ class TestDemo:
                 answer = planted.answers[task.name]
                 answer = ANSWERS[1 - ANSWERS.index(answer)] if missed else answer
                 assert record.answer == answer
-                assert record.p_yes == pytest.approx(script.P_SAID if answer == "Yes" else 1 - script.P_SAID)
+                assert record.p_yes == pytest.approx(script.P_ANSWER if answer == "Yes" else 1 - script.P_ANSWER)
                 rights.append(answer == majority(planted, task.name))
             assert task.live["acc"] == pytest.approx(np.mean(rights))
 
     def test_the_quality_scores_are_the_planted_ones_of_the_crops(self, shown: Shown) -> None:
-        for entity in published_entities(shown.folder / "dataset"):
+        for entity in read_published_entities(shown.folder / "dataset"):
             assert entity["quality_score"] == pytest.approx(shown.kept[entity["entity_id"]].quality, abs=1e-6)
 
     def test_the_set_says_that_it_was_drawn_so_no_board_takes_it(self, shown: Shown) -> None:
@@ -142,7 +143,7 @@ class TestDemo:
             assert call(name, run).exit_code == 0
         again = call("run", run)  # nothing is left to ask
         assert again.exit_code == 0, again.output
-        assert all_forms(RunFolder(run))
+        assert load_forms(RunFolder(run))
         assert "0 pending" in call("verify", "merge", run).output
 
 
@@ -170,7 +171,7 @@ def test_what_is_not_installed_is_named_before_anything_is_written(tmp_path: Pat
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("DETECTOR", Path("/nowhere")), ("script_of", lambda scenes: lambda asked: error(400, "no"))],
+    [("DETECTOR", Path("/nowhere")), ("make_script", lambda scenes: lambda asked: error(400, "no"))],
     ids=["no detector", "a model that refuses everything"],
 )
 def test_a_command_that_fails_ends_the_demonstration_with_a_status(

@@ -17,11 +17,11 @@ import pytest
 from annotating import all_bytes
 
 from annotation.errors import AnnotationError
-from annotation.execution.driver import Options, Watcher, Where, alone, run_stages
+from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, run_stages
 from annotation.execution.local import run_local
-from annotation.execution.work import Work
-from annotation.run.folder import RunFolder
-from annotation.stages.chain import STAGES, is_asked
+from annotation.execution.work import StageWork
+from annotation.run.chain import STAGES, is_asked
+from annotation.run.folder import RunFolder, lock_run
 
 pytestmark = pytest.mark.slow
 
@@ -38,8 +38,8 @@ def without_computed(chain: Any, folder: Path) -> RunFolder:
 
 
 WHERES = {
-    "two processes": Where("local", 2),
-    "ray, two workers": Where("ray", 2),
+    "two processes": ExecutorOptions("local", 2),
+    "ray, two workers": ExecutorOptions("ray", 2),
 }
 
 
@@ -63,7 +63,7 @@ def test_the_same_bytes_wherever_it_runs(chain: Any, tmp_path: Path, where: str)
             victims.append(worker.pid)
             worker.send_signal(signal.SIGKILL)
 
-    run_stages(run, Options(where=WHERES[where]), Watcher(begun, counted, kill_one))
+    run_stages(run, RunOptions(where=WHERES[where]), Watcher(begun, counted, kill_one))
     entities = sum(row["state"] == "done" for n in run.shard_numbers for row in run.read("detection", n))
     assert totals["detection"] == told["detection"] == totals["entities"] == before["entities"] == 64
     assert totals["judgment"] == told["judgment"] == totals["quality"] == told["quality"] == entities
@@ -106,7 +106,7 @@ def test_processes_that_keep_dying_are_told(chain: Any, tmp_path: Path) -> None:
     killer.start()
     try:
         with pytest.raises(AnnotationError, match="detection: the processes were killed 3 times in a row"):
-            list(run_local(Work.of(run, "detection"), list(run.shard_numbers), 2))
+            list(run_local(StageWork.of(run, "detection"), list(run.shard_numbers), 2))
     finally:
         stop.set()
         killer.join()
@@ -117,15 +117,15 @@ def test_what_a_stage_raises_comes_through(chain: Any, tmp_path: Path, workers: 
     run = without_computed(chain, tmp_path / "run")
     run.shard_path("entities", 1).write_bytes(b"PAR1 damaged")
     with pytest.raises(AnnotationError, match=r"000001\.parquet cannot be read .* delete it"):
-        list(run_local(Work.of(run, "detection"), list(run.shard_numbers), workers))
+        list(run_local(StageWork.of(run, "detection"), list(run.shard_numbers), workers))
 
 
 def test_a_worker_with_another_version_is_told(chain: Any) -> None:
-    other = replace(Work.of(chain.run, "detection"), recipe="of another version")
+    other = replace(StageWork.of(chain.run, "detection"), recipe="of another version")
     with pytest.raises(AnnotationError, match=r"installed version differ between .* Make them the same"):
         list(run_local(other, [0], 1))
 
 
 def test_a_program_at_a_time(chain: Any) -> None:
-    with alone(chain.run), pytest.raises(AnnotationError, match="another program works on"):
-        run_stages(chain.run, Options(), Watcher())
+    with lock_run(chain.run.path), pytest.raises(AnnotationError, match="another program works on"):
+        run_stages(chain.run, RunOptions(), Watcher())

@@ -16,8 +16,8 @@ import whole_run
 from annotating import all_bytes, answer, config_for, item_digest, write_pictures
 
 from annotation.demo.server import Asked, Reply, ScriptedServer
+from annotation.run.chain import AFTER
 from annotation.run.folder import RunFolder
-from annotation.stages.chain import AFTER
 
 pytestmark = pytest.mark.slow
 

@@ -11,13 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from annotation.config import Columns
+from annotation.config import ColumnNames
 from annotation.errors import AnnotationError
-from annotation.intake import files, table_rows
+from annotation.intake import table_rows
 from annotation.intake.files import read_file
-from annotation.intake.folder import Folder
-from annotation.intake.table import Table
+from annotation.intake.folder import FolderSource
+from annotation.intake.table import TableSource
 from annotation.intake.text_files import LONGEST_PROMPT
+from qreal_tasks.files.parquet_limits import LONGEST_PICTURE
 
 LONG = "x" * (LONGEST_PROMPT + 1)
 
@@ -42,7 +43,7 @@ LONG = "x" * (LONGEST_PROMPT + 1)
 def test_a_table_over_a_limit_is_refused(name: str, content: str, said: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(AnnotationError) as raised:
-        list(Table(tmp_path / name, Columns()).listing())
+        list(TableSource(tmp_path / name, ColumnNames()).listing())
     assert said in str(raised.value)
     assert len(str(raised.value)) < 600
 
@@ -52,10 +53,10 @@ def test_a_table_has_so_many_bytes_and_rows(tmp_path: Path, monkeypatch: pytest.
     path.write_text("image,prompt\n" + "a.png,b\n" * 4)
     monkeypatch.setattr(table_rows, "MOST_ROWS", 3)
     with pytest.raises(AnnotationError, match="more than 3 rows; make several tables"):
-        list(Table(path, Columns()).listing())
+        list(TableSource(path, ColumnNames()).listing())
     monkeypatch.setattr(table_rows, "MOST_BYTES", 30)
     with pytest.raises(AnnotationError, match="cannot be read: the file has more than 30 bytes"):
-        list(Table(path, Columns()).listing())
+        list(TableSource(path, ColumnNames()).listing())
 
 
 @pytest.mark.parametrize("column", ["prompt", "image"])
@@ -68,7 +69,7 @@ def test_a_small_parquet_table_that_stands_for_a_large_one_is_refused(column: st
     with pytest.raises(
         AnnotationError, match=r"t.parquet: it has [\d,]+ bytes in texts and pictures, each copy counted"
     ):
-        list(Table(tmp_path / "t.parquet", Columns()).listing())
+        list(TableSource(tmp_path / "t.parquet", ColumnNames()).listing())
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_a_small_parquet_table_that_stands_for_a_large_one_is_refused(column: st
 )
 def test_a_prompt_that_is_none_is_left_out(prompt: object, note: str, tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text(json.dumps({"image": "a.png", "prompt": prompt, "generator": prompt}))
-    (listed,) = Table(tmp_path / "t.jsonl", Columns()).listing()
+    (listed,) = TableSource(tmp_path / "t.jsonl", ColumnNames()).listing()
     assert (listed.prompt, listed.generator, listed.note) == ("", "unknown", note)
 
 
@@ -93,7 +94,7 @@ def test_prompt_files_beside_pictures_are_plain_and_short(tmp_path: Path) -> Non
     (tmp_path / "long.txt").write_text(LONG)
     (tmp_path / "larger.txt").write_text(" " * 2**20 + "a cat")
     os.mkfifo(tmp_path / "pipe.txt")  # opening it would wait for ever
-    notes = {one.name: one.note for one in Folder(tmp_path, Columns()).listing() if one.name.endswith(".png")}
+    notes = {one.name: one.note for one in FolderSource(tmp_path, ColumnNames()).listing() if one.name.endswith(".png")}
     assert "long.txt: 20,001 characters, expected at most 20,000" in notes["long.png"]
     assert "larger.txt: the file has more than 1,048,576 bytes" in notes["larger.png"]
     assert "pipe.txt: the file is a named pipe, expected a file" in notes["pipe.png"]
@@ -103,11 +104,11 @@ def test_metadata_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"picture")
     os.mkfifo(tmp_path / "metadata.csv")
     with pytest.raises(AnnotationError, match="cannot be read: the file is a named pipe, expected a file"):
-        list(Folder(tmp_path, Columns()).listing())
+        list(FolderSource(tmp_path, ColumnNames()).listing())
 
 
 def test_a_picture_has_so_many_bytes(tmp_path: Path) -> None:
-    assert files.MOST_PICTURE_BYTES == 2**29
+    assert LONGEST_PICTURE == 2**29
     (tmp_path / "a.png").write_bytes(b"12345")
     assert read_file(os.fsencode(tmp_path / "a.png"), 5) == b"12345"
     refused = read_file(os.fsencode(tmp_path / "a.png"), 4)

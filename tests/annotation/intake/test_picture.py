@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from annotation.config import Intake
-from annotation.intake.picture import UnusablePicture, check_picture, stored_rgb
+from annotation.config import IntakeSettings
+from annotation.intake.picture import UnusablePicture, check_input
+from annotation.run.gallery import decode_stored
 
-LIMITS = Intake()
+LIMITS = IntakeSettings()
 
 
 def encoded(image: Image.Image, form: str = "PNG", **settings: Any) -> bytes:
@@ -96,12 +97,12 @@ def turned(orientation: int) -> bytes:
 )
 def test_what_cannot_be_annotated_is_told_with_its_reason(raw: bytes, reason: str) -> None:
     with pytest.raises(UnusablePicture) as raised:
-        check_picture(raw, LIMITS)
+        check_input(raw, LIMITS)
     assert reason in str(raised.value)
 
 
 def test_a_wide_picture_within_the_limit_is_taken() -> None:
-    assert check_picture(encoded(Image.new("RGB", (20_000, 40))), LIMITS).width == 20_000
+    assert check_input(encoded(Image.new("RGB", (20_000, 40))), LIMITS).width == 20_000
 
 
 def sixteen_bits() -> bytes:
@@ -120,25 +121,25 @@ def sixteen_bits() -> bytes:
     ],
 )
 def test_modes_are_kept_and_shown_as_rgb(raw: bytes, mode: str, note: str) -> None:
-    checked = check_picture(raw, LIMITS)
+    checked = check_input(raw, LIMITS)
     assert (checked.content, checked.mode, checked.note) == (raw, mode, note)
-    shown = stored_rgb(checked.content)
+    shown = decode_stored(checked.content)
     assert (shown.mode, shown.size) == ("RGB", (checked.width, checked.height))
 
 
 def test_sixteen_bits_keep_their_range() -> None:
-    low, high = stored_rgb(sixteen_bits()).convert("L").getextrema()
+    low, high = decode_stored(sixteen_bits()).convert("L").getextrema()
     assert (low, high) == (0, 251)  # 64 * 48 * 21 = 64,512 of 65,536
 
 
 def test_transparent_places_are_white() -> None:
     clear = Image.new("RGBA", (64, 64), (255, 0, 0, 0))
-    assert stored_rgb(encoded(clear)).getpixel((5, 5)) == (255, 255, 255)
+    assert decode_stored(encoded(clear)).getpixel((5, 5)) == (255, 255, 255)
 
 
 def test_a_turned_picture_is_stored_as_it_is_seen() -> None:
     """Some readers heed the orientation and some do not: a box must mean one place."""
-    checked = check_picture(turned(6), LIMITS)
+    checked = check_input(turned(6), LIMITS)
     assert (checked.width, checked.height) == (48, 64)
     assert "turned as its EXIF orientation says" in checked.note
     stored = Image.open(io.BytesIO(checked.content))
@@ -147,26 +148,31 @@ def test_a_turned_picture_is_stored_as_it_is_seen() -> None:
 
 @pytest.mark.parametrize("orientation", [0, 1, 9, 99])
 def test_an_orientation_that_turns_nothing_leaves_the_file_as_it_is(orientation: int) -> None:
-    checked = check_picture(turned(orientation), LIMITS)
+    checked = check_input(turned(orientation), LIMITS)
     assert (checked.content, checked.note) == (turned(orientation), "")
 
 
 def test_ids_follow_the_content_and_pixels_tell_duplicates() -> None:
     one, other = encoded(scene()), encoded(scene(), compress_level=1)
-    first, again, copy = (check_picture(raw, LIMITS) for raw in (one, one, other))
+    first, again, copy = (check_input(raw, LIMITS) for raw in (one, one, other))
     assert first.image_id == again.image_id
     assert len(first.image_id) == 20
     assert first.image_id != copy.image_id
     assert first.pixels_sha256 == copy.pixels_sha256
-    assert first.pixels_sha256 != check_picture(encoded(scene().rotate(180)), LIMITS).pixels_sha256
+    assert first.pixels_sha256 != check_input(encoded(scene().rotate(180)), LIMITS).pixels_sha256
 
 
 def test_the_header_alone_decides_about_size(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[object] = []
     load: Callable[..., object] = Image.Image.load
-    monkeypatch.setattr(Image.Image, "load", lambda self: loaded.append(self) or load(self))
+
+    def counted(image: Image.Image) -> object:
+        loaded.append(image)
+        return load(image)
+
+    monkeypatch.setattr(Image.Image, "load", counted)
     with pytest.raises(UnusablePicture):
-        check_picture(png_header(20_000, 4_000), LIMITS)
+        check_input(png_header(20_000, 4_000), LIMITS)
     assert not loaded
 
 
@@ -180,24 +186,24 @@ def test_the_header_alone_decides_about_size(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_what_not_every_reader_knows_is_stored_as_png(form: str, settings: dict[str, Any], name: str) -> None:
     raw = encoded(scene(), form, **settings)
-    checked = check_picture(raw, LIMITS)
+    checked = check_input(raw, LIMITS)
     assert (checked.format, checked.note) == (form, f"{name} stored as PNG")
     stored = Image.open(io.BytesIO(checked.content))
     assert stored.format == "PNG"
     assert (np.asarray(stored) == np.asarray(Image.open(io.BytesIO(raw)))).all()
-    assert checked.pixels_sha256 == check_picture(encoded(stored.copy()), LIMITS).pixels_sha256
+    assert checked.pixels_sha256 == check_input(encoded(stored.copy()), LIMITS).pixels_sha256
 
 
 def test_alpha_of_an_avif_is_kept() -> None:
-    checked = check_picture(encoded(Image.new("RGBA", (64, 64), (255, 0, 0, 0)), "AVIF"), LIMITS)
+    checked = check_input(encoded(Image.new("RGBA", (64, 64), (255, 0, 0, 0)), "AVIF"), LIMITS)
     assert Image.open(io.BytesIO(checked.content)).mode == "RGBA"
-    assert stored_rgb(checked.content).getpixel((5, 5)) == (255, 255, 255)
+    assert decode_stored(checked.content).getpixel((5, 5)) == (255, 255, 255)
 
 
 def test_a_turned_avif_is_stored_as_it_is_seen() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    checked = check_picture(encoded(scene(), "AVIF", exif=exif), LIMITS)
+    checked = check_input(encoded(scene(), "AVIF", exif=exif), LIMITS)
     assert (checked.width, checked.height) == (48, 64)
     assert Image.open(io.BytesIO(checked.content)).size == (48, 64)
 
@@ -205,8 +211,8 @@ def test_a_turned_avif_is_stored_as_it_is_seen() -> None:
 def test_of_a_jpeg_with_a_second_picture_the_first_is_taken() -> None:
     first, second = scene(), Image.new("RGB", (64, 48), "teal")
     raw = encoded(first, "MPO", quality=95, save_all=True, append_images=[second])
-    checked = check_picture(raw, LIMITS)
+    checked = check_input(raw, LIMITS)
     assert checked.content == raw
     assert checked.note == "a JPEG with a second picture in it, the first one is taken"
     alone = Image.open(io.BytesIO(encoded(first, "JPEG", quality=95))).convert("RGB")
-    assert (np.asarray(stored_rgb(checked.content)) == np.asarray(alone)).all()
+    assert (np.asarray(decode_stored(checked.content)) == np.asarray(alone)).all()

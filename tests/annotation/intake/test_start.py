@@ -1,4 +1,4 @@
-"""``init``: names, sources, duplicates, manifest, and being interrupted."""
+"""``init_run``: names, sources, duplicates, manifest, and being interrupted."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from refusing import at_every_moment
 from taking_in import begin, manifest, png
 
 from annotation.errors import AnnotationError
-from annotation.execution.driver import Watcher, Where, init
-from annotation.intake.start import prepare
+from annotation.execution.driver import ExecutorOptions, Watcher, init_run
+from annotation.intake.start import prepare_run
 from annotation.run import shards
 from annotation.run.folder import LOCK, RunFolder
 from qreal_tasks.files.locks import locked
@@ -173,8 +173,8 @@ def test_parquet_with_pictures_in_it(tmp_path: Path, image: object, monkeypatch:
 
 def test_generators_that_are_classes_have_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The numbers of classes mean nothing outside of the set. The hub is stood in for by a folder."""
-    from annotation.config import Intake
-    from annotation.intake.table import Hub
+    from annotation.config import IntakeSettings
+    from annotation.intake.table import HubSource
 
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     monkeypatch.chdir(tmp_path)
@@ -184,7 +184,7 @@ def test_generators_that_are_classes_have_their_names(tmp_path: Path, monkeypatc
     path.parent.mkdir(parents=True)
     Dataset.from_list(rows, features=features).to_parquet(str(path))
     assert [row["generator"] for row in manifest(begin(path, tmp_path / "run")).values()] == ["sdxl", "flux"]
-    assert [one.generator for one in Hub("org/set", Intake()).listing()] == ["sdxl", "flux"]
+    assert [one.generator for one in HubSource("org/set", IntakeSettings()).listing()] == ["sdxl", "flux"]
 
 
 def test_a_set_as_the_hub_gives_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,10 +194,10 @@ def test_a_set_as_the_hub_gives_it(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     (tmp_path / "org").mkdir()
     (tmp_path / "set").rename(tmp_path / "org" / "set")
-    from annotation.config import Intake
-    from annotation.intake.table import Hub
+    from annotation.config import IntakeSettings
+    from annotation.intake.table import HubSource
 
-    source = Hub("org/set", Intake())
+    source = HubSource("org/set", IntakeSettings())
     listed = list(source.listing())
     assert [one.prompt for one in listed] == [f"p {number}" for number in range(5)]
     assert list(source.read([listed[3].locator, listed[0].locator])) == [png(3), png(0)]
@@ -259,11 +259,11 @@ def test_an_interrupted_init_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     config = config_for("http://127.0.0.1:9/v1", images_per_shard=2)
     with pytest.raises(Killed):
-        init(str(folder), tmp_path / "run", config, Where(), Watcher(shard=stop))
+        init_run(str(folder), tmp_path / "run", config, ExecutorOptions(), Watcher(shard=stop))
     assert not (tmp_path / "run" / "manifest.parquet").exists()
     with pytest.raises(AnnotationError, match="intake is not finished"):
         RunFolder(tmp_path / "run").pictures(0)
-    run = init(str(folder), tmp_path / "run", config, Where(), Watcher(shard=stop))
+    run = init_run(str(folder), tmp_path / "run", config, ExecutorOptions(), Watcher(shard=stop))
     assert done == [0, 1, 2, 3, 4]
     assert len(manifest(run)) == 9
 
@@ -274,9 +274,9 @@ def test_a_listing_of_an_earlier_version_is_taken_up(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "0.png").write_bytes(png(0))
     config = config_for("http://127.0.0.1:9/v1")
-    run = prepare(str(folder), path, config)
+    run = prepare_run(str(folder), path, config)
     listing = shards.read_table(run.listing_path).drop_columns(["note", "problem"])
-    shards.write_table(run.listing_path, listing, shards.recipe_of(run.listing_path) or "")
+    shards.write_table(run.listing_path, listing, shards.read_recipe(run.listing_path) or "")
     assert manifest(begin(folder, path))["0.png"]["state"] == "done"
 
 
@@ -294,11 +294,11 @@ def test_an_init_that_was_killed_at_any_moment_is_taken_up(tmp_path: Path) -> No
             shutil.copytree(path, killed / str(moments))
 
     with at_every_moment(look):
-        run = prepare(str(folder), path, config)
+        run = prepare_run(str(folder), path, config)
     assert any(one.name.endswith(".new") for one in killed.rglob("*")), "no kill left anything: this proves nothing"
     for left in killed.iterdir():
-        again = prepare(str(folder), left, config)
-        assert again.inputs_digest == run.inputs_digest
+        again = prepare_run(str(folder), left, config)
+        assert again.run_id == run.run_id
         assert again.config == config
 
 
@@ -308,5 +308,5 @@ def test_a_second_init_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     path.mkdir()
     (folder / "0.png").write_bytes(png(0))
     with locked(path / LOCK), pytest.raises(AnnotationError, match=r"another program works on .*run; let it end first"):
-        prepare(str(folder), path, config_for("http://127.0.0.1:9/v1"))
+        prepare_run(str(folder), path, config_for("http://127.0.0.1:9/v1"))
     assert list(path.iterdir()) == []

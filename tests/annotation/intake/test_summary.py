@@ -10,7 +10,7 @@ from taking_in import begin, noise, png, put
 from typer.testing import CliRunner
 
 from annotation.commands import annotate_app
-from annotation.intake.summary import Summary, kind_of
+from annotation.intake.summary import IntakeSummary, reason_kind
 
 CONFIG = 'language_model: {model: m, base_url: "http://127.0.0.1:9/v1"}\n'
 
@@ -50,14 +50,14 @@ def test_everything_is_counted(tmp_path: Path) -> None:
 def test_nothing_is_said_of_what_is_not_lacking(tmp_path: Path) -> None:
     put(tmp_path / "in/sdxl/0.png", png(0))
     put(tmp_path / "in/sdxl/0.txt", "a dog")
-    assert list(Summary(begin(tmp_path / "in", tmp_path / "run")).counted()) == ["1 input: 1 accepted"]
+    assert list(IntakeSummary(begin(tmp_path / "in", tmp_path / "run")).list_counts()) == ["1 input: 1 accepted"]
 
 
 def test_many_are_not_all_named_and_names_are_cut(tmp_path: Path) -> None:
     put(tmp_path / "0.png", png(0))
     cells = "\n".join(["0.png", *("x" * 30_000 + str(number) for number in range(25)), "new\tline.png"])
     put(tmp_path / "t.csv", f"image\n{cells}\n")
-    named = list(Summary(begin(tmp_path / "t.csv", tmp_path / "run")).named())
+    named = list(IntakeSummary(begin(tmp_path / "t.csv", tmp_path / "run")).list_rejected())
     assert len(named) == 21
     assert named[-1] == f"… and 6 more; {tmp_path / 'run' / 'manifest.parquet'} has them all"
     assert max(map(len, named)) < 700
@@ -74,4 +74,4 @@ def test_many_are_not_all_named_and_names_are_cut(tmp_path: Path) -> None:
     ],
 )
 def test_kinds_of_reasons(reason: str, kind: str) -> None:
-    assert kind_of(reason) == kind
+    assert reason_kind(reason) == kind

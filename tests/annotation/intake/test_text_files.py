@@ -7,7 +7,7 @@ import codecs
 import pytest
 
 from annotation.errors import AnnotationError
-from annotation.intake.text_files import decode, tidy
+from annotation.intake.text_files import decode_text, tidy_prompt
 
 CAFE = "a café by the sea"
 RUSSIAN = "кот на столе, вид сверху"
@@ -19,7 +19,7 @@ RUSSIAN = "кот на столе, вид сверху"
     ["utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-le", "utf-16-be"],
 )
 def test_unicode_is_read_with_and_without_a_mark(text: str, encoding: str) -> None:
-    found = decode(text.encode(encoding))
+    found = decode_text(text.encode(encoding))
     assert (found.text, found.note) == (text, "")
 
 
@@ -28,11 +28,11 @@ def test_unicode_is_read_with_and_without_a_mark(text: str, encoding: str) -> No
     [(codecs.BOM_UTF16_BE, "utf-16-be"), (codecs.BOM_UTF32_BE, "utf-32-be"), (codecs.BOM_UTF32_LE, "utf-32-le")],
 )
 def test_marks_of_either_byte_order(mark: bytes, encoding: str) -> None:
-    assert decode(mark + CAFE.encode(encoding)).text == CAFE
+    assert decode_text(mark + CAFE.encode(encoding)).text == CAFE
 
 
 def test_what_is_no_utf_8_is_windows_1252_and_said() -> None:
-    found = decode("“a café” – €5".encode("cp1252"))
+    found = decode_text("“a café” – €5".encode("cp1252"))
     assert (found.text, found.note) == ("“a café” – €5", "read as Windows-1252")
 
 
@@ -46,7 +46,7 @@ def test_what_is_no_utf_8_is_windows_1252_and_said() -> None:
     ],
 )
 def test_nul_bytes_alone_make_no_utf_16(raw: bytes, text: str) -> None:
-    assert tidy(decode(raw).text).text == text
+    assert tidy_prompt(decode_text(raw).text).text == text
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_nul_bytes_alone_make_no_utf_16(raw: bytes, text: str) -> None:
 )
 def test_what_is_no_text_is_said(raw: bytes, reason: str) -> None:
     with pytest.raises(AnnotationError) as raised:
-        decode(raw)
+        decode_text(raw)
     assert reason in str(raised.value)
     assert "save it as UTF-8" in str(raised.value)
 
@@ -89,5 +89,5 @@ SETTINGS = (
     ],
 )
 def test_prompts_are_tidied_and_what_is_lost_is_said(text: str, tidied: str, note: str) -> None:
-    found = tidy(text)
+    found = tidy_prompt(text)
     assert (found.text, found.note) == (tidied, note)

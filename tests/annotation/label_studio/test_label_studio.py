@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,10 @@ from typer.testing import CliRunner
 from annotation.commands import annotate_app
 from annotation.label_studio.environment import ENVIRONMENT
 from annotation.label_studio.page import DROP_KEYS, NO_KEYS, YES_KEYS
-from annotation.label_studio.push import in_order, lay_before
-from annotation.label_studio.tasks import sizes_of
-from annotation.label_studio.workplace import Seat, Workplace, load_workplace, votes_path
-from annotation.merging.forms import all_forms
+from annotation.label_studio.push import order_forms, push_forms
+from annotation.label_studio.tasks import read_stored_sizes
+from annotation.label_studio.workplace import AnnotatorAccount, Workplace, load_workplace
+from annotation.merging.forms import load_forms
 from annotation.merging.votes import Vote, VoteRecord
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import QUESTION_NAMES
@@ -65,7 +66,7 @@ class Place:
 
     def __init__(self, run: RunFolder, program: str) -> None:
         self.run, self._program, self._port = run, program, free_ports(3)
-        self.entities = len(all_forms(run))
+        self.entities = len(load_forms(run))
         self._process: subprocess.Popen[str] | None = None
         self.said = ""
 
@@ -111,7 +112,7 @@ class Place:
         self._process.communicate()
 
     def votes(self) -> dict[tuple[str, str], Vote]:
-        with VoteRecord(votes_path(self.run)) as record:
+        with VoteRecord(self.run.votes_path) as record:
             return {(vote.annotator, vote.entity_id): vote for vote in record.latest()}
 
 
@@ -124,28 +125,28 @@ def place(program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pl
         made.stop()
 
 
-def seat_of(place: Place, name: str) -> Seat:
-    return next(seat for seat in load_workplace(place.run).seats if seat.name == name)
+def seat_of(place: Place, name: str) -> AnnotatorAccount:
+    return next(account for account in load_workplace(place.run).accounts if account.name == name)
 
 
 def tasks_of(place: Place, name: str) -> list[dict[str, Any]]:
-    seat = seat_of(place, name)
-    assert seat.project_id is not None
-    with seat.client() as client:
-        return list(client.tasks(seat.project_id))
+    account = seat_of(place, name)
+    assert account.project_id is not None
+    with account.client() as client:
+        return list(client.tasks(account.project_id))
 
 
-def raw(seat: Seat, method: str, path: str, **said: Any) -> httpx2.Response:
+def raw(account: AnnotatorAccount, method: str, path: str, **said: Any) -> httpx2.Response:
     """A request of somebody's own account."""
-    headers = {"Authorization": f"Token {seat.token}"}
-    return httpx2.request(method, seat.url + path, headers=headers, timeout=60, **said)
+    headers = {"Authorization": f"Token {account.token}"}
+    return httpx2.request(method, account.url + path, headers=headers, timeout=60, **said)
 
 
-def log_in(browser: Chromium, seat: Seat) -> None:
-    browser.go(seat.link)
+def log_in(browser: Chromium, account: AnnotatorAccount) -> None:
+    browser.go(account.link)
     filled = "".join(
         f"document.querySelector('input[name={name}]').value = {json.dumps(value)};"
-        for name, value in (("email", seat.email), ("password", seat.password))
+        for name, value in (("email", account.email), ("password", account.password))
     )
     browser.run(filled + "document.querySelector('form').submit()")
     browser.wait("location.pathname.startsWith('/projects/') && document.readyState === 'complete'")
@@ -209,8 +210,8 @@ def _answer_by_keys(browser: Chromium, number: int, task: dict[str, Any]) -> Non
 
 def test_the_others_answer_over_the_api_and_pulling_again_adds_nothing(place: Place) -> None:
     for name in ("ben", "cara"):
-        seat = seat_of(place, name)
-        with seat.client() as client:
+        account = seat_of(place, name)
+        with account.client() as client:
             for number, task in enumerate(tasks_of(place, name)):
                 drop = "unclear" if number == DROPPED and name == "ben" else None
                 client.annotate(task["id"], results(task, random_answers(f"{name} {number}"), drop), 20.0 + number)
@@ -227,7 +228,7 @@ def test_nobody_sees_what_another_answered(place: Place, tmp_path: Path) -> None
     """Through the page, which asks for another account, and through the API with the own one; also after trying to
     become a member elsewhere, which Label Studio would let anybody do on a server that is shared."""
     anna, ben = seat_of(place, "anna"), seat_of(place, "ben")
-    stranger = Seat(**{**vars(ben), "token": anna.token})
+    stranger = AnnotatorAccount(**{**vars(ben), "token": anna.token})
     task = tasks_of(place, "ben")[0]["id"]
     paths = [f"/api/projects/{ben.project_id}", f"/api/tasks?project={ben.project_id}", f"/api/tasks/{task}"]
     paths += [f"/api/tasks/{task}/annotations/", f"/api/projects/{ben.project_id}/export?exportType=JSON", "/api/users"]
@@ -347,14 +348,14 @@ def test_a_push_that_was_cut_off_puts_nothing_in_twice_and_brings_back_what_was_
     workplace, run = load_workplace(place.run), place.run
     before = {task["data"]["entity_id"] for task in tasks_of(place, "ben")}
     assert "is at work" in place.qreal("verify", "push", str(run.path), status=1)
-    ordered, ben = in_order(all_forms(run)), seat_of(place, "ben")
-    with VoteRecord(votes_path(run)) as record:
-        record.take_back("ben")  # as if it was killed before it could note what the server took
-        assert lay_before(ben, ordered, sizes_of(run), workplace, record).new == 0
-        assert len(tasks_of(place, "ben")) == len(record.laid_before()["ben"]) == place.entities
+    ordered, ben = order_forms(load_forms(run)), seat_of(place, "ben")
+    with VoteRecord(run.votes_path) as record:
+        record.forget_tasks("ben")  # as if it was killed before it could note what the server took
+        assert push_forms(ben, ordered, read_stored_sizes(run), workplace, record).new == 0
+        assert len(tasks_of(place, "ben")) == len(record.assigned_forms()["ben"]) == place.entities
         task = tasks_of(place, "ben")[-1]
         assert raw(ben, "DELETE", f"/api/tasks/{task['id']}").status_code == 204
-        assert lay_before(ben, ordered, sizes_of(run), workplace, record).new == 1
+        assert push_forms(ben, ordered, read_stored_sizes(run), workplace, record).new == 1
     place.qreal("verify", "pull", str(run.path))
     assert {task["data"]["entity_id"] for task in tasks_of(place, "ben")} == before
     assert ("ben", task["data"]["entity_id"]) not in place.votes()  # it was answered, and waits again
@@ -368,29 +369,29 @@ def test_a_push_that_was_cut_off_puts_nothing_in_twice_and_brings_back_what_was_
 def test_a_teams_servers_do_as_well(place: Place, tmp_path: Path) -> None:
     """One server for each person keeps them apart; one for all is used with a warning."""
     run = write_drafted_run(tmp_path, 3)
-    seats = load_workplace(place.run).seats
+    accounts = load_workplace(place.run).accounts
     media = ["--media-url", "https://files.example.org/run"]
-    each = [f"--url={seat.name}={seat.url}" for seat in seats] + [f"--token={seat.name}={seat.token}" for seat in seats]
+    each = [f"--url={one.name}={one.url}" for one in accounts] + [f"--token={one.name}={one.token}" for one in accounts]
     said = place.qreal("verify", "start", str(run.path), *each, *media)
     assert "Warning" not in said
-    assert f"{seats[1].url}/projects/" in said
-    with load_workplace(run).seats[1].client() as client:
-        project = load_workplace(run).seats[1].project_id
+    assert f"{accounts[1].url}/projects/" in said
+    with load_workplace(run).accounts[1].client() as client:
+        project = load_workplace(run).accounts[1].project_id
         assert project is not None
         assert {task["data"]["image"].rpartition("/")[0] for task in client.tasks(project)} == {media[1]}
     run = write_drafted_run(tmp_path / "other", 3)
-    shared = [f"--url={seats[0].url}", f"--token={seats[0].token}", *media]
+    shared = [f"--url={accounts[0].url}", f"--token={accounts[0].token}", *media]
     said = place.qreal("verify", "start", str(run.path), *shared)
     assert "Warning: anna can open ben's project" in said
-    assert "--token" in place.qreal("verify", "start", str(run.path), "--url", seats[0].url, status=1)
+    assert "--token" in place.qreal("verify", "start", str(run.path), "--url", accounts[0].url, status=1)
 
 
 def answer_all(run: RunFolder, name: str, answers: Callable[[str], dict[str, str]]) -> list[str]:
     """Answer everything that is open for somebody; returns the entities."""
-    seat = next(seat for seat in load_workplace(run).seats if seat.name == name)
-    assert seat.project_id is not None
-    with seat.client() as client:
-        open_ones = [task for task in client.tasks(seat.project_id) if not task["annotations"]]
+    account = next(account for account in load_workplace(run).accounts if account.name == name)
+    assert account.project_id is not None
+    with account.client() as client:
+        open_ones = [task for task in client.tasks(account.project_id) if not task["annotations"]]
         for task in open_ones:
             client.annotate(task["id"], results(task, answers(task["data"]["entity_id"])), 15.0)
     return [task["data"]["entity_id"] for task in open_ones]
@@ -398,20 +399,20 @@ def answer_all(run: RunFolder, name: str, answers: Callable[[str], dict[str, str
 
 def test_the_third_person_gets_only_what_two_disagree_on(place: Place, tmp_path: Path) -> None:
     run = write_drafted_run(tmp_path, 12)
-    seats = load_workplace(place.run).seats
-    each = [f"--url={seat.name}={seat.url}" for seat in seats] + [f"--token={seat.name}={seat.token}" for seat in seats]
+    accounts = load_workplace(place.run).accounts
+    each = [f"--url={one.name}={one.url}" for one in accounts] + [f"--token={one.name}={one.token}" for one in accounts]
     place.qreal("verify", "start", str(run.path), *each, "--media-url", "https://files.example.org", "--adaptive")
-    entities = sorted(all_forms(run))
+    entities = sorted(load_forms(run))
     disputed = set(entities[::3])
 
     def said(name: str) -> Callable[[str], dict[str, str]]:
         return lambda entity: random_answers(f"{name if entity in disputed else ''} {entity}")
 
-    first = {seat.name: answer_all(run, seat.name, said(seat.name)) for seat in seats}
+    first = {account.name: answer_all(run, account.name, said(account.name)) for account in accounts}
     assert sum(map(len, first.values())) == 2 * len(entities)
     place.qreal("verify", "pull", str(run.path))
     place.qreal("verify", "push", str(run.path))
-    second = {seat.name: answer_all(run, seat.name, said(seat.name)) for seat in seats}
+    second = {account.name: answer_all(run, account.name, said(account.name)) for account in accounts}
     assert sorted(entity for found in second.values() for entity in found) == sorted(disputed)
     assert all(not set(first[name]) & set(second[name]) for name in first)
     place.qreal("verify", "pull", str(run.path))
@@ -422,18 +423,15 @@ def test_the_third_person_gets_only_what_two_disagree_on(place: Place, tmp_path:
 
 def test_an_adjudicator_settles_what_two_people_cannot(place: Place, tmp_path: Path) -> None:
     run = write_drafted_run(tmp_path, 4)
-    seats = load_workplace(place.run).seats
-    each = [f"--url={seat.name}={seat.url}" for seat in seats] + [f"--token={seat.name}={seat.token}" for seat in seats]
+    accounts = load_workplace(place.run).accounts
+    each = [f"--url={one.name}={one.url}" for one in accounts] + [f"--token={one.name}={one.token}" for one in accounts]
     people = ["--annotators", "anna,ben", "--adjudicator", "cara", "--media-url", "https://files.example.org"]
     place.qreal("verify", "start", str(run.path), *each, *people)
-    tied = sorted(all_forms(run))[0]
+    tied = sorted(load_forms(run))[0]
     agreed = dict.fromkeys(QUESTION_NAMES, "Yes")
     for name in ("anna", "ben"):
-        answer_all(
-            run,
-            name,
-            lambda entity, name=name: agreed | ({"realism_q1": "No"} if (entity, name) == (tied, "ben") else {}),
-        )
+        given = defaultdict(lambda: agreed, {tied: agreed | {"realism_q1": "No"}} if name == "ben" else {})
+        answer_all(run, name, given.__getitem__)
     place.qreal("verify", "pull", str(run.path))
     assert f"{tied}: realism_q1" in place.qreal("verify", "merge", str(run.path))
     assert "cara: 1 new entities" in place.qreal("verify", "push", str(run.path))

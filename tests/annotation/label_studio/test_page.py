@@ -6,13 +6,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from annotation.label_studio.page import ASKED_OF, NO_KEYS, YES_KEYS, label_config
+from annotation.label_studio.page import ASKED_OF, NO_KEYS, YES_KEYS, build_page
 from qreal_tasks.benchmark import QUESTIONS
 
 
 @pytest.mark.parametrize("adjudicating", [False, True])
 def test_every_question_stands_over_its_answers_in_the_papers_words(adjudicating: bool) -> None:
-    page = ElementTree.fromstring(label_config(adjudicating))
+    page = ElementTree.fromstring(build_page(adjudicating))
     rows = [row for row in page.iter("View") if "qreal-question" in row.get("className", "")]
     for row, question in zip(rows, QUESTIONS, strict=True):
         header, choices = row
@@ -24,10 +24,10 @@ def test_every_question_stands_over_its_answers_in_the_papers_words(adjudicating
 
 
 def test_what_the_questions_call_the_picture_is_said_before_them() -> None:
-    said = [header.get("value") for header in ElementTree.fromstring(label_config()).iter("Header")]
+    said = [header.get("value") for header in ElementTree.fromstring(build_page()).iter("Header")]
     assert said.index(ASKED_OF) < said.index(QUESTIONS[0].text)
 
 
 def test_no_key_stands_for_two_answers() -> None:
-    keys = [choice.get("hotkey") for choice in ElementTree.fromstring(label_config()).iter("Choice")]
+    keys = [choice.get("hotkey") for choice in ElementTree.fromstring(build_page()).iter("Choice")]
     assert len(set(keys)) == len(keys) == 15

@@ -22,11 +22,11 @@ from voting import form
 
 from annotation.errors import AnnotationError
 from annotation.label_studio import commands
-from annotation.label_studio.pull import Pulled, pull_seat
-from annotation.label_studio.push import lay_before
-from annotation.label_studio.submissions import Submission
-from annotation.label_studio.tasks import Size, sizes_of, task_of
-from annotation.label_studio.workplace import Seat, Workplace, run_id_of, save_workplace, votes_path
+from annotation.label_studio.pull import PullResult, pull_account
+from annotation.label_studio.push import push_forms
+from annotation.label_studio.submissions import Submission, read_task
+from annotation.label_studio.tasks import StoredSize, build_task, read_stored_sizes
+from annotation.label_studio.workplace import AnnotatorAccount, Workplace, save_workplace
 from annotation.merging.votes import VoteRecord
 from annotation.run.folder import RunFolder
 
@@ -42,14 +42,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 
 @functools.cache
-def first_picture(path: Path) -> tuple[str, Size]:
-    return next(iter(sizes_of(RunFolder(path)).items()))
+def first_picture(path: Path) -> tuple[str, StoredSize]:
+    return next(iter(read_stored_sizes(RunFolder(path)).items()))
 
 
 def answered(run: RunFolder, number: int) -> Json:
     """A task that is answered; every task of a run is about another entity of its first picture."""
     image_id, size = first_picture(run.path)
-    made = task_of(form(f"{image_id}#{number}"), size, run_id_of(run), "/media/")
+    made = build_task(form(f"{image_id}#{number}"), size, run.run_id, "/media/")
     said = results(made, random_answers(number))
     at = f"2026-11-25T08:{number // 60 % 60:02d}:{number % 60:02d}.000000Z"
     annotation = {"id": 5000 + number, "result": said, "updated_at": at, "lead_time": 30.0, "completed_by": ACCOUNT}
@@ -57,11 +57,11 @@ def answered(run: RunFolder, number: int) -> Json:
 
 
 def workplace_of(run: RunFolder, *servers: LabellingServer) -> Workplace:
-    seats = [
-        Seat(name, server.url, server.token, project_id=1)
+    accounts = [
+        AnnotatorAccount(name, server.url, server.token, project_id=1)
         for name, server in zip(("anna", "ben", "cara"), servers, strict=False)
     ]
-    made = Workplace(run_id_of(run), False, "/media/", False, tuple(seats))
+    made = Workplace(run.run_id, False, "/media/", False, tuple(accounts))
     save_workplace(run, made)
     return made
 
@@ -75,12 +75,12 @@ def pulled(run: RunFolder, status: int = 0) -> str:
 @pytest.fixture(autouse=True)
 def _no_votes_of_another_test(run: RunFolder) -> Iterator[None]:
     yield
-    for path in votes_path(run).parent.glob("votes.sqlite*"):
+    for path in run.votes_path.parent.glob("votes.sqlite*"):
         path.unlink()
 
 
 def votes_of(run: RunFolder, annotator: str) -> int:
-    with VoteRecord(votes_path(run)) as record:
+    with VoteRecord(run.votes_path) as record:
         return len(record.latest(annotator))
 
 
@@ -178,11 +178,11 @@ def _at(task: Json, hour: int) -> Json:
     return {**task, "updated_at": at, "annotations": [{**task["annotations"][0], "updated_at": at}]}
 
 
-def _pulled_between(run: RunFolder, server: LabellingServer) -> Pulled:
+def _pulled_between(run: RunFolder, server: LabellingServer) -> PullResult:
     """As `verify start` pulls while people work: what was changed, as far as clocks and counts can be trusted."""
-    seat = Seat("anna", server.url, server.token, project_id=1)
-    with VoteRecord(votes_path(run)) as record:
-        return pull_seat(seat, run_id_of(run), record, sizes_of(run), everything=False)
+    account = AnnotatorAccount("anna", server.url, server.token, project_id=1)
+    with VoteRecord(run.votes_path) as record:
+        return pull_account(account, run.run_id, record, read_stored_sizes(run), everything=False)
 
 
 def _pages(server: LabellingServer) -> int:
@@ -213,7 +213,7 @@ def test_a_clock_that_was_put_back_loses_nothing(run: RunFolder) -> None:
         server.time = _clock(7)
         found = _pulled_between(run, server)
         assert (found.new, found.answered, found.withdrawn) == (2, 3, 0)
-        with VoteRecord(votes_path(run)) as record:
+        with VoteRecord(run.votes_path) as record:
             counts = {vote.entity_id: vote.updated_at for vote in record.latest("anna")}
         assert counts[corrected["data"]["entity_id"]].startswith("2026-11-25T06")
         assert _pulled_between(run, server).new == 0
@@ -249,7 +249,7 @@ def test_an_older_answer_counts_again_when_the_newer_one_is_deleted(run: RunFold
         pulled(run)
         server.tasks[0] = {**older, "updated_at": "2026-11-25T10:00:00Z"}
         assert "anna: 1 answered, 1 new" in pulled(run)
-        with VoteRecord(votes_path(run)) as record:
+        with VoteRecord(run.votes_path) as record:
             assert [vote.annotation_id for vote in record.latest("anna")] == [older["annotations"][0]["id"]]
 
 
@@ -285,14 +285,12 @@ def test_an_error_that_nobody_foresaw_keeps_no_other_persons_votes(
 ) -> None:
     from annotation.label_studio import pull as pulling
 
-    real = pulling.read_task
-
-    def read_task(task: Any, annotator: str, *rest: Any) -> Submission:
+    def failing(task: Any, annotator: str, *rest: Any) -> Submission:
         if annotator == "anna":
             raise KeyError("surprise")
-        return real(task, annotator, *rest)
+        return read_task(task, annotator, *rest)
 
-    monkeypatch.setattr(pulling, "read_task", read_task)
+    monkeypatch.setattr(pulling, "read_task", failing)
     with LabellingServer([answered(run, 1)]) as first, LabellingServer([answered(run, 1)]) as second:
         workplace_of(run, first, second)
         said = pulled(run, status=1)
@@ -308,10 +306,10 @@ def test_a_project_with_nothing_of_this_run_is_refused(run: RunFolder) -> None:
         workplace = workplace_of(run, server)
         assert "anna's project holds task 1 of another run" in pulled(run, status=1)
         with (
-            VoteRecord(votes_path(run)) as record,
+            VoteRecord(run.votes_path) as record,
             pytest.raises(AnnotationError, match="anna's project holds tasks of another run"),
         ):
-            lay_before(workplace.seats[0], [], {}, workplace, record)
+            push_forms(workplace.accounts[0], [], {}, workplace, record)
 
 
 def test_a_push_lays_a_damaged_task_before_its_person_once_more_and_leaves_a_foreign_one(run: RunFolder) -> None:
@@ -322,9 +320,9 @@ def test_a_push_lays_a_damaged_task_before_its_person_once_more_and_leaves_a_for
     forms = [form(f"{image_id}#{number}") for number in (1, 3)]
     with LabellingServer(tasks) as server:
         workplace = workplace_of(run, server)
-        with VoteRecord(votes_path(run)) as record:
+        with VoteRecord(run.votes_path) as record:
             for new in (1, 0):
-                assert lay_before(workplace.seats[0], forms, {image_id: size}, workplace, record).new == new
+                assert push_forms(workplace.accounts[0], forms, {image_id: size}, workplace, record).new == new
     assert [task["data"]["entity_id"] for task in tasks[3:]] == [f"{image_id}#1"]
 
 
@@ -335,20 +333,20 @@ def test_pulling_goes_on_after_any_error_until_it_is_stopped(
     tasks = [answered(run, 1)]
     errors = iter([KeyError("original_width"), OSError(28, "No space left on device"), RecursionError("deep"), None])
 
-    def sizes(_: RunFolder) -> dict[str, Size]:
+    def sizes(_: RunFolder) -> dict[str, StoredSize]:
         error = next(errors, None)
         if error is not None:
             raise error
         if len(pushed) >= 2:
             os.kill(os.getpid(), signal.SIGTERM)
-        return sizes_of(run)
+        return read_stored_sizes(run)
 
     pushed: list[int] = []
-    monkeypatch.setattr("annotation.label_studio.tasks.sizes_of", sizes)
+    monkeypatch.setattr("annotation.label_studio.tasks.read_stored_sizes", sizes)
     monkeypatch.setattr(commands, "_push", lambda *_: pushed.append(1))
     with LabellingServer(tasks) as server:
         workplace = workplace_of(run, server)
-        with VoteRecord(votes_path(run)) as record:
+        with VoteRecord(run.votes_path) as record:
             assert commands._pull_until_stopped(run, workplace, record, 0.01)
     said = capsys.readouterr()
     for error in ("KeyError: 'original_width'", "OSError: [Errno 28] No space left", "RecursionError: deep"):
@@ -360,7 +358,7 @@ def test_pulling_goes_on_after_any_error_until_it_is_stopped(
 def test_the_last_pull_that_fails_is_told(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
     with LabellingServer([answered(run, 1)]) as server:
         workplace = workplace_of(run, server)
-        wrong = replace(workplace, seats=(replace(workplace.seats[0], token="other"),))
-        with VoteRecord(votes_path(run)) as record:
+        wrong = replace(workplace, accounts=(replace(workplace.accounts[0], token="other"),))
+        with VoteRecord(run.votes_path) as record:
             assert not commands._pull_and_push(run, wrong, record, everything=True)
     assert "anna: " in capsys.readouterr().err

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from answering import random_answers, results
 
-from annotation.label_studio.submissions import Submission, form_of, read_task, withdrawn
-from annotation.label_studio.tasks import Size, task_of
-from annotation.merging.forms import Form
+from annotation.label_studio.submissions import Submission, read_form_of_task, read_task, withdraw
+from annotation.label_studio.tasks import StoredSize, build_task
+from annotation.merging.forms import DraftForm
 from annotation.merging.votes import Vote
 from qreal_tasks.benchmark import BODY_PARTS
 
-SIZE = Size(640, 480)
-FORM = Form(
+SIZE = StoredSize(640, 480)
+FORM = DraftForm(
     entity_id="abc#3",
     image_id="abc",
     prompt_id="p",
@@ -33,8 +33,8 @@ FORM = Form(
 ANSWERS = random_answers(1)
 
 
-def task(form: Form = FORM, *annotations: list[dict[str, Any]]) -> dict[str, Any]:
-    made = {**task_of(form, SIZE, "run", "/media/"), "id": 5, "updated_at": "2026-11-25T10:00:00Z"}
+def task(form: DraftForm = FORM, *annotations: list[dict[str, Any]]) -> dict[str, Any]:
+    made = {**build_task(form, SIZE, "run", "/media/"), "id": 5, "updated_at": "2026-11-25T10:00:00Z"}
     made["annotations"] = [
         {
             "id": n,
@@ -52,7 +52,7 @@ def read(made: object, account: int | None = None) -> Submission:
     return read_task(made, "anna", "run", {"abc": SIZE}, account)
 
 
-def vote(*annotations: list[dict[str, Any]], form: Form = FORM) -> Vote:
+def vote(*annotations: list[dict[str, Any]], form: DraftForm = FORM) -> Vote:
     said = read(task(form, *annotations))
     assert said.reason == ""
     assert said.vote is not None
@@ -83,7 +83,7 @@ def test_what_is_changed_is_in_the_vote() -> None:
     said = results(task(), ANSWERS, label="woman", plausibility_description=" Two\nlines ", part_1="Five fingers.")
     said[0]["value"] = {"x": 50, "y": 0, "width": 50.5, "height": 25, "rotation": 0}
     changed = vote(said)
-    assert changed.bbox_px == (320, 0, 640, 120)  # clipped to the image
+    assert list(changed.bbox_px) == [320, 0, 640, 120]  # clipped to the image
     assert (changed.label, changed.descriptions["plausibility"]) == ("woman", "Two\nlines")
     assert changed.parts is not None
     assert changed.parts["hands"] == "Five fingers."
@@ -95,7 +95,7 @@ def test_a_drop_needs_no_answers_and_the_newest_annotation_counts() -> None:
 
 
 def test_an_entity_without_parts_has_none() -> None:
-    form = Form(**{**vars(FORM), "parts": None})
+    form = DraftForm(**{**vars(FORM), "parts": None})
     said = vote(results(task(form), ANSWERS), form=form)
     assert said.parts is None
 
@@ -276,7 +276,7 @@ def test_what_is_no_vote_says_why_on_one_line(case: str) -> None:
 
 def test_a_tiny_box_times_100_is_known_by_the_draft() -> None:
     """No number of it is larger than percent may be."""
-    tiny = Form(**{**vars(FORM), "bbox_px": (0.0, 1.2, 5.12, 5.04)})
+    tiny = DraftForm(**{**vars(FORM), "bbox_px": (0.0, 1.2, 5.12, 5.04)})
     made = task(tiny, results(task(tiny), ANSWERS))
     value = made["annotations"][0]["result"][BOX]["value"]
     value |= {name: 100 * value[name] for name in ("x", "y", "width", "height")}
@@ -308,12 +308,12 @@ def test_a_damaged_task_is_named_and_its_form_is_not_there_when_that_is_damaged(
     assert found.vote is None
     assert "the task is damaged (" in found.reason
     assert reason in found.reason
-    assert (form_of(made) is None) == ("data." in reason or "shown" in reason)
+    assert (read_form_of_task(made) is None) == ("data." in reason or "shown" in reason)
     assert found.name == ("task 5" if made.get("id") == 5 else "a task without a number")
 
 
 def test_the_form_of_a_task_that_can_be_read() -> None:
-    assert form_of(changed()) == ("abc#3", FORM.digest)
+    assert read_form_of_task(changed()) == ("abc#3", FORM.digest)
 
 
 FOREIGN = [{"run": "other"}, {"run": None}, {"run": ["run"]}, {}, None, "run", ["run"]]
@@ -366,13 +366,29 @@ def test_a_skipped_task_is_not_answered_however_damaged_it_is(more: dict[str, An
 
 def test_a_withdrawn_vote_keeps_what_it_said() -> None:
     said = vote(results(task(), ANSWERS))
-    gone = withdrawn(said, "2026-11-25T11:00:00.000000+00:00")
+    gone = withdraw(said, "2026-11-25T11:00:00.000000+00:00")
     assert gone.withdrawn
     assert gone.answers == said.answers
     assert gone.updated_at > said.updated_at
 
 
-JUNK = (None, [], {}, "", "x\n\ud83d", "Yes", -1, 10**400, 1e308, math.nan, -math.inf, True, [[]], {"x": None}, [{}])
+JUNK: tuple[Any, ...] = (
+    None,
+    [],
+    {},
+    "",
+    "x\n\ud83d",
+    "Yes",
+    -1,
+    10**400,
+    1e308,
+    math.nan,
+    -math.inf,
+    True,
+    [[]],
+    {"x": None},
+    [{}],
+)
 
 
 def places(node: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -398,7 +414,7 @@ def test_anything_in_place_of_anything_raises_nothing_and_can_be_kept_and_printe
             else:
                 node[path[-1]] = junk
             found = read(made, account)
-            form_of(made)
+            read_form_of_task(made)
             unusable += found.vote is None
             (found.name + found.reason + found.note).encode()
             if found.vote is not None:

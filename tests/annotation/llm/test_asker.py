@@ -10,20 +10,20 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from annotating import answer, config_for, item_digest, stage_of, write_pictures
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from annotation.errors import AnnotationError
-from annotation.execution.driver import Options, Watcher, Where, init, run_stages
+from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
 from annotation.llm.calls import CallRecord
 from annotation.run.folder import RunFolder
 from annotation.run.schemas import State
 from qreal_tasks.llm.errors.retry import StoppedRun
 
-ENTITIES = Options(stages=("entities",))
+ENTITIES = RunOptions(stages=("entities",))
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def begin(tmp_path: Path, images: Path) -> Callable[..., RunFolder]:
     def make(url: str, **changes: Any) -> RunFolder:
-        return init(str(images), tmp_path / "run", config_for(url, **changes), Where(), Watcher())
+        return init_run(str(images), tmp_path / "run", config_for(url, **changes), ExecutorOptions(), Watcher())
 
     return make
 
@@ -127,7 +127,7 @@ def test_the_limit_on_cost_is_kept_and_the_run_goes_on_with_a_higher_one(begin: 
     with ScriptedServer(answer) as server:
         run = begin(server.url, entities={"max_tokens": 300}, language_model={"concurrency": 4})
         with pytest.raises(StoppedRun, match=r"--max-cost 0.03 is reached: \$0\.0\d+ spent"):
-            run_stages(run, Options(stages=("entities",), max_cost_usd=0.03), Watcher())
+            run_stages(run, RunOptions(stages=("entities",), max_cost_usd=0.03), Watcher())
         first = len(server.asked)
         assert 3 <= first < 24
         assert kept(run) == first
@@ -135,9 +135,9 @@ def test_the_limit_on_cost_is_kept_and_the_run_goes_on_with_a_higher_one(begin: 
             spent = calls.spent()["entities"].cost_usd
         assert 0.03 - 0.006 < spent <= 0.03  # a call takes 0.0027, with the longest answer 0.0055
         with pytest.raises(StoppedRun, match=r"--max-cost 0\.03"):  # of the whole run, not of this start
-            run_stages(run, Options(stages=("entities",), max_cost_usd=0.03), Watcher())
+            run_stages(run, RunOptions(stages=("entities",), max_cost_usd=0.03), Watcher())
         assert len(server.asked) == first
-        run_stages(run, Options(stages=("entities",), max_cost_usd=1), Watcher())
+        run_stages(run, RunOptions(stages=("entities",), max_cost_usd=1), Watcher())
         assert len(server.asked) == 24
     assert states(run) == {State.DONE: 24}
 
@@ -153,7 +153,7 @@ def test_the_limit_on_cost_holds_with_a_server_that_counts_no_tokens(begin: Call
     with ScriptedServer(uncounted) as server:
         run = begin(server.url, entities={"max_tokens": 300}, language_model={"concurrency": 4})
         with pytest.raises(StoppedRun, match=r"--max-cost 0.03 is reached: \$0\.0\d+ spent"):
-            run_stages(run, Options(stages=("entities",), max_cost_usd=0.03), Watcher())
+            run_stages(run, RunOptions(stages=("entities",), max_cost_usd=0.03), Watcher())
         assert 3 <= kept(run) < 24
     with CallRecord(run.calls_path) as calls:
         assert 0.03 - 0.006 < calls.spent()["entities"].cost_usd <= 0.03
@@ -162,7 +162,7 @@ def test_the_limit_on_cost_holds_with_a_server_that_counts_no_tokens(begin: Call
 def test_a_limit_needs_prices(begin: Callable[..., RunFolder]) -> None:
     run = begin("http://127.0.0.1:9/v1", language_model={"prices": None})
     with pytest.raises(AnnotationError, match=r"needs language_model\.prices"):
-        run_stages(run, Options(max_cost_usd=1), Watcher())
+        run_stages(run, RunOptions(max_cost_usd=1), Watcher())
 
 
 def test_what_the_record_holds_needs_no_server_and_no_key(
@@ -183,7 +183,7 @@ def test_the_record_says_what_each_call_was_and_cost(begin: Callable[..., RunFol
     with ScriptedServer(answer) as server:
         run = begin(server.url)
         run_stages(run, ENTITIES, Watcher())
-        said = [answer(one).body["usage"] for one in server.asked]  # type: ignore[call-overload,index]
+        said: list[dict[str, int]] = [cast(dict[str, Any], answer(one).body)["usage"] for one in server.asked]
     with CallRecord(run.calls_path) as calls:
         spent = calls.spent()["entities"]
     assert (spent.calls, spent.prompt_tokens) == (24, sum(one["prompt_tokens"] for one in said))
@@ -263,7 +263,7 @@ def test_quality_by_the_language_model(tmp_path: Path, models: Path, begin: Call
     with ScriptedServer(script) as server:
         detection = {"model": str(models / "dino"), "device": "cpu"}
         run = begin(server.url, detection=detection, quality={"scorer": "api"})
-        run_stages(run, Options(stages=("entities", "detection", "quality")), Watcher())
+        run_stages(run, RunOptions(stages=("entities", "detection", "quality")), Watcher())
     rows = [row for shard in run.shard_numbers for row in run.read("quality", shard)]
     assert {row["state"] for row in rows} == {State.DONE}
     assert {round(row["quality_score"], 4) for row in rows} == {0.25, 0.75}

@@ -13,14 +13,14 @@ from annotating import all_bytes, answer, config_for, item_digest, write_picture
 from batch_server import BatchServer, Ending
 
 from annotation.demo.server import Asked, Reply, completion, error
-from annotation.execution.driver import Options, Watcher, Where, init, run_stages
-from annotation.llm.batches import Limits
+from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
 from annotation.llm.calls import CallRecord
 from annotation.run.folder import RunFolder
 from annotation.run.schemas import State
+from qreal_tasks.llm.batch.limits import BatchLimits
 from qreal_tasks.llm.errors.retry import StoppedRun
 
-QUICK = Limits(poll_s=0.001)
+QUICK = BatchLimits(poll_s=0.001)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def begin(tmp_path: Path, images: Path, models: Path) -> Callable[..., RunFolder
     def make(url: str, name: str = "run", **changes: Any) -> RunFolder:
         detector = {"model": str(models / "dino"), "device": "cpu", "max_boxes_per_phrase": 1}
         config = config_for(url, detection=detector, **changes)
-        return init(str(images), tmp_path / name, config, Where(), Watcher())
+        return init_run(str(images), tmp_path / name, config, ExecutorOptions(), Watcher())
 
     return make
 
@@ -45,14 +45,14 @@ def states(run: RunFolder) -> Counter[str]:
 def test_every_stage_gives_the_bytes_of_live_calls_at_half_the_price(begin: Callable[..., RunFolder]) -> None:
     with BatchServer(answer) as server:
         live, batched = begin(server.url, "live"), begin(server.url, "batched")
-        run_stages(live, Options(), Watcher())
+        run_stages(live, RunOptions(), Watcher())
         told, totals = Counter[str](), dict[str, int]()
 
         def counted(stage: str, count: int, anew: bool) -> None:
             told[stage] += count
 
         watcher = Watcher(stage=lambda stage, done, total: totals.update({stage: total}), items=counted)
-        run_stages(batched, Options(batch=QUICK), watcher)
+        run_stages(batched, RunOptions(batch=QUICK), watcher)
         assert told == totals
         assert totals["entities"] == 16
         assert all_bytes(live) == all_bytes(batched)
@@ -71,7 +71,7 @@ def test_batches_are_cut_by_count_and_by_bytes(
 ) -> None:
     with BatchServer(answer) as server:
         run = begin(server.url)
-        run_stages(run, Options(stages=("entities",), batch=Limits(poll_s=0.001, **limits)), Watcher())
+        run_stages(run, RunOptions(stages=("entities",), batch=BatchLimits(poll_s=0.001, **limits)), Watcher())
         assert len(server.batch_sizes) >= least
         assert all(count <= limits.get("max_requests", 99) for count, _ in server.batch_sizes)
         assert all(size <= limits.get("max_bytes", 10**9) for _, size in server.batch_sizes)
@@ -86,14 +86,14 @@ class Killed(BaseException):
 def test_a_stop_of_days_submits_nothing_twice(begin: Callable[..., RunFolder], moment: str) -> None:
     told: list[Any] = []
 
-    def stop(standing: Any) -> None:
-        told.append(standing)
+    def stop(progress: Any) -> None:
+        told.append(progress)
         if (moment == "submitted") == (len(told) == 2) and len(told) >= 2:
             raise Killed
 
     with BatchServer(answer, polls=3) as server:
         run = begin(server.url)
-        options = Options(stages=("entities",), batch=Limits(poll_s=0.001, max_requests=8))
+        options = RunOptions(stages=("entities",), batch=BatchLimits(poll_s=0.001, max_requests=8))
         with pytest.raises(Killed):
             run_stages(run, options, Watcher(batch=stop))
         assert (run.path / "batches.json").exists()
@@ -107,7 +107,7 @@ def test_a_stop_of_days_submits_nothing_twice(begin: Callable[..., RunFolder], m
 def test_what_a_batch_left_stays_pending_and_is_submitted_again(begin: Callable[..., RunFolder], status: str) -> None:
     with BatchServer(answer, ending=lambda number: Ending(status, 5) if number == 0 else Ending()) as server:
         run = begin(server.url)
-        options = Options(stages=("entities",), batch=QUICK)
+        options = RunOptions(stages=("entities",), batch=QUICK)
         with pytest.raises(StoppedRun, match=r"entities: batches left 11 requests without an answer"):
             run_stages(run, options, Watcher())
         run_stages(run, options, Watcher())
@@ -136,7 +136,7 @@ def test_a_fault_costs_its_item_alone(begin: Callable[..., RunFolder], fault: st
 
     with BatchServer(script) as server:
         run = begin(server.url)
-        run_stages(run, Options(stages=("entities",), batch=QUICK), Watcher())
+        run_stages(run, RunOptions(stages=("entities",), batch=QUICK), Watcher())
     assert states(run) == {State.DONE: 15, state: 1}
 
 
@@ -145,7 +145,7 @@ def test_a_stage_of_which_nothing_comes_stops_the_run(begin: Callable[..., RunFo
     with BatchServer(lambda _: reply) as server:
         run = begin(server.url)
         with pytest.raises(StoppedRun, match="every answer of the language model was unusable: "):
-            run_stages(run, Options(batch=QUICK), Watcher())
+            run_stages(run, RunOptions(batch=QUICK), Watcher())
         assert len(server.asked) == 16
     assert not run.is_done("detection", 0)
 
@@ -154,19 +154,19 @@ def test_what_fails_every_request_stops(begin: Callable[..., RunFolder]) -> None
     with BatchServer(lambda _: error(429, code="insufficient_quota")) as server:
         run = begin(server.url)
         with pytest.raises(StoppedRun, match=r"quota .* What was answered is kept"):
-            run_stages(run, Options(stages=("entities",), batch=QUICK), Watcher())
+            run_stages(run, RunOptions(stages=("entities",), batch=QUICK), Watcher())
     assert not run.is_done("entities", 0)
 
 
 def test_the_limit_on_cost_counts_what_is_under_way(begin: Callable[..., RunFolder]) -> None:
     with BatchServer(answer) as server:
         run = begin(server.url, entities={"max_tokens": 300})
-        options = Options(stages=("entities",), batch=QUICK, max_cost_usd=0.02)
+        options = RunOptions(stages=("entities",), batch=QUICK, max_cost_usd=0.02)
         with pytest.raises(StoppedRun, match=r"--max-cost 0\.02 is reached"):
             run_stages(run, options, Watcher())
         first = len(server.asked)
         assert 3 <= first < 16
-        run_stages(run, Options(stages=("entities",), batch=QUICK), Watcher())
+        run_stages(run, RunOptions(stages=("entities",), batch=QUICK), Watcher())
         assert len(server.asked) == 16
     with sqlite3.connect(run.calls_path) as db:
         assert db.execute("SELECT count(*), count(DISTINCT key) FROM calls").fetchone() == (16, 16)
@@ -174,10 +174,10 @@ def test_the_limit_on_cost_counts_what_is_under_way(begin: Callable[..., RunFold
 
 @pytest.mark.parametrize("batch", [None, QUICK])
 def test_a_key_that_cannot_be_sent_is_said_and_never_shown(
-    batch: Limits | None, begin: Callable[..., RunFolder], caplog: pytest.LogCaptureFixture
+    batch: BatchLimits | None, begin: Callable[..., RunFolder], caplog: pytest.LogCaptureFixture
 ) -> None:
     with BatchServer(answer) as server:
         run = begin(server.url)
         with pytest.raises(StoppedRun, match="the API key holds a line break") as raised:
-            run_stages(run, Options(stages=("entities",), batch=batch, api_key="sk-secret1\nsk-secret2"), Watcher())
+            run_stages(run, RunOptions(stages=("entities",), batch=batch, api_key="sk-secret1\nsk-secret2"), Watcher())
     assert "secret" not in str(raised.value) + caplog.text

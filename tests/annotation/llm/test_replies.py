@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from annotation.demo.server import completion
 from annotation.errors import AnnotationError
-from annotation.llm.outcome import Outcome, outcome_of
+from annotation.llm.outcome import Outcome, read_outcome
 from annotation.llm.prompts import load_prompt, quoted
 from annotation.llm.replies import EntitiesReply, Form, JudgmentReply, MergeReply, PartsReply, strict_schema
 from annotation.run.schemas import State
@@ -101,7 +101,7 @@ JUDGING = Form("judgment", 100)
 def outcome(text: str | None, form: Form = JUDGING, finish_reason: str = "stop", **said: Any) -> Outcome:
     body: Any = completion(text, finish_reason=finish_reason).body
     body["choices"][0]["message"] |= said
-    return outcome_of(body, form)
+    return read_outcome(body, form)
 
 
 REASONED = {
@@ -130,7 +130,7 @@ def test_reasoning_before_the_reply_is_taken_away(case: str) -> None:
 
 @pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
 def test_reasoning_in_a_field_of_its_own_is_no_part_of_the_reply(name: str) -> None:
-    assert outcome(REPLY, **{name: "Six fingers? {"}).said == JUDGED
+    assert outcome(REPLY, JUDGING, **{name: "Six fingers? {"}).said == JUDGED
 
 
 UNFINISHED = {

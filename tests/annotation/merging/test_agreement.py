@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from voting import form, vote
 
-from annotation.merging.agreement import DROP, AgreementReport, Annotator, OnQuestion, agreement_of
+from annotation.merging.agreement import DROP, AgreementReport, AnnotatorAgreement, QuestionAgreement, measure_agreement
 from annotation.merging.votes import Vote
 from qreal_tasks.benchmark import BODY_PARTS
 
@@ -39,14 +39,14 @@ CAST = votes(
 
 @pytest.fixture(scope="module")
 def report() -> AgreementReport:
-    return agreement_of(FORMS, CAST, resamples=200)
+    return measure_agreement(FORMS, CAST, resamples=200)
 
 
-def on(report: AgreementReport, name: str) -> OnQuestion:
+def on(report: AgreementReport, name: str) -> QuestionAgreement:
     return next(question for question in report.questions if question.name == name)
 
 
-def person(report: AgreementReport, name: str) -> Annotator:
+def person(report: AgreementReport, name: str) -> AnnotatorAgreement:
     return next(one for one in report.annotators if one.name == name)
 
 
@@ -67,7 +67,7 @@ def test_a_question(report: AgreementReport) -> None:
     assert values["alpha"] == pytest.approx(1 - 7 * 2 / (2 * 4 * 4))
     # The machine said Yes of all: against No, a tie that does not count, Yes, Yes.
     assert found.machine is not None
-    assert (found.machine.value, found.machine_n) == (pytest.approx(2 / 3), 3)
+    assert (found.machine.value, found.machine_n) == pytest.approx((2 / 3, 3))
 
 
 def test_all_the_same_has_no_alpha(report: AgreementReport) -> None:
@@ -105,7 +105,7 @@ def test_people(report: AgreementReport) -> None:
 
 
 def test_nobody_has_voted() -> None:
-    empty = agreement_of(FORMS, {}, resamples=50)
+    empty = measure_agreement(FORMS, {}, resamples=50)
     assert (empty.entities, empty.votes, empty.annotators) == (0, 0, ())
     assert {question.measures["alpha"].value for question in empty.questions} == {None}
 
@@ -117,10 +117,10 @@ def test_votes_that_depend_on_others_count_for_the_majority_alone() -> None:
     first = {odd.entity_id: [vote(odd, "anna"), vote(odd, "ben", **NO)]}
     first |= {one.entity_id: [vote(one, "anna"), vote(one, "ben")] for one in others}
     everybody = first | {odd.entity_id: [*first[odd.entity_id], vote(odd, "cara", **NO)]}
-    found = agreement_of(FORMS, everybody, independent=first, resamples=50)
+    found = measure_agreement(FORMS, everybody, independent=first, resamples=50)
     assert on(found, "realism_q1").measures["percent_agreement"].value == pytest.approx(3 / 4)
     assert (found.independent_only, found.votes) == (True, 9)
-    biased = agreement_of(FORMS, everybody, resamples=50)
+    biased = measure_agreement(FORMS, everybody, resamples=50)
     assert on(biased, "realism_q1").measures["percent_agreement"].value == pytest.approx(4 / 6)
     assert not biased.independent_only
     machine = on(found, "realism_q1").machine

@@ -13,15 +13,15 @@ from typer.testing import CliRunner
 from verified_run import PEOPLE, write_verified_run
 
 from annotation.commands import annotate_app
-from annotation.merging.agreement import agreement_of
-from annotation.merging.agreement_page import as_json, write_agreement
-from annotation.merging.forms import Form
-from annotation.merging.merged import ballot_of
+from annotation.merging.agreement import measure_agreement
+from annotation.merging.agreement_page import report_to_json, write_agreement
+from annotation.merging.ballot import load_ballot
+from annotation.merging.forms import DraftForm
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import QUESTION_NAMES
 
 
-def said(place: int, drafted: Form, who: str) -> dict[str, Any] | None:
+def said(place: int, drafted: DraftForm, who: str) -> dict[str, Any] | None:
     """Everybody errs now and then; nobody ever sees garbled text."""
     chance = random.Random(f"{place} {who}")
     if chance.random() < 0.05:
@@ -40,8 +40,8 @@ def voted(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 
 def written(run: RunFolder, folder: Path, name: str = "a run") -> Path:
-    ballot = ballot_of(run)
-    return write_agreement(agreement_of(ballot.forms, ballot.votes, resamples=200), {"final": 1}, name, folder)[0]
+    ballot = load_ballot(run)
+    return write_agreement(measure_agreement(ballot.forms, ballot.votes, resamples=200), {"final": 1}, name, folder)[0]
 
 
 def test_the_command_writes_both_and_alpha_never_stands_without_prevalence(voted: RunFolder) -> None:
@@ -81,6 +81,6 @@ def test_in_a_browser(voted: RunFolder, tmp_path: Path) -> None:
 
 
 def test_json_has_null_for_what_is_undefined(voted: RunFolder) -> None:
-    ballot = ballot_of(voted)
-    said = as_json(agreement_of(ballot.forms, {}, resamples=50), {})
+    ballot = load_ballot(voted)
+    said = report_to_json(measure_agreement(ballot.forms, {}, resamples=50), {})
     assert said["questions"][0]["percent_agreement"] == {"value": None, "low": None, "high": None}

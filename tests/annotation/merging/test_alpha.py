@@ -6,8 +6,15 @@ import krippendorff
 import numpy as np
 import pytest
 
-from annotation.merging.alpha import Agreement, FloatArray, Share, Votes, alpha_of, coincidences
-from qreal_tasks.metrics.bootstrap import intervals
+from annotation.merging.alpha import (
+    AgreementMeasures,
+    Share,
+    VoteTable,
+    coincidence_matrices,
+    krippendorff_alpha,
+)
+from qreal_tasks.metrics.bootstrap import estimate_intervals
+from qreal_tasks.metrics.sums import FloatArray
 
 X = np.nan
 
@@ -30,7 +37,7 @@ def test_alpha_equals_the_package(values: int) -> None:
         table = random_table(rng, values)
         counts = np.stack([(table == value).sum(axis=1) for value in range(values)], axis=1)
         expected = krippendorff.alpha(reliability_data=table.T, level_of_measurement="nominal")
-        assert float(alpha_of(coincidences(counts).sum(axis=0))) == pytest.approx(expected, abs=1e-12)
+        assert float(krippendorff_alpha(coincidence_matrices(counts).sum(axis=0))) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +73,9 @@ def test_alpha_equals_the_package(values: int) -> None:
     ],
 )
 def test_by_hand(table: list[list[float]], expected: dict[str, float | None]) -> None:
-    found = Agreement(Votes(tuple(f"image{row}" for row in range(len(table))), np.array(table, dtype=float))).point()
+    found = AgreementMeasures(
+        VoteTable(tuple(f"image{row}" for row in range(len(table))), np.array(table, dtype=float))
+    ).point()
     assert found == {name: None if value is None else pytest.approx(value) for name, value in expected.items()}
 
 
@@ -74,10 +83,10 @@ def test_intervals_are_by_image() -> None:
     """Entities of one image agree or differ together: drawn as images the interval is wider than as entities."""
     rng = np.random.default_rng(1)
     table = np.repeat(rng.integers(0, 2, (30, 3)), 8, axis=0).astype(float)
-    by_image = Agreement(Votes(tuple(f"image{row // 8}" for row in range(240)), table))
-    by_entity = Agreement(Votes(tuple(f"image{row}" for row in range(240)), table))
-    one = intervals(by_image, resamples=500)["percent_agreement"]
-    other = intervals(by_entity, resamples=500)["percent_agreement"]
+    by_image = AgreementMeasures(VoteTable(tuple(f"image{row // 8}" for row in range(240)), table))
+    by_entity = AgreementMeasures(VoteTable(tuple(f"image{row}" for row in range(240)), table))
+    one = estimate_intervals(by_image, resamples=500)["percent_agreement"]
+    other = estimate_intervals(by_entity, resamples=500)["percent_agreement"]
     assert one.value == other.value
     assert None not in (one.low, one.high, other.low, other.high)
     assert one.high - one.low > 2 * (other.high - other.low)  # type: ignore[operator]
@@ -89,8 +98,8 @@ def test_a_weight_of_two_is_the_image_twice() -> None:
     images = tuple(f"image{row // 4}" for row in range(20))
     weights = np.array([[2.0, 1.0, 0.0, 1.0, 1.0]])
     drawn = np.concatenate([table[:8], table[:4], table[12:]])
-    expected = Agreement(Votes(tuple(map(str, range(20))), drawn)).point()
-    found = Agreement(Votes(images, table)).resampled(weights)
+    expected = AgreementMeasures(VoteTable(tuple(map(str, range(20))), drawn)).point()
+    found = AgreementMeasures(VoteTable(images, table)).resampled(weights)
     assert {name: float(value[0]) for name, value in found.items()} == pytest.approx(expected)
 
 

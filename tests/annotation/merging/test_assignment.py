@@ -7,8 +7,8 @@ from itertools import product
 
 from voting import form, vote
 
-from annotation.merging.assignment import asked_first, differ, saved_tasks, third_needed
-from annotation.merging.merge import Conclusion, merge
+from annotation.merging.ballot import count_saved_votes, first_annotators, needs_third, votes_differ
+from annotation.merging.merge import Conclusion, merge_votes
 from annotation.merging.votes import Vote
 from qreal_tasks.benchmark import QUESTION_NAMES
 
@@ -27,11 +27,11 @@ def every_ballot(who: str) -> list[Vote]:
 
 def test_a_third_who_is_asked_only_where_two_differ_leaves_every_majority() -> None:
     """65 x 65 x 65 votes. Merging itself is tested by itself, so here the majorities are counted directly."""
-    first, second = asked_first(DOG.entity_id, PEOPLE)
-    (third,) = set(PEOPLE) - set(asked_first(DOG.entity_id, PEOPLE))
+    first, second = first_annotators(DOG.entity_id, PEOPLE)
+    (third,) = set(PEOPLE) - set(first_annotators(DOG.entity_id, PEOPLE))
     saved = asked = 0
     for a, b in product(every_ballot(first), every_ballot(second)):
-        needed = third_needed(DOG.entity_id, PEOPLE, [a, b])
+        needed = needs_third(DOG.entity_id, PEOPLE, [a, b])
         for c in [] if needed else every_ballot(third):
             saved += 1
             # Two drop it: dropped with two votes and with three. Two keep it with the same answers: the third is one of
@@ -53,16 +53,16 @@ def _majority(votes: list[Vote], name: str) -> str | None:
 
 
 def test_merging_itself_comes_to_the_same_with_two_and_with_three() -> None:
-    first, second = asked_first(DOG.entity_id, PEOPLE)
-    (third,) = set(PEOPLE) - set(asked_first(DOG.entity_id, PEOPLE))
+    first, second = first_annotators(DOG.entity_id, PEOPLE)
+    (third,) = set(PEOPLE) - set(first_annotators(DOG.entity_id, PEOPLE))
     for a, c in product(every_ballot(first), every_ballot(third)):
         b = (
             vote(DOG, second, drop="unclear")
             if a.drop
             else vote(DOG, second, **(a.answers or {}), realism="x", plausibility="x")
         )
-        two = merge(DOG, [a, b], {first, second}, None, None)
-        three = merge(DOG, [a, b, c], PEOPLE, None, None)
+        two = merge_votes(DOG, [a, b], {first, second}, None, None)
+        three = merge_votes(DOG, [a, b, c], PEOPLE, None, None)
         assert (two.state, two.answers) == (three.state, three.answers)
         assert two.state == (Conclusion.DROPPED if a.drop else Conclusion.FINAL)
 
@@ -80,26 +80,26 @@ def test_differ() -> None:
         ({"bbox_px": (22.0, 10.0, 122.0, 110.0)}, True),
         ({"drop": "unclear"}, True),
     ):
-        assert differ(same, vote(DOG, "ben", **changes)) is expected, changes
-    assert not differ(vote(DOG, "anna", drop="unclear"), vote(DOG, "ben", drop="too small"))
+        assert votes_differ(same, vote(DOG, "ben", **changes)) is expected, changes
+    assert not votes_differ(vote(DOG, "anna", drop="unclear"), vote(DOG, "ben", drop="too small"))
 
 
 def test_work_is_shared_evenly_and_the_order_of_names_does_not_matter() -> None:
     entities = [f"image{number}#{number % 5}" for number in range(6000)]
-    work = Counter(who for entity in entities for who in asked_first(entity, PEOPLE))
+    work = Counter(who for entity in entities for who in first_annotators(entity, PEOPLE))
     assert sum(work.values()) == 12_000
     assert all(abs(count - 4000) < 200 for count in work.values()), work
-    assert all(asked_first(entity, PEOPLE) == asked_first(entity, PEOPLE[::-1]) for entity in entities[:50])
-    assert all(len({*asked_first(one, PEOPLE)} & {*PEOPLE}) == 2 for one in entities[:50])
+    assert all(first_annotators(entity, PEOPLE) == first_annotators(entity, PEOPLE[::-1]) for entity in entities[:50])
+    assert all(len({*first_annotators(one, PEOPLE)} & {*PEOPLE}) == 2 for one in entities[:50])
 
 
 def test_saved_tasks_are_counted() -> None:
     drafted = [form(f"image#{number}") for number in range(5)]
     votes, assigned = [], {}
     for number, one in enumerate(drafted):
-        first, second = asked_first(one.entity_id, PEOPLE)
+        first, second = first_annotators(one.entity_id, PEOPLE)
         assigned[one.entity_id] = PEOPLE if number == 4 else (first, second)  # of the last all were asked
         votes.append(vote(one, first))
         if number != 3:  # that one is not answered by both yet
             votes.append(vote(one, second, label="wolf" if number == 2 else "dog"))
-    assert saved_tasks(assigned, PEOPLE, votes) == 2
+    assert count_saved_votes(assigned, PEOPLE, votes) == 2

@@ -12,17 +12,18 @@ from verified_run import write_voted_run
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion
 from annotation.llm.calls import CallRecord
-from annotation.merging.combine import combine
-from annotation.merging.forms import Form
-from annotation.merging.merged import Settings, ballot_of, merge_all, read_merged, write_merged
-from annotation.merging.texts import COMBINED_BY_MODEL, COMBINED_BY_RULE
+from annotation.merging.ballot import load_ballot, merge_ballot
+from annotation.merging.combine import combine_by_model
+from annotation.merging.fields import COMBINED_BY_MODEL, COMBINED_BY_RULE
+from annotation.merging.forms import DraftForm
+from annotation.merging.merged_file import MergeSettings, read_merged, write_merged
 from annotation.run.folder import RunFolder
 from qreal_tasks.llm.errors.retry import StoppedRun
 
 USAGE = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
 
 
-def said(place: int, drafted: Form, who: str) -> dict[str, Any]:
+def said(place: int, drafted: DraftForm, who: str) -> dict[str, Any]:
     """Two entities with several edits of one description."""
     edit = {"realism": f"{who}'s text {place}."} if place < 2 and who != "cara" else {}
     return {**drafted.answers, **edit}
@@ -45,14 +46,14 @@ def server(reply: Callable[[Asked], Reply]) -> ScriptedServer:
 def test_texts_are_combined_kept_and_counted(tmp_path: Path) -> None:
     with server(lambda asked: completion(json.dumps({"description": "Both."}), usage=USAGE)) as model:
         run = run_with(tmp_path, model)
-        ballot = ballot_of(run)
-        done = combine(run, merge_all(ballot, None), api_key="key")
-        again = combine(run, merge_all(ballot, None), api_key="key")
+        ballot = load_ballot(run)
+        done = combine_by_model(run, merge_ballot(ballot, None), api_key="key")
+        again = combine_by_model(run, merge_ballot(ballot, None), api_key="key")
         asked = list(model.asked)
     assert (done.combined, done.failed, len(asked)) == (2, 0, 2)
     assert again.merged == done.merged
     assert "anna's text 0." in asked[0].body["messages"][1]["content"][0]["text"]
-    write_merged(run, ballot, done.merged, Settings(None, "combine@1"), done.notes)
+    write_merged(run, ballot, done.merged, MergeSettings(None, "combine@1"), done.notes)
     row = read_merged(run, ballot)[0]
     assert row["realism_description"] == "Both."
     sources = [source for source in row["sources"] if source["field"] == "realism_description"]
@@ -75,7 +76,7 @@ def test_texts_are_combined_kept_and_counted(tmp_path: Path) -> None:
 def test_the_rule_stands_where_the_model_does_not_answer(tmp_path: Path, reply: Reply, reason: str) -> None:
     with server(lambda asked: reply) as model:
         run = run_with(tmp_path, model)
-        done = combine(run, merge_all(ballot_of(run), None), api_key="key")
+        done = combine_by_model(run, merge_ballot(load_ballot(run), None), api_key="key")
     chosen = done.merged[0].descriptions["realism"]
     assert chosen is not None
     assert (done.combined, done.failed, chosen.rule) == (0, 2, COMBINED_BY_RULE)
@@ -87,5 +88,5 @@ def test_the_budget_holds(tmp_path: Path) -> None:
     with server(lambda asked: completion(json.dumps({"description": "Both."}), usage=USAGE)) as model:
         run = run_with(tmp_path, model)
         with pytest.raises(StoppedRun, match="--max-cost"):
-            combine(run, merge_all(ballot_of(run), None), max_cost_usd=0.0001, api_key="key")
+            combine_by_model(run, merge_ballot(load_ballot(run), None), max_cost_usd=0.0001, api_key="key")
         assert model.asked == []

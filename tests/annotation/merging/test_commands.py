@@ -14,10 +14,9 @@ from verified_run import Said, as_drafted, cast, write_voted_run
 
 from annotation.commands import annotate_app
 from annotation.demo.server import ScriptedServer, completion
-from annotation.label_studio.workplace import votes_path
-from annotation.merging.assignment import asked_first
-from annotation.merging.forms import Form, all_forms
-from annotation.merging.merged import ballot_of, merged_path, read_merged, settings_of_merged
+from annotation.merging.ballot import first_annotators, load_ballot
+from annotation.merging.forms import DraftForm, load_forms
+from annotation.merging.merged_file import merged_path, read_merge_settings, read_merged
 from annotation.merging.votes import People, VoteRecord
 
 
@@ -30,7 +29,7 @@ def _only(mine: Collection[str]) -> Said:
     return lambda place, drafted, who: dict(drafted.answers) if drafted.entity_id in mine else None
 
 
-def half(place: int, drafted: Form, who: str) -> dict[str, Any] | None:
+def half(place: int, drafted: DraftForm, who: str) -> dict[str, Any] | None:
     """One is not answered by cara, one has three labels."""
     if place == 0 and who == "cara":
         return None
@@ -51,16 +50,16 @@ def test_merge_lists_what_is_to_decide(tmp_path: Path) -> None:
 
 def test_it_says_what_asking_two_first_has_saved(tmp_path: Path) -> None:
     run = write_drafted_run(tmp_path, 8)
-    forms = all_forms(run)
+    forms = load_forms(run)
     people = ("anna", "ben", "cara")
     for person in people:
-        mine = {one for one in forms if person in asked_first(one, people)}
+        mine = {one for one in forms if person in first_annotators(one, people)}
         cast(run, _only(mine), [person], laid=mine)
-    with VoteRecord(votes_path(run)) as record:
-        record.note_people(People(frozenset(people), frozenset(), adaptive=True))
+    with VoteRecord(run.votes_path) as record:
+        record.record_people(People(frozenset(people), frozenset(), adaptive=True))
     code, said = told("merge", str(run.path))
     assert (code, f"{len(forms)} votes saved" in said, f"{len(forms)} final" in said) == (0, True, True)
-    ballot = ballot_of(run)
+    ballot = load_ballot(run)
     assert ballot.independent_votes == ballot.votes  # nobody was asked as the third
 
 
@@ -88,7 +87,7 @@ def test_a_limit_needs_something_to_pay_for(tmp_path: Path) -> None:
     assert (code, "--max-cost goes with --combine" in said) == (1, True)
 
 
-def two_edits(place: int, drafted: Form, who: str) -> dict[str, Any]:
+def two_edits(place: int, drafted: DraftForm, who: str) -> dict[str, Any]:
     """Of the realism of the first entity."""
     edit = {"realism": f"{who}'s text."} if place == 0 and who != "cara" else {}
     return dict(drafted.answers) | edit
@@ -128,9 +127,9 @@ def test_several_edits_become_one_text(
     assert message in said
     assert merged_path(run).is_file() == (text is not None)
     if text is not None:
-        ballot = ballot_of(run)
+        ballot = load_ballot(run)
         assert read_merged(run, ballot)[0]["realism_description"] == text
-        assert (settings_of_merged(run).combine is not None) == (text == MODEL)
+        assert (read_merge_settings(run).combine is not None) == (text == MODEL)
 
 
 def test_without_several_edits_no_model_is_asked(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from answering import random_answers
 
-from annotation.label_studio.progress import standings
-from annotation.merging.forms import Form
+from annotation.label_studio.progress import measure_progress
+from annotation.merging.forms import DraftForm
 from annotation.merging.votes import Vote, VoteRecord
 from qreal_tasks.files.sqlite_file import StoreError
 
@@ -87,12 +87,12 @@ def test_people_and_entities_are_kept_apart(record: VoteRecord) -> None:
 
 def test_what_is_laid_before_whom_can_be_taken_back(record: VoteRecord) -> None:
     record.add([VOTE])
-    record.lay_before("anna", 1, [("a#0", "x"), ("a#1", "y")])
-    record.lay_before("ben", 2, [("a#0", "x")])
-    record.lay_before("anna", 1, [("a#1", "z")])  # drafted anew
-    assert record.laid_before() == {"anna": {"a#0": "x", "a#1": "z"}, "ben": {"a#0": "x"}}
-    record.take_back("anna")
-    assert record.laid_before() == {"ben": {"a#0": "x"}}
+    record.record_tasks("anna", 1, [("a#0", "x"), ("a#1", "y")])
+    record.record_tasks("ben", 2, [("a#0", "x")])
+    record.record_tasks("anna", 1, [("a#1", "z")])  # drafted anew
+    assert record.assigned_forms() == {"anna": {"a#0": "x", "a#1": "z"}, "ben": {"a#0": "x"}}
+    record.forget_tasks("anna")
+    assert record.assigned_forms() == {"ben": {"a#0": "x"}}
     assert record.latest() == [VOTE]
 
 
@@ -108,7 +108,7 @@ def test_another_file_is_left_alone(tmp_path: Path) -> None:
 def test_standings_by_hand() -> None:
     """Two of three answered in 30 and 50 seconds: one is left, at the median of 40."""
     forms = {
-        f"a#{n}": Form(f"a#{n}", "a", "p", "g", False, "cat ", (1.0, 2.0, 3.5, 4.0), DRAFTED, None, {})
+        f"a#{n}": DraftForm(f"a#{n}", "a", "p", "g", False, "cat ", (1.0, 2.0, 3.5, 4.0), DRAFTED, None, {})
         for n in range(3)
     }
     votes = [
@@ -117,8 +117,8 @@ def test_standings_by_hand() -> None:
         replace(VOTE, entity_id="gone#0"),
     ]
     laid = {"anna": dict.fromkeys(forms, "x"), "ben": {"a#0": "x"}}
-    anna, ben = standings(["anna", "ben"], laid, votes, forms)
-    assert (anna.laid, anna.answered, anna.left, anna.dropped, anna.changed) == (
+    anna, ben = measure_progress(["anna", "ben"], laid, votes, forms)
+    assert (anna.assigned, anna.answered, anna.left, anna.dropped, anna.changed) == (
         3,
         2,
         1,
@@ -126,4 +126,4 @@ def test_standings_by_hand() -> None:
         1,
     )  # blanks around a text are no change
     assert (anna.seconds, anna.hours_left) == (40.0, 40 / 3600)
-    assert (ben.laid, ben.answered, ben.seconds, ben.hours_left) == (1, 0, None, None)
+    assert (ben.assigned, ben.answered, ben.seconds, ben.hours_left) == (1, 0, None, None)

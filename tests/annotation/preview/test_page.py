@@ -12,7 +12,7 @@ import pytest
 from annotating import answer, config_for, stage_of, write_pictures
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion
-from annotation.execution.driver import Options, Watcher, Where, init, run_stages
+from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
 from annotation.preview.page import write_preview
 from qreal_tasks.benchmark import QUESTIONS
 
@@ -56,8 +56,8 @@ def hostile_page(tmp_path: Path, models: Path) -> Page:
         path.rename(path.with_name("<b onclick=x>'\".txt"))
     with ScriptedServer(script) as server:
         config = config_for(server.url, models, detection={"threshold": 0.01, "second_threshold": 0.01})
-        run = init(str(images), tmp_path / "run", config, Where(), Watcher())
-        run_stages(run, Options(), Watcher())
+        run = init_run(str(images), tmp_path / "run", config, ExecutorOptions(), Watcher())
+        run_stages(run, RunOptions(), Watcher())
     assert write_preview(run, tmp_path / "page.html", 50) == 3
     return Page((tmp_path / "page.html").read_text(encoding="utf-8"))
 
@@ -100,12 +100,12 @@ def test_boxes_scores_and_answers_are_on_it(chain: Any, tmp_path: Path) -> None:
 def test_a_run_under_way_is_shown_as_far_as_it_has_come(tmp_path: Path, models: Path) -> None:
     images = write_pictures(tmp_path / "images", 4)
     with ScriptedServer(answer) as server:
-        run = init(str(images), tmp_path / "run", config_for(server.url, models), Where(), Watcher())
+        run = init_run(str(images), tmp_path / "run", config_for(server.url, models), ExecutorOptions(), Watcher())
         for stages, text in [
             ((), "Entities: pending."),
             (("entities",), "Boxes: pending."),
             (("detection",), "pending"),
         ]:
-            run_stages(run, Options(stages=stages), Watcher())
+            run_stages(run, RunOptions(stages=stages), Watcher())
             write_preview(run, tmp_path / "page.html", 2)
             assert text in (tmp_path / "page.html").read_text(encoding="utf-8")

@@ -11,13 +11,14 @@ from annotating import stage_of
 from verified_run import write_voted_run
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion
-from annotation.merging.combine import combine, made_by
-from annotation.merging.forms import Form
-from annotation.merging.merged import Settings, ballot_of, merge_all, write_merged
-from annotation.publish.publish import Options, publish
+from annotation.merging.ballot import load_ballot, merge_ballot
+from annotation.merging.combine import combine_by_model, describe_combiner
+from annotation.merging.forms import DraftForm
+from annotation.merging.merged_file import MergeSettings, write_merged
+from annotation.publish.publish import PublishOptions, publish
 
 
-def said(place: int, drafted: Form, who: str) -> dict[str, Any]:
+def said(place: int, drafted: DraftForm, who: str) -> dict[str, Any]:
     """Realism: one edit of entity 0, several of 1 and 2, and all empty that of 3. Of every portrait the torso goes."""
     edits: dict[str, Any] = {}
     if place == 0 and who == "ben":
@@ -40,13 +41,13 @@ def model(asked: Asked) -> Reply:
 def test_the_card_says_how_descriptions_were_made(tmp_path: Path, by_model: bool) -> None:
     with ScriptedServer(model) as server:
         run = write_voted_run(tmp_path, 20, said, language_model={"base_url": server.url})
-        ballot = ballot_of(run)
-        merged, notes, by = merge_all(ballot, None), None, None
+        ballot = load_ballot(run)
+        merged, notes, by = merge_ballot(ballot, None), None, None
         if by_model:
-            done = combine(run, merged)
-            merged, notes, by = done.merged, done.notes, made_by(run)
-        write_merged(run, ballot, merged, Settings(None, by), notes)
-    publish(run, tmp_path / "set", Options())
+            done = combine_by_model(run, merged)
+            merged, notes, by = done.merged, done.notes, describe_combiner(run)
+        write_merged(run, ballot, merged, MergeSettings(None, by), notes)
+    publish(run, tmp_path / "set", PublishOptions())
     text = (tmp_path / "set" / "README.md").read_text()
     entities = len(ballot.forms)
     portraits = sum(form.parts is not None for form in ballot.forms.values())

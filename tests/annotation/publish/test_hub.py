@@ -7,7 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
 import httpx2
 import huggingface_hub
 import pytest
@@ -17,7 +16,7 @@ from typer.testing import CliRunner
 from annotation.commands import annotate_app
 from annotation.errors import AnnotationError
 from annotation.publish.checksums import check_checksums, write_checksums
-from annotation.publish.hub import check_names, push
+from annotation.publish.hub import check_hub_names, push_folder
 
 
 @pytest.fixture
@@ -50,7 +49,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...], d
 
 
 def test_private_gated_and_tagged(folder: Path, asked: list[Any]) -> None:
-    done = push(folder, "org/name", "v1.0", private=True, gated=True)
+    done = push_folder(folder, "org/name", "v1.0", private=True, gated=True)
     assert (done.address, done.eval_refused) == ("https://hub.example/org/name", None)
     names = ["create_repo", "list_repo_refs", "update_repo_settings", "upload_folder", "create_tag"]
     assert [name for name, _, _ in asked] == names
@@ -67,7 +66,7 @@ def test_eval_yaml_comes_by_itself_and_its_refusal_holds_up_nothing(
 ) -> None:
     (folder / "eval.yaml").write_text("name: Q-Real Bench")
     write_checksums(folder)
-    push(folder, "org/name", "v1.0", private=False, gated=False)
+    push_folder(folder, "org/name", "v1.0", private=False, gated=False)
     assert [name for name, _, _ in asked] == [
         "create_repo",
         "list_repo_refs",
@@ -79,12 +78,12 @@ def test_eval_yaml_comes_by_itself_and_its_refusal_holds_up_nothing(
     assert asked[-1][2]["revision"] == "of the file"
 
     def refuse(*_: Any, **__: Any) -> Any:
-        request = httpx.Request("POST", "https://hub.example")
-        raise HfHubHTTPError("no such framework", response=httpx.Response(400, request=request))
+        request = httpx2.Request("POST", "https://hub.example")
+        raise HfHubHTTPError("no such framework", response=httpx2.Response(400, request=request))
 
     asked.clear()
     monkeypatch.setattr(huggingface_hub.HfApi, "upload_file", refuse, raising=False)
-    done = push(folder, "org/name", "v1.0", private=False, gated=False)
+    done = push_folder(folder, "org/name", "v1.0", private=False, gated=False)
     assert done.eval_refused == "no such framework"
     assert asked[-1][2]["revision"] == "abc"
     shown = CliRunner().invoke(annotate_app, ["push", str(folder), "org/name"])
@@ -97,18 +96,18 @@ def test_a_failure_that_is_no_refusal_of_eval_yaml_stops_before_the_tag(
     (folder / "eval.yaml").write_text("name: Q-Real Bench")
 
     def fail(*_: Any, **__: Any) -> Any:
-        request = httpx.Request("POST", "https://hub.example")
-        raise HfHubHTTPError("busy", response=httpx.Response(503, request=request))
+        request = httpx2.Request("POST", "https://hub.example")
+        raise HfHubHTTPError("busy", response=httpx2.Response(503, request=request))
 
     monkeypatch.setattr(huggingface_hub.HfApi, "upload_file", fail, raising=False)
     with pytest.raises(AnnotationError, match=r"uploading eval\.yaml failed: busy"):
-        push(folder, "org/name", "v1.0", private=False, gated=False)
+        push_folder(folder, "org/name", "v1.0", private=False, gated=False)
     assert "create_tag" not in [name for name, _, _ in asked]
 
 
 def test_a_tag_that_is_taken_is_said_before_anything_is_uploaded(folder: Path, asked: list[Any]) -> None:
     with pytest.raises(AnnotationError, match=r"has a tag v0\.9 already"):
-        push(folder, "org/name", "v0.9", private=False, gated=False)
+        push_folder(folder, "org/name", "v0.9", private=False, gated=False)
     assert [name for name, _, _ in asked] == ["create_repo", "list_repo_refs"]
 
 
@@ -116,7 +115,7 @@ def test_a_hub_that_cannot_be_reached_is_no_traceback(folder: Path, monkeypatch:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.hf_api.HfApi.create_repo", _refused)
     with pytest.raises(AnnotationError, match="creating the repository failed: refused"):
-        push(folder, "org/name", None, private=False, gated=False)
+        push_folder(folder, "org/name", None, private=False, gated=False)
 
 
 def _refused(*_: Any, **__: Any) -> Any:
@@ -126,7 +125,7 @@ def _refused(*_: Any, **__: Any) -> Any:
 def test_the_card_says_where_the_set_is_and_the_checksums_still_hold(folder: Path, asked: list[Any]) -> None:
     (folder / "README.md").write_text('load_dataset("DIR", "objectqa")\nQREAL_DATA=DIR qreal eval')
     write_checksums(folder)
-    push(folder, "org/name", None, private=False, gated=False)
+    push_folder(folder, "org/name", None, private=False, gated=False)
     assert (folder / "README.md").read_text() == 'load_dataset("org/name", "objectqa")\nQREAL_DATA=org/name qreal eval'
     check_checksums(folder)
 
@@ -142,14 +141,14 @@ def test_names_are_looked_at_before_any_work(tmp_path: Path, repository: str, ta
 
 
 def test_open_and_without_tag(folder: Path, asked: list[Any]) -> None:
-    push(folder, "org/name", None, private=False, gated=False)
+    push_folder(folder, "org/name", None, private=False, gated=False)
     assert [name for name, _, _ in asked] == ["create_repo", "upload_folder"]
 
 
 def test_nothing_that_is_not_whole_is_uploaded(folder: Path, asked: list[Any]) -> None:
     (folder / "README.md").write_text("Another card.")
     with pytest.raises(AnnotationError, match="was changed since it was written"):
-        push(folder, "org/name", None, private=False, gated=False)
+        push_folder(folder, "org/name", None, private=False, gated=False)
     assert asked == []
 
 
@@ -165,4 +164,4 @@ def test_offline_it_says_how_to_go_on_and_the_folder_stays(folder: Path) -> None
 
 def test_a_name_that_is_none() -> None:
     with pytest.raises(AnnotationError, match="not a name"):
-        check_names("not a name", None)
+        check_hub_names("not a name", None)

@@ -20,25 +20,26 @@ from datasets import Image as ImageFeature
 from datasets import load_dataset
 from PIL import Image
 from refusing import at_every_moment, tree
+from typed import present
 from typer.testing import CliRunner
 from verified_run import as_drafted, cast, merge_run, write_verified_run, write_voted_run
 
 from annotation.commands import annotate_app
 from annotation.errors import AnnotationError
-from annotation.merging.forms import Form, all_forms
+from annotation.merging.forms import DraftForm, load_forms
 from annotation.publish.checksums import check_checksums
 from annotation.publish.config import PublishConfig, load_publish_config
-from annotation.publish.publish import Options, Published, publish
+from annotation.publish.publish import PublishOptions, PublishResult, publish
 from annotation.publish.writer import SplitWriter
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, QUESTIONS, parts_description
 from qreal_tasks.cli import app
-from qreal_tasks.dataset.source import FEATURES, SPLITS
+from qreal_tasks.dataset.schema import FEATURES, SPLITS
 
 SCENES = 60
 
 
-def said(place: int, drafted: Form, who: str) -> dict[str, Any] | None:
+def said(place: int, drafted: DraftForm, who: str) -> dict[str, Any] | None:
     """Entity 0 is dropped; 1 gets another box, label and answer; 2 another text by one."""
     found: dict[str, Any] = dict(drafted.answers)
     x1, y1, x2, y2 = drafted.bbox_px
@@ -58,8 +59,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 
 @pytest.fixture(scope="module")
-def done(run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Published:
-    return publish(run, tmp_path_factory.mktemp("published") / "set", Options())
+def done(run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> PublishResult:
+    return publish(run, tmp_path_factory.mktemp("published") / "set", PublishOptions())
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +73,7 @@ def rows_of(folder: Path, config: str, split: str | None = None) -> list[dict[st
     return [row for path in paths for row in pq.read_table(path, partitioning=None).to_pylist()]
 
 
-def test_it_opens_with_datasets_pandas_and_duckdb(done: Published) -> None:
+def test_it_opens_with_datasets_pandas_and_duckdb(done: PublishResult) -> None:
     for config, features in FEATURES.items():
         for split in SPLITS:
             expected = len(rows_of(done.folder, config, split))
@@ -80,14 +81,15 @@ def test_it_opens_with_datasets_pandas_and_duckdb(done: Published) -> None:
             assert (loaded.features, len(loaded)) == (features, expected)
             pattern = str(done.folder / "data" / config / f"{split}-*.parquet")
             assert len(pd.concat(map(pd.read_parquet, Path(pattern).parent.glob(f"{split}-*")))) == expected
-            assert duckdb.sql(f"SELECT count(*) FROM '{pattern}'").fetchall() == [(expected,)]
-    labels = duckdb.sql(f"SELECT label FROM '{done.folder}/data/objectqa/*.parquet' WHERE realism_q1 = 0").fetchall()
+            assert present(duckdb.sql(f"SELECT count(*) FROM '{pattern}'")).fetchall() == [(expected,)]
+    no_art = duckdb.sql(f"SELECT label FROM '{done.folder}/data/objectqa/*.parquet' WHERE realism_q1 = 0")
+    labels = present(no_art).fetchall()
     assert len(labels) == sum(row["realism_q1"] == 0 for row in rows_of(done.folder, "objectqa"))
     votes = load_dataset(str(done.folder), "annotations", split="train")
     assert votes[1]["votes"][0]["annotator"] == "annotator_1"
 
 
-def test_the_projects_own_check_finds_nothing(done: Published) -> None:
+def test_the_projects_own_check_finds_nothing(done: PublishResult) -> None:
     checked = CliRunner().invoke(app, ["data", "check", str(done.folder)])
     assert checked.exit_code == 0, checked.output
     info = CliRunner().invoke(app, ["data", "info", str(done.folder)])
@@ -96,7 +98,7 @@ def test_the_projects_own_check_finds_nothing(done: Published) -> None:
     assert str(entities * 8 * 3) in info.output
 
 
-def test_images_are_the_bytes_of_the_inputs_and_crops_lose_nothing(run: RunFolder, done: Published) -> None:
+def test_images_are_the_bytes_of_the_inputs_and_crops_lose_nothing(run: RunFolder, done: PublishResult) -> None:
     inputs = {path.read_bytes() for path in Path(run.images).rglob("*.png")}
     images = {row["image_id"]: row for row in rows_of(done.folder, "imageqa")}
     assert {row["image"]["bytes"] for row in images.values()} <= inputs
@@ -107,8 +109,8 @@ def test_images_are_the_bytes_of_the_inputs_and_crops_lose_nothing(run: RunFolde
         assert (crop == whole[y1 : y1 + row["height"], x1 : x1 + row["width"]]).all(), row["entity_id"]
 
 
-def test_what_people_decided_stands_in_both_configs(run: RunFolder, done: Published) -> None:
-    forms = list(all_forms(run).values())
+def test_what_people_decided_stands_in_both_configs(run: RunFolder, done: PublishResult) -> None:
+    forms = list(load_forms(run).values())
     crops = {row["entity_id"]: row for row in rows_of(done.folder, "objectqa")}
     listed = {entity["entity_id"]: entity for row in rows_of(done.folder, "imageqa") for entity in row["entities"]}
     assert crops.keys() == listed.keys() == {form.entity_id for form in forms[1:]}
@@ -128,7 +130,7 @@ def test_what_people_decided_stands_in_both_configs(run: RunFolder, done: Publis
     assert {name: ANSWERS[row[name]] for name in QUESTION_NAMES} == as_it_was.answers
 
 
-def test_no_prompt_is_in_both_splits_in_any_config(done: Published) -> None:
+def test_no_prompt_is_in_both_splits_in_any_config(done: PublishResult) -> None:
     for config in ("objectqa", "imageqa", "annotations"):
         train, test = ({row["prompt_id"] for row in rows_of(done.folder, config, split)} for split in SPLITS)
         assert train
@@ -141,7 +143,7 @@ def test_prompts_that_a_run_holds_under_several_ids_are_in_one_split(tmp_path: P
     """Earlier versions of ``init`` gave a prompt another id for each way to type it."""
     run = write_voted_run(tmp_path, 14, images_per_shard=4)
     typed = ["a caf\u00e9", "A  cafe\u0301", "\ufeffa caf\u00e9", "a caf\u00e9\u200b"]
-    image_ids = list(dict.fromkeys(form.image_id for form in all_forms(run).values()))
+    image_ids = list(dict.fromkeys(form.image_id for form in load_forms(run).values()))
     for shard in run.shard_numbers:
         for stage in ("intake", "drafts"):
             rows = run.read(stage, shard)
@@ -150,7 +152,7 @@ def test_prompts_that_a_run_holds_under_several_ids_are_in_one_split(tmp_path: P
                 row |= {"prompt": typed[at % 4] if at < 12 else f"scene {at}", "prompt_id": f"old-{at}"}
             run.write(stage, shard, rows)
     merge_run(run)
-    done = publish(run, tmp_path / "set", Options(test_images=1))
+    done = publish(run, tmp_path / "set", PublishOptions(test_images=1))
     held = {split: {row["prompt_id"] for row in rows_of(done.folder, "imageqa", split)} for split in SPLITS}
     assert {f"old-{at}" for at in range(12)} <= held["train"]
     assert held["test"]
@@ -158,9 +160,9 @@ def test_prompts_that_a_run_holds_under_several_ids_are_in_one_split(tmp_path: P
     assert checked.exit_code == 0, checked.output
 
 
-def test_annotations_hold_every_draft_vote_and_source(run: RunFolder, done: Published) -> None:
+def test_annotations_hold_every_draft_vote_and_source(run: RunFolder, done: PublishResult) -> None:
     rows = {row["entity_id"]: row for row in rows_of(done.folder, "annotations")}
-    forms = list(all_forms(run).values())
+    forms = list(load_forms(run).values())
     assert rows.keys() == {form.entity_id for form in forms}
     dropped, edited = rows[forms[0].entity_id], rows[forms[2].entity_id]
     assert (dropped["verification_state"], dropped["drop_reason"]) == ("dropped", "unclear")
@@ -175,7 +177,7 @@ def test_annotations_hold_every_draft_vote_and_source(run: RunFolder, done: Publ
 
 
 def test_names_only_on_request(run: RunFolder, tmp_path: Path) -> None:
-    named = publish(run, tmp_path / "named", Options(names=True))
+    named = publish(run, tmp_path / "named", PublishOptions(names=True))
     assert {vote["annotator"] for row in rows_of(named.folder, "annotations") for vote in row["votes"]} == {
         "anna",
         "ben",
@@ -183,13 +185,13 @@ def test_names_only_on_request(run: RunFolder, tmp_path: Path) -> None:
     }
 
 
-def test_the_same_seed_gives_the_same_bytes(run: RunFolder, done: Published, tmp_path: Path) -> None:
-    again = publish(run, tmp_path / "again", Options())
+def test_the_same_seed_gives_the_same_bytes(run: RunFolder, done: PublishResult, tmp_path: Path) -> None:
+    again = publish(run, tmp_path / "again", PublishOptions())
     names = [path.relative_to(done.folder) for path in sorted(done.folder.rglob("*")) if path.is_file()]
     assert all((again.folder / name).read_bytes() == (done.folder / name).read_bytes() for name in names)
 
 
-def test_checksums(done: Published, tmp_path: Path) -> None:
+def test_checksums(done: PublishResult, tmp_path: Path) -> None:
     command = shutil.which("sha256sum")
     if command is not None:
         subprocess.run([command, "-c", "--quiet", "SHA256SUMS"], cwd=done.folder, check=True)
@@ -205,17 +207,17 @@ def test_checksums(done: Published, tmp_path: Path) -> None:
 
 
 def test_what_is_open_is_refused_or_left_out(tmp_path: Path) -> None:
-    def half(place: int, drafted: Form, who: str) -> dict[str, Any] | None:
+    def half(place: int, drafted: DraftForm, who: str) -> dict[str, Any] | None:
         if place == 3 and who == "cara":
             return None
         return dict(drafted.answers) | ({"label": who} if place == 4 else {})
 
     run = write_verified_run(tmp_path, 20, half)
     with pytest.raises(AnnotationError, match=r"1 entities are pending and 1 in conflict: .*--partial"):
-        publish(run, tmp_path / "set", Options())
+        publish(run, tmp_path / "set", PublishOptions())
     assert not (tmp_path / "set").exists()
-    found = publish(run, tmp_path / "set", Options(partial=True))
-    forms = list(all_forms(run))
+    found = publish(run, tmp_path / "set", PublishOptions(partial=True))
+    forms = list(load_forms(run))
     assert [entity for entity, _ in found.left_out] == [forms[3], forms[4]]
     rows = {row["entity_id"]: row for row in rows_of(found.folder, "annotations")}
     assert (rows[forms[3]]["verification_state"], len(rows[forms[3]]["votes"])) == ("pending", 2)
@@ -231,7 +233,7 @@ def test_entities_without_forms_are_in_annotations_alone(tmp_path: Path) -> None
     rows[1] |= {"entity_id": None, "label": None, "bbox": None, "state": "no entities", "stage": "entities"}
     run.write("drafts", 0, rows)
     merge_run(run)
-    found = publish(run, tmp_path / "set", Options())
+    found = publish(run, tmp_path / "set", PublishOptions())
     written = rows_of(found.folder, "annotations")
     assert {row["state"] for row in written} == {"done", "undetected", "no entities"}
     lost = [row for row in written if row["state"] != "done"]
@@ -248,7 +250,7 @@ def test_a_folder_that_holds_something_is_left_alone(run: RunFolder, tmp_path: P
         target.mkdir()
         (target / "mine").write_text("mine")
     with pytest.raises(AnnotationError, match=kind):
-        publish(run, target, Options())
+        publish(run, target, PublishOptions())
     assert (target if kind == "a file" else target / "mine").read_text() == "mine"
 
 
@@ -256,7 +258,7 @@ def test_votes_that_came_after_the_merge_are_not_passed_over(tmp_path: Path) -> 
     run = write_verified_run(tmp_path, 20)
     cast(run, as_drafted, updated_at="2026-02-01T00:00:00")
     with pytest.raises(AnnotationError, match="older than the votes"):
-        publish(run, tmp_path / "set", Options())
+        publish(run, tmp_path / "set", PublishOptions())
 
 
 def test_a_full_disk_leaves_nothing(run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,9 +268,9 @@ def test_a_full_disk_leaves_nothing(run: RunFolder, tmp_path: Path, monkeypatch:
     with monkeypatch.context() as patched:
         patched.setattr(SplitWriter, "_flush", full)
         with pytest.raises(AnnotationError, match=r"disk of .* is full"):
-            publish(run, tmp_path / "set", Options())
+            publish(run, tmp_path / "set", PublishOptions())
     assert list(tmp_path.iterdir()) == []
-    publish(run, tmp_path / "set", Options())
+    publish(run, tmp_path / "set", PublishOptions())
 
 
 def test_a_set_is_there_whole_or_not_at_all_at_every_moment_of_a_kill(run: RunFolder, tmp_path: Path) -> None:
@@ -285,15 +287,15 @@ def test_a_set_is_there_whole_or_not_at_all_at_every_moment_of_a_kill(run: RunFo
             shutil.copytree(target.parent, killed / str(moments))
 
     with at_every_moment(look):
-        publish(run, target, Options())
+        publish(run, target, PublishOptions())
     left = sorted(killed.iterdir(), key=lambda path: int(path.name))
     assert any(path.suffix == ".new" for path in left[-1].iterdir()), "no kill left anything: this proves nothing"
-    publish(run, left[-1] / "set", Options())
+    publish(run, left[-1] / "set", PublishOptions())
     assert tree(left[-1]) == tree(target.parent)
 
 
-def test_large_splits_are_several_files(run: RunFolder, done: Published, tmp_path: Path) -> None:
-    small = publish(run, tmp_path / "set", Options(most_file_bytes=200_000))
+def test_large_splits_are_several_files(run: RunFolder, done: PublishResult, tmp_path: Path) -> None:
+    small = publish(run, tmp_path / "set", PublishOptions(most_file_bytes=200_000))
     names = sorted(path.name for path in (small.folder / "data" / "imageqa").iterdir())
     trains = [name for name in names if name.startswith("train")]
     assert len(trains) > 1
@@ -309,7 +311,7 @@ def test_card(run: RunFolder, tmp_path: Path) -> None:
         generators={"pretend-alder": "MIT", "pretend-birch": "odd | [x](y)"},
         citation="@misc{x}\n```",
     )
-    found = publish(run, tmp_path / "set", Options(config, repository="org/name"))
+    found = publish(run, tmp_path / "set", PublishOptions(config, repository="org/name"))
     text = (found.folder / "README.md").read_text()
     front = yaml.safe_load(text.split("---")[1])
     assert (front["license"], front["size_categories"]) == ("cc-by-4.0", ["n<1K"])

@@ -12,13 +12,13 @@ from annotating import answer, config_for, mini_pictures, stage_of
 from typer.testing import CliRunner
 
 from annotation.commands import annotate_app
-from annotation.config import Portraits, dump_config, load_config
+from annotation.config import PortraitSettings, dump_config, load_annotation_config
 from annotation.demo.server import Asked, Reply, ScriptedServer
 from annotation.errors import AnnotationError
-from annotation.execution.driver import Options, Watcher, Where, init, run_stages
+from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
+from annotation.run.chain import STAGES
 from annotation.run.folder import RunFolder
-from annotation.run.portrait_list import portrait_ids
-from annotation.stages.chain import STAGES
+from annotation.run.portrait_list import load_portrait_ids
 from annotation.status.estimate import forecast
 from qreal_tasks.benchmark import BODY_PARTS
 
@@ -40,7 +40,9 @@ def write_images(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     folder = tmp_path_factory.mktemp("begun")
-    return init(str(write_images(folder / "images")), folder / "run", config_for(NOWHERE), Where(), Watcher())
+    return init_run(
+        str(write_images(folder / "images")), folder / "run", config_for(NOWHERE), ExecutorOptions(), Watcher()
+    )
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def ids(run: RunFolder) -> dict[str, str]:
 def with_list(run: RunFolder, content: bytes | str) -> RunFolder:
     path = run.path / "portraits.txt"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    config = run.config.model_copy(update={"portraits": Portraits(list=path)})
+    config = run.config.model_copy(update={"portraits": PortraitSettings(list=path)})
     run.config_path.write_text(dump_config(config), encoding="utf-8")
     return RunFolder(run.path)
 
@@ -80,8 +82,8 @@ def with_list(run: RunFolder, content: bytes | str) -> RunFolder:
 def test_what_a_list_means(run: RunFolder, content: str, meant: list[str]) -> None:
     known = ids(run)
     listed = with_list(run, content.replace("{IMAGES}", run.images).replace("{ID}", known["pine/two.png"]))
-    assert portrait_ids(listed) == {known[name] for name in meant}
-    assert portrait_ids(run) is None
+    assert load_portrait_ids(listed) == frozenset(known[name] for name in meant)
+    assert load_portrait_ids(run) is None
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,7 @@ def test_a_wrong_list_is_explained_before_anything_is_paid_for(
 ) -> None:
     listed = with_list(run, content)
     with pytest.raises(AnnotationError, match=message):
-        run_stages(listed, Options(), Watcher())
+        run_stages(listed, RunOptions(), Watcher())
     shown = CliRunner().invoke(annotate_app, ["run", str(run.path), "--dry-run"])
     assert shown.exit_code == 1
 
@@ -114,7 +116,7 @@ def test_a_list_that_is_not_there(run: RunFolder) -> None:
     listed = with_list(run, "one.png")
     (run.path / "portraits.txt").unlink()
     with pytest.raises(AnnotationError, match=r"portraits.list .*portraits.txt cannot be read"):
-        run_stages(listed, Options(), Watcher())
+        run_stages(listed, RunOptions(), Watcher())
 
 
 @pytest.mark.parametrize(
@@ -132,18 +134,18 @@ def test_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, expe
     path.parent.mkdir()
     path.write_text(f"language_model: {{model: m}}\n{said}\n")
     monkeypatch.chdir(tmp_path)
-    found = load_config(Path("configs/config.yaml"))
+    found = load_annotation_config(Path("configs/config.yaml"))
     assert found.portraits.list == (expected and path.parent / expected)
     again = tmp_path / "again.yaml"
     again.write_text(dump_config(found))
-    assert load_config(again) == found
+    assert load_annotation_config(again) == found
 
 
 @pytest.mark.parametrize("said", ["none", "list mine.txt", "[a.png]", "{list: 3}"])
 def test_another_config_is_refused(tmp_path: Path, said: str) -> None:
     (tmp_path / "config.yaml").write_text(f"language_model: {{model: m}}\nportraits: {said}\n")
     with pytest.raises(AnnotationError, match="portraits"):
-        load_config(tmp_path / "config.yaml")
+        load_annotation_config(tmp_path / "config.yaml")
 
 
 def one_man(asked: Asked) -> Reply:
@@ -157,11 +159,11 @@ def test_exactly_the_listed_images_are_portraits(tmp_path: Path, models: Path) -
     detection = {"threshold": 0.001, "second_threshold": 0.001, "min_area_px": 0, "duplicate_iou": 1.0}
     with ScriptedServer(one_man) as server:
         config = config_for(server.url, models, detection=detection, quality={"scorer": "none"}, images_per_shard=2)
-        run = init(str(write_images(tmp_path / "images")), tmp_path / "run", config, Where(), Watcher())
+        run = init_run(str(write_images(tmp_path / "images")), tmp_path / "run", config, ExecutorOptions(), Watcher())
         listed = with_list(run, "one.png\npine/two.png\n")
         before = {one.stage: (one.calls, one.calls_basis) for one in forecast(listed, list(listed.shard_numbers))}
-        assert before["parts"] == (2, "expected 1 a listed image")
-        run_stages(listed, Options(), Watcher())
+        assert list(before["parts"]) == [2, "expected 1 a listed image"]
+        run_stages(listed, RunOptions(), Watcher())
         known, drafts = ids(run), rows_of(listed, "drafts")
         chosen = {known["oak/one.png"], known["pine/two.png"]}
         people = [row for row in rows_of(listed, "detection") if row["is_person"] and row["state"] == "done"]
@@ -175,15 +177,15 @@ def test_exactly_the_listed_images_are_portraits(tmp_path: Path, models: Path) -
         more = with_list(run, "one.png\npine/two.png\noak/two.png\n")
         stale = [stage for stage in STAGES if not more.is_done(stage, 0)]
         assert stale == ["parts", "merge", "drafts", "imageqa", "objectqa"]
-        run_stages(more, Options(), Watcher())
+        run_stages(more, RunOptions(), Watcher())
         assert len({row["image_id"] for row in rows_of(more, "drafts") if row["is_portrait"]}) == 3
 
 
 def test_listed_images_without_a_person_are_named(tmp_path: Path, models: Path) -> None:
     with ScriptedServer(lambda asked: answer(asked, lambda chance: ["dog"])) as server:
         config = config_for(server.url, models, quality={"scorer": "none"})
-        run = init(str(write_images(tmp_path / "images")), tmp_path / "run", config, Where(), Watcher())
-        run_stages(with_list(run, "one.png\npine/two.png\n"), Options(), Watcher())
+        run = init_run(str(write_images(tmp_path / "images")), tmp_path / "run", config, ExecutorOptions(), Watcher())
+        run_stages(with_list(run, "one.png\npine/two.png\n"), RunOptions(), Watcher())
     shown = CliRunner(env={"COLUMNS": "200"}).invoke(annotate_app, ["status", str(run.path)])
     assert "portraits.list: no person was found in 2 of its images: oak/one.png, pine/two.png" in shown.output
 

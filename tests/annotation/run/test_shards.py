@@ -16,8 +16,8 @@ from annotation.run import shards
 READERS: dict[str, Callable[[Path], object]] = {
     "the table": shards.read_table,
     "a row group": lambda path: shards.read_group(path, 0),
-    "the recipe": shards.recipe_of,
-    "the footer": shards.row_count,
+    "the recipe": shards.read_recipe,
+    "the footer": shards.count_rows,
 }
 
 
@@ -47,6 +47,6 @@ def test_a_damaged_one_is_made_again(reader: str, tmp_path: Path) -> None:
 
 
 def test_one_that_is_not_there_has_no_recipe(tmp_path: Path) -> None:
-    assert shards.recipe_of(tmp_path / "000000.parquet") is None
+    assert shards.read_recipe(tmp_path / "000000.parquet") is None
     with pytest.raises(AnnotationError, match=r"cannot be read \(No such file or directory\)"):
         shards.read_table(tmp_path / "000000.parquet")

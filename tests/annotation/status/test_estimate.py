@@ -10,7 +10,7 @@ import pytest
 from annotating import PRICES, answer, config_for, stage_of, write_pictures
 
 from annotation.demo.server import Asked, Reply, ScriptedServer
-from annotation.execution.driver import Options, Watcher, Where, init, run_stages
+from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
 from annotation.llm.tokens import image_tokens
 from annotation.run.folder import RunFolder
 from annotation.status.estimate import Forecast, forecast
@@ -52,7 +52,7 @@ def begin(folder: Path, url: str, models: Path, images: Path, **expected: Any) -
     detection |= {"threshold": 0.001, "second_threshold": 0.001, "min_area_px": 0}
     quality, said = {"scorer": "none"}, {"trusted_after": 30, **expected}
     config = config_for(url, models, detection=detection, quality=quality, expected=said, images_per_shard=14)
-    return init(str(images), folder, config, Where(), Watcher())
+    return init_run(str(images), folder, config, ExecutorOptions(), Watcher())
 
 
 def test_the_promise_is_kept_within_five_percent(tmp_path: Path, models: Path, images: Path) -> None:
@@ -62,12 +62,12 @@ def test_the_promise_is_kept_within_five_percent(tmp_path: Path, models: Path, i
         before = forecast(cold, list(cold.shard_numbers))
         assert [one.calls_basis for one in before][:2] == ["counted", "expected 5.5 an image"]
         warm = begin(tmp_path / "warm", server.url, models, images, entities_per_image=1, portraits_per_image=0)
-        run_stages(warm, Options(images=56), Watcher())
+        run_stages(warm, RunOptions(images=56), Watcher())
         pilot = len(server.asked)
         after = forecast(warm, list(warm.shard_numbers))
         assert "an image so far" in after[1].calls_basis
         assert after[1].tokens_basis.startswith("as in ")
-        run_stages(warm, Options(), Watcher())
+        run_stages(warm, RunOptions(), Watcher())
         calls, cost = counted(server.asked)
         rest_calls, rest_cost = counted(server.asked[pilot:])
     print("cold", promised(before), "after a pilot", promised(after), "counted", (calls, cost), (rest_calls, rest_cost))
@@ -82,10 +82,10 @@ def test_the_promise_is_kept_within_five_percent(tmp_path: Path, models: Path, i
 def test_after_detection_the_very_calls_are_counted(tmp_path: Path, models: Path, images: Path) -> None:
     with ScriptedServer(script) as server:
         run = begin(tmp_path / "run", server.url, models, images)
-        run_stages(run, Options(stages=("entities", "detection", "quality"), images=28), Watcher())
+        run_stages(run, RunOptions(stages=("entities", "detection", "quality"), images=28), Watcher())
         asked = len(server.asked)
         by_stage = {one.stage: one for one in forecast(run, range(2))}
-        run_stages(run, Options(images=28), Watcher())
+        run_stages(run, RunOptions(images=28), Watcher())
         made = [stage_of(one) for one in server.asked[asked:]]
     assert by_stage["judgment"].calls_basis == by_stage["parts"].calls_basis == "counted"
     assert by_stage["judgment"].calls == made.count("judgment")

@@ -12,17 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qreal_tasks.answers import (
-    Entities,
     Judgment,
+    ParsedEntities,
+    locate_regions,
     parse_entities,
     parse_input_size,
     parse_judgment,
     parse_scores,
     parse_unanswered,
-    regions_in_pixels,
 )
-from qreal_tasks.answers.json.only import only_json
-from qreal_tasks.answers.spoken import spoken
+from qreal_tasks.answers.answer_text import extract_answer_text
+from qreal_tasks.answers.json.only import parse_only_json
 from qreal_tasks.boxes import Space
 
 MARKS = (("say", "?"), ("<dog>", "<five>"))
@@ -99,7 +99,7 @@ ANY_TEXT = st.text(st.characters(), max_size=80) | st.lists(PIECES, max_size=25)
 
 @settings(max_examples=500, deadline=None)
 @given(ANY_TEXT)
-def test_no_text_raises(text):
+def test_no_text_raises(text: str) -> None:
     judgment = parse_judgment(text, reasoning_marks=MARKS)
     assert (judgment.answer is None) == (judgment.reason is not None)
     answer = parse_entities(text, reasoning_marks=MARKS)
@@ -110,7 +110,7 @@ def test_no_text_raises(text):
         assert all(map(math.isfinite, entity.box))
         assert x1 < x2
         assert y1 < y2
-    located = regions_in_pixels(answer, Space.UNIT, 800, 600)
+    located = locate_regions(answer, Space.UNIT, 800, 600)
     assert len(located.regions) + sum(located.dropped.values()) == len(answer.entities) + sum(answer.dropped.values())
     assert located.clipped <= len(located.regions)
     parse_scores(text)
@@ -154,7 +154,7 @@ MORE_BAIT = [
 def test_bait_is_read_to_its_end(piece: str) -> None:
     """A reader that is quadratic or worse in any of these would not come back for many minutes."""
     text = piece * (200_000 // len(piece)) + " [1, 2, 3, 4]"  # a box at the end sends it through every style
-    assert isinstance(parse_entities(text), Entities)
+    assert isinstance(parse_entities(text), ParsedEntities)
     assert isinstance(parse_judgment(text), Judgment)
 
 
@@ -172,7 +172,7 @@ MORE_OF_ONE_THING = [
 @pytest.mark.parametrize(("beginning", "piece"), MORE_OF_ONE_THING)
 def test_more_and_more_of_one_thing_is_read_to_its_end(beginning: str, piece: str) -> None:
     text = beginning + piece * (200_000 // len(piece))
-    assert isinstance(parse_entities(text), Entities)
+    assert isinstance(parse_entities(text), ParsedEntities)
     assert isinstance(parse_judgment(text), Judgment)
 
 
@@ -181,7 +181,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "judgment": parse_judgment,
     "beside": lambda text: (parse_scores(text), parse_input_size(text), parse_unanswered(text)),
     "a reason beside": lambda text: parse_unanswered(json.dumps({"unanswered": text})),
-    "JSON alone": lambda text: _tried(lambda: only_json(spoken(text).text)),
+    "JSON alone": lambda text: _tried(lambda: parse_only_json(extract_answer_text(text).text)),
 }
 FAMILIES = [*(("", piece) for piece in (*BAIT.values(), *MORE_BAIT)), *MORE_OF_ONE_THING]
 
@@ -199,5 +199,5 @@ def test_a_text_of_twice_the_length_takes_twice_as_long(reader: str) -> None:
 
 
 @pytest.mark.parametrize("style", ["json", "json, fence and list not closed", "internvl", "markdown list"])
-def test_ten_thousand_boxes(style):
+def test_ten_thousand_boxes(style: str) -> None:
     assert len(parse_entities(STYLES[style]([DOG] * 10_000)).entities) == 10_000

@@ -10,7 +10,7 @@ from qreal_tasks.boxes import Space
 
 @pytest.mark.parametrize("space", Space)
 @pytest.mark.parametrize("name", IMAGEQA_SETS)
-def test_an_echo_of_the_image_prompt_is_no_answer(name, space):
+def test_an_echo_of_the_image_prompt_is_no_answer(name: str, space: Space) -> None:
     prompt = imageqa_prompt(name, space, 800, 600)
     assert parse_entities(prompt).reason is Reason.NO_ENTITY
     assert parse_entities(f"{prompt}\n[]").reason is None

@@ -6,7 +6,7 @@ import pytest
 from entity_styles import CAT, DOG, as_json, read
 
 from qreal_tasks.answers import Reason, parse_entities, parse_judgment
-from qreal_tasks.answers.reasoning import declare_marks, declared_marks, read_marks
+from qreal_tasks.answers.reasoning import declare_marks, parse_marks, read_declared_marks
 
 MARKS: dict[str, tuple[str, str]] = {
     "DeepSeek-R1, Qwen3": ("<think>", "</think>"),
@@ -92,7 +92,7 @@ def test_marks_that_do_not_pair(text: str, answer: str | None, reason: Reason | 
 def test_a_user_names_other_marks(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "<<Yes, it might.>> No"
     assert parse_judgment(text).answer != "No"
-    named = read_marks(" << >> ; ~a ~b;")
+    named = parse_marks(" << >> ; ~a ~b;")
     assert named == (("<<", ">>"), ("~a", "~b"))
     assert parse_judgment(text, reasoning_marks=named).answer == "No"
     assert parse_judgment("yes ~B No", reasoning_marks=named).answer == "No"
@@ -101,13 +101,13 @@ def test_a_user_names_other_marks(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = parse_entities(f"<<{as_json([DOG])}>>{as_json([CAT])}", reasoning_marks=named)
     assert [entity.label for entity in answer.entities] == ["cat"]
 
-    assert declared_marks() == ()
+    assert read_declared_marks() == ()
     monkeypatch.setenv("QREAL_REASONING_MARKS", "{{ }}")
-    assert declared_marks() == (("{{", "}}"),)
+    assert read_declared_marks() == (("{{", "}}"),)
     declare_marks(None)
-    assert declared_marks() == (("{{", "}}"),)
+    assert read_declared_marks() == (("{{", "}}"),)
     declare_marks("[COT] [/COT]")
-    assert declared_marks() == (("[COT]", "[/COT]"),)
+    assert read_declared_marks() == (("[COT]", "[/COT]"),)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_user_names_other_marks(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_marks_that_are_no_pairs_are_refused(text: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match=said):
-        read_marks(text)
+        parse_marks(text)
     monkeypatch.setenv("QREAL_REASONING_MARKS", text)
     with pytest.raises(ValueError, match=f"QREAL_REASONING_MARKS: .*{said}"):
-        declared_marks()
+        read_declared_marks()

@@ -38,7 +38,7 @@ from qreal_tasks.answers import Scores, parse_input_size, parse_scores, parse_un
         pytest.param(None, None, id="nothing"),
     ],
 )
-def test_scores(text, scores):
+def test_scores(text: str | None, scores: Scores | None) -> None:
     found = parse_scores(text)
     assert (found is None) == (scores is None)
     if found and scores:
@@ -59,7 +59,7 @@ def test_scores(text, scores):
         pytest.param(None, None, id="nothing"),
     ],
 )
-def test_input_size(text, size):
+def test_input_size(text: str | None, size: tuple[int, int] | None) -> None:
     assert parse_input_size(text) == size
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from qreal_tasks.console.command_line import as_folder, errors_told, fail
+from qreal_tasks.console.command_line import as_folder, exit_on_error, fail, fail_on
 
 
 def test_a_typed_folder_is_the_folder_and_the_rest_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,14 +25,23 @@ def test_a_failure_is_one_message_on_standard_error(capsys: pytest.CaptureFixtur
     assert (out, err.strip()) == ("", "qreal judge run: no such judge")
 
 
+def test_a_command_fails_on_the_errors_it_names(capsys: pytest.CaptureFixture[str]) -> None:
+    for error in (KeyError("score"), FileNotFoundError(2, "No such file or directory", "runs/a")):
+        with pytest.raises(typer.Exit), fail_on("score", LookupError, OSError):
+            raise error
+    assert capsys.readouterr().err == "qreal score: 'score'\nqreal score: runs/a: No such file or directory\n"
+    with pytest.raises(ValueError, match="a mistake"), fail_on("score", LookupError):
+        raise ValueError("a mistake")
+
+
 def test_a_missing_home_is_said_and_other_errors_are_not_hidden(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit), errors_told():
+    with pytest.raises(SystemExit), exit_on_error():
         raise RuntimeError("a mistake")
     assert capsys.readouterr().err.endswith("RuntimeError: a mistake\n")
     monkeypatch.setattr("os.path.expanduser", lambda path: path)
-    with pytest.raises(SystemExit) as stopped, errors_told():
+    with pytest.raises(SystemExit) as stopped, exit_on_error():
         Path("~/x").expanduser()
     assert stopped.value.code == 1
     assert "HOME is not set" in capsys.readouterr().err
@@ -42,7 +51,7 @@ def test_an_unexpected_error_is_shown_as_python_does_but_for_keys_and_controls(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "canary-key-of-7")
-    with pytest.raises(SystemExit) as stopped, errors_told():
+    with pytest.raises(SystemExit) as stopped, exit_on_error():
         raise LookupError("no canary-key-of-7\x1b[2J here")
     assert stopped.value.code == 1
     said = capsys.readouterr().err

@@ -14,7 +14,9 @@ from small_set import small_rows, write_hub_layout
 
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES
 from qreal_tasks.dataset.check import check
-from qreal_tasks.dataset.source import CONFIGS, FEATURES, SPLITS, DatasetError, load, locate
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.schema import CONFIGS, FEATURES, SPLITS
+from qreal_tasks.dataset.source import DatasetError, locate
 
 Change = Callable[[str, pa.Table], pa.Table]
 """Of a config and its rows."""

@@ -13,10 +13,12 @@ from datasets import Dataset, DatasetDict
 from small_set import Rows, small_rows
 
 from qreal_tasks.dataset.check import check, info
-from qreal_tasks.dataset.source import FEATURES, DatasetError, load, locate
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.schema import FEATURES
+from qreal_tasks.dataset.source import DatasetError, locate
 from qreal_tasks.leaderboard.submission.references import load_references
 from qreal_tasks.leaf_tasks import Half
-from training.run_folder import data_facts
+from training.run.folder import describe_data
 
 
 @pytest.fixture
@@ -51,13 +53,13 @@ def test_a_saved_folder_with_a_damaged_list_is_refused(content: str, saved: Path
 
 def test_a_saved_folder_that_changes_in_place_is_read_anew(saved: Path, tmp_path: Path) -> None:
     source = locate(str(saved))
-    before = data_facts(source, load(source, "imageqa", "test"))["sha256"]
+    before = describe_data(source, load(source, "imageqa", "test"))["sha256"]
     rows = Dataset.from_list(small_rows()["imageqa"]["test"][:1], features=FEATURES["imageqa"])
     rows.save_to_disk(str(tmp_path / "one"))
     for path in (tmp_path / "one").iterdir():
         path.replace(saved / "imageqa" / "test" / path.name)
     assert len(load(source, "imageqa", "test")) == info(source, "test").images == 1
-    assert data_facts(source, load(source, "imageqa", "test"))["sha256"] != before
+    assert describe_data(source, load(source, "imageqa", "test"))["sha256"] != before
 
 
 def test_equal_contents_are_one_set_wherever_they_lie(
@@ -70,7 +72,7 @@ def test_equal_contents_are_one_set_wherever_they_lie(
     shutil.copytree(first, linked, copy_function=lambda a, b: Path(b).symlink_to(a))
     shutil.copytree(first, hard, copy_function=os.link)
     sources = [locate(str(folder)) for folder in (first, copy, linked, hard)]
-    assert len({data_facts(one, load(one, "objectqa", "test"))["sha256"] for one in sources}) == 1
+    assert len({describe_data(one, load(one, "objectqa", "test"))["sha256"] for one in sources}) == 1
     references = [load_references(str(folder)) for folder in (first, copy, linked, hard, saved)]
     assert len({tuple(one.fingerprint(half) for half in Half) for one in references}) == 1
 

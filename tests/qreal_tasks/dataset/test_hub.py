@@ -11,9 +11,11 @@ import pytest
 from small_set import Rows, small_rows, write_hub_layout
 
 from qreal_tasks.dataset.check import check, info
-from qreal_tasks.dataset.source import DatasetError, Kind, Source, load, locate
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import DatasetError, Kind, Source, locate
 from qreal_tasks.leaderboard.submission.references import load_references
-from training.run_folder import data_facts
+from qreal_tasks.leaf_tasks import Half
+from training.run.folder import describe_data
 
 Commit = Callable[..., str]
 """Write a commit and let a branch name it; returns the commit's id."""
@@ -88,8 +90,8 @@ def test_a_branch_that_moves_is_another_set_from_the_next_source_on(commit: Comm
     moved = locate("org/name@main")
     assert (moved.commit, _test_images(moved), info(moved, "test").images) == (second, 1, 1)
     fingerprints.append(load_references("org/name@main").fingerprint)
-    assert fingerprints[0]("objectqa") != fingerprints[1]("objectqa")
-    facts = [data_facts(one, load(one, "objectqa", "train")) for one in (source, moved)]
+    assert fingerprints[0](Half.OBJECTQA) != fingerprints[1](Half.OBJECTQA)
+    facts = [describe_data(one, load(one, "objectqa", "train")) for one in (source, moved)]
     assert [one["commit"] for one in facts] == [first, second]
 
 

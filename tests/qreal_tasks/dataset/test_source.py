@@ -13,7 +13,9 @@ from small_set import small_rows, write_hub_layout
 
 from qreal_tasks.dataset.check import check
 from qreal_tasks.dataset.files import data_files, state_of
-from qreal_tasks.dataset.source import FEATURES, DatasetError, Kind, load, locate
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.schema import FEATURES
+from qreal_tasks.dataset.source import DatasetError, Kind, locate
 
 
 def test_unset_is_mini(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ import pytest
 from refusing import at_every_moment, no_permission, no_room, tree
 
 from qreal_tasks.files.atomic import beside_of, free_name, named, new_folder, replaced, write_whole
-from qreal_tasks.files.system_errors import words_of
+from qreal_tasks.files.system_errors import describe_os_error
 
 
 def fill(folder: Path, *, instead: bool = False, text: str = "new") -> None:
@@ -201,14 +201,17 @@ def test_no_permission_names_the_file(tmp_path: Path) -> None:
     assert refused.value.filename == str(tmp_path / "page")
 
 
+def _make_full(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "mine").touch()
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        pytest.param(lambda p: (p.mkdir(), (p / "mine").touch()), r"set is not empty; give a folder", id="not empty"),
+        pytest.param(lambda p: _make_full(p), r"set is not empty; give a folder", id="not empty"),
         pytest.param(lambda p: p.touch(), r"set is a file; give a folder", id="a file"),
-        pytest.param(
-            lambda p: (beside_of(p).mkdir(), (beside_of(p) / "mine").touch()), "in the way .* move it", id="beside"
-        ),
+        pytest.param(lambda p: _make_full(beside_of(p)), "in the way .* move it", id="beside"),
         pytest.param(lambda p: beside_of(p).write_text("mine"), "in the way .* move it", id="file beside"),
     ],
 )
@@ -251,7 +254,7 @@ def test_what_is_no_file_is_not_written_over(kind: str, tmp_path: Path) -> None:
 def test_a_folder_that_is_missing_is_to_be_made(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as refused:
         write_whole(tmp_path / "none" / "page", "new")
-    assert words_of(refused.value) == f"{tmp_path}/none/page: No such file or directory; make its folder first"
+    assert describe_os_error(refused.value) == f"{tmp_path}/none/page: No such file or directory; make its folder first"
 
 
 def test_a_second_program_is_refused_and_the_first_loses_nothing(tmp_path: Path) -> None:
@@ -265,7 +268,12 @@ def test_a_second_program_is_refused_and_the_first_loses_nothing(tmp_path: Path)
 def test_writers_of_one_file_take_turns(tmp_path: Path) -> None:
     path = tmp_path / "page"
     contents = [bytes([65 + number]) * 200_000 for number in range(8)]
-    threads = [threading.Thread(target=lambda c=c: [write_whole(path, c) for _ in range(20)]) for c in contents]
+
+    def write_often(content: bytes) -> None:
+        for _ in range(20):
+            write_whole(path, content)
+
+    threads = [threading.Thread(target=write_often, args=(c,)) for c in contents]
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +14,8 @@ from doubling import assert_linear
 from small_set import Rows, small_rows
 
 from qreal_tasks.dataset.check import check
-from qreal_tasks.dataset.source import DatasetError, load, locate
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import DatasetError, locate
 from qreal_tasks.files import parquet_limits
 from qreal_tasks.files.parquet_limits import _lengths_of, check_parquet
 
@@ -85,7 +87,12 @@ def test_pictures_of_one_row_group_are_looked_at_some_at_a_time(
     pq.write_table(pa.table({"image": [{"bytes": one, "path": None} for one in pictures]}), tmp_path / "a.parquet")
     monkeypatch.setattr(parquet_limits, "_FIT_IN_MEMORY", 2**20)
     read = []
-    monkeypatch.setattr(parquet_limits, "_lengths_of", lambda values: read.append(len(values)) or _lengths_of(values))
+
+    def counted(values: Any) -> Any:
+        read.append(len(values))
+        return _lengths_of(values)
+
+    monkeypatch.setattr(parquet_limits, "_lengths_of", counted)
     check_parquet(tmp_path / "a.parquet")
     assert read == [8] * 25
     monkeypatch.setattr(parquet_limits, "LONGEST_PICTURE", 2**16 - 1)

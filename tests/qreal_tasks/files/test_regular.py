@@ -16,13 +16,13 @@ import pytest
 import annotation
 import qreal_tasks
 import training
-from annotation.config import Columns, Portraits, load_config
-from annotation.intake.captions import Captions
+from annotation.config import ColumnNames, PortraitSettings, load_annotation_config
 from annotation.intake.files import read_file
-from annotation.intake.listed import Listed
-from annotation.intake.parquet_rows import schema_of
-from annotation.intake.table_rows import text_rows
-from annotation.run.shards import read_group, read_table, recipe_of, row_count
+from annotation.intake.folder import Captions
+from annotation.intake.inputs import ListedInput
+from annotation.intake.parquet_rows import read_parquet_schema
+from annotation.intake.table_rows import read_text_table
+from annotation.run.shards import count_rows, read_group, read_recipe, read_table
 from qreal_tasks.dataset.files import data_files
 from qreal_tasks.dataset.source import locate
 from qreal_tasks.files.regular import NotAFileError, open_file, read_bytes, read_text, require_file
@@ -36,7 +36,7 @@ from qreal_tasks.llm.usage import load_prices
 from qreal_tasks.models.server.served_model import config_type
 from qreal_tasks.models.store import AnswerStore
 from qreal_tasks.results.run_folder import read_run
-from training.config import load_config as load_recipe
+from training.recipe import load_recipe
 
 KINDS = {
     "a pipe": "a named pipe",
@@ -111,18 +111,18 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "a YAML file": ("x.yaml", read),
     "a judge's manifest": ("judge.yaml", lambda path: load_manifest(str(path))),
     "a recipe of training": ("recipe.yaml", lambda path: load_recipe(path, [])),
-    "a config of annotation": ("config.yaml", load_config),
+    "a config of annotation": ("config.yaml", load_annotation_config),
     "the arguments of a run": ("run.yaml", lambda path: _read_config(str(path))),
     "prices": ("prices.yaml", lambda path: load_prices(path, "m")),
     "texts of a probe": ("texts.yaml", load_texts),
-    "a list of portraits": ("list.txt", lambda path: Portraits(list=path).names()),
-    "a table": ("images.csv", lambda path: text_rows(path, Columns())),
-    "lines of JSON": ("images.jsonl", lambda path: text_rows(path, Columns())),
-    "a table in parquet": ("images.parquet", schema_of),
+    "a list of portraits": ("list.txt", lambda path: PortraitSettings(list=path).names()),
+    "a table": ("images.csv", lambda path: read_text_table(path, ColumnNames())),
+    "lines of JSON": ("images.jsonl", lambda path: read_text_table(path, ColumnNames())),
+    "a table in parquet": ("images.parquet", read_parquet_schema),
     "a shard": ("000000.parquet", read_table),
     "a group of a shard": ("000000.parquet", lambda path: read_group(path, 0)),
-    "a shard's recipe": ("000000.parquet", recipe_of),
-    "a shard's rows": ("000000.parquet", row_count),
+    "a shard's recipe": ("000000.parquet", read_recipe),
+    "a shard's rows": ("000000.parquet", count_rows),
     "results of a run": ("20260101_000000_results.json", read_run),
     "results of a run, for a submission": ("20260101_000000_results.json", read_results),
     "stored answers": ("answers.sqlite", lambda path: AnswerStore(path)),
@@ -166,7 +166,7 @@ def test_what_is_no_file_is_no_data_file_of_a_set(kind: str, tmp_path: Path) -> 
 def test_what_is_no_file_is_no_picture_and_no_prompt(kind: str, tmp_path: Path) -> None:
     path = os.fsencode(_make(tmp_path / "a.txt", kind))
     assert f"is {KINDS[kind]}, expected a file" in str(read_file(path))
-    told = Captions(os.fsencode(tmp_path), [b"a.png", b"a.txt"]).told(Listed("a.png", b"a.png"))
+    told = Captions(os.fsencode(tmp_path), [b"a.png", b"a.txt"]).add_prompt(ListedInput("a.png", b"a.png"))
     assert KINDS[kind] in told.note
 
 

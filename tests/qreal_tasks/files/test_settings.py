@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from annotation.config import load_config as load_annotation_config
+from annotation.config import load_annotation_config
 from annotation.errors import AnnotationError
 from annotation.llm.prompts import load_prompt
 from qreal_tasks.judge.manifest import load_manifest
 from qreal_tasks.llm.usage import Prices, load_prices
-from training.config import load_config as load_training_config
+from training.recipe import load_recipe as load_training_config
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 

@@ -22,7 +22,7 @@ from safetensors.numpy import save_file
 from qreal_tasks.cli import main
 from qreal_tasks.console.command_line import fail
 from qreal_tasks.files.sqlite_file import StoreError
-from qreal_tasks.files.system_errors import told, words_of
+from qreal_tasks.files.system_errors import describe_os_error, explain_refusal
 from qreal_tasks.models.store import AnswerStore
 
 WORDS = {
@@ -40,13 +40,13 @@ WORDS = {
 @pytest.mark.parametrize("number", WORDS)
 def test_what_where_why_and_what_to_do(number: int) -> None:
     own = os.strerror(number)
-    said = told(OSError(number, own, "runs/a"))
+    said = explain_refusal(OSError(number, own, "runs/a"))
     assert said is not None
     assert said.startswith(f"{WORDS[number]} runs/a: {own}; ")
-    assert said == words_of(OSError(number, own, "runs/a"))
+    assert said == describe_os_error(OSError(number, own, "runs/a"))
     behind = ValueError("it did not work")
     behind.__cause__ = OSError(number, own, "runs/a")
-    assert told(behind) == said
+    assert explain_refusal(behind) == said
 
 
 def _chained(outer: Exception, inner: Exception) -> Exception:
@@ -73,7 +73,7 @@ def _chained(outer: Exception, inner: Exception) -> Exception:
     ],
 )
 def test_in_the_words_of_libraries(error: Exception, said: str | None) -> None:
-    found = told(error, "X")
+    found = explain_refusal(error, "X")
     assert found is None if said is None else (found or "").startswith(said)
 
 
@@ -89,7 +89,7 @@ WRITERS: dict[str, Callable[[Path], Any]] = {
 def test_as_libraries_really_raise_it(writer: str, tmp_path: Path) -> None:
     with no_room(), pytest.raises(Exception, match="File too large") as refused:
         WRITERS[writer](tmp_path / "file")
-    assert (told(refused.value, "X") or "").startswith("file too large while writing X")
+    assert (explain_refusal(refused.value, "X") or "").startswith("file too large while writing X")
 
 
 def test_sqlite_that_is_full_says_so_and_keeps_what_it_has(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_what_no_command_has_said_is_said_at_the_end(
 def test_mistakes_of_ours_keep_their_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("qreal_tasks.dataset.source.locate", lambda _: {}["realism"])
+    monkeypatch.setattr("qreal_tasks.dataset.source.locate", lambda _: dict[str, str]()["realism"])
     monkeypatch.setattr(sys, "argv", ["qreal", "data", "info"])
     with pytest.raises(SystemExit) as ended:
         main()

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from annotation.label_studio.environment import default_folder as label_studio_folder
+from annotation.label_studio.environment import default_environment as label_studio_folder
 from qreal_tasks import cli
-from qreal_tasks.dataset.source import locate, open_split
+from qreal_tasks.console import command_line
+from qreal_tasks.dataset.loading import open_split
+from qreal_tasks.dataset.source import locate
 from qreal_tasks.files.user_cache import NoHomeError, require_hub_cache
 from qreal_tasks.harness.backend_arguments import store_path
 from qreal_tasks.judge.judge import cache_path as judgements
@@ -89,7 +91,7 @@ def test_every_command_says_it_on_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["qreal", *arguments])
-    monkeypatch.setattr(cli, "prepare", lambda: None)
+    monkeypatch.setattr(command_line, "prepare", lambda: None)
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     assert stopped.value.code == 1
@@ -102,12 +104,15 @@ def test_every_command_says_it_on_one_line(
 
 @pytest.mark.slow
 def test_a_local_model_needs_no_home_and_one_of_the_hub_does(homeless: None, tmp_path: Path) -> None:
-    from annotation.devices import loading  # loads torch
+    from annotation.local_models.devices import explain_model_errors  # loads torch
 
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
-    with loading("detection.model", str(tmp_path), "org/model", "a detector"):
+    with explain_model_errors("detection.model", str(tmp_path), "org/model", "a detector"):
         pass
-    with pytest.raises(NoHomeError, match="HF_HOME"), loading("detection.model", "org/model", "org/model", "one"):
+    with (
+        pytest.raises(NoHomeError, match="HF_HOME"),
+        explain_model_errors("detection.model", "org/model", "org/model", "one"),
+    ):
         pass
 
 
@@ -115,7 +120,7 @@ def test_other_commands_need_no_home(
     homeless: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["qreal", "tasks-path"])
-    monkeypatch.setattr(cli, "prepare", lambda: None)
+    monkeypatch.setattr(command_line, "prepare", lambda: None)
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     assert stopped.value.code == 0

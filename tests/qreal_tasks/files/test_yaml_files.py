@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from qreal_tasks.files.yaml_files import NOTHING, YamlError, explained, parse, read, validated
+from qreal_tasks.files.yaml_files import NOTHING, Document, YamlError, parse, read
+from qreal_tasks.files.yaml_models import load_yaml, validate
 
 
 class _Named(BaseModel):
@@ -41,12 +43,11 @@ class _Named(BaseModel):
 )
 def test_numbers_and_dates_are_text_as_written(text: str, expected: _Named, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
-    document = read(tmp_path / "a.yaml")
-    assert validated(_Named.model_validate, document.content, document.written) == expected
+    assert load_yaml(tmp_path / "a.yaml", _Named) == expected
 
 
 def test_without_a_file_the_numbers_own_text_is_taken() -> None:
-    assert validated(_Named.model_validate, {"name": 1.10}) == _Named(name="1.1")
+    assert validate(Document({"name": 1.10}), _Named, "x") == _Named(name="1.1")
 
 
 def test_of_merged_files_the_upper_one_is_looked_at_first() -> None:
@@ -94,17 +95,15 @@ def test_what_cannot_be_read_says_why(content: bytes, said: str, tmp_path: Path)
     ],
 )
 def test_values_that_are_not_expected(text: str, said: str) -> None:
-    document = parse(text)
-    with pytest.raises(ValidationError) as error:
-        validated(_Named.model_validate, document.content, document.written)
-    assert explained(error.value, _Named, document.written).startswith(said)
+    with pytest.raises(YamlError) as error:
+        validate(parse(text), _Named, "a.yaml")
+    assert str(error.value).startswith(f"a.yaml: {said}")
 
 
 def test_a_large_value_is_shown_cut() -> None:
-    document = parse(f"count: [{', '.join('x' * 1000)}]")
-    with pytest.raises(ValidationError) as error:
-        validated(_Named.model_validate, document.content, document.written)
-    assert len(explained(error.value, _Named, document.written)) < 300
+    with pytest.raises(YamlError) as error:
+        validate(parse(f"count: [{', '.join('x' * 1000)}]"), _Named, "a.yaml")
+    assert len(str(error.value)) < 300
 
 
 def _laughs(levels: int) -> str:
@@ -151,7 +150,8 @@ TOO_LARGE = {
 def test_what_is_over_a_limit_is_refused_by_its_name(case: str, tmp_path: Path) -> None:
     text, said = TOO_LARGE[case]
     (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
-    for reading in (lambda: read(tmp_path / "a.yaml"), lambda: parse(text)):
+    readings: tuple[Callable[[], object], ...] = (lambda: read(tmp_path / "a.yaml"), lambda: parse(text))
+    for reading in readings:
         with pytest.raises(YamlError, match=said):
             reading()
 
@@ -161,10 +161,8 @@ def test_aliases_in_moderation_are_read() -> None:
 
 
 def test_of_many_faults_the_first_are_said() -> None:
-    document = parse("\n".join(f"k{n}: 1" for n in range(2_000)))
-    with pytest.raises(ValidationError) as error:
-        validated(_Named.model_validate, document.content, document.written)
-    assert explained(error.value, _Named, document.written).endswith("; and 1980 more")
+    with pytest.raises(YamlError, match=r"; and 1980 more$"):
+        validate(parse("\n".join(f"k{n}: 1" for n in range(2_000))), _Named, "a.yaml")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from qreal_tasks.models.agent.on_demand import Options
 from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
 from qreal_tasks.records import GroundingRecord
 from qreal_tasks.results.run_folder import find_results, read_run
-from qreal_tasks.results.score import differences, score_run
+from qreal_tasks.results.score import find_differences, score_run
 from qreal_tasks.subtasks import SUBTASKS
 
 pytestmark = pytest.mark.slow
@@ -138,7 +138,7 @@ def test_a_run_from_the_command_line_to_the_records(tmp_path: Path, capfd: pytes
         ]
     )
     finished = read_run(find_results(out)[-1])
-    assert differences(finished, score_run(finished, resamples=0)) == []
+    assert find_differences(finished, score_run(finished, resamples=0)) == []
     assert len(finished.tasks) == 2
     for task in finished.tasks:
         assert len(task.records) == 4

@@ -20,7 +20,7 @@ pytest.importorskip("lmms_eval")
 
 from lmms_eval.api.instance import Instance
 
-from qreal_tasks.answers.reasoning import declared_marks
+from qreal_tasks.answers.reasoning import read_declared_marks
 from qreal_tasks.harness import backends
 from qreal_tasks.harness.backend_arguments import HF_ARGUMENTS, OPENAI_ARGUMENTS, checked
 from qreal_tasks.harness.backends import QRealHF, QRealOpenAI
@@ -61,7 +61,7 @@ def test_resized_pixels_are_reported_of_the_family_behind_the_name(
         given = {"base_url": server.url, "store": str(tmp_path / "answers.sqlite")}
         backend = QRealOpenAI(model="judge", **given)
         backend.task_dict, requests = instances(Rows([Image.new("RGB", (640, 480))]), 1)
-        [[_, beside]] = backend.generate_until(requests)
+        [(_, beside)] = map(list, backend.generate_until(requests))
         assert json.loads(beside)["input_size"] == [644, 476]
         with pytest.raises(ValueError, match="family is not known: give family="):
             QRealOpenAI(model="other", **given)
@@ -190,9 +190,9 @@ def test_reasoning_marks_of_the_arguments_hold_for_the_process(
 ) -> None:
     monkeypatch.setenv("QREAL_REASONING_MARKS", "<a> </a>")
     plain = make().openai.identity()
-    assert declared_marks() == (("<a>", "</a>"),)
+    assert read_declared_marks() == (("<a>", "</a>"),)
     named = make(reasoning_marks="◁mull▷ ◁/mull▷; <b> </b>").openai.identity()
-    assert declared_marks() == (("◁mull▷", "◁/mull▷"), ("<b>", "</b>"))
+    assert read_declared_marks() == (("◁mull▷", "◁/mull▷"), ("<b>", "</b>"))
     assert plain != named
 
 

@@ -33,13 +33,13 @@ from qreal_tasks.benchmark import (
 )
 from qreal_tasks.dataset.check import info
 from qreal_tasks.dataset.source import locate
-from qreal_tasks.harness import TASKS_FOLDER
+from qreal_tasks.leaf_tasks import TASKS_FOLDER
 from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
 from qreal_tasks.records import JudgmentRecord
 from qreal_tasks.results.comparable import CompareError
 from qreal_tasks.results.compare import compare_runs
 from qreal_tasks.results.run_folder import Run, find_results, read_run, samples_path
-from qreal_tasks.results.score import differences, score_run
+from qreal_tasks.results.score import find_differences, score_run
 
 pytestmark = pytest.mark.harness
 
@@ -71,7 +71,7 @@ def assert_rescored(run: Run) -> None:
     """All nine leaves are there, and the samples alone give the live numbers."""
     assert len(run.tasks) == NINE
     assert all(task.records for task in run.tasks)
-    assert differences(run, score_run(run, resamples=0)) == []
+    assert find_differences(run, score_run(run, resamples=0)) == []
 
 
 def assert_asked_in(style: Style, run: Run) -> None:

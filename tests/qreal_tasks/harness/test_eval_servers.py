@@ -24,10 +24,11 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error, token
 from qreal_tasks.benchmark import QUESTION_NAMES
-from qreal_tasks.dataset.source import load, locate
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import locate
 from qreal_tasks.records import JudgmentRecord
 from qreal_tasks.results.run_folder import Run, find_results, read_run
-from qreal_tasks.results.score import differences, score_run
+from qreal_tasks.results.score import find_differences, score_run
 
 pytestmark = pytest.mark.harness
 
@@ -172,7 +173,7 @@ class Ended:
 
     def run(self) -> Run:
         run = read_run(find_results(self.folder)[-1])
-        assert differences(run, score_run(run, resamples=0)) == []
+        assert find_differences(run, score_run(run, resamples=0)) == []
         return run
 
     def records(self) -> dict[str, list[JudgmentRecord]]:

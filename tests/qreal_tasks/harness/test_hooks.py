@@ -22,12 +22,15 @@ from qreal_tasks.benchmark import (
     question,
 )
 from qreal_tasks.boxes import Space
-from qreal_tasks.dataset.source import FEATURES, DatasetError
+from qreal_tasks.dataset.schema import FEATURES
+from qreal_tasks.dataset.source import DatasetError
 from qreal_tasks.harness import hooks
+from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.judgment import score_judgment
 from qreal_tasks.models.store import picture_digest
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, from_json
+from qreal_tasks.samples import reference_regions
 
 P = '{"choices": ["Yes", "No"], "p": [0.6, 0.2], "mass": 0.8}'
 
@@ -77,7 +80,7 @@ def test_responses_become_records(results: list[Any], answer: str | None, p_yes:
 def test_no_text_costs_the_run(name: str, text: str) -> None:
     items = hook(f"process_{name}")(docs("imageqa")[1], [text])
     assert isinstance(from_json(items["records"]), GroundingRecord)
-    for metric in hooks.IMAGEQA_LIVE:
+    for metric in IMAGEQA_LIVE:
         hook(f"imageqa_{metric}")([items[metric]])
 
 
@@ -93,7 +96,9 @@ def test_live_objectqa_numbers_are_the_rescored_ones() -> None:
         answers = [["Yes", P], ["No", P.replace("0.6", "0.1")], ["?", P], ["No", P], ["Yes", P], ["Yes", P]]
         rows = docs("objectqa")
         items = [hook(f"process_{name}")(doc, [a]) for doc, a in zip(rows, answers, strict=True)]
-        expected = score_judgment([from_json(item["records"]) for item in items])
+        expected = score_judgment(
+            [record for item in items if isinstance(record := from_json(item["records"]), JudgmentRecord)]
+        )
         for metric in (*hooks.OBJECTQA_RATIOS, *hooks.OBJECTQA_OTHERS):
             assert hook(f"objectqa_{metric}")([item[metric] for item in items]) == expected[metric], metric
 
@@ -101,9 +106,11 @@ def test_live_objectqa_numbers_are_the_rescored_ones() -> None:
 def test_live_imageqa_numbers_are_the_rescored_ones() -> None:
     text = '[{"bbox_2d": [100, 130, 390, 600], "label": "dog", "description": "five legs"}]'
     items = [hook("process_plausibility")(doc, [text]) for doc in docs("imageqa")]
-    expected = score_grounding([from_json(item["records"]) for item in items])
+    expected = score_grounding(
+        [record for item in items if isinstance(record := from_json(item["records"]), GroundingRecord)]
+    )
     assert expected["iou"]
-    for metric in hooks.IMAGEQA_LIVE:
+    for metric in IMAGEQA_LIVE:
         assert hook(f"imageqa_{metric}")([item[metric] for item in items]) == expected[metric], metric
 
 
@@ -164,10 +171,10 @@ def test_reasoning_marks_of_the_run_are_part_of_the_record(monkeypatch: pytest.M
 
 def test_reference_of_the_human_set_is_the_body_part_protocol() -> None:
     portrait = docs("imageqa")[1]
-    regions = hooks.reference_regions(portrait, "human_plausibility")
+    regions = reference_regions(portrait, "human_plausibility")
     assert regions
     assert regions[0].description.startswith("Head face: The head_face is wrong. Hands: ")
-    assert hooks.reference_regions(docs("imageqa")[0], "human_plausibility") == ()
+    assert reference_regions(docs("imageqa")[0], "human_plausibility") == ()
 
 
 def test_human_set_holds_portraits_only() -> None:

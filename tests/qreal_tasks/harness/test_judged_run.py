@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.cli import app
 from qreal_tasks.results.run_folder import Run, find_results, read_run
-from qreal_tasks.results.score import differences, score_run
+from qreal_tasks.results.score import find_differences, score_run
 
 pytestmark = pytest.mark.harness
 
@@ -85,7 +85,7 @@ def test_judged_in_the_run_from_its_log_and_by_another_judge(tmp_path: Path, ser
     live = {task.name: task.live for task in run.tasks}
     assert all(0 < live[name]["llm_score"] < 1 for name in live)
     assert any(live[name]["unjudged"] > 0 for name in live)
-    assert differences(run, score_run(run, resamples=0)) == []
+    assert find_differences(run, score_run(run, resamples=0)) == []
     tables = qreal("score", folder, "--resamples", "50")
     assert "alone, for example: 'I would rather not.'" in " ".join(tables.output.split())
     assert len(server.asked) == calls, "qreal score asked somebody"

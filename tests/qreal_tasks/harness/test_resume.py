@@ -22,7 +22,7 @@ from annotation.demo.server import Asked, Reply, ScriptedServer, completion
 from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
 from qreal_tasks.records import JudgmentRecord
 from qreal_tasks.results.run_folder import Run, find_results, read_run
-from qreal_tasks.results.score import differences, score_run
+from qreal_tasks.results.score import find_differences, score_run
 
 pytestmark = [
     pytest.mark.harness,
@@ -71,7 +71,7 @@ class Backend:
         self.start(folder).wait(timeout=300)
         assert list(folder.rglob("*_results.json")), (folder / "log").read_text()[-4000:]
         run = read_run(find_results(folder)[-1])
-        assert differences(run, score_run(run, resamples=0)) == []
+        assert find_differences(run, score_run(run, resamples=0)) == []
         return run
 
     def kill(self, folder: Path, at: int) -> None:

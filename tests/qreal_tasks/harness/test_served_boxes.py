@@ -8,20 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 from PIL import Image
 from resizing_server import Fractions, ResizingModel, models_list, number_of, picture
 from small_set import Rows, small_rows, write_hub_layout
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion
 from qreal_tasks.benchmark import QUESTION_NAMES
 from qreal_tasks.boxes import Space
 from qreal_tasks.cli import app
 from qreal_tasks.records import GroundingRecord
-from qreal_tasks.results.box_lints import box_lints
+from qreal_tasks.results.box_lints import find_box_lints
 from qreal_tasks.results.run_folder import Run, find_results, read_run
-from qreal_tasks.results.score import differences, score_run
+from qreal_tasks.results.score import find_differences, score_run
 
 pytestmark = pytest.mark.harness
 
@@ -30,10 +29,10 @@ TASKS = "qreal_imageqa_realism,qreal_imageqa_plausibility,qreal_objectqa_realism
 QWEN = models_list({"id": "judge", "root": "Qwen/Qwen2.5-VL-7B-Instruct", "parent": None})
 
 
-def boxes_px(size: tuple[int, int]) -> list[list[int]]:
+def boxes_px(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
     """Two flawed entities in whole pixels, not in the middle and not alike."""
     w, h = size
-    return [[0, h // 4, (w + 1) // 2, h // 2], [w // 2, h // 2, w, h]]
+    return [(0, h // 4, (w + 1) // 2, h // 2), (w // 2, h // 2, w, h)]
 
 
 def fractions(size: tuple[int, int]) -> list[Fractions]:
@@ -62,7 +61,7 @@ def rows() -> Rows:
         for index, box in enumerate(boxes_px(size)):
             about = {"entity_id": f"{image_id}#{index}", "bbox": [float(side) for side in box], **bad}
             shared = {"image_id": image_id, "prompt_id": f"prompt-{number}", "is_portrait": False}
-            found["objectqa"]["test"].append({**crop_row, **about, **shared, **stored(image.crop(tuple(box)))})
+            found["objectqa"]["test"].append({**crop_row, **about, **shared, **stored(image.crop(box))})
             flaws = {"realism_flawed": True, "plausibility_flawed": True, "parts": None}
             entities.append({**image_row["entities"][0], **about, **flaws})
         found["imageqa"]["test"].append({**image_row, **shared, **stored(image), "entities": entities})
@@ -90,7 +89,7 @@ def evaluate(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def reread(tmp_path: Path) -> Run:
     run = read_run(find_results(tmp_path / "run")[-1])
-    assert differences(run, score_run(run, resamples=0)) == []
+    assert find_differences(run, score_run(run, resamples=0)) == []
     return run
 
 
@@ -112,13 +111,13 @@ def test_resized_pixels_behind_an_alias(evaluate: Callable[..., Result], tmp_pat
     assert "resized_pixels (what qwen2_5_vl was trained to write; judge is Qwen/Qwen2.5-VL-7B-Instruct)" in done.output
     run = reread(tmp_path)
     assert_all_boxes_found(run, 1e-9)
-    for record in run.groundings:
+    for record in run.groundings():
         assert (record.space, record.space_assumed) == ("resized_pixels", False)
         assert record.input_size is not None
         width, height = record.input_size
         assert width * height <= 1003520
         assert width % 28 == height % 28 == 0
-    assert box_lints(run.groundings) == []
+    assert find_box_lints(run.groundings()) == []
 
 
 def test_a_server_with_other_limits_ends_the_run(evaluate: Callable[..., Result], tmp_path: Path) -> None:
@@ -141,7 +140,7 @@ def test_an_unknown_family_is_assumed_and_that_is_written_down(evaluate: Callabl
     assert "boxes are asked for in norm1000 (default; the family of judge is not known)" in first[0]
     assert "boxes are ASSUMED to be written in norm1000" in first[1]
     run = reread(tmp_path)
-    assert all(record.space_assumed and record.space == "norm1000" for record in run.groundings)
+    assert all(record.space_assumed and record.space == "norm1000" for record in run.groundings())
     assert "Box space assumed." in CliRunner().invoke(app, ["score", str(tmp_path / "run"), "--resamples", "0"]).output
 
 
@@ -160,6 +159,6 @@ def test_gemini_is_asked_for_y_first_and_read_so(evaluate: Callable[..., Result]
     assert done.exit_code == 0, done.output[-4000:]
     run = reread(tmp_path)
     assert_all_boxes_found(run, 1e-3)
-    assert {record.space for record in run.groundings} == {Space.NORM1000_YX}
-    assert all(isinstance(record, GroundingRecord) and not record.space_assumed for record in run.groundings)
-    assert box_lints(run.groundings) == []
+    assert {record.space for record in run.groundings()} == {Space.NORM1000_YX}
+    assert all(isinstance(record, GroundingRecord) and not record.space_assumed for record in run.groundings())
+    assert find_box_lints(run.groundings()) == []

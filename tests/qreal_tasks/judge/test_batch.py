@@ -13,6 +13,7 @@ import openai
 import pytest
 from batch_server import BatchServer, Ending
 from judging import asked_pair, manifest_for, scored
+from typed import present
 from typer.testing import CliRunner
 from written_run import write_run
 
@@ -23,7 +24,8 @@ from qreal_tasks.judge.batch import BatchJudge
 from qreal_tasks.judge.judge import Judge
 from qreal_tasks.judge.pairs import Judgement, Pair
 from qreal_tasks.llm.batch import api as batch_api
-from qreal_tasks.llm.batch.runner import Standing
+from qreal_tasks.llm.batch.harvester import BatchProgress
+from qreal_tasks.llm.batch.limits import BatchLimits
 from qreal_tasks.llm.batch.state import opened
 from qreal_tasks.llm.errors.retry import StoppedRun
 
@@ -41,7 +43,9 @@ def by_number(asked: Asked) -> Reply:
 
 
 def judge_at(server: BatchServer, folder: Path, **settings: Any) -> BatchJudge:
-    return BatchJudge(manifest_for(server.url), folder / "judged", **{"poll_s": 0.001, "api_key": "key", **settings})
+    sizes = {name: settings.pop(name) for name in ("max_requests", "max_bytes") if name in settings}
+    settings = {"limits": BatchLimits(0.001, **sizes), "api_key": "key", **settings}
+    return BatchJudge(manifest_for(server.url), folder / "judged", **settings)
 
 
 def submitted(server: BatchServer) -> Counter[Pair]:
@@ -76,7 +80,7 @@ def test_the_same_requests_and_judgements_as_live(tmp_path: Path, limits: dict[s
         with judge_at(server, tmp_path, **limits) as judge:
             assert judge.judge(pairs) == expected
             assert judge.counts == live.counts
-            assert judge.cost() == pytest.approx(live.cost() / 2)
+            assert judge.cost() == pytest.approx(present(live.cost()) / 2)
         assert sorted(json.dumps(one.body) for one in server.asked) == sorted(
             json.dumps(one.body) for one in server.live
         )
@@ -204,7 +208,7 @@ def test_a_refused_batch_stops_when_the_others_are_collected(tmp_path: Path) -> 
         (error(401), "refuses the key"),
         (error(404), "does not know the model"),
         (error(429, code="insufficient_quota"), "quota"),
-        (error(400, "max_tokens is not supported, use max_completion_tokens instead"), "judge without --batch"),
+        (error(400, "max_tokens is not supported, use max_completion_tokens instead"), "run without --batch"),
     ],
 )
 def test_what_fails_every_request_stops(tmp_path: Path, reply: Reply, message: str) -> None:
@@ -342,7 +346,7 @@ def dying(target: str, number: int, when: str) -> Callable[..., Any]:
 
 
 def test_a_start_with_other_pairs_keeps_what_was_paid_for(tmp_path: Path) -> None:
-    def killed(standing: Standing) -> None:
+    def killed(progress: BatchProgress) -> None:
         raise Killed
 
     with BatchServer(half) as server:
@@ -376,7 +380,7 @@ def test_a_damaged_state_is_not_passed_over(tmp_path: Path, text: str) -> None:
 
 
 def test_what_the_watcher_is_told(tmp_path: Path) -> None:
-    told: list[Standing] = []
+    told: list[BatchProgress] = []
     with BatchServer(half, polls=2) as server, judge_at(server, tmp_path, watch=told.append, max_requests=6) as judge:
         judge.judge(GOOD)
     assert [one.submitted_requests for one in told[:2]] == [6, 12]
@@ -416,7 +420,7 @@ def test_the_command_is_stopped_and_started_again(
     with BatchServer(half, polls=1) as server:
         at_server(server)
         with monkeypatch.context() as patch:
-            patch.setattr("qreal_tasks.llm.batch.runner.time.sleep", stop)
+            patch.setattr("qreal_tasks.llm.batch.harvester.time.sleep", stop)
             stopped = CliRunner().invoke(commands.judge_app, arguments)
         assert stopped.exit_code == 130
         assert "Start the same command again to go on" in stopped.output

@@ -18,18 +18,24 @@ from judging import asked_pair, scored
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion
 from qreal_tasks.files.sqlite_file import StoreError
-from qreal_tasks.judge.cache import Call, JudgeCache
+from qreal_tasks.judge.cache import JudgeCache
+from qreal_tasks.judge.manifest import load_manifest
 from qreal_tasks.judge.pairs import Judgement, Pair
-from qreal_tasks.judge.reading import judgement_of
+from qreal_tasks.judge.question import PairQuestion
+from qreal_tasks.llm.calls import Call
 from qreal_tasks.llm.usage import Prices
 from qreal_tasks.models.store import AnswerStore
 
-PAIR = Pair("six fingers", "one finger too many")
+
+def question(pair: Pair, judge_hash: str = "m") -> PairQuestion:
+    return PairQuestion(load_manifest("gpt-4o"), judge_hash, pair)
 
 
-def call(reply: Reply, prices: Prices | None = None) -> Call:
-    assert isinstance(reply.body, dict)
-    return Call.of(reply.body, judgement_of(reply.body), prices)
+PAIR = question(Pair("six fingers", "one finger too many"))
+
+
+def call(reply: Reply, prices: Prices | None = None) -> Call[Judgement]:
+    return Call.of(PAIR, reply.body, prices)
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -55,10 +61,10 @@ def rows(path: Path) -> list[dict[str, Any]]:
 def test_scores_and_decisions_are_kept_and_every_call_is_logged(tmp_path: Path, reply: Reply, kept: bool) -> None:
     answered, path = call(reply), tmp_path / "new" / "judged.sqlite"
     with JudgeCache(path) as cache:
-        assert cache.put("m", PAIR, answered) == answered.judgement
+        assert cache.put(PAIR, answered) == answered.answer
     with JudgeCache(path) as cache:
-        found = cache.get_many([cache.key("m", PAIR), "missing"])
-        assert found == ({cache.key("m", PAIR): answered.judgement} if kept else {})
+        found = cache.get_many([PAIR.key, "missing"])
+        assert found == ({PAIR.key: answered.answer} if kept else {})
         assert len(cache) == 1
 
 
@@ -66,10 +72,10 @@ def test_the_log_says_what_was_asked_answered_and_paid(tmp_path: Path) -> None:
     spent = {"prompt_tokens": 1000, "completion_tokens": 10, "prompt_tokens_details": {"cached_tokens": 400}}
     answered = call(scored(0.5, usage=spent), Prices(input=2.5, cached_input=1.25, output=10))
     with JudgeCache(tmp_path / "c") as cache:
-        cache.put("m", PAIR, answered)
-        cache.put("m", Pair("b", "c"), Call(Judgement(None, "content filter")))
+        cache.put(PAIR, answered)
+        cache.put(question(Pair("b", "c")), Call(Judgement(None, "content filter")))
     row, filtered = rows(tmp_path / "c")
-    assert (row["manifest"], json.loads(row["pair"])) == ("m", [PAIR.predicted, PAIR.reference])
+    assert (row["manifest"], json.loads(row["pair"])) == ("m", [PAIR.pair.predicted, PAIR.pair.reference])
     assert (row["score"], row["reason"]) == (0.5, None)
     assert json.loads(row["answer"])["content"] == '{"score": 0.5}'
     assert (row["model"], row["system_fingerprint"]) == ("scripted-1", "fp_1")
@@ -81,16 +87,16 @@ def test_the_log_says_what_was_asked_answered_and_paid(tmp_path: Path) -> None:
 
 def test_the_key_depends_on_manifest_and_both_texts() -> None:
     pairs = [Pair("a", "b"), Pair("b", "a"), Pair("ab", ""), Pair("a", "b "), Pair('a", "b', "")]
-    keys = {JudgeCache.key(manifest, pair) for pair in pairs for manifest in ("m", "n")}
+    keys = {question(pair, judge).key for pair in pairs for judge in ("m", "n")}
     assert len(keys) == 2 * len(pairs)
 
 
 def test_the_first_kept_judgement_counts_and_both_are_logged(tmp_path: Path) -> None:
     with JudgeCache(tmp_path / "c") as one, JudgeCache(tmp_path / "c") as two:
-        assert one.put("m", PAIR, call(completion("about a half"))) == Judgement(None, "malformed JSON")
-        assert one.put("m", PAIR, call(scored(0.5))) == Judgement(0.5)
-        assert two.put("m", PAIR, call(scored(0.75))) == Judgement(0.5)
-        assert two.get_many([two.key("m", PAIR)]) == {two.key("m", PAIR): Judgement(0.5)}
+        assert one.put(PAIR, call(completion("about a half"))) == Judgement(None, "malformed JSON")
+        assert one.put(PAIR, call(scored(0.5))) == Judgement(0.5)
+        assert two.put(PAIR, call(scored(0.75))) == Judgement(0.5)
+        assert two.get_many([PAIR.key]) == {PAIR.key: Judgement(0.5)}
         assert len(two) == 3
 
 
@@ -98,10 +104,10 @@ def test_text_that_no_encoding_can_hold(tmp_path: Path) -> None:
     half = Pair("half an emoji \ud83d", "\udc00")
     reply = completion('{"score": 1}')
     assert isinstance(reply.body, dict)
-    reply.body["choices"][0]["message"]["note"] = reply.body["model"] = "\ud83d"  # type: ignore[index]
+    reply.body["choices"][0]["message"]["note"] = reply.body["model"] = "\ud83d"
     with JudgeCache(tmp_path / "c") as cache:
-        cache.put("m", half, call(reply))
-        assert cache.get_many([cache.key("m", half)]) == {cache.key("m", half): Judgement(1.0)}
+        cache.put(question(half), call(reply))
+        assert cache.get_many([question(half).key]) == {question(half).key: Judgement(1.0)}
     assert json.loads(rows(tmp_path / "c")[0]["pair"]) == [half.predicted, half.reference]
 
 

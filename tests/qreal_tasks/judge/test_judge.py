@@ -116,7 +116,8 @@ def test_a_passing_fault_leaves_no_trace(tmp_path: Path, fault: Reply) -> None:
 
     def script(asked: Asked) -> Reply:
         pair = asked_pair(asked)
-        first, _ = pair not in failed, failed.add(pair)
+        first = pair not in failed
+        failed.add(pair)
         return fault if first and pair in GOOD[::3] else scored(0.5)
 
     found, judge, _ = asked_once(script, tmp_path, *GOOD, timeout_s=1)
@@ -292,7 +293,9 @@ def test_a_thread_that_leaves_takes_nothing_from_another(tmp_path: Path) -> None
         leaving = judge.iterate(GOOD)
         assert next(leaving) == (0, Judgement(0.5))
         stays = pool.submit(judge.judge, GOOD[1:])
-        while not judge._under_way or any(request.waiting < 2 for request in [*judge._under_way.values()]):
+        assert judge._thread is not None
+        shared = judge._thread.resource.in_flight.shared
+        while not shared or any(request.waiting < 2 for request in [*shared.values()]):
             time.sleep(0.001)
         leaving.close()  # type: ignore[attr-defined]
         assert stays.result() == [Judgement(0.5)] * 11

@@ -88,8 +88,8 @@ def without(field: str) -> dict[str, Any]:
     ("content", "expected"),
     [
         pytest.param(without("model"), "judge.yaml: model is missing", id="missing"),
-        pytest.param(changed(modle="x"), "modle is no field of a judge; the fields are name, base_url, ", id="unknown"),
-        pytest.param(prompt(text="x"), "prompt.text is no field of a judge; .*prompt.pair", id="unknown in prompt"),
+        pytest.param(changed(modle="x"), "modle is no field; did you mean model?", id="unknown"),
+        pytest.param(prompt(text="x"), "prompt.text is no field; did you mean prompt.system", id="unknown in prompt"),
         pytest.param(changed(name="my judge"), "name is 'my judge': String should match", id="blank in name"),
         pytest.param(changed(max_tokens=0), "max_tokens is 0: Input should be greater", id="no tokens"),
         pytest.param(changed(seed="x"), "seed is 'x': Input should be a valid integer", id="seed"),
@@ -108,8 +108,8 @@ def without(field: str) -> dict[str, Any]:
         pytest.param("scale: {no: x}", 'line 1: YAML reads the key no as false; write "no" in quotes', id="key"),
         pytest.param("max_tokens: 1e2", "YAML reads 1e2 as text; write 100", id="exponent"),
         pytest.param("a: [", "judge.yaml: cannot be read", id="no YAML"),
-        pytest.param("just text", "judge.yaml: holds str, expected the fields name, base_url", id="text"),
-        pytest.param("", "judge.yaml: holds NoneType, expected the fields", id="empty"),
+        pytest.param("just text", "judge.yaml: the file is 'just text': expected keys and values: name, ", id="text"),
+        pytest.param("", "judge.yaml: name is missing", id="empty"),
     ],
 )
 def test_a_wrong_manifest_is_explained(tmp_path: Path, content: object, expected: str) -> None:

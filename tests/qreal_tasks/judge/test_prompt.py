@@ -12,7 +12,9 @@ from judging import pair_in
 
 from qreal_tasks.judge.manifest import load_manifest
 from qreal_tasks.judge.pairs import Pair
-from qreal_tasks.judge.prompt import messages, response_format
+from qreal_tasks.judge.prompt import RESPONSE_FORMAT, render_messages
+from qreal_tasks.judge.question import PairQuestion
+from qreal_tasks.llm.options import RequestOptions
 
 GPT_4O = load_manifest("gpt-4o")
 SNAPSHOT = Path(__file__).parent / "snapshots/gpt-4o.json"
@@ -22,15 +24,15 @@ HASH = "78059eea5173"
 
 def test_the_request_is_frozen() -> None:
     pair = Pair("The left hand has six fingers.", "Left hand: one finger too many, fused with the cup.")
-    rendered = {"messages": messages(GPT_4O, pair), **response_format("json_schema")}
+    rendered = {"messages": render_messages(GPT_4O, pair), "response_format": RESPONSE_FORMAT}
     assert rendered == json.loads(SNAPSHOT.read_text(encoding="utf-8"))
     assert GPT_4O.hash.startswith(HASH)
 
 
 def rendered_user(pair: Pair) -> str:
-    system, user = messages(GPT_4O, pair)
+    system, user = render_messages(GPT_4O, pair)
     assert (system["role"], user["role"]) == ("system", "user")
-    return user["content"]
+    return str(user["content"])
 
 
 ATTACKS = [
@@ -78,7 +80,9 @@ def test_letters_stay_readable() -> None:
     ("mode", "kind"), [("json_schema", "json_schema"), ("json_object", "json_object"), (None, None)]
 )
 def test_response_format(mode: str | None, kind: str | None) -> None:
-    found = response_format(mode).get("response_format", {})  # type: ignore[arg-type]
+    question = PairQuestion(GPT_4O, HASH, Pair("a", "b"))
+    body = question.body(question.messages(), RequestOptions(json_mode=mode))  # type: ignore[arg-type]
+    found = body.get("response_format", {})
     assert found.get("type") == kind
     if kind == "json_schema":
         assert found["json_schema"]["strict"] is True

@@ -9,7 +9,7 @@ import pytest
 
 from annotation.demo.server import Reply, completion
 from qreal_tasks.judge.pairs import Judgement
-from qreal_tasks.judge.reading import judgement_of
+from qreal_tasks.judge.reading import read_judgement
 from qreal_tasks.llm.errors.messages import MalformedAnswer
 
 
@@ -40,7 +40,7 @@ from qreal_tasks.llm.errors.messages import MalformedAnswer
     ],
 )
 def test_scores(text: str, score: float) -> None:
-    found = judgement_of(completion(text).body)
+    found = read_judgement(completion(text).body)
     assert found == Judgement(score)
     assert isinstance(found.score, float)
 
@@ -88,7 +88,7 @@ def test_scores(text: str, score: float) -> None:
     ],
 )
 def test_reasons(reply: Reply, reason: str) -> None:
-    assert judgement_of(reply.body) == Judgement(None, reason)
+    assert read_judgement(reply.body) == Judgement(None, reason)
 
 
 @pytest.mark.parametrize(
@@ -103,28 +103,28 @@ def test_reasons(reply: Reply, reason: str) -> None:
     ],
 )
 def test_what_was_said_instead_of_a_score_is_kept_on_one_short_line(reply: Reply, said: str) -> None:
-    assert judgement_of(reply.body).said == said
+    assert read_judgement(reply.body).said == said
 
 
 @pytest.mark.parametrize(
     "text", [" " * 10**6, "`" * 10**6, "<|x|>" * 2 * 10**5 + "y", '{"score": 1}' + " " * 10**6 + "x"]
 )
 def test_a_hostile_reply_takes_no_longer_than_its_length(text: str) -> None:
-    assert judgement_of(completion(text).body).score is None
+    assert read_judgement(completion(text).body).score is None
 
 
 @pytest.mark.parametrize("reason", ["network_error", "insufficient_system_resource", "error", "abort"])
 def test_a_score_that_was_broken_off_is_none(reason: str) -> None:
     with pytest.raises(MalformedAnswer):
-        judgement_of(completion('{"score": 0.75}', finish_reason=reason).body)
+        read_judgement(completion('{"score": 0.75}', finish_reason=reason).body)
 
 
 @pytest.mark.parametrize("reason", ["max_tokens", "MAX_TOKENS", "model_length"])
 def test_every_name_of_the_token_limit_is_known(reason: str) -> None:
-    assert judgement_of(completion('{"score": 0.7}', finish_reason=reason).body) == Judgement(None, "truncated")
+    assert read_judgement(completion('{"score": 0.7}', finish_reason=reason).body) == Judgement(None, "truncated")
 
 
 @pytest.mark.parametrize("body", [[], {}, {"choices": []}, {"choices": [{"message": {"content": 1}}]}])
 def test_no_completion(body: Mapping[str, Any]) -> None:
     with pytest.raises(MalformedAnswer):
-        judgement_of(body)
+        read_judgement(body)

@@ -18,9 +18,9 @@ from qreal_tasks.judge.pairs import Judgement, Pair
 from qreal_tasks.judge.probe import probe
 from qreal_tasks.judge.similarity import (
     Encode,
+    build_similarity_judge,
     load_encoder,
     score_similarity,
-    similarity_judge,
     text_similarity,
 )
 from qreal_tasks.records import GroundingRecord, Region
@@ -38,7 +38,7 @@ def words(texts: Sequence[str]) -> np.ndarray:
 
 
 def hash_of(word: str) -> int:
-    return sum(ord(letter) * 31**place for place, letter in enumerate(word)) % 512
+    return sum(ord(letter) * int(31**place) for place, letter in enumerate(word)) % 512
 
 
 CASES = {
@@ -102,8 +102,8 @@ def test_an_image_twice_is_an_error() -> None:
 
 
 def test_as_a_judge_it_fails_where_it_must() -> None:
-    assert similarity_judge(compass)([Pair("east", "")]) == [Judgement(None, "empty reference")]
-    report = probe(similarity_judge(words), resamples=50)
+    assert build_similarity_judge(compass)([Pair("east", "")]) == [Judgement(None, "empty reference")]
+    report = probe(build_similarity_judge(words), resamples=50)
     verdicts = {v.name: v.passed for v in report.verdicts}
     assert verdicts["identical"]
     assert not verdicts["reversed_apart"]

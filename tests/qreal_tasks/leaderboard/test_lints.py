@@ -10,7 +10,7 @@ import pytest
 from submitted import simulated, small_references
 
 from qreal_tasks.benchmark import QUESTION_NAMES
-from qreal_tasks.leaderboard.lints import TOO_WELL, lints
+from qreal_tasks.leaderboard.lints import TOO_WELL, find_notes
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
 from qreal_tasks.results.run_folder import Run, TaskRun
 from qreal_tasks.results.score import score_run
@@ -24,7 +24,7 @@ def records() -> list[Record]:
 
 
 def _said(records: list[Record]) -> list[str]:
-    return lints(score_run(Run(Path("r"), "m", "", None, (TaskRun("t", "1.0", {}, tuple(records)),)), resamples=0))
+    return find_notes(score_run(Run(Path("r"), "m", "", None, (TaskRun("t", "1.0", {}, tuple(records)),)), resamples=0))
 
 
 def _with(records: list[Record], **changes: object) -> list[Record]:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from annotation.demo.server import token
-from qreal_tasks.llm.completions import read
-from qreal_tasks.llm.logprobs import MALFORMED, NO_VERDICT, NOT_FOUND, NOT_GIVEN, answering_word, scored
+from qreal_tasks.llm.completions import read_completion
+from qreal_tasks.llm.logprobs import MALFORMED, NO_VERDICT, NOT_FOUND, NOT_GIVEN, answering_word, choice_probabilities
+from qreal_tasks.models.server.engine import read_response
 
 CHOICES = ("Yes", "No")
 Entry = dict[str, Any]
@@ -37,8 +38,8 @@ def choice(content: str | None, *entries: Entry, **message: Any) -> dict[str, An
 
 def p_yes(content: str, *entries: Entry, **message: Any) -> float | str | None:
     """P(Yes), or why there is none."""
-    response = read({"choices": [choice(content, *entries, **message)]}, CHOICES)
-    return response.no_p if response.p is None else response.p[0]
+    found = read_completion({"choices": [choice(content, *entries, **message)]}, CHOICES).probabilities
+    return found.why_not if found.p is None else found.p[0]
 
 
 TAKEN: dict[str, tuple[str, Entry, float]] = {
@@ -227,12 +228,11 @@ def test_what_is_not_found_or_is_no_probability_gives_none_with_a_reason(name: s
 def test_a_choice_alone_is_kept_as_its_word_and_any_other_text_as_it_is() -> None:
     for content, kept in (("Yes.", "Yes"), (" yes!\n", "yes"), ("Yes, it is.", "Yes, it is."), ("**Yes**", "**Yes**")):
         entries = [token(part, 0.9, {part: 0.9, "No": 0.05}) for part in _parts(content)]
-        response = read({"choices": [choice(content, *entries)]}, CHOICES)
-        assert response.p is not None, response.no_p
-        assert response.text == kept
-    assert (
-        read({"choices": [choice("Yes.")]}, CHOICES).text == "Yes."
-    )  # without P nothing tells where the answer stands
+        found = read_completion({"choices": [choice(content, *entries)]}, CHOICES)
+        assert found.probabilities.p is not None, found.probabilities.why_not
+        assert found.text == kept
+    # Without P nothing tells where the answer stands.
+    assert read_completion({"choices": [choice("Yes.")]}, CHOICES).text == "Yes."
 
 
 def _parts(content: str) -> list[str]:
@@ -260,10 +260,10 @@ def test_the_word_that_answers(text: str, choices: tuple[str, ...], word: str | 
 def test_a_long_text_is_read_in_time_that_grows_with_it() -> None:
     """A hundred thousand verdicts, the last of which decides."""
     content = "no text, " * 100_000 + "\nYes"
-    assert scored(choice(content, YES), content, CHOICES).why_not in (None, NO_VERDICT, NOT_FOUND)
+    assert choice_probabilities(choice(content, YES), content, CHOICES).why_not in (None, NO_VERDICT, NOT_FOUND)
 
 
 def test_the_second_string_tells_why_there_is_no_p() -> None:
-    beside = read({"choices": [choice("Yes", other("Okay"))]}, CHOICES).beside()
+    beside = read_response({"choices": [choice("Yes", other("Okay"))]}, CHOICES).beside()
     assert beside is not None
     assert json.loads(beside) == {"no_p": NOT_FOUND}

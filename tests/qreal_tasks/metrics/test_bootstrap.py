@@ -6,68 +6,82 @@ import math
 
 import numpy as np
 import pytest
+from typed import FloatArray, JudgedRows, RandomJudged, Row, present
 
 from qreal_tasks.metrics import bootstrap, ranking
-from qreal_tasks.metrics.bootstrap import differences, intervals, resample_weights
-from qreal_tasks.metrics.judgment import JudgmentTable, judgment_intervals
+from qreal_tasks.metrics.bootstrap import (
+    Difference,
+    Estimate,
+    estimate_differences,
+    estimate_intervals,
+    resample_weights,
+)
+from qreal_tasks.metrics.judgment import JudgmentTable
 
 
-def _answers(n, wrong_every):
+def _answers(n: int, wrong_every: int) -> list[Row]:
     return [("Yes", "No" if i % wrong_every == 0 else "Yes") for i in range(n)]
 
 
-def test_independent_items_give_the_analytic_interval(judged_rows):
+def _width(found: Estimate | Difference) -> float:
+    return present(found.high) - present(found.low)
+
+
+def test_independent_items_give_the_analytic_interval(judged_rows: JudgedRows) -> None:
     n, acc = 400, 0.75
-    found = judgment_intervals(judged_rows(_answers(n, 4)))["acc"]
+    found = estimate_intervals(JudgmentTable.of(judged_rows(_answers(n, 4))))["acc"]
     half = 1.96 * math.sqrt(acc * (1 - acc) / n)
     assert (found.value, found.n, found.undefined) == (acc, n, 0)
-    assert found.high - found.low == pytest.approx(2 * half, rel=0.06)
-    assert (found.high + found.low) / 2 == pytest.approx(acc, abs=0.005)
+    assert _width(found) == pytest.approx(2 * half, rel=0.06)
+    assert (present(found.high) + present(found.low)) / 2 == pytest.approx(acc, abs=0.005)
 
 
-def test_clustering_widens_the_interval_by_the_root_of_the_cluster_size(judged_rows):
+def test_clustering_widens_the_interval_by_the_root_of_the_cluster_size(judged_rows: JudgedRows) -> None:
     """Four entities an image, all right or all wrong: 400 items are worth 100."""
-    alone = judgment_intervals(judged_rows(_answers(400, 4)))["acc"]
+    alone = estimate_intervals(JudgmentTable.of(judged_rows(_answers(400, 4))))["acc"]
     images = [row for row in _answers(100, 4) for _ in range(4)]
-    clustered = judgment_intervals(judged_rows(images, per_image=4))["acc"]
+    clustered = estimate_intervals(JudgmentTable.of(judged_rows(images, per_image=4)))["acc"]
     assert clustered.value == alone.value
-    assert (clustered.high - clustered.low) / (alone.high - alone.low) == pytest.approx(2, rel=0.1)
+    assert _width(clustered) / _width(alone) == pytest.approx(2, rel=0.1)
 
 
 @pytest.mark.parametrize(("p_value", "worse_by"), [("large", 0), ("small", 40)])
-def test_paired_difference(judged_rows, p_value, worse_by):
+def test_paired_difference(judged_rows: JudgedRows, p_value: str, worse_by: int) -> None:
     first = _answers(200, 4)
     second = [("Yes", "No") if i % 4 == 1 and i < 4 * worse_by else row for i, row in enumerate(first)]
     a, b = (JudgmentTable.of(judged_rows(rows)) for rows in (first, second))
-    found = differences(a, b, resamples=1000)["acc"]
+    found = estimate_differences([a, b], resamples=1000)[0]["acc"]
     assert found.value == pytest.approx(worse_by / 200)
     if worse_by:
-        assert 0 < found.low < found.value < found.high
+        assert 0 < present(found.low) < present(found.value) < present(found.high)
         assert found.p_value == pytest.approx(2 / 1001)
-        assert differences(b, a, resamples=1000)["acc"].value == pytest.approx(-found.value)
+        assert estimate_differences([b, a], resamples=1000)[0]["acc"].value == pytest.approx(-present(found.value))
     else:
         assert (found.low, found.high, found.p_value) == (0, 0, 1)
 
 
-def test_pairing_is_tighter_than_two_independent_intervals(judged_rows):
+def test_pairing_is_tighter_than_two_independent_intervals(judged_rows: JudgedRows) -> None:
     first = _answers(200, 4)
     second = [("Yes", "No") if i < 10 else row for i, row in enumerate(first)]
     a, b = (JudgmentTable.of(judged_rows(rows)) for rows in (first, second))
-    paired, single = differences(a, b, resamples=1000)["acc"], intervals(a, resamples=1000)["acc"]
-    assert paired.high - paired.low < (single.high - single.low) * 0.7
+    paired, single = (
+        estimate_differences([a, b], resamples=1000)[0]["acc"],
+        estimate_intervals(a, resamples=1000)["acc"],
+    )
+    assert _width(paired) < _width(single) * 0.7
 
 
-def test_p_value_of_a_symmetric_difference(judged_rows):
+def test_p_value_of_a_symmetric_difference(judged_rows: JudgedRows) -> None:
     """Each run is right where the other is wrong: value 0, p near 1, interval around 0."""
     rows = [("Yes", "Yes" if i % 2 else "No") for i in range(100)]
     mirrored = [("Yes", "No" if i % 2 else "Yes") for i in range(100)]
-    found = differences(*(JudgmentTable.of(judged_rows(r)) for r in (rows, mirrored)), resamples=2000)["acc"]
+    found = estimate_differences([JudgmentTable.of(judged_rows(r)) for r in (rows, mirrored)], resamples=2000)[0]["acc"]
     assert found.value == 0
-    assert found.p_value > 0.9
-    assert found.low < -0.1 < 0.1 < found.high
+    assert present(found.p_value) > 0.9
+    assert present(found.low) < -0.1 < 0.1 < present(found.high)
 
 
-def test_weights_are_multinomial_draws():
+def test_weights_are_multinomial_draws() -> None:
     weights = np.concatenate(list(resample_weights(5, resamples=20_000, seed=3)))
     assert weights.shape == (20_000, 5)
     assert set(weights.sum(axis=1)) == {5}
@@ -76,24 +90,24 @@ def test_weights_are_multinomial_draws():
     assert np.corrcoef(weights.T)[0, 1] == pytest.approx(-0.25, abs=0.03)
 
 
-def test_seed_decides_and_block_size_does_not(random_judged, monkeypatch):
+def test_seed_decides_and_block_size_does_not(random_judged: RandomJudged, monkeypatch: pytest.MonkeyPatch) -> None:
     records = random_judged(1)
-    first = judgment_intervals(records, resamples=300, seed=5)
-    assert judgment_intervals(records, resamples=300, seed=5) == first
-    assert judgment_intervals(records, resamples=300, seed=6)["auc"] != first["auc"]
+    first = estimate_intervals(JudgmentTable.of(records), resamples=300, seed=5)
+    assert estimate_intervals(JudgmentTable.of(records), resamples=300, seed=5) == first
+    assert estimate_intervals(JudgmentTable.of(records), resamples=300, seed=6)["auc"] != first["auc"]
     monkeypatch.setattr(bootstrap, "_CELLS", 7 * 15)
     monkeypatch.setattr(ranking, "_CELLS", 60)
     blocks = [len(w) for w in resample_weights(15, resamples=300, seed=5)]
     assert max(blocks) == 7
     assert sum(blocks) == 300
-    for metric, estimate in judgment_intervals(records, resamples=300, seed=5).items():
+    for metric, estimate in estimate_intervals(JudgmentTable.of(records), resamples=300, seed=5).items():
         assert estimate.low == pytest.approx(first[metric].low, abs=1e-12), metric
 
 
-def test_undefined_resamples_are_left_out_and_reported(judged_rows):
+def test_undefined_resamples_are_left_out_and_reported(judged_rows: JudgedRows) -> None:
     """One positive in four images: recall is undefined in (3/4)^4 of the resamples."""
     rows = [("Yes", "Yes"), ("No", "No"), ("No", "No"), ("No", "Yes")]
-    found = judgment_intervals(judged_rows(rows), resamples=20_000)
+    found = estimate_intervals(JudgmentTable.of(judged_rows(rows)), resamples=20_000)
     assert found["recall"].undefined == pytest.approx(0.75**4, abs=0.02)
     assert (found["recall"].low, found["recall"].high) == (1, 1)
     assert found["acc"].undefined == 0
@@ -107,19 +121,19 @@ def test_undefined_resamples_are_left_out_and_reported(judged_rows):
         ("undefined in every resample", [("Yes", "Yes"), ("Yes", "No")], "specificity", None),
     ],
 )
-def test_no_interval(judged_rows, proves, rows, metric, value):
-    found = judgment_intervals(judged_rows(rows), resamples=50)[metric]
+def test_no_interval(judged_rows: JudgedRows, proves: str, rows: list[Row], metric: str, value: float | None) -> None:
+    found = estimate_intervals(JudgmentTable.of(judged_rows(rows)), resamples=50)[metric]
     assert (found.value, found.low, found.high) == (value, None, None), proves
     table = JudgmentTable.of(judged_rows(rows))
-    assert differences(table, table, resamples=50)[metric].p_value is None, proves
+    assert estimate_differences([table, table], resamples=50)[0][metric].p_value is None, proves
 
 
-def test_refusals(judged_rows):
+def test_refusals(judged_rows: JudgedRows) -> None:
     a, b = (JudgmentTable.of(judged_rows([("Yes", "Yes")] * n)) for n in (2, 3))
     with pytest.raises(ValueError, match="image i2: only in one of the two runs"):
-        differences(a, b)
+        estimate_differences([a, b])
     with pytest.raises(ValueError, match="resamples is 0"):
-        intervals(a, resamples=0)
+        estimate_intervals(a, resamples=0)
 
 
 class _Constant:
@@ -127,17 +141,17 @@ class _Constant:
 
     image_ids = ("a", "b")
 
-    def __init__(self, value):
+    def __init__(self, value: float) -> None:
         self.value = value
 
-    def point(self):
+    def point(self) -> dict[str, float | None]:
         return {"m": self.value}
 
-    def resampled(self, weights):
+    def resampled(self, weights: FloatArray) -> dict[str, FloatArray]:
         return {"m": np.full(len(weights), self.value)}
 
 
-def test_rounding_of_sums_is_no_difference():
+def test_rounding_of_sums_is_no_difference() -> None:
     """.1 + .2 is not .3 in binary; a run must not win by that in every resample."""
-    assert differences(_Constant(0.1 + 0.2), _Constant(0.3), resamples=100)["m"].p_value == 1
-    assert differences(_Constant(0.31), _Constant(0.3), resamples=100)["m"].p_value < 0.05
+    assert estimate_differences([_Constant(0.1 + 0.2), _Constant(0.3)], resamples=100)[0]["m"].p_value == 1
+    assert present(estimate_differences([_Constant(0.31), _Constant(0.3)], resamples=100)[0]["m"].p_value) < 0.05

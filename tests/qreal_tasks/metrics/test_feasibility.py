@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from printed_rows import Rates, check_row, reconstruct
+from typed import JudgedRows, present
 
-from qreal_tasks.metrics.feasibility import (
-    Range,
-    Verdict,
-    auc_bounds,
-    check,
-    check_records,
-    check_row,
-    reconstruct,
-)
+from qreal_tasks.metrics.feasibility import Feasibility, Range, auc_bounds, check, check_records
+from qreal_tasks.records import JudgmentRecord
 
 ROUNDING = 0.0005
 """Three decimals are printed."""
@@ -30,7 +27,9 @@ YES_SHARE = {
 }
 
 # question, model (* tuned), accuracy, precision, F1, AUC; the rows of Table 1 that could be read.
-TABLE_1 = [
+TableRow = tuple[str, str, float, float, float, float | None]
+
+TABLE_1: list[TableRow] = [
     ("realism_q1", "GPT-4o", 0.651, 0.558, 0.669, None),
     ("realism_q1", "Qwen2.5-VL-7B", 0.665, 0.677, 0.432, 0.761),
     ("realism_q1", "Qwen2.5-VL-7B*", 0.729, 0.677, 0.649, 0.800),
@@ -67,12 +66,12 @@ TABLE_1 = [
 ]
 
 
-def _rates(row):
-    return reconstruct(*row[2:5], rounding=ROUNDING)
+def _rates(row: TableRow) -> Rates:
+    return present(reconstruct(*row[2:5], rounding=ROUNDING))
 
 
 @pytest.mark.parametrize("row", TABLE_1, ids=lambda row: f"{row[0]}-{row[1]}")
-def test_yes_share_of_every_row(row):
+def test_yes_share_of_every_row(row: TableRow) -> None:
     """Local models agree on one share per question within .005; GPT-4o is up to .021 above it.
 
     Every GPT-4o row excludes that share even with all roundings in its favour: rounding is not the cause.
@@ -85,35 +84,37 @@ def test_yes_share_of_every_row(row):
         assert found.high - found.low < 0.006
 
 
-def test_verdict_on_every_auc_of_table_1():
-    verdicts = {(row[0], row[1]): check_row(*row[2:6], rounding=ROUNDING) for row in TABLE_1 if row[5] is not None}
-    assert {key for key, verdict in verdicts.items() if verdict is Verdict.INFEASIBLE} == {
+def test_verdict_on_every_auc_of_table_1() -> None:
+    verdicts = {
+        (row[0], row[1]): check_row(*row[2:5], row[5], rounding=ROUNDING) for row in TABLE_1 if row[5] is not None
+    }
+    assert {key for key, verdict in verdicts.items() if verdict is Feasibility.INFEASIBLE} == {
         ("realism_q1", "InternVL2.5-8B"),
         ("realism_q1", "InternVL2.5-8B*"),
         ("realism_q2", "InternVL2.5-8B*"),
     }
-    assert {key for key, verdict in verdicts.items() if verdict is Verdict.BELOW_HARD_LABEL} == {
+    assert {key for key, verdict in verdicts.items() if verdict is Feasibility.BELOW_HARD_LABEL} == {
         ("realism_q2", "InternVL2.5-8B"),
         ("plausibility_q1", "InternVL2.5-8B*"),
         ("plausibility_q2", "InternVL2.5-8B"),
         ("plausibility_q3", "InternVL2.5-8B"),
     }
-    assert list(verdicts.values()).count(Verdict.OK) == 17
+    assert list(verdicts.values()).count(Feasibility.OK) == 17
 
 
-def test_yes_is_the_positive_class():
+def test_yes_is_the_positive_class() -> None:
     """With No as the positive class the rows of a question contradict each other."""
     for name in ("realism_q1", "plausibility_q2", "plausibility_q4"):
         rows = [row for row in TABLE_1 if row[0] == name and row[1] != "GPT-4o"]
-        as_yes = [reconstruct(*row[2:5]).yes_share.low for row in rows]
+        as_yes = [present(reconstruct(*row[2:5])).yes_share.low for row in rows]
         assert max(as_yes) - min(as_yes) < 0.007
         assert not 1 - max(as_yes) - 0.007 < YES_SHARE[name] < 1 - min(as_yes) + 0.007
 
 
 @given(st.integers(1, 400), st.integers(0, 400), st.integers(1, 400), st.integers(1, 400))
-def test_reconstruction_inverts_a_confusion(tp, fp, fn, tn):
+def test_reconstruction_inverts_a_confusion(tp: int, fp: int, fn: int, tn: int) -> None:
     n = tp + fp + fn + tn
-    found = reconstruct((tp + tn) / n, tp / (tp + fp), 2 * tp / (2 * tp + fp + fn))
+    found = present(reconstruct((tp + tn) / n, tp / (tp + fp), 2 * tp / (2 * tp + fp + fn)))
     assert found.tpr.low == pytest.approx(tp / (tp + fn))
     assert found.fpr.low == pytest.approx(fp / (fp + tn), abs=1e-9)
     assert found.yes_share.low == pytest.approx((tp + fn) / n)
@@ -121,10 +122,10 @@ def test_reconstruction_inverts_a_confusion(tp, fp, fn, tn):
 
 @settings(max_examples=60)
 @given(st.integers(20, 400), st.integers(5, 400), st.integers(20, 400), st.integers(20, 400))
-def test_rounded_figures_contain_the_exact_rates(tp, fp, fn, tn):
+def test_rounded_figures_contain_the_exact_rates(tp: int, fp: int, fn: int, tn: int) -> None:
     n = tp + fp + fn + tn
-    printed = [round(v, 3) for v in ((tp + tn) / n, tp / (tp + fp), 2 * tp / (2 * tp + fp + fn))]
-    found = reconstruct(*printed, rounding=ROUNDING)
+    acc, precision, f1 = (round(v, 3) for v in ((tp + tn) / n, tp / (tp + fp), 2 * tp / (2 * tp + fp + fn)))
+    found = present(reconstruct(acc, precision, f1, rounding=ROUNDING))
     for rate, exact in zip(found, (tp / (tp + fn), fp / (fp + tn), (tp + fn) / n), strict=True):
         assert rate.low - 1e-9 <= exact <= rate.high + 1e-9
 
@@ -138,7 +139,7 @@ def test_rounded_figures_contain_the_exact_rates(tp, fp, fn, tn):
         ("figures that no confusion has", (0.2, 0.9, 0.9)),
     ],
 )
-def test_undetermined_rows(proves, figures):
+def test_undetermined_rows(proves: str, figures: tuple[float, float, float]) -> None:
     assert reconstruct(*figures, rounding=ROUNDING) is None, proves
     assert check_row(*figures, auc=0.5) is None, proves
 
@@ -148,16 +149,20 @@ _scored = st.lists(st.tuples(st.booleans(), st.integers(0, 20).map(lambda k: k /
 
 @settings(max_examples=200, deadline=None)
 @given(rows=_scored, threshold=st.floats(0, 1))
-def test_a_decision_that_follows_its_score_is_always_feasible(judged_rows, rows, threshold):
+def test_a_decision_that_follows_its_score_is_always_feasible(
+    judged_rows: JudgedRows, rows: list[tuple[bool, float]], threshold: float
+) -> None:
     records = judged_rows([("Yes" if y else "No", "Yes" if p > threshold else "No", p) for y, p in rows])
     verdict = check_records(records)
     if len({y for y, _ in rows}) == 1:
         assert verdict is None
     else:
-        assert verdict in (Verdict.OK, Verdict.BELOW_HARD_LABEL)
+        assert verdict in (Feasibility.OK, Feasibility.BELOW_HARD_LABEL)
 
 
-def _run(judged_rows, scores_of_yes, scores_of_no, **fields):
+def _run(
+    judged_rows: JudgedRows, scores_of_yes: tuple[float, ...], scores_of_no: tuple[float, ...], **fields: Any
+) -> list[JudgmentRecord]:
     rows = [("Yes", p) for p in scores_of_yes] + [("No", p) for p in scores_of_no]
     return judged_rows([(y, "Yes" if p > 0.5 else "No", p) for y, p in rows], **fields)
 
@@ -165,38 +170,46 @@ def _run(judged_rows, scores_of_yes, scores_of_no, **fields):
 @pytest.mark.parametrize(
     ("proves", "scores_of_yes", "scores_of_no", "expected"),
     [
-        ("a good score", (0.9, 0.8, 0.6, 0.3), (0.7, 0.4, 0.2, 0.1), Verdict.OK),
+        ("a good score", (0.9, 0.8, 0.6, 0.3), (0.7, 0.4, 0.2, 0.1), Feasibility.OK),
         (
             "the lower bound is reached: inside each decision every No outranks",
             (0.6, 0.1),
             (0.9, 0.4),
-            "below",
+            Feasibility.BELOW_HARD_LABEL,
         ),
         (
             "the upper bound is reached: inside each decision every Yes outranks",
             (0.9, 0.4),
             (0.6, 0.1),
-            Verdict.OK,
+            Feasibility.OK,
         ),
     ],
 )
-def test_bounds_are_reached(judged_rows, proves, scores_of_yes, scores_of_no, expected):
+def test_bounds_are_reached(
+    judged_rows: JudgedRows,
+    proves: str,
+    scores_of_yes: tuple[float, ...],
+    scores_of_no: tuple[float, ...],
+    expected: Feasibility,
+) -> None:
     records = _run(judged_rows, scores_of_yes * 40, scores_of_no * 40)
-    expected = Verdict.BELOW_HARD_LABEL if expected == "below" else expected
+    expected = Feasibility.BELOW_HARD_LABEL if expected == "below" else expected
     assert check_records(records) is expected, proves
     if "reached" in proves:
         auc = np.mean([y > n for y in scores_of_yes for n in scores_of_no])
         assert auc in [pytest.approx(bound) for bound in auc_bounds(tpr=0.5, fpr=0.5)], proves
 
 
-@pytest.mark.parametrize(("images", "expected"), [(1, Verdict.OK), (80, Verdict.BELOW_HARD_LABEL)])
-def test_a_score_is_called_worse_than_the_decision_only_where_it_is_clear(judged_rows, images, expected):
+@pytest.mark.parametrize(("images", "expected"), [(1, Feasibility.OK), (80, Feasibility.BELOW_HARD_LABEL)])
+def test_a_score_is_called_worse_than_the_decision_only_where_it_is_clear(
+    judged_rows: JudgedRows, images: int, expected: Feasibility
+) -> None:
     """.75 from the decision and .5 from the score, in each of the images."""
     rows = [("Yes", "Yes", 0.6), ("Yes", "No", 0.1), ("No", "No", 0.2), ("No", "No", 0.4)] * images
     assert check_records(judged_rows(rows, per_image=4)) is expected
 
 
-def test_a_score_worse_by_chance_is_not_called_so(judged_rows):
+def test_a_score_worse_by_chance_is_not_called_so(judged_rows: JudgedRows) -> None:
     """Scores that know nothing beyond the decision: of 40 small runs many fall below it."""
     below = 0
     for seed in range(40):
@@ -204,45 +217,45 @@ def test_a_score_worse_by_chance_is_not_called_so(judged_rows):
         truth = rng.random(30) < 0.5
         p = np.clip(0.5 + 0.25 * (truth - 0.5) + rng.normal(0, 0.3, 30), 0.01, 0.99)
         rows = [("Yes" if y else "No", "Yes" if s > 0.5 else "No", float(s)) for y, s in zip(truth, p, strict=True)]
-        below += check_records(judged_rows(rows)) is Verdict.BELOW_HARD_LABEL
+        below += check_records(judged_rows(rows)) is Feasibility.BELOW_HARD_LABEL
     assert below <= 2
 
 
-def test_a_score_of_the_other_class_is_caught(judged_rows):
+def test_a_score_of_the_other_class_is_caught(judged_rows: JudgedRows) -> None:
     """What the InternVL rows look like: P(No) taken for P(Yes)."""
     yes, no = (0.9, 0.8, 0.7, 0.3), (0.6, 0.3, 0.2, 0.1)
     rows = [("Yes", p) for p in yes] + [("No", p) for p in no]
     inverted = judged_rows([(y, "Yes" if p > 0.5 else "No", 1 - p) for y, p in rows])
-    assert check_records(inverted) is Verdict.INFEASIBLE
+    assert check_records(inverted) is Feasibility.INFEASIBLE
 
 
-def test_unparsed_answers_are_left_out(judged_rows):
+def test_unparsed_answers_are_left_out(judged_rows: JudgedRows) -> None:
     """Counted as wrong, they would push a sound run out of the bounds."""
     sound = [("Yes", "Yes", 0.9), ("No", "No", 0.1)] * 2
     unread = [("Yes", None, 0.95), ("No", None, 0.05)] * 8
-    assert check_records(judged_rows(sound + unread)) is Verdict.OK
+    assert check_records(judged_rows(sound + unread)) is Feasibility.OK
     # recall = specificity = .2 with AUC 1 would be outside: 1 - .8 * .8 = .36
-    assert check(1.0, Range(0.2, 0.2), Range(0.8, 0.8)) is Verdict.INFEASIBLE
+    assert check(1.0, Range(0.2, 0.2), Range(0.8, 0.8)) is Feasibility.INFEASIBLE
 
 
-def test_rounding_only_forgives_rounding():
+def test_rounding_only_forgives_rounding() -> None:
     exact = Range(0.5, 0.5)
-    assert check(0.25, exact, exact) is Verdict.BELOW_HARD_LABEL
-    assert check(0.2496, exact, exact) is Verdict.INFEASIBLE
-    assert check(0.2496, exact, exact, rounding=ROUNDING) is Verdict.BELOW_HARD_LABEL
-    assert check(0.2494, exact, exact, rounding=ROUNDING) is Verdict.INFEASIBLE
+    assert check(0.25, exact, exact) is Feasibility.BELOW_HARD_LABEL
+    assert check(0.2496, exact, exact) is Feasibility.INFEASIBLE
+    assert check(0.2496, exact, exact, rounding=ROUNDING) is Feasibility.BELOW_HARD_LABEL
+    assert check(0.2494, exact, exact, rounding=ROUNDING) is Feasibility.INFEASIBLE
 
 
 @pytest.mark.parametrize(
     ("auc", "verdict"),
     [
-        (0.27, Verdict.INFEASIBLE),  # lowest: .4 (1 - .3) = .28
-        (0.29, Verdict.BELOW_HARD_LABEL),
-        (0.54, Verdict.BELOW_HARD_LABEL),  # (1 + .4 - .3) / 2 = .55 for the least favourable rates
-        (0.56, Verdict.OK),
-        (0.91, Verdict.OK),
-        (0.93, Verdict.INFEASIBLE),  # highest: 1 - .2 (1 - .6) = .92
+        (0.27, Feasibility.INFEASIBLE),  # lowest: .4 (1 - .3) = .28
+        (0.29, Feasibility.BELOW_HARD_LABEL),
+        (0.54, Feasibility.BELOW_HARD_LABEL),  # (1 + .4 - .3) / 2 = .55 for the least favourable rates
+        (0.56, Feasibility.OK),
+        (0.91, Feasibility.OK),
+        (0.93, Feasibility.INFEASIBLE),  # highest: 1 - .2 (1 - .6) = .92
     ],
 )
-def test_ranges_of_rates_give_the_widest_bounds(auc, verdict):
+def test_ranges_of_rates_give_the_widest_bounds(auc: float, verdict: Feasibility) -> None:
     assert check(auc, Range(0.4, 0.6), Range(0.2, 0.3)) is verdict

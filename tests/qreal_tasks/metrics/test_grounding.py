@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
+from typed import BuildRegion, Change, Grounded, RandomGrounded, present
 
 from qreal_tasks.metrics.grounding import (
     GroundingTable,
@@ -16,33 +17,36 @@ from qreal_tasks.metrics.grounding import (
     detection_curve,
     grounding_intervals,
     grounding_sums,
-    match,
     score_grounding,
 )
-from qreal_tasks.metrics.sums import aggregate
+from qreal_tasks.metrics.matching import match
+from qreal_tasks.metrics.sums import Scores, aggregate
+from qreal_tasks.records import GroundingRecord
 
 SEEDS = range(5)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_auc_is_the_area_under_the_detection_curve(random_grounded, seed):
+def test_auc_is_the_area_under_the_detection_curve(random_grounded: RandomGrounded, seed: int) -> None:
     """Sum IoU / sum N, without a grid: the curve is a step function with its steps at the IoUs."""
     records = random_grounded(seed)
     flawed = [r for r in records if r.reference]
     ious = [pair.iou for r in flawed for pair in match(r.predicted, r.reference)]
     steps = sorted({0.0, 1.0, *ious})
-    heights = detection_curve(records, steps[:-1])
+    heights = map(present, detection_curve(records, steps[:-1]))
     area = sum(h * (b - a) for h, a, b in zip(heights, steps[:-1], steps[1:], strict=True))
     found = score_grounding(records)
     assert found["auc"] == pytest.approx(area, abs=1e-12)
     assert found["auc"] == pytest.approx(math.fsum(ious) / sum(len(r.predicted) for r in flawed), abs=1e-12)
     assert found["detection_rate"] == detection_curve(records, [0.5])[0]
     thresholds = [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95]
-    assert found["auc_50_95"] == pytest.approx(np.mean(detection_curve(records, thresholds)), abs=1e-12)
+    assert found["auc_50_95"] == pytest.approx(
+        np.mean([present(height) for height in detection_curve(records, thresholds)]), abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_order_never_matters_and_live_items_give_the_same_number(random_grounded, seed):
+def test_order_never_matters_and_live_items_give_the_same_number(random_grounded: RandomGrounded, seed: int) -> None:
     records = random_grounded(seed)
     found = score_grounding(records)
     chance = random.Random(seed)
@@ -64,7 +68,7 @@ def test_order_never_matters_and_live_items_give_the_same_number(random_grounded
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_weight_equals_repeating_the_image(random_grounded, seed):
+def test_a_weight_equals_repeating_the_image(random_grounded: RandomGrounded, seed: int) -> None:
     records = random_grounded(seed)
     table = GroundingTable.of(records)
     weights = np.random.default_rng(seed).multinomial(len(records), [1 / len(records)] * len(records), size=3)
@@ -83,7 +87,7 @@ def test_a_weight_equals_repeating_the_image(random_grounded, seed):
 
 
 @pytest.fixture
-def by_hand(region, grounded):
+def by_hand(region: BuildRegion, grounded: Grounded) -> list[GroundingRecord]:
     """Three flawed images, one clean.
 
     a: IoU 1 and .5 (not above .5), one surplus box: N 3, M 2. b: IoU .6 with another label: N 1, M 2.
@@ -107,7 +111,7 @@ def by_hand(region, grounded):
     ]
 
 
-def test_by_hand(by_hand):
+def test_by_hand(by_hand: list[GroundingRecord]) -> None:
     found = score_grounding(by_hand)
     expected = {
         "iou": (0.75 + 0.6) / 2,
@@ -160,33 +164,33 @@ def test_by_hand(by_hand):
         ("no clean image", "a", {"false_alarm": None, "unparsed": 0.0}),
     ],
 )
-def test_undefined(by_hand, proves, keep, expected):
+def test_undefined(by_hand: list[GroundingRecord], proves: str, keep: str, expected: Scores) -> None:
     found = score_grounding([r for r in by_hand if r.image_id in keep])
     assert {metric: found[metric] for metric in expected} == expected, proves
 
 
-def test_duplicates_are_kept_and_count_as_surplus(region, grounded):
+def test_duplicates_are_kept_and_count_as_surplus(region: BuildRegion, grounded: Grounded) -> None:
     once, thrice = (score_grounding([grounded([region(0, 0, 9, 9)] * n, [region(0, 0, 9, 9)])]) for n in (1, 3))
     assert (once["detection_rate"], once["f1_at_50"], once["iou"]) == (1, 1, 1)
     assert (thrice["detection_rate"], thrice["f1_at_50"], thrice["iou"]) == (1 / 3, 0.5, 1)
 
 
-def test_one_safe_box_gains_in_the_papers_columns_and_loses_at_f1(region, grounded):
+def test_one_safe_box_gains_in_the_papers_columns_and_loses_at_f1(region: BuildRegion, grounded: Grounded) -> None:
     """Why the ranking is by F1 at .5."""
     reference = [region(0, 0, 10, 10), region(20, 0, 30, 10), region(40, 0, 50, 10)]
     honest = [region(0, 0, 10, 9), region(20, 0, 30, 9), region(40, 0, 50, 4)]
     safe, all_three = (score_grounding([grounded(side, reference)]) for side in (honest[:1], honest))
     for metric in ("iou", "detection_rate", "auc"):
-        assert safe[metric] > all_three[metric]
+        assert present(safe[metric]) > present(all_three[metric])
     for metric in ("f1_at_50", "penalized_overlap"):
-        assert safe[metric] < all_three[metric]
+        assert present(safe[metric]) < present(all_three[metric])
 
 
-def test_nothing_predicted_has_no_curve(grounded, region):
+def test_nothing_predicted_has_no_curve(grounded: Grounded, region: BuildRegion) -> None:
     assert detection_curve([grounded([], [region(0, 0, 1, 1)])], [0.0, 0.5]) == [None, None]
 
 
-def test_intervals_hold_the_point_and_no_warning_is_raised(by_hand):
+def test_intervals_hold_the_point_and_no_warning_is_raised(by_hand: list[GroundingRecord]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         estimates = grounding_intervals(by_hand, resamples=200)
@@ -199,15 +203,15 @@ def test_intervals_hold_the_point_and_no_warning_is_raised(by_hand):
     assert estimates["false_alarm"].undefined == pytest.approx(0.316, abs=0.1)
 
 
-def test_comparison_is_paired_and_refuses_other_data(by_hand, region):
-    found = compare_grounding(by_hand, by_hand[::-1], resamples=100)
+def test_comparison_is_paired_and_refuses_other_data(by_hand: list[GroundingRecord], region: BuildRegion) -> None:
+    found = compare_grounding([by_hand, by_hand[::-1]], resamples=100)[0]
     assert (found["auc"].value, found["auc"].p_value) == (0, 1)
     assert found["llm_score"].value is None
     with pytest.raises(ValueError, match=r"'d'.*only in the first run"):
-        compare_grounding(by_hand, by_hand[:-1])
+        compare_grounding([by_hand, by_hand[:-1]])
     other = [dataclasses.replace(by_hand[0], reference=(region(0, 0, 1, 1),)), *by_hand[1:]]
     with pytest.raises(ValueError, match=r"'a'.*reference differs"):
-        compare_grounding(by_hand, other)
+        compare_grounding([by_hand, other])
 
 
 @pytest.mark.parametrize(
@@ -220,12 +224,12 @@ def test_comparison_is_paired_and_refuses_other_data(by_hand, region):
         ({"scores": (float("nan"),)}, "image b: score is nan"),
     ],
 )
-def test_refusals_name_the_record(by_hand, change, message):
+def test_refusals_name_the_record(by_hand: list[GroundingRecord], change: Change, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         score_grounding([by_hand[0], dataclasses.replace(by_hand[1], **change)])
 
 
-def test_malformed_box_names_the_image(by_hand, region):
+def test_malformed_box_names_the_image(by_hand: list[GroundingRecord], region: BuildRegion) -> None:
     broken = dataclasses.replace(by_hand[0], predicted=(region(0, 0, 5),))
     with pytest.raises(ValueError, match="image a: predicted region 'cat'"):
         score_grounding([broken])

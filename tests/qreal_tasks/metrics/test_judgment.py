@@ -5,19 +5,21 @@ from __future__ import annotations
 import dataclasses
 import random
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from sklearn import metrics as reference
+from typed import Change, Judged, JudgedRows, RandomJudged, Row
 
+from qreal_tasks.metrics.bootstrap import estimate_intervals
 from qreal_tasks.metrics.judgment import (
     JudgmentTable,
-    judgment_intervals,
+    count_unparsed_reasons,
     judgment_sums,
     score_judgment,
-    unparsed_reasons,
 )
-from qreal_tasks.metrics.sums import aggregate
+from qreal_tasks.metrics.sums import Scores, aggregate
 
 SEEDS = range(5)
 
@@ -41,7 +43,9 @@ SEEDS = range(5)
         ("f1_defect", lambda y, a, p: reference.f1_score(y, a, pos_label=0)),
     ],
 )
-def test_equals_scikit_learn_with_tied_scores(random_judged, seed, metric, expected):
+def test_equals_scikit_learn_with_tied_scores(
+    random_judged: RandomJudged, seed: int, metric: str, expected: Callable[..., float]
+) -> None:
     records = random_judged(seed, gaps=False)
     yes = np.array([r.reference == "Yes" for r in records])
     answered = np.array([r.answer == "Yes" for r in records])
@@ -50,7 +54,7 @@ def test_equals_scikit_learn_with_tied_scores(random_judged, seed, metric, expec
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_unparsed_answers_equal_scikit_learn_on_the_opposite_answer(random_judged, seed):
+def test_unparsed_answers_equal_scikit_learn_on_the_opposite_answer(random_judged: RandomJudged, seed: int) -> None:
     """Wrong everywhere: a Yes item becomes FN and a No item FP, as if the other answer had been given."""
     records = random_judged(seed)
     yes = [r.reference == "Yes" for r in records]
@@ -150,7 +154,7 @@ YES, NO = "Yes", "No"
         ),
     ],
 )
-def test_by_hand(judged_rows, proves, rows, expected):
+def test_by_hand(judged_rows: JudgedRows, proves: str, rows: list[Row], expected: Scores) -> None:
     found = score_judgment(judged_rows(rows))
     for metric, value in expected.items():
         assert found[metric] == (value if value is None else pytest.approx(value, abs=1e-12)), (
@@ -159,7 +163,7 @@ def test_by_hand(judged_rows, proves, rows, expected):
         )
 
 
-def test_defect_polarity_follows_the_question(judged_rows):
+def test_defect_polarity_follows_the_question(judged_rows: JudgedRows) -> None:
     rows = [(YES, YES), (YES, YES), (NO, YES), (YES, NO), (NO, NO)]
     realism, plausibility = (
         score_judgment(judged_rows(rows, question=name)) for name in ("realism_q1", "plausibility_q1")
@@ -170,7 +174,7 @@ def test_defect_polarity_follows_the_question(judged_rows):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_order_never_matters_and_live_items_give_the_same_number(random_judged, seed):
+def test_order_never_matters_and_live_items_give_the_same_number(random_judged: RandomJudged, seed: int) -> None:
     records = random_judged(seed)
     found = score_judgment(records)
     shuffled = random.Random(seed).sample(records, len(records))
@@ -183,7 +187,7 @@ def test_order_never_matters_and_live_items_give_the_same_number(random_judged, 
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_weight_equals_repeating_the_image(random_judged, seed):
+def test_a_weight_equals_repeating_the_image(random_judged: RandomJudged, seed: int) -> None:
     """The resampled statistic is the statistic of the resampled records, for every metric."""
     records = random_judged(seed)
     table = JudgmentTable.of(records)
@@ -201,10 +205,10 @@ def test_a_weight_equals_repeating_the_image(random_judged, seed):
                 assert fast[metric][row] == pytest.approx(np.nan if value is None else value, abs=1e-12, nan_ok=True)
 
 
-def test_values_are_plain_and_intervals_hold_the_same_point(random_judged):
+def test_values_are_plain_and_intervals_hold_the_same_point(random_judged: RandomJudged) -> None:
     records = random_judged(0)
     found = score_judgment(records)
-    estimates = judgment_intervals(records, resamples=50)
+    estimates = estimate_intervals(JudgmentTable.of(records), resamples=50)
     for metric, value in found.items():
         assert value is None or type(value) in (float, int), metric
         if metric in estimates:
@@ -212,11 +216,11 @@ def test_values_are_plain_and_intervals_hold_the_same_point(random_judged):
     assert set(found) - set(estimates) == {"n", "n_images", "n_unparsed", "n_without_p"}
 
 
-def test_no_warning_where_values_are_undefined(judged_rows):
+def test_no_warning_where_values_are_undefined(judged_rows: JudgedRows) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         score_judgment([])
-        judgment_intervals(judged_rows([(YES, NO, 0.2), (NO, None, None)]), resamples=20)
+        estimate_intervals(JudgmentTable.of(judged_rows([(YES, NO, 0.2), (NO, None, None)])), resamples=20)
 
 
 @pytest.mark.parametrize(
@@ -231,12 +235,12 @@ def test_no_warning_where_values_are_undefined(judged_rows):
         ({"p_yes": float("nan")}, "i1#1: p_yes is nan"),
     ],
 )
-def test_refusals_name_the_record(judged_rows, change, message):
+def test_refusals_name_the_record(judged_rows: JudgedRows, change: Change, message: str) -> None:
     first, second = judged_rows([(YES, YES, 0.5), (NO, NO, 0.5)])
     with pytest.raises(ValueError, match=message):
         score_judgment([first, dataclasses.replace(second, **change)])
 
 
-def test_reasons_are_counted(judged):
+def test_reasons_are_counted(judged: Judged) -> None:
     records = [judged(YES, None, reason=reason) for reason in ("both", "empty", "both", None)]
-    assert unparsed_reasons([*records, judged(YES, YES)]) == {"both": 2, "empty": 1, "no reason given": 1}
+    assert count_unparsed_reasons([*records, judged(YES, YES)]) == {"both": 2, "empty": 1, "no reason given": 1}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from random import Random
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typed import BuildRegion, FloatArray, Pairs, Row
 
-from qreal_tasks.metrics.grounding import match
-from qreal_tasks.metrics.matching import TIE_TOLERANCE
+from qreal_tasks.metrics.matching import TIE_TOLERANCE, match
 from qreal_tasks.records import Region
 
 _side = st.integers(0, 4)
@@ -28,15 +29,16 @@ _regions = st.lists(
 )
 
 
-def _iou(predicted, reference):
+def _iou(predicted: list[Region], reference: list[Region]) -> FloatArray:
     import torch
     from torchvision.ops import box_iou
 
     boxes = [torch.tensor([r.bbox_px for r in regions], dtype=torch.float64) for regions in (predicted, reference)]
-    return box_iou(*boxes).numpy()
+    iou: FloatArray = box_iou(*boxes).numpy()
+    return iou
 
 
-def _merits(pairs, predicted, reference):
+def _merits(pairs: Pairs, predicted: list[Region], reference: list[Region]) -> tuple[float, int, float]:
     """(total IoU, pairs of equal label, minus the summed centre distance): the best is the largest."""
     iou = _iou(predicted, reference)
     equal, distance = 0, 0.0
@@ -47,7 +49,7 @@ def _merits(pairs, predicted, reference):
     return sum(iou[p, g] for p, g in pairs), equal, -distance
 
 
-def _all_assignments(n, m):
+def _all_assignments(n: int, m: int) -> list[Pairs]:
     if n <= m:
         return [tuple(zip(range(n), cols, strict=True)) for cols in itertools.permutations(range(m), n)]
     return [tuple(zip(rows, range(m), strict=True)) for rows in itertools.permutations(range(n), m)]
@@ -56,7 +58,7 @@ def _all_assignments(n, m):
 @pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(_regions, _regions)
-def test_best_by_brute_force_in_iou_then_labels_then_distance(predicted, reference):
+def test_best_by_brute_force_in_iou_then_labels_then_distance(predicted: list[Region], reference: list[Region]) -> None:
     found = match(predicted, reference)
     assert len(found) == min(len(predicted), len(reference))
     if not found:
@@ -73,8 +75,10 @@ def test_best_by_brute_force_in_iou_then_labels_then_distance(predicted, referen
 
 @settings(max_examples=150, deadline=None)
 @given(_regions, _regions, st.randoms())
-def test_pairs_do_not_depend_on_the_order_of_regions(predicted, reference, chance):
-    def content(p, g):
+def test_pairs_do_not_depend_on_the_order_of_regions(
+    predicted: list[Region], reference: list[Region], chance: Random
+) -> None:
+    def content(p: list[Region], g: list[Region]) -> list[Row]:
         return sorted((p[f.pred].bbox_px, p[f.pred].label, g[f.gt].bbox_px, g[f.gt].label, f.iou) for f in match(p, g))
 
     shuffled = chance.sample(predicted, len(predicted)), chance.sample(reference, len(reference))
@@ -84,14 +88,14 @@ def test_pairs_do_not_depend_on_the_order_of_regions(predicted, reference, chanc
 @pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(_regions, _regions)
-def test_iou_is_that_of_torchvision(predicted, reference):
+def test_iou_is_that_of_torchvision(predicted: list[Region], reference: list[Region]) -> None:
     for found in match(predicted, reference):
         assert found.iou == pytest.approx(_iou(predicted, reference)[found.pred, found.gt], abs=1e-12)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("n", "m"), [(12, 12), (30, 11), (11, 30)])
-def test_many_boxes_keep_the_optimum(n, m):
+def test_many_boxes_keep_the_optimum(n: int, m: int) -> None:
     """Where brute force ends: the total is SciPy's."""
     from scipy.optimize import linear_sum_assignment
 
@@ -132,24 +136,24 @@ def test_many_boxes_keep_the_optimum(n, m):
         ),
     ],
 )
-def test_by_hand(proves, predicted, reference, pairs):
-    p, g = ([Region(label, box, "") for label, *box in side] for side in (predicted, reference))
+def test_by_hand(proves: str, predicted: list[Row], reference: list[Row], pairs: Pairs) -> None:
+    p, g = ([Region(label, (x1, y1, x2, y2), "") for label, x1, y1, x2, y2 in side] for side in (predicted, reference))
     assert [(f.pred, f.gt) for f in match(p, g)] == pairs, proves
 
 
-def test_same_label_only_drops_other_pairs(region):
+def test_same_label_only_drops_other_pairs(region: BuildRegion) -> None:
     predicted = [region(0, 0, 2, 2, label="dog"), region(0, 0, 2, 1)]
     reference = [region(0, 0, 2, 2), region(7, 7, 9, 9, label="bird")]
     assert match(predicted, reference, same_label_only=True) == ((1, 0, 0.5),)
 
 
 @pytest.mark.parametrize("box", [(0, 0, 1), (0, 0, float("nan"), 1), (0, 0, float("inf"), 1)])
-def test_malformed_box_is_named(region, box):
+def test_malformed_box_is_named(region: BuildRegion, box: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match=r"predicted region 'owl': box is .*expected four finite numbers"):
-        match([Region("owl", box, "")], [region(0, 0, 1, 1)])
+        match([Region("owl", box, "")], [region(0, 0, 1, 1)])  # type: ignore[arg-type]
 
 
-def test_tied_in_everything_is_decided_by_content(region):
+def test_tied_in_everything_is_decided_by_content(region: BuildRegion) -> None:
     """Left and right neighbour of the reference: same IoU, label and distance; order decides nothing."""
     left, right, middle = region(0, 0, 2, 2), region(4, 0, 6, 2), region(2, 0, 4, 2)
     picked = {sides[match(sides, [middle])[0].pred].bbox_px for sides in ([left, right], [right, left])}

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import norm
 
 from qreal_tasks.metrics.judgment import score_judgment
-from qreal_tasks.metrics.reversal import reversal
+from qreal_tasks.metrics.reversal import find_reversal
 from qreal_tasks.metrics.sums import FloatArray
 from qreal_tasks.records import JudgmentRecord
 
@@ -42,7 +42,8 @@ class Scorer:
         logit = d * (is_yes - 0.5) + self.noise(rng, n) + 0.7 * self.shared * seen + self.bias
         p = 1 / (1 + np.exp(-np.clip(self.sharpness * logit, -500, 500)))
         p = np.round(p * self.steps) / self.steps if self.steps else p
-        return [_record(*item) for item in zip(images, is_yes, p > 0.5, p, strict=True)]
+        columns = (column.tolist() for column in (images, is_yes, p > 0.5, p))
+        return [_record(*item) for item in zip(*columns, strict=True)]
 
 
 def _record(image: int, is_yes: bool, said_yes: bool, p: float) -> JudgmentRecord:
@@ -102,7 +103,7 @@ HONEST = {
 def test_honest_scorers_are_not_found(scorer: Scorer) -> None:
     rng = np.random.default_rng(0)
     runs = [scorer.records(rng, n) for n, times in ((60, 20), (300, 10), (2316, 3)) for _ in range(times)]
-    assert [found for run in runs if (found := reversal(run)) is not None] == []
+    assert [found for run in runs if (found := find_reversal(run)) is not None] == []
 
 
 @pytest.mark.parametrize(
@@ -127,8 +128,8 @@ def test_p_yes_that_was_set_after_the_references_is_found(scorer: Scorer, n: int
     assert after["acc"] == before["acc"]
     assert after["disagree"] == 0
     assert (after["auc"] or 0) > (before["auc"] or 0) + 0.04
-    assert reversal(records) is None
-    found = reversal(altered)
+    assert find_reversal(records) is None
+    found = find_reversal(altered)
     assert found is not None
     assert found.no > found.yes
     assert found.within > 0.5
@@ -138,9 +139,9 @@ def test_the_shares_are_those_of_the_nearest_items() -> None:
     """Of 60 Nos and 60 Yeses the 30 nearest count; one success and one failure are added to each share."""
     nos = [_record(n, n >= 32, False, n / 200) for n in range(60)]
     yeses = [_record(100 + n, n >= 28, True, 0.6 + n / 200) for n in range(60)]
-    found = reversal(nos + yeses)
+    found = find_reversal(nos + yeses)
     assert found is not None
-    assert (found.no, found.yes) == (pytest.approx(29 / 32), pytest.approx(3 / 32))
+    assert (found.no, found.yes) == pytest.approx((29 / 32, 3 / 32))
     assert found.within == 1
 
 
@@ -157,7 +158,7 @@ def test_the_shares_are_those_of_the_nearest_items() -> None:
 def test_too_little_to_say(change: dict[str, object], what: str) -> None:
     rng = np.random.default_rng(0)
     altered = _altered(Scorer().records(rng, 300), rng, 1.0)
-    assert reversal([replace(record, **change) for record in altered]) is None, what  # type: ignore[arg-type]
+    assert find_reversal([replace(record, **change) for record in altered]) is None, what  # type: ignore[arg-type]
 
 
 def test_fewer_than_thirty_answers_of_a_kind_say_nothing() -> None:
@@ -165,5 +166,5 @@ def test_fewer_than_thirty_answers_of_a_kind_say_nothing() -> None:
     altered = _altered(Scorer().records(rng, 300), rng, 1.0)
     nos = [record for record in altered if record.answer == "No"]
     yeses = [record for record in altered if record.answer == "Yes"]
-    assert reversal(nos + yeses[:29]) is None
-    assert reversal([]) is None
+    assert find_reversal(nos + yeses[:29]) is None
+    assert find_reversal([]) is None

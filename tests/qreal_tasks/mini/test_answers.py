@@ -6,7 +6,7 @@ import pytest
 
 from qreal_tasks.benchmark import QUESTION_NAMES, Dimension
 from qreal_tasks.mini.answers import answers_of
-from qreal_tasks.mini.catalogue import CATALOGUE
+from qreal_tasks.mini.flaws import CATALOGUE
 from qreal_tasks.mini.plan import EntityPlan, plan_images
 from qreal_tasks.mini.words import describe, flaw_sentence
 

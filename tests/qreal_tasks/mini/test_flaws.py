@@ -10,16 +10,15 @@ import pytest
 from PIL import Image
 
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES
-from qreal_tasks.mini import scene
 from qreal_tasks.mini.answers import answers_of
-from qreal_tasks.mini.catalogue import CATALOGUE, TEXT_CARRIERS
+from qreal_tasks.mini.drawing import scene
+from qreal_tasks.mini.drawing.paint import Layer, Placement, paint
+from qreal_tasks.mini.drawing.shapes import extent, top_at
+from qreal_tasks.mini.drawing.surface import MATERIALS, surface
 from qreal_tasks.mini.figures import FIGURES, draw_figure
-from qreal_tasks.mini.flaws import EVERYTHING, LIVING, Flaw, FlawKind
-from qreal_tasks.mini.paint import Layer, Placement, paint
+from qreal_tasks.mini.flaws import CATALOGUE, EVERYTHING, LIVING, Flaw, FlawKind
 from qreal_tasks.mini.plan import EntityPlan, ImagePlan, garble, plan_images, plant
-from qreal_tasks.mini.prompts import CAST, GENERATORS, WORDS, Prompt
-from qreal_tasks.mini.shapes import extent, top_at
-from qreal_tasks.mini.surface import MATERIALS, surface
+from qreal_tasks.mini.prompts import CAST, GENERATORS, LETTERING, Prompt
 
 ROWS = [
     (figure, kind, framing)
@@ -31,7 +30,7 @@ ROWS = [
 
 
 def entity(figure: str, framing: str = "full", *flaws: Flaw, rendered: bool = False, label: str = "") -> EntityPlan:
-    word = WORDS[figure][0] if figure in TEXT_CARRIERS else ""
+    word = LETTERING[figure][0] if figure in LETTERING else ""
     garbled = any(flaw.kind.name == "garbled" for flaw in flaws)
     text = garble(word, random.Random(3)) if garbled else word
     return EntityPlan(figure, label or CAST[figure][0], framing, "seed", rendered, flaws, word, text)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension, is_flawed, parts_description
-from qreal_tasks.dataset.source import SPLITS
-from qreal_tasks.mini import MINI_FOLDER
+from qreal_tasks.dataset.drawn import MINI_FOLDER
+from qreal_tasks.dataset.schema import SPLITS
 from qreal_tasks.mini.read import pixels_of, read_rows
 
 IMAGES = {split: read_rows(MINI_FOLDER, "imageqa", split) for split in SPLITS}

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from qreal_tasks.benchmark import QUESTION_NAMES
-from qreal_tasks.dataset.source import CONFIGS, SPLITS
-from qreal_tasks.mini import MINI_FOLDER
+from qreal_tasks.dataset.drawn import MINI_FOLDER
+from qreal_tasks.dataset.schema import CONFIGS, SPLITS
+from qreal_tasks.mini.drawing.scene import png_bytes
 from qreal_tasks.mini.plan import YES_SHARES, plan_images
 from qreal_tasks.mini.prompts import CAST
 from qreal_tasks.mini.read import pixels_of, read_rows
-from qreal_tasks.mini.scene import png_bytes
 from qreal_tasks.mini.write import parquet_name
 
 PAPER = dict(zip(QUESTION_NAMES, (0.402, 0.404, 0.433, 0.631, 0.600, 0.112), strict=True))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from qreal_tasks.dataset.source import CONFIGS, FEATURES, SPLITS
+from qreal_tasks.dataset.schema import CONFIGS, FEATURES, SPLITS
 from qreal_tasks.mini.prompts import MIN_IMAGES
 from qreal_tasks.mini.sheet import contact_sheet
 from qreal_tasks.mini.write import draw_mini

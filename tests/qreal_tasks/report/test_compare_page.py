@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from qreal_tasks.cli import app
 from qreal_tasks.pages.numbers import decimals, interval
 from qreal_tasks.report.compare_page import write_comparison
-from qreal_tasks.results.compare import IMAGEQA_METRICS, OBJECTQA_METRICS, compare_runs
+from qreal_tasks.results.compare import TESTED, compare_runs
 from qreal_tasks.results.run_folder import find_results, read_run
 
 CELL = re.compile(r'data-pair="(\w+)" data-row="([^"]*)" data-metric="(\w+)">(.*?)</td>')
@@ -28,12 +28,9 @@ def test_every_difference_is_that_of_the_comparison(tmp_path: Path) -> None:
     comparison = compare_runs(runs, resamples=100)
     expected = {}
     for name, pair in zip(("BA", "CA"), comparison.shown, strict=True):
-        for table, rows, metrics in (
-            ("objectqa", pair.objectqa, OBJECTQA_METRICS),
-            ("imageqa", pair.imageqa, IMAGEQA_METRICS),
-        ):
-            for row, found in rows.items():
-                for metric in metrics.values():
+        for table, metrics in TESTED.items():
+            for row, found in pair.findings(table).items():
+                for metric in metrics:
                     if metric in found and found[metric].difference.value is not None:
                         d = found[metric].difference
                         expected[name, f"{table}/{row}", metric] = decimals(d.value) + interval(d)

@@ -11,7 +11,7 @@ from written_run import groundings, judgments
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.judgment import score_judgment
 from qreal_tasks.records import GroundingRecord, JudgmentRecord
-from qreal_tasks.report.curves import Points, detection_points, reliability, roc_curve
+from qreal_tasks.report.curves import Points, calibration_curve, detection_points, roc_curve
 
 TASKS = pretend_tasks()
 QUESTIONS = [records for task, records in TASKS.items() if "objectqa" in task]
@@ -48,7 +48,7 @@ def test_ties_are_one_point() -> None:
 
 @pytest.mark.parametrize("records", [*QUESTIONS, judgments()])
 def test_bins_give_the_calibration_error(records: list[JudgmentRecord]) -> None:
-    bins = [found for found in reliability(records) if found is not None]
+    bins = [found for found in calibration_curve(records) if found is not None]
     error = sum(found.n * abs(found.p_yes - found.yes_share) for found in bins) / sum(found.n for found in bins)
     assert error == pytest.approx(score_judgment(records)["calibration_error"], abs=1e-12)
 

@@ -11,7 +11,7 @@ from written_run import groundings, judgments
 
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Region
-from qreal_tasks.report.gallery import _letter, surest_wrong, worst_misses
+from qreal_tasks.report.gallery import _letter, find_surest_wrong, find_worst_misses
 
 BOX, AWAY = (0.0, 0.0, 10.0, 10.0), (10.0, 10.0, 20.0, 20.0)
 
@@ -33,15 +33,15 @@ def test_most_errors_come_first_and_images_without_any_do_not_come() -> None:
         image("nothing found", [], 2),
         image("alarm", [BOX], 0),
     ]
-    found = worst_misses(records, 10)
+    found = find_worst_misses(records, 10)
     assert [miss.record.image_id for miss in found] == ["away", "nothing found", "half", "alarm", "missed"]
     assert [(miss.missed, miss.invented) for miss in found] == [(1, 1), (2, 0), (1, 1), (0, 1), (1, 0)]
-    assert worst_misses(records, 2) == found[:2]
-    assert worst_misses(records, 0) == []
+    assert find_worst_misses(records, 2) == found[:2]
+    assert find_worst_misses(records, 0) == []
 
 
 def test_boxes_are_in_per_cent_of_the_picture() -> None:
-    (miss,) = worst_misses([image("i", [(5.0, 10.0, 20.0, 20.0)], 1)], 1)
+    (miss,) = find_worst_misses([image("i", [(5.0, 10.0, 20.0, 20.0)], 1)], 1)
     marked = miss.pairings[0].predicted
     assert marked is not None
     assert (marked.mark, marked.left, marked.top, marked.width, marked.height) == ("1", 25, 50, 75, 50)
@@ -50,7 +50,7 @@ def test_boxes_are_in_per_cent_of_the_picture() -> None:
 def test_every_region_and_score_is_shown_once() -> None:
     records = pretend_tasks()["qreal_imageqa_plausibility"]
     assert all(isinstance(record, GroundingRecord) for record in records)
-    found = worst_misses(records, 1000)  # type: ignore[arg-type]
+    found = find_worst_misses(records, 1000)  # type: ignore[arg-type]
     for miss in found:
         shown = [(p.reference, p.predicted) for p in miss.pairings]
         assert Counter(r.region for r, _ in shown if r) == Counter(miss.record.reference)
@@ -63,7 +63,7 @@ def test_every_region_and_score_is_shown_once() -> None:
 
 def test_sure_and_wrong_answers_by_confidence_each_question_in_turn() -> None:
     other = [replace(record, question="plausibility_q1") for record in judgments()]
-    found = surest_wrong([*judgments(), *other], 3)
+    found = find_surest_wrong([*judgments(), *other], 3)
     # i4 said Yes at .7; i1 said No at P(Yes) .4; i3 was not read and is not shown
     assert [(w.record.question, w.record.entity_id, round(w.confidence, 6)) for w in found] == [
         ("realism_q1", "i4#0", 0.7),
@@ -71,7 +71,7 @@ def test_sure_and_wrong_answers_by_confidence_each_question_in_turn() -> None:
         ("realism_q1", "i1#0", 0.6),
     ]
     silent: list[JudgmentRecord] = [replace(record, p_yes=None) for record in judgments()]
-    assert surest_wrong(silent, 3) == []
+    assert find_surest_wrong(silent, 3) == []
 
 
 @pytest.mark.parametrize(("number", "letter"), [(0, "A"), (25, "Z"), (26, "AA"), (51, "AZ"), (52, "BA")])

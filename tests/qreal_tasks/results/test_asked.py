@@ -23,8 +23,8 @@ from qreal_tasks.judge import similarity
 from qreal_tasks.leaderboard.submission.references import References
 from qreal_tasks.records import GroundingRecord, JudgmentRecord
 from qreal_tasks.report.tables import print_scores
-from qreal_tasks.results.asked import OtherWords, asked_with, other_words, prompt_of
-from qreal_tasks.results.lints import lints
+from qreal_tasks.results.asked import OtherPrompt, describe_prompts, find_other_prompts, render_prompt
+from qreal_tasks.results.lints import find_lints
 from qreal_tasks.results.rejudge import rejudge
 from qreal_tasks.results.run_folder import BothStylesError, Run, RunFolderError, find_results, read_run
 from qreal_tasks.results.score import score_run
@@ -56,13 +56,13 @@ def test_prompts_are_those_of_the_style(style: Style, references: References, tm
     run = _run(tmp_path, references, style)
     assert run.style is style
     assert (
-        asked_with(run)
+        describe_prompts(run)
         == {
             Style.BENCHMARK: "the benchmark's prompts (qreal), version 2",
             Style.PAPER: "the paper's bare queries (qreal_paper), version 2",
         }[style]
     )
-    assert other_words(run.tasks) == []
+    assert find_other_prompts(run.tasks) == []
     for task in run.tasks:
         frame = frame_of(style, task.name)
         for record in task.records:
@@ -71,27 +71,27 @@ def test_prompts_are_those_of_the_style(style: Style, references: References, tm
                 if isinstance(record, JudgmentRecord)
                 else imageqa_prompt(task.name, Space.PIXELS, record.width, record.height, frame)
             )
-            assert prompt_of(record) == expected
+            assert render_prompt(record) == expected
 
 
 @pytest.mark.parametrize(
     ("one", "said"),
     [
         (
-            OtherWords("post_prompt", "", "\nAnswer.", ("a",), 3),
+            OtherPrompt("post_prompt", "", "\nAnswer.", ("a",), 3),
             r"post_prompt is '' in 3 samples of a, expected '\nAnswer.'",
         ),
         (
-            OtherWords("pre_prompt", "x", "", ("a", "b", "c"), 12345),
+            OtherPrompt("pre_prompt", "x", "", ("a", "b", "c"), 12345),
             "pre_prompt is 'x' in 12,345 samples of a and 2 other tasks, expected ''",
         ),
         (  # long and alike at first: what differs is shown
-            OtherWords("post_prompt", "a" * 300 + "b" * 150, "a" * 300, ("a",), 1),
+            OtherPrompt("post_prompt", "a" * 300 + "b" * 150, "a" * 300, ("a",), 1),
             f"post_prompt is '…{'a' * 20}{'b' * 80}…' in 1 samples of a, expected '…{'a' * 20}'",
         ),
     ],
 )
-def test_other_words_are_shown_where_they_differ(one: OtherWords, said: str) -> None:
+def test_other_words_are_shown_where_they_differ(one: OtherPrompt, said: str) -> None:
     assert str(one) == said
 
 
@@ -100,7 +100,7 @@ def test_a_report_says_that_other_words_were_used(
 ) -> None:
     run = _run(tmp_path / "run", references, Style.PAPER, "realism_q2", post_prompt="\nYes or no, <b>please</b>?")
     scores = score_run(run, resamples=0)
-    (lint,) = [lint for lint in lints(scores) if lint.title == "Asked with other words."]
+    (lint,) = [lint for lint in find_lints(scores) if lint.title == "Asked with other words."]
     said = (
         r"post_prompt is '\nYes or no, <b>please</b>?' in 12 samples of qreal_paper_objectqa_realism_q2, expected ''; "
         "a run with another post_prompt is comparable only with its like."
@@ -108,7 +108,7 @@ def test_a_report_says_that_other_words_were_used(
     assert lint.text == said
     print_scores(scores)
     shown = " ".join(capsys.readouterr().out.split())
-    assert f"Asked with other words: {said}" in shown
+    assert f"Warning: Asked with other words. {said}" in shown
     assert "ObjectQA with the paper's bare queries: one question about one entity" in shown
     done = qreal("score", tmp_path / "run", "--resamples", 0, "--gallery", 0, "--html", tmp_path / "page.html")
     assert done.exit_code == 0, done.output
@@ -182,7 +182,7 @@ def test_a_run_of_both_styles_is_read_as_the_one_that_is_named(
         assert result.exit_code == 0, (style, result.output, result.exception)
     if command in ("score", "compare"):
         for style, result in done.items():
-            assert f"prompts: {asked_with(read_run(find_results(mixed)[-1], style))}" in result.output
+            assert f"prompts: {describe_prompts(read_run(find_results(mixed)[-1], style))}" in result.output
     if command == "submit pack":
         manifest = json.loads((tmp_path / "packed" / "manifest.json").read_text(encoding="utf-8"))
         assert manifest["prompts"] == "paper"

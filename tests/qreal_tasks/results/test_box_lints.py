@@ -15,10 +15,10 @@ from written_run import write_tasks
 
 from qreal_tasks.boxes import Space, from_pixels, transposed
 from qreal_tasks.cli import app
-from qreal_tasks.leaderboard.lints import lints as board_lints
+from qreal_tasks.leaderboard.lints import find_notes as board_lints
 from qreal_tasks.records import GroundingRecord, Region
-from qreal_tasks.results.box_lints import box_lints
-from qreal_tasks.results.lints import Level, lints
+from qreal_tasks.results.box_lints import find_box_lints
+from qreal_tasks.results.lints import Level, find_lints
 from qreal_tasks.results.run_folder import find_results, read_run
 from qreal_tasks.results.score import score_run
 from qreal_tasks.samples import grounding_record
@@ -61,7 +61,7 @@ def written(boxes_px: Boxes, space: Space) -> list[list[float]]:
 
 
 def titles(*records: GroundingRecord) -> list[str]:
-    return [lint.title for lint in box_lints(records)]
+    return [lint.title for lint in find_box_lints(records)]
 
 
 @pytest.mark.parametrize("space", Space)
@@ -169,7 +169,7 @@ def test_they_are_said_in_every_report_and_change_no_number(tmp_path: Path) -> N
     write_tasks(tmp_path, {"qreal_imageqa_realism": [record(boxes, key="box_2d", space_assumed=True)]})
     run = read_run(find_results(tmp_path)[-1])
     scores = score_run(run, resamples=0)
-    found = {lint.title: lint.level for lint in lints(scores)}
+    found = {lint.title: lint.level for lint in find_lints(scores)}
     assert all(found[title] is Level.WARNING for title in ("Box space assumed.", TURNED, KEY))
     board = " ".join(board_lints(scores))
     shown = CliRunner().invoke(app, ["score", str(tmp_path), "--resamples", "0"]).output

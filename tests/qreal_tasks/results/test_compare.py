@@ -16,7 +16,7 @@ from qreal_tasks.cli import app
 from qreal_tasks.metrics.bootstrap import Difference
 from qreal_tasks.metrics.significance import holm
 from qreal_tasks.records import GroundingRecord
-from qreal_tasks.report.compare_tables import comparison_json, notes
+from qreal_tasks.report.compare_tables import comparison_json, write_notes
 from qreal_tasks.results.comparable import CompareError
 from qreal_tasks.results.compare import compare_runs
 from qreal_tasks.results.run_folder import Run, find_results, read_run
@@ -142,7 +142,7 @@ def test_llm_scores_are_over_images_that_both_runs_have_scores_for(tmp_path: Pat
     assert (rows["llm_score"].difference.value, rows["joint_score"].difference.value) == (0, 0)
     assert rows["iou"].difference.value == 0
     assert comparison.unscored == {"realism": 1}
-    assert any("lacks a score of: realism 1." in note for note in notes(comparison))
+    assert any("lacks a score of: realism 1." in note for note in write_notes(comparison))
     assert comparison_json(comparison)["unscored"] == {"realism": 1}
 
 

@@ -8,7 +8,7 @@ import pytest
 from written_run import groundings, judgments
 
 from qreal_tasks.records import GroundingRecord, Region
-from qreal_tasks.results.flips import flips, movement
+from qreal_tasks.results.flips import compare_images, find_flips
 
 BOX, HALF = (0.0, 0.0, 10.0, 10.0), (0.0, 0.0, 10.0, 5.0)
 Box = tuple[float, float, float, float]
@@ -19,11 +19,11 @@ def test_an_unread_answer_is_a_wrong_one() -> None:
     now = [
         replace(record, answer=answer) for record, answer in zip(before, ["No", "Yes", None, "No", "Yes"], strict=True)
     ]
-    found = flips(now, before)
+    found = find_flips(now, before)
     assert found.lost == ("i0#0", "i2#0")
     assert found.won == ("i1#0", "i3#0")
     assert found.p_value == 1
-    assert flips(now, now).p_value is None
+    assert find_flips(now, now).p_value is None
 
 
 def run_of(boxes: list[list[Box]]) -> list[GroundingRecord]:
@@ -42,7 +42,7 @@ def run_of(boxes: list[list[Box]]) -> list[GroundingRecord]:
 def test_images_by_how_far_they_moved() -> None:
     before = run_of([[BOX], [], [BOX], [BOX]])
     now = run_of([[BOX, HALF], [HALF], [BOX], []])
-    found = movement(now, before, most=10)
+    found = compare_images(now, before, most=10)
     assert (found.better, found.worse, found.same) == (2, 1, 1)
     assert [(one.image_id, one.f1_before, one.f1) for one in found.most] == [
         ("i3", 0, 1),  # a false alarm less
@@ -50,4 +50,4 @@ def test_images_by_how_far_they_moved() -> None:
         ("i1", 0, 0),  # IoU .5 counts for the overlap alone
     ]
     assert (found.most[2].overlap_before, found.most[2].overlap) == (0, 0.5)
-    assert movement(now, before, most=1).most == found.most[:1]
+    assert compare_images(now, before, most=1).most == found.most[:1]

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 from written_run import groundings, judgments, write_tasks
 
 from qreal_tasks.records import GroundingRecord, JudgmentRecord
-from qreal_tasks.results.lints import Level, Lint, lints
+from qreal_tasks.results.lints import Level, Lint, find_lints
 from qreal_tasks.results.run_folder import Run, find_results, read_run
 from qreal_tasks.results.score import score_run
 
-Judgments, Groundings = list[JudgmentRecord], list[GroundingRecord]
+Judgments: TypeAlias = list[JudgmentRecord]
+Groundings: TypeAlias = list[GroundingRecord]
 
 
 def clean_judgments() -> Judgments:
@@ -36,15 +38,15 @@ def found(
     folder: Path, judged: Judgments, grounded: Groundings, change: Callable[[Run], Run] = lambda run: run
 ) -> list[Lint]:
     write_tasks(folder, {"qreal_objectqa_realism_q1": judged, "qreal_imageqa_realism": grounded})
-    return lints(score_run(change(read_run(find_results(folder)[-1])), resamples=0))
+    return find_lints(score_run(change(read_run(find_results(folder)[-1])), resamples=0))
 
 
 def test_a_clean_run_has_none(tmp_path: Path) -> None:
     assert found(tmp_path, clean_judgments(), clean_groundings()) == []
 
 
-def _all(**change: object) -> Callable[[Judgments], Judgments]:
-    return lambda records: [replace(record, **change) for record in records]  # type: ignore[arg-type]
+def _all(**change: Any) -> Callable[[Judgments], Judgments]:
+    return lambda records: [replace(record, **change) for record in records]
 
 
 JUDGED: dict[str, tuple[Callable[[Judgments], Judgments], Level, str]] = {
@@ -106,7 +108,7 @@ def test_what_is_wrong_with_answers_is_said(name: str, tmp_path: Path) -> None:
     )
 
 
-GROUNDED: dict[str, tuple[dict[str, object], Level, str]] = {
+GROUNDED: dict[str, tuple[dict[str, Any], Level, str]] = {
     "boxes clipped": ({"clipped": 2}, Level.INFO, "realism 6"),
     "boxes dropped": ({"dropped": {"no area": 1}}, Level.WARNING, "realism 3"),
     "not judged": ({"scores": None, "judge": None}, Level.INFO, "N/A for realism"),
@@ -127,7 +129,7 @@ GROUNDED: dict[str, tuple[dict[str, object], Level, str]] = {
 @pytest.mark.parametrize("name", GROUNDED)
 def test_what_is_wrong_with_boxes_is_said(name: str, tmp_path: Path) -> None:
     change, level, said = GROUNDED[name]
-    records = [replace(record, **change) for record in clean_groundings()]  # type: ignore[arg-type]
+    records = [replace(record, **change) for record in clean_groundings()]
     said_lints = found(tmp_path, clean_judgments(), records)
     assert any(lint.level is level and said in f"{lint.title} {lint.text}" for lint in said_lints), said_lints
 

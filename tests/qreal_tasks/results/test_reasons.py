@@ -8,11 +8,11 @@ from qreal_tasks.answers import Reason
 from qreal_tasks.harness.judge import STOPPED
 from qreal_tasks.judge import reading
 from qreal_tasks.judge.judge import EMPTY_REFERENCE
-from qreal_tasks.llm.batch.runner import NO_ANSWER
+from qreal_tasks.llm.batch.harvester import NO_ANSWER
 from qreal_tasks.llm.completions import EMPTY, OUT_OF_TOKENS, REFUSED
 from qreal_tasks.llm.errors.retry import CONTENT_FILTER
 from qreal_tasks.records import NO_REASON
-from qreal_tasks.results.reasons import answer_phrase, of_answers, of_pairs
+from qreal_tasks.results.reasons import describe_answer, describe_answers, describe_pairs
 from qreal_tasks.samples import NO_INPUT_SIZE
 
 OF_SERVERS = (REFUSED, CONTENT_FILTER, EMPTY, OUT_OF_TOKENS)
@@ -21,7 +21,7 @@ OF_JUDGES = (reading.TRUNCATED, reading.MALFORMED, reading.NO_SCORE, reading.OUT
 
 @pytest.mark.parametrize("reason", [*Reason, *OF_SERVERS, NO_INPUT_SIZE, NO_REASON])
 def test_every_reason_of_an_answer_has_words_of_its_own(reason: str) -> None:
-    said = of_answers({str(reason): 2}, {str(reason): "No"})
+    said = describe_answers({str(reason): 2}, {str(reason): "No"})
     assert said.startswith("2 answers ")
     assert said.endswith(", for example: 'No'")
     assert "could not be read:" not in said
@@ -30,7 +30,7 @@ def test_every_reason_of_an_answer_has_words_of_its_own(reason: str) -> None:
 
 @pytest.mark.parametrize("reason", [*OF_JUDGES, *OF_SERVERS, EMPTY_REFERENCE, STOPPED, NO_ANSWER, NO_REASON])
 def test_every_reason_of_a_pair_has_words_of_its_own(reason: str) -> None:
-    said = of_pairs({reason: 1}, {reason: "No"})
+    said = describe_pairs({reason: 1}, {reason: "No"})
     assert said.startswith("1 pair ")
     assert "got no score:" not in said
 
@@ -64,7 +64,7 @@ def test_every_reason_of_a_pair_has_words_of_its_own(reason: str) -> None:
     ],
 )
 def test_sentences(counts: dict[str, int], texts: dict[str, str], said: str) -> None:
-    assert of_answers(counts, texts) == said
+    assert describe_answers(counts, texts) == said
 
 
 @pytest.mark.parametrize(
@@ -77,10 +77,10 @@ def test_sentences(counts: dict[str, int], texts: dict[str, str], said: str) -> 
     ],
 )
 def test_what_stands_before_a_colon(reason: str, said: str) -> None:
-    assert answer_phrase(reason) == said
+    assert describe_answer(reason) == said
 
 
 def test_a_status_is_told_with_its_message() -> None:
-    assert of_pairs({"status 500": 2}, {"status 500": "500: out of memory"}) == (
+    assert describe_pairs({"status 500": 2}, {"status 500": "500: out of memory"}) == (
         "2 pairs got no score: status 500, for example: '500: out of memory'"
     )

@@ -10,12 +10,12 @@ import pytest
 from written_run import PREFIX, write_run
 
 from qreal_tasks.judge.pairs import Judgement, Pair, unjudged
-from qreal_tasks.judge.records import judged
+from qreal_tasks.judge.records import judge_records
 from qreal_tasks.records import GroundingRecord, Region
-from qreal_tasks.results.reasons import unjudged as unjudged_pairs
-from qreal_tasks.results.rejudge import rejudge, scores_of_others
+from qreal_tasks.results.reasons import explain_unjudged as unjudged_pairs
+from qreal_tasks.results.rejudge import count_scores_of_others, rejudge
 from qreal_tasks.results.run_folder import Run, find_results, read_run
-from qreal_tasks.results.score import differences, score_run
+from qreal_tasks.results.score import find_differences, score_run
 
 BOX, HALF, AWAY = (0.0, 0.0, 10.0, 10.0), (0.0, 0.0, 10.0, 5.0), (12.0, 12.0, 18.0, 18.0)
 SAID = {"right": 1.0, "near": 0.5, "wrong": 0.0, "mute": None}
@@ -49,7 +49,7 @@ def judge(pairs: Sequence[Pair]) -> list[Judgement]:
 
 
 def judging(records: Sequence[GroundingRecord]) -> list[GroundingRecord]:
-    return judged(records, judge, "scripted 0123")
+    return judge_records(records, judge, "scripted 0123")
 
 
 def reread(folder: Path) -> Run:
@@ -61,7 +61,7 @@ def test_scores_by_hand(tmp_path: Path) -> None:
     assert reread(folder).tasks[1].live["llm_score"] is None
     assert rejudge(reread(folder), judging, {"name": "scripted"}) == 5
     run = reread(folder)
-    assert differences(run, score_run(run, resamples=0)) == []
+    assert find_differences(run, score_run(run, resamples=0)) == []
     live = run.tasks[1].live
     # Images with a judged pair: i0 .5, i1 1, i2 1.
     assert live["llm_score"] == pytest.approx((0.5 + 1 + 1) / 3)
@@ -97,7 +97,11 @@ def test_judging_again_replaces_and_a_failure_leaves_the_run_as_it_was(tmp_path:
         rejudge(reread(folder), broken, {})
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
-    rejudge(reread(folder), lambda records: judged(records, lambda pairs: [Judgement(0.25)] * len(pairs), "other"), {})
+    rejudge(
+        reread(folder),
+        lambda records: judge_records(records, lambda pairs: [Judgement(0.25)] * len(pairs), "other"),
+        {},
+    )
     assert reread(folder).tasks[1].live["llm_score"] == pytest.approx(0.25)
     assert reread(folder).judges == ("other",)
 
@@ -108,7 +112,7 @@ def test_a_judge_that_scores_nothing_does_not_take_the_place_of_one_that_did(tmp
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
 
     def mute(records: Sequence[GroundingRecord]) -> list[GroundingRecord]:
-        return judged(records, lambda pairs: [unjudged("malformed JSON", "About .5")] * len(pairs), "mute")
+        return judge_records(records, lambda pairs: [unjudged("malformed JSON", "About .5")] * len(pairs), "mute")
 
     with pytest.raises(ValueError, match=r"none of the 4 pairs: 4 pairs got a reply .* 'About .5'. The run keeps"):
         rejudge(reread(folder), mute, {})
@@ -122,17 +126,17 @@ def test_a_judge_that_scores_nothing_does_not_take_the_place_of_one_that_did(tmp
     assert run.tasks[1].live["unjudged"] == 1
     assert run.tasks[1].live["llm_score"] is None
     scores = score_run(run, resamples=0)
-    assert differences(run, scores) == []
+    assert find_differences(run, scores) == []
     assert unjudged_pairs(scores, "realism").endswith("for example: 'About .5'")
     assert rejudge(run, judging, {}) == 5
 
 
 def test_whose_scores_are_replaced(tmp_path: Path) -> None:
     folder = write_run(tmp_path, images())
-    assert scores_of_others(reread(folder), "new 01") == {}
+    assert count_scores_of_others(reread(folder), "new 01") == {}
     rejudge(reread(folder), judging, {})
-    assert scores_of_others(reread(folder), "new 01") == {"scripted 0123": 3}
-    assert scores_of_others(reread(folder), "scripted 0123") == {}
+    assert count_scores_of_others(reread(folder), "new 01") == {"scripted 0123": 3}
+    assert count_scores_of_others(reread(folder), "scripted 0123") == {}
 
 
 def test_judging_hides_no_changed_sample(tmp_path: Path) -> None:
@@ -141,10 +145,10 @@ def test_judging_hides_no_changed_sample(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     rows[2]["records"]["reference"][0]["bbox_px"] = HALF  # as the model's box: IoU 1
     path.write_text("\n".join(map(json.dumps, rows)) + "\n")
-    changed = differences(reread(folder), score_run(reread(folder), resamples=0))
+    changed = find_differences(reread(folder), score_run(reread(folder), resamples=0))
     assert changed
     rejudge(reread(folder), judging, {})
-    assert set(changed) <= set(differences(reread(folder), score_run(reread(folder), resamples=0)))
+    assert set(changed) <= set(find_differences(reread(folder), score_run(reread(folder), resamples=0)))
 
 
 def test_half_a_surrogate_pair_in_the_log_is_no_obstacle(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from qreal_tasks.benchmark import QUESTION_NAMES, objectqa_prompt
 from qreal_tasks.models.local.chat import Chat
 from qreal_tasks.models.local.prefix import as_attention_mask
-from training.data.families import FAMILIES
-from training.data.packing import IGNORED, Packed, batch_of, packed
-from training.model import lora_config
+from training.data.families import TUNED_FAMILIES
+from training.data.packing import IGNORED, PackedQuestions, make_batch, pack
+from training.model import make_lora_config
 
 pytestmark = pytest.mark.slow
 
@@ -29,10 +29,10 @@ class Tuned:
     def __init__(self, folder: Path, config: Any, attention: str, dtype: torch.dtype = torch.float64) -> None:
         from peft import get_peft_model
 
-        self.family = FAMILIES[AutoModelForImageTextToText.from_pretrained(folder).config.model_type]
+        self.family = TUNED_FAMILIES[AutoModelForImageTextToText.from_pretrained(folder).config.model_type]
         base = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, attn_implementation=attention)
         torch.manual_seed(1)
-        self.model = get_peft_model(base, lora_config(config, self.family), autocast_adapter_dtype=False).train()
+        self.model = get_peft_model(base, make_lora_config(config, self.family), autocast_adapter_dtype=False).train()
         with torch.no_grad():
             for name, weight in self.model.named_parameters():
                 if "lora_B" in name:
@@ -40,7 +40,7 @@ class Tuned:
         self.chat = Chat(AutoProcessor.from_pretrained(folder))
         self.dtype = dtype
 
-    def sequences(self, together: bool) -> list[Packed]:
+    def sequences(self, together: bool) -> list[PackedQuestions]:
         made = []
         for at, (size, _) in enumerate(CROPS):
             prompts = [objectqa_prompt(name) for name in QUESTION_NAMES]
@@ -50,13 +50,13 @@ class Tuned:
             groups = [range(6)] if together else [[n] for n in range(6)]
             for group in groups:
                 asked = self.chat.ask(image, [prompts[n] for n in group])
-                made.append(packed(asked, [answers[n] for n in group]))
+                made.append(pack(asked, [answers[n] for n in group]))
         return made
 
-    def loss(self, sequences: list[Packed]) -> torch.Tensor:
+    def loss(self, sequences: list[PackedQuestions]) -> torch.Tensor:
         """Sum over the learnt tokens."""
         base = self.model.get_base_model()
-        batch = batch_of(sequences, base.model, pad_id=self.chat.tokenizer.pad_token_id)
+        batch = make_batch(sequences, base.model, pad_id=self.chat.tokenizer.pad_token_id)
         if batch["attention_mask"].ndim == 4:
             batch["attention_mask"] = as_attention_mask(batch["attention_mask"], base)
         batch["pixel_values"] = batch["pixel_values"].to(self.dtype)
@@ -73,17 +73,17 @@ class Tuned:
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TUNED_FAMILIES)
 def test_loss_and_gradients_are_those_of_questions_apart(
     family: str, attention: str, tiny_model: Callable[[str], Path], config: Callable[..., Any]
 ) -> None:
     tuned = Tuned(tiny_model(family), config(family), attention)
     together = tuned.loss(tuned.sequences(together=True))
-    together.backward()
+    torch.autograd.backward(together)
     in_one = tuned.gradients()
     alone = [tuned.loss([sequence]) for sequence in tuned.sequences(together=False)]  # no padding, usual mask
     apart = torch.stack(alone).sum()
-    apart.backward()
+    torch.autograd.backward(apart)
     in_rows = tuned.gradients()
     assert len(alone) == 24
     assert float(together.detach()) == pytest.approx(float(apart.detach()), rel=1e-6)
@@ -94,16 +94,16 @@ def test_loss_and_gradients_are_those_of_questions_apart(
 def test_in_single_precision_too(tiny_model: Callable[[str], Path], config: Callable[..., Any]) -> None:
     tuned = Tuned(tiny_model("qwen2_5_vl"), config(), "sdpa", torch.float32)
     together = tuned.loss(tuned.sequences(together=True))
-    together.backward()
+    torch.autograd.backward(together)
     in_one = tuned.gradients()
     apart = tuned.loss(tuned.sequences(together=False))
-    apart.backward()
+    torch.autograd.backward(apart)
     in_rows = tuned.gradients()
     assert float(together.detach()) == pytest.approx(float(apart.detach()), rel=1e-6)
     assert float((in_one - in_rows).norm() / in_rows.norm()) < 1e-4
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TUNED_FAMILIES)
 def test_a_sequence_alone_is_what_the_family_itself_makes_of_it(family: str, tiny_model: Callable[[str], Path]) -> None:
     """Positions, types and mask of the row against the processor's own tokens and the model's own positions."""
     folder = tiny_model(family)
@@ -111,8 +111,8 @@ def test_a_sequence_alone_is_what_the_family_itself_makes_of_it(family: str, tin
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float64).eval()
     chat, image = Chat(processor), picture(120, 80, seed=3)
     prompt = objectqa_prompt("realism_q1")
-    answer = chat.answer_ids(prompt, FAMILIES[family].answer("Yes"))
-    batch = batch_of([packed(chat.ask(image, [prompt]), [answer])], model.model, pad_id=0)
+    answer = chat.answer_ids(prompt, TUNED_FAMILIES[family].answer("Yes"))
+    batch = make_batch([pack(chat.ask(image, [prompt]), [answer])], model.model, pad_id=0)
     content = [{"type": "image", "image": image}, {"type": "text", "text": prompt}]
     own = processor.apply_chat_template(
         [{"role": "user", "content": content}],
@@ -138,8 +138,8 @@ def test_what_is_padding_sees_itself_and_nothing_sees_it(tiny_model: Callable[[s
     made = []
     for count, size in ((6, (40, 40)), (2, (90, 50))):
         prompts = [objectqa_prompt(name) for name in QUESTION_NAMES[:count]]
-        made.append(packed(chat.ask(picture(*size, seed=0), prompts), [[5, 6]] * count))
-    batch = batch_of(made, model.model, pad_id=0)
+        made.append(pack(chat.ask(picture(*size, seed=0), prompts), [[5, 6]] * count))
+    batch = make_batch(made, model.model, pad_id=0)
     short = len(made[1])
     seen = batch["attention_mask"][1, 0]
     assert len(made[0]) > short

@@ -14,12 +14,12 @@ import pytest
 from qreal_tasks.dataset.source import locate
 from qreal_tasks.models.local.chat import Chat
 from training.config import ConfigError, TrainConfig
-from training.data.collator import Collator, proofread
-from training.data.families import FAMILIES
+from training.data.collator import Collator, check_labels
+from training.data.families import TUNED_FAMILIES
 from training.data.round_trip import RoundTrip
-from training.model import outline
-from training.plan import Plan, make_plan
-from training.sft import train
+from training.model import read_outline
+from training.plan import TrainPlan, make_plan
+from training.run.sft import train
 
 pytestmark = pytest.mark.slow
 
@@ -38,13 +38,13 @@ TEXTS = {
 }
 
 
-def planned(config: TrainConfig) -> Plan:
-    return make_plan(config, locate(config.data), outline(config))
+def planned(config: TrainConfig) -> TrainPlan:
+    return make_plan(config, locate(config.data), read_outline(config))
 
 
-def proofreads(plan: Plan) -> None:
+def proofreads(plan: TrainPlan) -> None:
     chat = Chat(plan.outline.processor)
-    proofread(Collator(chat, plan.rows, plan.outline.empty.model), chat, plan.train)
+    check_labels(Collator(chat, plan.rows, plan.outline.empty.model), chat, plan.train)
 
 
 def described(text: str, row: int = 0) -> Callable[[Any], None]:
@@ -75,13 +75,13 @@ def labelled(text: str, row: int = 0) -> Callable[[Any], None]:
     return put
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TUNED_FAMILIES)
 def test_text_of_any_form_comes_back(family: str, config: Callable[..., TrainConfig]) -> None:
-    round_trip = RoundTrip(outline(config(family)).processor.tokenizer)
-    assert {name: round_trip.lost(text) for name, text in TEXTS.items()} == dict.fromkeys(TEXTS, ())
+    round_trip = RoundTrip(read_outline(config(family)).processor.tokenizer)
+    assert {name: round_trip.find_lost(text) for name, text in TEXTS.items()} == dict.fromkeys(TEXTS, ())
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TUNED_FAMILIES)
 def test_a_decomposed_description_can_be_learnt(
     family: str, config: Callable[..., TrainConfig], small_dataset: Callable[..., Path]
 ) -> None:
@@ -92,7 +92,7 @@ def test_a_decomposed_description_can_be_learnt(
 
 
 @pytest.mark.parametrize("task", ["imageqa", "detect", "filter"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TUNED_FAMILIES)
 def test_decomposed_labels_can_be_learnt(
     family: str, task: str, config: Callable[..., TrainConfig], small_dataset: Callable[..., Path]
 ) -> None:
@@ -181,5 +181,5 @@ def test_what_is_lost_only_beside_others_is_named_too() -> None:
         def decode(self, ids: list[int], **_: Any) -> str:
             return "".join(map(chr, ids))
 
-    assert RoundTrip(Joins()).lost("a b, b a") == ()
-    assert RoundTrip(Joins()).lost("grab") == ("b",)
+    assert RoundTrip(Joins()).find_lost("a b, b a") == ()
+    assert RoundTrip(Joins()).find_lost("grab") == ("b",)

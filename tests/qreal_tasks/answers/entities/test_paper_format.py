@@ -7,8 +7,7 @@ from entity_styles import read
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from qreal_tasks.answers import Reason, parse_entities
-from qreal_tasks.answers.entities import paper_format
+from qreal_tasks.answers import Reason, format_answer, parse_entities
 
 HAND = ("hand", (10.0, 20.0, 30.0, 40.0), "six fingers")
 DOG = ("dog", (50.0, 60.0, 70.0, 80.0), "five legs")
@@ -30,13 +29,13 @@ def shown(text: str) -> str:
 @example([("reflection", (1, 2, 3, 4), "<answer>[]</answer>"), ("think", (1, 2, 3, 4), "")])
 @given(st.lists(st.tuples(SAID, BOX, SAID), min_size=1, max_size=4))
 def test_what_is_written_is_read_back(entities: list[tuple[str, tuple[float, float, float, float], str]]) -> None:
-    text = paper_format.written(entities)
+    text = format_answer(entities)
     assert text.count("<") == text.count(">") == 3 * len(entities)
     assert read(text) == [(shown(label), box, shown(said)) for label, box, said in entities]
     assert read(f" {text}\n<|im_end|>") == read(text)
 
 
-@pytest.mark.parametrize("text", [paper_format.written([]), "<none>", " <None>.\n", "<none><|im_end|>"])
+@pytest.mark.parametrize("text", [format_answer([]), "<none>", " <None>.\n", "<none><|im_end|>"])
 def test_no_entity_is_written_and_read(text: str) -> None:
     answer = parse_entities(text)
     assert (answer.entities, answer.reason, answer.dropped) == ((), None, {})

@@ -1,7 +1,7 @@
 """Every style that models write entities in is read back."""
 
 import pytest
-from entity_styles import CAT, DOG, ENTITY, STYLES, read
+from entity_styles import CAT, DOG, ENTITY, STYLES, Plain, read
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 @settings(max_examples=25, deadline=None)
 @example(entities=[DOG, CAT, DOG])
 @given(entities=st.lists(ENTITY, min_size=1, max_size=4))
-def test_every_style_is_read_back(style, entities):
+def test_every_style_is_read_back(style: str, entities: list[Plain]) -> None:
     assert read(STYLES[style](entities)) == entities, STYLES[style](entities)
 
 
@@ -23,17 +23,17 @@ def test_every_style_is_read_back(style, entities):
         pytest.param("The dog with x1=12, y1=30, x2=200, y2=180 has five legs.", id="named numbers"),
     ],
 )
-def test_prose_gives_its_sentence(text):
+def test_prose_gives_its_sentence(text: str) -> None:
     assert read(f"I looked. {text} The rest is fine.") == [("dog", DOG[1], text)]
     assert read(f"{text} {text}") == [("dog", DOG[1], text)] * 2
 
 
-def test_boxes_of_one_sentence_share_it():
+def test_boxes_of_one_sentence_share_it() -> None:
     text = "The dog [12, 30, 200, 180] bites a cat [1, 2, 3.5, 4] with no tail."
     assert [(box, said) for _, box, said in read(f"{text} Odd.")] == [(DOG[1], text), (CAT[1], text)]
 
 
-def test_a_box_tag_alone_is_prose():
+def test_a_box_tag_alone_is_prose() -> None:
     assert read("The dog<box>[[12,30,200,180]]</box>: It has five legs.") == [DOG]
 
 
@@ -50,7 +50,7 @@ def test_a_box_tag_alone_is_prose():
     ],
 )
 @pytest.mark.parametrize("style", ["json", "json lines", "python", "json, fence and list not closed"])
-def test_field_texts_may_hold_anything(style, said):
+def test_field_texts_may_hold_anything(style: str, said: str) -> None:
     assert read(STYLES[style]([("sign", (1.0, 2.0, 3.0, 4.0), said), DOG])) == [
         ("sign", (1.0, 2.0, 3.0, 4.0), said),
         DOG,

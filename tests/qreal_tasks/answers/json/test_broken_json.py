@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from entity_styles import CAT, DOG, ENTITY, FAILED, OBJECT, as_dicts, as_json, read
+from entity_styles import CAT, DOG, ENTITY, FAILED, OBJECT, Plain, as_dicts, as_json, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,7 +56,7 @@ from qreal_tasks.answers import Reason, parse_entities
         ),
     ],
 )
-def test_near_misses(text, expected):
+def test_near_misses(text: str, expected: list[Plain]) -> None:
     assert read(text) == expected
 
 
@@ -74,7 +74,7 @@ def test_near_misses(text, expected):
         pytest.param("The dog at [12, 30", 0, Reason.CUT_OFF, id="in prose"),
     ],
 )
-def test_cut_off_keeps_complete_entities_only(text, kept, reason):
+def test_cut_off_keeps_complete_entities_only(text: str, kept: int, reason: Reason | None) -> None:
     answer = parse_entities(text)
     assert (len(answer.entities), answer.reason, answer.truncated) == (kept, reason, True)
     assert answer.dropped == {}
@@ -96,13 +96,13 @@ def test_cut_off_keeps_complete_entities_only(text, kept, reason):
         pytest.param("[1, 2, 1, 4]", "zero_area", id="a line"),
     ],
 )
-def test_a_bad_box_is_dropped_and_counted(box, why):
+def test_a_bad_box_is_dropped_and_counted(box: str, why: str) -> None:
     answer = parse_entities(f'[{{"bbox_2d": {box}, "label": "a"}}, {OBJECT}, {OBJECT}]')
     assert answer.dropped == {why: 1}
     assert len(answer.entities) == 2, "duplicates are kept"
 
 
-def test_nothing_but_bad_boxes_was_still_read():
+def test_nothing_but_bad_boxes_was_still_read() -> None:
     answer = parse_entities('[{"label": "dog", "description": "x"}, {"bbox": [1, 1, 1, 1]}]')
     assert (answer.entities, answer.reason, answer.dropped) == ((), None, {"no_box": 1, "zero_area": 1})
 
@@ -126,7 +126,7 @@ def test_nothing_but_bad_boxes_was_still_read():
         "<think>[{</think>[]",
     ],
 )
-def test_an_explicit_empty_answer(text):
+def test_an_explicit_empty_answer(text: str) -> None:
     answer = parse_entities(text)
     assert (answer.entities, answer.reason, answer.dropped, answer.truncated) == ((), None, {}, False)
 
@@ -144,13 +144,13 @@ def test_an_explicit_empty_answer(text):
         pytest.param("Yes", Reason.NO_ENTITY, id="an answer to something else"),
     ],
 )
-def test_what_cannot_be_read_says_why(text, reason):
+def test_what_cannot_be_read_says_why(text: str, reason: Reason) -> None:
     assert parse_entities(text).reason is reason
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(ENTITY, min_size=1, max_size=3), st.data())
-def test_an_answer_cut_anywhere_gives_only_entities_of_the_whole(entities, data):
+def test_an_answer_cut_anywhere_gives_only_entities_of_the_whole(entities: list[Plain], data: st.DataObject) -> None:
     whole = json.dumps(as_dicts(entities))
     kept = read(whole[: data.draw(st.integers(0, len(whole)))])
     assert kept == entities[: len(kept)]
@@ -186,7 +186,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN.keys())
-def test_broken_containers(text):
+def test_broken_containers(text: str) -> None:
     answer = parse_entities(text)
     assert read(text) == [DOG, CAT]
     assert answer.dropped == {}

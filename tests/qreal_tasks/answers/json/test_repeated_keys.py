@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qreal_tasks.answers import parse_entities
-from qreal_tasks.answers.json import loose as loose_json
+from qreal_tasks.answers.json.loose import parse_loose_json
 
 HAND = ("hand", (10.0, 20.0, 30.0, 40.0), "six fingers")
 DOG = ("dog", (50.0, 60.0, 70.0, 80.0), "five legs")
@@ -105,6 +105,6 @@ def test_what_cannot_be_an_entity_is_counted() -> None:
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2)), min_size=1, max_size=8), st.booleans())
 def test_pieces_hold_all_that_was_written(pairs: list[tuple[str, int]], strict: bool) -> None:
     text = "{" + ", ".join(f'"{key}": {item}' for key, item in pairs) + ("}" if strict else ",}")
-    (found,) = loose_json.read(text).values
+    (found,) = parse_loose_json(text).values
     pieces = [found] if isinstance(found, dict) else found
     assert [pair for piece in pieces for pair in piece.items()] == pairs

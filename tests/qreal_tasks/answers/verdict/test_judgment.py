@@ -47,7 +47,7 @@ from qreal_tasks.benchmark import QUESTION_NAMES, objectqa_prompt
         pytest.param("Ｙｅｓ。", "Yes", id="full-width"),
     ],
 )
-def test_a_verdict_is_read(text, answer):
+def test_a_verdict_is_read(text: str, answer: str) -> None:
     judgment = parse_judgment(text)
     assert (judgment.answer, judgment.reason) == (answer, None)
 
@@ -74,13 +74,13 @@ def test_a_verdict_is_read(text, answer):
         pytest.param("是否", Reason.NO_VERDICT, id="Chinese whether"),
     ],
 )
-def test_what_is_no_verdict_says_why(text, reason):
+def test_what_is_no_verdict_says_why(text: str, reason: Reason) -> None:
     judgment = parse_judgment(text)
     assert (judgment.answer, judgment.reason) == (None, reason)
 
 
 @pytest.mark.parametrize("name", QUESTION_NAMES)
-def test_an_echo_of_the_prompt_is_no_answer(name):
+def test_an_echo_of_the_prompt_is_no_answer(name: str) -> None:
     prompt = objectqa_prompt(name)
     assert parse_judgment(prompt).reason is Reason.AMBIGUOUS
     assert parse_judgment(f"{prompt}\nNo").answer == "No"

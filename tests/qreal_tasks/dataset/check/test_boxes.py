@@ -201,7 +201,8 @@ def _with_alpha(rows: Rows) -> None:
         encode(image, picture)
         for crop in crops(rows):
             if crop["image_id"] == image["image_id"]:
-                encode(crop, picture.crop([int(v) for v in crop["bbox"]]))
+                x1, y1, x2, y2 = map(int, crop["bbox"])
+                encode(crop, picture.crop((x1, y1, x2, y2)))
 
 
 @pytest.mark.parametrize("case", RIGHT)

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from qreal_tasks.cli import app
 from qreal_tasks.dataset.check import check
-from qreal_tasks.dataset.source import SPLITS, locate
+from qreal_tasks.dataset.schema import SPLITS
+from qreal_tasks.dataset.source import locate
 
 
 def _run(*arguments: object) -> Any:

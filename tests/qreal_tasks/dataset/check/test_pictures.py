@@ -15,7 +15,8 @@ from small_set import Rows, write_hub_layout
 
 from qreal_tasks.dataset.check import check
 from qreal_tasks.dataset.check.pictures import PictureError, read_picture
-from qreal_tasks.dataset.source import DatasetError, Source, load, locate
+from qreal_tasks.dataset.loading import load
+from qreal_tasks.dataset.source import DatasetError, Source, locate
 from qreal_tasks.harness import yaml_values
 from qreal_tasks.images import as_rgb
 
@@ -117,10 +118,10 @@ def test_a_crop_that_is_stored_turned(columns: str, kinds: list[str], set_of: Ca
     encode(image, decoded(image).resize((224, 240)))
     image["width"], image["height"] = 224, 240
     for number, listed in enumerate(image["entities"]):
-        box = [20.0, 30.0, 150.0, 206.0] if number == 0 else [1.0, 2.0, 40.0, 50.0]
+        box = (20.0, 30.0, 150.0, 206.0) if number == 0 else (1.0, 2.0, 40.0, 50.0)
         row = rows["objectqa"]["train"][number]
-        row["bbox"] = listed["bbox"] = box
-        cut = decoded(image).crop([int(v) for v in box])
+        row["bbox"] = listed["bbox"] = list(box)
+        cut = decoded(image).crop(box)
         encode(row, cut)
         row["width"], row["height"] = cut.size
     encode(crop, decoded(crop).transpose(UNDO[6]), exif=with_orientation(6))

@@ -100,7 +100,8 @@ def _black_crops(rows: Rows) -> None:
         row["width"], row["height"] = 10, 10
         encode(image, picture)
         for shown in (row, other):
-            encode(shown, picture.crop([int(v) for v in shown["bbox"]]))
+            x1, y1, x2, y2 = map(int, shown["bbox"])
+            encode(shown, picture.crop((x1, y1, x2, y2)))
 
 
 def _one_pixel_apart(rows: Rows) -> None:

@@ -623,7 +623,7 @@ def test_a_family_that_nobody_knows_is_refused_before_the_harness_starts(
     no_harness: list[list[str]], small_dataset: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QREAL_DATA", str(small_dataset()))
-    with pytest.raises(run.RunError, match="family=qwen9 is not known, expected one of qwen2_vl"):
+    with pytest.raises(RunError, match="family=qwen9 is not known, expected one of qwen2_vl"):
         run.evaluate(["--model", "qreal_openai", "--model_args", "model=judge,family=qwen9"])
     assert no_harness == []
 

@@ -13,7 +13,7 @@ from submitted import simulated, write_run
 from qreal_tasks.leaderboard.board.board import Board, build_board
 from qreal_tasks.leaderboard.board.cache import CheckCache
 from qreal_tasks.leaderboard.board.site import write_site
-from qreal_tasks.leaderboard.submission.pack import Said, pack_run
+from qreal_tasks.leaderboard.submission.pack import SubmitterInfo, pack_run
 from qreal_tasks.leaderboard.submission.references import References
 
 RESAMPLES = 200
@@ -48,10 +48,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     for number, (name, skill, judge, only, model) in enumerate(MODELS):
         records = simulated(references, skill, seed=number, judge=judge)
         results = write_run(root / "runs" / str(number), records, only=only, model_args=f"pretrained={model}")
-        said = Said(name, description=f"{IMAGE} described", contact=SCRIPT)
+        said = SubmitterInfo(name, description=f"{IMAGE} described", contact=SCRIPT)
         pack_run(results, root / "submissions" / f"s{number}", said, resamples=RESAMPLES)
     bad = root / "submissions" / IMAGE.replace("/", "")
-    pack_run(results, bad, Said(f"Refused {SCRIPT}"), resamples=RESAMPLES)
+    pack_run(results, bad, SubmitterInfo(f"Refused {SCRIPT}"), resamples=RESAMPLES)
     tampering.change_scores(bad, lambda scores: scores["objectqa"].update({SCRIPT: 1}))
     board = build_board(root / "submissions", references, CheckCache(root / "cache", RESAMPLES))
     write_site(board, root / "site", "Board <b>of</b> tests")

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,20 +22,26 @@ from scipy.stats import norm
 from submitted import JUDGE, simulated, small_references, write_run
 
 from qreal_tasks.benchmark import Style
-from qreal_tasks.judge.manifest import Manifest
-from qreal_tasks.leaderboard.board.board import BoardError, _ranked, _without_copies, build_board, judge_of
+from qreal_tasks.judge.manifest import JudgeManifest
+from qreal_tasks.leaderboard.board.board import BoardError, _ranked, _without_copies, build_board, find_judge
 from qreal_tasks.leaderboard.board.cache import CheckCache
-from qreal_tasks.leaderboard.board.files import board_csv, board_json
-from qreal_tasks.leaderboard.board.paper import contradictions, paper_models
-from qreal_tasks.leaderboard.board.ranks import Rank, differing, p_values, rank_ranges, standard_errors
+from qreal_tasks.leaderboard.board.files import render_csv, render_json
+from qreal_tasks.leaderboard.board.paper import list_contradictions, load_paper_models
+from qreal_tasks.leaderboard.board.ranks import (
+    Rank,
+    compute_p_values,
+    compute_rank_ranges,
+    compute_standard_errors,
+    find_differing,
+)
 from qreal_tasks.leaderboard.board.site import UNKNOWABLE, _files
-from qreal_tasks.leaderboard.board.site_rows import what_ran
-from qreal_tasks.leaderboard.board.site_tables import index_tables
+from qreal_tasks.leaderboard.board.site_rows import describe_model
+from qreal_tasks.leaderboard.board.site_tables import build_index_tables
 from qreal_tasks.leaderboard.lints import TOO_WELL
-from qreal_tasks.leaderboard.result import IMAGEQA_F1, IMAGEQA_JOINT, OBJECTQA_AUC, Result, headline, refusal
-from qreal_tasks.leaderboard.submission.pack import Said, pack_run
+from qreal_tasks.leaderboard.result import IMAGEQA_F1, IMAGEQA_JOINT, OBJECTQA_AUC, Result, find_headline, refuse
+from qreal_tasks.leaderboard.submission.pack import SubmitterInfo, pack_run
 from qreal_tasks.leaderboard.submission.references import References
-from qreal_tasks.metrics.bootstrap import differences
+from qreal_tasks.metrics.bootstrap import estimate_differences
 from qreal_tasks.metrics.objectqa import ObjectQATable
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
 
@@ -69,22 +76,22 @@ def test_draws_are_those_of_the_paired_bootstrap(made: Made) -> None:
     ]
     by_folder = {entry.result.folder: entry.result for entry in made.board.entries}
     draws = np.array([by_folder[name].draws[OBJECTQA_AUC] for name in ("s0", "s1")], dtype=np.float64)
-    expected = differences(tables[0], tables[1], resamples=RESAMPLES, seed=0)["overall", "auc"]
+    expected = estimate_differences(tables, resamples=RESAMPLES, seed=0)[0]["overall", "auc"]
     low, high = np.quantile(draws[0] - draws[1], [0.025, 0.975])
     assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-6)
-    values = [(headline(by_folder[name], OBJECTQA_AUC) or {})["value"] for name in ("s0", "s1")]
+    values = [(find_headline(by_folder[name], OBJECTQA_AUC) or {})["value"] for name in ("s0", "s1")]
     assert values[0] - values[1] == pytest.approx(expected.value)  # type: ignore[operator]
 
 
 def test_standard_errors_and_p_values() -> None:
     rng = np.random.default_rng(1)
     draws = rng.normal(0.5, 0.02, (4, 500)) + rng.normal(0, 0.05, 500)
-    found = standard_errors(draws)
+    found = compute_standard_errors(draws)
     for a in range(4):
         for b in range(4):
             assert found[a, b] == pytest.approx(np.std(draws[a] - draws[b]), abs=1e-7)
     point = draws.mean(axis=1)
-    p = p_values(point[:, None] - point[None, :], draws)
+    p = compute_p_values(point[:, None] - point[None, :], draws)
     assert p[0, 1] == pytest.approx(2 * norm.sf(abs(point[0] - point[1]) / np.std(draws[0] - draws[1])))
 
 
@@ -95,7 +102,7 @@ def test_undefined_draws_are_left_out_in_pairs() -> None:
     draws[1, 30:90] = np.nan
     both = ~np.isnan(draws[0]) & ~np.isnan(draws[1])
     expected = np.std(draws[0, both] - draws[1, both])
-    assert standard_errors(draws)[0, 1] == pytest.approx(expected)
+    assert compute_standard_errors(draws)[0, 1] == pytest.approx(expected)
 
 
 def test_holm_is_the_textbook_procedure() -> None:
@@ -110,7 +117,7 @@ def test_holm_is_the_textbook_procedure() -> None:
             if value * (len(pairs) - step) > 0.05:
                 break
             expected[i, j] = expected[j, i] = True
-        assert (differing(p) == expected).all()
+        assert (find_differing(p) == expected).all()
 
 
 def test_equal_models_are_rarely_told_apart() -> None:
@@ -120,21 +127,21 @@ def test_equal_models_are_rarely_told_apart() -> None:
     for _ in range(400):
         errors = rng.normal(0, 0.02, 10)
         draws = errors[:, None] + rng.normal(0, 0.02, (10, 300))
-        wrong += any(rank.best != 1 for rank in rank_ranges(list(errors), draws))
+        wrong += any(rank.best != 1 for rank in compute_rank_ranges(list(errors), draws))
     assert wrong / 400 < 0.09
 
 
 def test_one_model_and_none() -> None:
-    assert rank_ranges([], np.empty((0, 5))) == []
-    assert [str(rank) for rank in rank_ranges([0.5], np.full((1, 5), 0.5))] == ["1"]
-    same = rank_ranges([0.5, 0.5], np.full((2, 5), 0.5))
+    assert compute_rank_ranges([], np.empty((0, 5))) == []
+    assert [str(rank) for rank in compute_rank_ranges([0.5], np.full((1, 5), 0.5))] == ["1"]
+    same = compute_rank_ranges([0.5, 0.5], np.full((2, 5), 0.5))
     assert [str(rank) for rank in same] == ["1–2", "1–2"]
 
 
 def test_a_rebuild_checks_nothing_anew_and_says_the_same(made: Made) -> None:
     again = build_board(made.submissions, made.references, CheckCache(made.cache, RESAMPLES))
     assert (again.recomputed, again.from_cache) == (0, len(MODELS) + 1)
-    assert board_json(again) == board_json(made.board)
+    assert render_json(again) == render_json(made.board)
 
 
 @pytest.mark.parametrize("change", ["submission", "data", "commit", "cache damaged"])
@@ -192,7 +199,7 @@ def test_rows_are_in_the_order_of_their_ranks(made: Made) -> None:
     """A value that is higher and known less well may have the wider range, and stands below."""
     ranks = (Rank(2, 4), Rank(1, 3), Rank(1, 2))
     entries = [replace(e, ranks={OBJECTQA_AUC: rank}) for e, rank in zip(made.board.entries, ranks, strict=False)]
-    (table, _) = index_tables(replace(made.board, entries=tuple(entries)), Style.BENCHMARK)
+    (table, _) = build_index_tables(replace(made.board, entries=tuple(entries)), Style.BENCHMARK)
     shown = [row.cells[0].text for row in table.rows if row.kind == "entry"]
     assert shown == ["1–2", "1–3", "2–4"]
 
@@ -200,7 +207,7 @@ def test_rows_are_in_the_order_of_their_ranks(made: Made) -> None:
 def test_all_copies_are_refused_whatever_their_dates_say(made: Made, tmp_path: Path) -> None:
     for name, date in (("original", "2026-01-01T00:00:00"), ("a-copy", "2025-02-01T00:00:00")):
         shutil.copytree(made.submissions / "s5", tmp_path / name)
-        tampering.change_manifest(tmp_path / name, lambda m, date=date, name=name: m.update(created=date, name=name))
+        tampering.change_manifest(tmp_path / name, partial(dict.update, created=date, name=name))
     shutil.copytree(made.submissions / "s0", tmp_path / "other")
     found = build_board(tmp_path, made.references, CheckCache(made.cache, RESAMPLES))
     assert [entry.result.folder for entry in found.entries] == ["other"]
@@ -216,7 +223,10 @@ def test_a_copy_of_one_half_with_other_masses_is_a_copy(made: Made, tmp_path: Pa
     records = simulated(made.references, MODELS[0][1], seed=0)
     halved = [replace(r, mass=0.5) for r in records if isinstance(r, JudgmentRecord)]
     pack_run(
-        write_run(tmp_path / "run", list(halved)), tmp_path / "submissions" / "half", Said("Half"), resamples=RESAMPLES
+        write_run(tmp_path / "run", list(halved)),
+        tmp_path / "submissions" / "half",
+        SubmitterInfo("Half"),
+        resamples=RESAMPLES,
     )
     shutil.copytree(made.submissions / "s0", tmp_path / "submissions" / "whole")
     found = build_board(tmp_path / "submissions", made.references, CheckCache(made.cache, RESAMPLES))
@@ -262,7 +272,12 @@ def test_hard_items_left_out_of_one_question_do_not_rank(
         changed = leave_out(record) if left and getattr(record, "question", "") == "plausibility_q3" else record
         left -= changed != record
         records.append(changed)
-    pack_run(write_run(tmp_path / "run", records), tmp_path / "submissions" / "picky", Said("P"), resamples=RESAMPLES)
+    pack_run(
+        write_run(tmp_path / "run", records),
+        tmp_path / "submissions" / "picky",
+        SubmitterInfo("P"),
+        resamples=RESAMPLES,
+    )
     found = build_board(tmp_path / "submissions", made.references, CheckCache(tmp_path / "cache", RESAMPLES))
     assert not found.refused, found.refused[0].problems
     (entry,) = found.entries
@@ -289,14 +304,18 @@ RENAMED = JUDGE.model_copy(update={"name": "gold-standard"})
     ],
 )
 def test_joint_scores_of_one_judge_rank(
-    asked: tuple[Manifest, ...], named: Manifest | None, expected: Manifest, ranked: set[str], tmp_path: Path
+    asked: tuple[JudgeManifest, ...],
+    named: JudgeManifest | None,
+    expected: JudgeManifest,
+    ranked: set[str],
+    tmp_path: Path,
 ) -> None:
     references = small_references()
     for number, judge in enumerate(asked):
         records = simulated(references, seed=number)
         judged = [replace(r, judge=judge.title) if isinstance(r, GroundingRecord) else r for r in records]
         results = write_run(tmp_path / "runs" / str(number), judged, judge=judge, only="imageqa")
-        pack_run(results, tmp_path / "submissions" / str(number), Said(f"Model {number}"), resamples=50)
+        pack_run(results, tmp_path / "submissions" / str(number), SubmitterInfo(f"Model {number}"), resamples=50)
     found = build_board(tmp_path / "submissions", references, CheckCache(tmp_path / "cache", 50), named)
     assert not found.refused
     assert found.judge == expected.title
@@ -304,12 +323,12 @@ def test_joint_scores_of_one_judge_rank(
     assert all(IMAGEQA_F1 in entry.ranks for entry in found.entries)
     for entry in found.entries:
         if entry.manifest.name not in ranked:
-            assert f"judged by {judge_of(entry.result)}" in entry.result.unranked[IMAGEQA_JOINT]
-    assert "gold-standard" not in {str(judge_of(entry.result)).partition("@")[0] for entry in found.entries}
+            assert f"judged by {find_judge(entry.result)}" in entry.result.unranked[IMAGEQA_JOINT]
+    assert "gold-standard" not in {str(find_judge(entry.result)).partition("@")[0] for entry in found.entries}
 
 
 def test_the_csv_holds_every_model_and_no_formula(made: Made) -> None:
-    rows = list(csv.DictReader(io.StringIO(board_csv(made.board))))
+    rows = list(csv.DictReader(io.StringIO(render_csv(made.board))))
     assert len(rows) == len(MODELS) + 13
     assert {row["source"] for row in rows} == {"submitted", "reported by the paper, not recomputed"}
     assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row.values())
@@ -324,7 +343,7 @@ def test_the_csv_holds_every_model_and_no_formula(made: Made) -> None:
 
 
 def test_the_json_is_plain(made: Made) -> None:
-    found = json.loads(json.dumps(board_json(made.board), allow_nan=False))
+    found = json.loads(json.dumps(render_json(made.board), allow_nan=False))
     assert found["entries"][0]["name"] == "Good model"
     assert found["data"] | {"fingerprints": 0} == {
         "name": "org/drawn",
@@ -337,7 +356,7 @@ def test_the_json_is_plain(made: Made) -> None:
 
 
 def test_the_papers_rows_are_all_there() -> None:
-    models = {model.name: model for model in paper_models()}
+    models = {model.name: model for model in load_paper_models()}
     assert len(models) == 13
     assert models["InternVL2.5-8B*"].imageqa["plausibility"]["llm_score"] == 0.588
     assert models["InternVL2.5-8B^1"].imageqa["plausibility"]["llm_score"] == 0.607
@@ -346,7 +365,7 @@ def test_the_papers_rows_are_all_there() -> None:
         (0.665 + 0.65 + 0.578 + 0.49 + 0.629 + 0.892) / 6
     )
     assert models["llava-v1.6-mistral-7B"].objectqa["plausibility"]["acc"] is None, "questions 2 to 4 are unreadable"
-    assert any(".588" in line and ".608" in line for line in contradictions())
+    assert any(".588" in line and ".608" in line for line in list_contradictions())
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path, made: Made) -> None:
@@ -365,20 +384,20 @@ def test_two_submissions_whose_names_read_the_same_are_told_apart(made: Made) ->
     first, second = entries[names[0]], entries[names[1]]
     assert (first.namesakes, second.namesakes) == ((second.manifest.id,), (first.manifest.id,))
     assert second.manifest.id in first.notes[0]
-    assert first.manifest.id in what_ran(first)
+    assert first.manifest.id in describe_model(first)
     assert not entries[names[2]].namesakes
-    assert entries[names[2]].manifest.id not in what_ran(entries[names[2]])
+    assert entries[names[2]].manifest.id not in describe_model(entries[names[2]])
 
 
 def test_a_note_that_puts_a_rank_in_doubt_stands_beside_it(made: Made) -> None:
     good, *others = [entry.result for entry in made.board.entries]
     doubted = replace(good, notes=(f"realism_q1: {TOO_WELL}", *good.notes))
     board = replace(made.board, entries=_ranked([doubted, *others]))
-    table = index_tables(board, Style.BENCHMARK)[0]
+    table = build_index_tables(board, Style.BENCHMARK)[0]
     marked = [row.name for row in table.rows if row.kind == "entry" and row.badge]
     assert doubted.manifest is not None
     assert marked == [doubted.manifest.name]
-    assert not any(row.badge for row in index_tables(made.board, Style.BENCHMARK)[0].rows if row.kind == "entry")
+    assert not any(row.badge for row in build_index_tables(made.board, Style.BENCHMARK)[0].rows if row.kind == "entry")
     pages = dict(_files(board, "Board"))
     assert pages["index.html"].count("see its notes") == 2, "both tables of the first page that it is in"
     assert TOO_WELL in pages[f"s/{doubted.manifest.id}.html"]
@@ -394,7 +413,7 @@ def test_what_no_check_can_know_stands_beside_the_ranking(made: Made) -> None:
 def test_many_copies_are_found_in_linear_time_and_named_in_short() -> None:
     def copies(count: int) -> list[Result]:
         return [
-            replace(refusal(f"model-{n}"), answers={"objectqa": "the same", "imageqa": f"{n}"}) for n in range(count)
+            replace(refuse(f"model-{n}"), answers={"objectqa": "the same", "imageqa": f"{n}"}) for n in range(count)
         ]
 
     assert_linear(_without_copies, copies(2_000), copies(4_000))

@@ -22,11 +22,12 @@ from typer.testing import CliRunner
 from qreal_tasks.benchmark import Style
 from qreal_tasks.cli import app
 from qreal_tasks.dataset.eval_yaml import HUB_TASKS, write_eval_yaml
-from qreal_tasks.dataset.source import CONFIGS
+from qreal_tasks.dataset.schema import CONFIGS
 from qreal_tasks.leaderboard.exports.every_eval_ever import write_every_eval_ever
 from qreal_tasks.leaderboard.exports.export_source import ExportError, ExportSource, load_source
-from qreal_tasks.leaderboard.exports.hub import hub_entries, model_card_section, write_hub_results
-from qreal_tasks.leaderboard.submission.pack import Said, pack_run
+from qreal_tasks.leaderboard.exports.hub import build_hub_entries, write_hub_results
+from qreal_tasks.leaderboard.exports.model_card import render_model_card_section
+from qreal_tasks.leaderboard.submission.pack import SubmitterInfo, pack_run
 from qreal_tasks.records import JudgmentRecord, Record
 
 RESAMPLES = 100
@@ -71,7 +72,7 @@ def test_hub_entries_round_trip_through_its_library(source: ExportSource, tmp_pa
     path = write_hub_results(source, tmp_path, url="https://example.org/report")
     assert path == tmp_path / ".eval_results" / "qreal_bench.yaml"
     read = parse_eval_result_entries(yaml.safe_load(path.read_text(encoding="utf-8")))
-    assert read == hub_entries(source, url="https://example.org/report")
+    assert read == build_hub_entries(source, url="https://example.org/report")
     assert eval_result_entries_to_yaml(read) == yaml.safe_load(path.read_text(encoding="utf-8"))
     assert all(isinstance(entry, EvalResultEntry) for entry in read)
     assert len({entry.task_id for entry in read}) == len(read) == len(HUB_TASKS)
@@ -88,14 +89,14 @@ def test_every_reported_task_is_in_the_datasets_file(source: ExportSource, tmp_p
     assert set(said) == {"name", "description", "evaluation_framework", "tasks"}
     assert all(set(task) == {"id", "config", "split"} for task in said["tasks"])
     assert {task["config"] for task in said["tasks"]} == set(CONFIGS)
-    assert {entry.task_id for entry in hub_entries(source)} <= {task["id"] for task in said["tasks"]}
+    assert {entry.task_id for entry in build_hub_entries(source)} <= {task["id"] for task in said["tasks"]}
 
 
 def test_a_folder_is_no_dataset_of_the_hub(source: ExportSource) -> None:
     local = replace(source, data="q-real")
     with pytest.raises(ExportError, match="is no dataset of the hub; name it with --dataset org/name"):
-        hub_entries(local)
-    assert hub_entries(local, "org/other")[0].dataset_id == "org/other"
+        build_hub_entries(local)
+    assert build_hub_entries(local, "org/other")[0].dataset_id == "org/other"
 
 
 @pytest.mark.parametrize(
@@ -130,10 +131,10 @@ def test_what_is_no_result_is_not_reported(partial: str, records: list[Record], 
     write_run(tmp_path, some, limit=8.0 if partial == "limit" else None)
     source = load_source(tmp_path, RESAMPLES)
     with pytest.raises(ExportError, match="no benchmark result"):
-        hub_entries(source, "org/real")
+        build_hub_entries(source, "org/real")
     with pytest.raises(ExportError, match="no benchmark result"):
         write_every_eval_ever(source, tmp_path / "out")
-    assert "no benchmark result" in model_card_section(source)
+    assert "no benchmark result" in render_model_card_section(source.run, source.groups)
 
 
 def test_every_eval_ever_is_valid(source: ExportSource, tmp_path: Path) -> None:
@@ -202,31 +203,32 @@ def test_half_a_surrogate_pair_is_replaced(source: ExportSource, tmp_path: Path)
 
 def test_a_submission_exports_what_its_run_exports(run: Path, source: ExportSource, tmp_path: Path) -> None:
     results = next(run.glob("*_results.json"))
-    pack_run(results, tmp_path / "submission", Said("A model"), resamples=RESAMPLES)
+    pack_run(results, tmp_path / "submission", SubmitterInfo("A model"), resamples=RESAMPLES)
     packed = load_source(tmp_path / "submission", RESAMPLES)
     assert packed.groups == source.groups
-    assert hub_entries(packed) == hub_entries(source)
+    assert build_hub_entries(packed) == build_hub_entries(source)
     paths = [write_every_eval_ever(s, tmp_path / n) for s, n in ((source, "run"), (packed, "submission"))]
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
 def test_a_damaged_submission_is_not_exported(run: Path, tmp_path: Path) -> None:
-    pack_run(next(run.glob("*_results.json")), tmp_path / "submission", Said("A model"), resamples=RESAMPLES)
+    pack_run(next(run.glob("*_results.json")), tmp_path / "submission", SubmitterInfo("A model"), resamples=RESAMPLES)
     (tmp_path / "submission" / "scores.json").write_text("{}")
     with pytest.raises(ExportError, match=r"scores\.json is not the file that was packed"):
         load_source(tmp_path / "submission", RESAMPLES)
 
 
 def test_the_model_card_has_both_tables(source: ExportSource, records: list[Record], tmp_path: Path) -> None:
-    text = model_card_section(source)
+    text = render_model_card_section(source.run, source.groups)
     assert text.startswith("## Q-Real Bench\n")
     assert "| ObjectQA | AUC | Accuracy |" in text
     assert "| ImageQA | F1 at .5 | Joint |" in text
     assert f"judged by `{JUDGE.title}`" in text
     overall = next(line for line in text.splitlines() if line.startswith("| overall |"))
-    assert overall.count("|") == 7
+    assert overall.count("|") == 8
     write_run(tmp_path, [record for record in records if isinstance(record, JudgmentRecord)])
-    assert "ImageQA" not in model_card_section(load_source(tmp_path, RESAMPLES))
+    half = load_source(tmp_path, RESAMPLES)
+    assert "ImageQA" not in render_model_card_section(half.run, half.groups)
 
 
 def test_the_command_writes_all_three(run: Path, tmp_path: Path) -> None:
@@ -261,7 +263,7 @@ def test_the_hub_ranks_no_bare_queries(bare: Path, tmp_path: Path) -> None:
         "asked the paper's bare queries, and the hub's tasks stand for the benchmark's prompts.*Run --tasks qreal,"
     )
     with pytest.raises(ExportError, match=message):
-        hub_entries(source)
+        build_hub_entries(source)
     done = CliRunner().invoke(app, ["submit", "export", str(bare), "--hub-results", str(tmp_path)])
     assert done.exit_code == 1
     assert "never ranked together" in done.output
@@ -301,21 +303,26 @@ def test_one_folder_of_both_styles_has_two_exports(style: Style, source: ExportS
 def test_other_words_are_no_result(words: dict[str, str], records: list[Record], tmp_path: Path) -> None:
     write_run(tmp_path, asked_with_other(records, "realism_q1", **words))
     source = load_source(tmp_path, RESAMPLES)
-    for write in (hub_entries, lambda one: write_every_eval_ever(one, tmp_path / "out")):
+    for write in (build_hub_entries, lambda one: write_every_eval_ever(one, tmp_path / "out")):
         with pytest.raises(ExportError, match=r"comparable only with its like\. Run it again with the prompts of the"):
-            write(source)  # type: ignore[operator]
-    card = model_card_section(source)
+            write(source)
+    card = render_model_card_section(source.run, source.groups)
     assert "**Asked with other words:**" in card
     assert "`Look" not in card, "ends no backticks"
 
 
 def test_a_card_says_what_was_asked(source: ExportSource, bare: Path) -> None:
-    assert "asked with the benchmark's prompts (qreal), version 2;" in model_card_section(source)
-    assert "asked with the paper's bare queries (qreal_paper), version 2;" in model_card_section(load_source(bare, 10))
+    assert "asked with the benchmark's prompts (qreal), version 2;" in render_model_card_section(
+        source.run, source.groups
+    )
+    paper = load_source(bare, 10)
+    assert "asked with the paper's bare queries (qreal_paper), version 2;" in render_model_card_section(
+        paper.run, paper.groups
+    )
 
 
 def test_of_a_submission_no_other_style_can_be_named(bare: Path, tmp_path: Path) -> None:
-    pack_run(next(bare.glob("*_results.json")), tmp_path / "packed", Said("A model"), resamples=RESAMPLES)
+    pack_run(next(bare.glob("*_results.json")), tmp_path / "packed", SubmitterInfo("A model"), resamples=RESAMPLES)
     assert load_source(tmp_path / "packed", RESAMPLES, Style.PAPER).run.style is Style.PAPER
     with pytest.raises(ExportError, match="a submission with the prompts paper, --prompts says benchmark"):
         load_source(tmp_path / "packed", RESAMPLES, Style.BENCHMARK)
@@ -333,7 +340,7 @@ def test_the_judge_of_the_other_style_is_not_named(tmp_path: Path) -> None:
     judges = {style: (load_source(folder, 10, style).judge or {}).get("name") for style in Style}
     assert judges == {Style.BENCHMARK: None, Style.PAPER: "other"}
     packed = {
-        style: pack_run(results, tmp_path / style, Said("A"), style=style, resamples=10).manifest.judge
+        style: pack_run(results, tmp_path / style, SubmitterInfo("A"), style=style, resamples=10).manifest.judge
         for style in Style
     }
     assert {style: (judge or {})["name"] for style, judge in packed.items()} == {

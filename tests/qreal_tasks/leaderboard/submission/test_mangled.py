@@ -17,12 +17,12 @@ from tampering import rehash, samples
 from qreal_tasks.benchmark import Style
 from qreal_tasks.leaderboard.board.board import build_board
 from qreal_tasks.leaderboard.board.cache import CheckCache
-from qreal_tasks.leaderboard.submission.check import Checked, check_folder, check_submission
-from qreal_tasks.leaderboard.submission.claims import scores_json, wrong_claims, wrong_live
-from qreal_tasks.leaderboard.submission.pack import Said, pack_run
-from qreal_tasks.leaderboard.submission.reading import Folder, read_folder
+from qreal_tasks.leaderboard.submission.check import CheckedSubmission, check_folder, check_submission
+from qreal_tasks.leaderboard.submission.claims import build_scores, find_wrong_claims, find_wrong_live
+from qreal_tasks.leaderboard.submission.pack import SubmitterInfo, pack_run
+from qreal_tasks.leaderboard.submission.reading import SubmissionFolder, read_folder
 from qreal_tasks.leaderboard.submission.references import References
-from qreal_tasks.leaderboard.submission.samples_file import compressed
+from qreal_tasks.leaderboard.submission.samples_file import compress
 from qreal_tasks.leaf_tasks import Half, tasks_of
 
 RESAMPLES = 10
@@ -45,7 +45,7 @@ def references() -> References:
 def honest(references: References, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("honest")
     results = write_run(folder / "run", simulated(references))
-    pack_run(results, folder / "submission", Said("A model"), resamples=RESAMPLES)
+    pack_run(results, folder / "submission", SubmitterInfo("A model"), resamples=RESAMPLES)
     return folder / "submission"
 
 
@@ -85,7 +85,7 @@ def _write(folder: Path, name: str, rng: random.Random) -> str:
         number = rng.randrange(len(records))
         records[number], what = _mangled(records[number], rng)
         text = "".join(f"{json.dumps(record)}\n" for record in records)
-        (folder / f"samples/{name}.jsonl.gz").write_bytes(compressed(text.encode("ascii")))
+        (folder / f"samples/{name}.jsonl.gz").write_bytes(compress(text.encode("ascii")))
     if name != "manifest.json":
         rehash(folder)
     return f"{name}: {what}"
@@ -134,16 +134,16 @@ def test_no_number_of_the_scores_raises(honest: Path, references: References) ->
     checked = check_submission(honest, references, resamples=RESAMPLES)
     assert checked.run is not None
     assert checked.scores is not None
-    ours = scores_json(checked.run, checked.scores, RESAMPLES)
+    ours = build_scores(checked.run, checked.scores, RESAMPLES)
     live = json.loads(json.dumps(ours["live"]))
     for path, value in _odd_numbers(live):
-        assert wrong_live(live, checked.run, checked.scores), (path, value)
+        assert find_wrong_live(live, checked.run, checked.scores), (path, value)
     settings = {"settings": {"resamples": ours["resamples"], "seed": ours["seed"]}}
     for table in (settings, ours["objectqa"], ours["imageqa"]):
         for name, group in table.items():
             claimed = json.loads(json.dumps({name: group}))
             for path, value in _odd_numbers(claimed):
-                assert wrong_claims(claimed, {name: group}), (path, value)
+                assert find_wrong_claims(claimed, {name: group}), (path, value)
 
 
 @pytest.mark.parametrize("task", ["qreal_objectqa_realism_q1", "qreal_imageqa_realism"])
@@ -154,9 +154,9 @@ def test_no_number_of_a_record_raises(task: str, honest: Path, references: Refer
     one |= {"input_size": [100, 80], "dropped": {"odd": 1}, "unjudged": {"odd": 1}} if "scores" in one else {}
     for path, value in _odd_numbers(one):
         lines = "".join(f"{json.dumps(sample)}\n" for sample in some)
-        files = {**folder.files, f"samples/{task}.jsonl.gz": compressed(lines.encode("ascii"))}
+        files = {**folder.files, f"samples/{task}.jsonl.gz": compress(lines.encode("ascii"))}
         try:
-            check_folder("odd", Folder(files, ()), references, resamples=2)
+            check_folder("odd", SubmissionFolder(files, ()), references, resamples=2)
         except Exception as error:
             raise AssertionError(f"{path} = {value!r:.20}: {type(error).__name__}: {error}") from error
 
@@ -167,7 +167,7 @@ def test_a_check_that_raises_refuses_its_submission_only(
     for name in ("fine", "odd"):
         shutil.copytree(honest, tmp_path / "submissions" / name)
 
-    def check(name: str, *arguments: Any, **options: Any) -> Checked:
+    def check(name: str, *arguments: Any, **options: Any) -> CheckedSubmission:
         if name == "odd":
             raise ZeroDivisionError("by nothing")
         return check_folder(name, *arguments, **options)
@@ -186,7 +186,7 @@ def test_a_folder_that_cannot_be_read_is_refused(
     for name in ("fine", "locked"):
         shutil.copytree(honest, tmp_path / "submissions" / name)
 
-    def read(folder: Path) -> Folder:
+    def read(folder: Path) -> SubmissionFolder:
         if folder.name == "locked":
             raise PermissionError(13, "Permission denied", str(folder))
         return read_folder(folder)

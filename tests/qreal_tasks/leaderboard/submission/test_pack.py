@@ -14,8 +14,7 @@ from submitted import JUDGE, on, simulated, small_references, write_run
 
 from qreal_tasks.judge.manifest import OWN_SERVER
 from qreal_tasks.leaderboard.submission.check import check_submission
-from qreal_tasks.leaderboard.submission.manifest import slug
-from qreal_tasks.leaderboard.submission.pack import PackError, Said, pack_run
+from qreal_tasks.leaderboard.submission.pack import PackError, SubmitterInfo, pack_run, slug
 from qreal_tasks.leaderboard.submission.references import References, fingerprint
 from qreal_tasks.leaf_tasks import Half
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
@@ -35,7 +34,7 @@ def records(references: References) -> list[Record]:
 
 def _pack(folder: Path, records: list[Record], name: str = "A model", **run: Any) -> Path:
     results = write_run(folder / "run", records, **run)
-    pack_run(results, folder / "submission", Said(name), resamples=RESAMPLES)
+    pack_run(results, folder / "submission", SubmitterInfo(name), resamples=RESAMPLES)
     return folder / "submission"
 
 
@@ -114,7 +113,7 @@ def test_what_a_manifest_cannot_hold_is_said_in_a_line(
 ) -> None:
     results = write_run(tmp_path / "run", records, model_args=arguments)
     with pytest.raises(PackError, match=message):
-        pack_run(results, tmp_path / "submission", Said("A model", hardware=hardware), resamples=RESAMPLES)
+        pack_run(results, tmp_path / "submission", SubmitterInfo("A model", hardware=hardware), resamples=RESAMPLES)
 
 
 def test_of_a_judge_nothing_says_where_it_lies(records: list[Record], references: References, tmp_path: Path) -> None:
@@ -179,7 +178,7 @@ def test_an_adapter_is_named_by_its_content(records: list[Record], tmp_path: Pat
 def test_a_checkouts_branch_is_no_version(said: str, kept: bool, records: list[Record], tmp_path: Path) -> None:
     results = write_run(tmp_path, records)
     results.write_text(results.read_text().replace('"lmms_eval_version": "0.7.3"', f'"lmms_eval_version": "{said}"'))
-    manifest = pack_run(results, tmp_path / "submission", Said("A model"), resamples=RESAMPLES).manifest
+    manifest = pack_run(results, tmp_path / "submission", SubmitterInfo("A model"), resamples=RESAMPLES).manifest
     assert (manifest.backend.harness == said) == kept
 
 
@@ -196,6 +195,11 @@ def _shortened(records: list[Record]) -> list[Record]:
     return [r for r in records if not (isinstance(r, JudgmentRecord) and r.question == "plausibility_q4")]
 
 
+def _judged(record: Record) -> JudgmentRecord:
+    assert isinstance(record, JudgmentRecord)
+    return record
+
+
 REFUSED: dict[str, tuple[Callable[[list[Record]], list[Record]], dict[str, Any], str]] = {
     "mini": (lambda rs: on(rs, "mini"), {}, "`mini`"),
     "limit": (lambda rs: rs, {"limit": 8.0}, "started with --limit 8, so it is partial"),
@@ -208,7 +212,7 @@ REFUSED: dict[str, tuple[Callable[[list[Record]], list[Record]], dict[str, Any],
     "two datasets": (lambda rs: [replace(rs[0], data="org/other"), *rs[1:]], {}, "samples are of 2 datasets"),
     "another prompt": (lambda rs: [replace(rs[0], prompt_version="0"), *rs[1:]], {}, "prompt version 0, this release"),
     "answer edited": (
-        lambda rs: [replace(rs[0], raw="Yes and No", answer="Yes", reason=None), *rs[1:]],
+        lambda rs: [replace(_judged(rs[0]), raw="Yes and No", answer="Yes", reason=None), *rs[1:]],
         {},
         "the samples or the results were changed after the run",
     ),
@@ -229,7 +233,7 @@ def test_live_numbers_must_be_those_of_the_samples(records: list[Record], tmp_pa
     said["results"]["qreal_imageqa_realism"]["f1_at_50,none"] = 0.99
     results.write_text(json.dumps(said))
     with pytest.raises(PackError, match=r"qreal_imageqa_realism f1_at_50: live 0\.99, recomputed"):
-        pack_run(results, tmp_path / "submission", Said("A model"), resamples=RESAMPLES)
+        pack_run(results, tmp_path / "submission", SubmitterInfo("A model"), resamples=RESAMPLES)
 
 
 def test_another_task_version_is_refused(records: list[Record], tmp_path: Path) -> None:
@@ -238,7 +242,7 @@ def test_another_task_version_is_refused(records: list[Record], tmp_path: Path) 
     said["versions"]["qreal_imageqa_realism"] = 0.5
     results.write_text(json.dumps(said))
     with pytest.raises(PackError, match=r"qreal_imageqa_realism ran as version 0\.5, this release computes 2\.0"):
-        pack_run(results, tmp_path / "submission", Said("A model"), resamples=RESAMPLES)
+        pack_run(results, tmp_path / "submission", SubmitterInfo("A model"), resamples=RESAMPLES)
 
 
 def _without_manifest(results: Path, title: str) -> Path:
@@ -253,7 +257,7 @@ def _without_manifest(results: Path, title: str) -> Path:
 
 def test_a_packaged_judge_is_known_by_its_name(records: list[Record], references: References, tmp_path: Path) -> None:
     results = _without_manifest(write_run(tmp_path, records), JUDGE.title)
-    pack_run(results, tmp_path / "submission", Said("A model"), resamples=RESAMPLES)
+    pack_run(results, tmp_path / "submission", SubmitterInfo("A model"), resamples=RESAMPLES)
     assert check_submission(tmp_path / "submission", references, resamples=RESAMPLES).problems == ()
 
 
@@ -261,7 +265,7 @@ def test_a_packaged_judge_is_known_by_its_name(records: list[Record], references
 def test_an_unknown_judge_is_asked_for(title: str, records: list[Record], tmp_path: Path) -> None:
     results = _without_manifest(write_run(tmp_path, records), title)
     with pytest.raises(PackError, match=f"do not hold the manifest of the judge {title}"):
-        pack_run(results, tmp_path / "submission", Said("A model"), resamples=RESAMPLES)
+        pack_run(results, tmp_path / "submission", SubmitterInfo("A model"), resamples=RESAMPLES)
 
 
 def test_two_judges_are_one_too_many(records: list[Record], tmp_path: Path) -> None:
@@ -269,7 +273,7 @@ def test_two_judges_are_one_too_many(records: list[Record], tmp_path: Path) -> N
     path = next(tmp_path.glob("*_samples_qreal_imageqa_realism.jsonl"))
     path.write_text(path.read_text().replace(JUDGE.title, "other@0123456789ab"))
     with pytest.raises(PackError, match="judge all by one with"):
-        pack_run(results, tmp_path / "submission", Said("A model"), resamples=RESAMPLES)
+        pack_run(results, tmp_path / "submission", SubmitterInfo("A model"), resamples=RESAMPLES)
 
 
 def test_a_full_folder_is_left_alone(records: list[Record], tmp_path: Path) -> None:

@@ -20,12 +20,17 @@ from two_styles import asked_with_other
 from qreal_tasks.benchmark import GROUPS, LEAVES, Style, frame_of, task_of
 from qreal_tasks.leaderboard.board.board import Board, build_board
 from qreal_tasks.leaderboard.board.cache import CheckCache
-from qreal_tasks.leaderboard.board.files import board_csv, board_json
+from qreal_tasks.leaderboard.board.files import render_csv, render_json
 from qreal_tasks.leaderboard.board.site import PAGES, TABLE_PAGES, path_of, write_site
-from qreal_tasks.leaderboard.board.site_tables import generator_tables, index_tables, question_tables, set_tables
+from qreal_tasks.leaderboard.board.site_tables import (
+    build_generator_tables,
+    build_index_tables,
+    build_question_tables,
+    build_set_tables,
+)
 from qreal_tasks.leaderboard.result import HEADLINES
 from qreal_tasks.leaderboard.submission.check import check_submission
-from qreal_tasks.leaderboard.submission.pack import PackError, Said, pack_run
+from qreal_tasks.leaderboard.submission.pack import PackError, SubmitterInfo, pack_run
 from qreal_tasks.leaderboard.submission.references import References
 from qreal_tasks.leaf_tasks import TASKS, Half, tasks_of
 
@@ -58,7 +63,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     for number, (name, skill, style) in enumerate(MODELS):
         records = simulated(references, skill, seed=number, style=style)
         results = write_run(root / "runs" / str(number), records, style=style)
-        pack_run(results, root / "submissions" / f"s{number}", Said(name), resamples=RESAMPLES)
+        pack_run(results, root / "submissions" / f"s{number}", SubmitterInfo(name), resamples=RESAMPLES)
     board = build_board(root / "submissions", references, CheckCache(root / "cache", RESAMPLES))
     write_site(board, root / "site")
     return Made(references, root / "submissions", root / "cache", root / "site", board)
@@ -71,7 +76,7 @@ def references() -> References:
 
 def _packed(folder: Path, references: References, style: Style, only: str = "") -> Path:
     results = write_run(folder / "run", simulated(references, style=style), style=style, only=only)
-    pack_run(results, folder / "submission", Said("A model"), resamples=RESAMPLES)
+    pack_run(results, folder / "submission", SubmitterInfo("A model"), resamples=RESAMPLES)
     return folder / "submission"
 
 
@@ -88,7 +93,7 @@ def test_a_style_is_ranked_as_if_the_other_were_not_there(made: Made, tmp_path: 
         assert [str(entry.ranks[HEADLINES[0]]) for entry in of_style] == list("123"[: len(of_style)])
 
 
-@pytest.mark.parametrize("make", [index_tables, question_tables, set_tables, generator_tables])
+@pytest.mark.parametrize("make", [build_index_tables, build_question_tables, build_set_tables, build_generator_tables])
 def test_no_table_has_submissions_of_two_styles(make: Callable[..., list[object]], made: Made) -> None:
     for style in Style:
         expected = {name for name, _, its in MODELS if its is style}
@@ -99,19 +104,19 @@ def test_no_table_has_submissions_of_two_styles(make: Callable[..., list[object]
 def test_the_papers_rows_stand_beside_both_and_are_marked_beside_one(made: Made) -> None:
     board = replace(made.board, entries=())
     for style in Style:
-        rows = [row for table in index_tables(board, style) for row in table.rows]
+        rows = [row for table in build_index_tables(board, style) for row in table.rows]
         assert rows
         assert {row.about.endswith("; asked otherwise") for row in rows} == {style is Style.BENCHMARK}
         assert all(row.cells[0].text == "–" for row in rows), "never ranked"
 
 
 def test_files_for_programs_say_the_prompts(made: Made) -> None:
-    said = json.loads(json.dumps(board_json(made.board)))
+    said = json.loads(json.dumps(render_json(made.board)))
     assert said["format"] == 2
     assert {one["name"]: one["prompts"] for one in said["entries"]} == {name: style for name, _, style in MODELS}
     assert said["paper"]["prompts"] == "paper"
     assert set(said["task_versions"]) == set(LEAVES)
-    rows = list(csv.DictReader(io.StringIO(board_csv(made.board))))
+    rows = list(csv.DictReader(io.StringIO(render_csv(made.board))))
     of_models = {row["name"]: row["prompts"] for row in rows if row["source"] == "submitted"}
     assert of_models == {name: style for name, _, style in MODELS}
     assert {row["prompts"] for row in rows if row["source"] != "submitted"} == {"paper"}
@@ -222,7 +227,7 @@ def test_a_half_of_another_style_is_no_half(references: References, tmp_path: Pa
         "objectqa is incomplete: qreal_paper_objectqa_plausibility_q4 did not run.*run --tasks qreal_paper_objectqa$"
     )
     with pytest.raises(PackError, match=message):
-        pack_run(results, None, Said("A model"), style=Style.PAPER, resamples=RESAMPLES)
+        pack_run(results, None, SubmitterInfo("A model"), style=Style.PAPER, resamples=RESAMPLES)
 
 
 OTHER_WORDS: dict[str, tuple[Style, str, dict[str, str], str]] = {
@@ -266,7 +271,7 @@ def test_other_words_around_the_questions_are_refused(case: str, references: Ref
     only = "objectqa" if case == "another post-prompt of ObjectQA" else ""
     results = write_run(tmp_path / "run", asked_with_other(honest, about, **words), style=style, only=only)
     with pytest.raises(PackError) as refused:
-        pack_run(results, tmp_path / "refused", Said("A model"), resamples=RESAMPLES)
+        pack_run(results, tmp_path / "refused", SubmitterInfo("A model"), resamples=RESAMPLES)
     assert message in str(refused.value)
     assert not (tmp_path / "refused").exists()
     folder = _packed(tmp_path / "honest", references, style, only=only)
@@ -313,7 +318,8 @@ def _relabelled(folder: Path, style: Style, frames: bool) -> None:
         for task in tasks_of(Half.OBJECTQA, style) + tasks_of(Half.IMAGEQA, style):
             own = frame_of(*LEAVES[task])
             words = {"pre_prompt": own.pre, "post_prompt": own.post}
-            tampering.change_samples(folder, task, lambda some, words=words: [s.update(words) for s in some])
+            samples = tampering.samples(folder, task)
+            tampering.write_samples(folder, task, [sample | words for sample in samples])
 
 
 MISLABELLED: dict[str, tuple[Callable[[Path], object], str]] = {

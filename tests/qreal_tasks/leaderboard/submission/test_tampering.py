@@ -22,8 +22,8 @@ from submitted import simulated, small_references, write_run
 from tampering import Sample, change_manifest, change_samples, change_scores
 
 from qreal_tasks.leaderboard.submission import samples_file
-from qreal_tasks.leaderboard.submission.check import Checked, check_submission
-from qreal_tasks.leaderboard.submission.pack import Said, pack_run
+from qreal_tasks.leaderboard.submission.check import CheckedSubmission, check_submission
+from qreal_tasks.leaderboard.submission.pack import SubmitterInfo, pack_run
 from qreal_tasks.leaderboard.submission.references import References
 
 RESAMPLES = 20
@@ -40,7 +40,7 @@ def references() -> References:
 def honest(references: References, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("honest")
     results = write_run(folder / "run", simulated(references))
-    pack_run(results, folder / "submission", Said("A model"), resamples=RESAMPLES)
+    pack_run(results, folder / "submission", SubmitterInfo("A model"), resamples=RESAMPLES)
     return folder / "submission"
 
 
@@ -53,7 +53,7 @@ def test_what_is_private_is_not_repeated_in_the_reason(honest: Path, references:
     assert "0123456789" not in said
 
 
-def check(folder: Path, references: References) -> Checked:
+def check(folder: Path, references: References) -> CheckedSubmission:
     return check_submission(folder, references, resamples=RESAMPLES)
 
 
@@ -126,10 +126,10 @@ def _two_halves(manifest: dict[str, Any]) -> None:
 def _set(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
     *parts, last = path.split("/")
 
-    def change(tree: dict[str, Any]) -> None:
+    def change(tree: Any) -> None:
         for part in parts:
             tree = tree[int(part)] if isinstance(tree, list) else tree[part]
-        tree[int(last) if isinstance(tree, list) else last] = value  # type: ignore[index]
+        tree[int(last) if isinstance(tree, list) else last] = value
 
     return change
 
@@ -201,7 +201,7 @@ def _other_bytes(folder: Path) -> None:
 
 def _line(folder: Path, old: str, new: str) -> None:
     lines = gzip.decompress(_gzipped(folder)).decode().replace(old, new, 1)
-    _raw_samples(folder, Q1, samples_file.compressed(lines.encode("ascii")))
+    _raw_samples(folder, Q1, samples_file.compress(lines.encode("ascii")))
 
 
 def _each_judge(folder: Path) -> None:
@@ -472,7 +472,7 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str]] = {
         "'samples.pkl' can hold code; pickles and programs are never opened",
     ),
     "pickle under a good name": (
-        lambda f: _raw_samples(f, Q1, samples_file.compressed(pickle.dumps({}))),
+        lambda f: _raw_samples(f, Q1, samples_file.compress(pickle.dumps({}))),
         f"samples/{Q1}.jsonl.gz line 1: no JSON object: ",
     ),
     "strange file": (lambda f: (f / "notes.txt").write_text("hi"), "'notes.txt' is no file of a submission"),
@@ -482,7 +482,7 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str]] = {
         f"damaged file: samples/{Q1}.jsonl.gz: ",
     ),
     "nested too deep": (
-        lambda f: _raw_samples(f, Q1, samples_file.compressed(b'{"a":' * 100_000)),
+        lambda f: _raw_samples(f, Q1, samples_file.compress(b'{"a":' * 100_000)),
         f"samples/{Q1}.jsonl.gz line 1: no JSON object: ",
     ),
 }
@@ -516,7 +516,7 @@ def test_a_bomb_is_refused_before_it_fills_the_memory(
     monkeypatch.setattr(samples_file, "MOST_BYTES", 4 * 2**20)
     folder = tmp_path / "submission"
     shutil.copytree(honest, folder)
-    (folder / f"samples/{Q1}.jsonl.gz").write_bytes(samples_file.compressed(b"\n" * 64 * 2**20))
+    (folder / f"samples/{Q1}.jsonl.gz").write_bytes(samples_file.compress(b"\n" * 64 * 2**20))
     said = "\n".join(map(str, check(folder, references).problems))
     assert f"samples/{Q1}.jsonl.gz: unpacks to more than 4 MiB" in said
     monkeypatch.setattr(samples_file, "MOST_BYTES", 128 * 2**20)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from qreal_tasks.llm.errors.messages import StatusError, error_in, error_of
-from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Action, judge
+from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Action, classify_error
 from qreal_tasks.llm.errors.waits import named_wait_s
-from qreal_tasks.llm.options import Dialect
+from qreal_tasks.llm.options import RequestOptions
 from qreal_tasks.text.redaction import without_key
 
 KEY = "sk-proj-0123456789"
@@ -92,17 +92,17 @@ LOGPROBS = {
 
 @pytest.mark.parametrize("name", TEMPERATURE)
 def test_a_refused_temperature_is_learned(name: str) -> None:
-    learned = Dialect().after(error_of(*TEMPERATURE[name]))
+    learned = RequestOptions().without_rejected(error_of(*TEMPERATURE[name]))
     assert learned is not None
-    assert learned.dialect == Dialect(temperature=None)
+    assert learned.options == RequestOptions(temperature=None)
     assert "rejects `temperature`" in learned.notice
 
 
 @pytest.mark.parametrize("name", LOGPROBS)
 def test_refused_log_probabilities_are_learned(name: str) -> None:
-    learned = Dialect().after(error_of(*LOGPROBS[name]))
+    learned = RequestOptions().without_rejected(error_of(*LOGPROBS[name]))
     assert learned is not None
-    assert learned.dialect == Dialect(top_logprobs=None)
+    assert learned.options == RequestOptions(top_logprobs=None)
 
 
 @pytest.mark.parametrize(
@@ -125,46 +125,48 @@ def test_refused_log_probabilities_are_learned(name: str) -> None:
     ],
 )
 def test_a_limit_that_is_named_is_used_as_named(message: str, allowed: int) -> None:
-    learned = Dialect().after(StatusError(400, message))
+    learned = RequestOptions().without_rejected(StatusError(400, message))
     assert learned is not None
-    assert learned.dialect == Dialect(top_logprobs=allowed)
+    assert learned.options == RequestOptions(top_logprobs=allowed)
 
 
 @pytest.mark.parametrize(
-    ("dialect", "error", "expected"),
+    ("options", "error", "expected"),
     [
-        (Dialect(seed=1), StatusError(400, "Unrecognized request argument supplied: seed"), Dialect()),
+        (RequestOptions(seed=1), StatusError(400, "Unrecognized request argument supplied: seed"), RequestOptions()),
         (
-            Dialect(token_ids=True),
+            RequestOptions(token_ids=True),
             StatusError(400, "logprob_token_ids: Extra inputs are not permitted"),
-            Dialect(),
+            RequestOptions(),
         ),
         (
-            Dialect(token_ids=True),
+            RequestOptions(token_ids=True),
             StatusError(400, "logprob_token_ids has 12 entries, which exceeds max_logprobs of 10"),
-            Dialect(),
+            RequestOptions(),
         ),
         (
-            Dialect(),
+            RequestOptions(),
             StatusError(
                 400, "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
             ),
-            Dialect(token_limit="max_completion_tokens"),
+            RequestOptions(token_limit="max_completion_tokens"),
         ),
-        (Dialect(one_token=True), StatusError(400, "max_tokens must be at least 16"), Dialect()),
+        (RequestOptions(one_token=True), StatusError(400, "max_tokens must be at least 16"), RequestOptions()),
         (
-            Dialect("max_completion_tokens", one_token=True),
+            RequestOptions("max_completion_tokens", one_token=True),
             StatusError(
                 400, "Invalid 'max_completion_tokens': integer below minimum value.", param="max_completion_tokens"
             ),
-            Dialect("max_completion_tokens"),
+            RequestOptions("max_completion_tokens"),
         ),
     ],
 )
-def test_other_refused_parameters_are_learned(dialect: Dialect, error: StatusError, expected: Dialect) -> None:
-    learned = dialect.after(error)
+def test_other_refused_parameters_are_learned(
+    options: RequestOptions, error: StatusError, expected: RequestOptions
+) -> None:
+    learned = options.without_rejected(error)
     assert learned is not None
-    assert learned.dialect == expected
+    assert learned.options == expected
 
 
 @pytest.mark.parametrize(
@@ -184,7 +186,7 @@ def test_other_refused_parameters_are_learned(dialect: Dialect, error: StatusErr
     ],
 )
 def test_what_is_only_mentioned_is_not_learned(status: int, body: object) -> None:
-    assert Dialect(seed=1, token_ids=True).after(error_of(status, body)) is None
+    assert RequestOptions(seed=1, token_ids=True).without_rejected(error_of(status, body)) is None
 
 
 FILTERED = {
@@ -216,8 +218,8 @@ FILTERED = {
 def test_a_content_filter_is_told_from_a_failure(name: str) -> None:
     status, body = FILTERED[name]
     for error in (error_of(status, body), error_in(body) or error_of(status, body)):
-        verdict = judge(error, "m", "http://host/v1", True)
-        assert (verdict.action, verdict.reason) == (Action.GIVE_UP, CONTENT_FILTER)
+        decision = classify_error(error, "m", "http://host/v1", True)
+        assert (decision.action, decision.reason) == (Action.GIVE_UP, CONTENT_FILTER)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +235,7 @@ def test_a_content_filter_is_told_from_a_failure(name: str) -> None:
     ],
 )
 def test_other_errors_are_no_content_filter(status: int, body: object, reason: str) -> None:
-    assert judge(error_of(status, body), "m", "http://host/v1", True).reason == reason
+    assert classify_error(error_of(status, body), "m", "http://host/v1", True).reason == reason
 
 
 STOPS = {
@@ -244,7 +246,7 @@ STOPS = {
     "Moonshot": (429, openai("Your account is suspended", None, "exceeded_current_quota_error"), "quota used up"),
     "DashScope": (
         400,
-        openai("Access denied, make sure your account is in good standing.", "Arrearage"),
+        openai("Access denied, make sure your account is in good state.", "Arrearage"),
         "quota used up",
     ),
     "Anthropic, credit": (
@@ -328,8 +330,8 @@ STOPS = {
 @pytest.mark.parametrize("name", STOPS)
 def test_what_no_further_request_can_pass_stops_the_run(name: str) -> None:
     status, body, reason = STOPS[name]
-    verdict = judge(error_of(status, body), "m", "http://host/v1", True)
-    assert (verdict.action, verdict.reason) == (Action.STOP, reason)
+    decision = classify_error(error_of(status, body), "m", "http://host/v1", True)
+    assert (decision.action, decision.reason) == (Action.STOP, reason)
 
 
 @pytest.mark.parametrize(
@@ -360,8 +362,8 @@ def test_what_no_further_request_can_pass_stops_the_run(name: str) -> None:
 def test_a_limit_per_minute_waits_as_long_as_the_body_says(status: int, body: object, asked_s: float | None) -> None:
     error = error_of(status, body)
     assert named_wait_s(error) == (None if asked_s is None else pytest.approx(asked_s))
-    verdict = judge(error, "m", "http://host/v1", True)
-    assert (verdict.action, verdict.busy) == (Action.RETRY, True)
+    decision = classify_error(error, "m", "http://host/v1", True)
+    assert (decision.action, decision.busy) == (Action.RETRY, True)
     assert named_wait_s(error_of(status, body, {"retry-after": "3"})) == 3
 
 
@@ -386,7 +388,7 @@ def test_an_error_inside_a_200_is_judged_by_its_code(body: object, status: int, 
     error = error_in(body)
     assert error is not None
     assert error.status == status
-    assert judge(error, "m", "http://host/v1", True).action is action
+    assert classify_error(error, "m", "http://host/v1", True).action is action
 
 
 @pytest.mark.parametrize("body", [{"choices": []}, {"error": None, "choices": []}, [], "no", None, {"code": 0}])

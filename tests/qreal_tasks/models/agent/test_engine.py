@@ -23,13 +23,14 @@ from saying import write_saying
 from straightforward import picture
 from transformers import AutoModelForImageTextToText
 
-from qreal_tasks.answers import parse_entities, regions_in_pixels
+from qreal_tasks.answers import locate_regions, parse_entities
 from qreal_tasks.benchmark import ANSWERS, IMAGEQA_SETS, imageqa_prompt, objectqa_prompt
 from qreal_tasks.boxes import Space, as_written
 from qreal_tasks.models.agent import on_demand
 from qreal_tasks.models.agent.engine import AgentEngine
 from qreal_tasks.models.agent.on_demand import Options
 from qreal_tasks.models.local.engine import TransformersEngine
+from qreal_tasks.models.local.loading import processor_of
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.sources import ModelSource
 from qreal_tasks.models.store import AnswerStore, answered_with_store
@@ -74,7 +75,7 @@ class Script:
         return "detect" if request.text.startswith("This image was made") else "describe"
 
 
-read_once = functools.cache(on_demand.processor_of)
+read_once = functools.cache(processor_of)
 
 
 class Killed(BaseException):
@@ -111,7 +112,7 @@ def agent(tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(on_demand, "processor_of", read_once)  # half a second each
         monkeypatch.setattr(on_demand, "gc", SimpleNamespace(collect=lambda: 0))  # as long; here is no model to free
         models = {name: str(tiny_model(given.pop(name, family))) for name, family in STAGES.items()}
-        return AgentEngine(**models, **given)
+        return AgentEngine(**{**models, **given})
 
     return make
 
@@ -131,7 +132,8 @@ def answers_of(engine: AgentEngine, requests: Sequence[Request], known: Collecti
 
 def said(response: Response) -> list[dict[str, Any]]:
     assert response.unanswered is None
-    return json.loads(response.text)
+    found: list[dict[str, Any]] = json.loads(response.text)
+    return found
 
 
 def test_three_stages_make_the_answer_that_imageqa_asks_for(agent: Callable[..., AgentEngine]) -> None:
@@ -206,7 +208,7 @@ def test_boxes_keep_their_space_and_the_reader_finds_them(
     assert script.asked["detect"][0].text == detect_prompt(space, 200, 130)
     assert [entity["bbox_2d"] for entity in said(response)] == written
     assert response.input_size == size
-    read = regions_in_pixels(parse_entities(response.text), space, 200, 130, response.input_size)
+    read = locate_regions(parse_entities(response.text), space, 200, 130, response.input_size)
     step_px = max(np.abs(np.array([r.bbox_px for r in read.regions]) - boxes_px).ravel())
     assert step_px <= 1
     for request, box in zip(sorted(script.asked["filter"], key=lambda r: r.image.width), boxes_px, strict=True):

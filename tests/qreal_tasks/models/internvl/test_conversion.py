@@ -23,7 +23,7 @@ from qreal_tasks.cli import app
 from qreal_tasks.models.internvl.conversion import convert
 from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.requests import Request
-from qreal_tasks.models.tiny.words import byte_level_state
+from qreal_tasks.models.tiny.parts import learn_byte_level_vocabulary
 from qreal_tasks.subtasks import filter_prompt
 
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 # As in InternVL 2.5: the first in the place of pieces that SentencePiece keeps unused, the others behind its last.
 IN_PLACE = ("<|im_end|>", "<|im_start|>")
 BEHIND = ("<img>", "</img>", "<IMG_CONTEXT>", "<quad>", "</quad>", "<ref>", "</ref>", "<box>", "</box>")
-TEXT = {
+TEXT: dict[str, Any] = {
     "vocab_size": 900,
     "hidden_size": 64,
     "intermediate_size": 96,
@@ -42,7 +42,7 @@ TEXT = {
     "max_position_embeddings": 64,
     "rms_norm_eps": 1e-5,
 }
-VISION = {
+VISION: dict[str, Any] = {
     "hidden_size": 32,
     "intermediate_size": 64,
     "num_hidden_layers": 2,
@@ -124,7 +124,7 @@ def internlm2_weights(llama: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]
         found[name] = weight
     for layer in range(TEXT["num_hidden_layers"]):
         at = f"language_model.model.layers.{layer}."
-        query, key, value = (found.pop(f"{at}self_attn.{part}_proj.weight").split(size) for part in "qkv")
+        query, key, value = (torch.split(found.pop(f"{at}self_attn.{part}_proj.weight"), size) for part in "qkv")
         rows = []
         for group in range(groups):
             rows += [query[head] for head in range(heads) if head // (heads // groups) == group]
@@ -163,7 +163,7 @@ def write_tokenizer(folder: Path, language: str) -> None:
     if language == "internlm2":
         (folder / "tokenizer.model").write_bytes(sentencepiece_model())
     else:
-        state = byte_level_state()
+        state = learn_byte_level_vocabulary()
         added = dict(enumerate(("<|endoftext|>", *IN_PLACE, *BEHIND), start=len(state["vocab"])))
         settings = {"tokenizer_class": "Qwen2Tokenizer", "eos_token": "<|im_end|>", "pad_token": "<|im_end|>"}
         (folder / "vocab.json").write_text(json.dumps(state["vocab"]), encoding="utf-8")

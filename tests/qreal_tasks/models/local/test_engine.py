@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def p_yes(response: Response) -> float:
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("batch_size", [1, 4, "auto"])
 def test_scores_are_those_of_one_question_at_a_time(
-    family: str, batch_size: int | str, tiny_model: Callable[[str], Path]
+    family: str, batch_size: int | Literal["auto"], tiny_model: Callable[[str], Path]
 ) -> None:
     plain, engine = Plain(tiny_model(family)), TransformersEngine(str(tiny_model(family)), batch_size=batch_size)
     requests = questions()
@@ -267,7 +267,7 @@ def test_choices_that_cannot_be_scored_are_refused(tiny_model: Callable[[str], P
     ],
 )
 def test_arguments_that_do_not_suit_are_refused(
-    family: str, limits: dict[str, int], message: str, tiny_model: Callable[[str], Path]
+    family: str, limits: dict[str, Any], message: str, tiny_model: Callable[[str], Path]
 ) -> None:
     with pytest.raises(ValueError, match=message):
         TransformersEngine(str(tiny_model(family)), **limits)

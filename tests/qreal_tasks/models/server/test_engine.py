@@ -17,6 +17,7 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error, token
+from qreal_tasks.llm import arguments
 from qreal_tasks.llm import chat as openai_chat
 from qreal_tasks.llm.errors.messages import StatusError
 from qreal_tasks.llm.errors.retry import StoppedRun
@@ -522,9 +523,9 @@ def test_equal_temperatures_have_one_identity() -> None:
 
 
 def test_a_key_is_stripped_and_must_be_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert openai_chat.api_key_for(" sk-1\n", "https://host/v1") == "sk-1"
+    assert arguments.api_key_for(" sk-1\n", "https://host/v1") == "sk-1"
     monkeypatch.setenv("OPENAI_API_KEY", "sk-2\r\n")
-    assert openai_chat.api_key_for(" ", "https://host/v1") == "sk-2"
+    assert arguments.api_key_for(" ", "https://host/v1") == "sk-2"
     for key in ("sk-1\nsk-2", "sk-1\x00", "sk-1\u2028sk-2", "sk-…"):
         with pytest.raises(StoppedRun, match="holds a line break") as raised:
             OpenAIEngine("m", api_key=key)

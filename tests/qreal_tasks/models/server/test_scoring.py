@@ -155,7 +155,7 @@ def bare(asked: Asked) -> Reply:
 
 def said(found: dict[int, Response]) -> set[tuple[str, float | None]]:
     """Texts with P(Yes), which is 8/9 for ``YES``."""
-    return {(r.text, r.p and round(r.p[0], 3)) for r in found.values()}
+    return {(r.text, round(r.p[0], 3) if r.p else None) for r in found.values()}
 
 
 def limits(server: ScriptedServer) -> Counter[int]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 from PIL import Image
@@ -14,7 +15,7 @@ from resizing_server import Fractions, ResizingModel, picture
 from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion
-from qreal_tasks.answers import parse_entities, regions_in_pixels
+from qreal_tasks.answers import locate_regions, parse_entities
 from qreal_tasks.boxes import Space, iou_matrix
 from qreal_tasks.images import sides_in_range
 from qreal_tasks.llm.errors.retry import StoppedRun
@@ -28,9 +29,16 @@ from qreal_tasks.models.store import AnswerStore, answered_with_store
 pytestmark = pytest.mark.slow
 
 QWEN = "Qwen/Qwen2.5-VL-7B-Instruct"
+
+
+class Limits(TypedDict, total=False):
+    min_pixels: int
+    max_pixels: int
+
+
 EXTREME = [(3000, 8), (900, 4), (4, 900), (1, 1), (1, 700), (41, 8200), (8200, 41), (27, 27), (28, 5600), (13, 14)]
 SIZES = [*((width, height) for width in (40, 112, 333, 1024, 3000) for height in (40, 97, 768, 2000)), *EXTREME]
-LIMITS = {
+LIMITS: dict[str, Limits] = {
     "those of the family": {},
     "Qwen's advice": {"max_pixels": 1003520},
     "narrow": {"min_pixels": 200704, "max_pixels": 401408},
@@ -61,7 +69,7 @@ def test_boxes_in_the_servers_pixels_come_back_to_those_of_the_picture(limits: s
     found = run(ResizingModel(boxes, **LIMITS[limits]), SIZES, **LIMITS[limits])
     for at, (width, height) in enumerate(SIZES):
         said, fed = parse_entities(found[at].text), found[at].input_size
-        [region] = regions_in_pixels(said, Space.RESIZED_PIXELS, width, height, fed).regions
+        [region] = locate_regions(said, Space.RESIZED_PIXELS, width, height, fed).regions
         (x1, y1, x2, y2) = boxes[at + 1][0]
         expected = (x1 * width, y1 * height, x2 * width, y2 * height)
         assert iou_matrix([region.bbox_px], [expected])[0, 0] == pytest.approx(1, abs=1e-9), (SIZES[at], fed)
@@ -71,10 +79,7 @@ def test_boxes_in_the_servers_pixels_come_back_to_those_of_the_picture(limits: s
     "rule",
     [
         *{family.resize for family in FAMILIES if family.resize},
-        *(
-            ResizeRule(**{"factor": 28, "min_pixels": 3136, "max_pixels": 12845056, **limits})
-            for limits in LIMITS.values()
-        ),
+        *(replace(ResizeRule(factor=28, min_pixels=3136, max_pixels=12845056), **limits) for limits in LIMITS.values()),
         ResizeRule(28, 784, 784),
     ],
     ids=str,
@@ -250,7 +255,8 @@ def test_a_stored_answer_is_that_of_its_size(tmp_path: Path) -> None:
     requests = [Request(picture(number, (640, 480)), "boxes?") for number in (1, 2)]
     counts, sizes = [], []
     with ScriptedServer(ResizingModel({}, max_pixels=200704)) as server, AnswerStore(tmp_path / "store") as store:
-        for limits in ({"max_pixels": 200704}, {"max_pixels": 200704}, {"max_pixels": 200704, "min_pixels": 1568}):
+        narrow: Limits = {"max_pixels": 200704}
+        for limits in (narrow, narrow, Limits(max_pixels=200704, min_pixels=1568)):
             engine = OpenAIEngine(QWEN, base_url=server.url, **limits)
             found = dict(answered_with_store(engine, store, requests))
             counts.append(len(server.asked))

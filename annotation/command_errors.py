@@ -1,0 +1,39 @@
+"""How the commands of ``qreal annotate`` report what a user can mend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from qreal_tasks.console.command_line import fail
+from qreal_tasks.console.terminal import echo
+
+
+def warn(message: str) -> None:
+    """Print a warning on standard error."""
+    echo(f"Warning: {message}", colour="yellow", err=True)
+
+
+@contextmanager
+def report_errors(command: str) -> Iterator[None]:
+    """End with one clear message on standard error and a non-zero status for everything that a user can mend.
+
+    Args:
+        command: as typed after ``qreal``, such as ``annotate run``.
+    """
+    from annotation.errors import AnnotationError
+    from qreal_tasks.files.sqlite_file import StoreError
+    from qreal_tasks.llm.errors.retry import StoppedRun
+
+    try:
+        yield
+    except (AnnotationError, StoppedRun, StoreError, OSError) as error:
+        fail(command, error)
+    except ImportError as error:
+        advice = "Local models need torch and transformers: install qreal-bench[annotate,annotate-local]"
+        fail(command, f"{error}. {advice}")
+    except KeyboardInterrupt:
+        echo(f"qreal {command}: stopped. Start the same command again to go on.", err=True)
+        raise typer.Exit(130) from None

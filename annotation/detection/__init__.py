@@ -1,1 +1,0 @@
-"""Boxes for names, by Grounding DINO and its kin."""

@@ -1,1 +1,0 @@
-"""How good a crop looks, as a number from 0 to 1."""

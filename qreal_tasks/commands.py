@@ -1,0 +1,160 @@
+"""The commands ``qreal eval``, ``data``, ``mini``, ``demo``, ``convert-internvl`` and ``tasks-path``."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from qreal_tasks.console.command_line import as_folder, fail, fail_on, new_group
+from qreal_tasks.console.terminal import echo
+from qreal_tasks.report.commands import print_score
+
+data_app = new_group("Look at a dataset.")
+eval_app = typer.Typer(add_completion=False)
+
+_DATASET = typer.Argument(
+    help="Hub id (org/name, org/name@revision), folder in hub layout or of save_to_disk. "
+    "Default: $QREAL_DATA, else the embedded mini set.",
+    show_default=False,
+)
+
+
+class _WithArguments(TyperCommand):
+    """A command whose options are the harness's, so that its help has to list them itself."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from qreal_tasks.harness.eval_command.eval_help import arguments_help
+
+        super().format_help(ctx, formatter)
+        echo(arguments_help())
+
+
+@eval_app.command(
+    "eval",
+    cls=_WithArguments,
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": ["--help"],
+    },
+)
+def eval_command(context: typer.Context) -> None:
+    """Evaluate a model: lmms-eval with our tasks, all its arguments passed through.
+
+    \b
+    qreal eval --model qreal_hf --model_args pretrained=Qwen/Qwen2.5-VL-7B-Instruct
+    qreal eval --model qreal_openai --model_args model=gpt-4o --tasks qreal_objectqa --judge gpt-4o
+
+    Arguments and data are checked before the model is loaded, and samples are always logged. Ends with the recomputed
+    tables; the exit status is not 0 when anything failed, or when questions are left without an answer. `qreal judge`
+    can ask a judge afterwards.
+    """
+    from qreal_tasks.harness.eval_command.arguments import RunError
+    from qreal_tasks.harness.eval_command.run import evaluate
+    from qreal_tasks.results.lints import describe_missing_answers
+    from qreal_tasks.results.run_folder import read_run
+
+    with fail_on("eval", RunError):
+        results = evaluate(context.args)
+    print_score(results, resamples=10_000, as_json=False)
+    echo(f"Results and samples: {results.parent}")
+    missing = describe_missing_answers(read_run(results))
+    if missing is not None:
+        fail("eval", f"incomplete: {missing}")
+
+
+@data_app.command("check")
+def data_check(
+    dataset: Annotated[str | None, _DATASET] = None,
+    most: Annotated[int, typer.Option("--most", min=1, help="How many problems to print.")] = 50,
+) -> None:
+    """Read every row and say what is wrong with it. Exit status 1 when anything is."""
+    from collections import Counter
+
+    from qreal_tasks.dataset.check import check
+    from qreal_tasks.dataset.source import DatasetError, locate
+
+    with fail_on("data check", DatasetError):
+        source = locate(as_folder(dataset))
+        problems = check(source)
+    for problem in problems[:most]:
+        echo(str(problem))
+    if len(problems) > most:
+        echo(f"… and {len(problems) - most} more; --most {len(problems)} prints all")
+    if problems:
+        kinds = ", ".join(f"{kind}: {n}" for kind, n in Counter(p.kind for p in problems).most_common())
+        fail("data check", f"{source.name}: {len(problems)} problems ({kinds})")
+    echo(f"{source.name}: no problem found")
+
+
+@data_app.command("info")
+def data_info(dataset: Annotated[str | None, _DATASET] = None) -> None:
+    """Count what a dataset holds: images, entities, annotations, balances."""
+    from qreal_tasks.dataset.check import info
+    from qreal_tasks.dataset.schema import SPLITS
+    from qreal_tasks.dataset.source import DatasetError, locate
+    from qreal_tasks.report.tables import print_info
+
+    with fail_on("data info", DatasetError):
+        source = locate(as_folder(dataset))
+        print_info(source, [info(source, split) for split in SPLITS])
+
+
+def mini_command(
+    folder: Annotated[Path, typer.Argument(help="Where to write; must be empty or not exist.", show_default=False)],
+    images: Annotated[int, typer.Option(help="How many images to draw.")] = 150,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
+) -> None:
+    """Draw a set like the embedded one: scenes with planted flaws, in hub layout."""
+    from qreal_tasks.mini.write import draw_mini
+
+    with fail_on("mini", ValueError, OSError):
+        drawn = draw_mini(folder, images=images, seed=seed, workers=os.cpu_count() or 1)
+    value = shlex.quote(str(folder.resolve()))
+    echo(f"Drew {images} images, {drawn.bytes / 1e6:.1f} MB. Use them with QREAL_DATA={value}")
+
+
+def demo_command(
+    folder: Annotated[Path, typer.Option(help="Where the tiny model and the results go.")] = Path("runs/demo"),
+) -> None:
+    """Score a tiny model with random weights on the embedded set, in about two minutes."""
+    from qreal_tasks.demo import run_demo
+    from qreal_tasks.harness.eval_command.arguments import RunError
+
+    with fail_on("demo", RunError):
+        results = run_demo(folder)
+    print_score(results, resamples=10_000, as_json=False)
+    echo(
+        "The model answers at random (random weights), so expect chance level: accuracy near .5, and no boxes, because "
+        f"it cannot write any.\nFiles: {results.parent}\nRecompute the tables from the samples alone: qreal score "
+        f"{results.parent}"
+    )
+
+
+def convert_internvl_command(
+    source: Annotated[Path, typer.Argument(help="Folder of the original checkpoint.", show_default=False)],
+    target: Annotated[Path, typer.Argument(help="Where to write; empty or not there.", show_default=False)],
+) -> None:
+    """Write an original InternVL 2.5 checkpoint in the form that qreal_hf loads.
+
+    \b
+    hf download OpenGVLab/InternVL2_5-8B --local-dir InternVL2_5-8B
+    qreal convert-internvl InternVL2_5-8B InternVL2_5-8B-native
+    """
+    with fail_on("convert-internvl", ValueError, OSError, ImportError):
+        from qreal_tasks.models.internvl.conversion import convert
+
+        convert(source.expanduser(), target.expanduser())
+    echo(f"Converted. Evaluate it with --model qreal_hf --model_args pretrained={shlex.quote(str(target))}")
+
+
+def tasks_path_command() -> None:
+    """Print the folder for lmms-eval's --include_path, where its plugin mechanism is not used."""
+    from qreal_tasks.leaf_tasks import TASKS_FOLDER
+
+    echo(str(TASKS_FOLDER))

@@ -54,10 +54,11 @@ PRELOADED = (
     "torch.distributed.run",
     "trl",
     "trl.trainer.sft_trainer",
-    "training.examiner",
-    "training.export",
-    "training.progress",
-    "training.trainer",
+    "training.export.export",
+    "training.run.held_out",
+    "training.run.progress",
+    "training.run.sft",
+    "training.run.trainer",
 )
 SCRIPTS = ("qreal", "lmms-eval", "torchrun", "transformers")
 

@@ -52,14 +52,13 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
 
 @pytest.fixture(scope="session")
 def config_in(tiny_model: Callable[[str], Path]) -> Callable[..., TrainConfig]:
-    """A config for a tiny model on this machine, with the folder of its run, changed by the keys given."""
+    """A config for a tiny model on this machine, changed by the keys given, of which ``output`` must be one."""
 
-    def make(output: Path, family: str = "qwen2_5_vl", **changed: Any) -> TrainConfig:
+    def make(family: str = "qwen2_5_vl", **changed: Any) -> TrainConfig:
         values: dict[str, Any] = {
             "task": "objectqa",
             "model": str(tiny_model(family)),
             "data": "mini",
-            "output": str(output),
             "dtype": "float32",
             "gradient_checkpointing": False,
             "workers": 0,
@@ -79,7 +78,7 @@ def config(tmp_path: Path, config_in: Callable[..., TrainConfig]) -> Callable[..
     """The same for a run in the test's own folder."""
 
     def make(family: str = "qwen2_5_vl", **changed: Any) -> TrainConfig:
-        return config_in(tmp_path / "run", family, **changed)
+        return config_in(family, **{"output": str(tmp_path / "run")} | changed)
 
     return make
 

@@ -38,8 +38,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def trained(config_in: Callable[..., TrainConfig], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run; not to be changed."""
-    folder = tmp_path_factory.mktemp("trained") / "run"
-    return train(config_in(folder, max_steps=3, batch_size=24, held_out={"share": 0}, max_pixels=28 * 28 * 9))
+    output = str(tmp_path_factory.mktemp("trained") / "run")
+    return train(config_in(output=output, max_steps=3, batch_size=24, held_out={"share": 0}, max_pixels=28 * 28 * 9))
 
 
 @pytest.fixture

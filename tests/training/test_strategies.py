@@ -32,7 +32,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory, config_in: Callable[..., Tr
     """Six steps; two questions' worth of sequences a process halve what one process takes at once."""
     folder = tmp_path_factory.mktemp("recipe")
     keys = {"max_steps": 6, "group_by_length": False, "batch_size": 24, "learning_rate": 1e-3}
-    values = config_in(folder, **keys).model_dump(mode="json")
+    values = config_in(output=str(folder), **keys).model_dump(mode="json")
     values |= {"output": None, "held_out": {"share": 0.1, "most": 4, "batch_size": 2}}
     path = folder / "recipe.yaml"
     path.write_text(yaml.safe_dump(values))

@@ -84,7 +84,9 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
         if isinstance(named["args"], str | bytes | os.PathLike) or not _can_fork(named["args"], env):
             real(self, *given)
             return
-        request = Request([os.fspath(word) for word in named["args"]], env, named["cwd"] or os.getcwd(), os.getpgid(0))
+        request = Request(
+            [os.fspath(word) for word in named["args"]], env, os.fspath(named["cwd"] or os.getcwd()), os.getpgid(0)
+        )
         ends = [named[name] for name in ("p2cread", "c2pwrite", "errwrite")]
         self._served = _connect()
         text = json.dumps(request).encode()

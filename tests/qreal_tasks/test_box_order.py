@@ -13,6 +13,8 @@ from qreal_tasks.models.agent.pictures import Picture, entities_in
 from qreal_tasks.models.families import family_of_name
 from qreal_tasks.models.requests import Response
 
+pytestmark = pytest.mark.slow
+
 SIZE = (1600, 1200)
 Pixels = tuple[float, float, float, float]
 

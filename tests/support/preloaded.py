@@ -92,7 +92,8 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
             real(self, *given)
             return
         group = 0 if named["start_new_session"] else os.getpgid(0)
-        request = Request([os.fspath(word) for word in named["args"]], env, named["cwd"] or os.getcwd(), group)
+        cwd = os.fspath(named["cwd"] or os.getcwd())
+        request = Request([os.fspath(word) for word in named["args"]], env, cwd, group)
         ends = [named[name] for name in ("p2cread", "c2pwrite", "errwrite")]
         self._served = _connect()
         text = json.dumps(request).encode()

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from PIL import Image
-from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize
 
 from annotation.demo.server import Asked, Reply, completion, error
 
@@ -52,6 +51,9 @@ class ResizingModel:
     """How it tells the tokens of a picture."""
 
     def __call__(self, asked: Asked) -> Reply:
+        # Loads torch, which tests that only list models do without.
+        from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize
+
         image = asked.image
         try:
             height, width = smart_resize(image.height, image.width, self.factor, self.min_pixels, self.max_pixels)

@@ -75,7 +75,7 @@ def init_command(
         from annotation.intake.summary import IntakeSummary
 
         where = ExecutorOptions(executor.value, workers, 0, address)
-        with _shown() as watcher:
+        with _show_progress() as watcher:
             made = init_run(images, run, load_annotation_config(config), where, watcher)
         summary = IntakeSummary(made)
         for line in (*summary.list_rejected(), *summary.list_counts()):
@@ -144,7 +144,7 @@ def run_stages_command(
             max_cost_usd=max_cost,
             batch=BatchLimits(poll_s=poll) if batch else None,
         )
-        with _shown() as watcher:
+        with _show_progress() as watcher:
             run_stages(folder, options, watcher)
         _print_summary(folder, select_shards(folder, images))
     echo(f"Done. {annotate_command('status', run)}; {annotate_command('preview', run)}")
@@ -217,7 +217,7 @@ annotate_app.command("push")(push_dataset_command)
 
 
 @contextmanager
-def _shown() -> Iterator[Watcher]:
+def _show_progress() -> Iterator[Watcher]:
     """Show a progress bar for each stage, with the cost beside it."""
     from annotation.execution.driver import Watcher
     from annotation.run.items import unit_of

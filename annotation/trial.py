@@ -132,7 +132,7 @@ class Trial:
                 head = f"the last {items} in a row got no usable answer of the language model"
             source, expected = "The server said:", Form(stage, 1).expected
         else:
-            what, expected = _computed(stage, config)
+            what, expected = _describe_computed(stage, config)
             head, source = f"{what}: {lost.total} of {items}", "For example"
         named = [one for one in (common.state, common.kind) if one and one != State.FAILED]
         example = f" {source} «{common.example}»" if common.example else ""
@@ -163,7 +163,7 @@ class Trial:
         return " ".join(advice)
 
 
-def _computed(stage: str, config: AnnotationConfig) -> tuple[str, str]:
+def _describe_computed(stage: str, config: AnnotationConfig) -> tuple[str, str]:
     """What a stage without a language model failed to do, and what was expected."""
     if stage == "detection":
         settings = config.detection

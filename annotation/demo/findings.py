@@ -52,11 +52,11 @@ def measure_findings(run: RunFolder, dataset: Path, scenes: Sequence[Scene]) -> 
         ),
         drafted=len(forms),
         published=len(records),
-        machine_right=_right((forms[entity].answers, meant) for entity, meant in planted.items()),
+        machine_right=_share_right((forms[entity].answers, meant) for entity, meant in planted.items()),
         people_right={
-            who: _right((v.answers, meant) for v, meant in votes if v.annotator == who) for who in ERROR_RATES
+            who: _share_right((v.answers, meant) for v, meant in votes if v.annotator == who) for who in ERROR_RATES
         },
-        published_right=_right(
+        published_right=_share_right(
             ({name: ANSWERS[record[name]] for name in QUESTION_NAMES}, planted[record["entity_id"]])
             for record in records
         ),
@@ -69,7 +69,7 @@ def read_published_entities(dataset: Path) -> list[dict[str, Any]]:
     return [entity for path in files for row in pq.read_table(path).to_pylist() for entity in row["entities"]]
 
 
-def _right(pairs: Iterable[tuple[Mapping[str, str] | None, PlantedEntity | None]]) -> float:
+def _share_right(pairs: Iterable[tuple[Mapping[str, str] | None, PlantedEntity | None]]) -> float:
     equal = [
         answers[name] == planted.answers[name]
         for answers, planted in pairs

@@ -85,8 +85,8 @@ def _vote(who: str, place: int, form: DraftForm, planted: PlantedEntity | None) 
         answers=answers,
         drop=_UNCLEAR if planted is None else None,
         label=form.label if planted is None else planted.label,
-        bbox_px=form.bbox_px if planted is None else _drawn(place, form, planted),
-        descriptions=form.descriptions if planted is None or answers is None else _written(form, planted, answers),
+        bbox_px=form.bbox_px if planted is None else _draw_box(place, form, planted),
+        descriptions=form.descriptions if planted is None or answers is None else _describe(form, planted, answers),
         parts=form.parts,
         shown=form.shown,
         seconds=20.0 + 10 * place,
@@ -95,7 +95,7 @@ def _vote(who: str, place: int, form: DraftForm, planted: PlantedEntity | None) 
     )
 
 
-def _drawn(place: int, form: DraftForm, planted: PlantedEntity) -> Box:
+def _draw_box(place: int, form: DraftForm, planted: PlantedEntity) -> Box:
     """The box that an annotator draws: the first exactly, the second a pixel to the right, the third to the left."""
     if _iou(form.bbox_px, planted.box_px) >= _LEFT_IOU:
         return form.bbox_px
@@ -104,7 +104,7 @@ def _drawn(place: int, form: DraftForm, planted: PlantedEntity) -> Box:
     return x1 + aside, y1, x2 + aside, y2
 
 
-def _written(form: DraftForm, planted: PlantedEntity, answers: Mapping[str, str]) -> dict[str, str]:
+def _describe(form: DraftForm, planted: PlantedEntity, answers: Mapping[str, str]) -> dict[str, str]:
     mine = describe_flaws(planted, answers)
     return {
         str(dimension): form.descriptions[dimension]

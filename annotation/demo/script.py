@@ -44,7 +44,7 @@ def errs(who: str, about: str, rate: float) -> bool:
 def answers_by(who: str, planted: PlantedEntity, rate: float) -> dict[str, str]:
     """The six answers of somebody who is wrong about some of them."""
     return {
-        name: _other(answer) if errs(who, f"{planted.entity_id}/{name}", rate) else answer
+        name: _negate(answer) if errs(who, f"{planted.entity_id}/{name}", rate) else answer
         for name, answer in planted.answers.items()
     }
 
@@ -77,20 +77,20 @@ def _annotate(asked: Asked, scenes: Sequence[Scene]) -> Reply:
     """An answer in the form that is asked for; the quality is a word, all else is JSON."""
     form = asked.body.get("response_format")
     if form is None:
-        return _grade(_shown_entity(asked, scenes))
+        return _grade(_find_entity(asked, scenes))
     stage = form["json_schema"]["name"].removesuffix("Reply").lower()
     if stage == "entities":
-        reply = _name_entities(_shown(asked, scenes)[0])
+        reply = _name_entities(_find_shown(asked, scenes)[0])
     elif stage == "judgment":
-        planted = _shown_entity(asked, scenes)
+        planted = _find_entity(asked, scenes)
         answers = answers_by(ANNOTATOR, planted, ERROR_RATES[ANNOTATOR])
         reply = {**answers, **{f"{name}_description": text for name, text in describe_flaws(planted, answers).items()}}
     elif stage == "parts":
-        reply = dict(_shown_entity(asked, scenes).parts)
+        reply = dict(_find_entity(asked, scenes).parts)
     elif stage == "merge":
-        reply = {"plausibility_description": " ".join(_quoted_parts(asked.text))}
+        reply = {"plausibility_description": " ".join(_find_parts(asked.text))}
     elif stage == "combine":
-        reply = {"description": max(_quoted_texts(asked.text), key=len)}
+        reply = {"description": max(_find_texts(asked.text), key=len)}
     else:
         raise LookupError(f"no answer is scripted for the form {form['json_schema']['name']!r}")
     return completion(json.dumps(reply))
@@ -100,15 +100,15 @@ def _examine(asked: Asked, scenes: Sequence[Scene]) -> Reply:
     """Yes or No with its probability to a question about a crop, a list of flawed entities about a whole picture."""
     for question in QUESTIONS:
         if question.text in asked.text:
-            answer = answers_by(EXAMINEE, _shown_entity(asked, scenes), ERROR_RATES[EXAMINEE])[question.name]
-            return completion(answer, {answer: P_ANSWER, _other(answer): 1 - P_ANSWER})
+            answer = answers_by(EXAMINEE, _find_entity(asked, scenes), ERROR_RATES[EXAMINEE])[question.name]
+            return completion(answer, {answer: P_ANSWER, _negate(answer): 1 - P_ANSWER})
     for name in IMAGEQA_SETS:
         if imageqa_query(name) in asked.text:
-            return completion(json.dumps(list(_flawed(_shown(asked, scenes)[0], name))))
+            return completion(json.dumps(list(_list_flawed(_find_shown(asked, scenes)[0], name))))
     raise LookupError("no question of the benchmark is asked")
 
 
-def _flawed(scene: Scene, name: str) -> Iterator[dict[str, Any]]:
+def _list_flawed(scene: Scene, name: str) -> Iterator[dict[str, Any]]:
     """The flawed entities of a picture as the examinee sees them, with boxes from 0 to 1000."""
     dimension = Dimension.REALISM if name == "realism" else Dimension.PLAUSIBILITY
     height, width, _ = scene.pixels.shape
@@ -141,15 +141,15 @@ def _grade(planted: PlantedEntity) -> Reply:
     return completion(max(likely, key=lambda level: likely[level]), likely)
 
 
-def _shown_entity(asked: Asked, scenes: Sequence[Scene]) -> PlantedEntity:
+def _find_entity(asked: Asked, scenes: Sequence[Scene]) -> PlantedEntity:
     """What a crop shows: the drawn entity that it overlaps most."""
-    scene, box = _shown(asked, scenes)
+    scene, box = _find_shown(asked, scenes)
     planted = scene.at(box, least_iou=0.0)
     assert planted is not None
     return planted
 
 
-def _shown(asked: Asked, scenes: Sequence[Scene]) -> tuple[Scene, Box]:
+def _find_shown(asked: Asked, scenes: Sequence[Scene]) -> tuple[Scene, Box]:
     """The smallest picture of the request that is a scene or a part of one."""
     found = [place for image in asked.images if (place := locate_crop(np.asarray(image.convert("RGB")), scenes))]
     if not found:
@@ -157,23 +157,23 @@ def _shown(asked: Asked, scenes: Sequence[Scene]) -> tuple[Scene, Box]:
     return min(found, key=lambda place: (place[1][2] - place[1][0]) * (place[1][3] - place[1][1]))
 
 
-def _quoted_parts(text: str) -> list[str]:
+def _find_parts(text: str) -> list[str]:
     """The remarks on body parts, which the request holds as a JSON object."""
-    for value in _objects(text, "{"):
+    for value in _parse_values(text, "{"):
         if isinstance(value, dict) and value.keys() & _BY_PARTS:
             return [remark for remark in value.values() if isinstance(remark, str)]
     raise LookupError("the remarks on body parts are not in the request")
 
 
-def _quoted_texts(text: str) -> list[str]:
+def _find_texts(text: str) -> list[str]:
     """Several people's texts, which the request holds as a JSON list."""
-    for value in _objects(text, "["):
+    for value in _parse_values(text, "["):
         if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
             return value
     raise LookupError("the texts to be combined are not in the request")
 
 
-def _objects(text: str, opening: str) -> Iterator[Any]:
+def _parse_values(text: str, opening: str) -> Iterator[Any]:
     """Every JSON value in a text that begins with that bracket."""
     for match in re.finditer(re.escape(opening), text):
         try:
@@ -182,5 +182,5 @@ def _objects(text: str, opening: str) -> Iterator[Any]:
             continue
 
 
-def _other(answer: str) -> str:
+def _negate(answer: str) -> str:
     return str(Answer.NO if answer == Answer.YES else Answer.YES)

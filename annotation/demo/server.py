@@ -231,13 +231,13 @@ class ScriptedServer(LoopbackServer):
             assert request.transport is not None
             request.transport.abort()
             return web.Response()
-        return _sent(reply)
+        return _respond(reply)
 
     async def _list(self, _: web.Request) -> web.Response:
-        return _sent(self._models)
+        return _respond(self._models)
 
 
-def _sent(reply: Reply) -> web.Response:
+def _respond(reply: Reply) -> web.Response:
     if isinstance(reply.body, str | bytes):
         raw = reply.body.encode() if isinstance(reply.body, str) else reply.body
         return web.Response(body=raw, status=reply.status, headers=reply.headers, content_type="application/json")

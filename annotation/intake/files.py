@@ -40,14 +40,14 @@ def list_spellings(held: str) -> list[str]:
 
 def locate_file(held: str, folder: Path) -> tuple[bytes, str]:
     """Find the file that a cell names, beside the table; its path, and why there is none or ``""``."""
-    names = [_spelt(name) for name in list_spellings(held)]
+    names = [_encode_path(name) for name in list_spellings(held)]
     if len(names) == 1:
         return names[0], ""
     paths = [os.path.join(os.fsencode(folder), name) for name in names]
     for name, path in zip(names, paths, strict=True):
         if os.path.exists(path):
             return name, ""
-    return b"", say_missing(" and ".join(map(_shown, paths)))
+    return b"", say_missing(" and ".join(map(_show_path, paths)))
 
 
 def say_missing(looked_for: str) -> str:
@@ -61,14 +61,14 @@ def read_file(path: bytes, most: int = MOST_PICTURE_BYTES) -> bytes | Annotation
     try:
         return read_bytes(path, most)
     except NotAFileError as error:
-        return AnnotationError(f"the file {error.strerror}: {_shown(path)}")
+        return AnnotationError(f"the file {error.strerror}: {_show_path(path)}")
     except TooLargeError as error:
-        return AnnotationError(f"the file {error}: {_shown(path)}")
+        return AnnotationError(f"the file {error}: {_show_path(path)}")
     except FileNotFoundError:
-        return AnnotationError(say_missing(_shown(path)))
+        return AnnotationError(say_missing(_show_path(path)))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        return AnnotationError(f"the file cannot be read: {reason}: {_shown(path)}")
+        return AnnotationError(f"the file cannot be read: {reason}: {_show_path(path)}")
 
 
 def require_content(path: bytes, most: int) -> bytes:
@@ -88,7 +88,7 @@ def decode_path(path: bytes) -> str:
     return path.decode("utf-8", "backslashreplace")
 
 
-def _spelt(path: str) -> bytes:
+def _encode_path(path: str) -> bytes:
     """A path as the file system spells it; a path that it cannot spell is the name of no file."""
     try:
         return os.fsencode(path)
@@ -96,5 +96,5 @@ def _spelt(path: str) -> bytes:
         return path.encode(errors="surrogatepass")
 
 
-def _shown(path: bytes) -> str:
+def _show_path(path: bytes) -> str:
     return one_line(decode_path(path), _MOST)

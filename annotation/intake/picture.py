@@ -71,7 +71,7 @@ def check_input(raw: bytes, limits: IntakeSettings) -> CheckedPicture:
     """
     if not raw:
         raise UnusablePicture("the file is empty (0 bytes)")
-    image = _opened(raw, limits)
+    image = _open(raw, limits)
     file_format, file_mode = str(image.format), image.mode
     content, notes = raw, []
     if file_format == "MPO":
@@ -81,7 +81,7 @@ def check_input(raw: bytes, limits: IntakeSettings) -> CheckedPicture:
         try:
             ImageOps.exif_transpose(image, in_place=True)
         except Exception as error:  # it writes the other metadata anew, whatever they hold
-            raise _damaged(f"{type(error).__name__}: {error}") from None
+            raise _damage_error(f"{type(error).__name__}: {error}") from None
         notes.append("turned as its EXIF orientation says and stored as PNG")
         content = b""
     elif file_format in _STORED_AS_PNG:
@@ -89,7 +89,7 @@ def check_input(raw: bytes, limits: IntakeSettings) -> CheckedPicture:
         content = b""
     try:
         if not content:
-            content = _lossless(eight_bits(image))
+            content = _encode_png(eight_bits(image))
             image = Image.open(io.BytesIO(content))
         rgb = on_white(image)
     except ValueError as error:
@@ -108,7 +108,7 @@ def check_input(raw: bytes, limits: IntakeSettings) -> CheckedPicture:
     )
 
 
-def _opened(raw: bytes, limits: IntakeSettings) -> Image.Image:
+def _open(raw: bytes, limits: IntakeSettings) -> Image.Image:
     """Decoded to its end; the size is looked at before anything is decoded."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of large files and odd metadata; the limits below decide
@@ -120,19 +120,19 @@ def _opened(raw: bytes, limits: IntakeSettings) -> Image.Image:
         except UnusablePicture:
             raise
         except UnidentifiedImageError:
-            raise _unknown(raw) from None
+            raise _format_error(raw) from None
         except Image.DecompressionBombError as error:
             raise UnusablePicture(f"too large: {error}, expected at most {limits.max_pixels}; scale it down") from None
         except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error …
-            raise _damaged(f"{type(error).__name__}: {error}") from None
+            raise _damage_error(f"{type(error).__name__}: {error}") from None
     return image
 
 
-def _unknown(raw: bytes) -> UnusablePicture:
+def _format_error(raw: bytes) -> UnusablePicture:
     for beginning, name, decoder in _BEGINNINGS:
         if beginning.match(raw):
             if decoder and features.check(decoder):
-                return _damaged(f"its beginning says {name}")
+                return _damage_error(f"its beginning says {name}")
             lacking = ", whose decoder this Pillow lacks" if decoder else ""
             return UnusablePicture(f"a format that is not read ({name}{lacking}); save it as PNG")
     if raw.startswith(_LFS_POINTER):
@@ -141,7 +141,7 @@ def _unknown(raw: bytes) -> UnusablePicture:
     return UnusablePicture(f"no picture ({len(raw)} bytes, {raw[:8]!r}…), expected {expected}")
 
 
-def _damaged(reason: str) -> UnusablePicture:
+def _damage_error(reason: str) -> UnusablePicture:
     return UnusablePicture(f"damaged: cannot be decoded to its end ({reason}); write the file anew")
 
 
@@ -163,7 +163,7 @@ def _check_size(image: Image.Image, limits: IntakeSettings) -> None:
         )
 
 
-def _lossless(image: Image.Image) -> bytes:
+def _encode_png(image: Image.Image) -> bytes:
     out = io.BytesIO()
     image.save(out, "PNG", icc_profile=b"", exif=b"")
     return out.getvalue()

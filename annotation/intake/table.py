@@ -68,7 +68,7 @@ class TableSource:
             from datasets import Dataset, Image
 
             rows = Dataset.from_parquet(str(self._path), columns=[found]).cast_column(found, Image(decode=False))
-            return _embedded(rows, found, locators, self._path.parent)
+            return _read_rows(rows, found, locators, self._path.parent)
         return (read_file(os.path.join(os.fsencode(self._path.parent), locator)) for locator in locators)
 
 
@@ -97,10 +97,10 @@ class HubSource:
             yield list_row(name_classes(row, classes), self._found, ListedInput(f"row {number}", str(number).encode()))
 
     def read(self, locators: Sequence[bytes]) -> Iterator[bytes | AnnotationError]:
-        return _embedded(self._rows, str(self._found.image), locators, Path.cwd())
+        return _read_rows(self._rows, str(self._found.image), locators, Path.cwd())
 
 
-def _embedded(rows: Any, column: str, locators: Sequence[bytes], folder: Path) -> Iterator[bytes | AnnotationError]:
+def _read_rows(rows: Any, column: str, locators: Sequence[bytes], folder: Path) -> Iterator[bytes | AnnotationError]:
     """The pictures of some rows; a path without a picture is looked for beside the table."""
     for held in rows.select([int(locator) for locator in locators])[column]:
         content, path = (held["bytes"], held["path"]) if held else (None, None)

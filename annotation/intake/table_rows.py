@@ -54,14 +54,14 @@ def read_text_table(path: Path, columns: ColumnNames) -> TableRows:
         raise AnnotationError(f"{path} cannot be read: {error}") from error
     text = decoded.text.lstrip("\ufeff")
     if path.suffix.lower() in _SEPARATORS:
-        headings, rows = _separated(text, path, columns)
+        headings, rows = _read_separated(text, path, columns)
         _check_named_once(headings, path, columns)
-        return TableRows(headings, _counted(rows, path), decoded.note)
-    objects = list(_counted(_objects(text, path), path))
+        return TableRows(headings, _limit(rows, path), decoded.note)
+    objects = list(_limit(_read_objects(text, path), path))
     return TableRows(list(dict.fromkeys(key for row in objects for key in row)), objects, decoded.note)
 
 
-def _counted(rows: Iterable[TableRow], path: Path) -> Iterator[TableRow]:
+def _limit(rows: Iterable[TableRow], path: Path) -> Iterator[TableRow]:
     for number, row in enumerate(rows, start=1):
         if number > MOST_ROWS:
             raise AnnotationError(f"{path}: more than {MOST_ROWS:,} rows; make several tables, and a run of each")
@@ -74,17 +74,19 @@ def _check_named_once(headings: Sequence[str], path: Path, columns: ColumnNames)
             raise AnnotationError(f"{path}: {count} columns are called {heading!r}, expected one; rename the others")
 
 
-def _separated(text: str, path: Path, columns: ColumnNames) -> tuple[Sequence[str], Iterator[TableRow]]:
+def _read_separated(text: str, path: Path, columns: ColumnNames) -> tuple[Sequence[str], Iterator[TableRow]]:
     stated = _STATED_SEPARATOR.match(text)
     if stated:
         text = "\n" + text.partition("\n")[2]  # a blank line, so that lines keep their numbers
-    tried = {one: _first_cells(text, one, path) for one in (stated[1] if stated else _SEPARATORS[path.suffix.lower()])}
+    tried = {
+        one: _read_headings(text, one, path) for one in (stated[1] if stated else _SEPARATORS[path.suffix.lower()])
+    }
     fitting = [one for one, headings in tried.items() if find_columns(headings, columns).image]
     separator = fitting[0] if fitting else max(tried, key=lambda one: len(tried[one]))
     headings = tried[separator]
 
     def rows() -> Iterator[TableRow]:
-        lines = _cells(text, separator, path)
+        lines = _read_cells(text, separator, path)
         next(lines, None)
         for number, cells in lines:
             if any(cell.strip() for cell in cells[len(headings) :]):
@@ -97,16 +99,16 @@ def _separated(text: str, path: Path, columns: ColumnNames) -> tuple[Sequence[st
     return headings, rows()
 
 
-def _first_cells(text: str, separator: str, path: Path) -> list[str]:
+def _read_headings(text: str, separator: str, path: Path) -> list[str]:
     """The headings, if this is what separates them."""
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
     try:
         return next((cells for cells in lines if any(cell.strip() for cell in cells)), [])
     except csv.Error as error:
-        raise _no_row(path, lines.line_num, error) from error
+        raise _row_error(path, lines.line_num, error) from error
 
 
-def _cells(text: str, separator: str, path: Path) -> Iterator[tuple[int, list[str]]]:
+def _read_cells(text: str, separator: str, path: Path) -> Iterator[tuple[int, list[str]]]:
     """Number of the last line and cells of every row that is not blank."""
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
     try:
@@ -114,10 +116,10 @@ def _cells(text: str, separator: str, path: Path) -> Iterator[tuple[int, list[st
             if any(cell.strip() for cell in cells):
                 yield lines.line_num, cells
     except csv.Error as error:
-        raise _no_row(path, lines.line_num, error) from error
+        raise _row_error(path, lines.line_num, error) from error
 
 
-def _no_row(path: Path, line: int, error: csv.Error) -> AnnotationError:
+def _row_error(path: Path, line: int, error: csv.Error) -> AnnotationError:
     reason = f"{error}; close a cell in double quotes, and double every quote in it"
     if "field limit" in str(error):
         most = csv.field_size_limit()
@@ -125,7 +127,7 @@ def _no_row(path: Path, line: int, error: csv.Error) -> AnnotationError:
     return AnnotationError(f"{path}, line {line}: {reason}")
 
 
-def _objects(text: str, path: Path) -> Iterator[TableRow]:
+def _read_objects(text: str, path: Path) -> Iterator[TableRow]:
     """JSON lines, or one list of objects."""
     expected = "expected a JSON object a line, or one list of objects"
     if text.lstrip().startswith("["):
@@ -135,14 +137,14 @@ def _objects(text: str, path: Path) -> Iterator[TableRow]:
             raise AnnotationError(f"{path}: {_json_reason(error)}; {expected}") from error
         rows: Iterable[tuple[str, Any]] = ((f"item {number}", row) for number, row in enumerate(found))
     else:
-        rows = _json_lines(text, path, expected)
+        rows = _read_lines(text, path, expected)
     for place, row in rows:
         if not isinstance(row, dict):
             raise AnnotationError(f"{path}, {place}: {type(row).__name__}, {expected}")
         yield row
 
 
-def _json_lines(text: str, path: Path, expected: str) -> Iterator[tuple[str, Any]]:
+def _read_lines(text: str, path: Path, expected: str) -> Iterator[tuple[str, Any]]:
     # Not splitlines: U+2028 and the like may stand in a string.
     for number, line in enumerate(io.StringIO(text, newline=None), start=1):
         if line.strip():

@@ -48,7 +48,7 @@ def decode_text(raw: bytes) -> DecodedText:
     Raises:
         AnnotationError: no text in any of these.
     """
-    encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), None) or _utf_16_by_nuls(raw)
+    encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), None) or _guess_utf_16(raw)
     for name in (encoding,) if encoding else ("utf-8", "cp1252"):
         try:
             return DecodedText(raw.decode(name), WINDOWS_1252 if name == "cp1252" else "")
@@ -85,7 +85,7 @@ def tidy_prompt(text: str) -> DecodedText:
     return DecodedText(whole.strip().strip("\ufeff").strip(), "; ".join(notes))
 
 
-def _utf_16_by_nuls(raw: bytes) -> str | None:
+def _guess_utf_16(raw: bytes) -> str | None:
     """UTF-16 without a mark, told by NULs: the higher bytes of Latin letters, of blanks and of line breaks."""
     if b"\0" not in raw or _controls(raw, "utf-8") < _FEW_CONTROLS:
         return None

@@ -117,7 +117,7 @@ class LabelStudio:
         Args:
             since: only those that were changed, answered or unanswered after this time (ISO 8601).
         """
-        query = {} if since is None else {"query": json.dumps(_changed(since))}
+        query = {} if since is None else {"query": json.dumps(_filter_since(since))}
         fixed = {"project": project_id, "fields": "all", "page_size": _TASKS_A_REQUEST, "ordering": "id", **query}
         seen, page = 0, 1
         while True:
@@ -127,7 +127,7 @@ class LabelStudio:
             content = self._object(reply)
             tasks, total = content.get("tasks"), self._number(content, "total", "/api/tasks")
             if not isinstance(tasks, list):
-                raise self._unexpected("/api/tasks", f"{_shown(tasks)} as tasks", "a list")
+                raise self._unexpected("/api/tasks", f"{_shorten(tasks)} as tasks", "a list")
             yield from tasks
             seen, page = seen + len(tasks), page + 1
             if seen > _MOST_TASKS:
@@ -151,13 +151,13 @@ class LabelStudio:
     def _object(self, reply: _Response) -> Json:
         found = self._read(reply)
         if not isinstance(found, dict):
-            raise self._unexpected(reply.path, f"{_shown(found)}", "a JSON object")
+            raise self._unexpected(reply.path, f"{_shorten(found)}", "a JSON object")
         return found
 
     def _number(self, content: Json, name: str, path: str) -> int:
         found = content.get(name)
         if type(found) is not int or not 0 <= found < 2**63:
-            raise self._unexpected(path, f"{_shown(found)} as {name}", "a number")
+            raise self._unexpected(path, f"{_shorten(found)} as {name}", "a number")
         return found
 
     def _unexpected(self, path: str, found: str, expected: str) -> AnnotationError:
@@ -180,7 +180,7 @@ class LabelStudio:
         headers = {"Authorization": self._authorization} if authorized else {}
         try:
             with self._http.stream(method, path, headers=headers, **request) as reply:
-                self.server_time = _time_in(reply.headers.get("date")) or self.server_time
+                self.server_time = _parse_time(reply.headers.get("date")) or self.server_time
                 return _Response(reply.status_code, reply.request.url.path, self._content(reply))
         except httpx2.HTTPError as error:
             why = short(redact_keys(str(error), *self._keys)) or type(error).__name__
@@ -213,7 +213,7 @@ class LabelStudio:
             raise AnnotationError(f"{self.url}{reply.path} answers with JSON that is nested too deep") from None
 
 
-def _shown(found: object) -> str:
+def _shorten(found: object) -> str:
     """The beginning of a value, whatever it is."""
     try:
         return f"{found!r:.80}"
@@ -221,7 +221,7 @@ def _shown(found: object) -> str:
         return f"a {type(found).__name__} that is too large to show"
 
 
-def _time_in(date: str | None) -> datetime | None:
+def _parse_time(date: str | None) -> datetime | None:
     """The time in a header; None for one that holds none, or no zone."""
     try:
         found = parsedate_to_datetime(date or "")
@@ -230,7 +230,7 @@ def _time_in(date: str | None) -> datetime | None:
     return found if found.tzinfo is not None else None
 
 
-def _changed(since: str) -> Json:
+def _filter_since(since: str) -> Json:
     """The data manager's filter for tasks that were changed after a time."""
     item = {"filter": "filter:tasks:updated_at", "operator": "greater", "type": "Datetime", "value": since}
     return {"filters": {"conjunction": "and", "items": [item]}}

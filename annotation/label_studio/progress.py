@@ -70,11 +70,9 @@ def has_changes(vote: Vote) -> bool:
     pairs: list[tuple[str | None, str | None]] = [(vote.label, shown["label"])]
     pairs += [(texts[name], shown["descriptions"].get(name)) for name in texts]
     pairs += [(text, (shown["parts"] or {}).get(part)) for part, text in (vote.parts or {}).items()]
-    return list(vote.bbox_px) != shown["bbox_px"] or any(_plain(new) != _plain(old) for new, old in pairs)
-
-
-def _plain(text: str | None) -> str:
-    return (text or "").strip()
+    return list(vote.bbox_px) != shown["bbox_px"] or any(
+        (new or "").strip() != (old or "").strip() for new, old in pairs
+    )
 
 
 def print_accounts(workplace: Workplace, host: str) -> None:

@@ -92,7 +92,7 @@ def pull_account(
             since = None
         tasks = list(client.tasks(account.project_id, since and _a_little_before(since)))
         found = [read_task(task, account.name, run_id, sizes, account_id) for task in tasks]
-        if since is not None and counted != _answered(known, found):
+        if since is not None and counted != _count_answered(known, found):
             since = None
             tasks = list(client.tasks(account.project_id))
             found = [read_task(task, account.name, run_id, sizes, account_id) for task in tasks]
@@ -102,7 +102,7 @@ def pull_account(
         raise AnnotationError(
             f"{account.name}'s project holds {found[0].name} of another run or something else, {FOREIGN}"
         )
-    gone = _withdrawn(found, known, put_back)
+    gone = _find_withdrawn(found, known, put_back)
     added = record.add(one.vote for one in found if one.vote is not None)
     record.add(gone)
     if latest:
@@ -122,7 +122,7 @@ def _is_before(server_time: datetime | None, since: str) -> bool:
     return server_time is not None and server_time < datetime.fromisoformat(since) - timedelta(seconds=_OVERLAP_S)
 
 
-def _answered(known: Sequence[Vote], found: Sequence[Submission]) -> int:
+def _count_answered(known: Sequence[Vote], found: Sequence[Submission]) -> int:
     """How many tasks have an answer, as far as is known here."""
     answered = {(vote.entity_id, key_of_shown(vote.shown)) for vote in known}
     for one in found:
@@ -134,7 +134,7 @@ def _answered(known: Sequence[Vote], found: Sequence[Submission]) -> int:
     return len(answered)
 
 
-def _withdrawn(found: Sequence[Submission], known: Sequence[Vote], put_back: bool) -> list[Vote]:
+def _find_withdrawn(found: Sequence[Submission], known: Sequence[Vote], put_back: bool) -> list[Vote]:
     """The known votes in whose place nothing, or nothing usable, is submitted now.
 
     Args:

@@ -77,13 +77,13 @@ def push_all(run: RunFolder, workplace: Workplace, record: VoteRecord) -> list[P
         for account in workplace.annotators
     ]
     if last is not None:
-        conflicts = _conflicts(run)
+        conflicts = _find_conflicts(run)
         open_ones = [form for form in ordered if form.entity_id in conflicts]
         done.append(push_forms(last, open_ones, sizes, workplace, record, lambda entity_id: conflicts[entity_id]))
     return done
 
 
-def _conflicts(run: RunFolder) -> dict[str, str]:
+def _find_conflicts(run: RunFolder) -> dict[str, str]:
     """Entity to what is not settled and how everybody voted on it, as plain text."""
     ballot = load_ballot(run)
     return {

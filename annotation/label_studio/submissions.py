@@ -131,17 +131,17 @@ def read_task(
     if not belongs_to_run(task, run_id):
         return Submission(number, reason=f"is no task of this run, {FOREIGN}")
     try:
-        known = _checked(_Task, task)
-        drafted = _checked(_Shown, known.data.shown, "shown: ")
+        known = _validate(_Task, task)
+        drafted = _validate(_Shown, known.data.shown, "shown: ")
     except ValueError as error:
         return Submission(number, reason=_one_line(f"the task is damaged ({error}); delete it, and it comes again"))
     found = Submission(known.id, known.data.entity_id, known.data.shown, known.updated_at)
     try:
-        newest = _newest(known.annotations or (), annotator, account)
+        newest = _find_newest(known.annotations or (), annotator, account)
         if newest is None:
             return found
         found = replace(found, updated_at=newest.updated_at)
-        vote, note = _vote(newest, known.data, drafted, annotator, sizes)
+        vote, note = _read_vote(newest, known.data, drafted, annotator, sizes)
     except ValueError as error:
         return replace(found, reason=_one_line(str(error)))
     return replace(found, vote=vote, note=_one_line(note))
@@ -156,8 +156,8 @@ def belongs_to_run(task: object, run_id: str) -> bool:
 def read_form_of_task(task: Json) -> tuple[str, str] | None:
     """Read the entity and the digest of the form that a task shows; None where they cannot be read."""
     try:
-        data = _checked(_Data, task.get("data"))
-        _checked(_Shown, data.shown)
+        data = _validate(_Data, task.get("data"))
+        _validate(_Shown, data.shown)
     except ValueError:
         return None
     return data.entity_id, data.form
@@ -172,7 +172,7 @@ def withdraw(vote: Vote, at: str) -> Vote:
     return replace(vote, withdrawn=True, updated_at=at)
 
 
-def _checked(model: type[Model], content: object, where: str = "") -> Model:
+def _validate(model: type[Model], content: object, where: str = "") -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
@@ -183,10 +183,10 @@ def _one_line(text: str) -> str:
     return one_line(text, _MOST_CHARACTERS)
 
 
-def _newest(annotations: Sequence[object], annotator: str, account: int | None) -> _Annotation | None:
+def _find_newest(annotations: Sequence[object], annotator: str, account: int | None) -> _Annotation | None:
     """The newest annotation of the annotator; None when nothing is submitted."""
     submitted = [one for one in annotations if not (isinstance(one, Mapping) and one.get("was_cancelled") is True)]
-    read = [_checked(_Annotation, one, "the annotation cannot be read: ") for one in submitted]
+    read = [_validate(_Annotation, one, "the annotation cannot be read: ") for one in submitted]
     read = [one for one in read if not one.was_cancelled]
     own = [one for one in read if account is None or one.account in (None, account)]
     if read and not own:
@@ -194,7 +194,7 @@ def _newest(annotations: Sequence[object], annotator: str, account: int | None) 
     return max(own, key=lambda one: (one.updated_at, one.id), default=None)
 
 
-def _vote(
+def _read_vote(
     annotation: _Annotation, data: _Data, drafted: _Shown, annotator: str, sizes: Mapping[str, StoredSize]
 ) -> tuple[Vote, str]:
     """Read the vote, and what is to be noted about it."""

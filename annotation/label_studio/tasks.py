@@ -99,7 +99,7 @@ def build_task(form: DraftForm, size: StoredSize, run_id: str, media: str, votes
         ],
         "votes": votes_text,
     }
-    return {"data": data, "predictions": [{"model_version": "draft", "result": [_drafted_box(form, size)]}]}
+    return {"data": data, "predictions": [{"model_version": "draft", "result": [_draft_box(form, size)]}]}
 
 
 def read_stored_sizes(run: RunFolder) -> dict[str, StoredSize]:
@@ -112,7 +112,7 @@ def read_stored_sizes(run: RunFolder) -> dict[str, StoredSize]:
     }
 
 
-def _drafted_box(form: DraftForm, size: StoredSize) -> dict[str, Any]:
+def _draft_box(form: DraftForm, size: StoredSize) -> dict[str, Any]:
     box = percent_box(form.bbox_px, size.width, size.height)
     return {
         "id": "drafted",

@@ -138,7 +138,7 @@ class Detector:
         scores = output.logits.float().sigmoid().cpu().numpy()
         boxes = output.pred_boxes.float().cpu().numpy()
         return [
-            _scored(boxes[row], scores[row], inputs["input_ids"][row].tolist(), len(phrases), self._processor.tokenizer)
+            _score(boxes[row], scores[row], inputs["input_ids"][row].tolist(), len(phrases), self._processor.tokenizer)
             for row, phrases in enumerate(texts)
         ]
 
@@ -150,7 +150,7 @@ class _BoxScores:
     unknown: list[int]
 
 
-def _scored(boxes: Scores, token_scores: Scores, token_ids: list[int], n_phrases: int, tokenizer: object) -> _BoxScores:
+def _score(boxes: Scores, token_scores: Scores, token_ids: list[int], n_phrases: int, tokenizer: object) -> _BoxScores:
     found = find_spans(token_ids, n_phrases, tokenizer)
     columns = [
         token_scores[:, list(span.places)].max(axis=1) if span.known else np.zeros(len(boxes), np.float32)

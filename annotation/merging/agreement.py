@@ -91,20 +91,20 @@ def measure_agreement(
     names = sorted({vote.annotator for entity in entities for vote in votes[entity]})
     images = tuple(forms[entity].image_id for entity in entities)
     counted = votes if independent is None else independent
-    tables = {name: VoteTable(images, _table(entities, names, votes, _reader(name))) for name in ASKED}
-    measured = {name: VoteTable(images, _table(entities, names, counted, _reader(name))) for name in ASKED}
+    tables = {name: VoteTable(images, _make_table(entities, names, votes, _make_reader(name))) for name in ASKED}
+    measured = {name: VoteTable(images, _make_table(entities, names, counted, _make_reader(name))) for name in ASKED}
     drafted = [forms[entity] for entity in entities]
-    questions = tuple(_question(name, tables[name], measured[name], drafted, resamples, seed) for name in ASKED)
+    questions = tuple(_measure_question(name, tables[name], measured[name], drafted, resamples, seed) for name in ASKED)
     cast = [vote for entity in entities for vote in votes[entity]]
     people = tuple(
-        _annotator(place, name, tables, [vote for vote in cast if vote.annotator == name])
+        _measure_person(place, name, tables, [vote for vote in cast if vote.annotator == name])
         for place, name in enumerate(names)
     )
     some_only = sum(len(counted.get(entity, ())) for entity in entities) < len(cast)
     return AgreementReport(len(entities), len(set(images)), len(cast), questions, people, some_only)
 
 
-def _question(
+def _measure_question(
     name: str, table: VoteTable, measured: VoteTable, forms: Sequence[DraftForm], resamples: int, seed: int
 ) -> QuestionAgreement:
     agreement = AgreementMeasures(measured)
@@ -118,7 +118,9 @@ def _question(
     return QuestionAgreement(name, agreement.entities, agreement.votes, measures, machine, machine_n)
 
 
-def _annotator(place: int, name: str, tables: Mapping[str, VoteTable], votes: Sequence[Vote]) -> AnnotatorAgreement:
+def _measure_person(
+    place: int, name: str, tables: Mapping[str, VoteTable], votes: Sequence[Vote]
+) -> AnnotatorAgreement:
     with_majority, yes = {}, {}
     for question, table in tables.items():
         mine, majority = table.values[:, place], table.majority
@@ -129,10 +131,10 @@ def _annotator(place: int, name: str, tables: Mapping[str, VoteTable], votes: Se
     median = float(np.median(seconds)) if seconds else None
     keeping = [vote for vote in votes if vote.drop is None]
     dropped = len(votes) - len(keeping)
-    return AnnotatorAgreement(name, len(votes), dropped, with_majority, yes, median, _changed(keeping))
+    return AnnotatorAgreement(name, len(votes), dropped, with_majority, yes, median, _measure_changes(keeping))
 
 
-def _changed(votes: Sequence[Vote]) -> Changed:
+def _measure_changes(votes: Sequence[Vote]) -> Changed:
     """What was changed, over votes that keep the entity."""
 
     def share(differs: Callable[[Vote], bool], among: Sequence[Vote] = votes) -> float | None:
@@ -156,14 +158,14 @@ def _edits_parts(vote: Vote) -> bool:
     return not all(same_text(left.get(part), shown.get(part)) for part in BODY_PARTS)
 
 
-def _reader(name: str) -> Callable[[Vote], float]:
+def _make_reader(name: str) -> Callable[[Vote], float]:
     """A function from a vote to its number: 1 for Yes, 0 for No, nan for no answer."""
     if name == DROP:
         return lambda vote: float(vote.drop is not None)
     return lambda vote: np.nan if vote.answers is None else float(ANSWERS.index(vote.answers[name]))
 
 
-def _table(
+def _make_table(
     entities: Sequence[str], names: Sequence[str], votes: Mapping[str, Sequence[Vote]], read: Callable[[Vote], float]
 ) -> FloatArray:
     place = {name: number for number, name in enumerate(names)}

@@ -81,22 +81,22 @@ def combine_by_model(
     with lock_run(run.path), CallRecord(run.calls_path) as calls:
         spent = sum(stage.cost_usd for stage in calls.spent().values())
         asker = Asker(run.config, calls, Budget(max_cost_usd, run.config.language_model.prices, spent), api_key)
-        for wanted_of in (_combining, _integrating):
+        for wanted_of in (_plan_combining, _plan_integrating):
             wanted = [
                 one
                 for place, entity in enumerate(done.merged)
                 if entity.state == Conclusion.FINAL
                 for one in wanted_of(run, place, entity)
             ]
-            outcomes = asyncio.run(_answers(asker, [one.request for one in wanted]))
+            outcomes = asyncio.run(_ask(asker, [one.request for one in wanted]))
             if asker.stopped is not None:
                 raise asker.stopped
             for one in wanted:
-                _put(done, one, outcomes[one.request.key])
+                _use_outcome(done, one, outcomes[one.request.key])
     return done
 
 
-async def _answers(asker: Asker, requests: Sequence[Request]) -> Mapping[str, Outcome]:
+async def _ask(asker: Asker, requests: Sequence[Request]) -> Mapping[str, Outcome]:
     """Key to outcome; incomplete only when the asker has stopped."""
     async with BudgetedClient(asker) as client:
         found = await asyncio.gather(*map(client.answer_unless_stopped, requests))
@@ -109,7 +109,7 @@ def _several_edits(merged: MergedEntity) -> dict[str, MergedText]:
     return {name: text for name, text in merged.texts.items() if text.rule == COMBINED_BY_RULE}
 
 
-def _combining(run: RunFolder, place: int, merged: MergedEntity) -> Iterator[_Wanted]:
+def _plan_combining(run: RunFolder, place: int, merged: MergedEntity) -> Iterator[_Wanted]:
     for name, text in _several_edits(merged).items():
         about = name.removeprefix(PARTS_PREFIX).removesuffix("_description").replace("_", " ")
         values = {"label": quoted(merged.label or ""), "dimension": about, "texts": _as_json(text.inputs)}
@@ -122,7 +122,7 @@ def _integrates(merged: MergedEntity) -> bool:
     return text is not None and text.rule == INTEGRATED_BY_RULE and describes_any_part(merged.part_texts or {})
 
 
-def _integrating(run: RunFolder, place: int, merged: MergedEntity) -> Iterator[_Wanted]:
+def _plan_integrating(run: RunFolder, place: int, merged: MergedEntity) -> Iterator[_Wanted]:
     text = merged.descriptions[Dimension.PLAUSIBILITY]
     if text is None or not _integrates(merged):
         return
@@ -137,7 +137,7 @@ def _as_json(content: object) -> str:
     return json.dumps(content, ensure_ascii=False)
 
 
-def _put(done: CombinedTexts, one: _Wanted, outcome: Outcome) -> None:
+def _use_outcome(done: CombinedTexts, one: _Wanted, outcome: Outcome) -> None:
     merged = done.merged[one.place]
     about = done.notes.setdefault(merged.entity_id, {"notes": "", "combine_call_keys": []})
     about["combine_call_keys"].append(one.request.key)

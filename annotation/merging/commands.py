@@ -55,7 +55,7 @@ def merge_command(
         folder = RunFolder(run)
         ballot = load_ballot(folder)
         merged, notes, by = merge_ballot(ballot, min_votes), None, None
-        if combine is not False and (done := _by_model(folder, merged, max_cost, combine)) is not None:
+        if combine is not False and (done := _combine_by_model(folder, merged, max_cost, combine)) is not None:
             from annotation.merging.combine import describe_combiner
 
             merged, notes, by = done.merged, done.notes, describe_combiner(folder)
@@ -80,7 +80,7 @@ def merge_command(
         echo(f"{', '.join(f'{count} {state}' for state, count in count_states(rows).items())}: {path}")
 
 
-def _by_model(
+def _combine_by_model(
     folder: RunFolder, merged: list[MergedEntity], max_cost: float | None, combine: bool | None
 ) -> CombinedTexts | None:
     """Let the language model combine texts; None where there are none, or it cannot be asked and nobody insists."""

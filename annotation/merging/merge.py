@@ -43,6 +43,8 @@ from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension, is_flaw
 
 PARTS_PREFIX = "parts."
 """What the names of fields begin with that are body parts."""
+Answers = Mapping[str, str | None]
+"""Question to the majority's answer, or None."""
 
 
 class Conclusion(StrEnum):
@@ -66,7 +68,7 @@ class MergedEntity:
     drop: str | None = None
     label: str | None = None
     bbox_px: Box | None = None
-    answers: Mapping[str, str | None] = field(default_factory=lambda: dict.fromkeys(QUESTION_NAMES))
+    answers: Answers = field(default_factory=lambda: dict.fromkeys(QUESTION_NAMES))
     descriptions: Mapping[str, MergedText | None] = field(default_factory=lambda: {str(d): None for d in Dimension})
     """Dimension to its description."""
     parts: Mapping[str, MergedText] | None = None
@@ -140,13 +142,13 @@ def _merge_keeping(form: DraftForm, votes: Sequence[Vote], dropping: int) -> Mer
     box = majority_box(form, keepers)
     if box is None:
         conflicts.append("box: no majority of boxes agrees")
-    parts = _parts(form, keepers, answers)
+    parts = _merge_parts(form, keepers, answers)
     descriptions: dict[str, MergedText | None] = {}
     for dimension in Dimension:
         flawed = _verdict(dimension, answers)
         if flawed is not None and not any(is_flawed(dimension, _answers(vote)) == flawed for vote in keepers):
             conflicts.append(f"{dimension}: the majorities say it is {'' if flawed else 'not '}flawed, and nobody does")
-        found = _description(form, dimension, keepers, answers)
+        found = _merge_description(form, dimension, keepers, answers)
         if dimension is Dimension.PLAUSIBILITY and parts is not None:
             found = integrate_parts(form, parts, found)
         descriptions[str(dimension)] = found
@@ -156,11 +158,9 @@ def _merge_keeping(form: DraftForm, votes: Sequence[Vote], dropping: int) -> Mer
     return MergedEntity(form.entity_id, state, tuple(conflicts), None, label, box, answers, descriptions, parts)
 
 
-def _description(
-    form: DraftForm, dimension: Dimension, keepers: Sequence[Vote], answers: Mapping[str, str | None]
-) -> MergedText:
+def _merge_description(form: DraftForm, dimension: Dimension, keepers: Sequence[Vote], answers: Answers) -> MergedText:
     """The description of a dimension as people left it, not looking at body parts."""
-    authors = _authors(dimension, keepers, answers)
+    authors = _find_authors(dimension, keepers, answers)
     flawed = _verdict(dimension, answers)
     texts = {vote.annotator: vote.descriptions[dimension] for vote in authors.votes}
     merged = merge_texts(form.descriptions[dimension], texts, authors.agreement, needed=bool(flawed))
@@ -169,10 +169,10 @@ def _description(
     return merged
 
 
-def _parts(form: DraftForm, keepers: Sequence[Vote], answers: Mapping[str, str | None]) -> dict[str, MergedText] | None:
+def _merge_parts(form: DraftForm, keepers: Sequence[Vote], answers: Answers) -> dict[str, MergedText] | None:
     if form.parts is None:
         return None
-    authors, merged = _authors(Dimension.PLAUSIBILITY, keepers, answers), {}
+    authors, merged = _find_authors(Dimension.PLAUSIBILITY, keepers, answers), {}
     for part in BODY_PARTS:
         texts = {vote.annotator: (vote.parts or {}).get(part) or "" for vote in authors.votes}
         merged[part] = merge_texts(form.parts[part] or "", texts, authors.agreement, needed=False)
@@ -188,7 +188,7 @@ class _Authors(NamedTuple):
     """Annotator to how many of the dimension's questions they answered as the majority did."""
 
 
-def _authors(dimension: Dimension, keepers: Sequence[Vote], answers: Mapping[str, str | None]) -> _Authors:
+def _find_authors(dimension: Dimension, keepers: Sequence[Vote], answers: Answers) -> _Authors:
     flawed, names = _verdict(dimension, answers), [question.name for question in questions_of(dimension)]
     votes = [vote for vote in keepers if is_flawed(dimension, _answers(vote)) == flawed] or keepers
     agreement = {one.annotator: sum(_answers(one)[name] == answers[name] for name in names) for one in votes}
@@ -218,7 +218,7 @@ def _settle(form: DraftForm, vote: Vote) -> MergedEntity:
     return MergedEntity(form.entity_id, state, conflicts, None, label, vote.bbox_px, answers, texts, parts, by)
 
 
-def _verdict(dimension: Dimension, answers: Mapping[str, str | None]) -> bool | None:
+def _verdict(dimension: Dimension, answers: Answers) -> bool | None:
     """Whether the majority finds a flaw in the dimension; None while a question of it is tied."""
     if any(answers[question.name] is None for question in questions_of(dimension)):
         return None

@@ -59,7 +59,7 @@ def integrate_parts(form: DraftForm, parts: Mapping[str, MergedText], written: M
     untouched = written.rule == TAKEN_AWAY or same_text(written.text, drafted)
     if form.integrated and as_drafted and untouched:
         return MergedText(drafted, UNCHANGED, written.sources)
-    beside = _beside(form, parts, written.text)
+    beside = _find_beside(form, parts, written.text)
     text = integrate_by_rule(final, beside)
     return MergedText(text, INTEGRATED_BY_RULE if text else EMPTIED, written.sources, beside)
 
@@ -74,15 +74,15 @@ def integrate_by_rule(parts: Parts, beside: Sequence[str]) -> str:
     return join_sentences(piece for piece in (of_parts, *beside) if piece)
 
 
-def _beside(form: DraftForm, parts: Mapping[str, MergedText], written: str) -> tuple[str, ...]:
+def _find_beside(form: DraftForm, parts: Mapping[str, MergedText], written: str) -> tuple[str, ...]:
     """The sentences of a description that no part says, and that repeat no text which people took out of a part."""
     assert form.parts is not None
-    left = _spoken(part.text for part in parts.values())
-    gone = _spoken((*form.parts.values(), *(text for part in parts.values() for text in part.sources.values())))
-    gone = {old for old in gone if old and not any(_within(old, new) for new in left)}
+    left = _normalize_all(part.text for part in parts.values())
+    gone = _normalize_all((*form.parts.values(), *(text for part in parts.values() for text in part.sources.values())))
+    gone = {old for old in gone if old and not any(_contains(old, new) for new in left)}
     # A draft that was made of the parts says nothing beside them, and "nothing is wrong" is no longer so.
     drafted_beside = is_flawed(Dimension.PLAUSIBILITY, form.answers) and not form.integrated
-    known = left | (set() if drafted_beside else _spoken([form.descriptions[Dimension.PLAUSIBILITY]]))
+    known = left | (set() if drafted_beside else _normalize_all([form.descriptions[Dimension.PLAUSIBILITY]]))
     found = {
         normalize_sentence(one): one
         for one in split_sentences(written)
@@ -91,14 +91,14 @@ def _beside(form: DraftForm, parts: Mapping[str, MergedText], written: str) -> t
     return tuple(
         one
         for sentence, one in found.items()
-        if not any(_within(old, sentence) or _within(sentence, old) for old in gone)
+        if not any(_contains(old, sentence) or _contains(sentence, old) for old in gone)
     )
 
 
-def _spoken(texts: Iterable[str | None]) -> set[str]:
+def _normalize_all(texts: Iterable[str | None]) -> set[str]:
     return {normalize_sentence(one) for text in texts for one in split_sentences(text or "")}
 
 
-def _within(old: str, text: str) -> bool:
+def _contains(old: str, text: str) -> bool:
     """Whether the words of ``old`` stand in ``text`` one after the other."""
     return re.search(rf"(?<!\w){re.escape(old)}(?!\w)", text) is not None

@@ -81,7 +81,7 @@ def make_annotation_rows(merged_run: MergedRun, shard: int, names: Pseudonyms, c
     """Make the rows of a shard, in the order of its drafts."""
     pairs = list(merged_run.drafts(shard))
     quality_keys = _quality_keys(merged_run, shard)
-    keys = {id(draft): _keys(draft, merged, quality_keys) for draft, merged in pairs}
+    keys = {id(draft): _call_keys(draft, merged, quality_keys) for draft, merged in pairs}
     wanted = [key for own in keys.values() for key in own] + [draft["entities_call_key"] for draft, _ in pairs]
     costs = calls.costs(key for key in wanted if key is not None)
     return [
@@ -98,7 +98,7 @@ def _row(draft: Row, merged: Row | None, names: Pseudonyms) -> Row:
     decided: Row = merged if merged is not None else dict.fromkeys(MERGED.names)
     return {
         **draft,
-        **{name: _shareable(draft[name]) for name in draft if name in _NAMES_OF_FILES and draft[name] is not None},
+        **{name: _make_shareable(draft[name]) for name in draft if name in _NAMES_OF_FILES and draft[name] is not None},
         **{name: redact(draft[name]) for name in _FREE_TEXTS if draft[name] is not None},
         "verification_state": decided["state"],
         "conflicts": decided["conflicts"] or [],
@@ -119,7 +119,7 @@ def _quality_keys(merged_run: MergedRun, shard: int) -> dict[str, str]:
     return {row["entity_id"]: row["call_key"] for row in rows if row["call_key"] is not None}
 
 
-def _keys(draft: Row, merged: Row | None, quality_keys: Mapping[str, str]) -> list[str]:
+def _call_keys(draft: Row, merged: Row | None, quality_keys: Mapping[str, str]) -> list[str]:
     found = [draft[name] for name in _CALL_KEYS]
     found.append(quality_keys.get(draft["entity_id"]))
     found += (merged or {}).get("combine_call_keys") or []
@@ -131,10 +131,10 @@ def _cost(keys: Sequence[str], costs: Mapping[str, float]) -> float | None:
     return sum(known) if known else None
 
 
-def _shareable(name: str) -> str:
+def _make_shareable(name: str) -> str:
     """A name of a file as others may see it: not where it lay, but what tells it from other files.
 
-    >>> [_shareable(name) for name in ("/data/me/1.png", "./cats/1.png", "../cats/1.png", "cats/1.png")]
+    >>> [_make_shareable(name) for name in ("/data/me/1.png", "./cats/1.png", "../cats/1.png", "cats/1.png")]
     ['1.png', 'cats/1.png', 'cats/1.png', 'cats/1.png']
     """
     if name.startswith("~") or PurePosixPath(name).is_absolute() or PureWindowsPath(name).is_absolute():

@@ -93,8 +93,8 @@ def split_by_prompt(
         raise AnnotationError(
             f"{test_images} test images of {len(images)}: expected some and not all; give another --test-images"
         )
-    features = _features(images, group_of, groups)
-    chosen = _chosen(features, test_images)
+    features = _count_features(images, group_of, groups)
+    chosen = _choose(features, test_images)
     tested = {group for group, taken in zip(groups, chosen, strict=True) if taken}
     return Split(
         frozenset(prompt_id for prompt_id, group in group_of.items() if group in tested),
@@ -140,7 +140,7 @@ def rank_quality_thirds(images: Sequence[ImageFacts]) -> list[int | None]:
     return [None if image.quality is None else int(image.quality > low) + int(image.quality > high) for image in images]
 
 
-def _features(images: Sequence[ImageFacts], group_of: Mapping[str, str], groups: Sequence[str]) -> FloatArray:
+def _count_features(images: Sequence[ImageFacts], group_of: Mapping[str, str], groups: Sequence[str]) -> FloatArray:
     """(groups, features): images, portraits, images by generator, images by third of quality."""
     generators = sorted({image.generator for image in images})
     place = {group: row for row, group in enumerate(groups)}
@@ -155,7 +155,7 @@ def _features(images: Sequence[ImageFacts], group_of: Mapping[str, str], groups:
     return found
 
 
-def _chosen(features: FloatArray, test_images: int) -> NDArray[np.bool_]:
+def _choose(features: FloatArray, test_images: int) -> NDArray[np.bool_]:
     """Prompts whose sums are near ``share * total``, scaled so that a small group counts as much as a large one."""
     total = features.sum(axis=0)
     target = total * test_images / total[0]
@@ -167,14 +167,14 @@ def _chosen(features: FloatArray, test_images: int) -> NDArray[np.bool_]:
     chosen[0], chosen[-1] = True, False
     for _ in range(_MOST_STEPS):
         rest = scaled[chosen].sum(axis=0) - goal
-        move = _best_move(scaled, chosen, rest)
+        move = _find_move(scaled, chosen, rest)
         if move is None:
             break
         chosen[list(move)] ^= True
     return chosen
 
 
-def _best_move(scaled: FloatArray, chosen: NDArray[np.bool_], rest: FloatArray) -> tuple[int, ...] | None:
+def _find_move(scaled: FloatArray, chosen: NDArray[np.bool_], rest: FloatArray) -> tuple[int, ...] | None:
     """The change that brings the sums nearest: a prompt more, one less, or one for another; None when none helps.
 
     A change by v turns ``|rest|^2`` into ``|rest + v|^2``. Neither split becomes empty.

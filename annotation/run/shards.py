@@ -41,7 +41,7 @@ def read_group(path: Path, group: int, columns: Sequence[str] | None = None) -> 
     Raises:
         AnnotationError: the file is missing or damaged.
     """
-    with _explained(path), pq.ParquetFile(require_file(path)) as file:
+    with _explain_errors(path), pq.ParquetFile(require_file(path)) as file:
         return file.read_row_group(group, columns=None if columns is None else list(columns))
 
 
@@ -75,7 +75,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     Raises:
         AnnotationError: the file is missing or damaged.
     """
-    with _explained(path):
+    with _explain_errors(path):
         return pq.read_table(require_file(path), columns=None if columns is None else list(columns), partitioning=None)
 
 
@@ -85,7 +85,7 @@ def read_recipe(path: Path) -> str | None:
     Raises:
         AnnotationError: the file is damaged.
     """
-    with _explained(path):
+    with _explain_errors(path):
         try:
             metadata = pq.read_schema(require_file(path)).metadata or {}
         except FileNotFoundError:
@@ -100,12 +100,12 @@ def count_rows(path: Path) -> int:
 
 
 def _footer(path: Path) -> Any:
-    with _explained(path):
+    with _explain_errors(path):
         return pq.read_metadata(require_file(path))
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explain_errors(path: Path) -> Iterator[None]:
     """Name the file and the reason. A refusal of the system is no damage: who deletes the file for it pays again."""
     try:
         yield

@@ -50,7 +50,7 @@ def _select_names(entities_named: list[dict[str, Any]], most: int) -> Row:
     left_out: list[Row] = []
     for one in entities_named:
         name = clean_name(one["name"])
-        reason = _unusable(name, {entity["name"] for entity in entities})
+        reason = _find_problem(name, {entity["name"] for entity in entities})
         if not reason and len(entities) == most:
             reason = f"more than entities.max_entities ({most})"
         if reason:
@@ -69,7 +69,7 @@ def clean_name(name: str) -> str:
     return " ".join(re.sub(r"[.?。？]", " ", name).split()).casefold()
 
 
-def _unusable(name: str, taken: set[str]) -> str:
+def _find_problem(name: str, taken: set[str]) -> str:
     if not any(letter.isalnum() for letter in name):
         return "no letters"
     if name in taken:

@@ -27,7 +27,7 @@ def print_forecasts(forecasts: Sequence[Forecast]) -> None:
 
     def add(one: Forecast) -> None:
         numbers = (f"{number:,.0f}" for number in (one.calls, one.tokens.prompt, one.tokens.completion))
-        table.add_row(one.stage, *numbers, _money(one.cost_usd), one.calls_basis, one.tokens_basis)
+        table.add_row(one.stage, *numbers, _format_cost(one.cost_usd), one.calls_basis, one.tokens_basis)
 
     for one in forecasts:
         add(one)
@@ -52,7 +52,7 @@ def print_status(status: RunStatus) -> None:
         out.print(f"{format_count(status.inputs.total(), 'inputs')}: {counts}")
     table = Table("stage", "done", "rows", "states", "calls", "cost", "time left")
     for stage in status.stages:
-        table.add_row(*_cells(stage))
+        table.add_row(*_stage_cells(stage))
     out.print(table)
     for stage in status.stages:
         for line in format_reasons(stage.stage, stage.reasons):
@@ -61,7 +61,7 @@ def print_status(status: RunStatus) -> None:
         first = ", ".join(lost[:_REASONS]) + (", …" if lost[_REASONS:] else "")
         out.print(f"portraits.list: no person was found in {len(lost)} of its images: {first}")
     left = any(one.calls for one in status.forecasts) or not status.forecasts
-    out.print(f"Cost so far: {_money(status.spent_usd)}. Left to ask:{'' if left else ' nothing.'}")
+    out.print(f"Cost so far: {_format_cost(status.spent_usd)}. Left to ask:{'' if left else ' nothing.'}")
     if left:
         print_forecasts(status.forecasts)
 
@@ -76,9 +76,9 @@ def format_reasons(stage: str, reasons: FailureReasons) -> list[str]:
     return lines
 
 
-def _cells(stage: StageStatus) -> tuple[str, ...]:
+def _stage_cells(stage: StageStatus) -> tuple[str, ...]:
     states = ", ".join(f"{count} {state}" for state, count in stage.states.most_common())
-    calls, cost = (f"{stage.spent.calls:,}", _money(stage.spent.cost_usd)) if stage.spent else ("", "")
+    calls, cost = (f"{stage.spent.calls:,}", _format_cost(stage.spent.cost_usd)) if stage.spent else ("", "")
     left = "" if stage.is_total and stage.done == stage.total else "not known yet"
     if left and stage.seconds_left is not None:
         left = str(timedelta(seconds=round(stage.seconds_left)))
@@ -87,5 +87,5 @@ def _cells(stage: StageStatus) -> tuple[str, ...]:
     return stage.stage, done, f"{stage.rows:,}", states, calls, cost, left
 
 
-def _money(cost_usd: float | None) -> str:
+def _format_cost(cost_usd: float | None) -> str:
     return "no price" if cost_usd is None else f"${cost_usd:,.2f}"

@@ -11,7 +11,7 @@ import pytest
 from verified_run import as_drafted, cast, merge_run
 
 from annotation.llm.calls import CallRecord
-from annotation.publish.annotation_rows import ANNOTATIONS_FEATURES, Pseudonyms, _shareable
+from annotation.publish.annotation_rows import ANNOTATIONS_FEATURES, Pseudonyms, _make_shareable
 from annotation.publish.publish import PublishOptions, publish
 from annotation.run.folder import RunFolder
 
@@ -93,4 +93,4 @@ def test_pseudonyms_do_not_follow_the_alphabet_and_stay() -> None:
     ],
 )
 def test_names_of_files_tell_them_apart_and_not_where_they_lay(name: str, shown: str) -> None:
-    assert _shareable(name) == shown
+    assert _make_shareable(name) == shown

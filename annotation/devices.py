@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -79,9 +80,9 @@ def _to_download(model: str, example: str) -> str:
     return model if named else example
 
 
-def named_content(pretrained: str, revision: str | None, model: object) -> str:
+def named_content(pretrained: str, revision: str | None, model: Any) -> str:
     """Name and content of a model, wherever it lies: ``name@commit`` of the hub, ``name@sha256:…`` of a folder."""
-    said = model_content(pretrained, revision, model)
+    said = model_content(pretrained, revision, model.config)
     if "content" in said:
         return f"{said['model']}@sha256:{said['content'][:12]}"
     return f"{said['model']}@{said['revision'] or 'unknown'}"

@@ -18,47 +18,66 @@ STORE_ENVIRONMENT = "QREAL_ANSWERS"
 HARNESS_ARGUMENTS: dict[str, Any] = {"batch_size": str | None, "max_batch_size": int | None, "device": str | None}
 """What the harness adds to every backend's arguments; a server has no use for it."""
 
-OPENAI_ARGUMENTS: dict[str, Any] = {
-    "model": str,
-    "base_url": str | None,
-    "concurrency": int,
-    "logprobs": bool,
-    "top_logprobs": int,
-    "timeout_s": float,
-    "max_retries": int,
-    "image_detail": str,
-    "image_format": str,
-    "family": str | None,
-    "min_pixels": int | None,
-    "max_pixels": int | None,
-    "prices": str | None,
-    "seed": int | None,
-    "temperature": float | None,
-    "first_wait_s": float,
-    "outage_s": float,
-    "store": str | None,
-    "reasoning_marks": str | None,
+_TABLE: Mapping[str, tuple[Any, str]] = {
+    "adapter": (str | None, "folder or hub id of a PEFT adapter over pretrained"),
+    "attn_implementation": (str | None, "sdpa (default), eager or flash_attention_2"),
+    "base_url": (str | None, "of the server, with /v1; default $OPENAI_BASE_URL, then OpenAI itself"),
+    "concurrency": (int, "requests at a time (32)"),
+    "describe": (str, "model of the third stage: folder of a model or an adapter, or hub id"),
+    "detect": (str, "model of the first stage: folder of a model or an adapter, or hub id"),
+    "device_map": (str | None, "as transformers takes it, for a model on several devices"),
+    "dtype": (str, "auto (default), bfloat16, float16 or float32"),
+    "family": (str | None, "of a model whose name does not tell it, such as qwen2_5_vl: decides how boxes are written"),
+    "filter": (str, "model of the second stage: folder of a model or an adapter, or hub id"),
+    "first_wait_s": (float, "seconds before the first retry (.1)"),
+    "image_detail": (str, "high (default), low or auto; OpenAI's own models take it"),
+    "image_format": (str, "png (default, the pixels as they are) or jpeg (smaller, changes them)"),
+    "logprobs": (bool, "False asks for no probabilities; AUC of ObjectQA is then N/A"),
+    "max_patches": (int | None, "most tiles a picture is cut into (InternVL)"),
+    "max_pixels": (int | None, "largest picture in pixels (Qwen)"),
+    "max_retries": (int, "of one request (6)"),
+    "merge_adapter": (bool, "False leaves the adapter beside the weights"),
+    "min_pixels": (int | None, "smallest picture in pixels (Qwen)"),
+    "model": (str, "name that the server knows the model by"),
+    "outage_s": (float, "seconds to wait for a server that answered before and is gone (900)"),
+    "pretrained": (str, "folder or hub id of the model; of qreal_agent's adapters, their base"),
+    "prices": (str | None, "YAML file with dollars per million tokens by model"),
+    "reasoning_marks": (
+        str | None,
+        "of a model whose reasoning is not known: '◁think▷ ◁/think▷', several pairs separated by ;",
+    ),
+    "revision": (str | None, "of a hub id"),
+    "seed": (int | None, "sent with every request"),
+    "store": (str | None, "file that keeps the answers; default $QREAL_ANSWERS, then ~/.cache/qreal/answers.sqlite"),
+    "temperature": (float | None, "0 (default), or None to send none"),
+    "timeout_s": (float, "seconds of one attempt (120)"),
+    "top_logprobs": (int, "tokens listed at the first place, 1 to 20 (20)"),
 }
-"""``--model_args`` of ``qreal_openai`` and their types; ``None`` can be written where it is one of them."""
+"""Every argument with its type, where ``None`` can be written if it is one, and its meaning in a line."""
 
-HF_ARGUMENTS: dict[str, Any] = {
-    "pretrained": str,
-    "adapter": str | None,
-    "merge_adapter": bool,
-    "revision": str | None,
-    "dtype": str,
-    "device_map": str | None,
-    "attn_implementation": str | None,
-    "min_pixels": int | None,
-    "max_pixels": int | None,
-    "max_patches": int | None,
-    "store": str | None,
-    "reasoning_marks": str | None,
-}
+ABOUT = {name: about for name, (_, about) in _TABLE.items()}
+"""Argument to what it means, for ``qreal eval --help``."""
+
+
+def _types_of(names: str) -> dict[str, Any]:
+    return {name: _TABLE[name][0] for name in names.split()}
+
+
+OPENAI_ARGUMENTS = _types_of(
+    "model base_url concurrency logprobs top_logprobs timeout_s max_retries "
+    "image_detail image_format family min_pixels max_pixels prices seed temperature first_wait_s outage_s "
+    "store reasoning_marks"
+)
+"""``--model_args`` of ``qreal_openai`` and their types."""
+
+HF_ARGUMENTS = _types_of(
+    "pretrained adapter merge_adapter revision dtype device_map attn_implementation "
+    "min_pixels max_pixels max_patches store reasoning_marks"
+)
 """``--model_args`` of ``qreal_hf``."""
 
 AGENT_ARGUMENTS: dict[str, Any] = {
-    **dict.fromkeys(SUBTASKS, str),
+    **_types_of(" ".join(SUBTASKS)),
     **{name: type_ for name, type_ in HF_ARGUMENTS.items() if name not in ("adapter", "reasoning_marks")},
     "pretrained": str | None,
 }
@@ -70,40 +89,6 @@ ARGUMENTS: Mapping[str, tuple[Mapping[str, Any], Sequence[str]]] = {
     "qreal_agent": (AGENT_ARGUMENTS, SUBTASKS),
 }
 """Backend to its arguments, and to those that must be given."""
-
-ABOUT: Mapping[str, str] = {
-    "adapter": "folder or hub id of a PEFT adapter over pretrained",
-    "attn_implementation": "sdpa (default), eager or flash_attention_2",
-    "base_url": "of the server, with /v1; default $OPENAI_BASE_URL, then OpenAI itself",
-    "concurrency": "requests at a time (32)",
-    "describe": "model of the third stage: folder of a model or an adapter, or hub id",
-    "detect": "model of the first stage: folder of a model or an adapter, or hub id",
-    "device_map": "as transformers takes it, for a model on several devices",
-    "dtype": "auto (default), bfloat16, float16 or float32",
-    "family": "of a model whose name does not tell it, such as qwen2_5_vl: decides how boxes are written",
-    "filter": "model of the second stage: folder of a model or an adapter, or hub id",
-    "first_wait_s": "seconds before the first retry (.1)",
-    "image_detail": "high (default), low or auto; OpenAI's own models take it",
-    "image_format": "png (default, the pixels as they are) or jpeg (smaller, changes them)",
-    "logprobs": "False asks for no probabilities; AUC of ObjectQA is then N/A",
-    "max_patches": "most tiles a picture is cut into (InternVL)",
-    "max_pixels": "largest picture in pixels (Qwen)",
-    "max_retries": "of one request (6)",
-    "merge_adapter": "False leaves the adapter beside the weights",
-    "min_pixels": "smallest picture in pixels (Qwen)",
-    "model": "name that the server knows the model by",
-    "outage_s": "seconds to wait for a server that answered before and is gone (900)",
-    "pretrained": "folder or hub id of the model; of qreal_agent's adapters, their base",
-    "prices": "YAML file with dollars per million tokens by model",
-    "reasoning_marks": "of a model whose reasoning is not known: '◁think▷ ◁/think▷', several pairs separated by ;",
-    "revision": "of a hub id",
-    "seed": "sent with every request",
-    "store": "file that keeps the answers; default $QREAL_ANSWERS, then ~/.cache/qreal/answers.sqlite",
-    "temperature": "0 (default), or None to send none",
-    "timeout_s": "seconds of one attempt (120)",
-    "top_logprobs": "tokens listed at the first place, 1 to 20 (20)",
-}
-"""Argument to what it means, one line each, for ``qreal eval --help``."""
 
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "True or False"}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from qreal_tasks.boxes import Space
 from qreal_tasks.harness.backend_arguments import converted
-from qreal_tasks.harness.eval_command.named_models import box_writer
+from qreal_tasks.harness.named_models import box_writer
 from qreal_tasks.models.families import DEFAULT_BOX_SPACE, family_of_name, family_of_type
 from qreal_tasks.models.server.served_model import FoundFamily, config_type, family_of_model, served_family
 from qreal_tasks.models.server.sizes import PictureSizes

@@ -13,7 +13,7 @@ from qreal_tasks.benchmark import GROUPS, TASK_NAMES, Style
 from qreal_tasks.harness.backend_arguments import ARGUMENTS, batch_size, checked, store_path
 from qreal_tasks.harness.eval_command.arguments import Arguments, RunError, refused, value_of, without
 from qreal_tasks.harness.eval_command.installed_harness import backend_names, parser
-from qreal_tasks.harness.eval_command.named_models import check_models
+from qreal_tasks.harness.named_models import check_models
 from qreal_tasks.text.redaction import Private, without_private
 from qreal_tasks.text.suggestions import did_you_mean
 

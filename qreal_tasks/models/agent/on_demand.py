@@ -13,13 +13,7 @@ from qreal_tasks.boxes import Space
 from qreal_tasks.models.families import box_space_of_type
 from qreal_tasks.models.local.adapter_base import check_base
 from qreal_tasks.models.local.engine import TransformersEngine
-from qreal_tasks.models.local.loading import (
-    adapter_content,
-    limit_pictures,
-    model_content,
-    picture_limits,
-    processor_of,
-)
+from qreal_tasks.models.local.loading import identify, limit_pictures, processor_of
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.sources import ModelSource
 
@@ -72,14 +66,6 @@ class OneInMemory:
             torch.cuda.reset_peak_memory_stats()  # the next model's batches grow by its own peak
 
 
-@dataclass(frozen=True)
-class _Opened:
-    """What is read of a model before its weights are needed."""
-
-    config: Any
-    processor: Any
-
-
 class OnDemand:
     """The engine of one model, for ``store.Engine``: its weights are read only when something is asked.
 
@@ -98,18 +84,19 @@ class OnDemand:
         self.source, self._memory = source, memory
         if source.adapter is not None:
             check_base(source.adapter, source.pretrained, source.revision, refuse=False)
-        opened = _Opened(
-            AutoConfig.from_pretrained(source.pretrained, revision=source.revision),
-            processor_of(source.pretrained, source.adapter, source.revision),
-        )
+        config = AutoConfig.from_pretrained(source.pretrained, revision=source.revision)
+        processor = processor_of(source.pretrained, source.adapter, source.revision)
         limit_pictures(
-            opened.processor,
-            min_pixels=options.min_pixels,
-            max_pixels=options.max_pixels,
-            max_patches=options.max_patches,
+            processor, min_pixels=options.min_pixels, max_pixels=options.max_pixels, max_patches=options.max_patches
         )
-        self._model_type = str(opened.config.model_type)
-        self._identity = _identity(source, options, opened)
+        self._model_type = str(config.model_type)
+        self._identity = {
+            "engine": "transformers on demand",
+            "engine_version": 1,
+            **identify(source.pretrained, source.revision, source.adapter, options.merge_adapter, config, processor),
+            "attention": options.attn_implementation,
+            "dtype": options.dtype,
+        }
 
     @property
     def box_space(self) -> Space:
@@ -123,19 +110,3 @@ class OnDemand:
     def run(self, requests: Sequence[Request], known: Collection[int] = frozenset()) -> Iterator[tuple[int, Response]]:
         """As ``TransformersEngine.run``, after loading it in the place of the one in memory."""
         yield from self._memory.engine(self.source).run(requests, known)
-
-
-def _identity(source: ModelSource, options: Options, opened: _Opened) -> dict[str, Any]:
-    import transformers
-
-    return {
-        "engine": "transformers on demand",
-        "engine_version": 1,
-        "transformers": transformers.__version__,
-        **model_content(source.pretrained, source.revision, opened),
-        "adapter": source.adapter and adapter_content(source.adapter),
-        "adapter_merged": bool(source.adapter) and options.merge_adapter,
-        "attention": options.attn_implementation,
-        "dtype": options.dtype,
-        "pictures": picture_limits(opened.processor),
-    }

@@ -24,14 +24,7 @@ from qreal_tasks.models.local.batching import GIVE_UP_AFTER, Batches, BatchSize,
 from qreal_tasks.models.local.chat import Chat
 from qreal_tasks.models.local.generation import decoded, greedy_answers, stop_ids
 from qreal_tasks.models.local.jobs import WINDOW, Ready, in_windows, plan, prepared, unanswered
-from qreal_tasks.models.local.loading import (
-    Loaded,
-    adapter_content,
-    limit_pictures,
-    load,
-    model_content,
-    picture_limits,
-)
+from qreal_tasks.models.local.loading import Loaded, identify, limit_pictures, load
 from qreal_tasks.models.local.prefix import first_answer_logits
 from qreal_tasks.models.local.spellings import Spellings
 from qreal_tasks.models.requests import Request, Response
@@ -102,7 +95,13 @@ class TransformersEngine:
         )
         limit_pictures(loaded.processor, min_pixels=min_pixels, max_pixels=max_pixels, max_patches=max_patches)
         self._take(loaded, fixed)
-        self._identity |= self._identified(pretrained, revision, adapter, merge_adapter)
+        self._identity = {
+            "engine": "transformers",
+            "engine_version": _ENGINE_VERSION,
+            **identify(pretrained, revision, adapter, merge_adapter, self.model.config, loaded.processor),
+            "attention": self.model.config._attn_implementation,
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+        }
 
     @classmethod
     def around(cls, loaded: Loaded, batch_size: int | Literal["auto"] = "auto") -> TransformersEngine:
@@ -241,21 +240,6 @@ class TransformersEngine:
             rendered = self._chat.rendered(request.text)
             self._spellings[request.choices] = Spellings(self._tokenizer, request.choices, rendered)
         return self._spellings[request.choices]
-
-    def _identified(self, pretrained: str, revision: str | None, adapter: str | None, merged: bool) -> dict[str, Any]:
-        import transformers
-
-        return {
-            "engine": "transformers",
-            "engine_version": _ENGINE_VERSION,
-            "transformers": transformers.__version__,
-            **model_content(pretrained, revision, self.model),
-            "adapter": adapter and adapter_content(adapter),
-            "adapter_merged": bool(adapter) and merged,
-            "attention": self.model.config._attn_implementation,
-            "dtype": str(self.model.dtype).removeprefix("torch."),
-            "pictures": picture_limits(self._chat.processor),
-        }
 
 
 def _fixed(batch_size: int | Literal["auto"]) -> int | None:

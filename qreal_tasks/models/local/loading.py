@@ -108,7 +108,7 @@ def limit_pictures(processor: Any, **limits: int | None) -> None:
         raise ValueError(f"min_pixels is {size['shortest_edge']}, more than max_pixels: {size['longest_edge']}")
 
 
-def picture_limits(processor: Any) -> dict[str, Any]:
+def _picture_limits(processor: Any) -> dict[str, Any]:
     """What decides how large a picture the model sees."""
     images = processor.image_processor
     found: dict[str, Any] = {"image_processor": type(images).__name__, "size": dict(images.size)}
@@ -118,15 +118,37 @@ def picture_limits(processor: Any) -> dict[str, Any]:
     return found
 
 
-def model_content(pretrained: str, revision: str | None, model: Any) -> dict[str, Any]:
+def identify(
+    pretrained: str, revision: str | None, adapter: str | None, merged: bool, config: Any, processor: Any
+) -> dict[str, Any]:
+    """Everything that decides an answer, beside engine, attention and type of numbers; JSON types only.
+
+    Args:
+        pretrained, revision, adapter: where the model is.
+        merged: the adapter is added to the weights.
+        config: of the model.
+        processor: with its limits set.
+    """
+    import transformers
+
+    return {
+        "transformers": transformers.__version__,
+        **model_content(pretrained, revision, config),
+        "adapter": adapter and _adapter_content(adapter),
+        "adapter_merged": bool(adapter) and merged,
+        "pictures": _picture_limits(processor),
+    }
+
+
+def model_content(pretrained: str, revision: str | None, config: Any) -> dict[str, Any]:
     """What names a model wherever it lies: the hub's commit, or the content of a folder."""
     folder = Path(pretrained)
     if folder.is_dir():
         return {"model": folder.resolve().name, "content": folder_content(folder)}
-    return {"model": pretrained, "revision": getattr(model.config, "_commit_hash", None) or revision}
+    return {"model": pretrained, "revision": getattr(config, "_commit_hash", None) or revision}
 
 
-def adapter_content(adapter: str) -> str:
+def _adapter_content(adapter: str) -> str:
     """SHA-256 over an adapter's weights and settings, without where its base model was when it was trained."""
     folder = adapter_folder(adapter)
     settings = json.loads(read_text(folder / "adapter_config.json"))

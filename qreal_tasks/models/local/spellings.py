@@ -68,16 +68,7 @@ class Spellings:
         greedy = logits.argmax(1).cpu()
         finite = (p.isfinite().all(1) & mass.isfinite()).tolist()
         rows = zip(p.tolist(), mass.tolist(), greedy.tolist(), finite, strict=True)
-        return [
-            Scored(
-                tuple(row),
-                total,
-                token,
-            )
-            if ok
-            else None
-            for row, total, token, ok in rows
-        ]
+        return [Scored(tuple(row), total, token) if ok else None for row, total, token, ok in rows]
 
 
 def _single_tokens(tokenizer: Any, choice: str, rendered: str) -> list[int]:

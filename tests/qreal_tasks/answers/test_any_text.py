@@ -12,17 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qreal_tasks.answers import (
-    Entities,
     Judgment,
+    ParsedEntities,
+    extract_answer_text,
     locate_regions,
     parse_entities,
     parse_input_size,
     parse_judgment,
+    parse_only_json,
     parse_scores,
     parse_unanswered,
 )
-from qreal_tasks.answers.answer_text import extract_answer_text
-from qreal_tasks.answers.json.only import parse_only_json
 from qreal_tasks.boxes import Space
 
 MARKS = (("say", "?"), ("<dog>", "<five>"))
@@ -158,7 +158,7 @@ MORE_BAIT = [
 def test_bait_is_read_to_its_end(piece: str, length: int) -> None:
     """A reader that is quadratic or worse in any of these would not come back for many minutes."""
     text = piece * (length // len(piece)) + " [1, 2, 3, 4]"  # a box at the end sends it through every style
-    assert isinstance(parse_entities(text), Entities)
+    assert isinstance(parse_entities(text), ParsedEntities)
     assert isinstance(parse_judgment(text), Judgment)
 
 
@@ -176,7 +176,7 @@ MORE_OF_ONE_THING = [
 @pytest.mark.parametrize(("beginning", "piece"), MORE_OF_ONE_THING)
 def test_more_and_more_of_one_thing_is_read_to_its_end(beginning: str, piece: str) -> None:
     text = beginning + piece * (200_000 // len(piece))
-    assert isinstance(parse_entities(text), Entities)
+    assert isinstance(parse_entities(text), ParsedEntities)
     assert isinstance(parse_judgment(text), Judgment)
 
 

@@ -18,7 +18,7 @@ from qreal_tasks.harness.backend_arguments import AGENT_ARGUMENTS, HF_ARGUMENTS
 from qreal_tasks.harness.box_space import choose_space
 from qreal_tasks.harness.eval_command import run
 from qreal_tasks.harness.eval_command.arguments import RunError
-from qreal_tasks.harness.eval_command.named_models import check_models
+from qreal_tasks.harness.named_models import check_models
 from qreal_tasks.harness.plugin import BACKENDS
 from qreal_tasks.models.agent.engine import AgentEngine
 from qreal_tasks.models.agent.on_demand import Options

@@ -20,7 +20,7 @@ pytest.importorskip("lmms_eval")
 
 from lmms_eval.api.instance import Instance
 
-from qreal_tasks.answers.reasoning import read_declared_marks
+from qreal_tasks.answers import read_declared_marks
 from qreal_tasks.harness import backends
 from qreal_tasks.harness.backend_arguments import HF_ARGUMENTS, OPENAI_ARGUMENTS, checked
 from qreal_tasks.harness.backends import QRealHF, QRealOpenAI

@@ -19,7 +19,7 @@ from qreal_tasks.boxes import Space
 from qreal_tasks.files.locks import locked
 from qreal_tasks.harness.backend_arguments import ABOUT, ARGUMENTS
 from qreal_tasks.harness.box_space import Choice, choose_space, declared_space, is_assumed
-from qreal_tasks.harness.eval_command import argument_checks, installed_harness, run
+from qreal_tasks.harness.eval_command import argument_checks, installed_harness, outcome, run
 from qreal_tasks.harness.eval_command.arguments import RunError, read_arguments
 from qreal_tasks.harness.eval_command.eval_help import arguments_help
 from qreal_tasks.harness.plugin import BACKENDS
@@ -493,7 +493,7 @@ LOGS: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize("case", LOGS)
 def test_failure_reason(case: str) -> None:
     log, reason = LOGS[case]
-    assert run.failure_reason(log) == reason
+    assert outcome.failure_reason(log) == reason
 
 
 def test_box_space_is_declared_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,8 @@ import torch
 from annotation.errors import AnnotationError
 from qreal_tasks.files.user_cache import NoHomeError, require_hub_cache
 from qreal_tasks.llm.errors.messages import short
-from qreal_tasks.models.local.loading import model_content
-from qreal_tasks.models.sources import local_folder
+from qreal_tasks.models.local.loading import identify_model
+from qreal_tasks.models.sources import find_local_folder
 
 
 def torch_device(device: str) -> torch.device:
@@ -49,7 +49,7 @@ def loading(field: str, model: str, example: str, kind: str) -> Iterator[None]:
         AnnotationError: the model cannot be had, is damaged or is of another kind.
     """
     try:
-        folder = local_folder(model)
+        folder = find_local_folder(model)
         if folder is None:
             require_hub_cache()
         elif not (folder / "config.json").is_file():
@@ -82,7 +82,7 @@ def _to_download(model: str, example: str) -> str:
 
 def named_content(pretrained: str, revision: str | None, model: Any) -> str:
     """Name and content of a model, wherever it lies: ``name@commit`` of the hub, ``name@sha256:…`` of a folder."""
-    said = model_content(pretrained, revision, model.config)
+    said = identify_model(pretrained, revision, model.config)
     if "content" in said:
         return f"{said['model']}@sha256:{said['content'][:12]}"
     return f"{said['model']}@{said['revision'] or 'unknown'}"

@@ -36,7 +36,7 @@ from qreal_tasks.files.atomic import new_folder, replaced, write_whole
 from qreal_tasks.files.regular import open_file, read_text
 from qreal_tasks.files.system_errors import reason_of
 from qreal_tasks.files.yaml_files import YamlError, read
-from qreal_tasks.mini.origin import drawn_id
+from qreal_tasks.mini.origin import is_drawn_id
 from training.config import ConfigError, TrainConfig, checked
 
 CONFIG = "config.yaml"
@@ -193,7 +193,7 @@ def check_same(folder: Path, facts: Mapping[str, Any]) -> None:
 def data_facts(source: Source, rows: Dataset) -> dict[str, Any]:
     """What names the data: where it is, and a revision or a digest of its files."""
     facts: dict[str, Any] = {"name": source.name, "kind": str(source.kind), "rows": len(rows)}
-    if source.is_drawn or any(map(drawn_id, rows["image_id"])):
+    if source.is_drawn or any(map(is_drawn_id, rows["image_id"])):
         facts["origin"] = DRAWN
     if source.kind is Kind.HUB:
         return {**facts, "revision": source.revision, "commit": source.commit}

@@ -20,7 +20,7 @@ from annotation.devices import loading, named_content, torch_device
 from annotation.errors import AnnotationError
 from annotation.llm.prompts import load_prompt
 from annotation.llm.replies import LEVELS
-from qreal_tasks.models.local.loading import limit_pictures, load
+from qreal_tasks.models.local.loading import limit_pictures, load_model
 
 
 class QEvalScore:
@@ -34,7 +34,7 @@ class QEvalScore:
     def __init__(self, settings: Quality) -> None:
         self._batch_size = settings.batch_size
         with loading("quality.model", settings.model, Quality().model, "an image-text-to-text model"):
-            loaded = load(
+            loaded = load_model(
                 settings.model,
                 adapter=None,
                 merge_adapter=False,

@@ -48,7 +48,7 @@ _OF_BRACKET = {"<": ">", "◁": "▷", "[": "]", "&lt;": "&gt;"}
 _ATTRIBUTES = r"(?:\s{1,4}[\w:-]{1,40}\s?=\s?(?:\"[^\"<>\n]{0,99}\"|'[^'<>\n]{0,99}'|[^\s<>\"']{1,99})){0,4}"
 
 
-def tag_pattern(names: str) -> str:
+def build_tag_pattern(names: str) -> str:
     """A regular expression for opening and closing tags of these names (alternatives).
 
     ``<think>``, ``</seed:think>``, ``<think type="x">``, ``<|begin_of_thought|>``, ``<|/ref|>``, ``[THINK]``,
@@ -63,15 +63,17 @@ def tag_pattern(names: str) -> str:
 
 
 def is_tag(match: re.Match[str]) -> bool:
-    """Whether the brackets of a match of ``tag_pattern`` belong together. Square ones are also plain punctuation, so
-    that the name must be in capitals there, or "think"."""
+    """Whether the brackets of a match of ``build_tag_pattern`` belong together.
+
+    Square ones are also plain punctuation, so that the name must be in capitals there, or "think".
+    """
     if _OF_BRACKET[match["bracket"].lower()] != match["end"].lower():
         return False
     return match["bracket"] != "[" or match["name"].isupper() or match["name"] == "think"
 
 
 def is_closing_tag(match: re.Match[str]) -> bool:
-    """Whether a match of ``tag_pattern`` is a closing tag."""
+    """Whether a match of ``build_tag_pattern`` is a closing tag."""
     words = re.split(r"[^a-z]", f"{match['head']} {match['tail']}".lower())
     return bool(match["slash"] or match["itself"] or "end" in words)
 
@@ -85,7 +87,7 @@ def _pattern(reasoning_marks: Marks) -> re.Pattern[str]:
     names = "|".join(sorted(map(re.escape, _FAMILY_OF_NAME), key=len, reverse=True))
     # Most characters begin no mark: one look at them costs less than trying every mark there.
     begin = "".join(re.escape(mark[:1]) for pair in reasoning_marks for mark in map(to_halfwidth, pair))
-    return re.compile(rf"(?=[<◁\[&#AH{begin}])(?:{pairs}|(?P<tag>{tag_pattern(names)}))", re.IGNORECASE)
+    return re.compile(rf"(?=[<◁\[&#AH{begin}])(?:{pairs}|(?P<tag>{build_tag_pattern(names)}))", re.IGNORECASE)
 
 
 def strip_reasoning(text: str, reasoning_marks: Marks = ()) -> str | None:

@@ -47,7 +47,7 @@ from qreal_tasks.files.parquet_limits import check_parquet
 from qreal_tasks.files.system_errors import told
 from qreal_tasks.files.user_cache import require_hub_cache
 from qreal_tasks.mini import MINI_FOLDER
-from qreal_tasks.mini.origin import card_says_drawn, drawn_id
+from qreal_tasks.mini.origin import card_says_drawn, is_drawn_id
 
 CONFIGS = ("objectqa", "imageqa")
 SPLITS = ("train", "test")
@@ -253,10 +253,10 @@ def _holds_drawn(source: Source) -> bool:
         if source.kind is Kind.FOLDER:
             files = (parquet.ParquetFile(path) for path in source.files())
             columns = (file.read(["image_id"])["image_id"] for file in files if "image_id" in file.schema_arrow.names)
-            return any(drawn_id(str(item)) for column in columns for item in column.unique().to_pylist())
+            return any(is_drawn_id(str(item)) for column in columns for item in column.unique().to_pylist())
         if source.kind is Kind.SAVED:
             splits = (split for config in CONFIGS for split in load_from_disk(str(Path(source.path) / config)).values())
-            return any(drawn_id(str(item)) for split in splits for item in split.unique("image_id"))
+            return any(is_drawn_id(str(item)) for split in splits for item in split.unique("image_id"))
     except Exception:  # as many types as in ``load``
         return False
     return False

@@ -93,7 +93,7 @@ ARGUMENTS: Mapping[str, tuple[Mapping[str, Any], Sequence[str]]] = {
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "True or False"}
 
 
-def checked(given: Mapping[str, Any], allowed: Mapping[str, Any], needed: Sequence[str]) -> dict[str, Any]:
+def parse_arguments(given: Mapping[str, Any], allowed: Mapping[str, Any], needed: Sequence[str]) -> dict[str, Any]:
     """The arguments in their types: the harness's parser makes of ``revision=12`` a number, of ``seed=None`` a text.
 
     Raises:
@@ -114,12 +114,12 @@ def checked(given: Mapping[str, Any], allowed: Mapping[str, Any], needed: Sequen
         if isinstance(value, str) and (not value.strip() or value[0] in "\"'"):
             raise ValueError(f"--model_args: {name}={value}: expected a value as it is, not empty and without quotes")
     types = {**HARNESS_ARGUMENTS, **allowed}
-    options = {name: converted(name, value, types[name]) for name, value in given.items()}
+    options = {name: convert_value(name, value, types[name]) for name, value in given.items()}
     parse_marks(options.get("reasoning_marks") or "")
     return options
 
 
-def converted(name: str, value: Any, type_: Any) -> Any:
+def convert_value(name: str, value: Any, type_: Any) -> Any:
     """``value`` as ``type_``: one of ``_WORDS``, or one of them or None."""
     wanted, *none = get_args(type_) or (type_,)
     if none and (value is None or value in ("None", "none")):
@@ -139,7 +139,7 @@ def converted(name: str, value: Any, type_: Any) -> Any:
     raise ValueError(f"{name} is {value!r}, expected {_WORDS[wanted]}{' or None' if none else ''}")
 
 
-def store_path(given: str | None) -> Path:
+def resolve_store_path(given: str | None) -> Path:
     """The file for the answers of all runs; they are kept by model, prompt, settings and pixels, so they never mix.
 
     Raises:
@@ -149,19 +149,19 @@ def store_path(given: str | None) -> Path:
     return Path(named).expanduser() if named else cache_path("answers.sqlite", f"store= or {STORE_ENVIRONMENT}")
 
 
-def batch_size(given: str | None) -> int | Literal["auto"]:
+def parse_batch_size(given: str | None) -> int | Literal["auto"]:
     """Pictures at a time; the harness's default of 1 stands for ``auto``, which fills the memory.
 
     Raises:
         ValueError: it is neither.
     """
-    size: int | Literal["auto"] = "auto" if given in (None, "1", "auto") else converted("batch_size", given, int)
+    size: int | Literal["auto"] = "auto" if given in (None, "1", "auto") else convert_value("batch_size", given, int)
     if size != "auto" and size < 1:
         raise ValueError(f"batch_size is {given}, expected auto or a whole number of 1 or more")
     return size
 
 
-def on_this_process(options: Mapping[str, Any]) -> dict[str, Any]:
+def prepare_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a backend that loads a model, as the engines take them.
 
     Without a device, each process has its own GPU.
@@ -169,7 +169,7 @@ def on_this_process(options: Mapping[str, Any]) -> dict[str, Any]:
     from accelerate import PartialState  # takes seconds, and arguments are checked without it
 
     taken = {name: value for name, value in options.items() if name != "max_batch_size"}
-    taken["batch_size"] = batch_size(taken.get("batch_size"))
+    taken["batch_size"] = parse_batch_size(taken.get("batch_size"))
     if taken.get("device") is None and taken.get("device_map") is None:
         taken["device"] = str(PartialState().device)
     return taken

@@ -19,16 +19,22 @@ from tqdm import tqdm
 
 from qreal_tasks.answers import declare_marks
 from qreal_tasks.boxes import Space
-from qreal_tasks.harness.backend_arguments import ARGUMENTS, HARNESS_ARGUMENTS, checked, on_this_process, store_path
-from qreal_tasks.harness.box_space import declared_space
+from qreal_tasks.harness.backend_arguments import (
+    ARGUMENTS,
+    HARNESS_ARGUMENTS,
+    parse_arguments,
+    prepare_options,
+    resolve_store_path,
+)
+from qreal_tasks.harness.box_space import read_declared_space
 from qreal_tasks.llm.usage import Prices, Usage, load_prices
 from qreal_tasks.models.local.adapter_base import check_base
-from qreal_tasks.models.local.batching import reason_of
+from qreal_tasks.models.local.batching import shorten_error
 from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.server.served_model import served_family
-from qreal_tasks.models.store import AnswerStore, Engine, answered_with_store
+from qreal_tasks.models.store import AnswerStore, Engine, answer_with_store
 
 
 class EngineBackend(lmms):  # type: ignore[misc]
@@ -59,7 +65,7 @@ class EngineBackend(lmms):  # type: ignore[misc]
                 logger.info(f"{said}: {known} known from {self.store.path}, {to_ask} to ask")
 
             with tqdm(total=len(asked), desc="Answers", unit="q", disable=self._rank != 0) as bar:
-                for at, response in answered_with_store(self.engine, self.store, list(asked.values()), say):
+                for at, response in answer_with_store(self.engine, self.store, list(asked.values()), say):
                     responses[places[at]] = response
                     self._show(bar)
                     bar.update()
@@ -84,7 +90,7 @@ class EngineBackend(lmms):  # type: ignore[misc]
                     docs[row] = rows[doc_id]
                 content = doc_to_messages(docs[row])[-1]["content"]
             except Exception as error:  # Pillow's plugins raise many types; one picture must not cost the others
-                asked.append(f"unreadable picture: {reason_of(error)}")
+                asked.append(f"unreadable picture: {shorten_error(error)}")
                 continue
             shown = [part["url"] for part in content if part["type"] == "image"]
             if len(shown) != 1:
@@ -121,13 +127,13 @@ class QRealOpenAI(EngineBackend):
     """
 
     def __init__(self, **given: Any) -> None:
-        options = checked(given, *ARGUMENTS["qreal_openai"])
+        options = parse_arguments(given, *ARGUMENTS["qreal_openai"])
         for unused in HARNESS_ARGUMENTS:
             options.pop(unused, None)
         declare_marks(options.pop("reasoning_marks", None))
-        store = opened_store(options.pop("store", None))
+        store = open_store(options.pop("store", None))
         prices = _prices(options.pop("prices", None), options["model"])
-        space = declared_space()
+        space = read_declared_space()
         if space is Space.RESIZED_PIXELS:
             served = served_family(options["model"], options.get("base_url"), options.get("family"))
             options["family"] = served.family and served.family.name
@@ -152,16 +158,16 @@ class QRealHF(EngineBackend):
     """
 
     def __init__(self, **given: Any) -> None:
-        options = checked(given, *ARGUMENTS["qreal_hf"])
+        options = parse_arguments(given, *ARGUMENTS["qreal_hf"])
         declare_marks(options.pop("reasoning_marks", None))
         if options.get("adapter"):
             check_base(options["adapter"], options["pretrained"], options.get("revision"))
-        store = opened_store(options.pop("store", None))  # before the model, whose loading takes minutes
-        super().__init__(TransformersEngine(**on_this_process(options)), store)
+        store = open_store(options.pop("store", None))  # before the model, whose loading takes minutes
+        super().__init__(TransformersEngine(**prepare_options(options)), store)
 
 
-def opened_store(store: str | None) -> AnswerStore:
-    path = store_path(store)
+def open_store(store: str | None) -> AnswerStore:
+    path = resolve_store_path(store)
     opened = AnswerStore(path)
     logger.info(f"qreal: answers are kept in {path}; a run that died goes on from there")
     return opened

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qreal_tasks.boxes import Space
-from qreal_tasks.harness.backend_arguments import converted
-from qreal_tasks.harness.named_models import box_writer
-from qreal_tasks.models.families import DEFAULT_BOX_SPACE, family_of_name, family_of_type
+from qreal_tasks.harness.backend_arguments import convert_value
+from qreal_tasks.harness.named_models import find_box_writer
+from qreal_tasks.models.families import DEFAULT_BOX_SPACE, find_family_by_name, find_family_by_type
 from qreal_tasks.models.server.served_model import FoundFamily, config_type, family_of_model, served_family
 from qreal_tasks.models.server.sizes import PictureSizes
 
@@ -24,7 +24,7 @@ BACKENDS_REPORTING_INPUT_SIZE = frozenset({"qreal_agent", "qreal_hf", SERVER})
 
 
 @dataclass(frozen=True)
-class Choice:
+class SpaceChoice:
     """A space and the reason for it, for the log."""
 
     space: Space
@@ -33,7 +33,7 @@ class Choice:
     """Nobody declared it, neither a user nor the model's family."""
 
 
-def declared_space() -> Space:
+def read_declared_space() -> Space:
     """The space of this run: ``QREAL_BOX_SPACE``, or 0 to 1000.
 
     Raises:
@@ -60,7 +60,7 @@ ASSUMED_NOTICE = (
 """Said at the start of a run whose space is nobody's declaration."""
 
 
-def choose_space(backend: str, model_args: Mapping[str, str]) -> Choice:
+def choose_space(backend: str, model_args: Mapping[str, str]) -> SpaceChoice:
     """The space for a model before the tasks load.
 
     Args:
@@ -73,7 +73,7 @@ def choose_space(backend: str, model_args: Mapping[str, str]) -> Choice:
     """
     reports = backend in BACKENDS_REPORTING_INPUT_SIZE
     if not is_assumed():
-        space = declared_space()
+        space = read_declared_space()
         if space is Space.RESIZED_PIXELS and not reports:
             raise ValueError(
                 f"{ENVIRONMENT}={space}: the backend {backend} does not report the size of the image it fed the model, "
@@ -81,37 +81,37 @@ def choose_space(backend: str, model_args: Mapping[str, str]) -> Choice:
             )
         if backend == SERVER and (space is Space.RESIZED_PIXELS or _limits(model_args)):
             PictureSizes.of(space, _family(backend, model_args).family, **_limits(model_args))
-        return Choice(space, f"{ENVIRONMENT} is set")
+        return SpaceChoice(space, f"{ENVIRONMENT} is set")
     found = _family(backend, model_args)
     family = found.family
     if backend == SERVER:
         PictureSizes.of(family.box_space if family else DEFAULT_BOX_SPACE, family, **_limits(model_args))
     if family is None:
-        return Choice(DEFAULT_BOX_SPACE, f"default; the family of {found.told_by} is not known", assumed=True)
+        return SpaceChoice(DEFAULT_BOX_SPACE, f"default; the family of {found.told_by} is not known", assumed=True)
     if family.box_space is Space.RESIZED_PIXELS and not reports:
         reason = f"{family.name} writes {family.box_space}, but the backend {backend} does not report the input size"
-        return Choice(DEFAULT_BOX_SPACE, reason, assumed=True)
-    return Choice(family.box_space, f"what {family.name} was trained to write; {found.told_by}")
+        return SpaceChoice(DEFAULT_BOX_SPACE, reason, assumed=True)
+    return SpaceChoice(family.box_space, f"what {family.name} was trained to write; {found.told_by}")
 
 
 def _limits(model_args: Mapping[str, str]) -> dict[str, int]:
     """The sizes of pictures that a server takes, as far as they are given."""
-    found = {name: converted(name, model_args.get(name), int | None) for name in ("min_pixels", "max_pixels")}
+    found = {name: convert_value(name, model_args.get(name), int | None) for name in ("min_pixels", "max_pixels")}
     return {name: value for name, value in found.items() if value is not None}
 
 
 def _family(backend: str, model_args: Mapping[str, str]) -> FoundFamily:
     """The family of the model that writes the boxes."""
-    writer = box_writer(backend, model_args)
+    writer = find_box_writer(backend, model_args)
     if backend == SERVER and writer:
         return served_family(writer, model_args.get("base_url"), model_args.get("family"))
     if writer and (found := family_of_model(writer)):
         return found
-    family = family_of_type(backend) or family_of_name(backend)
+    family = find_family_by_type(backend) or find_family_by_name(backend)
     if family is not None:
         return FoundFamily(family, backend)
     model_type = _type_on_hub(writer) if writer else None
-    return FoundFamily(None if model_type is None else family_of_type(model_type), model_type or writer or backend)
+    return FoundFamily(None if model_type is None else find_family_by_type(model_type), model_type or writer or backend)
 
 
 def _type_on_hub(model: str) -> str | None:

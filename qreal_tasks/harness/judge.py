@@ -23,7 +23,7 @@ STOPPED = "judge stopped"
 _lock = threading.Lock()
 
 
-def with_scores(record: GroundingRecord) -> GroundingRecord:
+def add_scores(record: GroundingRecord) -> GroundingRecord:
     """The record with a score for every matched pair; as it is when no judge is configured.
 
     Never raises on what a judge does: it waits for an answer, or counts the pair as unjudged.

@@ -11,9 +11,9 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from qreal_tasks.mini.answers import answers_of
-from qreal_tasks.mini.flaws import LIVING, P1, P2, P3, P4, R1, R2, THINGS, Flaw, FlawKind, kinds_for
-from qreal_tasks.mini.origin import image_id
+from qreal_tasks.mini.answers import derive_answers
+from qreal_tasks.mini.flaws import LIVING, P1, P2, P3, P4, R1, R2, THINGS, Flaw, FlawKind, list_kinds
+from qreal_tasks.mini.origin import make_image_id
 from qreal_tasks.mini.prompts import GENERATORS, LETTERING, Generator, Prompt, write_prompts
 
 YES_SHARES: Mapping[str, float] = {R1: 0.402, R2: 0.388, P1: 0.433, P2: 0.631, P3: 0.585, P4: 0.112}
@@ -60,7 +60,7 @@ class EntityPlan:
     @property
     def answers(self) -> dict[str, str]:
         """The six answers, known from what is planted."""
-        return answers_of((flaw.kind.question for flaw in self.flaws), rendered=self.rendered)
+        return derive_answers((flaw.kind.question for flaw in self.flaws), rendered=self.rendered)
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _assign_generators(prompts: Sequence[Prompt], split: str, seed: int) -> list
             generator = next((g for g in deck if g not in taken), deck[0])
             deck.remove(generator)
             own = f"{seed}/{prompt.prompt_id}/{generator.name}"
-            plans.append(ImagePlan(image_id(own), split, generator, prompt, own))
+            plans.append(ImagePlan(make_image_id(own), split, generator, prompt, own))
     return plans
 
 
@@ -192,7 +192,7 @@ def _with_flaws(entity: EntityPlan, questions: set[str], rng: random.Random) -> 
         if name not in questions:
             continue
         used = {flaw.kind.region for flaw in flaws}
-        kinds = [k for k in kinds_for(entity.figure, name, entity.framing) if k.region not in used]
+        kinds = [k for k in list_kinds(entity.figure, name, entity.framing) if k.region not in used]
         if entity.rendered:
             # A shaded render without shading would be a drawing.
             kinds = [k for k in kinds if k.name != "flat"]

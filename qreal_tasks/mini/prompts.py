@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qreal_tasks.files.package_tables import load_table
-from qreal_tasks.mini.origin import prompt_id
+from qreal_tasks.mini.origin import make_prompt_id
 
 IMAGES_PER_PROMPT = 5
 MIN_IMAGES = 20
@@ -79,7 +79,7 @@ def write_prompts(images: int, seed: int, portrait_share: float, test_share: flo
     written = []
     for at, framing in enumerate(framings):
         left = images - IMAGES_PER_PROMPT * (count - 1) if at == count - 1 else IMAGES_PER_PROMPT
-        written.append(author.write(prompt_id(seed, at), framing, left))
+        written.append(author.write(make_prompt_id(seed, at), framing, left))
     test = {
         prompt.prompt_id
         for group in (written[:portraits], written[portraits:])

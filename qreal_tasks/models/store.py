@@ -52,14 +52,14 @@ class AnswerStore:
         """SHA-256 over identity, text, choices, token limit and the pixels of the picture.
 
         Args:
-            picture: ``picture_digest(request.image)`` where it is already known.
+            picture: ``hash_picture(request.image)`` where it is already known.
         """
         asked = {
             "identity": dict(identity),
             "text": request.text,
             "choices": list(request.choices),
             "max_new_tokens": request.max_new_tokens,
-            "picture": picture or picture_digest(request.image),
+            "picture": picture or hash_picture(request.image),
         }
         canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
@@ -96,7 +96,7 @@ class AnswerStore:
         self.close()
 
 
-def picture_digest(image: Image.Image) -> str:
+def hash_picture(image: Image.Image) -> str:
     """SHA-256 of mode, size and raw pixels: the same for the same pixels from different files.
 
     Palette and transparent colour belong to the pixels; all else that a file carries does not.
@@ -110,7 +110,7 @@ def picture_digest(image: Image.Image) -> str:
     return digest.hexdigest()
 
 
-def answered_with_store(
+def answer_with_store(
     engine: Engine,
     store: AnswerStore,
     requests: Sequence[Request],
@@ -156,7 +156,7 @@ def answered_with_store(
 def _digest_or(image: Image.Image, unreadable: str) -> str:
     """The digest, or a word of its own for a file that cannot be read: the engine will say what is wrong with it."""
     try:
-        return picture_digest(image)
+        return hash_picture(image)
     except Exception:  # Pillow's plugins and its guard against huge pictures raise many types
         return unreadable
 

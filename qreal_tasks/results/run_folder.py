@@ -12,7 +12,7 @@ from typing import Any
 from qreal_tasks.benchmark import GROUPS, LEAVES, Style
 from qreal_tasks.console.terminal import echo
 from qreal_tasks.files.regular import read_bytes, read_text
-from qreal_tasks.mini.origin import drawn_id
+from qreal_tasks.mini.origin import is_drawn_id
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, RecordError, from_json
 from qreal_tasks.results.clean_records import clean_records
 
@@ -82,7 +82,7 @@ class Run:
     def is_drawn(self) -> bool:
         """Whether it was on the embedded set, or on pictures of ``qreal mini``, all or some, wherever they lay."""
         records = (record for task in self.tasks for record in task.records)
-        return any(record.data == "mini" or drawn_id(record.image_id) for record in records)
+        return any(record.data == "mini" or is_drawn_id(record.image_id) for record in records)
 
 
 def find_results(path: Path) -> list[Path]:

@@ -25,7 +25,7 @@ _WIDTH = 24
 """Of the column with names."""
 
 
-def arguments_help() -> str:
+def format_arguments_help() -> str:
     """The lists, as wide as the terminal."""
     parts = ["Usual options:", *_lines(_OPTIONS)]
     for backend, (allowed, needed) in ARGUMENTS.items():

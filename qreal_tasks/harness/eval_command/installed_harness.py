@@ -23,7 +23,7 @@ _OURS = "qreal_tasks.harness.plugin"
 _TYPES = {"str": str, "int": int, "float": float}
 
 
-def backend_names() -> frozenset[str] | None:
+def read_backend_names() -> frozenset[str] | None:
     """Every ``--model`` there can be; None when a package of others may add some, which only it can tell."""
     if os.environ.get("LMMS_EVAL_PLUGINS") or any(one.module != _OURS for one in entry_points(group=_PLUGINS)):
         return None
@@ -36,7 +36,7 @@ def backend_names() -> frozenset[str] | None:
     return frozenset([*ARGUMENTS, *lists[0], *lists[1], *aliases])
 
 
-def parser() -> argparse.ArgumentParser | None:
+def build_parser() -> argparse.ArgumentParser | None:
     """The command line of ``lmms-eval eval``, as far as its options, types and choices are plain in the source."""
     made = _Parser(add_help=False, allow_abbrev=False)  # what is abbreviated would not be seen here
     try:

@@ -45,7 +45,7 @@ def check_results(folder: Path, before: Mapping[Path, object], status: int) -> P
         results = max(left, key=lambda path: path.stat().st_mtime)
         _require_whole(results)
         return results
-    reason = failure_reason(read_text(log, errors="replace"))
+    reason = find_failure_reason(read_text(log, errors="replace"))
     what = f"left results in {left[0]}" if left else "left no results"
     raise RunError(f"{reason}\n  the harness ended with status {status} and {what}; its log: {log}")
 
@@ -63,7 +63,7 @@ def _require_whole(results: Path) -> None:
         raise RunError(f"{cut[0]} is cut off: the disk may be full. Free some space and run the same command again")
 
 
-def failure_reason(log: str) -> str:
+def find_failure_reason(log: str) -> str:
     """The root cause in a log of the harness: the first exception of the last chain, or the last error line."""
     lines = [_ANSI.sub("", line).rstrip() for line in log.replace("\r", "\n").splitlines()]
     chain: list[str] = []

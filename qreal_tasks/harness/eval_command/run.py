@@ -18,8 +18,15 @@ from qreal_tasks.console.terminal import PassedOn, echo
 from qreal_tasks.files.locks import locked
 from qreal_tasks.files.system_errors import words_of
 from qreal_tasks.files.user_cache import NoHomeError, require_hub_cache
-from qreal_tasks.harness.eval_command.argument_checks import check_arguments, check_options, sendable_key
-from qreal_tasks.harness.eval_command.arguments import Arguments, RunError, read_arguments, refused, value_of, without
+from qreal_tasks.harness.eval_command.argument_checks import check_arguments, check_options, read_sendable_key
+from qreal_tasks.harness.eval_command.arguments import (
+    Arguments,
+    RunError,
+    drop_option,
+    find_value,
+    raise_as_run_error,
+    read_arguments,
+)
 from qreal_tasks.harness.eval_command.cleaning import KeyFilter, clean_files
 from qreal_tasks.harness.eval_command.data_checks import locate_data
 from qreal_tasks.harness.eval_command.outcome import LOG_NAME, check_results, list_changed, record_states
@@ -52,10 +59,10 @@ def evaluate(given: Sequence[str]) -> Path:
     from qreal_tasks.harness.box_space import ASSUMED_NOTICE, choose_space  # imports a client, half a second
     from qreal_tasks.harness.box_space import ENVIRONMENT as BOX_SPACE
 
-    manifest, key = _manifest(arguments.judge), sendable_key()
+    manifest, key = _manifest(arguments.judge), read_sendable_key()
     _require_caches(judged=manifest is not None)
     source = locate_data(arguments.tasks)
-    with refused():
+    with raise_as_run_error():
         choice = choose_space(arguments.model, arguments.model_args)
     _say(f"dataset {source.name}; boxes are asked for in {choice.space} ({choice.reason})")
     if choice.assumed and any("objectqa" not in task for task in arguments.tasks):
@@ -100,10 +107,10 @@ def _require_caches(judged: bool = False) -> None:
 
 
 def _command(arguments: Arguments) -> list[str]:
-    command = [sys.executable, "-m", "lmms_eval", *without(arguments.given, "--judge")]
-    if not value_of(arguments.given, "--tasks"):
+    command = [sys.executable, "-m", "lmms_eval", *drop_option(arguments.given, "--judge")]
+    if not find_value(arguments.given, "--tasks"):
         command += ["--tasks", ",".join(arguments.tasks)]
-    if not value_of(arguments.given, "--output_path"):
+    if not find_value(arguments.given, "--output_path"):
         command += ["--output_path", str(arguments.output_path)]
     if "--log_samples" not in arguments.given:
         command += ["--log_samples"]

@@ -10,16 +10,16 @@ from typing import Any, Literal
 import torch
 
 from qreal_tasks.boxes import Space
-from qreal_tasks.models.families import box_space_of_type
+from qreal_tasks.models.families import find_box_space
 from qreal_tasks.models.local.adapter_base import check_base
 from qreal_tasks.models.local.engine import TransformersEngine
-from qreal_tasks.models.local.loading import identify, limit_pictures, processor_of
+from qreal_tasks.models.local.loading import identify, limit_pictures, load_processor
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.sources import ModelSource
 
 
 @dataclass(frozen=True)
-class Options:
+class EngineOptions:
     """What all the engines have in common: ``TransformersEngine``'s arguments beside the model itself."""
 
     merge_adapter: bool = True
@@ -36,7 +36,7 @@ class Options:
 class OneInMemory:
     """The engine that was asked last."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: EngineOptions) -> None:
         self._options = options
         self._source: ModelSource | None = None
         self._engine: TransformersEngine | None = None
@@ -78,14 +78,14 @@ class OnDemand:
         OSError: there is no such model or adapter.
     """
 
-    def __init__(self, source: ModelSource, options: Options, memory: OneInMemory) -> None:
+    def __init__(self, source: ModelSource, options: EngineOptions, memory: OneInMemory) -> None:
         from transformers import AutoConfig
 
         self.source, self._memory = source, memory
         if source.adapter is not None:
             check_base(source.adapter, source.pretrained, source.revision, refuse=False)
         config = AutoConfig.from_pretrained(source.pretrained, revision=source.revision)
-        processor = processor_of(source.pretrained, source.adapter, source.revision)
+        processor = load_processor(source.pretrained, source.adapter, source.revision)
         limit_pictures(
             processor, min_pixels=options.min_pixels, max_pixels=options.max_pixels, max_patches=options.max_patches
         )
@@ -101,7 +101,7 @@ class OnDemand:
     @property
     def box_space(self) -> Space:
         """As ``TransformersEngine.box_space``."""
-        return box_space_of_type(self._model_type)
+        return find_box_space(self._model_type)
 
     def identity(self) -> dict[str, Any]:
         """As ``TransformersEngine.identity``, of what is known without the weights in memory."""

@@ -13,9 +13,9 @@ from qreal_tasks.answers import Box, parse_entities, reorder_box
 from qreal_tasks.benchmark import Answer
 from qreal_tasks.boxes import Space, clip_to_image, to_pixels
 from qreal_tasks.images import as_rgb
-from qreal_tasks.models.local.batching import reason_of
+from qreal_tasks.models.local.batching import shorten_error
 from qreal_tasks.models.requests import Request, Response
-from qreal_tasks.models.store import picture_digest
+from qreal_tasks.models.store import hash_picture
 from qreal_tasks.subtasks import describe_prompt, detect_prompt, filter_prompt, question_of_imageqa
 
 DESCRIPTION_TOKENS = 256
@@ -28,7 +28,7 @@ _CHOICES = (str(Answer.YES), str(Answer.NO))
 
 
 @dataclass
-class Picture:
+class SearchedPicture:
     """One picture in one box space, and where what was asked about it stands."""
 
     image: Image.Image
@@ -65,7 +65,7 @@ class Entity:
 
 
 @dataclass(frozen=True)
-class Detected:
+class DetectedEntities:
     """The entities of a picture."""
 
     entities: tuple[Entity, ...]
@@ -76,7 +76,7 @@ class Detected:
 
 
 @dataclass(frozen=True)
-class Search:
+class EntitySearch:
     """One set asked of one picture, and the entities that are left of it."""
 
     set_name: str
@@ -99,20 +99,20 @@ class Search:
 
     def answered(self, descriptions: Sequence[str]) -> Iterator[tuple[int, Response]]:
         """The response to each request, with one description for every entity."""
-        text = as_json(list(zip(self.entities, descriptions, strict=True)))
+        text = format_entities(list(zip(self.entities, descriptions, strict=True)))
         for place in self.places:
             yield place, Response(text, input_size=self.input_size)
 
 
 @dataclass(frozen=True)
-class Sorted:
+class SortedRequests:
     """Requests by picture, and the places of those whose picture cannot be read, with the reason."""
 
-    pictures: list[Picture]
+    pictures: list[SearchedPicture]
     unreadable: dict[int, str]
 
 
-def by_picture(requests: Mapping[int, Request]) -> Sorted:
+def group_by_picture(requests: Mapping[int, Request]) -> SortedRequests:
     """Requests about the same pixels, in the same space, together.
 
     Args:
@@ -123,23 +123,23 @@ def by_picture(requests: Mapping[int, Request]) -> Sorted:
     """
     asked = {place: _question(request) for place, request in requests.items()}
     digests: dict[int, str] = {}
-    pictures: dict[tuple[str, Space], Picture] = {}
+    pictures: dict[tuple[str, Space], SearchedPicture] = {}
     unreadable: dict[int, str] = {}
     for place, request in requests.items():
         try:
-            digest = digests.get(id(request.image)) or picture_digest(request.image)
+            digest = digests.get(id(request.image)) or hash_picture(request.image)
         except Exception as error:  # decoders raise whatever a damaged file makes them meet
-            unreadable[place] = f"unreadable picture: {reason_of(error)}"
+            unreadable[place] = f"unreadable picture: {shorten_error(error)}"
             continue
         digests[id(request.image)] = digest
         set_name, space = asked[place]
-        picture = pictures.setdefault((digest, space), Picture(request.image, space))
+        picture = pictures.setdefault((digest, space), SearchedPicture(request.image, space))
         picture.places.setdefault(set_name, []).append(place)
         picture.max_new_tokens = max(picture.max_new_tokens, request.max_new_tokens)
-    return Sorted(list(pictures.values()), unreadable)
+    return SortedRequests(list(pictures.values()), unreadable)
 
 
-def entities_in(picture: Picture, response: Response) -> Detected:
+def crop_entities(picture: SearchedPicture, response: Response) -> DetectedEntities:
     """The entities of a detecting model's answer, each with its crop.
 
     Crops are cut as the dataset's are: from the picture itself, without padding, clamped to it. A box between pixels
@@ -164,13 +164,13 @@ def entities_in(picture: Picture, response: Response) -> Detected:
         if inside
     ]
     outside = len(said.entities) - len(entities)
-    return Detected(tuple(entities), sum(said.dropped.values()) + outside, said.truncated)
+    return DetectedEntities(tuple(entities), sum(said.dropped.values()) + outside, said.truncated)
 
 
-def as_json(described: Sequence[tuple[Entity, str]]) -> str:
+def format_entities(described: Sequence[tuple[Entity, str]]) -> str:
     """Entities and their descriptions as ``imageqa_prompt`` asks for them.
 
-    >>> as_json([(Entity((1.0, 2.0, 3.5, 4.0), "dog", Image.new("RGB", (3, 2))), "It has <five> legs.")])
+    >>> format_entities([(Entity((1.0, 2.0, 3.5, 4.0), "dog", Image.new("RGB", (3, 2))), "It has <five> legs.")])
     '[{"bbox_2d": [1, 2, 3.5, 4], "label": "dog", "description": "It has <five> legs."}]'
     """
     rows = [

@@ -23,7 +23,7 @@ from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.resizing import ResizeRule
 from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.server.sizes import counted_tokens
-from qreal_tasks.models.store import AnswerStore, answered_with_store
+from qreal_tasks.models.store import AnswerStore, answer_with_store
 
 QWEN = "Qwen/Qwen2.5-VL-7B-Instruct"
 EXTREME = [(3000, 8), (900, 4), (4, 900), (1, 1), (1, 700), (41, 8200), (8200, 41), (27, 27), (28, 5600), (13, 14)]
@@ -250,7 +250,7 @@ def test_a_stored_answer_is_that_of_its_size(tmp_path: Path) -> None:
     with ScriptedServer(ResizingModel({}, max_pixels=200704)) as server, AnswerStore(tmp_path / "store") as store:
         for limits in ({"max_pixels": 200704}, {"max_pixels": 200704}, {"max_pixels": 200704, "min_pixels": 1568}):
             engine = OpenAIEngine(QWEN, base_url=server.url, **limits)
-            found = dict(answered_with_store(engine, store, requests))
+            found = dict(answer_with_store(engine, store, requests))
             counts.append(len(server.asked))
             sizes.append({response.input_size for response in found.values()})
     assert counts == [4, 4, 8]

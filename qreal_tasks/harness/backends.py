@@ -1,4 +1,4 @@
-"""Two thin backends of lmms-eval over the engines of ``qreal_tasks.models``.
+"""Thin backends of lmms-eval over the engines of ``qreal_tasks.models``.
 
 They turn the harness's requests into questions about pictures, keep every answer on disk as it comes, and hand back
 ``[text, beside]`` where the engine knows more than the text: P over the choices, or the size the model was fed.
@@ -38,7 +38,7 @@ from qreal_tasks.models.store import AnswerStore, Engine, answer_with_store
 
 
 class EngineBackend(lmms):  # type: ignore[misc]
-    """What all backends share: shard, ask, keep, report."""
+    """Base of all backends: it shards, asks, keeps and reports."""
 
     is_simple = False
 
@@ -53,16 +53,16 @@ class EngineBackend(lmms):  # type: ignore[misc]
 
     def generate_until(self, requests: Sequence[Any]) -> list[list[str] | str]:
         """Ask the engine what the store does not know; one response per request, in their order."""
-        with _damage_seen():
-            outcomes = self._asked(requests)
+        with _refuse_damaged_files():
+            outcomes = self._collect_questions(requests)
             responses = [Response("", unanswered=o) if isinstance(o, str) else None for o in outcomes]
             asked = {place: o for place, o in enumerate(outcomes) if isinstance(o, Request)}
             places = list(asked)
             pictures = len({id(request.image) for request in asked.values()})
-            said = f"qreal: process {self._rank} asks {len(asked)} questions about {pictures} pictures"
+            begun = f"qreal: process {self._rank} asks {len(asked)} questions about {pictures} pictures"
 
             def say(known: int, to_ask: int) -> None:
-                logger.info(f"{said}: {known} known from {self.store.path}, {to_ask} to ask")
+                logger.info(f"{begun}: {known} known from {self.store.path}, {to_ask} to ask")
 
             with tqdm(total=len(asked), desc="Answers", unit="q", disable=self._rank != 0) as bar:
                 for at, response in answer_with_store(self.engine, self.store, list(asked.values()), say):
@@ -70,9 +70,9 @@ class EngineBackend(lmms):  # type: ignore[misc]
                     self._show(bar)
                     bar.update()
         self._report()
-        return [_handed_over(response) for response in responses]
+        return [_to_harness(response) for response in responses]
 
-    def _asked(self, requests: Sequence[Any]) -> list[Request | str]:
+    def _collect_questions(self, requests: Sequence[Any]) -> list[Request | str]:
         """The questions; a row is decoded once for all requests about it. A reason where it cannot be read.
 
         Raises:
@@ -106,10 +106,10 @@ class EngineBackend(lmms):  # type: ignore[misc]
         return asked
 
     def _show(self, bar: Any) -> None:
-        """What the bar says beside count, rate and remaining time."""
+        """Show in the bar what it says beside count, rate and remaining time."""
 
     def _report(self) -> None:
-        """What is printed once the answers are there."""
+        """Log what is to be said once the answers are there."""
 
     def loglikelihood(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
         raise NotImplementedError("qreal backends answer generate_until tasks; choices are scored by `score_choices`")
@@ -132,7 +132,7 @@ class QRealOpenAI(EngineBackend):
             options.pop(unused, None)
         declare_marks(options.pop("reasoning_marks", None))
         store = open_store(options.pop("store", None))
-        prices = _prices(options.pop("prices", None), options["model"])
+        prices = _load_prices_of(options.pop("prices", None), options["model"])
         space = read_declared_space()
         if space is Space.RESIZED_PIXELS:
             served = served_family(options["model"], options.get("base_url"), options.get("family"))
@@ -146,7 +146,7 @@ class QRealOpenAI(EngineBackend):
             bar.set_postfix_str(f"${cost:.2f}", refresh=False)
 
     def _report(self) -> None:
-        logger.info(f"qreal: {_spent(self.openai.usage, self.openai.cost())}")
+        logger.info(f"qreal: {_format_usage(self.openai.usage, self.openai.cost())}")
 
 
 class QRealHF(EngineBackend):
@@ -167,13 +167,14 @@ class QRealHF(EngineBackend):
 
 
 def open_store(store: str | None) -> AnswerStore:
+    """Open the file for answers, and say in the log where it is."""
     path = resolve_store_path(store)
     opened = AnswerStore(path)
     logger.info(f"qreal: answers are kept in {path}; a run that died goes on from there")
     return opened
 
 
-def _prices(path: str | None, model: str) -> Prices | None:
+def _load_prices_of(path: str | None, model: str) -> Prices | None:
     """The model's prices; None, said once, where the file does not list it."""
     if path is None:
         return None
@@ -186,10 +187,10 @@ def _prices(path: str | None, model: str) -> Prices | None:
     return prices
 
 
-def _spent(usage: Usage, cost_usd: float | None) -> str:
+def _format_usage(usage: Usage, cost_usd: float | None) -> str:
     """What the run took, for the log.
 
-    >>> _spent(Usage(requests=6, prompt_tokens=5400, cached_tokens=900, completion_tokens=6, retries=1), 0.012)
+    >>> _format_usage(Usage(requests=6, prompt_tokens=5400, cached_tokens=900, completion_tokens=6, retries=1), 0.012)
     '6 requests answered, 5400 prompt tokens (900 cached), 6 completion tokens, 1 retries, no failures, $0.0120'
     """
     failures = ", ".join(f"{count} {reason}" for reason, count in usage.failures.most_common())
@@ -208,7 +209,7 @@ def _spent(usage: Usage, cost_usd: float | None) -> str:
 
 
 @contextmanager
-def _damage_seen() -> Iterator[None]:
+def _refuse_damaged_files() -> Iterator[None]:
     """Let Pillow refuse a file that is cut off; lmms-eval tells it to fill the rest with grey and say nothing."""
     before = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = False
@@ -218,7 +219,7 @@ def _damage_seen() -> Iterator[None]:
         ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
-def _handed_over(response: Response | None) -> list[str] | str:
+def _to_harness(response: Response | None) -> list[str] | str:
     response = response or Response("", unanswered="the engine gave no response")
     beside = response.beside()
     return response.text if beside is None else [response.text, beside]

@@ -1,4 +1,4 @@
-"""Which coordinate space a run asks its model to write boxes in.
+"""The coordinate space in which a run asks its model to write boxes.
 
 The prompt's sentence, the parser and the conversion to pixels all take it from here, so they cannot disagree.
 """

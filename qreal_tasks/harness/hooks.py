@@ -93,8 +93,8 @@ def _say_once(text: str) -> None:
 
 def _frame(style: Style, name: str, given: Mapping[str, Any] | None) -> Frame:
     """What ``lmms_eval_specific_kwargs`` says for this backend; what it leaves out is the style's own."""
-    own, said = frame_of(style, name), given or {}
-    frame = Frame(str(said.get("pre_prompt", own.pre)), str(said.get("post_prompt", own.post)))
+    own, kwargs = frame_of(style, name), given or {}
+    frame = Frame(str(kwargs.get("pre_prompt", own.pre)), str(kwargs.get("post_prompt", own.post)))
     _asked_in[style, name] = frame
     return frame
 

@@ -32,18 +32,20 @@ def add_scores(record: GroundingRecord) -> GroundingRecord:
     if not name:
         return record
     with _lock:  # the harness calls from several threads
-        live = _live(name)
-    return record if live is None else live.scored(record)
+        live = _open_judge(name)
+    return record if live is None else live.score(record)
 
 
 @dataclass
-class _Live:
+class _LiveJudge:
+    """The judge of this process, until it cannot go on."""
+
     judge: Judge
     name: str
     _stopped: threading.Event = field(default_factory=threading.Event)
     _why: str = ""
 
-    def scored(self, record: GroundingRecord) -> GroundingRecord:
+    def score(self, record: GroundingRecord) -> GroundingRecord:
         from qreal_tasks.files.sqlite_file import StoreError
         from qreal_tasks.judge.records import judged, unscored
         from qreal_tasks.llm.errors.retry import StoppedRun
@@ -65,7 +67,7 @@ class _Live:
 
 
 @functools.cache
-def _live(name: str) -> _Live | None:
+def _open_judge(name: str) -> _LiveJudge | None:
     from qreal_tasks.files.sqlite_file import StoreError
     from qreal_tasks.judge.judge import Judge, cache_path
     from qreal_tasks.judge.manifest import ManifestError, load_manifest
@@ -77,4 +79,4 @@ def _live(name: str) -> _Live | None:
         logger.error(f"qreal: {ENVIRONMENT}={name}: {error} LLM-Score is N/A; `qreal judge` can fill it in.")
         return None
     logger.info(f"qreal: descriptions are judged by {manifest.title}; judgements are kept in {cache_path()}")
-    return _Live(judge, manifest.title)
+    return _LiveJudge(judge, manifest.title)

@@ -1,4 +1,4 @@
-"""The models that ``--model_args`` names: whether they are there, and which one writes the boxes.
+"""Checks of the models that ``--model_args`` names, and which of them writes the boxes.
 
 Looked at before the harness starts: it would find out after a minute of imports.
 """

@@ -1,4 +1,4 @@
-"""How a drawn set is known: by its ids, and by its card.
+"""Marks of a drawn set: its ids, and an entry in its card.
 
 The ids are decisive, because they are in every record of every run: they stay when the set is copied, renamed, cut to
 a part, mixed with other pictures, or saved in another format.
@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 
 CARD_KEY, CARD_VALUE = "drawn_by", "qreal mini"
-"""In the front matter of the card."""
+"""Entry in the front matter of the card."""
 
 _DIGITS = 12
 _DRAWN = re.compile(rf"(?<![0-9a-z])mini-[0-9a-f]{{{_DIGITS}}}(?![0-9a-z])")

@@ -21,7 +21,7 @@ YES_SHARES: Mapping[str, float] = {R1: 0.402, R2: 0.388, P1: 0.433, P2: 0.631, P
 fails both, so their shares of Yes add up to less than 1, and what is missing is the share of wrong colour or light
 alone."""
 _SECOND = {P2: 0.25, R2: 0.2}
-"""Of the entities whose answer another flaw decides already, the share that gets one of this question's own as well."""
+"""The share of entities that get a flaw of this question's own although another flaw decides its answer already."""
 _THING = 0.5
 """How much more inclined a thing is to be inconsistent with reality than what lives and has no flaw of its build."""
 ODD_HUES = {
@@ -144,7 +144,7 @@ def _flaws_by_quota(
     style, odd = ([rng.gauss(0, deviation) for _ in blank] for deviation in (1.1, 0.5))
 
     def most(share: float, among: set[int], lean: Callable[[int], float]) -> set[int]:
-        """As many of ``among`` as ``share`` asks for of all entities, the most inclined first."""
+        """Choose as many of ``among`` as ``share`` asks for of all entities, the most inclined first."""
         scores = {at: lean(at) for at in sorted(among)}
         return set(sorted(scores, key=lambda at: -scores[at])[: max(round(share * len(owners)), 0)])
 

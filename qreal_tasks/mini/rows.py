@@ -1,4 +1,4 @@
-"""From a plan to the rows of both configs."""
+"""The rows of both configs, made from a plan."""
 
 from __future__ import annotations
 

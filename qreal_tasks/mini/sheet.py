@@ -18,7 +18,7 @@ _COLOURS = {
     (False, True): ("plausibility", (36, 100, 216)),
     (True, True): ("realism and plausibility", (208, 36, 72)),
 }
-"""By whether the entity is flawed in realism and in plausibility."""
+"""Name and colour by whether the entity is flawed in realism and in plausibility."""
 _SHORT = {
     "realism_q1": "drawn",
     "realism_q2": "look",
@@ -28,7 +28,7 @@ _SHORT = {
     "plausibility_q4": "text",
 }
 _TILE, _CAPTION, _GAP, _SCALE = 224, 46, 8, 2
-"""In px of the stored image; the sheet is drawn larger by ``_SCALE``."""
+"""Lengths in px of the stored image; the sheet is drawn larger by ``_SCALE``."""
 _SMALL = FONT.font_variant(size=20)
 
 

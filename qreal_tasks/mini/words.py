@@ -1,4 +1,4 @@
-"""What a person would write about a drawn entity: every sentence follows from what was planted."""
+"""Descriptions as a person would write them about a drawn entity: every sentence follows from what was planted."""
 
 from __future__ import annotations
 

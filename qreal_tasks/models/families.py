@@ -1,4 +1,4 @@
-"""What differs between model families and is not in their processors, as one table.
+"""Table of model families: what differs between them and is not in their processors.
 
 >>> find_family_by_name("Qwen/Qwen2.5-VL-7B-Instruct-AWQ").box_space
 <Space.RESIZED_PIXELS: 'resized_pixels'>
@@ -24,7 +24,7 @@ class Family:
     """Models that write boxes alike."""
 
     name: str
-    """As in ``family=``."""
+    """The name in ``family=``."""
     box_space: Space
     """The space that they were trained to write boxes in."""
     source: str
@@ -34,7 +34,7 @@ class Family:
     model_types: tuple[str, ...] = ()
     """``model_type`` of their configs."""
     resize: ResizeRule | None = None
-    """Of the processor, with the limits that the published weights come with."""
+    """Rule of the processor, with the limits that the published weights come with."""
 
 
 FAMILIES = (
@@ -136,18 +136,18 @@ def find_family_by_name(name: str) -> Family | None:
     return None
 
 
-def find_named_family(said: str) -> Family:
+def find_named_family(name: str) -> Family:
     """The family that somebody names: as in the table, by a ``model_type``, or by a model of it.
 
     Raises:
         ValueError: there is none of that name.
     """
-    by_name = next((family for family in FAMILIES if family.name == said), None)
-    found = by_name or find_family_by_type(said) or find_family_by_name(said)
+    by_name = next((family for family in FAMILIES if family.name == name), None)
+    found = by_name or find_family_by_type(name) or find_family_by_name(name)
     if found is None:
         names = ", ".join(family.name for family in FAMILIES)
         raise ValueError(
-            f"family={said} is not known, expected one of {names}; for another one leave it out and set QREAL_BOX_SPACE"
+            f"family={name} is not known, expected one of {names}; for another one leave it out and set QREAL_BOX_SPACE"
         )
     return found
 

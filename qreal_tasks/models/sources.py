@@ -1,4 +1,4 @@
-"""Where a model is: the weights of a folder or of the hub, or an adapter and the base it was trained on.
+"""Places of models: the weights of a folder or of the hub, or an adapter and the base it was trained on.
 
 Nothing here loads a model or imports torch, so that arguments can be checked before either.
 """
@@ -26,7 +26,7 @@ class ModelSource:
     adapter: str | None = None
     """Folder."""
     revision: str | None = None
-    """Of a hub id."""
+    """Revision of a hub id."""
 
     def __str__(self) -> str:
         return self.pretrained if self.adapter is None else f"{self.adapter} on {self.pretrained}"

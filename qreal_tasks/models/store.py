@@ -104,8 +104,8 @@ def hash_picture(image: Image.Image) -> str:
     digest = hashlib.sha256()
     pixels = image.tobytes()  # reads the file: palette and transparency are known only after it
     palette = image.getpalette("RGBA") if image.mode in ("P", "PA") else None
-    said = [image.mode, list(image.size), palette, str(image.info.get("transparency"))]
-    digest.update(json.dumps(said).encode())
+    form = [image.mode, list(image.size), palette, str(image.info.get("transparency"))]
+    digest.update(json.dumps(form).encode())
     digest.update(pixels)
     return digest.hexdigest()
 
@@ -162,7 +162,7 @@ def _digest_or(image: Image.Image, unreadable: str) -> str:
 
 
 def _from_json(text: str) -> Response:
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()
     }
-    return Response(**said)
+    return Response(**fields)

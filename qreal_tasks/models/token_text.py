@@ -1,4 +1,4 @@
-"""What a token says, however a tokenizer or a server writes it.
+"""The text of a token, however a tokenizer or a server writes it.
 
 >>> decode_marks("ĠYes"), decode_marks("▁Yes"), decode_marks("<0x0A>"), normalise_token("Ċyes ")
 (' Yes', ' Yes', '\\n', 'yes')

@@ -1,5 +1,4 @@
-"""What a text that is read as JSON gives: its values, open lists and objects, and what becomes of keys that come
-again."""
+"""Values, open lists and open objects of a text that is read as JSON, and what becomes of keys that come again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with the arguments of ``qreal eval``, found in a second: the harness would find it after many."""
+"""Checks of the arguments of ``qreal eval``: they take a second, where the harness would take many."""
 
 from __future__ import annotations
 
@@ -110,8 +110,8 @@ def _check_no_secret(model_args: Mapping[str, str]) -> None:
             "--model_args has an api_key: set OPENAI_API_KEY instead; the harness prints and stores --model_args"
         )
     for name, value in model_args.items():
-        said = f"{name}={value}"
-        if name != "api_key" and without_private(said, [Private.KEY]) != said:
+        pair = f"{name}={value}"
+        if name != "api_key" and without_private(pair, [Private.KEY]) != pair:
             raise RunError(
                 f"--model_args: {name} holds what looks like a key: set the environment variable that the backend "
                 "reads it from instead; the harness prints and stores --model_args"

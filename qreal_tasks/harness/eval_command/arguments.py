@@ -24,14 +24,14 @@ class Arguments:
     """What was given, with the defaults filled in."""
 
     given: tuple[str, ...]
-    """As typed."""
+    """The arguments as typed."""
     model: str
     model_args: Mapping[str, str]
     tasks: tuple[str, ...]
     output_path: Path
     batch_size: str | None = None
     judge: str | None = None
-    """Of ``--judge``, which is ours and not the harness's, or of ``QREAL_JUDGE``."""
+    """Value of ``--judge``, which is ours and not the harness's, or of ``QREAL_JUDGE``."""
 
 
 def read_arguments(given: Sequence[str]) -> Arguments:
@@ -92,7 +92,7 @@ def drop_option(given: Sequence[str], option: str) -> list[str]:
 
 @contextmanager
 def raise_as_run_error() -> Iterator[None]:
-    """What is wrong with a value, as the reason for a run that cannot start."""
+    """Turn a ValueError about a value into the reason for a run that cannot start."""
     try:
         yield
     except ValueError as error:

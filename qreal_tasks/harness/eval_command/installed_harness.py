@@ -1,4 +1,4 @@
-"""What the installed lmms-eval knows, read from its source: importing it takes many seconds.
+"""Backends and options of the installed lmms-eval, read from its source: importing it takes many seconds.
 
 None stands for what cannot be told from the source; then the harness itself decides.
 """

@@ -80,5 +80,5 @@ def find_failure_reason(log: str) -> str:
     errors = [match["reason"] for line in lines if (match := _HARNESS_ERROR.search(line))]
     if errors:
         return errors[-1]
-    said = [line for line in lines if line.strip()]
-    return said[-1] if said else "the harness said nothing"
+    visible = [line for line in lines if line.strip()]
+    return visible[-1] if visible else "the harness said nothing"

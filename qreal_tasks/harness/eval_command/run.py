@@ -37,15 +37,15 @@ from qreal_tasks.mini import MINI_NOTICE
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """What a disk or a folder refuses, as the reason for a run that failed."""
+def _explain_os_errors() -> Iterator[None]:
+    """Turn what a disk or a folder refuses into the reason for a run that failed."""
     try:
         yield
     except OSError as error:
         raise RunError(words_of(error)) from error
 
 
-@_explained()
+@_explain_os_errors()
 def evaluate(given: Sequence[str]) -> Path:
     """Run lmms-eval with ``given`` arguments passed through, and return its file of results; samples lie beside it.
 

@@ -1,4 +1,4 @@
-"""From pieces to pixels: outlined cartoon or shaded render, with the planted flaws of light and surface.
+"""Painting of pieces as pixels: outlined cartoon or shaded render, with the planted flaws of light and surface.
 
 Everything that touches a pixel is integer arithmetic, and corners are snapped to an eighth of a pixel before
 they are filled, so that the same plan gives the same bytes wherever the same Pillow runs.

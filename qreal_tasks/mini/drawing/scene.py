@@ -30,7 +30,7 @@ _RELATIVE_SIZE = {
     "boy": 0.85,
     "girl": 0.85,
 }
-"""By label or figure. Chosen so that what stands together looks right and nothing is too small to judge."""
+"""Size by label or figure. Chosen so that what stands together looks right and nothing is too small to judge."""
 _EDGE = 5
 """Free px between an entity and the edge of the image."""
 _WAIST_Y = -0.37
@@ -62,7 +62,7 @@ def draw_scene(plan: ImagePlan) -> DrawnScene:
 
 
 def _place_portrait(figure: Sequence[Piece]) -> Placement:
-    """As large as the picture allows, cut at the waist."""
+    """Place a portrait as large as the picture allows, cut at the waist."""
     x1, y1, x2, _ = measure_extent(figure)
     scale = min((SIZE - 2 * _EDGE) / (x2 - x1), (SIZE - 8) / (_WAIST_Y - y1), 330.0)
     return Placement(SIZE / 2 - scale * (x1 + x2) / 2, SIZE - scale * _WAIST_Y, scale)

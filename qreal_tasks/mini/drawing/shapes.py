@@ -45,7 +45,7 @@ class Text:
 
     centre: Points
     height: float
-    """Of a capital letter, figure units."""
+    """Height of a capital letter, figure units."""
     text: str
     colour: Rgb
     degrees: float = 0.0

@@ -30,7 +30,7 @@ class _Build:
     leg: float
     leg_width: float
     neck: tuple[float, float]
-    """From the shoulder to the middle of the head."""
+    """Way from the shoulder to the middle of the head."""
     head: tuple[float, float]
     snout: float
     ear: str

@@ -107,7 +107,7 @@ class AgentEngine:
         self._engines = {name: engines[source] for name, source in sources.items()}
         self._store, self._say = store, say
         self.counts = _zeros()
-        """Of the last run, by stage."""
+        """Counts of the last run, by stage."""
 
     @property
     def box_space(self) -> Space:
@@ -247,8 +247,8 @@ class AgentEngine:
 
     def _report(self, name: str) -> None:
         counts = self.counts[name]
-        said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-        self._say(f"agent, {name}: {said or 'nothing to ask'}")
+        nonzero = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        self._say(f"agent, {name}: {nonzero or 'nothing to ask'}")
 
 
 def _zeros() -> dict[str, Counter[str]]:
@@ -256,7 +256,7 @@ def _zeros() -> dict[str, Counter[str]]:
 
 
 def _in_order(searches: Sequence[EntitySearch]) -> list[EntitySearch]:
-    """By place: the order in which answers come differs when some are known, and batches must not."""
+    """The searches by place: the order in which answers come differs when some are known, and batches must not."""
     return sorted(searches, key=lambda search: search.places[0])
 
 

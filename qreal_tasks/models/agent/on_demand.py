@@ -34,7 +34,7 @@ class EngineOptions:
 
 
 class OneInMemory:
-    """The engine that was asked last."""
+    """Holder of the one engine in memory: the one that was asked last."""
 
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
@@ -100,13 +100,13 @@ class OnDemand:
 
     @property
     def box_space(self) -> Space:
-        """As ``TransformersEngine.box_space``."""
+        """The space that this family was trained to write boxes in."""
         return find_box_space(self._model_type)
 
     def identity(self) -> dict[str, Any]:
-        """As ``TransformersEngine.identity``, of what is known without the weights in memory."""
+        """What an answer depends on beside the request, as far as it is known without the weights in memory."""
         return dict(self._identity)
 
     def run(self, requests: Sequence[Request], known: Collection[int] = frozenset()) -> Iterator[tuple[int, Response]]:
-        """As ``TransformersEngine.run``, after loading it in the place of the one in memory."""
+        """Load the model in the place of the one in memory, and answer as ``TransformersEngine.run``."""
         yield from self._memory.engine(self.source).run(requests, known)

@@ -1,4 +1,4 @@
-"""What the agent's three models hand to each other: pictures with their questions, entities with their crops."""
+"""Values that the agent's three models hand to each other: pictures with their questions, entities with their crops."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class SearchedPicture:
     image: Image.Image
     space: Space
     places: dict[str, list[int]] = field(default_factory=dict)
-    """Of the requests, by set."""
+    """Positions of the requests, by set."""
     max_new_tokens: int = 0
     """The most that any of them allows."""
 
     @property
     def all_places(self) -> list[int]:
-        """Of all the requests."""
+        """Positions of all the requests."""
         return [place for places in self.places.values() for place in places]
 
     def detection(self) -> Request:
@@ -54,7 +54,7 @@ class Entity:
     """An entity that was detected."""
 
     box: Box
-    """As the model wrote it, in the space it was asked for and its order of corners."""
+    """The box as the model wrote it, in the space it was asked for and its order of corners."""
     label: str
     crop: Image.Image
 
@@ -81,10 +81,10 @@ class EntitySearch:
 
     set_name: str
     places: Sequence[int]
-    """Of the requests."""
+    """Positions of the requests."""
     entities: Sequence[Entity]
     input_size: tuple[int, int] | None
-    """Of the picture, as it was fed to the detecting model."""
+    """Size of the picture as it was fed to the detecting model."""
 
     def filtering(self) -> list[Request]:
         """What filter is asked, for every entity."""
@@ -149,22 +149,22 @@ def crop_entities(picture: SearchedPicture, response: Response) -> DetectedEntit
         ValueError: nothing can be read from the answer, or its boxes cannot be placed.
         OSError: the picture cannot be decoded.
     """
-    said = parse_entities(response.text)
-    if said.reason is not None:
-        raise ValueError(str(said.reason))
+    answer = parse_entities(response.text)
+    if answer.reason is not None:
+        raise ValueError(str(answer.reason))
     image = as_rgb(picture.image)
-    boxes = [reorder_box(entity, picture.space) for entity in said.entities]
+    boxes = [reorder_box(entity, picture.space) for entity in answer.entities]
     boxes_px = to_pixels(boxes, picture.space, *image.size, response.input_size)
     clipped = clip_to_image(boxes_px, *image.size)
     entities = [
         Entity(box, entity.label, image.crop((math.floor(x1), math.floor(y1), math.ceil(x2), math.ceil(y2))))
         for entity, box, (x1, y1, x2, y2), inside in zip(
-            said.entities, boxes, clipped.boxes_px.tolist(), clipped.has_area.tolist(), strict=True
+            answer.entities, boxes, clipped.boxes_px.tolist(), clipped.has_area.tolist(), strict=True
         )
         if inside
     ]
-    outside = len(said.entities) - len(entities)
-    return DetectedEntities(tuple(entities), sum(said.dropped.values()) + outside, said.truncated)
+    outside = len(answer.entities) - len(entities)
+    return DetectedEntities(tuple(entities), sum(answer.dropped.values()) + outside, answer.truncated)
 
 
 def format_entities(described: Sequence[tuple[Entity, str]]) -> str:

@@ -1,4 +1,4 @@
-"""Whether an adapter lies on the model that it was trained on: on another one it answers, and means nothing."""
+"""Check that an adapter lies on the model that it was trained on: on another one its answers mean nothing."""
 
 from __future__ import annotations
 
@@ -122,10 +122,10 @@ def check_base(adapter: str, model: str, revision: str | None = None, refuse: bo
     base = identify_base(adapter, model, revision)
     on = f"pretrained={model}" + (f" (revision {revision or 'main'})" if base.named == model else "")
     if base.match is BaseMatch.OTHER:
-        said = f"adapter={adapter} was trained on {base.named}, and {on} is another model: their weights differ"
+        fault = f"adapter={adapter} was trained on {base.named}, and {on} is another model: their weights differ"
         if refuse:
-            raise ValueError(f"{said}. Give pretrained={base.named}, or an adapter of this model")
-        logger.warning("%s", said)
+            raise ValueError(f"{fault}. Give pretrained={base.named}, or an adapter of this model")
+        logger.warning("%s", fault)
     elif base.match is BaseMatch.UNKNOWN:
         logger.warning(
             "adapter=%s names %s as its base, and runs on %s: whether they are the same model cannot be known here. On "

@@ -158,8 +158,8 @@ def is_out_of_memory(error: Exception) -> bool:
 
 def shorten_error(error: Exception) -> str:
     """One line for a record, with room for what is said before it: a submission's reasons have 200 characters."""
-    said = " ".join(str(error).split())
-    return f"{type(error).__name__}: {said}"[:160]
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:160]
 
 
 def cuda_memory_used() -> float:

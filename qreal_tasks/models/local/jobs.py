@@ -26,7 +26,7 @@ class Job:
 
     requests: list[Request]
     places: list[int]
-    """Of the requests, in what was asked."""
+    """Position of each request among all that were asked."""
 
     def needs_answer(self, known: Collection[int]) -> bool:
         """Whether any of the requests is not among those whose answers are known."""

@@ -182,8 +182,8 @@ def attach_adapter(model: Any, adapter: str, trainable: bool = False) -> Any:
         except (RuntimeError, ValueError) as error:  # sizes that differ; layers that are not there
             reason = " ".join(str(error).split())[:300]
             raise ValueError(f"adapter={adapter} does not fit {model.config.model_type}: {reason}") from None
-    said = [" ".join(str(warning.message).split()) for warning in caught]
-    amiss = [text for text in said if "missing adapter keys" in text or "unexpected" in text.lower()]
+    warned = [" ".join(str(warning.message).split()) for warning in caught]
+    amiss = [text for text in warned if "missing adapter keys" in text or "unexpected" in text.lower()]
     if amiss:  # PEFT goes on with what fits, which may be nothing: the base model under the adapter's name
         raise ValueError(f"adapter={adapter} does not fit {model.config.model_type}: {amiss[0][:300]}")
     if not isinstance(adapted.base_model, BaseTuner):

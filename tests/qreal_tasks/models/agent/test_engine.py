@@ -106,7 +106,7 @@ def agent(tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) ->
                     yield at, getattr(script, stage)(requests[at])
 
         monkeypatch.setattr(on_demand, "TransformersEngine", Scripted)
-        monkeypatch.setattr(on_demand, "processor_of", read_once)  # half a second each
+        monkeypatch.setattr(on_demand, "load_processor", read_once)  # half a second each
         monkeypatch.setattr(on_demand, "gc", SimpleNamespace(collect=lambda: 0))  # as long; here is no model to free
         models = {name: str(tiny_model(given.pop(name, family))) for name, family in STAGES.items()}
         return AgentEngine(**models, **given)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from qreal_tasks.mini.answers import derive_answers
 from qreal_tasks.mini.flaws import LIVING, P1, P2, P3, P4, R1, R2, THINGS, Flaw, FlawKind, list_kinds
 from qreal_tasks.mini.origin import make_image_id
-from qreal_tasks.mini.prompts import GENERATORS, LETTERING, Generator, Prompt, write_prompts
+from qreal_tasks.mini.prompts import GENERATORS, LETTERING, Generator, ImagePrompt, write_prompts
 
 YES_SHARES: Mapping[str, float] = {R1: 0.402, R2: 0.388, P1: 0.433, P2: 0.631, P3: 0.585, P4: 0.112}
 """What the paper's tables imply, but for ``R2`` and ``P3``, which are .404 and .600 there: an impossible material
@@ -70,7 +70,7 @@ class ImagePlan:
     image_id: str
     split: str
     generator: Generator
-    prompt: Prompt
+    prompt: ImagePrompt
     seed: str
     entities: tuple[EntityPlan, ...] = ()
 
@@ -96,7 +96,7 @@ def plan_images(images: int, seed: int, portrait_share: float, test_share: float
     return plans
 
 
-def _assign_generators(prompts: Sequence[Prompt], split: str, seed: int) -> list[ImagePlan]:
+def _assign_generators(prompts: Sequence[ImagePrompt], split: str, seed: int) -> list[ImagePlan]:
     """Deal the generators out like cards: each appears equally often, and never twice for one prompt."""
     rng = random.Random(f"{seed}/{split}/generators")
     deck: list[Generator] = []

@@ -50,7 +50,7 @@ class SearchedPicture:
 
 
 @dataclass(frozen=True)
-class Entity:
+class DetectedEntity:
     """An entity that was detected."""
 
     box: Box
@@ -68,7 +68,7 @@ class Entity:
 class DetectedEntities:
     """The entities of a picture."""
 
-    entities: tuple[Entity, ...]
+    entities: tuple[DetectedEntity, ...]
     dropped: int
     """Entities left out: no box, none that is one, or one without area inside the picture."""
     truncated: bool
@@ -82,7 +82,7 @@ class EntitySearch:
     set_name: str
     places: Sequence[int]
     """Positions of the requests."""
-    entities: Sequence[Entity]
+    entities: Sequence[DetectedEntity]
     input_size: tuple[int, int] | None
     """Size of the picture as it was fed to the detecting model."""
 
@@ -157,7 +157,7 @@ def crop_entities(picture: SearchedPicture, response: Response) -> DetectedEntit
     boxes_px = to_pixels(boxes, picture.space, *image.size, response.input_size)
     clipped = clip_to_image(boxes_px, *image.size)
     entities = [
-        Entity(box, entity.label, image.crop((math.floor(x1), math.floor(y1), math.ceil(x2), math.ceil(y2))))
+        DetectedEntity(box, entity.label, image.crop((math.floor(x1), math.floor(y1), math.ceil(x2), math.ceil(y2))))
         for entity, box, (x1, y1, x2, y2), inside in zip(
             answer.entities, boxes, clipped.boxes_px.tolist(), clipped.has_area.tolist(), strict=True
         )
@@ -167,10 +167,11 @@ def crop_entities(picture: SearchedPicture, response: Response) -> DetectedEntit
     return DetectedEntities(tuple(entities), sum(answer.dropped.values()) + outside, answer.truncated)
 
 
-def format_entities(described: Sequence[tuple[Entity, str]]) -> str:
+def format_entities(described: Sequence[tuple[DetectedEntity, str]]) -> str:
     """Entities and their descriptions as ``imageqa_prompt`` asks for them.
 
-    >>> format_entities([(Entity((1.0, 2.0, 3.5, 4.0), "dog", Image.new("RGB", (3, 2))), "It has <five> legs.")])
+    >>> dog = DetectedEntity((1.0, 2.0, 3.5, 4.0), "dog", Image.new("RGB", (3, 2)))
+    >>> format_entities([(dog, "It has <five> legs.")])
     '[{"bbox_2d": [1, 2, 3.5, 4], "label": "dog", "description": "It has <five> legs."}]'
     """
     rows = [

@@ -78,7 +78,7 @@ class BatchSize:
         logger.info("out of memory with %d tokens a batch, going on with %d", self._too_many, self._tokens)
 
 
-class Batches(Generic[Item, Result]):
+class AdaptiveBatches(Generic[Item, Result]):
     """Items in, results out.
 
     Args:

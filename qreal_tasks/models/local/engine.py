@@ -20,7 +20,7 @@ from qreal_tasks.answers import Reason, extract_answer_text
 from qreal_tasks.boxes import Space
 from qreal_tasks.models.families import find_box_space, takes_shared_prefix
 from qreal_tasks.models.local import alone
-from qreal_tasks.models.local.batching import GIVE_UP_AFTER, Batches, BatchSize, Failure, cuda_memory_used
+from qreal_tasks.models.local.batching import GIVE_UP_AFTER, AdaptiveBatches, BatchSize, Failure, cuda_memory_used
 from qreal_tasks.models.local.chat import Chat
 from qreal_tasks.models.local.generation import decode_answer, find_stop_ids, generate_greedily
 from qreal_tasks.models.local.jobs import WINDOW, ReadyJob, plan_jobs, prepare_windows, refuse_job, split_windows
@@ -181,7 +181,9 @@ class TransformersEngine:
         for jobs in (work.scored, *work.generated):
             answer = self._score if jobs is work.scored else self._generate
             reasons: list[str] = []
-            batches: Batches[ReadyJob, list[Response]] = Batches(answer, lambda ready: ready.cost, self._size)
+            batches: AdaptiveBatches[ReadyJob, list[Response]] = AdaptiveBatches(
+                answer, lambda ready: ready.cost, self._size
+            )
             windows = [
                 window for window in split_windows(jobs, self._window) if any(job.needs_answer(known) for job in window)
             ]

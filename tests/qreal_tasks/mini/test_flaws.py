@@ -18,7 +18,7 @@ from qreal_tasks.mini.drawing.surface import MATERIALS, colour_surface
 from qreal_tasks.mini.figures import FIGURES, draw_figure
 from qreal_tasks.mini.flaws import CATALOGUE, EVERYTHING, LIVING, Flaw, FlawKind
 from qreal_tasks.mini.plan import EntityPlan, ImagePlan, garble, plan_images, plant
-from qreal_tasks.mini.prompts import CAST, GENERATORS, LETTERING, Prompt
+from qreal_tasks.mini.prompts import CAST, GENERATORS, LETTERING, ImagePrompt
 
 ROWS = [
     (figure, kind, framing)
@@ -38,7 +38,7 @@ def entity(figure: str, framing: str = "full", *flaws: Flaw, rendered: bool = Fa
 
 def image(plan: EntityPlan) -> ImagePlan:
     framing = plan.framing if plan.figure == "person" else "scene"
-    prompt = Prompt("p0000", "A test.", "meadow", ((plan.figure, plan.label),), framing, 1)
+    prompt = ImagePrompt("p0000", "A test.", "meadow", ((plan.figure, plan.label),), framing, 1)
     return ImagePlan("mini-test", "test", GENERATORS[0], prompt, "scene", (plan,))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 import torch
 
-from qreal_tasks.models.local.batching import Batches, BatchSize, Failure, shorten_error
+from qreal_tasks.models.local.batching import AdaptiveBatches, BatchSize, Failure, shorten_error
 
 
 class Device:
@@ -31,7 +31,7 @@ class Device:
 
     def run(self, items: Sequence[int], fixed: int | None = None) -> dict[int, int | Failure]:
         size = BatchSize(fixed, lambda: self.fullest)
-        batches: Batches[int, int] = Batches(self.answer, lambda item: item, size)
+        batches: AdaptiveBatches[int, int] = AdaptiveBatches(self.answer, lambda item: item, size)
         results = list(batches.run(items))
         assert [item for item, _ in results] == list(items), "every item once, in order"
         return dict(results)
@@ -80,7 +80,7 @@ def test_batches_without_a_wanted_item_are_left_out_and_the_others_stay_as_they_
 
     def run(wanted: Callable[[int], bool]) -> dict[int, int | Failure]:
         size = BatchSize(None, lambda: 1.0)  # a CPU: nothing grows
-        return dict(Batches[int, int](answer, lambda item: item, size).run(range(300, 100, -1), wanted))
+        return dict(AdaptiveBatches[int, int](answer, lambda item: item, size).run(range(300, 100, -1), wanted))
 
     run(lambda item: True)
     whole, wanted = list(batches), {299, 150, 120}

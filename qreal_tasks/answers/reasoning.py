@@ -18,7 +18,7 @@ from qreal_tasks.records import LONGEST_MARK, MOST_MARKS, ReasoningMarks
 Marks = ReasoningMarks
 """Pairs of an opening and a closing mark."""
 
-ENVIRONMENT = "QREAL_REASONING_MARKS"
+MARKS_VARIABLE = "QREAL_REASONING_MARKS"
 EXPECTED = "an opening and a closing mark with a blank between, several pairs separated by ;"
 EXAMPLE = "◁think▷ ◁/think▷; [COT] [/COT]"
 
@@ -156,7 +156,7 @@ def read_declared_marks() -> Marks:
     Raises:
         ValueError: as ``parse_marks``.
     """
-    return _read_once(os.environ.get(ENVIRONMENT, ""))
+    return _read_once(os.environ.get(MARKS_VARIABLE, ""))
 
 
 @functools.lru_cache(maxsize=16)
@@ -164,7 +164,7 @@ def _read_once(value: str) -> Marks:
     try:
         return parse_marks(value)
     except ValueError as error:
-        raise ValueError(f"{ENVIRONMENT}: {error}") from None
+        raise ValueError(f"{MARKS_VARIABLE}: {error}") from None
 
 
 def declare_marks(given: str | None) -> None:
@@ -178,4 +178,4 @@ def declare_marks(given: str | None) -> None:
     """
     if given is not None:
         parse_marks(given)
-        os.environ[ENVIRONMENT] = given
+        os.environ[MARKS_VARIABLE] = given

@@ -13,7 +13,7 @@ from qreal_tasks.files.user_cache import cache_path
 from qreal_tasks.subtasks import SUBTASKS
 from qreal_tasks.text.suggestions import did_you_mean
 
-STORE_ENVIRONMENT = "QREAL_ANSWERS"
+STORE_VARIABLE = "QREAL_ANSWERS"
 
 HARNESS_ARGUMENTS: dict[str, Any] = {"batch_size": str | None, "max_batch_size": int | None, "device": str | None}
 """What the harness adds to every backend's arguments; a server has no use for it."""
@@ -145,8 +145,8 @@ def resolve_store_path(given: str | None) -> Path:
     Raises:
         NoHomeError: it lies in the home folder, and there is none.
     """
-    named = given or os.environ.get(STORE_ENVIRONMENT)
-    return Path(named).expanduser() if named else cache_path("answers.sqlite", f"store= or {STORE_ENVIRONMENT}")
+    named = given or os.environ.get(STORE_VARIABLE)
+    return Path(named).expanduser() if named else cache_path("answers.sqlite", f"store= or {STORE_VARIABLE}")
 
 
 def parse_batch_size(given: str | None) -> int | Literal["auto"]:

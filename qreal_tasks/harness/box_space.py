@@ -17,7 +17,7 @@ from qreal_tasks.models.families import DEFAULT_BOX_SPACE, find_family_by_name, 
 from qreal_tasks.models.server.served_model import FoundFamily, config_type, family_of_model, served_family
 from qreal_tasks.models.server.sizes import PictureSizes
 
-ENVIRONMENT = "QREAL_BOX_SPACE"
+BOX_SPACE_VARIABLE = "QREAL_BOX_SPACE"
 SERVER = "qreal_openai"
 BACKENDS_REPORTING_INPUT_SIZE = frozenset({"qreal_agent", "qreal_hf", SERVER})
 """Backends that say which size they fed the model; without it boxes in resized pixels cannot be read."""
@@ -39,23 +39,23 @@ def read_declared_space() -> Space:
     Raises:
         ValueError: the variable holds no space.
     """
-    value = os.environ.get(ENVIRONMENT, "").strip()
+    value = os.environ.get(BOX_SPACE_VARIABLE, "").strip()
     if not value:
         return DEFAULT_BOX_SPACE
     try:
         return Space(value)
     except ValueError:
-        raise ValueError(f"{ENVIRONMENT}={value}: expected one of {', '.join(Space)}") from None
+        raise ValueError(f"{BOX_SPACE_VARIABLE}={value}: expected one of {', '.join(Space)}") from None
 
 
 def is_assumed() -> bool:
     """Whether the space of this run is nobody's declaration but the default."""
-    return not os.environ.get(ENVIRONMENT, "").strip()
+    return not os.environ.get(BOX_SPACE_VARIABLE, "").strip()
 
 
 ASSUMED_NOTICE = (
     f"boxes are ASSUMED to be written in {DEFAULT_BOX_SPACE}: nobody declared the space that this model writes in. If "
-    f"it writes in another one, every ImageQA number is wrong; set {ENVIRONMENT} to one of {', '.join(Space)}"
+    f"it writes in another one, every ImageQA number is wrong; set {BOX_SPACE_VARIABLE} to one of {', '.join(Space)}"
 )
 """Said at the start of a run whose space is nobody's declaration."""
 
@@ -76,12 +76,13 @@ def choose_space(backend: str, model_args: Mapping[str, str]) -> SpaceChoice:
         space = read_declared_space()
         if space is Space.RESIZED_PIXELS and not reports:
             raise ValueError(
-                f"{ENVIRONMENT}={space}: the backend {backend} does not report the size of the image it fed the model, "
-                f"so such boxes cannot be read. Use another space, for instance {ENVIRONMENT}={DEFAULT_BOX_SPACE}."
+                f"{BOX_SPACE_VARIABLE}={space}: the backend {backend} does not report the size of the image it fed the "
+                "model, so such boxes cannot be read. Use another space, for instance "
+                f"{BOX_SPACE_VARIABLE}={DEFAULT_BOX_SPACE}."
             )
         if backend == SERVER and (space is Space.RESIZED_PIXELS or _limits(model_args)):
             PictureSizes.of(space, _family(backend, model_args).family, **_limits(model_args))
-        return SpaceChoice(space, f"{ENVIRONMENT} is set")
+        return SpaceChoice(space, f"{BOX_SPACE_VARIABLE} is set")
     found = _family(backend, model_args)
     family = found.family
     if backend == SERVER:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-if TYPE_CHECKING:  # runs without a judge need no client, and what only asks for ENVIRONMENT needs no metrics
+if TYPE_CHECKING:  # runs without a judge need no client, and what only asks for JUDGE_VARIABLE needs no metrics
     from qreal_tasks.judge.judge import Judge
     from qreal_tasks.records import GroundingRecord
 
-ENVIRONMENT = "QREAL_JUDGE"
+JUDGE_VARIABLE = "QREAL_JUDGE"
 """Name or file of a judge's manifest; without it nothing is judged, and `qreal judge` can do it afterwards."""
 
 STOPPED = "judge stopped"
@@ -28,7 +28,7 @@ def add_scores(record: GroundingRecord) -> GroundingRecord:
 
     Never raises on what a judge does: it waits for an answer, or counts the pair as unjudged.
     """
-    name = os.environ.get(ENVIRONMENT)
+    name = os.environ.get(JUDGE_VARIABLE)
     if not name:
         return record
     with _lock:  # the harness calls from several threads
@@ -76,7 +76,7 @@ def _open_judge(name: str) -> _LiveJudge | None:
         manifest = load_manifest(name)
         judge = Judge(manifest, cache_path())
     except (ManifestError, StoreError, OSError, ValueError) as error:
-        logger.error(f"qreal: {ENVIRONMENT}={name}: {error} LLM-Score is N/A; `qreal judge` can fill it in.")
+        logger.error(f"qreal: {JUDGE_VARIABLE}={name}: {error} LLM-Score is N/A; `qreal judge` can fill it in.")
         return None
     logger.info(f"qreal: descriptions are judged by {manifest.title}; judgements are kept in {cache_path()}")
     return _LiveJudge(judge, manifest.title)

@@ -12,7 +12,7 @@ from typing import Any
 
 from qreal_tasks.files.atomic import free_name
 from qreal_tasks.files.yaml_files import YamlError, read
-from qreal_tasks.harness.judge import ENVIRONMENT as JUDGE
+from qreal_tasks.harness.judge import JUDGE_VARIABLE
 
 
 class RunError(Exception):
@@ -57,7 +57,7 @@ def read_arguments(given: Sequence[str]) -> Arguments:
         tasks=_tasks(tasks if isinstance(tasks, list) else str(tasks).split(",")),
         output_path=Path(find_value(given, "--output_path") or config.get("output_path") or default_output),
         batch_size=None if size is None else str(size),
-        judge=find_value(given, "--judge") or os.environ.get(JUDGE) or None,
+        judge=find_value(given, "--judge") or os.environ.get(JUDGE_VARIABLE) or None,
     )
 
 

@@ -30,7 +30,7 @@ from qreal_tasks.harness.eval_command.arguments import (
 from qreal_tasks.harness.eval_command.cleaning import KeyFilter, clean_files
 from qreal_tasks.harness.eval_command.data_checks import locate_data
 from qreal_tasks.harness.eval_command.outcome import LOG_NAME, check_results, list_changed, record_states
-from qreal_tasks.harness.judge import ENVIRONMENT as JUDGE
+from qreal_tasks.harness.judge import JUDGE_VARIABLE
 from qreal_tasks.judge.judge import cache_path
 from qreal_tasks.judge.manifest import Manifest, ManifestError, load_manifest
 from qreal_tasks.mini import MINI_NOTICE
@@ -56,8 +56,11 @@ def evaluate(given: Sequence[str]) -> Path:
     check_options(given)
     arguments = read_arguments(given)
     check_arguments(arguments)
-    from qreal_tasks.harness.box_space import ASSUMED_NOTICE, choose_space  # imports a client, half a second
-    from qreal_tasks.harness.box_space import ENVIRONMENT as BOX_SPACE
+    from qreal_tasks.harness.box_space import (  # imports a client, half a second
+        ASSUMED_NOTICE,
+        BOX_SPACE_VARIABLE,
+        choose_space,
+    )
 
     manifest, key = _manifest(arguments.judge), read_sendable_key()
     _require_caches(judged=manifest is not None)
@@ -74,9 +77,9 @@ def evaluate(given: Sequence[str]) -> Path:
     except FileExistsError:
         raise RunError(f"--output_path {arguments.output_path}: cannot be made: there is a file of that name") from None
     # An assumed space is left to the default, which is how the run knows that it is one.
-    environment = {**os.environ, **key, **({} if choice.assumed else {BOX_SPACE: str(choice.space)})}
+    environment = {**os.environ, **key, **({} if choice.assumed else {BOX_SPACE_VARIABLE: str(choice.space)})}
     if manifest is not None:
-        environment[JUDGE] = arguments.judge or ""
+        environment[JUDGE_VARIABLE] = arguments.judge or ""
     folder = arguments.output_path
     taken = RunError(
         f"another program writes its results into {folder}; let it end first, or give another --output_path"

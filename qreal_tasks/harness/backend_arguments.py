@@ -59,25 +59,25 @@ ABOUT = {name: about for name, (_, about) in _TABLE.items()}
 """Argument to what it means, for ``qreal eval --help``."""
 
 
-def _types_of(names: str) -> dict[str, Any]:
+def _pick_types(names: str) -> dict[str, Any]:
     return {name: _TABLE[name][0] for name in names.split()}
 
 
-OPENAI_ARGUMENTS = _types_of(
+OPENAI_ARGUMENTS = _pick_types(
     "model base_url concurrency logprobs top_logprobs timeout_s max_retries "
     "image_detail image_format family min_pixels max_pixels prices seed temperature first_wait_s outage_s "
     "store reasoning_marks"
 )
 """``--model_args`` of ``qreal_openai`` and their types."""
 
-HF_ARGUMENTS = _types_of(
+HF_ARGUMENTS = _pick_types(
     "pretrained adapter merge_adapter revision dtype device_map attn_implementation "
     "min_pixels max_pixels max_patches store reasoning_marks"
 )
 """``--model_args`` of ``qreal_hf``."""
 
 AGENT_ARGUMENTS: dict[str, Any] = {
-    **_types_of(" ".join(SUBTASKS)),
+    **_pick_types(" ".join(SUBTASKS)),
     **{name: type_ for name, type_ in HF_ARGUMENTS.items() if name not in ("adapter", "reasoning_marks")},
     "pretrained": str | None,
 }

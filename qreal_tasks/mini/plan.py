@@ -1,4 +1,4 @@
-"""What is going to be drawn: generators, prompts, splits, entities and their flaws. Nothing is drawn here.
+"""Plans of what is going to be drawn: generators, prompts, splits, entities and flaws. Nothing is drawn here.
 
 The shares of Yes answers are met by quota, not by chance: within a split, every entity gets a propensity for
 each question from its generator, its image and noise, and as many of the most inclined get the flaw as the

@@ -1,4 +1,4 @@
-"""Boxes whose numbers have names: corners, a corner with a size, a centre with a size.
+"""Parser of boxes whose numbers have names: corners, a corner with a size, a centre with a size.
 
 >>> resolve_named_box({"x": 10, "y": 20, "width": 20, "height": 30})
 [10.0, 20.0, 30.0, 50.0]

@@ -1,4 +1,4 @@
-"""The one pass over a text that finds its JSON in whatever state (see ``loose_json``)."""
+"""The one pass over a text that finds its JSON in whatever state (see ``loose``)."""
 
 from __future__ import annotations
 

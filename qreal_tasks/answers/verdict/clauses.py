@@ -1,4 +1,4 @@
-"""The clause that leads up to a verdict word, and what in it denies.
+"""Search for the clause that leads up to a verdict word, and for what in it denies.
 
 "Since nothing looks distorted the answer is no": the clause is "the answer is", "nothing" is said of the picture.
 """

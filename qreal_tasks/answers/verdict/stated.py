@@ -1,4 +1,4 @@
-r"""The final answer that a text states: between marks, or behind a label such as "Final answer:".
+r"""Search for the final answer that a text states: between marks, or behind a label such as "Final answer:".
 
 >>> find_marked_answer(r"It looks fine at first. <answer>No</answer>"), find_marked_answer(r"Checked. \boxed{[]}")
 ('No', '[]')

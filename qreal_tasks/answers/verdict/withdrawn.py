@@ -1,4 +1,4 @@
-"""Verdict words that no verdict is meant by: denied, supposed, reported, quoted, asked.
+"""Recognition of verdict words that no verdict is meant by: denied, supposed, reported, quoted, asked.
 
 Only a text that talks about an answer has such words: "I can't say yes", "One might argue no", 'The sign says "YES"',
 "Answering yes would be wrong". Where it is not certain that the text gives the verdict, it counts as not given.

@@ -1,4 +1,4 @@
-"""Whether the dataset has what the tasks of a run need, before lmms-eval is loaded."""
+"""Check that the dataset has what the tasks of a run need, before lmms-eval is loaded."""
 
 from __future__ import annotations
 

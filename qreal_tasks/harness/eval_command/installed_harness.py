@@ -50,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser | None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """One that raises a ValueError where others end the program."""
+    """Argument parser that raises a ValueError where others end the program."""
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(message)

@@ -1,4 +1,4 @@
-"""How a run of lmms-eval ended, from the files that it left: its results, or the reason in its log."""
+"""Outcome of a run of lmms-eval, from the files that it left: its results, or the reason in its log."""
 
 from __future__ import annotations
 

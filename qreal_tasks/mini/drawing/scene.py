@@ -1,4 +1,4 @@
-"""One image: backdrop, shadows, entities; and where each entity is, read off its own pixels."""
+"""Drawing of one image: backdrop, shadows, entities; and where each entity is, read off its own pixels."""
 
 from __future__ import annotations
 

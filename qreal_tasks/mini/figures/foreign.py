@@ -1,4 +1,4 @@
-"""Parts that belong to nothing that is drawn here: a wind-up key, a hole right through, a hat."""
+"""Parts that do not belong to what they are put on: a wind-up key, a hole right through, a hat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an entity stands: on the ground, on an egg, on nothing."""
+"""The ways in which an entity stands: on the ground, on an egg, on nothing."""
 
 from __future__ import annotations
 

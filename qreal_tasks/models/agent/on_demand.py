@@ -20,7 +20,7 @@ from qreal_tasks.models.sources import ModelSource
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """What all the engines have in common: ``TransformersEngine``'s arguments beside the model itself."""
+    """Options that all the engines have in common: ``TransformersEngine``'s arguments beside the model itself."""
 
     merge_adapter: bool = True
     dtype: str = "auto"

@@ -66,7 +66,7 @@ class DetectedEntity:
 
 @dataclass(frozen=True)
 class DetectedEntities:
-    """The entities of a picture."""
+    """All entities that were detected in a picture."""
 
     entities: tuple[DetectedEntity, ...]
     dropped: int

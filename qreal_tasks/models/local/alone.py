@@ -1,4 +1,4 @@
-"""One question at a time, with exactly what the model's own processor gives: slow, and right for every model."""
+"""Answers to one question at a time, from what the model's own processor gives: slow, and right for every model."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Failure:
 
 
 class BatchSize:
-    """How many items go into the next batch.
+    """Size of the next batch, in items.
 
     With a fixed size, so many. Otherwise as many as fit into a number of tokens, padding included, that doubles after
     every full batch while memory is left, and halves when a batch did not fit; what did not fit is not tried again.
@@ -79,7 +79,7 @@ class BatchSize:
 
 
 class AdaptiveBatches(Generic[Item, Result]):
-    """Items in, results out.
+    """Runner of batches: items in, results out.
 
     Args:
         answer: results of a batch, in its order.

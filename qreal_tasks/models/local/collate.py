@@ -1,4 +1,4 @@
-"""Rows of different length and pictures of different size, as one batch."""
+"""Collation of rows of different length and pictures of different size into one batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any image-text-to-text model of transformers, asked many questions about many pictures.
+"""Engine that asks any image-text-to-text model of transformers many questions about many pictures.
 
 >>> engine = TransformersEngine("Qwen/Qwen2.5-VL-7B-Instruct", adapter="runs/objectqa")  # doctest: +SKIP
 >>> request = Request(image, "Does the entity have missing parts? Answer Yes or No.", ("Yes", "No"))  # doctest: +SKIP
@@ -39,7 +39,7 @@ REASONS_FIRST = "the first token opens reasoning"
 
 
 class TransformersEngine:
-    """Scores requests that carry choices, and generates an answer to the others.
+    """Engine over one model: scores requests that carry choices, and generates an answer to the others.
 
     Scored: the questions about one picture share its vision pass and their common prefix (``prefix.py``); ``p`` and
     ``mass`` are those of the choices' spellings at the first answer token (``spellings.py``). ``text`` is what greedy

@@ -1,4 +1,4 @@
-"""Greedy answers, a batch at a time."""
+"""Generation of greedy answers, a batch at a time."""
 
 from __future__ import annotations
 

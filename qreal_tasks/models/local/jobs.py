@@ -1,4 +1,4 @@
-"""Requests sorted into what is answered in one go, and their pictures processed a window ahead."""
+"""Jobs: requests sorted into what is answered in one go, and their pictures processed a window ahead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model with its processor and adapter from disk or hub, and what identifies them."""
+"""Loading of a model with its processor and adapter from disk or hub, and what identifies them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NOT_CONTENT = frozenset({"trainer_state.json", "all_results.json", "train_resul
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """Ready to answer."""
+    """A model that is ready to answer, with its processor."""
 
     model: Any
     processor: Any

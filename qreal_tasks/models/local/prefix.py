@@ -1,4 +1,4 @@
-"""Several questions about one picture for little more than the price of one.
+"""Scoring of several questions about one picture for little more than the price of one.
 
 All prompts about a crop begin alike: chat template, picture, often the first words. That prefix goes through vision
 tower and language model once. The questions' own tokens follow in one row behind it, each seeing the prefix and its
@@ -63,7 +63,7 @@ def as_attention_mask(seen: torch.Tensor, model: Any) -> torch.Tensor:
 
 
 class SharedPrefix(NamedTuple):
-    """What was computed once for each picture."""
+    """The beginning that all prompts of a picture share, computed once for each picture."""
 
     cache: Any
     mask: torch.Tensor

@@ -1,4 +1,4 @@
-"""Which tokens say a choice, and how probable each choice is at the first answer token."""
+"""Tokens that spell a choice, and the probability of each choice at the first answer token."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qreal_tasks.models.token_text import BLANK_MARKS, list_cases
 
 @dataclass(frozen=True)
 class ScoredChoices:
-    """One question's choices."""
+    """Probabilities of one question's choices at the first answer token."""
 
     p: tuple[float, ...]
     """Normalised over the choices."""

@@ -1,4 +1,4 @@
-"""Parser of a text that is one JSON value and nothing else, as models that are told to answer with JSON only write it."""
+"""Parser of a text that is one JSON value and nothing else, as models write it that are told to answer with JSON."""
 
 from __future__ import annotations
 

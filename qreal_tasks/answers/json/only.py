@@ -1,4 +1,4 @@
-"""Parser of a text that is one JSON value and nothing else, as models write it that are told to answer with JSON."""
+"""Parser of a text that is one JSON value and nothing else, as models write it that are told to answer so."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class AskedPicture:
     """Width and height in pixels that the model was fed; in families that cut tiles, of the picture before that."""
 
     @property
-    def count_shared(self) -> int:
+    def shared_length(self) -> int:
         """Tokens that all prompts begin with, at most all but one of the shortest."""
         return count_shared([prompt.ids for prompt in self.prompts])
 

@@ -95,7 +95,7 @@ class TransformersEngine:
         )
         limit_pictures(loaded.processor, min_pixels=min_pixels, max_pixels=max_pixels, max_patches=max_patches)
         self._take(loaded, fixed)
-        self._identity = {
+        self._identity |= {
             "engine": "transformers",
             "engine_version": _ENGINE_VERSION,
             **identify(pretrained, revision, adapter, merge_adapter, self.model.config, loaded.processor),

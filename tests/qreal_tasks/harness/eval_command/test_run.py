@@ -424,7 +424,7 @@ def test_a_log_that_cannot_be_written_stops_the_harness(tmp_path: Path, monkeypa
     monkeypatch.setattr(run, "_tee", on_a_full_disk)
     command = [sys.executable, "-c", "import time; print('at work', flush=True); time.sleep(60)"]
     said = r"harness.log: No space left on device; the run was stopped; free some space"
-    with pytest.raises(RunError, match=said), run._explained():
+    with pytest.raises(RunError, match=said), run._explain_os_errors():
         run._run(command, os.environ, tmp_path / "harness.log")
 
 

@@ -72,7 +72,7 @@ class Script:
         return "detect" if request.text.startswith("This image was made") else "describe"
 
 
-read_once = functools.cache(on_demand.processor_of)
+read_once = functools.cache(on_demand.load_processor)
 
 
 class Killed(BaseException):

@@ -28,10 +28,10 @@ class _WithArguments(TyperCommand):
     """A command whose options are the harness's, so that its help has to list them itself."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        from qreal_tasks.harness.eval_command.eval_help import arguments_help
+        from qreal_tasks.harness.eval_command.eval_help import format_arguments_help
 
         super().format_help(ctx, formatter)
-        echo(arguments_help())
+        echo(format_arguments_help())
 
 
 @eval_app.command(

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from qreal_tasks.files.system_errors import describe_error
-from qreal_tasks.models.local.adapter_base import Match, base_of, tensors_of
-from qreal_tasks.models.local.loading import limit_pictures, with_adapter
+from qreal_tasks.models.local.adapter_base import BaseMatch, identify_base, read_tensors
+from qreal_tasks.models.local.loading import attach_adapter, limit_pictures
 from qreal_tasks.models.sources import ADAPTER_SETTINGS
 from qreal_tasks.text.one_line import one_line
 from training.config import ConfigError, Lora, TrainConfig
@@ -112,7 +112,7 @@ def load_model(config: TrainConfig, family: TunedFamily) -> Any:
     model.config.use_cache = False
     if config.adapter:
         try:
-            return with_adapter(model, config.adapter, trainable=True)
+            return attach_adapter(model, config.adapter, trainable=True)
         except (OSError, ValueError) as error:
             raise ConfigError(str(error)) from None
     return _prepare(model, config, family, None) if config.method == "full" else model
@@ -173,13 +173,13 @@ def _read_adapter(config: TrainConfig, adapter: str) -> Any:
     if not (folder / ADAPTER_SETTINGS).is_file():
         raise ConfigError(f"adapter {adapter}: no {ADAPTER_SETTINGS} there, expected a folder that PEFT saved")
     settings = PeftConfig.from_pretrained(str(folder))
-    base = base_of(adapter, config.model, config.revision)
+    base = identify_base(adapter, config.model, config.revision)
     names = {Path(config.model).name, Path(config.model).resolve().name}
-    if base.match is Match.OTHER or (base.match is Match.UNKNOWN and Path(base.named).name not in names):
+    if base.match is BaseMatch.OTHER or (base.match is BaseMatch.UNKNOWN and Path(base.named).name not in names):
         made_for = f"adapter {adapter} was made for {base.named or 'a model that it does not name'}"
         advice = (
             "their weights differ. Train that one, or go on with an adapter of this one"
-            if base.match is Match.OTHER
+            if base.match is BaseMatch.OTHER
             else "they cannot be compared here. Where that is the same model under another name, give it the name that "
             f"stands in {ADAPTER_SETTINGS}"
         )
@@ -201,7 +201,7 @@ def _check_fits(prepared: Any, adapter: str) -> None:
     expected = {name: tuple(weight.shape) for name, weight in get_peft_model_state_dict(prepared).items()}
     path = Path(adapter).expanduser() / "adapter_model.safetensors"
     try:
-        found = {name: tensor.shape for name, tensor in tensors_of(path).items()}
+        found = {name: tensor.shape for name, tensor in read_tensors(path).items()}
     except (OSError, ValueError) as error:
         raise ConfigError(f"adapter {adapter}: cannot be read: {describe_error(error)}") from None
     wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))

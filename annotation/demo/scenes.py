@@ -14,7 +14,7 @@ from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension
 from qreal_tasks.boxes import iou_matrix
 from qreal_tasks.dataset.drawn import MINI_FOLDER
 from qreal_tasks.mini.prompts import CAST
-from qreal_tasks.mini.read import pixels_of, read_rows
+from qreal_tasks.mini.read import decode_pixels, read_drawn_rows
 
 Box = tuple[float, float, float, float]
 
@@ -72,7 +72,7 @@ def load_demo_scenes() -> list[Scene]:
 
 def load_mini_rows() -> list[Row]:
     """Load all rows of the embedded set's ``imageqa``, those for training first."""
-    return [row for split in ("train", "test") for row in read_rows(MINI_FOLDER, "imageqa", split)]
+    return [row for split in ("train", "test") for row in read_drawn_rows(MINI_FOLDER, "imageqa", split)]
 
 
 def write_pictures(folder: Path, pictures: Iterable[tuple[bytes, str, str]]) -> Path:
@@ -117,7 +117,7 @@ def _place(crop: NDArray[np.uint8], whole: NDArray[np.uint8]) -> tuple[int, int]
 def _scene(row: Row) -> Scene:
     return Scene(
         row["image"]["bytes"],
-        pixels_of(row),
+        decode_pixels(row),
         row["prompt"],
         row["generator"],
         tuple(_planted(entity) for entity in row["entities"]),

@@ -18,7 +18,7 @@ from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
 from annotation.config import DetectionSettings
 from annotation.local_models.candidates import CandidateBox, Scores, select_candidates, suppress_overlaps
-from annotation.local_models.devices import explain_model_errors, identify_model, resolve_device, resolve_dtype
+from annotation.local_models.devices import describe_model, explain_model_errors, resolve_device, resolve_dtype
 from annotation.local_models.phrases import find_spans, split_phrases
 
 
@@ -72,7 +72,7 @@ class Detector:
             )
         self._model = model.to(self._device).eval().requires_grad_(False)
         self._most_tokens = int(self._model.config.max_text_len)
-        self.name = identify_model(settings.model, settings.revision, self._model)
+        self.name = describe_model(settings.model, settings.revision, self._model)
 
     def find(self, wanted: Sequence[DetectionQuery]) -> list[DetectionResult]:
         """Look for all names at once first; then, alone, for each name without a box."""

@@ -6,14 +6,15 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from annotation.errors import AnnotationError
 from qreal_tasks.files.user_cache import NoHomeError, require_hub_cache
 from qreal_tasks.llm.errors.messages import short
-from qreal_tasks.models.local.loading import model_content
-from qreal_tasks.models.sources import local_folder
+from qreal_tasks.models.local.loading import identify_model
+from qreal_tasks.models.sources import find_local_folder
 
 
 def resolve_device(device: str) -> torch.device:
@@ -49,7 +50,7 @@ def explain_model_errors(field: str, model: str, example: str, kind: str) -> Ite
         AnnotationError: the model cannot be had, is damaged or is of another kind.
     """
     try:
-        folder = local_folder(model)
+        folder = find_local_folder(model)
         if folder is None:
             require_hub_cache()
         elif not (folder / "config.json").is_file():
@@ -80,9 +81,9 @@ def _to_download(model: str, example: str) -> str:
     return model if named else example
 
 
-def identify_model(pretrained: str, revision: str | None, model: object) -> str:
+def describe_model(pretrained: str, revision: str | None, model: Any) -> str:
     """Name and content of a model, wherever it lies: ``name@commit`` of the hub, ``name@sha256:…`` of a folder."""
-    content = model_content(pretrained, revision, model)
+    content = identify_model(pretrained, revision, model.config)
     if "content" in content:
         return f"{content['model']}@sha256:{content['content'][:12]}"
     return f"{content['model']}@{content['revision'] or 'unknown'}"

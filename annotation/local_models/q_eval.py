@@ -19,8 +19,8 @@ from annotation.config import QualitySettings
 from annotation.errors import AnnotationError
 from annotation.llm.prompts import load_prompt
 from annotation.llm.replies import LEVELS
-from annotation.local_models.devices import explain_model_errors, identify_model, resolve_device
-from qreal_tasks.models.local.loading import limit_pictures, load
+from annotation.local_models.devices import describe_model, explain_model_errors, resolve_device
+from qreal_tasks.models.local.loading import limit_pictures, load_model
 
 
 class QEvalScore:
@@ -36,7 +36,7 @@ class QEvalScore:
         with explain_model_errors(
             "quality.model", settings.model, QualitySettings().model, "an image-text-to-text model"
         ):
-            loaded = load(
+            loaded = load_model(
                 settings.model,
                 adapter=None,
                 merge_adapter=False,
@@ -51,7 +51,7 @@ class QEvalScore:
         self._processor.tokenizer.padding_side = "left"  # the next token of every row is then at the same place
         self._level_ids = find_level_tokens(self._processor.tokenizer, settings.model)
         self._prompt = load_prompt(settings.prompt)
-        self.name = identify_model(settings.model, settings.revision, self._model)
+        self.name = describe_model(settings.model, settings.revision, self._model)
 
     def levels(self, images: Sequence[Image.Image]) -> list[list[float]]:
         """Probabilities of the five levels for every image: softmax over the logits of their tokens alone."""

@@ -1,4 +1,4 @@
-"""What a text answers with: past the reasoning, past failures of the request.
+"""The part of a text that answers: behind its reasoning, without failures of the request.
 
 >>> extract_answer_text("<think>Two thumbs?</think>Yes").text
 'Yes'

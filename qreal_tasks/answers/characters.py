@@ -1,4 +1,4 @@
-"""A text's punctuation in ASCII, position by position, and whether there is anything to see in it."""
+"""Full-width characters as ASCII, position by position, and whether there is anything to see in a text."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from qreal_tasks.records import LONGEST_MARK, MOST_MARKS, ReasoningMarks
 Marks = ReasoningMarks
 """Pairs of an opening and a closing mark."""
 
-ENVIRONMENT = "QREAL_REASONING_MARKS"
+MARKS_VARIABLE = "QREAL_REASONING_MARKS"
 EXPECTED = "an opening and a closing mark with a blank between, several pairs separated by ;"
 EXAMPLE = "◁think▷ ◁/think▷; [COT] [/COT]"
 
@@ -48,7 +48,7 @@ _OF_BRACKET = {"<": ">", "◁": "▷", "[": "]", "&lt;": "&gt;"}
 _ATTRIBUTES = r"(?:\s{1,4}[\w:-]{1,40}\s?=\s?(?:\"[^\"<>\n]{0,99}\"|'[^'<>\n]{0,99}'|[^\s<>\"']{1,99})){0,4}"
 
 
-def tag_pattern(names: str) -> str:
+def build_tag_pattern(names: str) -> str:
     """A regular expression for opening and closing tags of these names (alternatives).
 
     ``<think>``, ``</seed:think>``, ``<think type="x">``, ``<|begin_of_thought|>``, ``<|/ref|>``, ``[THINK]``,
@@ -63,15 +63,17 @@ def tag_pattern(names: str) -> str:
 
 
 def is_tag(match: re.Match[str]) -> bool:
-    """Whether the brackets of a match of ``tag_pattern`` belong together. Square ones are also plain punctuation, so
-    that the name must be in capitals there, or "think"."""
+    """Whether the brackets of a match of ``build_tag_pattern`` belong together.
+
+    Square ones are also plain punctuation, so that the name must be in capitals there, or "think".
+    """
     if _OF_BRACKET[match["bracket"].lower()] != match["end"].lower():
         return False
     return match["bracket"] != "[" or match["name"].isupper() or match["name"] == "think"
 
 
 def is_closing_tag(match: re.Match[str]) -> bool:
-    """Whether a match of ``tag_pattern`` is a closing tag."""
+    """Whether a match of ``build_tag_pattern`` is a closing tag."""
     words = re.split(r"[^a-z]", f"{match['head']} {match['tail']}".lower())
     return bool(match["slash"] or match["itself"] or "end" in words)
 
@@ -85,7 +87,7 @@ def _pattern(reasoning_marks: Marks) -> re.Pattern[str]:
     names = "|".join(sorted(map(re.escape, _FAMILY_OF_NAME), key=len, reverse=True))
     # Most characters begin no mark: one look at them costs less than trying every mark there.
     begin = "".join(re.escape(mark[:1]) for pair in reasoning_marks for mark in map(to_halfwidth, pair))
-    return re.compile(rf"(?=[<◁\[&#AH{begin}])(?:{pairs}|(?P<tag>{tag_pattern(names)}))", re.IGNORECASE)
+    return re.compile(rf"(?=[<◁\[&#AH{begin}])(?:{pairs}|(?P<tag>{build_tag_pattern(names)}))", re.IGNORECASE)
 
 
 def strip_reasoning(text: str, reasoning_marks: Marks = ()) -> str | None:
@@ -154,7 +156,7 @@ def read_declared_marks() -> Marks:
     Raises:
         ValueError: as ``parse_marks``.
     """
-    return _read_once(os.environ.get(ENVIRONMENT, ""))
+    return _read_once(os.environ.get(MARKS_VARIABLE, ""))
 
 
 @functools.lru_cache(maxsize=16)
@@ -162,7 +164,7 @@ def _read_once(value: str) -> Marks:
     try:
         return parse_marks(value)
     except ValueError as error:
-        raise ValueError(f"{ENVIRONMENT}: {error}") from None
+        raise ValueError(f"{MARKS_VARIABLE}: {error}") from None
 
 
 def declare_marks(given: str | None) -> None:
@@ -176,4 +178,4 @@ def declare_marks(given: str | None) -> None:
     """
     if given is not None:
         parse_marks(given)
-        os.environ[ENVIRONMENT] = given
+        os.environ[MARKS_VARIABLE] = given

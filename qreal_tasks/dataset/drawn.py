@@ -3,7 +3,7 @@
 The ids are decisive, because they are in every record of every run: they stay when the set is copied, renamed, cut to
 a part, mixed with other pictures, or saved in another format.
 
->>> drawn_id("mini-0a1b2c3d4e5f"), drawn_id("mini-0a1b2c3d4e5f#1"), drawn_id("mini-van-17")
+>>> is_drawn_id("mini-0a1b2c3d4e5f"), is_drawn_id("mini-0a1b2c3d4e5f#1"), is_drawn_id("mini-van-17")
 (True, True, False)
 """
 
@@ -18,13 +18,13 @@ MINI_FOLDER = Path(__file__).parents[1] / "mini" / "data"
 """The embedded set in hub layout; ``qreal_tasks.mini`` draws it."""
 
 CARD_KEY, CARD_VALUE = "drawn_by", "qreal mini"
-"""In the front matter of the card."""
+"""Entry in the front matter of the card."""
 
 _DIGITS = 12
 _DRAWN = re.compile(rf"(?<![0-9a-z])mini-[0-9a-f]{{{_DIGITS}}}(?![0-9a-z])")
 
 
-def image_id(own: str) -> str:
+def make_image_id(own: str) -> str:
     """The id of a drawn image.
 
     Args:
@@ -33,12 +33,12 @@ def image_id(own: str) -> str:
     return f"mini-{hashlib.sha256(own.encode()).hexdigest()[:_DIGITS]}"
 
 
-def prompt_id(seed: int, at: int) -> str:
+def make_prompt_id(seed: int, at: int) -> str:
     """The id of a prompt of a drawn set."""
     return f"mini-{seed}-p{at:04d}"
 
 
-def drawn_id(item_id: str) -> bool:
+def is_drawn_id(item_id: str) -> bool:
     """Whether it is the id of a drawn image or of an entity in one, also with something put before or after it."""
     return _DRAWN.search(item_id) is not None
 

@@ -20,7 +20,7 @@ import datasets
 from datasets import load_from_disk
 from pyarrow import ArrowException, parquet
 
-from qreal_tasks.dataset.drawn import MINI_FOLDER, card_says_drawn, drawn_id
+from qreal_tasks.dataset.drawn import MINI_FOLDER, card_says_drawn, is_drawn_id
 from qreal_tasks.dataset.files import card_keys, data_files, saved_files, state_of
 from qreal_tasks.dataset.hub import bring_data, cards_of
 from qreal_tasks.dataset.schema import CONFIGS
@@ -173,10 +173,10 @@ def _holds_drawn(source: Source) -> bool:
         if source.kind is SourceKind.FOLDER:
             files = (parquet.ParquetFile(path) for path in source.files())
             columns = (file.read(["image_id"])["image_id"] for file in files if "image_id" in file.schema_arrow.names)
-            return any(drawn_id(str(item)) for column in columns for item in column.unique().to_pylist())
+            return any(is_drawn_id(str(item)) for column in columns for item in column.unique().to_pylist())
         if source.kind is SourceKind.SAVED:
             splits = (split for config in CONFIGS for split in load_from_disk(str(Path(source.path) / config)).values())
-            return any(drawn_id(str(item)) for split in splits for item in split.unique("image_id"))
+            return any(is_drawn_id(str(item)) for split in splits for item in split.unique("image_id"))
     except Exception:  # as many types as in ``load``
         return False
     return False

@@ -6,8 +6,8 @@ from typing import Any
 
 from loguru import logger
 
-from qreal_tasks.harness.backend_arguments import ARGUMENTS, checked, on_this_process
-from qreal_tasks.harness.backends import EngineBackend, opened_store
+from qreal_tasks.harness.backend_arguments import ARGUMENTS, parse_arguments, prepare_options
+from qreal_tasks.harness.backends import EngineBackend, open_store
 from qreal_tasks.models.agent.engine import AgentEngine
 
 
@@ -20,9 +20,9 @@ class QRealAgent(EngineBackend):
     """
 
     def __init__(self, **given: Any) -> None:
-        options = checked(given, *ARGUMENTS["qreal_agent"])
-        store = opened_store(options.pop("store", None))
-        super().__init__(AgentEngine(store=store, say=_say, **on_this_process(options)), store)
+        options = parse_arguments(given, *ARGUMENTS["qreal_agent"])
+        store = open_store(options.pop("store", None))
+        super().__init__(AgentEngine(store=store, say=_say, **prepare_options(options)), store)
 
 
 def _say(text: str) -> None:

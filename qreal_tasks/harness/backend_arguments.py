@@ -13,52 +13,71 @@ from qreal_tasks.files.user_cache import user_cache_path
 from qreal_tasks.subtasks import SUBTASKS
 from qreal_tasks.text.suggestions import suggest
 
-STORE_ENVIRONMENT = "QREAL_ANSWERS"
+STORE_VARIABLE = "QREAL_ANSWERS"
 
 HARNESS_ARGUMENTS: dict[str, Any] = {"batch_size": str | None, "max_batch_size": int | None, "device": str | None}
 """What the harness adds to every backend's arguments; a server has no use for it."""
 
-OPENAI_ARGUMENTS: dict[str, Any] = {
-    "model": str,
-    "base_url": str | None,
-    "concurrency": int,
-    "logprobs": bool,
-    "top_logprobs": int,
-    "timeout_s": float,
-    "max_retries": int,
-    "image_detail": str,
-    "image_format": str,
-    "family": str | None,
-    "min_pixels": int | None,
-    "max_pixels": int | None,
-    "prices": str | None,
-    "seed": int | None,
-    "temperature": float | None,
-    "first_wait_s": float,
-    "outage_s": float,
-    "store": str | None,
-    "reasoning_marks": str | None,
+_TABLE: Mapping[str, tuple[Any, str]] = {
+    "adapter": (str | None, "folder or hub id of a PEFT adapter over pretrained"),
+    "attn_implementation": (str | None, "sdpa (default), eager or flash_attention_2"),
+    "base_url": (str | None, "of the server, with /v1; default $OPENAI_BASE_URL, then OpenAI itself"),
+    "concurrency": (int, "requests at a time (32)"),
+    "describe": (str, "model of the third stage: folder of a model or an adapter, or hub id"),
+    "detect": (str, "model of the first stage: folder of a model or an adapter, or hub id"),
+    "device_map": (str | None, "as transformers takes it, for a model on several devices"),
+    "dtype": (str, "auto (default), bfloat16, float16 or float32"),
+    "family": (str | None, "of a model whose name does not tell it, such as qwen2_5_vl: decides how boxes are written"),
+    "filter": (str, "model of the second stage: folder of a model or an adapter, or hub id"),
+    "first_wait_s": (float, "seconds before the first retry (.1)"),
+    "image_detail": (str, "high (default), low or auto; OpenAI's own models take it"),
+    "image_format": (str, "png (default, the pixels as they are) or jpeg (smaller, changes them)"),
+    "logprobs": (bool, "False asks for no probabilities; AUC of ObjectQA is then N/A"),
+    "max_patches": (int | None, "most tiles a picture is cut into (InternVL)"),
+    "max_pixels": (int | None, "largest picture in pixels (Qwen)"),
+    "max_retries": (int, "of one request (6)"),
+    "merge_adapter": (bool, "False leaves the adapter beside the weights"),
+    "min_pixels": (int | None, "smallest picture in pixels (Qwen)"),
+    "model": (str, "name that the server knows the model by"),
+    "outage_s": (float, "seconds to wait for a server that answered before and is gone (900)"),
+    "pretrained": (str, "folder or hub id of the model; of qreal_agent's adapters, their base"),
+    "prices": (str | None, "YAML file with dollars per million tokens by model"),
+    "reasoning_marks": (
+        str | None,
+        "of a model whose reasoning is not known: '◁think▷ ◁/think▷', several pairs separated by ;",
+    ),
+    "revision": (str | None, "of a hub id"),
+    "seed": (int | None, "sent with every request"),
+    "store": (str | None, "file that keeps the answers; default $QREAL_ANSWERS, then ~/.cache/qreal/answers.sqlite"),
+    "temperature": (float | None, "0 (default), or None to send none"),
+    "timeout_s": (float, "seconds of one attempt (120)"),
+    "top_logprobs": (int, "tokens listed at the first place, 1 to 20 (20)"),
 }
-"""``--model_args`` of ``qreal_openai`` and their types; ``None`` can be written where it is one of them."""
+"""Every argument with its type, where ``None`` can be written if it is one, and its meaning in a line."""
 
-HF_ARGUMENTS: dict[str, Any] = {
-    "pretrained": str,
-    "adapter": str | None,
-    "merge_adapter": bool,
-    "revision": str | None,
-    "dtype": str,
-    "device_map": str | None,
-    "attn_implementation": str | None,
-    "min_pixels": int | None,
-    "max_pixels": int | None,
-    "max_patches": int | None,
-    "store": str | None,
-    "reasoning_marks": str | None,
-}
+ABOUT = {name: about for name, (_, about) in _TABLE.items()}
+"""Argument to what it means, for ``qreal eval --help``."""
+
+
+def _pick_types(names: str) -> dict[str, Any]:
+    return {name: _TABLE[name][0] for name in names.split()}
+
+
+OPENAI_ARGUMENTS = _pick_types(
+    "model base_url concurrency logprobs top_logprobs timeout_s max_retries "
+    "image_detail image_format family min_pixels max_pixels prices seed temperature first_wait_s outage_s "
+    "store reasoning_marks"
+)
+"""``--model_args`` of ``qreal_openai`` and their types."""
+
+HF_ARGUMENTS = _pick_types(
+    "pretrained adapter merge_adapter revision dtype device_map attn_implementation "
+    "min_pixels max_pixels max_patches store reasoning_marks"
+)
 """``--model_args`` of ``qreal_hf``."""
 
 AGENT_ARGUMENTS: dict[str, Any] = {
-    **dict.fromkeys(SUBTASKS, str),
+    **_pick_types(" ".join(SUBTASKS)),
     **{name: type_ for name, type_ in HF_ARGUMENTS.items() if name not in ("adapter", "reasoning_marks")},
     "pretrained": str | None,
 }
@@ -71,44 +90,10 @@ ARGUMENTS: Mapping[str, tuple[Mapping[str, Any], Sequence[str]]] = {
 }
 """Backend to its arguments, and to those that must be given."""
 
-ABOUT: Mapping[str, str] = {
-    "adapter": "folder or hub id of a PEFT adapter over pretrained",
-    "attn_implementation": "sdpa (default), eager or flash_attention_2",
-    "base_url": "of the server, with /v1; default $OPENAI_BASE_URL, then OpenAI itself",
-    "concurrency": "requests at a time (32)",
-    "describe": "model of the third stage: folder of a model or an adapter, or hub id",
-    "detect": "model of the first stage: folder of a model or an adapter, or hub id",
-    "device_map": "as transformers takes it, for a model on several devices",
-    "dtype": "auto (default), bfloat16, float16 or float32",
-    "family": "of a model whose name does not tell it, such as qwen2_5_vl: decides how boxes are written",
-    "filter": "model of the second stage: folder of a model or an adapter, or hub id",
-    "first_wait_s": "seconds before the first retry (.1)",
-    "image_detail": "high (default), low or auto; OpenAI's own models take it",
-    "image_format": "png (default, the pixels as they are) or jpeg (smaller, changes them)",
-    "logprobs": "False asks for no probabilities; AUC of ObjectQA is then N/A",
-    "max_patches": "most tiles a picture is cut into (InternVL)",
-    "max_pixels": "largest picture in pixels (Qwen)",
-    "max_retries": "of one request (6)",
-    "merge_adapter": "False leaves the adapter beside the weights",
-    "min_pixels": "smallest picture in pixels (Qwen)",
-    "model": "name that the server knows the model by",
-    "outage_s": "seconds to wait for a server that answered before and is gone (900)",
-    "pretrained": "folder or hub id of the model; of qreal_agent's adapters, their base",
-    "prices": "YAML file with dollars per million tokens by model",
-    "reasoning_marks": "of a model whose reasoning is not known: '◁think▷ ◁/think▷', several pairs separated by ;",
-    "revision": "of a hub id",
-    "seed": "sent with every request",
-    "store": "file that keeps the answers; default $QREAL_ANSWERS, then ~/.cache/qreal/answers.sqlite",
-    "temperature": "0 (default), or None to send none",
-    "timeout_s": "seconds of one attempt (120)",
-    "top_logprobs": "tokens listed at the first place, 1 to 20 (20)",
-}
-"""Argument to what it means, one line each, for ``qreal eval --help``."""
-
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "True or False"}
 
 
-def checked(given: Mapping[str, Any], allowed: Mapping[str, Any], needed: Sequence[str]) -> dict[str, Any]:
+def parse_arguments(given: Mapping[str, Any], allowed: Mapping[str, Any], needed: Sequence[str]) -> dict[str, Any]:
     """The arguments in their types: the harness's parser makes of ``revision=12`` a number, of ``seed=None`` a text.
 
     Raises:
@@ -127,12 +112,12 @@ def checked(given: Mapping[str, Any], allowed: Mapping[str, Any], needed: Sequen
         if isinstance(value, str) and (not value.strip() or value[0] in "\"'"):
             raise ValueError(f"--model_args: {name}={value}: expected a value as it is, not empty and without quotes")
     types = {**HARNESS_ARGUMENTS, **allowed}
-    options = {name: converted(name, value, types[name]) for name, value in given.items()}
+    options = {name: convert_value(name, value, types[name]) for name, value in given.items()}
     parse_marks(options.get("reasoning_marks") or "")
     return options
 
 
-def converted(name: str, value: Any, type_: Any) -> Any:
+def convert_value(name: str, value: Any, type_: Any) -> Any:
     """``value`` as ``type_``: one of ``_WORDS``, or one of them or None."""
     wanted, *none = get_args(type_) or (type_,)
     if none and (value is None or value in ("None", "none")):
@@ -152,29 +137,29 @@ def converted(name: str, value: Any, type_: Any) -> Any:
     raise ValueError(f"{name} is {value!r}, expected {_WORDS[wanted]}{' or None' if none else ''}")
 
 
-def store_path(given: str | None) -> Path:
+def resolve_store_path(given: str | None) -> Path:
     """The file for the answers of all runs; they are kept by model, prompt, settings and pixels, so they never mix.
 
     Raises:
         NoHomeError: it lies in the home folder, and there is none.
     """
-    named = given or os.environ.get(STORE_ENVIRONMENT)
-    return Path(named).expanduser() if named else user_cache_path("answers.sqlite", f"store= or {STORE_ENVIRONMENT}")
+    named = given or os.environ.get(STORE_VARIABLE)
+    return Path(named).expanduser() if named else user_cache_path("answers.sqlite", f"store= or {STORE_VARIABLE}")
 
 
-def batch_size(given: str | None) -> int | Literal["auto"]:
+def parse_batch_size(given: str | None) -> int | Literal["auto"]:
     """Pictures at a time; the harness's default of 1 stands for ``auto``, which fills the memory.
 
     Raises:
         ValueError: it is neither.
     """
-    size: int | Literal["auto"] = "auto" if given in (None, "1", "auto") else converted("batch_size", given, int)
+    size: int | Literal["auto"] = "auto" if given in (None, "1", "auto") else convert_value("batch_size", given, int)
     if size != "auto" and size < 1:
         raise ValueError(f"batch_size is {given}, expected auto or a whole number of 1 or more")
     return size
 
 
-def on_this_process(options: Mapping[str, Any]) -> dict[str, Any]:
+def prepare_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a backend that loads a model, as the engines take them.
 
     Without a device, each process has its own GPU.
@@ -182,7 +167,7 @@ def on_this_process(options: Mapping[str, Any]) -> dict[str, Any]:
     from accelerate import PartialState  # takes seconds, and arguments are checked without it
 
     taken = {name: value for name, value in options.items() if name != "max_batch_size"}
-    taken["batch_size"] = batch_size(taken.get("batch_size"))
+    taken["batch_size"] = parse_batch_size(taken.get("batch_size"))
     if taken.get("device") is None and taken.get("device_map") is None:
         taken["device"] = str(PartialState().device)
     return taken

@@ -1,4 +1,4 @@
-"""Two thin backends of lmms-eval over the engines of ``qreal_tasks.models``.
+"""Thin backends of lmms-eval over the engines of ``qreal_tasks.models``.
 
 They turn the harness's requests into questions about pictures, keep every answer on disk as it comes, and hand back
 ``[text, beside]`` where the engine knows more than the text: P over the choices, or the size the model was fed.
@@ -19,20 +19,26 @@ from tqdm import tqdm
 
 from qreal_tasks.answers import declare_marks
 from qreal_tasks.boxes import Space
-from qreal_tasks.harness.backend_arguments import ARGUMENTS, HARNESS_ARGUMENTS, checked, on_this_process, store_path
-from qreal_tasks.harness.box_space import declared_space
+from qreal_tasks.harness.backend_arguments import (
+    ARGUMENTS,
+    HARNESS_ARGUMENTS,
+    parse_arguments,
+    prepare_options,
+    resolve_store_path,
+)
+from qreal_tasks.harness.box_space import read_declared_space
 from qreal_tasks.llm.usage import Prices, Usage, load_prices
 from qreal_tasks.models.local.adapter_base import check_base
-from qreal_tasks.models.local.batching import reason_of
+from qreal_tasks.models.local.batching import shorten_error
 from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.server.served_model import served_family
-from qreal_tasks.models.store import AnswerStore, Engine, answered_with_store
+from qreal_tasks.models.store import AnswerStore, Engine, answer_with_store
 
 
 class EngineBackend(lmms):  # type: ignore[misc]
-    """What all backends share: shard, ask, keep, report."""
+    """Base of all backends: it shards, asks, keeps and reports."""
 
     is_simple = False
 
@@ -47,26 +53,26 @@ class EngineBackend(lmms):  # type: ignore[misc]
 
     def generate_until(self, requests: Sequence[Any]) -> list[list[str] | str]:
         """Ask the engine what the store does not know; one response per request, in their order."""
-        with _damage_seen():
-            outcomes = self._asked(requests)
+        with _refuse_damaged_files():
+            outcomes = self._collect_questions(requests)
             responses = [Response("", unanswered=o) if isinstance(o, str) else None for o in outcomes]
             asked = {place: o for place, o in enumerate(outcomes) if isinstance(o, Request)}
             places = list(asked)
             pictures = len({id(request.image) for request in asked.values()})
-            said = f"qreal: process {self._rank} asks {len(asked)} questions about {pictures} pictures"
+            begun = f"qreal: process {self._rank} asks {len(asked)} questions about {pictures} pictures"
 
             def say(known: int, to_ask: int) -> None:
-                logger.info(f"{said}: {known} known from {self.store.path}, {to_ask} to ask")
+                logger.info(f"{begun}: {known} known from {self.store.path}, {to_ask} to ask")
 
             with tqdm(total=len(asked), desc="Answers", unit="q", disable=self._rank != 0) as bar:
-                for at, response in answered_with_store(self.engine, self.store, list(asked.values()), say):
+                for at, response in answer_with_store(self.engine, self.store, list(asked.values()), say):
                     responses[places[at]] = response
                     self._show(bar)
                     bar.update()
         self._report()
-        return [_handed_over(response) for response in responses]
+        return [_to_harness(response) for response in responses]
 
-    def _asked(self, requests: Sequence[Any]) -> list[Request | str]:
+    def _collect_questions(self, requests: Sequence[Any]) -> list[Request | str]:
         """The questions; a row is decoded once for all requests about it. A reason where it cannot be read.
 
         Raises:
@@ -84,7 +90,7 @@ class EngineBackend(lmms):  # type: ignore[misc]
                     docs[row] = rows[doc_id]
                 content = doc_to_messages(docs[row])[-1]["content"]
             except Exception as error:  # Pillow's plugins raise many types; one picture must not cost the others
-                asked.append(f"unreadable picture: {reason_of(error)}")
+                asked.append(f"unreadable picture: {shorten_error(error)}")
                 continue
             shown = [part["url"] for part in content if part["type"] == "image"]
             if len(shown) != 1:
@@ -100,10 +106,10 @@ class EngineBackend(lmms):  # type: ignore[misc]
         return asked
 
     def _show(self, bar: Any) -> None:
-        """What the bar says beside count, rate and remaining time."""
+        """Show in the bar what it says beside count, rate and remaining time."""
 
     def _report(self) -> None:
-        """What is printed once the answers are there."""
+        """Log what is to be said once the answers are there."""
 
     def loglikelihood(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
         raise NotImplementedError("qreal backends answer generate_until tasks; choices are scored by `score_choices`")
@@ -121,13 +127,13 @@ class QRealOpenAI(EngineBackend):
     """
 
     def __init__(self, **given: Any) -> None:
-        options = checked(given, *ARGUMENTS["qreal_openai"])
+        options = parse_arguments(given, *ARGUMENTS["qreal_openai"])
         for unused in HARNESS_ARGUMENTS:
             options.pop(unused, None)
         declare_marks(options.pop("reasoning_marks", None))
-        store = opened_store(options.pop("store", None))
-        prices = _prices(options.pop("prices", None), options["model"])
-        space = declared_space()
+        store = open_store(options.pop("store", None))
+        prices = _load_prices_of(options.pop("prices", None), options["model"])
+        space = read_declared_space()
         if space is Space.RESIZED_PIXELS:
             served = served_family(options["model"], options.get("base_url"), options.get("family"))
             options["family"] = served.family and served.family.name
@@ -140,7 +146,7 @@ class QRealOpenAI(EngineBackend):
             bar.set_postfix_str(f"${cost:.2f}", refresh=False)
 
     def _report(self) -> None:
-        logger.info(f"qreal: {_spent(self.openai.usage, self.openai.cost())}")
+        logger.info(f"qreal: {_format_usage(self.openai.usage, self.openai.cost())}")
 
 
 class QRealHF(EngineBackend):
@@ -152,22 +158,23 @@ class QRealHF(EngineBackend):
     """
 
     def __init__(self, **given: Any) -> None:
-        options = checked(given, *ARGUMENTS["qreal_hf"])
+        options = parse_arguments(given, *ARGUMENTS["qreal_hf"])
         declare_marks(options.pop("reasoning_marks", None))
         if options.get("adapter"):
             check_base(options["adapter"], options["pretrained"], options.get("revision"))
-        store = opened_store(options.pop("store", None))  # before the model, whose loading takes minutes
-        super().__init__(TransformersEngine(**on_this_process(options)), store)
+        store = open_store(options.pop("store", None))  # before the model, whose loading takes minutes
+        super().__init__(TransformersEngine(**prepare_options(options)), store)
 
 
-def opened_store(store: str | None) -> AnswerStore:
-    path = store_path(store)
+def open_store(store: str | None) -> AnswerStore:
+    """Open the file for answers, and say in the log where it is."""
+    path = resolve_store_path(store)
     opened = AnswerStore(path)
     logger.info(f"qreal: answers are kept in {path}; a run that died goes on from there")
     return opened
 
 
-def _prices(path: str | None, model: str) -> Prices | None:
+def _load_prices_of(path: str | None, model: str) -> Prices | None:
     """The model's prices; None, said once, where the file does not list it."""
     if path is None:
         return None
@@ -180,10 +187,10 @@ def _prices(path: str | None, model: str) -> Prices | None:
     return prices
 
 
-def _spent(usage: Usage, cost_usd: float | None) -> str:
+def _format_usage(usage: Usage, cost_usd: float | None) -> str:
     """What the run took, for the log.
 
-    >>> _spent(Usage(requests=6, prompt_tokens=5400, cached_tokens=900, completion_tokens=6, retries=1), 0.012)
+    >>> _format_usage(Usage(requests=6, prompt_tokens=5400, cached_tokens=900, completion_tokens=6, retries=1), 0.012)
     '6 requests answered, 5400 prompt tokens (900 cached), 6 completion tokens, 1 retries, no failures, $0.0120'
     """
     failures = ", ".join(f"{count} {reason}" for reason, count in usage.failures.most_common())
@@ -202,7 +209,7 @@ def _spent(usage: Usage, cost_usd: float | None) -> str:
 
 
 @contextmanager
-def _damage_seen() -> Iterator[None]:
+def _refuse_damaged_files() -> Iterator[None]:
     """Let Pillow refuse a file that is cut off; lmms-eval tells it to fill the rest with grey and say nothing."""
     before = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = False
@@ -212,7 +219,7 @@ def _damage_seen() -> Iterator[None]:
         ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
-def _handed_over(response: Response | None) -> list[str] | str:
+def _to_harness(response: Response | None) -> list[str] | str:
     response = response or Response("", unanswered="the engine gave no response")
     beside = response.beside()
     return response.text if beside is None else [response.text, beside]

@@ -28,8 +28,8 @@ from qreal_tasks.benchmark import (
     objectqa_prompt,
 )
 from qreal_tasks.dataset.source import ENVIRONMENT, DatasetError, locate
-from qreal_tasks.harness.box_space import declared_space, is_assumed
-from qreal_tasks.harness.judge import with_scores
+from qreal_tasks.harness.box_space import is_assumed, read_declared_space
+from qreal_tasks.harness.judge import add_scores
 from qreal_tasks.images import as_rgb
 from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.grounding import grounding_sums
@@ -93,8 +93,8 @@ def _say_once(text: str) -> None:
 
 def _frame(style: Style, name: str, given: Mapping[str, Any] | None) -> PromptFrame:
     """What ``lmms_eval_specific_kwargs`` says for this backend; what it leaves out is the style's own."""
-    own, said = frame_of(style, name), given or {}
-    frame = PromptFrame(str(said.get("pre_prompt", own.pre)), str(said.get("post_prompt", own.post)))
+    own, kwargs = frame_of(style, name), given or {}
+    frame = PromptFrame(str(kwargs.get("pre_prompt", own.pre)), str(kwargs.get("post_prompt", own.post)))
     _asked_in[style, name] = frame
     return frame
 
@@ -111,7 +111,7 @@ def _grounding_record(doc: Doc, results: Sequence[Any], style: Style, set_name: 
     frame = _asked_in.get((style, set_name)) or frame_of(style, set_name)
     data = _data_name(os.environ.get(ENVIRONMENT, ""))
     record = grounding_record(
-        *(doc, set_name, text, beside, declared_space(), data, frame),
+        *(doc, set_name, text, beside, read_declared_space(), data, frame),
         space_assumed=is_assumed(),
         reasoning_marks=read_declared_marks(),
     )
@@ -216,13 +216,13 @@ def _define_objectqa(style: Style, question: str) -> None:
 def _define_imageqa(style: Style, set_name: str) -> None:
     def text(doc: Doc, lmms_eval_specific_kwargs: Mapping[str, Any] | None = None) -> str:
         frame = _frame(style, set_name, lmms_eval_specific_kwargs)
-        return imageqa_prompt(set_name, declared_space(), doc["width"], doc["height"], frame)
+        return imageqa_prompt(set_name, read_declared_space(), doc["width"], doc["height"], frame)
 
     def target(doc: Doc) -> str:
         return json.dumps([region.bbox_px for region in reference_regions(doc, set_name)])
 
     def process(doc: Doc, results: Sequence[Any]) -> dict[str, Any]:
-        return _imageqa_items(with_scores(_grounding_record(doc, results, style, set_name)))
+        return _imageqa_items(add_scores(_grounding_record(doc, results, style, set_name)))
 
     _name_hooks(style, set_name, text, target, process)
 

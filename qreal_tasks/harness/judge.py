@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-if TYPE_CHECKING:  # runs without a judge need no client, and what only asks for ENVIRONMENT needs no metrics
+if TYPE_CHECKING:  # runs without a judge need no client, and what only asks for JUDGE_VARIABLE needs no metrics
     from qreal_tasks.judge.judge import Judge
     from qreal_tasks.records import GroundingRecord
 
-ENVIRONMENT = "QREAL_JUDGE"
+JUDGE_VARIABLE = "QREAL_JUDGE"
 """Name or file of a judge's manifest; without it nothing is judged, and `qreal judge` can do it afterwards."""
 
 STOPPED = "judge stopped"
@@ -23,27 +23,29 @@ STOPPED = "judge stopped"
 _lock = threading.Lock()
 
 
-def with_scores(record: GroundingRecord) -> GroundingRecord:
+def add_scores(record: GroundingRecord) -> GroundingRecord:
     """The record with a score for every matched pair; as it is when no judge is configured.
 
     Never raises on what a judge does: it waits for an answer, or counts the pair as unjudged.
     """
-    name = os.environ.get(ENVIRONMENT)
+    name = os.environ.get(JUDGE_VARIABLE)
     if not name:
         return record
     with _lock:  # the harness calls from several threads
-        live = _live(name)
-    return record if live is None else live.scored(record)
+        live = _open_judge(name)
+    return record if live is None else live.score(record)
 
 
 @dataclass
-class _Live:
+class _LiveJudge:
+    """The judge of this process, until it cannot go on."""
+
     judge: Judge
     name: str
     _stopped: threading.Event = field(default_factory=threading.Event)
     _why: str = ""
 
-    def scored(self, record: GroundingRecord) -> GroundingRecord:
+    def score(self, record: GroundingRecord) -> GroundingRecord:
         from qreal_tasks.files.sqlite_file import StoreError
         from qreal_tasks.judge.records import judge_records, mark_unjudged
         from qreal_tasks.llm.errors.retry import StoppedRun
@@ -65,7 +67,7 @@ class _Live:
 
 
 @functools.cache
-def _live(name: str) -> _Live | None:
+def _open_judge(name: str) -> _LiveJudge | None:
     from qreal_tasks.files.sqlite_file import StoreError
     from qreal_tasks.judge.judge import Judge, cache_path
     from qreal_tasks.judge.manifest import ManifestError, load_manifest
@@ -74,7 +76,7 @@ def _live(name: str) -> _Live | None:
         manifest = load_manifest(name)
         judge = Judge(manifest, cache_path())
     except (ManifestError, StoreError, OSError, ValueError) as error:
-        logger.error(f"qreal: {ENVIRONMENT}={name}: {error} LLM-Score is N/A; `qreal judge` can fill it in.")
+        logger.error(f"qreal: {JUDGE_VARIABLE}={name}: {error} LLM-Score is N/A; `qreal judge` can fill it in.")
         return None
     logger.info(f"qreal: descriptions are judged by {manifest.title}; judgements are kept in {cache_path()}")
-    return _Live(judge, manifest.title)
+    return _LiveJudge(judge, manifest.title)

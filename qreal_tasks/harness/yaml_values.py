@@ -15,7 +15,7 @@ from loguru import logger
 from qreal_tasks.answers import read_declared_marks
 from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.source import DatasetError, Source, locate
-from qreal_tasks.harness.box_space import ASSUMED_NOTICE, declared_space, is_assumed
+from qreal_tasks.harness.box_space import ASSUMED_NOTICE, is_assumed, read_declared_space
 from qreal_tasks.mini import MINI_NOTICE
 
 
@@ -79,7 +79,7 @@ def __getattr__(name: str) -> Any:
     try:
         if name.startswith("alias_"):
             # What is wrong with them is said before the model is loaded, not once per answer.
-            declared_space()
+            read_declared_space()
             read_declared_marks()
             if is_assumed() and "imageqa" in name:
                 _warn_of_assumed_space()

@@ -15,7 +15,7 @@ from itertools import accumulate
 from typing import Any
 
 from qreal_tasks.answers import extract_answer_text, parse_judgment, read_declared_marks
-from qreal_tasks.text.token_text import plain, word_of
+from qreal_tasks.text.token_text import decode_marks, normalise_token
 
 NOT_GIVEN = "no log-probabilities came"
 NO_VERDICT = "no choice stands in the text as its answer"
@@ -66,7 +66,7 @@ def sum_spellings(tokens: Iterable[tuple[str, float]], choices: Sequence[str]) -
     place = {choice.strip().casefold(): at for at, choice in enumerate(choices)}
     sums = [0.0] * len(choices)
     for token, logprob in tokens:
-        at = place.get(word_of(token))
+        at = place.get(normalise_token(token))
         if at is not None:
             sums[at] += math.exp(min(logprob, 0.0))
     mass = math.fsum(sums)
@@ -98,7 +98,7 @@ def choice_probabilities(choice: Mapping[str, Any], text: str, choices: Sequence
 def begins_with_choice(choice: Mapping[str, Any], choices: Sequence[str]) -> bool:
     """Whether the first token that the model wrote spells a choice."""
     entries = _entries(choice)
-    return entries is not None and word_of(_text(entries[0])) in {one.casefold() for one in choices}
+    return entries is not None and normalise_token(_text(entries[0])) in {one.casefold() for one in choices}
 
 
 def answering_word(text: str, choices: Sequence[str]) -> re.Match[str] | None:
@@ -168,7 +168,7 @@ def _place(entries: Sequence[Mapping[str, Any]], text: str, word: re.Match[str])
         return None
     begins = [0, *accumulate(map(len, parts))]
     at = next((at for at, part in enumerate(parts) if part and begins[at] == start), None)
-    return at if at is not None and word_of(_text(entries[at])) == word[0].casefold() else None
+    return at if at is not None and normalise_token(_text(entries[at])) == word[0].casefold() else None
 
 
 def _listed(entry: Mapping[str, Any], choices: Sequence[str]) -> list[tuple[str, float]] | str:
@@ -179,8 +179,8 @@ def _listed(entry: Mapping[str, Any], choices: Sequence[str]) -> list[tuple[str,
     among = entry.get("top_logprobs") or []
     if not isinstance(among, list):
         return MALFORMED
-    needed = {word_of(_text(entry)), *(one.strip().casefold() for one in choices)}
-    among = [one for one in among if not (_has_no_number(one) and word_of(_text(one)) not in needed)]
+    needed = {normalise_token(_text(entry)), *(one.strip().casefold() for one in choices)}
+    among = [one for one in among if not (_has_no_number(one) and normalise_token(_text(one)) not in needed)]
     logprobs = [_logprob(one) for one in (entry, *among)]
     if None in logprobs:
         return MALFORMED
@@ -228,7 +228,7 @@ def _bytes(entry: Mapping[str, Any]) -> bytes:
     except (TypeError, ValueError):  # no bytes
         raw = str(entry["token"]).encode("utf-8", "replace")
     try:
-        return plain(raw.decode()).encode()
+        return decode_marks(raw.decode()).encode()
     except UnicodeDecodeError:
         return raw
 

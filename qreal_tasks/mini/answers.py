@@ -30,14 +30,14 @@ _DECIDES: Mapping[str, frozenset[str]] = {
 """The question that a flaw is planted for, to all whose answer then reports a defect."""
 
 
-def answers_of(planted: Iterable[str], *, rendered: bool) -> dict[str, str]:
+def derive_answers(planted: Iterable[str], *, rendered: bool) -> dict[str, str]:
     """The six answers, in the order of the questions.
 
     Args:
         planted: the questions that flaws were planted for (``FlawKind.question``).
         rendered: whether the entity looks photographed, not drawn.
 
-    >>> [name for name, answer in answers_of(["plausibility_q1"], rendered=True).items() if answer == "Yes"]
+    >>> [name for name, answer in derive_answers(["plausibility_q1"], rendered=True).items() if answer == "Yes"]
     ['realism_q1', 'realism_q2', 'plausibility_q1', 'plausibility_q2']
     """
     defects = {name for question in planted for name in _DECIDES[question]} | (set() if rendered else {R1})

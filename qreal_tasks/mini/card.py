@@ -11,7 +11,7 @@ from qreal_tasks.dataset.drawn import CARD_KEY, CARD_VALUE
 _TEMPLATE = Path(__file__).with_name("card_template.md")
 
 
-def card(images: int, seed: int, counts: Mapping[str, tuple[int, int, Mapping[str, float]]]) -> str:
+def format_card(images: int, seed: int, counts: Mapping[str, tuple[int, int, Mapping[str, float]]]) -> str:
     """The text of README.md.
 
     Args:

@@ -73,7 +73,7 @@ def _as_tuple(value: Any) -> Any:
 CATALOGUE = tuple(kind for row in load_table(Path(__file__).with_suffix(".yaml")) for kind in _kinds_of(row))
 
 
-def kinds_for(figure: str, question: str, framing: str) -> list[FlawKind]:
+def list_kinds(figure: str, question: str, framing: str) -> list[FlawKind]:
     """The flaws that a figure can show.
 
     Args:

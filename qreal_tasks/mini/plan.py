@@ -1,4 +1,4 @@
-"""What is going to be drawn: generators, prompts, splits, entities and their flaws. Nothing is drawn here.
+"""Plans of what is going to be drawn: generators, prompts, splits, entities and flaws. Nothing is drawn here.
 
 The shares of Yes answers are met by quota, not by chance: within a split, every entity gets a propensity for
 each question from its generator, its image and noise, and as many of the most inclined get the flaw as the
@@ -11,17 +11,17 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from qreal_tasks.dataset.drawn import image_id
-from qreal_tasks.mini.answers import answers_of
-from qreal_tasks.mini.flaws import LIVING, P1, P2, P3, P4, R1, R2, THINGS, Flaw, FlawKind, kinds_for
-from qreal_tasks.mini.prompts import GENERATORS, LETTERING, Generator, Prompt, write_prompts
+from qreal_tasks.dataset.drawn import make_image_id
+from qreal_tasks.mini.answers import derive_answers
+from qreal_tasks.mini.flaws import LIVING, P1, P2, P3, P4, R1, R2, THINGS, Flaw, FlawKind, list_kinds
+from qreal_tasks.mini.prompts import GENERATORS, LETTERING, Generator, ImagePrompt, write_prompts
 
 YES_SHARES: Mapping[str, float] = {R1: 0.402, R2: 0.388, P1: 0.433, P2: 0.631, P3: 0.585, P4: 0.112}
 """What the paper's tables imply, but for ``R2`` and ``P3``, which are .404 and .600 there: an impossible material
 fails both, so their shares of Yes add up to less than 1, and what is missing is the share of wrong colour or light
 alone."""
 _SECOND = {P2: 0.25, R2: 0.2}
-"""Of the entities whose answer another flaw decides already, the share that gets one of this question's own as well."""
+"""The share of entities that get a flaw of this question's own although another flaw decides its answer already."""
 _THING = 0.5
 """How much more inclined a thing is to be inconsistent with reality than what lives and has no flaw of its build."""
 ODD_HUES = {
@@ -60,7 +60,7 @@ class EntityPlan:
     @property
     def answers(self) -> dict[str, str]:
         """The six answers, known from what is planted."""
-        return answers_of((flaw.kind.question for flaw in self.flaws), rendered=self.rendered)
+        return derive_answers((flaw.kind.question for flaw in self.flaws), rendered=self.rendered)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class ImagePlan:
     image_id: str
     split: str
     generator: Generator
-    prompt: Prompt
+    prompt: ImagePrompt
     seed: str
     entities: tuple[EntityPlan, ...] = ()
 
@@ -96,7 +96,7 @@ def plan_images(images: int, seed: int, portrait_share: float, test_share: float
     return plans
 
 
-def _assign_generators(prompts: Sequence[Prompt], split: str, seed: int) -> list[ImagePlan]:
+def _assign_generators(prompts: Sequence[ImagePrompt], split: str, seed: int) -> list[ImagePlan]:
     """Deal the generators out like cards: each appears equally often, and never twice for one prompt."""
     rng = random.Random(f"{seed}/{split}/generators")
     deck: list[Generator] = []
@@ -109,7 +109,7 @@ def _assign_generators(prompts: Sequence[Prompt], split: str, seed: int) -> list
             generator = next((g for g in deck if g not in taken), deck[0])
             deck.remove(generator)
             own = f"{seed}/{prompt.prompt_id}/{generator.name}"
-            plans.append(ImagePlan(image_id(own), split, generator, prompt, own))
+            plans.append(ImagePlan(make_image_id(own), split, generator, prompt, own))
     return plans
 
 
@@ -144,7 +144,7 @@ def _flaws_by_quota(
     style, odd = ([rng.gauss(0, deviation) for _ in blank] for deviation in (1.1, 0.5))
 
     def most(share: float, among: set[int], lean: Callable[[int], float]) -> set[int]:
-        """As many of ``among`` as ``share`` asks for of all entities, the most inclined first."""
+        """Choose as many of ``among`` as ``share`` asks for of all entities, the most inclined first."""
         scores = {at: lean(at) for at in sorted(among)}
         return set(sorted(scores, key=lambda at: -scores[at])[: max(round(share * len(owners)), 0)])
 
@@ -192,7 +192,7 @@ def _with_flaws(entity: EntityPlan, questions: set[str], rng: random.Random) -> 
         if name not in questions:
             continue
         used = {flaw.kind.region for flaw in flaws}
-        kinds = [k for k in kinds_for(entity.figure, name, entity.framing) if k.region not in used]
+        kinds = [k for k in list_kinds(entity.figure, name, entity.framing) if k.region not in used]
         if entity.rendered:
             # A shaded render without shading would be a drawing.
             kinds = [k for k in kinds if k.name != "flat"]

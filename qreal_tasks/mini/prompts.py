@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qreal_tasks.dataset.drawn import prompt_id
+from qreal_tasks.dataset.drawn import make_prompt_id
 from qreal_tasks.files.package_tables import load_table
 
 IMAGES_PER_PROMPT = 5
@@ -50,7 +50,7 @@ _OFTEN = {"person": 2.0, "animal": 3.2, "plant": 2.8}
 
 
 @dataclass(frozen=True)
-class Prompt:
+class ImagePrompt:
     """What all generators are asked for.
 
     Attributes:
@@ -67,7 +67,7 @@ class Prompt:
     images: int
 
 
-def write_prompts(images: int, seed: int, portrait_share: float, test_share: float) -> dict[str, list[Prompt]]:
+def write_prompts(images: int, seed: int, portrait_share: float, test_share: float) -> dict[str, list[ImagePrompt]]:
     """The prompts of both splits, at least one portrait and one scene in each.
 
     No text occurs twice, so that a prompt cannot reach both splits under two names.
@@ -79,7 +79,7 @@ def write_prompts(images: int, seed: int, portrait_share: float, test_share: flo
     written = []
     for at, framing in enumerate(framings):
         left = images - IMAGES_PER_PROMPT * (count - 1) if at == count - 1 else IMAGES_PER_PROMPT
-        written.append(author.write(prompt_id(seed, at), framing, left))
+        written.append(author.write(make_prompt_id(seed, at), framing, left))
     test = {
         prompt.prompt_id
         for group in (written[:portraits], written[portraits:])
@@ -100,7 +100,7 @@ class _Author:
     used: Counter[str] = field(default_factory=Counter)
     deck: list[_Company] = field(default_factory=list)
 
-    def write(self, prompt_id: str, framing: str, images: int) -> Prompt:
+    def write(self, prompt_id: str, framing: str, images: int) -> ImagePrompt:
         """One prompt with a new text; a large set runs out of texts and then counts versions."""
         place, cast = self._portrait() if framing != "scene" else self._scene()
         for attempt in itertools.count():
@@ -109,7 +109,7 @@ class _Author:
             if text not in self.seen:
                 break
         self.seen.add(text)
-        return Prompt(prompt_id, text, place, cast, framing, images)
+        return ImagePrompt(prompt_id, text, place, cast, framing, images)
 
     def _portrait(self) -> tuple[str, tuple[tuple[str, str], ...]]:
         """A place and one person."""

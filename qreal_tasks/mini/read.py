@@ -15,12 +15,12 @@ from PIL import Image
 from qreal_tasks.mini.write import parquet_name
 
 
-def read_rows(folder: Path, config: str, split: str) -> list[dict[str, Any]]:
+def read_drawn_rows(folder: Path, config: str, split: str) -> list[dict[str, Any]]:
     """The rows of a config and split, answers as 0 (No) and 1 (Yes), images as PNG bytes."""
     rows: list[dict[str, Any]] = pq.read_table(folder / parquet_name(config, split)).to_pylist()
     return rows
 
 
-def pixels_of(row: Mapping[str, Any]) -> NDArray[np.uint8]:
+def decode_pixels(row: Mapping[str, Any]) -> NDArray[np.uint8]:
     """The decoded image of a row, shape (height, width, 3)."""
     return np.asarray(Image.open(io.BytesIO(row["image"]["bytes"])))

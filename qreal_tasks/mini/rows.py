@@ -1,4 +1,4 @@
-"""From a plan to the rows of both configs."""
+"""The rows of both configs, made from a plan."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from qreal_tasks.benchmark import ANSWERS, Dimension, is_flawed
 from qreal_tasks.mini.drawing.scene import Box, draw_scene, png_bytes
 from qreal_tasks.mini.plan import EntityPlan, ImagePlan
-from qreal_tasks.mini.words import describe, describe_parts, quality
+from qreal_tasks.mini.words import describe_entity, describe_parts, make_up_quality
 
 Row = dict[str, Any]
 
@@ -54,10 +54,10 @@ def _common(entity_id: str, entity: EntityPlan, box: Box) -> Row:
         "entity_id": entity_id,
         "label": entity.label,
         "bbox": [float(v) for v in box],
-        "quality_score": quality(entity),
+        "quality_score": make_up_quality(entity),
         **{name: ANSWERS.index(answer) for name, answer in entity.answers.items()},
-        "realism_description": describe(entity, Dimension.REALISM),
-        "plausibility_description": describe(entity, Dimension.PLAUSIBILITY),
+        "realism_description": describe_entity(entity, Dimension.REALISM),
+        "plausibility_description": describe_entity(entity, Dimension.PLAUSIBILITY),
     }
 
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from qreal_tasks.benchmark import ANSWERS, question
 from qreal_tasks.mini.figures.lettering import FONT
-from qreal_tasks.mini.read import pixels_of, read_rows
+from qreal_tasks.mini.read import decode_pixels, read_drawn_rows
 
 _COLOURS = {
     (False, False): ("no issue", (40, 152, 72)),
@@ -18,7 +18,7 @@ _COLOURS = {
     (False, True): ("plausibility", (36, 100, 216)),
     (True, True): ("realism and plausibility", (208, 36, 72)),
 }
-"""By whether the entity is flawed in realism and in plausibility."""
+"""Name and colour by whether the entity is flawed in realism and in plausibility."""
 _SHORT = {
     "realism_q1": "drawn",
     "realism_q2": "look",
@@ -28,11 +28,11 @@ _SHORT = {
     "plausibility_q4": "text",
 }
 _TILE, _CAPTION, _GAP, _SCALE = 224, 46, 8, 2
-"""In px of the stored image; the sheet is drawn larger by ``_SCALE``."""
+"""Lengths in px of the stored image; the sheet is drawn larger by ``_SCALE``."""
 _SMALL = FONT.font_variant(size=20)
 
 
-def contact_sheet(folder: Path, path: Path, columns: int = 4, images: int = 12, split: str = "test") -> None:
+def draw_contact_sheet(folder: Path, path: Path, columns: int = 4, images: int = 12, split: str = "test") -> None:
     """Save a PNG that shows some images of a drawn set.
 
     Args:
@@ -42,7 +42,7 @@ def contact_sheet(folder: Path, path: Path, columns: int = 4, images: int = 12, 
         images: how many; spread evenly over the split.
         split: ``train`` or ``test``.
     """
-    rows = read_rows(folder, "imageqa", split)
+    rows = read_drawn_rows(folder, "imageqa", split)
     shown = [rows[at * len(rows) // images] for at in range(images)] if images < len(rows) else rows
     high = -(-len(shown) // columns)
     size = (columns * (_TILE + _GAP) + _GAP, high * (_TILE + _CAPTION + _GAP) + _GAP + 20)
@@ -61,7 +61,7 @@ def _flawed(entity: Mapping[str, Any]) -> tuple[bool, bool]:
 
 def _tile(row: Mapping[str, Any]) -> Image.Image:
     """One image with its boxes, and a line of caption for each entity."""
-    picture = Image.fromarray(pixels_of(row))
+    picture = Image.fromarray(decode_pixels(row))
     tile = Image.new("RGB", (_TILE * _SCALE, (_TILE + _CAPTION) * _SCALE), "white")
     tile.paste(picture.resize((_TILE * _SCALE, _TILE * _SCALE), Image.Resampling.NEAREST), (0, 0))
     draw = ImageDraw.Draw(tile)

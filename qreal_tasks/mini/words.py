@@ -1,4 +1,4 @@
-"""What a person would write about a drawn entity: every sentence follows from what was planted."""
+"""Descriptions as a person would write them about a drawn entity: every sentence follows from what was planted."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, Dimension, is_flawed
 from qreal_tasks.files.package_tables import load_table
-from qreal_tasks.mini.answers import answers_of
+from qreal_tasks.mini.answers import derive_answers
 from qreal_tasks.mini.flaws import Flaw
 from qreal_tasks.mini.plan import EntityPlan
 
 _TABLE: dict[str, Any] = load_table(Path(__file__).with_suffix(".yaml"))
 
 
-def flaw_sentence(flaw: Flaw, entity: EntityPlan, dimension: Dimension) -> str:
+def describe_flaw(flaw: Flaw, entity: EntityPlan, dimension: Dimension) -> str:
     """The flaw in words, for one of the two descriptions; the same each time it is asked for."""
     he, him, his = _TABLE["pronouns"].get(entity.label, ("it", "it", "its"))
     words = {
@@ -33,11 +33,11 @@ def flaw_sentence(flaw: Flaw, entity: EntityPlan, dimension: Dimension) -> str:
     return _pick(flaw.kind.look if is_look else flaw.kind.say, entity, flaw.kind.name).format(**words)
 
 
-def describe(entity: EntityPlan, dimension: Dimension) -> str:
+def describe_entity(entity: EntityPlan, dimension: Dimension) -> str:
     """The entity's description in one dimension, beginning with ``No issue`` when there is none."""
     realism = dimension is Dimension.REALISM
-    shown = [flaw for flaw in entity.flaws if is_flawed(dimension, answers_of([flaw.kind.question], rendered=True))]
-    found = [flaw_sentence(flaw, entity, dimension) for flaw in shown]
+    shown = [flaw for flaw in entity.flaws if is_flawed(dimension, derive_answers([flaw.kind.question], rendered=True))]
+    found = [describe_flaw(flaw, entity, dimension) for flaw in shown]
     if realism and not entity.rendered:
         found.insert(0, _pick(_TABLE["drawn"], entity, "drawn").format(label=entity.label))
     elif realism and found:
@@ -50,14 +50,14 @@ def describe_parts(entity: EntityPlan) -> dict[str, str]:
     texts = {}
     for part in BODY_PARTS:
         shown = [flaw for flaw in entity.flaws if flaw.kind.part == part]
-        found = [flaw_sentence(flaw, entity, Dimension.PLAUSIBILITY) for flaw in shown]
+        found = [describe_flaw(flaw, entity, Dimension.PLAUSIBILITY) for flaw in shown]
         own = _TABLE["fine_part_of_half"] if entity.framing == "half" else {}
         fine = own.get(part, _TABLE["fine_part"][part])
         texts[part] = " ".join(found) or _pick(fine, entity, part).format(label=entity.label)
     return texts
 
 
-def quality(entity: EntityPlan) -> float:
+def make_up_quality(entity: EntityPlan) -> float:
     """A made-up quality score between 0 and 1: lower with every defect, plus noise."""
     defects = sum(entity.answers[q.name] == q.defect for q in QUESTIONS)
     noise = random.Random(f"{entity.seed}/quality").gauss(0, 0.05)

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from qreal_tasks.benchmark import QUESTION_NAMES
 from qreal_tasks.dataset.schema import CONFIGS, FEATURES, SPLITS
 from qreal_tasks.files.atomic import new_folder
-from qreal_tasks.mini.card import card
+from qreal_tasks.mini.card import format_card
 from qreal_tasks.mini.plan import ImagePlan, plan_images
 from qreal_tasks.mini.prompts import MIN_IMAGES
 from qreal_tasks.mini.rows import DrawnRows, Row, draw_rows
@@ -85,7 +85,7 @@ def draw_mini(
             for config in CONFIGS:
                 _write(by_config[config], config, made / parquet_name(config, split))
         counts = {split: (s.images, s.entities, s.yes_shares) for split, s in summaries.items()}
-        (made / "README.md").write_text(card(images, seed, counts), encoding="utf-8", newline="\n")
+        (made / "README.md").write_text(format_card(images, seed, counts), encoding="utf-8", newline="\n")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return MiniSummary(folder, summaries, size)
 

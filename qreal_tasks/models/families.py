@@ -1,8 +1,8 @@
-"""What differs between model families and is not in their processors, as one table.
+"""Table of model families: what differs between them and is not in their processors.
 
->>> family_of_name("Qwen/Qwen2.5-VL-7B-Instruct-AWQ").box_space
+>>> find_family_by_name("Qwen/Qwen2.5-VL-7B-Instruct-AWQ").box_space
 <Space.RESIZED_PIXELS: 'resized_pixels'>
->>> family_of_name("gpt-4o") is None
+>>> find_family_by_name("gpt-4o") is None
 True
 """
 
@@ -24,7 +24,7 @@ class Family:
     """Models that write boxes alike."""
 
     name: str
-    """As in ``family=``."""
+    """The name in ``family=``."""
     box_space: Space
     """The space that they were trained to write boxes in."""
     source: str
@@ -34,7 +34,7 @@ class Family:
     model_types: tuple[str, ...] = ()
     """``model_type`` of their configs."""
     resize: ResizeRule | None = None
-    """Of the processor, with the limits that the published weights come with."""
+    """Rule of the processor, with the limits that the published weights come with."""
 
 
 FAMILIES = (
@@ -118,12 +118,12 @@ _SHARING_PROVEN = frozenset({"internvl", "llava_next", "qwen2_5_vl", "qwen3_vl"}
 """Families whose shared, batched form is tested against one question at a time."""
 
 
-def family_of_type(model_type: str) -> Family | None:
+def find_family_by_type(model_type: str) -> Family | None:
     """The family of a config's ``model_type``."""
     return next((family for family in FAMILIES if model_type in family.model_types), None)
 
 
-def family_of_name(name: str) -> Family | None:
+def find_family_by_name(name: str) -> Family | None:
     """The family that a model's name, hub id or path tells, the last part of a path first.
 
     None when no part tells one, or a part tells two: a model merged or distilled from two may write like either.
@@ -136,25 +136,25 @@ def family_of_name(name: str) -> Family | None:
     return None
 
 
-def named_family(said: str) -> Family:
+def find_named_family(name: str) -> Family:
     """The family that somebody names: as in the table, by a ``model_type``, or by a model of it.
 
     Raises:
         ValueError: there is none of that name.
     """
-    by_name = next((family for family in FAMILIES if family.name == said), None)
-    found = by_name or family_of_type(said) or family_of_name(said)
+    by_name = next((family for family in FAMILIES if family.name == name), None)
+    found = by_name or find_family_by_type(name) or find_family_by_name(name)
     if found is None:
         names = ", ".join(family.name for family in FAMILIES)
         raise ValueError(
-            f"family={said} is not known, expected one of {names}; for another one leave it out and set QREAL_BOX_SPACE"
+            f"family={name} is not known, expected one of {names}; for another one leave it out and set QREAL_BOX_SPACE"
         )
     return found
 
 
-def box_space_of_type(model_type: str) -> Space:
+def find_box_space(model_type: str) -> Space:
     """The space that models of this ``model_type`` are asked to write boxes in."""
-    family = family_of_type(model_type)
+    family = find_family_by_type(model_type)
     return DEFAULT_BOX_SPACE if family is None else family.box_space
 
 

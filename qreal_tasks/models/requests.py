@@ -42,15 +42,15 @@ class Response:
 
     def beside(self) -> str | None:
         """The second string of a harness response (``answers.parse_scores``), None when there is nothing."""
-        said: dict[str, Any] = {}
+        report: dict[str, Any] = {}
         if self.p is not None:
-            said |= {"choices": list(self.choices), "p": list(self.p)}
+            report |= {"choices": list(self.choices), "p": list(self.p)}
             if self.mass is not None:
-                said["mass"] = self.mass
+                report["mass"] = self.mass
         if self.no_p is not None:
-            said["no_p"] = self.no_p
+            report["no_p"] = self.no_p
         if self.input_size is not None:
-            said["input_size"] = list(self.input_size)
+            report["input_size"] = list(self.input_size)
         if self.unanswered is not None:
-            said["unanswered"] = self.unanswered
-        return json.dumps(said) if said else None
+            report["unanswered"] = self.unanswered
+        return json.dumps(report) if report else None

@@ -1,4 +1,4 @@
-"""Where a model is: the weights of a folder or of the hub, or an adapter and the base it was trained on.
+"""Places of models: the weights of a folder or of the hub, or an adapter and the base it was trained on.
 
 Nothing here loads a model or imports torch, so that arguments can be checked before either.
 """
@@ -26,13 +26,13 @@ class ModelSource:
     adapter: str | None = None
     """Folder."""
     revision: str | None = None
-    """Of a hub id."""
+    """Revision of a hub id."""
 
     def __str__(self) -> str:
         return self.pretrained if self.adapter is None else f"{self.adapter} on {self.pretrained}"
 
 
-def model_source(given: str, base: str | None = None, revision: str | None = None) -> ModelSource:
+def resolve_model(given: str, base: str | None = None, revision: str | None = None) -> ModelSource:
     """What ``given`` names.
 
     Args:
@@ -45,7 +45,7 @@ def model_source(given: str, base: str | None = None, revision: str | None = Non
     """
     if not given:
         raise ValueError("no model is named, expected a folder or a hub id")
-    folder = local_folder(given)
+    folder = find_local_folder(given)
     if folder is None:
         name, _, at = given.partition("@")
         return ModelSource(name, revision=at or None)
@@ -58,7 +58,7 @@ def model_source(given: str, base: str | None = None, revision: str | None = Non
     )
 
 
-def local_folder(given: str, settings: str = "config.json") -> Path | None:
+def find_local_folder(given: str, settings: str = "config.json") -> Path | None:
     """The folder that ``given`` names, None for a hub id.
 
     Both may be written with one slash. Where the first part is a folder here and the whole is not, the hub is asked.

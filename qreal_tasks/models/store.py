@@ -51,14 +51,14 @@ class AnswerStore(SqliteFile):
         """SHA-256 over identity, text, choices, token limit and the pixels of the picture.
 
         Args:
-            picture: ``picture_digest(request.image)`` where it is already known.
+            picture: ``hash_picture(request.image)`` where it is already known.
         """
         asked = {
             "identity": dict(identity),
             "text": request.text,
             "choices": list(request.choices),
             "max_new_tokens": request.max_new_tokens,
-            "picture": picture or picture_digest(request.image),
+            "picture": picture or hash_picture(request.image),
         }
         canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
@@ -85,7 +85,7 @@ class AnswerStore(SqliteFile):
             return int(db.execute("SELECT count(*) FROM answers").fetchone()[0])
 
 
-def picture_digest(image: Image.Image) -> str:
+def hash_picture(image: Image.Image) -> str:
     """SHA-256 of mode, size and raw pixels: the same for the same pixels from different files.
 
     Palette and transparent colour belong to the pixels; all else that a file carries does not.
@@ -93,13 +93,13 @@ def picture_digest(image: Image.Image) -> str:
     digest = hashlib.sha256()
     pixels = image.tobytes()  # reads the file: palette and transparency are known only after it
     palette = image.getpalette("RGBA") if image.mode in ("P", "PA") else None
-    said = [image.mode, list(image.size), palette, str(image.info.get("transparency"))]
-    digest.update(json.dumps(said).encode())
+    form = [image.mode, list(image.size), palette, str(image.info.get("transparency"))]
+    digest.update(json.dumps(form).encode())
     digest.update(pixels)
     return digest.hexdigest()
 
 
-def answered_with_store(
+def answer_with_store(
     engine: Engine,
     store: AnswerStore,
     requests: Sequence[Request],
@@ -145,13 +145,13 @@ def answered_with_store(
 def _digest_or(image: Image.Image, unreadable: str) -> str:
     """The digest, or a word of its own for a file that cannot be read: the engine will say what is wrong with it."""
     try:
-        return picture_digest(image)
+        return hash_picture(image)
     except Exception:  # Pillow's plugins and its guard against huge pictures raise many types
         return unreadable
 
 
 def _from_json(text: str) -> Response:
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()
     }
-    return Response(**said)
+    return Response(**fields)

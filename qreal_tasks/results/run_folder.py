@@ -13,7 +13,7 @@ from typing import Any
 from qreal_tasks.answers import MOST_OF_A_REASON
 from qreal_tasks.benchmark import GROUPS, LEAVES, Style
 from qreal_tasks.console.terminal import echo
-from qreal_tasks.dataset.drawn import drawn_id
+from qreal_tasks.dataset.drawn import is_drawn_id
 from qreal_tasks.files.regular import read_bytes, read_text
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, RecordError, record_from_json, record_to_json
 from qreal_tasks.text.redaction import own_keys, redact, redact_keys, spellings
@@ -90,7 +90,7 @@ class Run:
     @functools.cached_property
     def is_drawn(self) -> bool:
         """Whether it was on the embedded set, or on pictures of ``qreal mini``, all or some, wherever they lay."""
-        return any(record.data == "mini" or drawn_id(record.image_id) for record in self.records)
+        return any(record.data == "mini" or is_drawn_id(record.image_id) for record in self.records)
 
 
 def find_results(path: Path) -> list[Path]:

@@ -9,8 +9,8 @@ from PIL import Image
 
 from qreal_tasks.answers import locate_regions, parse_entities
 from qreal_tasks.boxes import Space
-from qreal_tasks.models.agent.pictures import Picture, entities_in
-from qreal_tasks.models.families import family_of_name
+from qreal_tasks.models.agent.pictures import SearchedPicture, crop_entities
+from qreal_tasks.models.families import find_family_by_name
 from qreal_tasks.models.requests import Response
 
 pytestmark = pytest.mark.slow
@@ -54,13 +54,13 @@ def test_the_declared_order_decides_and_names_above_it(case: str) -> None:
 
 
 def test_gemini_writes_y_first() -> None:
-    family = family_of_name("gemini-2.5-pro")
+    family = find_family_by_name("gemini-2.5-pro")
     assert family is not None
     assert family.box_space is Space.NORM1000_YX
 
 
 def test_the_agent_cuts_and_hands_on_boxes_in_the_declared_order() -> None:
     text = json.dumps([{"box_2d": [200, 100, 600, 450], "label": "cup"}, {"box_2d": NAMED, "label": "hand"}])
-    found = entities_in(Picture(Image.new("RGB", SIZE), Space.NORM1000_YX), Response(text)).entities
+    found = crop_entities(SearchedPicture(Image.new("RGB", SIZE), Space.NORM1000_YX), Response(text)).entities
     assert [entity.crop.size for entity in found] == [(560, 480), (144, 36)]
     assert [entity.box for entity in found] == [(200, 100, 600, 450), (20, 10, 50, 100)]

@@ -50,7 +50,7 @@ from qreal_tasks.llm.batch.limits import BatchLimits
 from qreal_tasks.llm.errors.retry import StoppedRun
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.server.engine import OpenAIEngine
-from qreal_tasks.models.store import AnswerStore, answered_with_store
+from qreal_tasks.models.store import AnswerStore, answer_with_store
 from qreal_tasks.records import JudgmentRecord, Record
 from qreal_tasks.samples import judgment_record
 from qreal_tasks.text.redaction import find_private
@@ -122,7 +122,7 @@ def ask(made: Made, home: Path) -> list[Response]:
             settings: dict[str, Any] = {"concurrency": 1, "first_wait_s": 0.001, "max_retries": 0}
             engine = OpenAIEngine("m", base_url=server.url, api_key=given, **settings)
             with AnswerStore(made.mine / f"answers-{len(answered)}.sqlite") as store:
-                by_place = dict(answered_with_store(engine, store, requests))
+                by_place = dict(answer_with_store(engine, store, requests))
         answered += [by_place[place] for place in sorted(by_place)]
     ends = [error(status, said(home), code=KEY) for status in (401, 404)]
     for end in (*ends, Reply("", status=302, headers={"location": f"http://{HOST}:8000/{KEY}"})):

@@ -13,7 +13,7 @@ from annotation.run.folder import RunFolder
 from annotation.run.schemas import DRAFTS
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES
 from qreal_tasks.dataset.drawn import MINI_FOLDER
-from qreal_tasks.mini.read import read_rows
+from qreal_tasks.mini.read import read_drawn_rows
 
 Row = dict[str, Any]
 _SAID = ("realism_description", "plausibility_description")
@@ -40,7 +40,7 @@ def write_drafted_run(folder: Path, images: int, **changes: Any) -> RunFolder:
 
 def mini_scenes(count: int) -> list[Row]:
     """Rows of the embedded set's ``imageqa``, both splits."""
-    rows = [row for split in ("test", "train") for row in read_rows(MINI_FOLDER, "imageqa", split)]
+    rows = [row for split in ("test", "train") for row in read_drawn_rows(MINI_FOLDER, "imageqa", split)]
     assert len(rows) >= count
     return rows[:count]
 

@@ -16,7 +16,7 @@ from qreal_tasks.boxes import Space
 from qreal_tasks.dataset.drawn import MINI_FOLDER
 from qreal_tasks.dataset.schema import has_parts
 from qreal_tasks.metrics.matching import match
-from qreal_tasks.mini.read import read_rows
+from qreal_tasks.mini.read import read_drawn_rows
 from qreal_tasks.records import GroundingRecord, JudgmentRecord
 from qreal_tasks.samples import grounding_record, judgment_record
 
@@ -38,7 +38,7 @@ def pretend_tasks(
         description: what the model says of every flaw; by default a part of the reference.
     """
     rng = np.random.default_rng(seed)
-    crops, images = (read_rows(MINI_FOLDER, config, "test") for config in ("objectqa", "imageqa"))
+    crops, images = (read_drawn_rows(MINI_FOLDER, config, "test") for config in ("objectqa", "imageqa"))
     tasks: dict[str, Sequence[JudgmentRecord] | Sequence[GroundingRecord]] = {}
     for name in QUESTION_NAMES:
         tasks[f"qreal_objectqa_{name}"] = [_judgment(rng, row, name, skill, data) for row in crops]

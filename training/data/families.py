@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from qreal_tasks.boxes import Space
-from qreal_tasks.models.families import box_space_of_type
+from qreal_tasks.models.families import find_box_space
 
 _LANGUAGE_LAYERS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 """All linear layers of the language model and none of the vision tower: ``all-linear`` and bare names hit both."""
@@ -39,7 +39,7 @@ class TunedFamily:
     @property
     def box_space(self) -> Space:
         """The space that it writes boxes in."""
-        return box_space_of_type(self.model_type)
+        return find_box_space(self.model_type)
 
     def answer(self, text: str) -> str:
         """``text`` as the model's turn, from the end of the prompt to the end of the turn."""

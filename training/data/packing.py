@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from qreal_tasks.models.local.chat import Asked
-from qreal_tasks.models.local.collate import pictures, positions, prompt_inputs
+from qreal_tasks.models.local.chat import AskedPicture
+from qreal_tasks.models.local.collate import collate_pictures, collate_prompts, compute_positions
 
 IGNORED = -100
 """Label of a token whose prediction is not learnt."""
@@ -34,7 +34,7 @@ class Part:
 class PackedQuestions:
     """A picture's questions as one sequence."""
 
-    asked: Asked
+    asked: AskedPicture
     shared: int
     """Tokens of the common beginning."""
     parts: tuple[Part, ...]
@@ -43,7 +43,7 @@ class PackedQuestions:
         return self.shared + sum(len(part.ids) for part in self.parts)
 
 
-def pack(asked: Asked, answers: Sequence[Sequence[int]]) -> PackedQuestions:
+def pack(asked: AskedPicture, answers: Sequence[Sequence[int]]) -> PackedQuestions:
     """Make one sequence of a picture and its prompts, each with the token ids of its answer and end of turn."""
     shared = asked.shared_length if len(answers) > 1 else len(asked.prompts[0].ids)
     parts = tuple(
@@ -81,7 +81,7 @@ def make_batch(sequences: Sequence[PackedQuestions], decoder: Any, pad_id: int) 
         "attention_mask": _seen(laid.number) if any(len(s.parts) > 1 for s in sequences) else (laid.number >= 0).long(),
         "position_ids": _positions(sequences, laid, decoder, pad_id),
         "labels": laid.labels,
-        **pictures([s.asked for s in sequences]),
+        **collate_pictures([s.asked for s in sequences]),
     }
     if sequences[0].asked.prompts[0].types is not None:
         batch["mm_token_type_ids"] = _types(sequences, laid.ids.shape)
@@ -113,7 +113,7 @@ def _seen(number: torch.Tensor) -> torch.Tensor:
 def _positions(sequences: Sequence[PackedQuestions], laid: _Layout, decoder: Any, pad_id: int) -> torch.Tensor:
     """Shape (sequences, longest), or (3, sequences, longest) in families whose positions follow the picture's grid."""
     asked, shared = [s.asked for s in sequences], [s.shared for s in sequences]
-    padded_left, following = positions(decoder, prompt_inputs(asked, shared, pad_id))
+    padded_left, following = compute_positions(decoder, collate_prompts(asked, shared, pad_id))
     found = (following + laid.offset).expand(*padded_left.shape[:-2], *laid.offset.shape).clone()
     for at, length in enumerate(shared):
         found[..., at, :length] = padded_left[..., at, -length:]

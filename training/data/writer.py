@@ -14,7 +14,7 @@ from PIL import Image as PillowImage
 from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.source import Source
 from qreal_tasks.images import LARGEST_RATIO, with_sides_in_range
-from qreal_tasks.models.local.chat import Chat, shared_length
+from qreal_tasks.models.local.chat import Chat, count_shared
 from training.config import BOX_TASKS, ConfigError, TrainConfig
 from training.data import conversations
 from training.data.captions import Cleaner
@@ -169,7 +169,7 @@ class ConversationWriter:
         apart = sum(len(row) + picture for row in rows) + answers
         if len(rows) == 1:
             return apart, apart
-        shared = shared_length(rows)
+        shared = count_shared(rows)
         return shared + picture + sum(len(row) - shared for row in rows) + answers, apart
 
     def _count_answer(self, exchange: Exchange) -> _AnswerTokens:

@@ -13,7 +13,7 @@ import yaml
 from qreal_tasks.dataset.hub_errors import describe_hub_error
 from qreal_tasks.files.atomic import new_folder, write_whole
 from qreal_tasks.files.regular import read_text
-from qreal_tasks.models.local.loading import with_adapter
+from qreal_tasks.models.local.loading import attach_adapter
 from qreal_tasks.text.addresses import shown
 from training.config import ConfigError, TrainConfig
 from training.export.card import make_public_recipe, write_card, write_command
@@ -136,7 +136,7 @@ def _write_model(config: TrainConfig, trained: Path, folder: Path) -> None:
             f"the base model {base} cannot be loaded: {reason}. With --no-merge the adapter is written without it"
         ) from None
     if lora:
-        model = with_adapter(model, str(trained)).merge_and_unload(safe_merge=True)
+        model = attach_adapter(model, str(trained)).merge_and_unload(safe_merge=True)
     model.config.use_cache = True
     model.save_pretrained(folder)
     read_outline(config).processor.save_pretrained(folder)

@@ -31,7 +31,6 @@ import yaml
 from datasets import Dataset
 
 from qreal_tasks.benchmark import PROMPT_VERSION
-from qreal_tasks.dataset.drawn import drawn_id
 from qreal_tasks.dataset.source import Source, SourceKind
 from qreal_tasks.files.atomic import new_folder, replace_file, write_whole
 from qreal_tasks.files.regular import open_file, read_text
@@ -139,7 +138,7 @@ def check_same(folder: Path, facts: Mapping[str, Any]) -> None:
 def describe_data(source: Source, rows: Dataset) -> dict[str, Any]:
     """Describe the data: where it is, and a revision or a digest of its files."""
     facts: dict[str, Any] = {"name": source.name, "kind": str(source.kind), "rows": len(rows)}
-    if source.is_drawn or any(map(drawn_id, rows["image_id"])):
+    if source.is_drawn or any(map(is_drawn_id, rows["image_id"])):
         facts["origin"] = DRAWN
     if source.kind is SourceKind.HUB:
         return {**facts, "revision": source.revision, "commit": source.commit}

@@ -15,7 +15,7 @@ from qreal_tasks.benchmark import ANSWERS, frame_of
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.ranking import Ranking
 from qreal_tasks.models.local.engine import TransformersEngine
-from qreal_tasks.models.local.loading import Loaded
+from qreal_tasks.models.local.loading import LoadedModel
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.records import GroundingRecord
 from qreal_tasks.samples import grounding_record
@@ -52,7 +52,7 @@ class HeldOutEvaluator:
         requests, about = self._requests(share)
         answered: dict[int, Response] = {}
         if requests:
-            loaded = Loaded(model, self._plan.outline.processor, model.get_input_embeddings().weight.device)
+            loaded = LoadedModel(model, self._plan.outline.processor, model.get_input_embeddings().weight.device)
             engine = TransformersEngine.around(loaded, self._plan.config.held_out.batch_size)
             answered = dict(engine.run(requests))
         if self._plan.config.task in CHOICE_TASKS:

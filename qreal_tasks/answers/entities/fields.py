@@ -1,4 +1,4 @@
-"""What an entity is made of, whatever the style it is written in: label, box, description.
+"""The fields of an entity, whatever the style it is written in: label, box, description.
 
 >>> parse_box("(12,30),(200,180)")
 (12.0, 30.0, 200.0, 180.0)
@@ -41,9 +41,9 @@ class DropReason(StrEnum):
     REVERSED_CORNERS = "reversed_corners"
     """x1 > x2 or y1 > y2."""
     ZERO_AREA = "zero_area"
-    """As written, or once clipped to the image."""
+    """The box has no area, as written or once clipped to the image."""
     REPLACED = "replaced"
-    """In a list that a later list of the same text replaces."""
+    """The entity stands in a list that a later list of the same text replaces."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Sentences that say that there is no such entity.
+"""Recognition of sentences that say that there is no such entity.
 
 >>> states_none("I looked closely. There are no implausible entities in it.")
 True

@@ -1,4 +1,4 @@
-"""The paper's form of an answer (Figure 6): ``<label><coordinate><description>`` for each entity, one behind the other.
+"""Writer and parser of the paper's answers (Figure 6): ``<label><coordinate><description>`` for each entity in a row.
 
 >>> format_answer([("dog", [12, 34, 56, 78], "The dog has five legs.")])
 '<dog><[12, 34, 56, 78]><The dog has five legs.>'

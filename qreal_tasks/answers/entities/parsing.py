@@ -1,4 +1,4 @@
-"""Entities with boxes from a model's text (ImageQA).
+"""Parser of entities with boxes in a model's text (ImageQA).
 
 >>> answer = parse_entities('[{"bbox_2d": [1, 2, 3, 4], "label": "dog", "description": "It has five legs."}]')
 >>> answer.entities

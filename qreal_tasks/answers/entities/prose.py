@@ -1,4 +1,4 @@
-"""Entities in lists and sentences: a box in brackets, and what is written around it.
+"""Parser of entities in lists and sentences: a box in brackets, and what is written around it.
 
 >>> parse_prose("The dog at [1, 2, 3, 4] has five legs.").drafts
 [EntityDraft(label='dog', description='The dog at [1, 2, 3, 4] has five legs.', boxes=[[1.0, 2.0, 3.0, 4.0]])]
@@ -61,7 +61,7 @@ _REACH = 300
 
 @dataclass
 class _Item:
-    """The lines about one thing, or a paragraph."""
+    """A list item or a paragraph: the lines about one thing."""
 
     start: int
     end: int

@@ -1,4 +1,4 @@
-"""From entities as a model wrote them to regions in pixels of the stored image."""
+"""Regions in pixels of the stored image, from entities as a model wrote them."""
 
 from __future__ import annotations
 

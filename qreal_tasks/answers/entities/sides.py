@@ -1,4 +1,4 @@
-"""Boxes whose numbers have names: corners, a corner with a size, a centre with a size.
+"""Parser of boxes whose numbers have names: corners, a corner with a size, a centre with a size.
 
 >>> resolve_named_box({"x": 10, "y": 20, "width": 20, "height": 30})
 [10.0, 20.0, 30.0, 50.0]
@@ -97,7 +97,7 @@ def parse_point(value: object) -> list[object] | None:
 
 
 def _box_from_size(point: Sequence[object], size: Sequence[object], share: float) -> list[object]:
-    """From a point that lies ``share`` of the size behind the top left corner."""
+    """The box around a point that lies ``share`` of the size behind its top left corner."""
     numbers = [parse_number(part) for part in (*point, *size)]
     if any(number is None for number in numbers):
         return [*point, *size]

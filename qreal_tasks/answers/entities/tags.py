@@ -1,4 +1,4 @@
-"""Entities written with tags.
+"""Parser of entities written with tags.
 
 InternVL ``<ref>dog</ref><box>[[12,30,200,180]]</box>``, Qwen2-VL ``<|object_ref_start|>dog<|object_ref_end|>
 <|box_start|>(12,30),(200,180)<|box_end|>``, DeepSeek-VL2 ``<|ref|>dog<|/ref|><|det|>[[12,30,200,180]]<|/det|>``, and

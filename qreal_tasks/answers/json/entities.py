@@ -1,4 +1,4 @@
-"""Entities among the objects and lists of a text.
+"""Search for entities among the objects and lists of a text.
 
 >>> text = 'Perhaps [{"bbox": [1, 2, 3, 4], "label": "a"}]? No: [{"bbox": [5, 6, 7, 8], "label": "b"}]'
 >>> find_json_entities(text, parse_loose_json(text)).drafts

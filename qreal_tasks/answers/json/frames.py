@@ -1,5 +1,4 @@
-"""What a text that is read as JSON gives: its values, open lists and objects, and what becomes of keys that come
-again."""
+"""Values, open lists and open objects of a text that is read as JSON, and what becomes of keys that come again."""
 
 from __future__ import annotations
 
@@ -32,7 +31,7 @@ class Cut(list[Any]):
 
 
 @dataclass
-class Frame:
+class OpenValue:
     """An open list or object."""
 
     value: list[Any] | dict[str, Any]
@@ -71,7 +70,7 @@ def build_object(pairs: Sequence[tuple[str, Any]]) -> list[Any] | dict[str, Any]
     plain = dict(pairs)
     if len(plain) == len(pairs):
         return plain
-    frame = Frame({})
+    frame = OpenValue({})
     for key, item in pairs:
         frame.put(key, item)
     return frame.whole()

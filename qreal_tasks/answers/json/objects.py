@@ -1,4 +1,4 @@
-"""Objects and rows of JSON as entities: fields by many names, parallel lists, labels as keys, named sides."""
+"""Readers of objects and rows of JSON as entities: fields by many names, parallel lists, labels as keys, sides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A text that is one JSON value and nothing else, as models write it when they are told to answer with JSON only."""
+"""Parser of a text that is one JSON value and nothing else, as models write it that are told to answer so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one pass over a text that finds its JSON in whatever state (see ``loose_json``)."""
+"""The one pass over a text that finds its JSON in whatever state (see ``loose``)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qreal_tasks.answers.entities.fields import FIELD_OF_KEY
-from qreal_tasks.answers.json.frames import Cut, Frame, LooseJson, Pieces
+from qreal_tasks.answers.json.frames import Cut, LooseJson, OpenValue, Pieces
 from qreal_tasks.answers.json.strings import unescape
 
 MAX_DEPTH = 64
@@ -56,7 +56,7 @@ class Reader:
 
     text: str
     plain: str
-    stack: list[Frame] = field(default_factory=list)
+    stack: list[OpenValue] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)
     spans: list[tuple[int, int]] = field(default_factory=list)
 
@@ -70,7 +70,7 @@ class Reader:
             if start is None:
                 break
             if start["key"]:
-                self.stack.append(Frame({}, start.start(), implied=True))
+                self.stack.append(OpenValue({}, start.start(), implied=True))
                 pos = start.start()
             else:
                 pos = self._open(start.start())
@@ -95,11 +95,11 @@ class Reader:
         elif char in _QUOTES:
             return self._string(pos, frame)
         else:
-            return self._strip_field_name(pos, frame)
+            return self._unquoted(pos, frame)
         return pos + 1
 
     @staticmethod
-    def _wants_value(frame: Frame) -> bool:
+    def _wants_value(frame: OpenValue) -> bool:
         return isinstance(frame.value, list) or frame.after_colon
 
     def _open(self, pos: int) -> int:
@@ -110,7 +110,7 @@ class Reader:
             return box.end()
         if len(self.stack) < MAX_DEPTH:
             is_object = self.plain[pos] == "{"
-            self.stack.append(Frame({} if is_object else [], pos, paren=self.plain[pos] == "("))
+            self.stack.append(OpenValue({} if is_object else [], pos, paren=self.plain[pos] == "("))
         return pos + 1
 
     def _hand_up(self, value: Any, start: int, end: int) -> None:
@@ -148,19 +148,19 @@ class Reader:
         else:
             frame.key = str(item)
 
-    def _comma(self, frame: Frame) -> None:
+    def _comma(self, frame: OpenValue) -> None:
         if isinstance(frame.value, dict):
             if frame.key is not None and frame.after_colon:
                 frame.value.setdefault(frame.key, None)
             frame.key, frame.after_colon = None, False
 
-    def _colon(self, frame: Frame) -> None:
+    def _colon(self, frame: OpenValue) -> None:
         if isinstance(frame.value, dict):
             frame.after_colon = frame.key is not None
         elif frame.value and isinstance(frame.value[-1], str):
             self._key_in_list(frame, frame.value)
 
-    def _key_in_list(self, frame: Frame, items: list[Any]) -> None:
+    def _key_in_list(self, frame: OpenValue, items: list[Any]) -> None:
         """The last item is a key: the list has lost its bracket (``{"box": [1, 2, 3, 4, "label": ...``), or an object
         in it the brace that opens it (``[{...}, "box": ...``)."""
         key = items.pop()
@@ -169,9 +169,9 @@ class Reader:
             self._pop(frame.start)
             parent.key, parent.after_colon = key, True
         else:
-            self.stack.append(Frame({}, frame.start, key=key, after_colon=True))
+            self.stack.append(OpenValue({}, frame.start, key=key, after_colon=True))
 
-    def _string(self, pos: int, frame: Frame) -> int:
+    def _string(self, pos: int, frame: OpenValue) -> int:
         is_key = isinstance(frame.value, dict) and not frame.after_colon
         after = _AFTER_KEY if is_key else _AFTER_VALUE if isinstance(frame.value, dict) else _AFTER_ITEM
         ends = _string_marks(_QUOTES[self.plain[pos]])
@@ -181,7 +181,7 @@ class Reader:
                 return mark.end()
         return len(self.plain)
 
-    def _strip_field_name(self, pos: int, frame: Frame) -> int:
+    def _unquoted(self, pos: int, frame: OpenValue) -> int:
         if isinstance(frame.value, dict) and not frame.after_colon:
             pattern = _BARE_KEY
         else:

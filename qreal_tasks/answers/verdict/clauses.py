@@ -1,4 +1,4 @@
-"""The clause that leads up to a verdict word, and what in it denies.
+"""Search for the clause that leads up to a verdict word, and for what in it denies.
 
 "Since nothing looks distorted the answer is no": the clause is "the answer is", "nothing" is said of the picture.
 """
@@ -32,7 +32,7 @@ def find_clause_start(words: Words, i: int) -> int:
                 return at + 1
             if PAUSE.search(gap) and not governs and not _continues(words.words[at + 1 : i]):
                 return at + 1
-        if (word in LISTS["concluding"] and not denies(words, at)) or _is_consequence(words, at):
+        if (word in LISTS["concluding"] and not is_denial(words, at)) or _is_consequence(words, at):
             return at + 1
         if word == "and" and at + 1 < i and words.words[at + 1] in LISTS["after_and"]:
             return at + 1
@@ -44,7 +44,7 @@ def find_clause_start(words: Words, i: int) -> int:
 def _is_set_apart(words: Words, first: int, i: int) -> bool:
     """Whether a colon, an arrow or a bracket still open at word i stands before word ``first``: "not real (No)"."""
     gap = words.gaps[first]
-    if ":" in gap or denies(words, first - 1):
+    if ":" in gap or is_denial(words, first - 1):
         return ":" in gap
     if "(" in gap and not any(")" in words.gaps[at] for at in range(first + 1, i + 1)):
         return True
@@ -59,7 +59,7 @@ def _is_consequence(words: Words, at: int) -> bool:
     before, following = words.words[max(0, at - 4) : at], words.words[at + 1 : at + 2]
     if word == "which":
         return following in (["means"], ["makes"]) and before[-1:] != ["of"]
-    return not (before and denies(words, at - 1)) and "nothing" not in before and "anything" not in before
+    return not (before and is_denial(words, at - 1)) and "nothing" not in before and "anything" not in before
 
 
 def _is_main_clause(words: Words, at: int, i: int) -> bool:
@@ -67,7 +67,7 @@ def _is_main_clause(words: Words, at: int, i: int) -> bool:
     word = words.words[at]
     if word not in _SUBJECT_STARTS:
         return False
-    if at and (words.words[at - 1] in _GOVERNING or denies(words, at - 1)):
+    if at and (words.words[at - 1] in _GOVERNING or is_denial(words, at - 1)):
         return False
     if at and words.words[at - 1] != "answer" and is_speech(words, at - 1):
         return False
@@ -105,7 +105,7 @@ def _continues(clause: list[str]) -> bool:
     return bool(clause) and (clause[0] in ("that", "whether", "if") or SUBJECTS.isdisjoint(clause))
 
 
-def denies(words: Words, at: int) -> bool:
+def is_denial(words: Words, at: int) -> bool:
     """Whether word ``at`` denies what its clause says: "not", "nobody", the "far" of "far from"."""
     word, previous, following = words.words[at], words.words[max(0, at - 1) : at], words.words[at + 1 : at + 2]
     if word == "no" and not words.stands_alone(at):

@@ -1,4 +1,4 @@
-"""Yes or No from a model's text (ObjectQA).
+"""Parser of Yes or No in a model's text (ObjectQA).
 
 Only a word that stands as a verdict counts: the "no" of "there is no visible text" says nothing about the
 question, nor does the "yes" of "I can't say yes".
@@ -24,7 +24,7 @@ from qreal_tasks.answers.verdict.words import CHINESE_LABELS, LISTS, Verdict, Wo
 
 @dataclass(frozen=True)
 class Judgment:
-    """One of the two is set."""
+    """Yes or No, or the reason why a text gives neither: one of the two is set."""
 
     answer: Verdict | None
     reason: Reason | None

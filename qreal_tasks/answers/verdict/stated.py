@@ -1,4 +1,4 @@
-r"""The final answer that a text states: between marks, or behind a label such as "Final answer:".
+r"""Search for the final answer that a text states: between marks, or behind a label such as "Final answer:".
 
 >>> find_marked_answer(r"It looks fine at first. <answer>No</answer>"), find_marked_answer(r"Checked. \boxed{[]}")
 ('No', '[]')
@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterator
 
 from qreal_tasks.answers.characters import is_visible, to_halfwidth
-from qreal_tasks.answers.reasoning import is_closing_tag, is_tag, tag_pattern
+from qreal_tasks.answers.reasoning import build_tag_pattern, is_closing_tag, is_tag
 
 _NAMES = "final[_-]?answer|answer|final|conclusion|response|solution|output|result"
 _MARK = re.compile(
-    rf"(?=[<◁\[&\\])(?:(?P<glm><\|begin_of_box\|>)|(?P<glm_end><\|end_of_box\|>)|(?P<boxed>\\boxed\s?\{{)|(?P<tag>{tag_pattern(_NAMES)}))",
+    rf"(?=[<◁\[&\\])(?:(?P<glm><\|begin_of_box\|>)|(?P<glm_end><\|end_of_box\|>)|(?P<boxed>\\boxed\s?\{{)|(?P<tag>{build_tag_pattern(_NAMES)}))",
     re.IGNORECASE,
 )
 _BARE_BOXES = re.compile(r"[\s\d.,()\[\]<>-]*")

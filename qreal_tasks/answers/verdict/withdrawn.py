@@ -1,4 +1,4 @@
-"""Verdict words that no verdict is meant by: denied, supposed, reported, quoted, asked.
+"""Recognition of verdict words that no verdict is meant by: denied, supposed, reported, quoted, asked.
 
 Only a text that talks about an answer has such words: "I can't say yes", "One might argue no", 'The sign says "YES"',
 "Answering yes would be wrong". Where it is not certain that the text gives the verdict, it counts as not given.
@@ -22,10 +22,10 @@ from qreal_tasks.answers.verdict.clauses import (
     SPEAKERS,
     SUBJECTS,
     SUPPOSITIONS,
-    denies,
     find_clause_start,
     find_sentence_end,
     find_sentence_start,
+    is_denial,
     is_speech,
 )
 from qreal_tasks.answers.verdict.words import CHINESE_LABELS, LISTS, Words
@@ -40,7 +40,7 @@ def is_withdrawn(words: Words, i: int) -> bool:
     before = words.words[start:i]
     if words.gaps[i + 1].lstrip(_QUOTE + "*_ )").startswith("?") or _is_key(words, i):
         return True
-    if any(denies(words, at) or _faults(words, at, i) or words.words[at] in SUPPOSITIONS for at in range(start, i)):
+    if any(is_denial(words, at) or _faults(words, at, i) or words.words[at] in SUPPOSITIONS for at in range(start, i)):
         return True
     return (
         _is_reported(words, i, before)
@@ -141,4 +141,4 @@ def _is_refused_subject(words: Words, i: int, before: list[str]) -> bool:
     if predicate > 0 and (not is_noun or predicate > 4 or words.words[i + 1] in SUBJECTS):
         return False
     hedged = FAULTS | {"might", "could", "may", "perhaps"}
-    return any(denies(words, at) or words.words[at] in hedged for at in rest[predicate:])
+    return any(is_denial(words, at) or words.words[at] in hedged for at in rest[predicate:])

@@ -1,1 +1,1 @@
-"""``qreal eval``."""
+"""The command ``qreal eval``."""

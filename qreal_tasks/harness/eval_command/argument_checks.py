@@ -1,4 +1,4 @@
-"""What is wrong with the arguments of ``qreal eval``, found in a second: the harness would find it after many."""
+"""Checks of the arguments of ``qreal eval``: they take a second, where the harness would take many."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from qreal_tasks.benchmark import GROUPS, TASK_NAMES, Style
-from qreal_tasks.harness.backend_arguments import ARGUMENTS, batch_size, checked, store_path
-from qreal_tasks.harness.eval_command.arguments import Arguments, RunError, refused, value_of, without
-from qreal_tasks.harness.eval_command.installed_harness import backend_names, parser
-from qreal_tasks.harness.eval_command.named_models import check_models
+from qreal_tasks.harness.backend_arguments import ARGUMENTS, parse_arguments, parse_batch_size, resolve_store_path
+from qreal_tasks.harness.eval_command.arguments import Arguments, RunError, drop_option, find_value, raise_as_run_error
+from qreal_tasks.harness.eval_command.installed_harness import build_parser, read_backend_names
+from qreal_tasks.harness.named_models import check_models
 from qreal_tasks.text.redaction import Private, redact
 from qreal_tasks.text.suggestions import suggest
 
@@ -24,14 +24,14 @@ def check_options(given: Sequence[str]) -> None:
     Raises:
         RunError: one is unknown, lacks its value, or has one of another kind.
     """
-    harness = parser()
+    harness = build_parser()
     if harness is None:
         return
     try:
-        unknown = harness.parse_known_args(without(given, "--judge"))[1]
+        unknown = harness.parse_known_args(drop_option(given, "--judge"))[1]
     except ValueError as error:
         raise RunError(f"{error}; `lmms-eval eval --help` has all options") from None
-    limit = value_of(given, "--limit")
+    limit = find_value(given, "--limit")
     if limit is not None and not (float(limit) > 0 or float(limit) == -1):
         raise RunError(f"--limit is {limit}, expected how many samples of each task, or -1 for all")
     options = [word.partition("=")[0] for word in unknown if word.startswith("-")]
@@ -55,13 +55,13 @@ def check_arguments(arguments: Arguments) -> None:
     _check_tasks(arguments.tasks)
     _check_no_secret(arguments.model_args)
     _check_backend(arguments.model)
-    with refused():
+    with raise_as_run_error():
         check_models(arguments.model, arguments.model_args, arguments.tasks)
         if arguments.model in ARGUMENTS:
             _check_model_args(arguments)
 
 
-def sendable_key() -> dict[str, str]:
+def read_sendable_key() -> dict[str, str]:
     """``OPENAI_API_KEY`` as a backend of lmms-eval may send it, which would show one with a line break in its error.
 
     Raises:
@@ -108,8 +108,8 @@ def _check_no_secret(model_args: Mapping[str, str]) -> None:
             "--model_args has an api_key: set OPENAI_API_KEY instead; the harness prints and stores --model_args"
         )
     for name, value in model_args.items():
-        said = f"{name}={value}"
-        if name != "api_key" and redact(said, [Private.KEY]) != said:
+        pair = f"{name}={value}"
+        if name != "api_key" and redact(pair, [Private.KEY]) != pair:
             raise RunError(
                 f"--model_args: {name} holds what looks like a key: set the environment variable that the backend "
                 "reads it from instead; the harness prints and stores --model_args"
@@ -117,7 +117,7 @@ def _check_no_secret(model_args: Mapping[str, str]) -> None:
 
 
 def _check_backend(name: str) -> None:
-    known = backend_names()
+    known = read_backend_names()
     if known is not None and name not in known:
         raise RunError(
             f"unknown --model {name}{suggest(name, known)} Expected {', '.join(ARGUMENTS)}, or a backend of "
@@ -132,12 +132,12 @@ def _check_model_args(arguments: Arguments) -> None:
         ValueError: one is wrong.
         OSError: there can be no folder for the answers.
     """
-    options = checked(arguments.model_args, *ARGUMENTS[arguments.model])
-    store_path(options.get("store")).parent.mkdir(parents=True, exist_ok=True)
+    options = parse_arguments(arguments.model_args, *ARGUMENTS[arguments.model])
+    resolve_store_path(options.get("store")).parent.mkdir(parents=True, exist_ok=True)
     if arguments.model == "qreal_openai":
         _check_server(options)
     else:
-        batch_size(arguments.batch_size)
+        parse_batch_size(arguments.batch_size)
 
 
 def _check_server(options: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from qreal_tasks.files.atomic import find_free_name
 from qreal_tasks.files.yaml_files import read_yaml
-from qreal_tasks.harness.judge import ENVIRONMENT as JUDGE
+from qreal_tasks.harness.judge import JUDGE_VARIABLE
 
 
 class RunError(Exception):
@@ -24,14 +24,14 @@ class Arguments:
     """What was given, with the defaults filled in."""
 
     given: tuple[str, ...]
-    """As typed."""
+    """The arguments as typed."""
     model: str
     model_args: Mapping[str, str]
     tasks: tuple[str, ...]
     output_path: Path
     batch_size: str | None = None
     judge: str | None = None
-    """Of ``--judge``, which is ours and not the harness's, or of ``QREAL_JUDGE``."""
+    """Value of ``--judge``, which is ours and not the harness's, or of ``QREAL_JUDGE``."""
 
 
 def read_arguments(given: Sequence[str]) -> Arguments:
@@ -40,24 +40,24 @@ def read_arguments(given: Sequence[str]) -> Arguments:
     Raises:
         RunError: no model is named, ``--model_args`` is no list of name=value, or the config file cannot be read.
     """
-    config = _read_config(value_of(given, "--config"))
-    model = value_of(given, "--model") or config.get("model")
+    config = _read_config(find_value(given, "--config"))
+    model = find_value(given, "--model") or config.get("model")
     if not model:
         raise RunError(
             "no model named. Expected --model BACKEND --model_args pretrained=…; "
             "`lmms-eval models` lists the backends, for instance qwen2_5_vl or openai."
         )
-    tasks = value_of(given, "--tasks") or config.get("tasks") or "qreal"
+    tasks = find_value(given, "--tasks") or config.get("tasks") or "qreal"
     default_output = find_free_name(Path("runs") / f"{model}-{datetime.now():%Y%m%d-%H%M%S}")
-    size = value_of(given, "--batch_size") or value_of(given, "-b") or config.get("batch_size")
+    size = find_value(given, "--batch_size") or find_value(given, "-b") or config.get("batch_size")
     return Arguments(
         given=tuple(given),
         model=str(model),
-        model_args=_pairs(value_of(given, "--model_args") or config.get("model_args") or ""),
+        model_args=_pairs(find_value(given, "--model_args") or config.get("model_args") or ""),
         tasks=_tasks(tasks if isinstance(tasks, list) else str(tasks).split(",")),
-        output_path=Path(value_of(given, "--output_path") or config.get("output_path") or default_output),
+        output_path=Path(find_value(given, "--output_path") or config.get("output_path") or default_output),
         batch_size=None if size is None else str(size),
-        judge=value_of(given, "--judge") or os.environ.get(JUDGE) or None,
+        judge=find_value(given, "--judge") or os.environ.get(JUDGE_VARIABLE) or None,
     )
 
 
@@ -69,7 +69,7 @@ def _tasks(names: Sequence[object]) -> tuple[str, ...]:
     return found
 
 
-def value_of(given: Sequence[str], option: str) -> str | None:
+def find_value(given: Sequence[str], option: str) -> str | None:
     """The value of ``option`` in ``--option value`` or ``--option=value`` form; the last one counts."""
     value = None
     for position, word in enumerate(given):
@@ -80,7 +80,7 @@ def value_of(given: Sequence[str], option: str) -> str | None:
     return value
 
 
-def without(given: Sequence[str], option: str) -> list[str]:
+def drop_option(given: Sequence[str], option: str) -> list[str]:
     """The arguments without ``option`` and its value."""
     kept, after_option = [], False
     for word in given:
@@ -91,8 +91,8 @@ def without(given: Sequence[str], option: str) -> list[str]:
 
 
 @contextmanager
-def refused() -> Iterator[None]:
-    """What is wrong with a value, as the reason for a run that cannot start."""
+def raise_as_run_error() -> Iterator[None]:
+    """Turn a ValueError about a value into the reason for a run that cannot start."""
     try:
         yield
     except ValueError as error:

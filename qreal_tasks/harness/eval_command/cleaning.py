@@ -1,4 +1,4 @@
-"""What the harness prints and writes, without the user's keys.
+"""Removal of the user's keys from what the harness prints and writes.
 
 It shows all of its arguments in its log and stores them in its results, and with HF_TOKEN set the token is among them;
 backends of others print and store what their servers say.
@@ -16,7 +16,7 @@ from qreal_tasks.text.redaction import is_numeric, own_keys, redact_spelling, sp
 
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*"')
 _BYTES = {"encoding": "utf-8", "errors": "surrogateescape"}
-"""Of files and keys that may be in any encoding: each byte comes back as it was."""
+"""How files and keys of any encoding are decoded: each byte comes back as it was."""
 
 
 class KeyFilter:

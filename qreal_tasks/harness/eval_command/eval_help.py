@@ -1,4 +1,4 @@
-"""What ``qreal eval --help`` says of arguments: those that people use, and what each of our backends takes."""
+"""Help text of ``qreal eval``: the arguments that people use, and what each of our backends takes."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _OPTIONS: Mapping[str, str] = {
     "--config FILE": "YAML file with these options; those typed beside it win",
 }
 _WIDTH = 24
-"""Of the column with names."""
+"""Characters of the column with names."""
 
 
-def arguments_help() -> str:
+def format_arguments_help() -> str:
     """The lists, as wide as the terminal."""
     parts = ["Usual options:", *_lines(_OPTIONS)]
     for backend, (allowed, needed) in ARGUMENTS.items():

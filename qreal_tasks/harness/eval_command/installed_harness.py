@@ -1,4 +1,4 @@
-"""What the installed lmms-eval knows, read from its source: importing it takes many seconds.
+"""Backends and options of the installed lmms-eval, read from its source: importing it takes many seconds.
 
 None stands for what cannot be told from the source; then the harness itself decides.
 """
@@ -23,7 +23,7 @@ _OURS = "qreal_tasks.harness.plugin"
 _TYPES = {"str": str, "int": int, "float": float}
 
 
-def backend_names() -> frozenset[str] | None:
+def read_backend_names() -> frozenset[str] | None:
     """Every ``--model`` there can be; None when a package of others may add some, which only it can tell."""
     if os.environ.get("LMMS_EVAL_PLUGINS") or any(one.module != _OURS for one in entry_points(group=_PLUGINS)):
         return None
@@ -36,7 +36,7 @@ def backend_names() -> frozenset[str] | None:
     return frozenset([*ARGUMENTS, *lists[0], *lists[1], *aliases])
 
 
-def parser() -> argparse.ArgumentParser | None:
+def build_parser() -> argparse.ArgumentParser | None:
     """The command line of ``lmms-eval eval``, as far as its options, types and choices are plain in the source."""
     made = _Parser(add_help=False, allow_abbrev=False)  # what is abbreviated would not be seen here
     try:
@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser | None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """One that raises a ValueError where others end the program."""
+    """Argument parser that raises a ValueError where others end the program."""
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(message)

@@ -14,7 +14,7 @@ from typing import Any
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, PromptFrame, Style, task_of
 from qreal_tasks.boxes import Space
-from qreal_tasks.dataset.drawn import drawn_id
+from qreal_tasks.dataset.drawn import is_drawn_id
 from qreal_tasks.leaf_tasks import TASKS, Half, tasks_of
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
 from qreal_tasks.samples import Row, grounding_record, in_human_set, judgment_record
@@ -50,7 +50,7 @@ class References:
         """From rows as ``datasets`` gives them; ids of drawn images tell by themselves."""
         entities = {row["entity_id"]: row for row in objectqa}
         images = {row["image_id"]: row for row in imageqa}
-        return cls(name, is_drawn or any(map(drawn_id, (*entities, *images))), commit, entities, images)
+        return cls(name, is_drawn or any(map(is_drawn_id, (*entities, *images))), commit, entities, images)
 
     def ids(self, task: str) -> frozenset[str]:
         """Every sample that a task asks."""

@@ -1,4 +1,4 @@
-"""What is behind the entities. Kept smooth: it must not distract, and it has to compress well."""
+"""Backdrops: what is behind the entities. Kept smooth: it must not distract, and it has to compress well."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qreal_tasks.mini.drawing.surface import Pixels
 
 _SPAN = SIZE * OVERSAMPLE
 _HORIZON = 0.62
-"""Of the image's height."""
+"""Share of the image's height."""
 
 _SKIES: tuple[tuple[Rgb, Rgb], ...] = (
     ((120, 176, 228), (204, 228, 240)),

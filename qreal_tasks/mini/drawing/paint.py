@@ -1,4 +1,4 @@
-"""From pieces to pixels: outlined cartoon or shaded render, with the planted flaws of light and surface.
+"""Painting of pieces as pixels: outlined cartoon or shaded render, with the planted flaws of light and surface.
 
 Everything that touches a pixel is integer arithmetic, and corners are snapped to an eighth of a pixel before
 they are filled, so that the same plan gives the same bytes wherever the same Pillow runs.
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from qreal_tasks.mini.drawing.shapes import HOLE, Piece, Shape, Text, points_of
-from qreal_tasks.mini.drawing.surface import Pixels, surface
+from qreal_tasks.mini.drawing.shapes import HOLE, Piece, Shape, Text, make_points
+from qreal_tasks.mini.drawing.surface import Pixels, colour_surface
 from qreal_tasks.mini.figures.colours import INK
 from qreal_tasks.mini.figures.lettering import CAPITAL, FONT
 from qreal_tasks.mini.plan import EntityPlan
@@ -64,7 +64,7 @@ def paint(pieces: list[Piece], at: Placement, plan: EntityPlan) -> Layer:
 
 def _to_px(points: NDArray[np.float64], at: Placement) -> NDArray[np.float64]:
     """Figure units to px of the layer, snapped to eighths."""
-    px = (points * at.scale + points_of((at.x, at.y))) * OVERSAMPLE + _MARGIN
+    px = (points * at.scale + make_points((at.x, at.y))) * OVERSAMPLE + _MARGIN
     return np.asarray(np.round(px * 8) / 8)
 
 
@@ -103,7 +103,7 @@ def _fill(layer: Layer, shape: Shape, at: Placement, plan: EntityPlan) -> None:
     colour = np.broadcast_to(np.array(shape.colour, np.int32), (*inside.shape, 3))
     if shape.material is not None and shape.shaded:
         y, x = np.mgrid[window.slices]
-        colour = surface(shape.material, shape.colour, x, y, max(int(at.scale * OVERSAMPLE * 0.075), 9))
+        colour = colour_surface(shape.material, shape.colour, x, y, max(int(at.scale * OVERSAMPLE * 0.075), 9))
     if shape.shaded and not plan.has("flat"):
         colour = _lit(colour, area, rendered=plan.rendered)
     rows, columns = window.slices

@@ -1,4 +1,4 @@
-"""One image: backdrop, shadows, entities; and where each entity is, read off its own pixels."""
+"""Drawing of one image: backdrop, shadows, entities; and where each entity is, read off its own pixels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from qreal_tasks.mini.drawing.backdrop import draw_backdrop
 from qreal_tasks.mini.drawing.paint import OVERSAMPLE, SIZE, Layer, Placement, paint
-from qreal_tasks.mini.drawing.shapes import Piece, extent
+from qreal_tasks.mini.drawing.shapes import Piece, measure_extent
 from qreal_tasks.mini.drawing.surface import Pixels
 from qreal_tasks.mini.figures import draw_figure
 from qreal_tasks.mini.plan import EntityPlan, ImagePlan
@@ -30,7 +30,7 @@ _RELATIVE_SIZE = {
     "boy": 0.85,
     "girl": 0.85,
 }
-"""By label or figure. Chosen so that what stands together looks right and nothing is too small to judge."""
+"""Size by label or figure. Chosen so that what stands together looks right and nothing is too small to judge."""
 _EDGE = 5
 """Free px between an entity and the edge of the image."""
 _WAIST_Y = -0.37
@@ -62,8 +62,8 @@ def draw_scene(plan: ImagePlan) -> DrawnScene:
 
 
 def _place_portrait(figure: Sequence[Piece]) -> Placement:
-    """As large as the picture allows, cut at the waist."""
-    x1, y1, x2, _ = extent(figure)
+    """Place a portrait as large as the picture allows, cut at the waist."""
+    x1, y1, x2, _ = measure_extent(figure)
     scale = min((SIZE - 2 * _EDGE) / (x2 - x1), (SIZE - 8) / (_WAIST_Y - y1), 330.0)
     return Placement(SIZE / 2 - scale * (x1 + x2) / 2, SIZE - scale * _WAIST_Y, scale)
 
@@ -71,7 +71,7 @@ def _place_portrait(figure: Sequence[Piece]) -> Placement:
 def _place_in_row(plan: ImagePlan, figures: Sequence[Sequence[Piece]], rng: random.Random) -> list[Placement]:
     """Side by side without overlap, on ground lines of slightly different depth."""
     sizes = [_RELATIVE_SIZE.get(entity.label, _RELATIVE_SIZE.get(entity.figure, 1.0)) for entity in plan.entities]
-    extents = [extent(figure) * size for figure, size in zip(figures, sizes, strict=True)]
+    extents = [measure_extent(figure) * size for figure, size in zip(figures, sizes, strict=True)]
     widths = [float(e[2] - e[0]) for e in extents]
     highest = max(-float(e[1]) for e in extents)
     lines = [SIZE - rng.uniform(10, 24) for _ in figures]
@@ -91,7 +91,7 @@ def _cast_shadows(canvas: Pixels, figures: Sequence[Sequence[Piece]], places: Se
     shade = Image.new("L", (canvas.shape[1], canvas.shape[0]))
     draw = ImageDraw.Draw(shade)
     for figure, at in zip(figures, places, strict=True):
-        x1, _, x2, _ = extent(figure) * at.scale
+        x1, _, x2, _ = measure_extent(figure) * at.scale
         x, y = (at.x + (x1 + x2) / 2) * OVERSAMPLE, at.y * OVERSAMPLE
         rx = min((x2 - x1) * 0.42 * OVERSAMPLE, 150.0)
         draw.ellipse((round(x - rx), round(y - 11), round(x + rx), round(y + 9)), fill=150)

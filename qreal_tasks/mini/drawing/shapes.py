@@ -45,7 +45,7 @@ class Text:
 
     centre: Points
     height: float
-    """Of a capital letter, figure units."""
+    """Height of a capital letter, figure units."""
     text: str
     colour: Rgb
     degrees: float = 0.0
@@ -55,7 +55,7 @@ class Text:
 Piece = Shape | Text
 
 
-def points_of(*pairs: tuple[float, float]) -> Points:
+def make_points(*pairs: tuple[float, float]) -> Points:
     """An (N, 2) array from pairs."""
     return np.array(pairs, dtype=np.float64)
 
@@ -73,7 +73,7 @@ def box(x: float, y: float, width: float, height: float, radius: float = 0.0) ->
     r = min(radius, width / 2, height / 2)
     if r <= 0:
         dx, dy = width / 2, height / 2
-        return points_of((x - dx, y - dy), (x + dx, y - dy), (x + dx, y + dy), (x - dx, y + dy))
+        return make_points((x - dx, y - dy), (x + dx, y - dy), (x + dx, y + dy), (x - dx, y + dy))
     dx, dy = width / 2 - r, height / 2 - r
     corners = [
         (x + dx, y + dy, 0.0),
@@ -117,7 +117,7 @@ def limb(*knots: tuple[float, float], width: float, end_width: float | None = No
     return ribbon(curve(*knots), width, end_width)
 
 
-def warped(pieces: Iterable[Piece], bend: Callable[[Points], Points], tags: Sequence[str] = ()) -> list[Piece]:
+def warp(pieces: Iterable[Piece], bend: Callable[[Points], Points], tags: Sequence[str] = ()) -> list[Piece]:
     """The pieces with ``bend`` applied to those that carry one of ``tags`` (all of them when empty)."""
 
     def one(piece: Piece) -> Piece:
@@ -179,13 +179,13 @@ def dripping(x: float, top: float, bottom: float, drops: Sequence[tuple[float, f
     return np.concatenate([lower, upper])
 
 
-def extent(pieces: Iterable[Piece]) -> NDArray[Any]:
+def measure_extent(pieces: Iterable[Piece]) -> NDArray[Any]:
     """x1, y1, x2, y2 of all polygons, figure units."""
     every = np.concatenate([piece.points for piece in pieces if isinstance(piece, Shape)])
     return np.concatenate([every.min(axis=0), every.max(axis=0)])
 
 
-def top_at(pieces: Sequence[Piece], x: float) -> float:
+def find_top(pieces: Sequence[Piece], x: float) -> float:
     """The highest y of all polygons in the column ``x``; their highest of all where none reaches that column."""
     crossings = []
     for piece in pieces:
@@ -195,4 +195,4 @@ def top_at(pieces: Sequence[Piece], x: float) -> float:
             a, b = here[across], there[across]
             crossings.append(a[:, 1] + (x - a[:, 0]) / (b[:, 0] - a[:, 0]) * (b[:, 1] - a[:, 1]))
     found = np.concatenate(crossings)
-    return float(found.min()) if len(found) else float(extent(pieces)[1])
+    return float(found.min()) if len(found) else float(measure_extent(pieces)[1])

@@ -13,7 +13,7 @@ Pixels = NDArray[np.int32]
 """Colours of shape (height, width, 3), or one number each of shape (height, width)."""
 
 
-def surface(name: str, base: Rgb, x: Pixels, y: Pixels, cell: int) -> Pixels:
+def colour_surface(name: str, base: Rgb, x: Pixels, y: Pixels, cell: int) -> Pixels:
     """The colours of a material.
 
     Args:

@@ -9,7 +9,7 @@ from qreal_tasks.mini.figures.animal import draw_animal
 from qreal_tasks.mini.figures.car import draw_car
 from qreal_tasks.mini.figures.chair import draw_chair
 from qreal_tasks.mini.figures.fruit import draw_fruit
-from qreal_tasks.mini.figures.ground import with_support
+from qreal_tasks.mini.figures.ground import add_support
 from qreal_tasks.mini.figures.mug import draw_mug
 from qreal_tasks.mini.figures.person import draw_person
 from qreal_tasks.mini.figures.plant import draw_plant
@@ -30,4 +30,4 @@ FIGURES: Mapping[str, Callable[[EntityPlan], list[Piece]]] = {
 
 def draw_figure(plan: EntityPlan) -> list[Piece]:
     """All pieces of an entity, back to front, with the ground at y = 0."""
-    return with_support(FIGURES[plan.figure](plan), plan)
+    return add_support(FIGURES[plan.figure](plan), plan)

@@ -11,12 +11,12 @@ from qreal_tasks.mini.drawing.shapes import (
     Shape,
     ellipse,
     limb,
-    points_of,
+    make_points,
     scaling,
-    warped,
+    warp,
     waving,
 )
-from qreal_tasks.mini.figures.colours import FUR, INK, WHITE, darker, hue_or
+from qreal_tasks.mini.figures.colours import FUR, INK, WHITE, choose_hue, darken
 from qreal_tasks.mini.figures.foreign import hole, wind_up_key
 from qreal_tasks.mini.plan import EntityPlan
 
@@ -30,7 +30,7 @@ class _Build:
     leg: float
     leg_width: float
     neck: tuple[float, float]
-    """From the shoulder to the middle of the head."""
+    """Way from the shoulder to the middle of the head."""
     head: tuple[float, float]
     snout: float
     ear: str
@@ -53,7 +53,7 @@ _BUILDS = {
 def draw_animal(plan: EntityPlan) -> list[Piece]:
     """The animal, looking to the left or to the right."""
     rng = random.Random(plan.seed)
-    build, coat = _BUILDS[plan.label], hue_or(rng.choice(FUR[plan.label]), plan)
+    build, coat = _BUILDS[plan.label], choose_hue(rng.choice(FUR[plan.label]), plan)
     direction = rng.choice((-1.0, 1.0))
     far, near = _legs(plan, build, coat)
     back = _back(plan, build, coat)
@@ -63,7 +63,7 @@ def draw_animal(plan: EntityPlan) -> list[Piece]:
         pieces = [*wind_up_key(0.0, middle - build.half_height * 0.9, 0.0, 1.3), *pieces]
     if plan.has("hole"):
         pieces += hole(0.0, middle, build.half_height * 0.62, coat)
-    return warped(pieces, scaling(0, 0, direction, 1.0))
+    return warp(pieces, scaling(0, 0, direction, 1.0))
 
 
 def _shoulder(build: _Build) -> tuple[float, float]:
@@ -94,30 +94,30 @@ def _front(plan: EntityPlan, build: _Build, coat: Rgb) -> list[Piece]:
     neck = Shape("neck", limb((x - 0.02, y + 0.05), (x + dx, y + dy), width=wide, end_width=wide * 0.8), coat)
     head = _head(build, coat, plan.label, x + dx, y + dy)
     if plan.has("giant_head"):
-        head = warped(head, scaling(x + dx - 0.03, y + dy + 0.06, 2.2, 2.2))
+        head = warp(head, scaling(x + dx - 0.03, y + dy + 0.06, 2.2, 2.2))
     mane: list[Piece] = []
     if plan.label == "horse":
         line = limb((x - 0.08, y), (x + dx * 0.4 - 0.05, y + dy * 0.6), (x + dx - 0.04, y + dy - 0.05), width=0.07)
-        mane.append(Shape("neck", line, darker(coat, 0.5)))
+        mane.append(Shape("neck", line, darken(coat, 0.5)))
     return [neck, *mane, *head]
 
 
 def _head(build: _Build, coat: Rgb, label: str, x: float, y: float) -> list[Piece]:
     """Skull, snout, ear, eye, nose and mouth around (x, y)."""
     rx, ry = build.head
-    skin = darker(coat, 0.45) if label == "sheep" else coat
+    skin = darken(coat, 0.45) if label == "sheep" else coat
     droop = 0.1 if label == "horse" else 0.02
     nose = (x + rx * 0.5 + build.snout, y + 0.03 + droop)
     snout = limb((x + rx * 0.3, y + 0.02), nose, width=ry * 1.35, end_width=ry * 0.95)
     pieces: list[Piece] = [Shape("head", snout, skin), Shape("head", ellipse(x, y, rx, ry), skin)]
     if build.ear == "pointed":
         for at in (-0.6, 0.1):
-            ear = points_of(
+            ear = make_points(
                 (x + rx * (at - 0.35), y - ry * 0.6),
                 (x + rx * at, y - ry * 1.75),
                 (x + rx * (at + 0.45), y - ry * 0.7),
             )
-            pieces.insert(0 if at > 0 else 2, Shape("head", ear, darker(skin, 0.85)))
+            pieces.insert(0 if at > 0 else 2, Shape("head", ear, darken(skin, 0.85)))
     else:
         pieces.append(
             Shape(
@@ -128,7 +128,7 @@ def _head(build: _Build, coat: Rgb, label: str, x: float, y: float) -> list[Piec
                     width=0.055,
                     end_width=0.075,
                 ),
-                darker(skin, 0.75),
+                darken(skin, 0.75),
             )
         )
     eye = (x + rx * 0.35, y - ry * 0.2)
@@ -146,10 +146,10 @@ def _back(plan: EntityPlan, build: _Build, coat: Rgb) -> list[Piece]:
     x, y = -build.half_length * 0.9, -build.leg - build.half_height * 1.1
     if plan.has("extra_head"):
         other = _front(plan, build, coat)
-        return warped(other, lambda p: p * points_of((-1.0, 1.0)))
+        return warp(other, lambda p: p * make_points((-1.0, 1.0)))
     (mx, my), (ex, ey) = build.tail
     wide = 0.075 if plan.label in ("horse", "sheep") else 0.042
-    shade = darker(coat, 0.5) if plan.label == "horse" else darker(coat, 0.9)
+    shade = darken(coat, 0.5) if plan.label == "horse" else darken(coat, 0.9)
     tail = Shape("tail", limb((x, y), (x + mx, y + my), (x + ex, y + ey), width=wide, end_width=wide * 0.8), shade)
     if not plan.has("extra_tail"):
         return [tail]
@@ -169,14 +169,14 @@ def _legs(plan: EntityPlan, build: _Build, coat: Rgb) -> tuple[list[Piece], list
     for at in places:
         x = at * build.half_length
         is_far = at in (-0.48, 0.5)
-        skin = darker(coat, 0.45) if plan.label == "sheep" else coat
-        colour = darker(skin, 0.72) if is_far else skin
+        skin = darken(coat, 0.45) if plan.label == "sheep" else coat
+        colour = darken(skin, 0.72) if is_far else skin
         top = (x, -build.leg - build.half_height * 0.55)
         leg = limb(top, (x + 0.008, -0.03), width=build.leg_width * 1.35, end_width=build.leg_width * 0.9)
         foot = ellipse(x + 0.018, -0.024, build.leg_width * 0.62, 0.026)
-        shod = INK if plan.label in ("horse", "sheep") else darker(colour, 0.85)
+        shod = INK if plan.label in ("horse", "sheep") else darken(colour, 0.85)
         pair: list[Piece] = [Shape("leg", leg, colour), Shape("leg", foot, shod)]
         if plan.has("wavy_legs"):
-            pair = warped(pair, waving(-build.leg, 0.045, build.leg * 0.62))
+            pair = warp(pair, waving(-build.leg, 0.045, build.leg * 0.62))
         groups[0 if is_far else 1].extend(pair)
     return groups

@@ -13,12 +13,12 @@ from qreal_tasks.mini.drawing.shapes import (
     arching,
     box,
     ellipse,
-    points_of,
+    make_points,
     ribbon,
     scaling,
-    warped,
+    warp,
 )
-from qreal_tasks.mini.figures.colours import INK, PAINT, WHITE, darker
+from qreal_tasks.mini.figures.colours import INK, PAINT, WHITE, darken
 from qreal_tasks.mini.figures.lettering import lettering
 from qreal_tasks.mini.plan import EntityPlan
 
@@ -34,11 +34,11 @@ def draw_car(plan: EntityPlan) -> list[Piece]:
     paint, direction = rng.choice(PAINT), rng.choice((-1.0, 1.0))
     cabin = _cabin(paint)
     if plan.has("tall_cabin"):
-        cabin = warped(cabin, scaling(0, _BELT_Y, 1.0, 2.5))
+        cabin = warp(cabin, scaling(0, _BELT_Y, 1.0, 2.5))
     pieces: list[Piece] = [*cabin, *_body(paint)]
-    pieces = warped(pieces, scaling(0, 0, direction, 1.0))
+    pieces = warp(pieces, scaling(0, 0, direction, 1.0))
     if plan.has("bent_body"):
-        pieces = warped(pieces, arching(0.2, 0.5))
+        pieces = warp(pieces, arching(0.2, 0.5))
     pieces += _wheels(plan)
     if plan.text:
         # Clear of a giant wheel; last, so that no wheel covers it.
@@ -59,20 +59,20 @@ def _body(paint: Rgb) -> list[Piece]:
         Shape("body", np.concatenate([upper, lower]), paint),
         Shape("body", box(0.47, -0.225, 0.05, 0.05, 0.02), (252, 232, 148), shaded=False),
         Shape("body", box(-0.475, -0.225, 0.035, 0.06, 0.015), (208, 48, 44), shaded=False),
-        Shape("body", ribbon(sill, 0.03), darker(paint, 0.6), outlined=False),
+        Shape("body", ribbon(sill, 0.03), darken(paint, 0.6), outlined=False),
     ]
 
 
 def _cabin(paint: Rgb) -> list[Piece]:
     """Roof and two windows."""
-    shell = points_of((-0.36, _BELT_Y + 0.01), (-0.27, _ROOF_Y), (0.13, _ROOF_Y), (0.28, _BELT_Y + 0.01))
-    rear = points_of(
+    shell = make_points((-0.36, _BELT_Y + 0.01), (-0.27, _ROOF_Y), (0.13, _ROOF_Y), (0.28, _BELT_Y + 0.01))
+    rear = make_points(
         (-0.305, _BELT_Y - 0.005),
         (-0.245, _ROOF_Y + 0.03),
         (-0.075, _ROOF_Y + 0.03),
         (-0.075, _BELT_Y - 0.005),
     )
-    front = points_of(
+    front = make_points(
         (-0.045, _BELT_Y - 0.005), (-0.045, _ROOF_Y + 0.03), (0.115, _ROOF_Y + 0.03), (0.225, _BELT_Y - 0.005)
     )
     windows: list[Piece] = [Shape("window", pane, _GLASS, shaded=False) for pane in (rear, front)]
@@ -100,7 +100,7 @@ def _wheels(plan: EntityPlan) -> list[Piece]:
             continue
         wheel = _wheel(x, -_WHEEL, square=plan.has("square_wheel", side))
         giant = plan.has("giant_wheel", side)
-        pieces += warped(wheel, scaling(x, 0, 1.75, 1.75)) if giant else wheel
+        pieces += warp(wheel, scaling(x, 0, 1.75, 1.75)) if giant else wheel
     if plan.has("extra_wheel"):
         pieces += _wheel(0.0, -_WHEEL)
     if plan.has("roof_wheel"):

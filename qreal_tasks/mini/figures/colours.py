@@ -24,13 +24,13 @@ SKIN, HAIR, CLOTH, TROUSERS = (_colours(_TABLE[name]) for name in ("skin", "hair
 LEAF, PETAL, POT, PAINT, WOOD = (_colours(_TABLE[name]) for name in ("leaf", "petal", "pot", "paint", "wood"))
 
 
-def hue_or(natural: Rgb, plan: EntityPlan) -> Rgb:
+def choose_hue(natural: Rgb, plan: EntityPlan) -> Rgb:
     """The natural colour, or the unnatural one that was planted."""
     flaw = plan.flaw("odd_hue")
     return natural if flaw is None else ODD_HUES[flaw.colour]
 
 
-def darker(colour: Rgb, factor: float = 0.75) -> Rgb:
+def darken(colour: Rgb, factor: float = 0.75) -> Rgb:
     """The colour with less light; lighter for a factor above 1."""
     r, g, b = (min(int(c * factor), 255) for c in colour)
     return r, g, b

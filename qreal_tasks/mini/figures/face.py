@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qreal_tasks.mini.drawing.shapes import Piece, Points, Rgb, Shape, curve, ellipse, ribbon, warped
-from qreal_tasks.mini.figures.colours import INK, WHITE, darker
+from qreal_tasks.mini.drawing.shapes import Piece, Points, Rgb, Shape, curve, ellipse, ribbon, warp
+from qreal_tasks.mini.figures.colours import INK, WHITE, darken
 from qreal_tasks.mini.plan import EntityPlan
 
 _X, _Y, _RX, _RY = 0.0, -0.86, 0.092, 0.118
@@ -20,7 +20,7 @@ def draw_head(plan: EntityPlan, skin: Rgb, hair: Rgb, rng: random.Random) -> lis
     long_hair = plan.label in ("woman", "girl")
     pieces: list[Piece] = []
     if long_hair:
-        pieces.append(Shape("mane", ellipse(_X, _Y + 0.045, _RX * 1.42, _RY * 1.38), darker(hair, 0.85)))
+        pieces.append(Shape("mane", ellipse(_X, _Y + 0.045, _RX * 1.42, _RY * 1.38), darken(hair, 0.85)))
     for x in (-_RX, _RX):
         pieces.append(Shape("head", ellipse(x, _Y + 0.01, 0.02, 0.03), skin))
     pieces.append(Shape("head", ellipse(_X, _Y, _RX, _RY), skin))
@@ -29,7 +29,7 @@ def draw_head(plan: EntityPlan, skin: Rgb, hair: Rgb, rng: random.Random) -> lis
         pieces += _features(plan, hair, rng)
     flaw = plan.flaw("melted_face")
     if flaw is not None:
-        pieces = warped(pieces, _sagging(-1.0 if flaw.choice == "left" else 1.0), ["head", "face"])
+        pieces = warp(pieces, _sagging(-1.0 if flaw.choice == "left" else 1.0), ["head", "face"])
     return pieces
 
 
@@ -48,7 +48,7 @@ def _features(plan: EntityPlan, hair: Rgb, rng: random.Random) -> list[Piece]:
     for x in (-0.038, 0.038):
         pieces += _eye(x, _Y - 0.005, 1.0, iris)
         brow = curve((x - 0.022, _Y - 0.036), (x, _Y - 0.044), (x + 0.022, _Y - 0.036), count=8)
-        pieces.append(_mark(ribbon(brow, 0.009), darker(hair, 0.7)))
+        pieces.append(_mark(ribbon(brow, 0.009), darken(hair, 0.7)))
     if plan.has("third_eye"):
         pieces += _eye(0.0, _Y - 0.062, 1.6, iris)
     nose = curve((0.002, _Y + 0.005), (0.014, _Y + 0.032), (-0.006, _Y + 0.036), count=8)

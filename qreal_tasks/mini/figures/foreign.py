@@ -1,9 +1,9 @@
-"""Parts that belong to nothing that is drawn here: a wind-up key, a hole right through, a hat."""
+"""Parts that do not belong to what they are put on: a wind-up key, a hole right through, a hat."""
 
 from __future__ import annotations
 
-from qreal_tasks.mini.drawing.shapes import HOLE, Piece, Rgb, Shape, box, ellipse, points_of, ribbon, rotating, warped
-from qreal_tasks.mini.figures.colours import darker
+from qreal_tasks.mini.drawing.shapes import HOLE, Piece, Rgb, Shape, box, ellipse, make_points, ribbon, rotating, warp
+from qreal_tasks.mini.figures.colours import darken
 
 _METAL: Rgb = (196, 164, 84)
 
@@ -15,12 +15,12 @@ def wind_up_key(x: float, y: float, degrees: float, size: float = 1.0) -> list[P
     ]
     shaft = box(x, y - 0.06 * size, 0.045 * size, 0.16 * size)
     pieces: list[Piece] = [Shape("key", points, _METAL) for points in (shaft, *bows)]
-    return warped(pieces, rotating(x, y, degrees))
+    return warp(pieces, rotating(x, y, degrees))
 
 
 def hole(x: float, y: float, radius: float, around: Rgb) -> list[Piece]:
     """A round hole with a wall in the shade."""
-    wall = Shape("wall of the hole", ellipse(x, y, radius * 1.25, radius * 1.25), darker(around, 0.45), shaded=False)
+    wall = Shape("wall of the hole", ellipse(x, y, radius * 1.25, radius * 1.25), darken(around, 0.45), shaded=False)
     return [wall, Shape(HOLE, ellipse(x, y, radius, radius), around)]
 
 
@@ -28,7 +28,7 @@ def hat(x: float, y: float, size: float) -> list[Piece]:
     """A bowler hat whose brim is at (x, y)."""
     felt: Rgb = (72, 60, 68)
     crown = ellipse(x, y, 0.085 * size, 0.11 * size, start=180, stop=360)
-    band = points_of((-0.085, -0.028), (0.085, -0.028), (0.085, 0.0), (-0.085, 0.0)) * size + points_of((x, y))
+    band = make_points((-0.085, -0.028), (0.085, -0.028), (0.085, 0.0), (-0.085, 0.0)) * size + make_points((x, y))
     return [
         Shape("hat", crown, felt),
         Shape("hat", band, (180, 60, 60), outlined=False),

@@ -6,8 +6,8 @@ import random
 
 import numpy as np
 
-from qreal_tasks.mini.drawing.shapes import Piece, Points, Rgb, Shape, box, ellipse, limb, moving, scaling, warped
-from qreal_tasks.mini.figures.colours import FRUIT, LEAF, hue_or
+from qreal_tasks.mini.drawing.shapes import Piece, Points, Rgb, Shape, box, ellipse, limb, moving, scaling, warp
+from qreal_tasks.mini.figures.colours import FRUIT, LEAF, choose_hue
 from qreal_tasks.mini.figures.foreign import hole, wind_up_key
 from qreal_tasks.mini.plan import EntityPlan
 
@@ -18,7 +18,7 @@ _R = 0.25
 def draw_fruit(plan: EntityPlan) -> list[Piece]:
     """The fruit, stalk up."""
     rng = random.Random(plan.seed)
-    peel, leaf = hue_or(rng.choice(FRUIT[plan.label]), plan), rng.choice(LEAF)
+    peel, leaf = choose_hue(rng.choice(FRUIT[plan.label]), plan), rng.choice(LEAF)
     pieces: list[Piece] = [*_stalks(plan, leaf), *_body(plan, peel)]
     if plan.has("hole"):
         pieces += hole(0.0, -_R, 0.085, peel)
@@ -27,7 +27,7 @@ def draw_fruit(plan: EntityPlan) -> list[Piece]:
         sign = -1.0 if key.choice == "left" else 1.0
         pieces = [*wind_up_key(sign * _R * 0.75, -_R * 0.9, sign * 90, 0.9), *pieces]
     if plan.has("stretched"):
-        pieces = warped(pieces, scaling(0, 0, 0.72, 1.9))
+        pieces = warp(pieces, scaling(0, 0, 0.72, 1.9))
     return pieces
 
 
@@ -59,7 +59,7 @@ def _body(plan: EntityPlan, peel: Rgb) -> list[Piece]:
     half_width = np.abs(lower[:, 0]).max()
     flesh = ellipse(0, y, half_width * 0.96, 0.035)
     shift = (-1.0 if halves.choice == "left" else 1.0) * 0.17
-    top = warped([Shape("fruit", upper, peel)], moving(shift, -0.03))
+    top = warp([Shape("fruit", upper, peel)], moving(shift, -0.03))
     return [Shape("fruit", lower, peel), Shape("fruit", flesh, (248, 232, 184), shaded=False), *top]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import ImageFont
 
-from qreal_tasks.mini.drawing.shapes import Rgb, Text, points_of
+from qreal_tasks.mini.drawing.shapes import Rgb, Text, make_points
 from qreal_tasks.mini.figures.colours import INK
 
 FONT_SIZE = 40
@@ -28,4 +28,4 @@ def lettering(
 ) -> Text:
     """Text around (x, y), as large as ``width`` and the height of a capital letter allow; figure units."""
     per_capital = (FONT.getlength(text) + 2) / (FONT_SIZE * CAPITAL)
-    return Text(points_of((x, y))[0], min(height, width / per_capital), text, colour, degrees)
+    return Text(make_points((x, y))[0], min(height, width / per_capital), text, colour, degrees)

@@ -6,8 +6,8 @@ import random
 
 import numpy as np
 
-from qreal_tasks.mini.drawing.shapes import Piece, Points, Rgb, Shape, box, ellipse, ribbon, shearing, spreading, warped
-from qreal_tasks.mini.figures.colours import PAINT, WHITE, darker
+from qreal_tasks.mini.drawing.shapes import Piece, Points, Rgb, Shape, box, ellipse, ribbon, shearing, spreading, warp
+from qreal_tasks.mini.figures.colours import PAINT, WHITE, darken
 from qreal_tasks.mini.figures.lettering import lettering
 from qreal_tasks.mini.plan import EntityPlan
 
@@ -20,11 +20,11 @@ def draw_mug(plan: EntityPlan) -> list[Piece]:
     rng = random.Random(plan.seed)
     glaze, side = rng.choice(PAINT), rng.choice((-1.0, 1.0))
     pieces: list[Piece] = [*_handles(plan, glaze, side), Shape("wall", _wall(), glaze)]
-    pieces.append(Shape("rim", ellipse(0, -_H, _W / 2, 0.05), darker(glaze, 1.1)))
+    pieces.append(Shape("rim", ellipse(0, -_H, _W / 2, 0.05), darken(glaze, 1.1)))
     if plan.has("coffee_column"):
         column = np.concatenate([ellipse(0, -_H, 0.14, 0.036, stop=180), ellipse(0, -_H - 0.3, 0.14, 0.036, start=180)])
         pieces.append(Shape("coffee", column, _COFFEE))
-        pieces.append(Shape("coffee", ellipse(0, -_H - 0.3, 0.14, 0.036), darker(_COFFEE, 1.4)))
+        pieces.append(Shape("coffee", ellipse(0, -_H - 0.3, 0.14, 0.036), darken(_COFFEE, 1.4)))
     else:
         pieces.append(Shape("coffee", ellipse(0, -_H + 0.004, 0.15, 0.036), _COFFEE, shaded=False))
     if plan.text:
@@ -53,25 +53,25 @@ def _handles(plan: EntityPlan, glaze: Rgb, side: float) -> list[Piece]:
         return [Shape("handle", _handle(0, -_H - 0.03, 1.1, 165, 375), glaze)]
     right = [Shape("handle", _handle(edge, -0.22, 1.0, -95, 95), glaze)]
     if plan.has("loose_handle"):
-        return list(warped(right, lambda p: (p + np.array([0.12, 0])) * [side, 1]))
+        return list(warp(right, lambda p: (p + np.array([0.12, 0])) * [side, 1]))
     if plan.has("three_handles"):
         pair = [Shape("handle", _handle(edge, y, 0.72, -95, 95), glaze) for y in (-0.315, -0.125)]
-        return list(warped([*pair, *warped(right, lambda p: p * [-1, 1])], lambda p: p * [side, 1]))
-    return list(warped(right, lambda p: p * [side, 1]))
+        return list(warp([*pair, *warp(right, lambda p: p * [-1, 1])], lambda p: p * [side, 1]))
+    return list(warp(right, lambda p: p * [side, 1]))
 
 
 def _deformed(pieces: list[Piece], plan: EntityPlan) -> list[Piece]:
     """Leaning, molten or pinched, the lettering along with it."""
     lean = plan.flaw("leaning")
     if lean is not None:
-        return warped(pieces, shearing(0, -0.55 if lean.choice == "left" else 0.55))
+        return warp(pieces, shearing(0, -0.55 if lean.choice == "left" else 0.55))
     if plan.has("pinched"):
-        return warped(pieces, _pinch, ["wall"])
+        return warp(pieces, _pinch, ["wall"])
     if plan.has("melted"):
         puddle = ellipse(0, -0.04, 0.4, 0.045)
         puddle[:, 0] += 0.03 * np.sin(puddle[:, 1] * 90)
         wall = next(piece for piece in pieces if isinstance(piece, Shape) and piece.tag == "wall")
-        return [Shape("wall", puddle, wall.colour), *warped(pieces, spreading(-0.17, 0.6), ["wall"])]
+        return [Shape("wall", puddle, wall.colour), *warp(pieces, spreading(-0.17, 0.6), ["wall"])]
     return pieces
 
 

@@ -14,17 +14,17 @@ from qreal_tasks.mini.drawing.shapes import (
     Text,
     box,
     ellipse,
-    extent,
     limb,
+    make_points,
+    measure_extent,
     moving,
-    points_of,
     ribbon,
     scaling,
-    warped,
+    warp,
     waving,
 )
 from qreal_tasks.mini.figures import face
-from qreal_tasks.mini.figures.colours import CLOTH, HAIR, SKIN, TROUSERS, WHITE, darker, hue_or
+from qreal_tasks.mini.figures.colours import CLOTH, HAIR, SKIN, TROUSERS, WHITE, choose_hue, darken
 from qreal_tasks.mini.figures.foreign import hat
 from qreal_tasks.mini.figures.lettering import lettering
 from qreal_tasks.mini.plan import EntityPlan
@@ -38,7 +38,7 @@ def draw_person(plan: EntityPlan) -> list[Piece]:
     """A man, woman, boy or girl; a ``half`` plan is meant to be cut at the waist and has larger hands."""
     rng = random.Random(plan.seed)
     natural = rng.choice(SKIN)
-    skin, hair = hue_or(natural, plan), rng.choice(_hair_of(plan.label, natural))
+    skin, hair = choose_hue(natural, plan), rng.choice(_hair_of(plan.label, natural))
     shirt, trousers = rng.choice(CLOTH), rng.choice(TROUSERS)
     poses = {side: rng.choice(_POSES) for side in ("left", "right")}
     if plan.framing == "half":
@@ -74,25 +74,25 @@ def _legs(plan: EntityPlan, trousers: Rgb) -> list[Piece]:
             continue
         shoe = ellipse(x * 1.35 + np.sign(x) * 0.02, -0.027, 0.062, 0.028)
         leg = limb((x * 0.9, -0.37), (x * 1.3, -0.05), width=width, end_width=0.08)
-        pair: list[Piece] = [Shape("leg", shoe, darker(trousers, 0.5)), Shape("leg", leg, trousers)]
+        pair: list[Piece] = [Shape("leg", shoe, darken(trousers, 0.5)), Shape("leg", leg, trousers)]
         if plan.has("giant_foot", side):
             pair = [pair[1], Shape("leg", scaling(x * 1.35, 0.0, 2.2, 3.6)(shoe), (148, 84, 60))]
         pieces += pair
     pieces.append(Shape("hips", box(0, -0.375, 2 * columns["right"] + 0.12, 0.09, 0.04), trousers))
-    return warped(pieces, waving(-0.36, 0.06, 0.23), ["leg"]) if plan.has("wavy_legs") else pieces
+    return warp(pieces, waving(-0.36, 0.06, 0.23), ["leg"]) if plan.has("wavy_legs") else pieces
 
 
 def _torso(plan: EntityPlan, shirt: Rgb, skin: Rgb) -> list[Piece]:
     """Neck and shirt, with lettering if planned."""
-    outline = points_of(
+    outline = make_points(
         (-0.05, -0.725), (-0.135, -0.69), (-0.155, -0.63), (-0.115, -0.52), (-0.12, -0.385),
         (0.12, -0.385), (0.115, -0.52), (0.155, -0.63), (0.135, -0.69), (0.05, -0.725),
     )  # fmt: skip
     neck = limb((0, -0.68), (0, NECK_Y - 0.03), width=0.075)
     pieces: list[Piece] = [
-        Shape("neck", neck, darker(skin, 0.9)),
+        Shape("neck", neck, darken(skin, 0.9)),
         Shape("torso", outline, shirt),
-        Shape("collar", ellipse(0, -0.722, 0.05, 0.03, start=0, stop=180), darker(skin, 0.95), outlined=False),
+        Shape("collar", ellipse(0, -0.722, 0.05, 0.03, start=0, stop=180), darken(skin, 0.95), outlined=False),
     ]
     if plan.text:
         pieces.append(Shape("panel", box(0, -0.55, 0.215, 0.09, 0.015), WHITE, outlined=False, shaded=False))
@@ -130,7 +130,7 @@ def _arm(plan: EntityPlan, side: str, pose: str, shirt: Rgb, skin: Rgb) -> list[
         return pieces + _noodle_arm(plan, shoulder, sign, shirt, skin)
     pieces += _plain_arm(plan, shoulder, elbow, wrist, shirt, skin, fingers)
     if plan.has("giant_hand", side):
-        pieces = warped(pieces, scaling(*wrist, 2.4, 2.4), ["hand"])
+        pieces = warp(pieces, scaling(*wrist, 2.4, 2.4), ["hand"])
     if plan.has("hovering_cup", side):
         pieces += _cup(sign)
     return pieces
@@ -202,15 +202,15 @@ def _head(plan: EntityPlan, skin: Rgb, hair: Rgb, rng: random.Random) -> list[Pi
     """One head or two, deformed if planned, on the end of the neck."""
     pieces = face.draw_head(plan, skin, hair, rng)
     if plan.label in ("boy", "girl"):
-        pieces = warped(pieces, scaling(0, NECK_Y, 1.16, 1.16))
+        pieces = warp(pieces, scaling(0, NECK_Y, 1.16, 1.16))
     if plan.has("two_heads"):
-        left = warped(pieces, scaling(0, NECK_Y, 0.88, 0.88))
-        pieces = warped(left, moving(-0.1, 0.0)) + warped(left, moving(0.1, 0.0))
+        left = warp(pieces, scaling(0, NECK_Y, 0.88, 0.88))
+        pieces = warp(left, moving(-0.1, 0.0)) + warp(left, moving(0.1, 0.0))
     factor = 1.75 if plan.has("big_head") else 1.0
     if factor != 1.0:
-        pieces = warped(pieces, scaling(0, NECK_Y, factor, factor))
+        pieces = warp(pieces, scaling(0, NECK_Y, factor, factor))
     if plan.has("hovering_hat"):
-        pieces += hat(0.0, float(extent(pieces)[1]) - 0.09, factor)
+        pieces += hat(0.0, float(measure_extent(pieces)[1]) - 0.09, factor)
     return pieces
 
 

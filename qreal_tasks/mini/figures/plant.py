@@ -13,14 +13,14 @@ from qreal_tasks.mini.drawing.shapes import (
     Shape,
     ellipse,
     limb,
+    make_points,
     moving,
-    points_of,
     ribbon,
     scaling,
     spreading,
-    warped,
+    warp,
 )
-from qreal_tasks.mini.figures.colours import LEAF, PETAL, POT, WOOD, darker, hue_or
+from qreal_tasks.mini.figures.colours import LEAF, PETAL, POT, WOOD, choose_hue, darken
 from qreal_tasks.mini.figures.foreign import wind_up_key
 from qreal_tasks.mini.plan import EntityPlan
 
@@ -31,16 +31,16 @@ _STEM_TOP = -0.68
 def draw_plant(plan: EntityPlan) -> list[Piece]:
     """Pot, stem and crown."""
     rng = random.Random(plan.seed)
-    leaf, petal, clay = hue_or(rng.choice(LEAF), plan), rng.choice(PETAL), rng.choice(POT)
-    wood = hue_or(rng.choice(WOOD), plan) if plan.label == "potted tree" else leaf
+    leaf, petal, clay = choose_hue(rng.choice(LEAF), plan), rng.choice(PETAL), rng.choice(POT)
+    wood = choose_hue(rng.choice(WOOD), plan) if plan.label == "potted tree" else leaf
     pieces = _stem(plan, wood, leaf)
     if plan.has("second_pot"):
-        pieces += warped(_pot(plan, clay, whole=True), moving(0, _STEM_TOP + 0.06))
+        pieces += warp(_pot(plan, clay, whole=True), moving(0, _STEM_TOP + 0.06))
     elif not plan.has("bare_stem"):
         crown = _crown(plan, leaf, petal)
         if plan.has("giant_crown"):
-            crown = warped(crown, scaling(0, _STEM_TOP + 0.05, 2.0, 2.0))
-        pieces += warped(crown, moving(0, -0.16)) if plan.has("gap") else crown
+            crown = warp(crown, scaling(0, _STEM_TOP + 0.05, 2.0, 2.0))
+        pieces += warp(crown, moving(0, -0.16)) if plan.has("gap") else crown
     key = plan.flaw("key")
     if key is not None:
         sign = -1.0 if key.choice == "left" else 1.0
@@ -94,7 +94,7 @@ def _crown(plan: EntityPlan, leaf: Rgb, petal: Rgb) -> list[Piece]:
         pieces.insert(0, Shape("crown", arm, leaf))
     for k in range(4):
         for dx in (-0.035, 0.035):
-            spine = ribbon(points_of((dx - 0.012, y + 0.05 - 0.045 * k), (dx + 0.012, y + 0.035 - 0.045 * k)), 0.008)
+            spine = ribbon(make_points((dx - 0.012, y + 0.05 - 0.045 * k), (dx + 0.012, y + 0.035 - 0.045 * k)), 0.008)
             pieces.append(Shape("crown", spine, (240, 236, 200), outlined=False, shaded=False))
     return pieces
 
@@ -113,9 +113,9 @@ def _pot(plan: EntityPlan, clay: Rgb, *, whole: bool) -> list[Piece]:
     """A tapering pot with a rim, molten if planned."""
     side = np.stack([np.linspace(0.15, 0.105, 12), np.linspace(_POT_TOP + 0.04, 0.0, 12)], axis=1)
     body = np.concatenate([side, (side * [-1, 1])[::-1]])
-    rim = points_of((-0.17, _POT_TOP), (0.17, _POT_TOP), (0.17, _POT_TOP + 0.06), (-0.17, _POT_TOP + 0.06))
-    pieces: list[Piece] = [Shape("pot", body, clay), Shape("pot", rim, darker(clay, 1.1))]
+    rim = make_points((-0.17, _POT_TOP), (0.17, _POT_TOP), (0.17, _POT_TOP + 0.06), (-0.17, _POT_TOP + 0.06))
+    pieces: list[Piece] = [Shape("pot", body, clay), Shape("pot", rim, darken(clay, 1.1))]
     if whole or not plan.has("melted_pot"):
         return pieces
     puddle = Shape("pot", ellipse(0, -0.03, 0.3, 0.04), clay)
-    return [puddle, *warped(pieces, spreading(-0.13, 1.1))]
+    return [puddle, *warp(pieces, spreading(-0.13, 1.1))]

@@ -14,10 +14,10 @@ from qreal_tasks.mini.drawing.shapes import (
     box,
     dripping,
     ellipse,
-    points_of,
+    make_points,
     ribbon,
     scaling,
-    warped,
+    warp,
 )
 from qreal_tasks.mini.figures.colours import PAINT, WHITE
 from qreal_tasks.mini.figures.lettering import lettering
@@ -49,7 +49,7 @@ def _board(plan: EntityPlan, width: float, height: float) -> Points:
     dx, dy = width / 2, height / 2
     if plan.has("skewed_board"):
         lift = np.array([(-dx, -0.02), (dx, -0.12), (dx, 0.0), (-dx, 0.07)])
-        return np.asarray(lift + points_of((0.03, -dy), (0.1, -dy), (-0.06, dy), (0.0, dy)) + [0, _BOARD_Y])
+        return np.asarray(lift + make_points((0.03, -dy), (0.1, -dy), (-0.06, dy), (0.0, dy)) + [0, _BOARD_Y])
     return box(0, _BOARD_Y, width, height, 0.02)
 
 
@@ -66,4 +66,4 @@ def _post(plan: EntityPlan) -> list[Piece]:
 def _handle(sign: float, paint: Rgb) -> list[Piece]:
     """A mug's handle at the edge of the board."""
     ring = ellipse(_BOARD_W / 2 - 0.01, _BOARD_Y, 0.11, 0.1, start=-95, stop=95)
-    return warped([Shape("handle", ribbon(ring, 0.045), paint)], scaling(0, 0, sign, 1.0))
+    return warp([Shape("handle", ribbon(ring, 0.045), paint)], scaling(0, 0, sign, 1.0))

@@ -18,12 +18,18 @@ from typing import Any, TypeVar
 from qreal_tasks.answers import extract_answer_text
 from qreal_tasks.benchmark import PROMPT_VERSION, Answer
 from qreal_tasks.boxes import Space
-from qreal_tasks.models.agent.on_demand import OnDemand, OneInMemory, Options
-from qreal_tasks.models.agent.pictures import DESCRIPTION_TOKENS, Picture, Search, by_picture, entities_in
-from qreal_tasks.models.local.batching import Failed
+from qreal_tasks.models.agent.on_demand import EngineOptions, OnDemand, OneInMemory
+from qreal_tasks.models.agent.pictures import (
+    DESCRIPTION_TOKENS,
+    EntitySearch,
+    SearchedPicture,
+    crop_entities,
+    group_by_picture,
+)
+from qreal_tasks.models.local.batching import Failure
 from qreal_tasks.models.requests import Request, Response
-from qreal_tasks.models.sources import model_source
-from qreal_tasks.models.store import AnswerStore, answered_with_store
+from qreal_tasks.models.sources import resolve_model
+from qreal_tasks.models.store import AnswerStore, answer_with_store
 from qreal_tasks.subtasks import SUBTASK_PROMPT_VERSION, SUBTASKS
 
 logger = logging.getLogger(__name__)
@@ -52,7 +58,7 @@ Item = TypeVar("Item")
 _Answers = Iterator[tuple[int, Response]]
 
 
-_Left = Generator[tuple[int, Response], None, list[Search]]
+_Left = Generator[tuple[int, Response], None, list[EntitySearch]]
 """Answers as they are known; returns what the next stage has to do."""
 
 
@@ -65,7 +71,7 @@ class AgentEngine:
     the same model load it once.
 
     Args:
-        detect, filter, describe: as ``sources.model_source``: the folder of a model or of an adapter, or a hub id.
+        detect, filter, describe: as ``sources.resolve_model``: the folder of a model or of an adapter, or a hub id.
         pretrained, revision: the base of those that are adapters; without it, the one that each names.
         store: keeps the answers of every stage as they come, so that a run that died in any stage goes on there.
         say: takes a line when a stage begins, and one with its counts when it ends.
@@ -90,18 +96,18 @@ class AgentEngine:
         **options: Any,
     ) -> None:
         given = dict(zip(SUBTASKS, (detect, filter, describe), strict=True))
-        sources = {name: model_source(value, pretrained, revision) for name, value in given.items()}
+        sources = {name: resolve_model(value, pretrained, revision) for name, value in given.items()}
         if pretrained is not None and not any(source.adapter for source in sources.values()):
             raise ValueError(
                 f"pretrained={pretrained}: the base of adapters, but none of {', '.join(SUBTASKS)} is an adapter"
             )
-        common = Options(**options)
+        common = EngineOptions(**options)
         self._memory = OneInMemory(common)
         engines = {source: OnDemand(source, common, self._memory) for source in dict.fromkeys(sources.values())}
         self._engines = {name: engines[source] for name, source in sources.items()}
         self._store, self._say = store, say
         self.counts = _zeros()
-        """Of the last run, by stage."""
+        """Counts of the last run, by stage."""
 
     @property
     def box_space(self) -> Space:
@@ -135,7 +141,7 @@ class AgentEngine:
             Exception: what a model raised, when it cannot be loaded or fails on everything.
         """
         everything = self._store is not None
-        asked = by_picture({at: request for at, request in enumerate(requests) if everything or at not in known})
+        asked = group_by_picture({at: request for at, request in enumerate(requests) if everything or at not in known})
         self.counts = _zeros()
         self.counts["detect"]["unreadable pictures"] = len(asked.unreadable)
         for place, reason in asked.unreadable.items():
@@ -147,18 +153,18 @@ class AgentEngine:
         finally:
             self._memory.free()
 
-    def _detected(self, pictures: Sequence[Picture]) -> _Left:
+    def _detected(self, pictures: Sequence[SearchedPicture]) -> _Left:
         """The pictures with entities, by set; the others are answered."""
-        counts, left = self.counts["detect"], list[Search]()
+        counts, left = self.counts["detect"], list[EntitySearch]()
         counts["pictures"] = len(pictures)
         for picture, answers in self._stage("detect", [(picture, [picture.detection()]) for picture in pictures]):
-            if isinstance(answers, Failed):
+            if isinstance(answers, Failure):
                 counts["unanswered"] += 1
                 yield from _unanswered(picture.all_places, answers.reason)
                 continue
             [response] = answers
             try:
-                found = entities_in(picture, response)
+                found = crop_entities(picture, response)
             except (ValueError, OSError) as error:
                 counts["unreadable answers"] += 1
                 yield from _unanswered(picture.all_places, f"detect: {error}", response.text)
@@ -167,7 +173,7 @@ class AgentEngine:
             counts["entities without a usable box"] += found.dropped
             counts["answers cut off"] += found.truncated
             for set_name, places in picture.places.items():
-                search = Search(set_name, places, found.entities, response.input_size)
+                search = EntitySearch(set_name, places, found.entities, response.input_size)
                 if found.entities:
                     left.append(search)
                 else:
@@ -175,11 +181,11 @@ class AgentEngine:
         self._report("detect")
         return _in_order(left)
 
-    def _filtered(self, searches: Sequence[Search]) -> _Left:
+    def _filtered(self, searches: Sequence[EntitySearch]) -> _Left:
         """The entities with the issue; where there is none, the picture is answered."""
-        counts, left = self.counts["filter"], list[Search]()
+        counts, left = self.counts["filter"], list[EntitySearch]()
         for search, answers in self._stage("filter", [(search, search.filtering()) for search in searches]):
-            if isinstance(answers, Failed):
+            if isinstance(answers, Failure):
                 counts["unanswered"] += 1
                 yield from _unanswered(search.places, answers.reason)
                 continue
@@ -193,11 +199,11 @@ class AgentEngine:
         self._report("filter")
         return _in_order(left)
 
-    def _described(self, searches: Sequence[Search]) -> _Answers:
+    def _described(self, searches: Sequence[EntitySearch]) -> _Answers:
         """The answers with an entity."""
         counts = self.counts["describe"]
         for search, answers in self._stage("describe", [(search, search.describing()) for search in searches]):
-            if isinstance(answers, Failed):
+            if isinstance(answers, Failure):
                 counts["unanswered"] += 1
                 yield from _unanswered(search.places, answers.reason)
                 continue
@@ -209,7 +215,7 @@ class AgentEngine:
 
     def _stage(
         self, name: str, asked: Sequence[tuple[Item, Sequence[Request]]]
-    ) -> Iterator[tuple[Item, list[Response] | Failed]]:
+    ) -> Iterator[tuple[Item, list[Response] | Failure]]:
         """Ask the model of stage ``name``, and yield each item once all its requests have their answers.
 
         An item with a request that got none fails, with the stage in the reason.
@@ -226,7 +232,7 @@ class AgentEngine:
             self._say(f"agent, {name}: {known} answers known, {to_ask} to ask of {engine.source}")
 
         if self._store is not None:
-            answers = answered_with_store(engine, self._store, requests, begin)
+            answers = answer_with_store(engine, self._store, requests, begin)
         else:
             begin(0, len(requests))
             answers = engine.run(requests)
@@ -241,26 +247,26 @@ class AgentEngine:
 
     def _report(self, name: str) -> None:
         counts = self.counts[name]
-        said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-        self._say(f"agent, {name}: {said or 'nothing to ask'}")
+        nonzero = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        self._say(f"agent, {name}: {nonzero or 'nothing to ask'}")
 
 
 def _zeros() -> dict[str, Counter[str]]:
     return {name: Counter(dict.fromkeys(counted, 0)) for name, counted in _COUNTED.items()}
 
 
-def _in_order(searches: Sequence[Search]) -> list[Search]:
-    """By place: the order in which answers come differs when some are known, and batches must not."""
+def _in_order(searches: Sequence[EntitySearch]) -> list[EntitySearch]:
+    """The searches by place: the order in which answers come differs when some are known, and batches must not."""
     return sorted(searches, key=lambda search: search.places[0])
 
 
-def _outcome(stage: str, responses: list[Response]) -> list[Response] | Failed:
+def _outcome(stage: str, responses: list[Response]) -> list[Response] | Failure:
     """The responses, or why one of them says nothing."""
     for response in responses:
         if response.unanswered is not None:
-            return Failed(f"{stage}: {response.unanswered}")
+            return Failure(f"{stage}: {response.unanswered}")
         if response.choices and response.p is None:
-            return Failed(f"{stage}: no probability of {' and '.join(response.choices)}")
+            return Failure(f"{stage}: no probability of {' and '.join(response.choices)}")
     return responses
 
 

@@ -10,23 +10,17 @@ from typing import Any, Literal
 import torch
 
 from qreal_tasks.boxes import Space
-from qreal_tasks.models.families import box_space_of_type
+from qreal_tasks.models.families import find_box_space
 from qreal_tasks.models.local.adapter_base import check_base
 from qreal_tasks.models.local.engine import TransformersEngine
-from qreal_tasks.models.local.loading import (
-    adapter_content,
-    limit_pictures,
-    model_content,
-    picture_limits,
-    processor_of,
-)
+from qreal_tasks.models.local.loading import identify, limit_pictures, load_processor
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.sources import ModelSource
 
 
 @dataclass(frozen=True)
-class Options:
-    """What all the engines have in common: ``TransformersEngine``'s arguments beside the model itself."""
+class EngineOptions:
+    """Options that all the engines have in common: ``TransformersEngine``'s arguments beside the model itself."""
 
     merge_adapter: bool = True
     dtype: str = "auto"
@@ -40,9 +34,9 @@ class Options:
 
 
 class OneInMemory:
-    """The engine that was asked last."""
+    """Holder of the one engine in memory: the one that was asked last."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: EngineOptions) -> None:
         self._options = options
         self._source: ModelSource | None = None
         self._engine: TransformersEngine | None = None
@@ -72,14 +66,6 @@ class OneInMemory:
             torch.cuda.reset_peak_memory_stats()  # the next model's batches grow by its own peak
 
 
-@dataclass(frozen=True)
-class _Opened:
-    """What is read of a model before its weights are needed."""
-
-    config: Any
-    processor: Any
-
-
 class OnDemand:
     """The engine of one model, for ``store.Engine``: its weights are read only when something is asked.
 
@@ -92,50 +78,35 @@ class OnDemand:
         OSError: there is no such model or adapter.
     """
 
-    def __init__(self, source: ModelSource, options: Options, memory: OneInMemory) -> None:
+    def __init__(self, source: ModelSource, options: EngineOptions, memory: OneInMemory) -> None:
         from transformers import AutoConfig
 
         self.source, self._memory = source, memory
         if source.adapter is not None:
             check_base(source.adapter, source.pretrained, source.revision, refuse=False)
-        opened = _Opened(
-            AutoConfig.from_pretrained(source.pretrained, revision=source.revision),
-            processor_of(source.pretrained, source.adapter, source.revision),
-        )
+        config = AutoConfig.from_pretrained(source.pretrained, revision=source.revision)
+        processor = load_processor(source.pretrained, source.adapter, source.revision)
         limit_pictures(
-            opened.processor,
-            min_pixels=options.min_pixels,
-            max_pixels=options.max_pixels,
-            max_patches=options.max_patches,
+            processor, min_pixels=options.min_pixels, max_pixels=options.max_pixels, max_patches=options.max_patches
         )
-        self._model_type = str(opened.config.model_type)
-        self._identity = _identity(source, options, opened)
+        self._model_type = str(config.model_type)
+        self._identity = {
+            "engine": "transformers on demand",
+            "engine_version": 1,
+            **identify(source.pretrained, source.revision, source.adapter, options.merge_adapter, config, processor),
+            "attention": options.attn_implementation,
+            "dtype": options.dtype,
+        }
 
     @property
     def box_space(self) -> Space:
-        """As ``TransformersEngine.box_space``."""
-        return box_space_of_type(self._model_type)
+        """The space that this family was trained to write boxes in."""
+        return find_box_space(self._model_type)
 
     def identity(self) -> dict[str, Any]:
-        """As ``TransformersEngine.identity``, of what is known without the weights in memory."""
+        """What an answer depends on beside the request, as far as it is known without the weights in memory."""
         return dict(self._identity)
 
     def run(self, requests: Sequence[Request], known: Collection[int] = frozenset()) -> Iterator[tuple[int, Response]]:
-        """As ``TransformersEngine.run``, after loading it in the place of the one in memory."""
+        """Load the model in the place of the one in memory, and answer as ``TransformersEngine.run``."""
         yield from self._memory.engine(self.source).run(requests, known)
-
-
-def _identity(source: ModelSource, options: Options, opened: _Opened) -> dict[str, Any]:
-    import transformers
-
-    return {
-        "engine": "transformers on demand",
-        "engine_version": 1,
-        "transformers": transformers.__version__,
-        **model_content(source.pretrained, source.revision, opened),
-        "adapter": source.adapter and adapter_content(source.adapter),
-        "adapter_merged": bool(source.adapter) and options.merge_adapter,
-        "attention": options.attn_implementation,
-        "dtype": options.dtype,
-        "pictures": picture_limits(opened.processor),
-    }

@@ -1,4 +1,4 @@
-"""What the agent's three models hand to each other: pictures with their questions, entities with their crops."""
+"""Values that the agent's three models hand to each other: pictures with their questions, entities with their crops."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from qreal_tasks.answers import Box, parse_entities, reorder_box
 from qreal_tasks.benchmark import Answer
 from qreal_tasks.boxes import Space, clip_to_image, to_pixels
 from qreal_tasks.images import as_rgb
-from qreal_tasks.models.local.batching import reason_of
+from qreal_tasks.models.local.batching import shorten_error
 from qreal_tasks.models.requests import Request, Response
-from qreal_tasks.models.store import picture_digest
+from qreal_tasks.models.store import hash_picture
 from qreal_tasks.subtasks import describe_prompt, detect_prompt, filter_prompt, question_of_imageqa
 
 DESCRIPTION_TOKENS = 256
@@ -28,19 +28,19 @@ _CHOICES = (str(Answer.YES), str(Answer.NO))
 
 
 @dataclass
-class Picture:
+class SearchedPicture:
     """One picture in one box space, and where what was asked about it stands."""
 
     image: Image.Image
     space: Space
     places: dict[str, list[int]] = field(default_factory=dict)
-    """Of the requests, by set."""
+    """Positions of the requests, by set."""
     max_new_tokens: int = 0
     """The most that any of them allows."""
 
     @property
     def all_places(self) -> list[int]:
-        """Of all the requests."""
+        """Positions of all the requests."""
         return [place for places in self.places.values() for place in places]
 
     def detection(self) -> Request:
@@ -50,11 +50,11 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Entity:
+class DetectedEntity:
     """An entity that was detected."""
 
     box: Box
-    """As the model wrote it, in the space it was asked for and its order of corners."""
+    """The box as the model wrote it, in the space it was asked for and its order of corners."""
     label: str
     crop: Image.Image
 
@@ -65,10 +65,10 @@ class Entity:
 
 
 @dataclass(frozen=True)
-class Detected:
-    """The entities of a picture."""
+class DetectedEntities:
+    """All entities that were detected in a picture."""
 
-    entities: tuple[Entity, ...]
+    entities: tuple[DetectedEntity, ...]
     dropped: int
     """Entities left out: no box, none that is one, or one without area inside the picture."""
     truncated: bool
@@ -76,15 +76,15 @@ class Detected:
 
 
 @dataclass(frozen=True)
-class Search:
+class EntitySearch:
     """One set asked of one picture, and the entities that are left of it."""
 
     set_name: str
     places: Sequence[int]
-    """Of the requests."""
-    entities: Sequence[Entity]
+    """Positions of the requests."""
+    entities: Sequence[DetectedEntity]
     input_size: tuple[int, int] | None
-    """Of the picture, as it was fed to the detecting model."""
+    """Size of the picture as it was fed to the detecting model."""
 
     def filtering(self) -> list[Request]:
         """What filter is asked, for every entity."""
@@ -99,20 +99,20 @@ class Search:
 
     def answered(self, descriptions: Sequence[str]) -> Iterator[tuple[int, Response]]:
         """The response to each request, with one description for every entity."""
-        text = as_json(list(zip(self.entities, descriptions, strict=True)))
+        text = format_entities(list(zip(self.entities, descriptions, strict=True)))
         for place in self.places:
             yield place, Response(text, input_size=self.input_size)
 
 
 @dataclass(frozen=True)
-class Sorted:
+class SortedRequests:
     """Requests by picture, and the places of those whose picture cannot be read, with the reason."""
 
-    pictures: list[Picture]
+    pictures: list[SearchedPicture]
     unreadable: dict[int, str]
 
 
-def by_picture(requests: Mapping[int, Request]) -> Sorted:
+def group_by_picture(requests: Mapping[int, Request]) -> SortedRequests:
     """Requests about the same pixels, in the same space, together.
 
     Args:
@@ -123,23 +123,23 @@ def by_picture(requests: Mapping[int, Request]) -> Sorted:
     """
     asked = {place: _question(request) for place, request in requests.items()}
     digests: dict[int, str] = {}
-    pictures: dict[tuple[str, Space], Picture] = {}
+    pictures: dict[tuple[str, Space], SearchedPicture] = {}
     unreadable: dict[int, str] = {}
     for place, request in requests.items():
         try:
-            digest = digests.get(id(request.image)) or picture_digest(request.image)
+            digest = digests.get(id(request.image)) or hash_picture(request.image)
         except Exception as error:  # decoders raise whatever a damaged file makes them meet
-            unreadable[place] = f"unreadable picture: {reason_of(error)}"
+            unreadable[place] = f"unreadable picture: {shorten_error(error)}"
             continue
         digests[id(request.image)] = digest
         set_name, space = asked[place]
-        picture = pictures.setdefault((digest, space), Picture(request.image, space))
+        picture = pictures.setdefault((digest, space), SearchedPicture(request.image, space))
         picture.places.setdefault(set_name, []).append(place)
         picture.max_new_tokens = max(picture.max_new_tokens, request.max_new_tokens)
-    return Sorted(list(pictures.values()), unreadable)
+    return SortedRequests(list(pictures.values()), unreadable)
 
 
-def entities_in(picture: Picture, response: Response) -> Detected:
+def crop_entities(picture: SearchedPicture, response: Response) -> DetectedEntities:
     """The entities of a detecting model's answer, each with its crop.
 
     Crops are cut as the dataset's are: from the picture itself, without padding, clamped to it. A box between pixels
@@ -149,28 +149,29 @@ def entities_in(picture: Picture, response: Response) -> Detected:
         ValueError: nothing can be read from the answer, or its boxes cannot be placed.
         OSError: the picture cannot be decoded.
     """
-    said = parse_entities(response.text)
-    if said.reason is not None:
-        raise ValueError(str(said.reason))
+    answer = parse_entities(response.text)
+    if answer.reason is not None:
+        raise ValueError(str(answer.reason))
     image = as_rgb(picture.image)
-    boxes = [reorder_box(entity, picture.space) for entity in said.entities]
+    boxes = [reorder_box(entity, picture.space) for entity in answer.entities]
     boxes_px = to_pixels(boxes, picture.space, *image.size, response.input_size)
     clipped = clip_to_image(boxes_px, *image.size)
     entities = [
-        Entity(box, entity.label, image.crop((math.floor(x1), math.floor(y1), math.ceil(x2), math.ceil(y2))))
+        DetectedEntity(box, entity.label, image.crop((math.floor(x1), math.floor(y1), math.ceil(x2), math.ceil(y2))))
         for entity, box, (x1, y1, x2, y2), inside in zip(
-            said.entities, boxes, clipped.boxes_px.tolist(), clipped.has_area.tolist(), strict=True
+            answer.entities, boxes, clipped.boxes_px.tolist(), clipped.has_area.tolist(), strict=True
         )
         if inside
     ]
-    outside = len(said.entities) - len(entities)
-    return Detected(tuple(entities), sum(said.dropped.values()) + outside, said.truncated)
+    outside = len(answer.entities) - len(entities)
+    return DetectedEntities(tuple(entities), sum(answer.dropped.values()) + outside, answer.truncated)
 
 
-def as_json(described: Sequence[tuple[Entity, str]]) -> str:
+def format_entities(described: Sequence[tuple[DetectedEntity, str]]) -> str:
     """Entities and their descriptions as ``imageqa_prompt`` asks for them.
 
-    >>> as_json([(Entity((1.0, 2.0, 3.5, 4.0), "dog", Image.new("RGB", (3, 2))), "It has <five> legs.")])
+    >>> dog = DetectedEntity((1.0, 2.0, 3.5, 4.0), "dog", Image.new("RGB", (3, 2)))
+    >>> format_entities([(dog, "It has <five> legs.")])
     '[{"bbox_2d": [1, 2, 3.5, 4], "label": "dog", "description": "It has <five> legs."}]'
     """
     rows = [

@@ -1,4 +1,4 @@
-"""Original InternVL 2.5 checkpoints, which transformers can only run as remote code, in its native form.
+"""Conversion of original InternVL 2.5 checkpoints, which transformers can only run as remote code, to its native form.
 
 >>> convert(Path("InternVL2_5-8B"), Path("InternVL2_5-8B-native"))  # doctest: +SKIP
 

@@ -1,4 +1,4 @@
-"""The weights of an original InternVL checkpoint under the names of transformers' own model.
+"""Conversion of the weights of an original InternVL checkpoint to the names of transformers' own model.
 
 InternLM2 is Llama with other names and one matrix for queries, keys and values, whose rows go by key-value head.
 """

@@ -1,4 +1,4 @@
-"""Whether an adapter lies on the model that it was trained on: on another one it answers, and means nothing."""
+"""Check that an adapter lies on the model that it was trained on: on another one its answers mean nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from qreal_tasks.files.regular import read_bytes, read_text, require_file
-from qreal_tasks.models.local.loading import adapter_folder, folder_content
+from qreal_tasks.models.local.loading import hash_model_folder, require_adapter_folder
 from qreal_tasks.models.sources import ADAPTER_SETTINGS
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ _FLOATS = {"F64", "F32", "F16", "BF16"}
 """Types of numbers, by their names in safetensors, that weights have which are not quantised."""
 
 
-class Match(Enum):
+class BaseMatch(Enum):
     """How a model stands to the base that an adapter names."""
 
     SAME = auto()
@@ -35,12 +35,12 @@ class Match(Enum):
 
 
 @dataclass(frozen=True)
-class Base:
+class NamedBase:
     """The base that an adapter names, held against a model."""
 
     named: str
     """Empty where the adapter names none."""
-    match: Match
+    match: BaseMatch
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Tensor:
             return bytes(weights.get_tensor(self.name).reshape(-1).view(torch.uint8).numpy())
 
 
-def tensors_of(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file by name, from its header.
 
     Raises:
@@ -80,7 +80,7 @@ def _opened(path: Path) -> Iterator[Any]:
         raise ValueError(f"{path} is no whole safetensors file: {error}") from None
 
 
-def base_of(adapter: str, model: str, revision: str | None = None) -> Base:
+def identify_base(adapter: str, model: str, revision: str | None = None) -> NamedBase:
     """Hold the base that an adapter names against a model: by the content of both where both are folders, wherever
     they lie; of hub ids by name and revision.
 
@@ -95,38 +95,38 @@ def base_of(adapter: str, model: str, revision: str | None = None) -> Base:
         OSError: no adapter is there.
         ValueError: its settings cannot be read.
     """
-    settings = json.loads(read_text(adapter_folder(adapter) / ADAPTER_SETTINGS))
+    settings = json.loads(read_text(require_adapter_folder(adapter) / ADAPTER_SETTINGS))
     if not isinstance(settings, dict):
         raise ValueError(f"adapter={adapter}: its {ADAPTER_SETTINGS} holds no settings; save the adapter anew")
     named = str(settings.get("base_model_name_or_path") or "")
     if not named:
-        return Base(named, Match.UNKNOWN)
+        return NamedBase(named, BaseMatch.UNKNOWN)
     one, other = (Path(name).expanduser() for name in (named, model))
     if one.is_dir() and other.is_dir():
-        return Base(named, Match.SAME if one.samefile(other) else _compared(one, other))
+        return NamedBase(named, BaseMatch.SAME if one.samefile(other) else _compared(one, other))
     same_name = named == model and not one.is_dir() and settings.get("revision") in (None, revision)
-    return Base(named, Match.SAME if same_name else Match.UNKNOWN)
+    return NamedBase(named, BaseMatch.SAME if same_name else BaseMatch.UNKNOWN)
 
 
 def check_base(adapter: str, model: str, revision: str | None = None, refuse: bool = True) -> None:
     """Refuse a model that is not the one below which the adapter was trained; say so where that cannot be known.
 
     Args:
-        adapter, model, revision: as of ``base_of``.
+        adapter, model, revision: as of ``identify_base``.
         refuse: otherwise it is only said, where somebody put the model below the adapter on purpose.
 
     Raises:
         OSError: no adapter is there.
         ValueError: the model is another one.
     """
-    base = base_of(adapter, model, revision)
+    base = identify_base(adapter, model, revision)
     on = f"pretrained={model}" + (f" (revision {revision or 'main'})" if base.named == model else "")
-    if base.match is Match.OTHER:
-        said = f"adapter={adapter} was trained on {base.named}, and {on} is another model: their weights differ"
+    if base.match is BaseMatch.OTHER:
+        fault = f"adapter={adapter} was trained on {base.named}, and {on} is another model: their weights differ"
         if refuse:
-            raise ValueError(f"{said}. Give pretrained={base.named}, or an adapter of this model")
-        logger.warning("%s", said)
-    elif base.match is Match.UNKNOWN:
+            raise ValueError(f"{fault}. Give pretrained={base.named}, or an adapter of this model")
+        logger.warning("%s", fault)
+    elif base.match is BaseMatch.UNKNOWN:
         logger.warning(
             "adapter=%s names %s as its base, and runs on %s: whether they are the same model cannot be known here. On "
             "another one its answers mean nothing",
@@ -136,20 +136,20 @@ def check_base(adapter: str, model: str, revision: str | None = None, refuse: bo
         )
 
 
-def _compared(one: Path, other: Path) -> Match:
+def _compared(one: Path, other: Path) -> BaseMatch:
     try:
         first, second = _weights(one), _weights(other)
         if not first or not second:  # pickled weights, which may differ in form alone
-            return Match.SAME if folder_content(one) == folder_content(other) else Match.UNKNOWN
+            return BaseMatch.SAME if hash_model_folder(one) == hash_model_folder(other) else BaseMatch.UNKNOWN
         if (_types(first) ^ _types(second)) - _FLOATS:  # one is quantised: even its shapes are others
-            return Match.UNKNOWN
+            return BaseMatch.UNKNOWN
         if _shapes(first) != _shapes(second):
-            return Match.OTHER
+            return BaseMatch.OTHER
         if any(first[name].dtype != second[name].dtype for name in first):
-            return Match.UNKNOWN
-        return Match.SAME if all(first[name].read() == second[name].read() for name in first) else Match.OTHER
+            return BaseMatch.UNKNOWN
+        return BaseMatch.SAME if all(first[name].read() == second[name].read() for name in first) else BaseMatch.OTHER
     except (OSError, ValueError, KeyError, TypeError):  # a damaged file: what loads it says so
-        return Match.UNKNOWN
+        return BaseMatch.UNKNOWN
 
 
 def _weights(folder: Path) -> dict[str, Tensor]:
@@ -161,7 +161,7 @@ def _weights(folder: Path) -> dict[str, Tensor]:
         files = [folder / name for name in sorted(set(json.loads(read_bytes(index))["weight_map"].values()))]
     else:
         files = [path for path in sorted(folder.glob("*.safetensors")) if not path.name.startswith("adapter_model")]
-    return {name: tensor for path in files for name, tensor in tensors_of(path).items()}
+    return {name: tensor for path in files for name, tensor in read_tensors(path).items()}
 
 
 def _types(tensors: Mapping[str, Tensor]) -> set[str]:

@@ -1,4 +1,4 @@
-"""One question at a time, with exactly what the model's own processor gives: slow, and right for every model."""
+"""Answers to one question at a time, from what the model's own processor gives: slow, and right for every model."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 
 import torch
 
-from qreal_tasks.models.local.chat import Asked
+from qreal_tasks.models.local.chat import AskedPicture
 
 
-def first_answer_logits(model: Any, asked: Sequence[Asked]) -> torch.Tensor:
+def compute_logits_alone(model: Any, asked: Sequence[AskedPicture]) -> torch.Tensor:
     """Logits of the first answer token for every prompt of every picture; shape (prompts in total, vocabulary)."""
     prompts = [prompt for a in asked for prompt in a.prompts]
     return torch.cat([model(**_on_device(model, prompt.inputs)).logits[:, -1] for prompt in prompts])
 
 
-def answers(model: Any, asked: Sequence[Asked], **settings: Any) -> list[list[int]]:
+def generate_alone(model: Any, asked: Sequence[AskedPicture], **settings: Any) -> list[list[int]]:
     """What ``model.generate`` with these settings writes behind the first prompt of every picture."""
     written = []
     for a in asked:

@@ -24,14 +24,14 @@ _MEMORY_TO_FILL = 0.8
 
 
 @dataclass(frozen=True)
-class Failed:
+class Failure:
     """Why an item has no result."""
 
     reason: str
 
 
 class BatchSize:
-    """How many items go into the next batch.
+    """Size of the next batch, in items.
 
     With a fixed size, so many. Otherwise as many as fit into a number of tokens, padding included, that doubles after
     every full batch while memory is left, and halves when a batch did not fit; what did not fit is not tried again.
@@ -78,8 +78,8 @@ class BatchSize:
         logger.info("out of memory with %d tokens a batch, going on with %d", self._too_many, self._tokens)
 
 
-class Batches(Generic[Item, Result]):
-    """Items in, results out.
+class AdaptiveBatches(Generic[Item, Result]):
+    """Runner of batches: items in, results out.
 
     Args:
         answer: results of a batch, in its order.
@@ -97,7 +97,7 @@ class Batches(Generic[Item, Result]):
 
     def run(
         self, items: Sequence[Item], wanted: Callable[[Item], bool] = lambda item: True
-    ) -> Iterator[tuple[Item, Result | Failed]]:
+    ) -> Iterator[tuple[Item, Result | Failure]]:
         """Yield every item with its result, or with the reason why it has none, batch by batch.
 
         Args:
@@ -121,7 +121,7 @@ class Batches(Generic[Item, Result]):
             elif is_out_of_memory(outcome):
                 _free_memory()
                 if count == 1:
-                    yield batch[0], Failed(f"out of memory with this picture alone ({batch_costs[0]} tokens)")
+                    yield batch[0], Failure(f"out of memory with this picture alone ({batch_costs[0]} tokens)")
                 else:
                     self._size.did_not_fit(batch_costs)
                     continue
@@ -129,7 +129,7 @@ class Batches(Generic[Item, Result]):
                 yield from self._one_by_one(batch, outcome)
             waiting = waiting[count:]
 
-    def _one_by_one(self, batch: Sequence[Item], error: Exception) -> Iterator[tuple[Item, Result | Failed]]:
+    def _one_by_one(self, batch: Sequence[Item], error: Exception) -> Iterator[tuple[Item, Result | Failure]]:
         """Find the items that a failed batch failed on."""
         for item in batch:
             outcome = self._attempt([item]) if len(batch) > 1 else error
@@ -139,7 +139,7 @@ class Batches(Generic[Item, Result]):
             self._failures_in_a_row += 1
             if self._failures_in_a_row >= GIVE_UP_AFTER:
                 raise outcome
-            yield item, Failed(reason_of(outcome))
+            yield item, Failure(shorten_error(outcome))
 
     def _attempt(self, batch: Sequence[Item]) -> list[Result] | Exception:
         """Results or the error, without its traceback: that would keep the batch's tensors alive."""
@@ -156,10 +156,10 @@ def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
-def reason_of(error: Exception) -> str:
+def shorten_error(error: Exception) -> str:
     """One line for a record, with room for what is said before it: a submission's reasons have 200 characters."""
-    said = " ".join(str(error).split())
-    return f"{type(error).__name__}: {said}"[:160]
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:160]
 
 
 def cuda_memory_used() -> float:

@@ -17,7 +17,7 @@ _SEQUENCE_KEYS = frozenset({"input_ids", "attention_mask", "mm_token_type_ids", 
 
 
 @dataclass(frozen=True)
-class Prompt:
+class PromptTokens:
     """One question after the chat template, placeholders expanded to one token per image feature."""
 
     ids: list[int]
@@ -28,22 +28,22 @@ class Prompt:
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedPicture:
     """One picture and the prompts about it."""
 
     picture: dict[str, torch.Tensor]
     """What the vision tower takes: ``pixel_values`` and, by family, grid or sizes."""
-    prompts: list[Prompt]
+    prompts: list[PromptTokens]
     input_size: tuple[int, int]
     """Width and height in pixels that the model was fed; in families that cut tiles, of the picture before that."""
 
     @property
     def shared_length(self) -> int:
         """Tokens that all prompts begin with, at most all but one of the shortest."""
-        return shared_length([prompt.ids for prompt in self.prompts])
+        return count_shared([prompt.ids for prompt in self.prompts])
 
 
-def shared_length(rows: Sequence[Sequence[int]]) -> int:
+def count_shared(rows: Sequence[Sequence[int]]) -> int:
     """Tokens that all rows begin with, at most all but one of the shortest."""
     most = min(map(len, rows)) - 1
     first, last = min(map(list, rows)), max(map(list, rows))  # what the extremes share in lexical order, all share
@@ -63,7 +63,7 @@ class Chat:
         self.alone = alone
         self.tokenizer = processor.tokenizer
 
-    def ask(self, image: Image.Image, texts: Sequence[str]) -> Asked:
+    def ask(self, image: Image.Image, texts: Sequence[str]) -> AskedPicture:
         """Process ``image`` once and tokenise every text behind it.
 
         Args:
@@ -83,7 +83,7 @@ class Chat:
                 prompts.append(self._processed(image, text)[1])
             else:
                 prompts.append(self._expanded(self.plain_ids(text), block))
-        return Asked(picture, prompts, self._input_size(picture, image))
+        return AskedPicture(picture, prompts, self._input_size(picture, image))
 
     def rendered(self, text: str) -> str:
         """The prompt as text, placeholders not expanded."""
@@ -123,14 +123,14 @@ class Chat:
         counted: list[int] = self.processor._get_num_multimodal_tokens(image_sizes=[(height, width)]).num_image_tokens
         return counted[0]
 
-    def _processed(self, image: Image.Image, text: str) -> tuple[dict[str, torch.Tensor], Prompt]:
+    def _processed(self, image: Image.Image, text: str) -> tuple[dict[str, torch.Tensor], PromptTokens]:
         """The family's own way from a message to inputs."""
         inputs = self.processor.apply_chat_template(
             _messages(text, image), tokenize=True, add_generation_prompt=True, return_dict=True, return_tensors="pt"
         )
         types = inputs.get("mm_token_type_ids")
         kept = dict(inputs) if self.alone else None
-        prompt = Prompt(inputs["input_ids"][0].tolist(), None if types is None else types[0].tolist(), kept)
+        prompt = PromptTokens(inputs["input_ids"][0].tolist(), None if types is None else types[0].tolist(), kept)
         return {key: value for key, value in inputs.items() if key not in _SEQUENCE_KEYS}, prompt
 
     def _tokens(self, rendered: str) -> list[int]:
@@ -140,7 +140,7 @@ class Chat:
         ids: list[int] = self.tokenizer(rendered, add_special_tokens=not begins)["input_ids"]
         return ids
 
-    def _picture_block(self, prompt: Prompt, plain: list[int]) -> Prompt | None:
+    def _picture_block(self, prompt: PromptTokens, plain: list[int]) -> PromptTokens | None:
         """What the processor put in the placeholder's place; None when the rest is not as it was."""
         if plain.count(self.processor.image_token_id) != 1:
             return None
@@ -148,13 +148,13 @@ class Chat:
         end = len(prompt.ids) - (len(plain) - at - 1)
         if prompt.ids[:at] != plain[:at] or prompt.ids[end:] != plain[at + 1 :]:
             return None
-        return Prompt(prompt.ids[at:end], prompt.types and prompt.types[at:end])
+        return PromptTokens(prompt.ids[at:end], prompt.types and prompt.types[at:end])
 
-    def _expanded(self, plain: list[int], block: Prompt) -> Prompt:
+    def _expanded(self, plain: list[int], block: PromptTokens) -> PromptTokens:
         at = plain.index(self.processor.image_token_id)
         rest = len(plain) - at - 1
         types = None if block.types is None else [0] * at + block.types + [0] * rest
-        return Prompt(plain[:at] + block.ids + plain[at + 1 :], types)
+        return PromptTokens(plain[:at] + block.ids + plain[at + 1 :], types)
 
     def _input_size(self, picture: dict[str, torch.Tensor], image: Image.Image) -> tuple[int, int]:
         grid = picture.get("image_grid_thw")

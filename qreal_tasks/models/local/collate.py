@@ -1,4 +1,4 @@
-"""Rows of different length and pictures of different size, as one batch."""
+"""Collation of rows of different length and pictures of different size into one batch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from qreal_tasks.models.local.chat import Asked
+from qreal_tasks.models.local.chat import AskedPicture
 
 
 class Padded(NamedTuple):
@@ -19,7 +19,7 @@ class Padded(NamedTuple):
     """1 where a token is, 0 where padding is."""
 
 
-def left_padded(rows: Sequence[Sequence[int]], pad_id: int) -> Padded:
+def pad_left(rows: Sequence[Sequence[int]], pad_id: int) -> Padded:
     """Rows of token ids with ``pad_id`` before them."""
     longest = max(map(len, rows))
     ids = torch.tensor([[pad_id] * (longest - len(row)) + list(row) for row in rows])
@@ -27,18 +27,18 @@ def left_padded(rows: Sequence[Sequence[int]], pad_id: int) -> Padded:
     return Padded(ids, mask)
 
 
-def prompt_inputs(asked: Sequence[Asked], rows: Sequence[int], pad_id: int) -> dict[str, torch.Tensor]:
+def collate_prompts(asked: Sequence[AskedPicture], rows: Sequence[int], pad_id: int) -> dict[str, torch.Tensor]:
     """What a model takes for the first ``rows[i]`` tokens of the first prompt of ``asked[i]``, on the CPU."""
     prompts = [a.prompts[0] for a in asked]
-    ids, mask = left_padded([p.ids[:n] for p, n in zip(prompts, rows, strict=True)], pad_id)
-    inputs = {"input_ids": ids, "attention_mask": mask, **pictures(asked)}
+    ids, mask = pad_left([p.ids[:n] for p, n in zip(prompts, rows, strict=True)], pad_id)
+    inputs = {"input_ids": ids, "attention_mask": mask, **collate_pictures(asked)}
     types = [p.types[:n] for p, n in zip(prompts, rows, strict=True) if p.types is not None]
     if types:
-        inputs["mm_token_type_ids"] = left_padded(types, 0).ids
+        inputs["mm_token_type_ids"] = pad_left(types, 0).ids
     return inputs
 
 
-def pictures(asked: Sequence[Asked]) -> dict[str, torch.Tensor]:
+def collate_pictures(asked: Sequence[AskedPicture]) -> dict[str, torch.Tensor]:
     """The inputs of the vision tower, one picture after the other.
 
     Families that give every picture a row of tiles (LLaVA-NeXT) get empty tiles at the end of shorter rows.
@@ -46,13 +46,13 @@ def pictures(asked: Sequence[Asked]) -> dict[str, torch.Tensor]:
     return {key: _joined([a.picture[key] for a in asked]) for key in asked[0].picture}
 
 
-def positions(decoder: Any, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+def compute_positions(decoder: Any, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     """Position ids that padding does not shift, and for every row the position of the token after it.
 
     Args:
         decoder: vision tower and language model without the output head; families with three-dimensional positions
             compute them (``get_rope_index``).
-        inputs: as ``prompt_inputs``.
+        inputs: as ``collate_prompts``.
 
     Returns:
         Shape (rows, length) or (3, rows, length), and (rows, 1).

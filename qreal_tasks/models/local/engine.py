@@ -1,4 +1,4 @@
-"""Any image-text-to-text model of transformers, asked many questions about many pictures.
+"""Engine that asks any image-text-to-text model of transformers many questions about many pictures.
 
 >>> engine = TransformersEngine("Qwen/Qwen2.5-VL-7B-Instruct", adapter="runs/objectqa")  # doctest: +SKIP
 >>> request = Request(image, "Does the entity have missing parts? Answer Yes or No.", ("Yes", "No"))  # doctest: +SKIP
@@ -18,21 +18,14 @@ import torch
 
 from qreal_tasks.answers import Reason, extract_answer_text
 from qreal_tasks.boxes import Space
-from qreal_tasks.models.families import box_space_of_type, takes_shared_prefix
+from qreal_tasks.models.families import find_box_space, takes_shared_prefix
 from qreal_tasks.models.local import alone
-from qreal_tasks.models.local.batching import GIVE_UP_AFTER, Batches, BatchSize, Failed, cuda_memory_used
+from qreal_tasks.models.local.batching import GIVE_UP_AFTER, AdaptiveBatches, BatchSize, Failure, cuda_memory_used
 from qreal_tasks.models.local.chat import Chat
-from qreal_tasks.models.local.generation import decoded, greedy_answers, stop_ids
-from qreal_tasks.models.local.jobs import WINDOW, Ready, in_windows, plan, prepared, unanswered
-from qreal_tasks.models.local.loading import (
-    Loaded,
-    adapter_content,
-    limit_pictures,
-    load,
-    model_content,
-    picture_limits,
-)
-from qreal_tasks.models.local.prefix import first_answer_logits
+from qreal_tasks.models.local.generation import decode_answer, find_stop_ids, generate_greedily
+from qreal_tasks.models.local.jobs import WINDOW, ReadyJob, plan_jobs, prepare_windows, refuse_job, split_windows
+from qreal_tasks.models.local.loading import LoadedModel, identify, limit_pictures, load_model
+from qreal_tasks.models.local.prefix import compute_logits_sharing
 from qreal_tasks.models.local.spellings import Spellings
 from qreal_tasks.models.requests import Request, Response
 
@@ -46,7 +39,7 @@ REASONS_FIRST = "the first token opens reasoning"
 
 
 class TransformersEngine:
-    """Scores requests that carry choices, and generates an answer to the others.
+    """Engine over one model: scores requests that carry choices, and generates an answer to the others.
 
     Scored: the questions about one picture share its vision pass and their common prefix (``prefix.py``); ``p`` and
     ``mass`` are those of the choices' spellings at the first answer token (``spellings.py``). ``text`` is what greedy
@@ -90,7 +83,7 @@ class TransformersEngine:
         max_patches: int | None = None,
     ) -> None:
         fixed = _fixed(batch_size)
-        loaded = load(
+        loaded = load_model(
             pretrained,
             adapter=adapter,
             merge_adapter=merge_adapter,
@@ -102,10 +95,16 @@ class TransformersEngine:
         )
         limit_pictures(loaded.processor, min_pixels=min_pixels, max_pixels=max_pixels, max_patches=max_patches)
         self._take(loaded, fixed)
-        self._identity |= self._identified(pretrained, revision, adapter, merge_adapter)
+        self._identity |= {
+            "engine": "transformers",
+            "engine_version": _ENGINE_VERSION,
+            **identify(pretrained, revision, adapter, merge_adapter, self.model.config, loaded.processor),
+            "attention": self.model.config._attn_implementation,
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+        }
 
     @classmethod
-    def around(cls, loaded: Loaded, batch_size: int | Literal["auto"] = "auto") -> TransformersEngine:
+    def around(cls, loaded: LoadedModel, batch_size: int | Literal["auto"] = "auto") -> TransformersEngine:
         """An engine over a model that is in memory already, one that is being trained for instance.
 
         It has no identity, so its answers cannot be kept in a store.
@@ -117,7 +116,7 @@ class TransformersEngine:
         engine._take(loaded, _fixed(batch_size))
         return engine
 
-    def _take(self, loaded: Loaded, fixed: int | None) -> None:
+    def _take(self, loaded: LoadedModel, fixed: int | None) -> None:
         self.model, self.device = loaded.model, loaded.device
         self._shares = takes_shared_prefix(self.model.config)
         if not self._shares:
@@ -127,7 +126,7 @@ class TransformersEngine:
             )
         self._chat = Chat(loaded.processor, alone=not self._shares)
         self._tokenizer = self._chat.tokenizer
-        self._stops = stop_ids(self.model, self._tokenizer)
+        self._stops = find_stop_ids(self.model, self._tokenizer)
         self._pad = next(at for at in (self._tokenizer.pad_token_id, *self._stops) if at is not None)
         self._spellings: dict[tuple[str, ...], Spellings] = {}
         self._size = BatchSize(fixed, cuda_memory_used)
@@ -137,7 +136,7 @@ class TransformersEngine:
     @property
     def box_space(self) -> Space:
         """The space that this family was trained to write boxes in."""
-        return box_space_of_type(self.model.config.model_type)
+        return find_box_space(self.model.config.model_type)
 
     def identity(self) -> dict[str, Any]:
         """What an answer depends on beside the request: the engine's part of a cache key; JSON types only.
@@ -153,7 +152,7 @@ class TransformersEngine:
         """Yield (index, response) for every request that is not in ``known`` once, as they are answered.
 
         Pictures are answered by size, largest first, so that memory runs out at the start or not at all. A request
-        that cannot be answered gets a response with ``unanswered``.
+        that cannot be answered gets a response with ``refuse_job``.
 
         Args:
             known: indexes whose answers are known. Batches without any other request are left out, and the others
@@ -174,7 +173,7 @@ class TransformersEngine:
                 choices = requests[at].choices
                 yield at, replace(response, choices=choices, no_p=REASONING_OPEN) if choices else response
             return
-        work = plan(requests)
+        work = plan_jobs(requests)
         yield from work.unreadable
         for job in work.scored:
             for request in job.requests:
@@ -182,28 +181,30 @@ class TransformersEngine:
         for jobs in (work.scored, *work.generated):
             answer = self._score if jobs is work.scored else self._generate
             reasons: list[str] = []
-            batches: Batches[Ready, list[Response]] = Batches(answer, lambda ready: ready.cost, self._size)
+            batches: AdaptiveBatches[ReadyJob, list[Response]] = AdaptiveBatches(
+                answer, lambda ready: ready.cost, self._size
+            )
             windows = [
-                window for window in in_windows(jobs, self._window) if any(job.needs_answer(known) for job in window)
+                window for window in split_windows(jobs, self._window) if any(job.needs_answer(known) for job in window)
             ]
-            for ready, refused in prepared(self._chat, windows, ahead=self.device.type != "cpu"):
+            for ready, refused in prepare_windows(self._chat, windows, ahead=self.device.type != "cpu"):
                 yield from refused
                 reasons = [] if ready else [*reasons, *(response.unanswered or "" for _, response in refused)]
                 if len(reasons) >= GIVE_UP_AFTER:
                     raise ValueError(f"the processor refused the first {len(reasons)} questions: {reasons[0]}")
                 for item, answers in batches.run(ready, lambda item: item.job.needs_answer(known)):
-                    if isinstance(answers, Failed):
-                        yield from unanswered(item.job, answers.reason)
+                    if isinstance(answers, Failure):
+                        yield from refuse_job(item.job, answers.reason)
                     else:
                         yield from zip(item.job.places, answers, strict=True)
 
     @torch.inference_mode()
-    def _score(self, batch: Sequence[Ready]) -> list[list[Response]]:
+    def _score(self, batch: Sequence[ReadyJob]) -> list[list[Response]]:
         pictures = [ready.asked for ready in batch]
         if self._shares:
-            logits = first_answer_logits(self.model, pictures, self._pad)
+            logits = compute_logits_sharing(self.model, pictures, self._pad)
         else:
-            logits = alone.first_answer_logits(self.model, pictures)
+            logits = alone.compute_logits_alone(self.model, pictures)
         asked = [(ready, request) for ready in batch for request in ready.job.requests]
         rows: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for row, (_, request) in enumerate(asked):
@@ -216,7 +217,7 @@ class TransformersEngine:
                 if scored is None:
                     responses[row] = Response("", choices, unanswered="the model's output is not finite")
                     continue
-                text = spellings.choice_of(scored.greedy_id) or decoded(self._tokenizer, [scored.greedy_id])
+                text = spellings.choice_of(scored.greedy_id) or decode_answer(self._tokenizer, [scored.greedy_id])
                 size = asked[row][0].asked.input_size
                 if extract_answer_text(text).reason is Reason.UNFINISHED_REASONING:
                     responses[row] = Response(text, choices, no_p=REASONS_FIRST, input_size=size)
@@ -226,13 +227,13 @@ class TransformersEngine:
         return [[next(remaining) for _ in ready.job.requests] for ready in batch]
 
     @torch.inference_mode()
-    def _generate(self, batch: Sequence[Ready]) -> list[list[Response]]:
+    def _generate(self, batch: Sequence[ReadyJob]) -> list[list[Response]]:
         most = batch[0].job.requests[0].max_new_tokens
-        answers = greedy_answers(self.model, [ready.asked for ready in batch], most, self._stops, self._pad)
+        answers = generate_greedily(self.model, [ready.asked for ready in batch], most, self._stops, self._pad)
         # The mark that opens the reasoning goes in front of it, or it would be read as the answer.
         opened = self._chat.opened_reasoning(batch[0].job.requests[0].text)
         return [
-            [Response(opened + decoded(self._tokenizer, ids), input_size=ready.asked.input_size)]
+            [Response(opened + decode_answer(self._tokenizer, ids), input_size=ready.asked.input_size)]
             for ready, ids in zip(batch, answers, strict=True)
         ]
 
@@ -241,21 +242,6 @@ class TransformersEngine:
             rendered = self._chat.rendered(request.text)
             self._spellings[request.choices] = Spellings(self._tokenizer, request.choices, rendered)
         return self._spellings[request.choices]
-
-    def _identified(self, pretrained: str, revision: str | None, adapter: str | None, merged: bool) -> dict[str, Any]:
-        import transformers
-
-        return {
-            "engine": "transformers",
-            "engine_version": _ENGINE_VERSION,
-            "transformers": transformers.__version__,
-            **model_content(pretrained, revision, self.model),
-            "adapter": adapter and adapter_content(adapter),
-            "adapter_merged": bool(adapter) and merged,
-            "attention": self.model.config._attn_implementation,
-            "dtype": str(self.model.dtype).removeprefix("torch."),
-            "pictures": picture_limits(self._chat.processor),
-        }
 
 
 def _fixed(batch_size: int | Literal["auto"]) -> int | None:

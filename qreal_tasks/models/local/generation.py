@@ -1,4 +1,4 @@
-"""Greedy answers, a batch at a time."""
+"""Generation of greedy answers, a batch at a time."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 import torch
 
 from qreal_tasks.models.local import alone
-from qreal_tasks.models.local.chat import Asked
-from qreal_tasks.models.local.collate import prompt_inputs
+from qreal_tasks.models.local.chat import AskedPicture
+from qreal_tasks.models.local.collate import collate_prompts
 
 _TURN_ENDS = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<end_of_turn>", "</s>")
 
 
-def stop_ids(model: Any, tokenizer: Any) -> list[int]:
+def find_stop_ids(model: Any, tokenizer: Any) -> list[int]:
     """Tokens that end an answer: what the model says, what the tokenizer says, and the known ends of a turn.
 
     Checkpoints are not consistent: a fine-tuned one may name only the end of text and write the end of turn.
@@ -27,8 +27,8 @@ def stop_ids(model: Any, tokenizer: Any) -> list[int]:
     return sorted(at for at in ids if at is not None)
 
 
-def greedy_answers(
-    model: Any, asked: Sequence[Asked], max_new_tokens: int, stops: Sequence[int], pad_id: int
+def generate_greedily(
+    model: Any, asked: Sequence[AskedPicture], max_new_tokens: int, stops: Sequence[int], pad_id: int
 ) -> list[list[int]]:
     """Token ids of the answer to the first prompt of every picture, up to the end of turn and without it.
 
@@ -47,16 +47,16 @@ def greedy_answers(
         "pad_token_id": pad_id,
     }
     if asked[0].prompts[0].inputs is not None:
-        written = alone.answers(model, asked, **settings)
+        written = alone.generate_alone(model, asked, **settings)
     else:
         device = model.get_input_embeddings().weight.device
-        inputs = prompt_inputs(asked, [len(a.prompts[0].ids) for a in asked], pad_id)
+        inputs = collate_prompts(asked, [len(a.prompts[0].ids) for a in asked], pad_id)
         rows: torch.Tensor = model.generate(**{key: value.to(device) for key, value in inputs.items()}, **settings)
         written = rows[:, inputs["input_ids"].shape[1] :].tolist()
     return [_until_stop(row, stops) for row in written]
 
 
-def decoded(tokenizer: Any, ids: Sequence[int]) -> str:
+def decode_answer(tokenizer: Any, ids: Sequence[int]) -> str:
     """The answer with its special tokens: InternVL writes its boxes with them."""
     return str(tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 

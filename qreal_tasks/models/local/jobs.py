@@ -1,4 +1,4 @@
-"""Requests sorted into what is answered in one go, and their pictures processed a window ahead."""
+"""Jobs: requests sorted into what is answered in one go, and their pictures processed a window ahead."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from qreal_tasks.images import as_rgb, with_sides_in_range
-from qreal_tasks.models.local.batching import reason_of
-from qreal_tasks.models.local.chat import Asked, Chat
+from qreal_tasks.models.local.batching import shorten_error
+from qreal_tasks.models.local.chat import AskedPicture, Chat
 from qreal_tasks.models.requests import Request, Response
-from qreal_tasks.models.store import picture_digest
+from qreal_tasks.models.store import hash_picture
 
 WINDOW = 64
 """Pictures processed ahead and sorted by their exact length: enough for full batches, little enough to hold."""
@@ -26,7 +26,7 @@ class Job:
 
     requests: list[Request]
     places: list[int]
-    """Of the requests, in what was asked."""
+    """Position of each request among all that were asked."""
 
     def needs_answer(self, known: Collection[int]) -> bool:
         """Whether any of the requests is not among those whose answers are known."""
@@ -34,11 +34,11 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Ready:
+class ReadyJob:
     """A job whose picture and texts are processed."""
 
     job: Job
-    asked: Asked
+    asked: AskedPicture
 
     @property
     def cost(self) -> int:
@@ -49,7 +49,7 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class Plan:
+class JobPlan:
     """All requests, each in one place."""
 
     scored: list[Job]
@@ -62,11 +62,11 @@ class Plan:
 class Window(NamedTuple):
     """Jobs ready for the model, longest first, and the responses to those that no processor takes."""
 
-    ready: list[Ready]
+    ready: list[ReadyJob]
     refused: list[tuple[int, Response]]
 
 
-def plan(requests: Sequence[Request]) -> Plan:
+def plan_jobs(requests: Sequence[Request]) -> JobPlan:
     """Group the requests with choices by the pixels of their picture, and the others by ``max_new_tokens``."""
     digests: dict[int, str] = {}
     scored: dict[str, Job] = {}
@@ -74,9 +74,9 @@ def plan(requests: Sequence[Request]) -> Plan:
     unreadable: list[tuple[int, Response]] = []
     for place, request in enumerate(requests):
         try:
-            digest = digests.get(id(request.image)) or picture_digest(request.image)
+            digest = digests.get(id(request.image)) or hash_picture(request.image)
         except Exception as error:  # decoders raise whatever a damaged file makes them meet
-            reason = f"unreadable picture: {reason_of(error)}"
+            reason = f"unreadable picture: {shorten_error(error)}"
             unreadable.append((place, Response("", request.choices, unanswered=reason)))
             continue
         digests[id(request.image)] = digest
@@ -86,15 +86,15 @@ def plan(requests: Sequence[Request]) -> Plan:
             job.places.append(place)
         else:
             generated[request.max_new_tokens].append(Job([request], [place]))
-    return Plan(_largest_first(scored.values()), [_largest_first(jobs) for jobs in generated.values()], unreadable)
+    return JobPlan(_largest_first(scored.values()), [_largest_first(jobs) for jobs in generated.values()], unreadable)
 
 
-def in_windows(jobs: Sequence[Job], size: int) -> list[Sequence[Job]]:
+def split_windows(jobs: Sequence[Job], size: int) -> list[Sequence[Job]]:
     """``size`` jobs at a time."""
     return [jobs[at : at + size] for at in range(0, len(jobs), size)]
 
 
-def prepared(chat: Chat, windows: Sequence[Sequence[Job]], ahead: bool) -> Iterator[Window]:
+def prepare_windows(chat: Chat, windows: Sequence[Sequence[Job]], ahead: bool) -> Iterator[Window]:
     """Process the pictures of one window after the other.
 
     Args:
@@ -105,14 +105,14 @@ def prepared(chat: Chat, windows: Sequence[Sequence[Job]], ahead: bool) -> Itera
             yield _sorted_out([(job, _processed(chat, job)) for job in some])
         return
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-        waiting, coming = deque(windows), deque[list[tuple[Job, Future[Ready | str]]]]()
+        waiting, coming = deque(windows), deque[list[tuple[Job, Future[ReadyJob | str]]]]()
         while waiting or coming:
             while waiting and len(coming) < 2:
                 coming.append([(job, threads.submit(_processed, chat, job)) for job in waiting.popleft()])
             yield _sorted_out([(job, future.result()) for job, future in coming.popleft()])
 
 
-def unanswered(job: Job, reason: str) -> list[tuple[int, Response]]:
+def refuse_job(job: Job, reason: str) -> list[tuple[int, Response]]:
     """A response without an answer for every request of the job."""
     return [
         (place, Response("", request.choices, unanswered=reason))
@@ -120,18 +120,18 @@ def unanswered(job: Job, reason: str) -> list[tuple[int, Response]]:
     ]
 
 
-def _processed(chat: Chat, job: Job) -> Ready | str:
+def _processed(chat: Chat, job: Job) -> ReadyJob | str:
     """The job as token ids, or why that cannot be."""
     try:
         image = with_sides_in_range(as_rgb(job.requests[0].image))
-        return Ready(job, chat.ask(image, [request.text for request in job.requests]))
+        return ReadyJob(job, chat.ask(image, [request.text for request in job.requests]))
     except Exception as error:  # processors raise whatever their arithmetic meets
-        return reason_of(error)
+        return shorten_error(error)
 
 
-def _sorted_out(outcomes: list[tuple[Job, Ready | str]]) -> Window:
-    ready = [outcome for _, outcome in outcomes if isinstance(outcome, Ready)]
-    refused = [pair for job, outcome in outcomes if isinstance(outcome, str) for pair in unanswered(job, outcome)]
+def _sorted_out(outcomes: list[tuple[Job, ReadyJob | str]]) -> Window:
+    ready = [outcome for _, outcome in outcomes if isinstance(outcome, ReadyJob)]
+    refused = [pair for job, outcome in outcomes if isinstance(outcome, str) for pair in refuse_job(job, outcome)]
     return Window(sorted(ready, key=lambda item: -item.cost), refused)
 
 

@@ -1,4 +1,4 @@
-"""A model with its processor and adapter from disk or hub, and what identifies them."""
+"""Loading of a model with its processor and adapter from disk or hub, and what identifies them."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _NOT_CONTENT = frozenset({"trainer_state.json", "all_results.json", "train_resul
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """Ready to answer."""
+class LoadedModel:
+    """A model that is ready to answer, with its processor."""
 
     model: Any
     processor: Any
     device: torch.device
 
 
-def load(
+def load_model(
     pretrained: str,
     *,
     adapter: str | None,
@@ -40,7 +40,7 @@ def load(
     device: str | None,
     device_map: str | None,
     attn_implementation: str | None,
-) -> Loaded:
+) -> LoadedModel:
     """The model in evaluation mode, with the adapter in place, and its processor.
 
     Raises:
@@ -49,7 +49,7 @@ def load(
     """
     from transformers import AutoModelForImageTextToText
 
-    processor = processor_of(pretrained, adapter, revision)
+    processor = load_processor(pretrained, adapter, revision)
     model = AutoModelForImageTextToText.from_pretrained(
         pretrained,
         revision=revision,
@@ -58,14 +58,14 @@ def load(
         attn_implementation=attn_implementation,
     )
     if adapter is not None:
-        adapted = with_adapter(model, adapter)
+        adapted = attach_adapter(model, adapter)
         # Not merged, its layers stay in the base model, which is what is called.
         model = adapted.merge_and_unload() if merge_adapter else adapted.get_base_model()
     use_patch_products(model)
-    return Loaded(model.eval().requires_grad_(False), processor, model.get_input_embeddings().weight.device)
+    return LoadedModel(model.eval().requires_grad_(False), processor, model.get_input_embeddings().weight.device)
 
 
-def processor_of(pretrained: str, adapter: str | None, revision: str | None) -> Any:
+def load_processor(pretrained: str, adapter: str | None, revision: str | None) -> Any:
     """The processor saved beside the adapter, where there is one, for with its limits of pixels the adapter was
     trained; else the model's.
 
@@ -108,7 +108,7 @@ def limit_pictures(processor: Any, **limits: int | None) -> None:
         raise ValueError(f"min_pixels is {size['shortest_edge']}, more than max_pixels: {size['longest_edge']}")
 
 
-def picture_limits(processor: Any) -> dict[str, Any]:
+def _picture_limits(processor: Any) -> dict[str, Any]:
     """What decides how large a picture the model sees."""
     images = processor.image_processor
     found: dict[str, Any] = {"image_processor": type(images).__name__, "size": dict(images.size)}
@@ -118,17 +118,39 @@ def picture_limits(processor: Any) -> dict[str, Any]:
     return found
 
 
-def model_content(pretrained: str, revision: str | None, model: Any) -> dict[str, Any]:
+def identify(
+    pretrained: str, revision: str | None, adapter: str | None, merged: bool, config: Any, processor: Any
+) -> dict[str, Any]:
+    """Everything that decides an answer, beside engine, attention and type of numbers; JSON types only.
+
+    Args:
+        pretrained, revision, adapter: where the model is.
+        merged: the adapter is added to the weights.
+        config: of the model.
+        processor: with its limits set.
+    """
+    import transformers
+
+    return {
+        "transformers": transformers.__version__,
+        **identify_model(pretrained, revision, config),
+        "adapter": adapter and _adapter_content(adapter),
+        "adapter_merged": bool(adapter) and merged,
+        "pictures": _picture_limits(processor),
+    }
+
+
+def identify_model(pretrained: str, revision: str | None, config: Any) -> dict[str, Any]:
     """What names a model wherever it lies: the hub's commit, or the content of a folder."""
     folder = Path(pretrained)
     if folder.is_dir():
-        return {"model": folder.resolve().name, "content": folder_content(folder)}
-    return {"model": pretrained, "revision": getattr(model.config, "_commit_hash", None) or revision}
+        return {"model": folder.resolve().name, "content": hash_model_folder(folder)}
+    return {"model": pretrained, "revision": getattr(config, "_commit_hash", None) or revision}
 
 
-def adapter_content(adapter: str) -> str:
+def _adapter_content(adapter: str) -> str:
     """SHA-256 over an adapter's weights and settings, without where its base model was when it was trained."""
-    folder = adapter_folder(adapter)
+    folder = require_adapter_folder(adapter)
     settings = json.loads(read_text(folder / "adapter_config.json"))
     for place in ("base_model_name_or_path", "revision"):
         settings.pop(place, None)
@@ -138,7 +160,7 @@ def adapter_content(adapter: str) -> str:
     return digest.hexdigest()
 
 
-def with_adapter(model: Any, adapter: str, trainable: bool = False) -> Any:
+def attach_adapter(model: Any, adapter: str, trainable: bool = False) -> Any:
     """The model with a PEFT adapter in its layers, as PEFT wraps it.
 
     Args:
@@ -152,7 +174,7 @@ def with_adapter(model: Any, adapter: str, trainable: bool = False) -> Any:
     from peft import PeftModel
     from peft.tuners.tuners_utils import BaseTuner
 
-    folder = adapter_folder(adapter)
+    folder = require_adapter_folder(adapter)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -160,8 +182,8 @@ def with_adapter(model: Any, adapter: str, trainable: bool = False) -> Any:
         except (RuntimeError, ValueError) as error:  # sizes that differ; layers that are not there
             reason = " ".join(str(error).split())[:300]
             raise ValueError(f"adapter={adapter} does not fit {model.config.model_type}: {reason}") from None
-    said = [" ".join(str(warning.message).split()) for warning in caught]
-    amiss = [text for text in said if "missing adapter keys" in text or "unexpected" in text.lower()]
+    warned = [" ".join(str(warning.message).split()) for warning in caught]
+    amiss = [text for text in warned if "missing adapter keys" in text or "unexpected" in text.lower()]
     if amiss:  # PEFT goes on with what fits, which may be nothing: the base model under the adapter's name
         raise ValueError(f"adapter={adapter} does not fit {model.config.model_type}: {amiss[0][:300]}")
     if not isinstance(adapted.base_model, BaseTuner):
@@ -174,13 +196,13 @@ def _processor_beside(adapter: str) -> Any:
     """The processor in an adapter's folder, None where it holds none."""
     from transformers import AutoProcessor
 
-    folder = adapter_folder(adapter)
+    folder = require_adapter_folder(adapter)
     if not any((folder / name).is_file() for name in ("processor_config.json", "preprocessor_config.json")):
         return None
     return AutoProcessor.from_pretrained(folder)
 
 
-def adapter_folder(adapter: str) -> Path:
+def require_adapter_folder(adapter: str) -> Path:
     """The folder of an adapter.
 
     Raises:
@@ -201,7 +223,7 @@ def _device(device: str | None) -> torch.device:
     return torch.device(device or "cpu")
 
 
-def folder_content(folder: Path) -> str:
+def hash_model_folder(folder: Path) -> str:
     """SHA-256 over the files that make a model, read whole: tuning may have changed any one tensor.
 
     That takes about a second per gigabyte and core, of files that loading has just read.

@@ -1,4 +1,4 @@
-"""A faster form of one layer that every vision tower here has.
+"""Faster patch convolution for the vision towers.
 
 Towers cut a picture into patches with a convolution whose stride is its kernel. On patches that are cut already, as
 Qwen's processors hand them over, that is a matrix product, which both CPUs and GPUs do several times faster.

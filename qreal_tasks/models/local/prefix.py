@@ -1,4 +1,4 @@
-"""Several questions about one picture for little more than the price of one.
+"""Scoring of several questions about one picture for little more than the price of one.
 
 All prompts about a crop begin alike: chat template, picture, often the first words. That prefix goes through vision
 tower and language model once. The questions' own tokens follow in one row behind it, each seeing the prefix and its
@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import torch
 
-from qreal_tasks.models.local.chat import Asked
-from qreal_tasks.models.local.collate import left_padded, positions, prompt_inputs
+from qreal_tasks.models.local.chat import AskedPicture
+from qreal_tasks.models.local.collate import collate_prompts, compute_positions, pad_left
 
 
-def first_answer_logits(model: Any, asked: Sequence[Asked], pad_id: int) -> torch.Tensor:
+def compute_logits_sharing(model: Any, asked: Sequence[AskedPicture], pad_id: int) -> torch.Tensor:
     """Logits of the first answer token, for every prompt of every picture, in their order.
 
     Positions are given explicitly, so that padding shifts nothing; what is padding is masked.
@@ -32,9 +32,9 @@ def first_answer_logits(model: Any, asked: Sequence[Asked], pad_id: int) -> torc
     """
     device = model.get_input_embeddings().weight.device
     shared = [a.shared_length for a in asked]
-    inputs = prompt_inputs(asked, shared, pad_id)
-    prefix_positions, next_position = positions(model.model, inputs)
-    prefix = Prefix(
+    inputs = collate_prompts(asked, shared, pad_id)
+    prefix_positions, next_position = compute_positions(model.model, inputs)
+    prefix = SharedPrefix(
         cache=model(
             **{key: value.to(device) for key, value in inputs.items()},
             position_ids=prefix_positions.to(device),
@@ -62,8 +62,8 @@ def as_attention_mask(seen: torch.Tensor, model: Any) -> torch.Tensor:
     return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill(~seen, torch.finfo(dtype).min)
 
 
-class Prefix(NamedTuple):
-    """What was computed once for each picture."""
+class SharedPrefix(NamedTuple):
+    """The beginning that all prompts of a picture share, computed once for each picture."""
 
     cache: Any
     mask: torch.Tensor
@@ -73,10 +73,10 @@ class Prefix(NamedTuple):
 
 
 def _in_one_row(
-    model: Any, prefix: Prefix, questions: list[list[list[int]]], pad_id: int, device: torch.device
+    model: Any, prefix: SharedPrefix, questions: list[list[list[int]]], pad_id: int, device: torch.device
 ) -> torch.Tensor:
     """All questions of a picture behind each other, kept apart by the mask: no padding between short and long."""
-    ids = left_padded([[token for question in row for token in question] for row in questions], pad_id)
+    ids = pad_left([[token for question in row for token in question] for row in questions], pad_id)
     length = ids.ids.shape[1]
     number = torch.full((len(questions), length), -1)  # of the question that a token belongs to; -1 is padding
     offset = torch.zeros(len(questions), length, dtype=torch.long)
@@ -104,11 +104,11 @@ def _in_one_row(
 
 
 def _in_rows(
-    model: Any, prefix: Prefix, questions: list[list[list[int]]], pad_id: int, device: torch.device
+    model: Any, prefix: SharedPrefix, questions: list[list[list[int]]], pad_id: int, device: torch.device
 ) -> torch.Tensor:
     """Every question behind a copy of its prefix, for attention that takes no mask but padding (FlashAttention)."""
     owner = torch.tensor([at for at, row in enumerate(questions) for _ in row])
-    rows = left_padded([question for row in questions for question in row], pad_id)
+    rows = pad_left([question for row in questions for question in row], pad_id)
     offset = (rows.mask.cumsum(1) - 1).clamp(min=0)
     prefix.cache.batch_select_indices(owner.to(device))
     logits: torch.Tensor = model(

@@ -1,4 +1,4 @@
-"""Which tokens say a choice, and how probable each choice is at the first answer token."""
+"""Tokens that spell a choice, and the probability of each choice at the first answer token."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from qreal_tasks.text.token_text import BLANK_MARKS, cases
+from qreal_tasks.text.token_text import BLANK_MARKS, list_cases
 
 
 @dataclass(frozen=True)
-class Scored:
-    """One question's choices."""
+class ScoredChoices:
+    """Probabilities of one question's choices at the first answer token."""
 
     p: tuple[float, ...]
     """Normalised over the choices."""
@@ -53,7 +53,7 @@ class Spellings:
         """The choice that this token spells."""
         return next((c for c, ids in zip(self.choices, self.ids, strict=True) if token_id in ids), None)
 
-    def score(self, logits: torch.Tensor) -> list[Scored | None]:
+    def score(self, logits: torch.Tensor) -> list[ScoredChoices | None]:
         """Probabilities from logits; None in place of a row that is not finite.
 
         ``p_c = Σ_{t spells c} softmax(logits)_t / mass``, with ``mass`` the sum over all choices.
@@ -68,16 +68,7 @@ class Spellings:
         greedy = logits.argmax(1).cpu()
         finite = (p.isfinite().all(1) & mass.isfinite()).tolist()
         rows = zip(p.tolist(), mass.tolist(), greedy.tolist(), finite, strict=True)
-        return [
-            Scored(
-                tuple(row),
-                total,
-                token,
-            )
-            if ok
-            else None
-            for row, total, token, ok in rows
-        ]
+        return [ScoredChoices(tuple(row), total, token) if ok else None for row, total, token, ok in rows]
 
 
 def _single_tokens(tokenizer: Any, choice: str, rendered: str) -> list[int]:
@@ -88,7 +79,7 @@ def _single_tokens(tokenizer: Any, choice: str, rendered: str) -> list[int]:
     vocabulary: dict[str, int] = tokenizer.get_vocab()
     before = ids_of(rendered)
     found: set[int] = set()
-    for spelling in cases(choice):
+    for spelling in list_cases(choice):
         entries = (mark + spelling for mark in ("", *BLANK_MARKS))
         found.update(vocabulary[entry] for entry in entries if entry in vocabulary)
         for written in (spelling, " " + spelling):

@@ -24,7 +24,7 @@ from qreal_tasks.llm.logprobs import NOT_GIVEN, begins_with_choice
 from qreal_tasks.llm.options import RequestOptions
 from qreal_tasks.llm.outage import OUTAGE_S
 from qreal_tasks.llm.usage import Prices, Usage
-from qreal_tasks.models.families import DEFAULT_BOX_SPACE, family_of_name, named_family
+from qreal_tasks.models.families import DEFAULT_BOX_SPACE, find_family_by_name, find_named_family
 from qreal_tasks.models.requests import REQUEST_FAILED, Request, Response
 from qreal_tasks.models.server.one_token import OneToken
 from qreal_tasks.models.server.pictures import JPEG_QUALITY, ImageFormat, Pictures, UnsendableImage, by_picture
@@ -91,7 +91,7 @@ class OpenAIEngine:
         check(image_format in ("png", "jpeg"), "image_format", image_format, "png or jpeg")
         for name, limit in (("min_pixels", min_pixels), ("max_pixels", max_pixels)):
             check(limit is None or is_whole(limit), name, limit, "a whole number or None")
-        kind = family_of_name(model) if family is None else named_family(family)
+        kind = find_family_by_name(model) if family is None else find_named_family(family)
         self.box_space = box_space or (kind.box_space if kind else DEFAULT_BOX_SPACE)
         """The space that the questions ask boxes in."""
         self._sizes = PictureSizes.of(self.box_space, kind, min_pixels, max_pixels)

@@ -16,7 +16,7 @@ from typing import Any
 from qreal_tasks.files.regular import read_text
 from qreal_tasks.llm.arguments import DEFAULT_BASE_URL, api_key_for
 from qreal_tasks.llm.http import MAX_ANSWER_BYTES, at_most
-from qreal_tasks.models.families import Family, family_of_name, family_of_type, named_family
+from qreal_tasks.models.families import Family, find_family_by_name, find_family_by_type, find_named_family
 from qreal_tasks.text.addresses import is_plain_address
 
 _TIMEOUT_S = 5.0
@@ -43,7 +43,7 @@ def served_family(model: str, base_url: str | None = None, family: str | None = 
         StoppedRun: the key cannot be sent.
     """
     if family is not None:
-        return FoundFamily(named_family(family), f"family={family}")
+        return FoundFamily(find_named_family(family), f"family={family}")
     behind = list(_behind(model, _models_of(base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL)))
     for real in (*behind, model):
         found = family_of_model(real)
@@ -59,8 +59,8 @@ def family_of_model(model: str) -> FoundFamily | None:
     """
     model_type = config_type(Path(model).expanduser() / "config.json")
     if model_type is not None:
-        return FoundFamily(family_of_type(model_type), f"{model}, a {model_type}")
-    found = family_of_name(model)
+        return FoundFamily(find_family_by_type(model_type), f"{model}, a {model_type}")
+    found = find_family_by_name(model)
     return None if found is None else FoundFamily(found, model)
 
 

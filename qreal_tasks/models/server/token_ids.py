@@ -10,7 +10,7 @@ import aiohttp
 
 from qreal_tasks.llm.errors.messages import MalformedAnswer, StatusError
 from qreal_tasks.llm.http import ChatServer
-from qreal_tasks.text.token_text import cases, word_of
+from qreal_tasks.text.token_text import list_cases, normalise_token
 
 _ATTEMPTS = 3
 """After so many failures on the way the ids count as not to be had."""
@@ -79,7 +79,7 @@ def tokenize_url(base_url: str) -> str | None:
 
 def _written(choice: str) -> Iterator[str]:
     """Every spelling alone, behind a space, and behind a line break: there it has no space that some put before it."""
-    return (before + spelling for spelling in cases(choice) for before in ("", " ", "\n"))
+    return (before + spelling for spelling in list_cases(choice) for before in ("", " ", "\n"))
 
 
 def _id_of(answer: object, word: str) -> int | None:
@@ -89,5 +89,5 @@ def _id_of(answer: object, word: str) -> int | None:
         return None
     texts = answer.get("token_strs") if isinstance(answer, dict) else None
     if isinstance(texts, list) and len(texts) == len(tokens):
-        return tokens[-1] if word_of(str(texts[-1])) == word.casefold() else None
+        return tokens[-1] if normalise_token(str(texts[-1])) == word.casefold() else None
     return tokens[0] if len(tokens) == 1 else None

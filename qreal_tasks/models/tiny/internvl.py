@@ -1,4 +1,4 @@
-"""A tiny InternVL in the native form of transformers."""
+"""Writer of a tiny InternVL in the native form of transformers."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from typing import Any
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, Dimension, imageqa_prompt, objectqa_prompt
 from qreal_tasks.boxes import Space
 from qreal_tasks.mini.plan import plan_images
-from qreal_tasks.mini.words import describe
+from qreal_tasks.mini.words import describe_entity
 from qreal_tasks.models.tiny.parts import learn_byte_level_vocabulary
 from qreal_tasks.models.tiny.qwen import build_tokenizer, write_qwen2_5_vl
 from qreal_tasks.subtasks import detect_prompt
@@ -130,7 +130,7 @@ def _descriptions() -> tuple[str, ...]:
     plans = plan_images(_PLANNED_IMAGES, seed=0, portrait_share=0.25, test_share=0.4)
     entities = [entity for plan in plans for entity in plan.entities]
     return tuple(
-        f'"label": "{entity.label}", "description": "{describe(entity, dimension)}"'
+        f'"label": "{entity.label}", "description": "{describe_entity(entity, dimension)}"'
         for entity in entities
         for dimension in Dimension
     )

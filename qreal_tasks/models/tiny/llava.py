@@ -1,4 +1,4 @@
-"""A tiny LLaVA-NeXT with a Mistral language model."""
+"""Writer of a tiny LLaVA-NeXT with a Mistral language model."""
 
 from __future__ import annotations
 

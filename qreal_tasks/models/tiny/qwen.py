@@ -1,4 +1,4 @@
-"""Tiny Qwen2.5-VL and Qwen3-VL."""
+"""Writers of a tiny Qwen2.5-VL and a tiny Qwen3-VL."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def write_qwen2_5_vl(
     start: Callable[[Any, Any], None] | None = None,
     pixels: tuple[int, int] | None = None,
 ) -> None:
-    """As ``write_tiny_qwen2_5_vl``, of any shape.
+    """Write a Qwen2.5-VL of any shape, its tokenizer and its processor into ``folder``.
 
     Args:
         folder: made when missing; files of the same names are replaced.
@@ -77,7 +77,7 @@ def write_qwen2_5_vl(
 
 
 def write_tiny_qwen3_vl(folder: Path, seed: int = 0) -> None:
-    """As ``write_tiny_qwen2_5_vl``, for Qwen3-VL."""
+    """Write a tiny Qwen3-VL; arguments as ``write_tiny_qwen2_5_vl``."""
     from transformers import (
         Qwen2VLImageProcessor,
         Qwen3VLConfig,

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from qreal_tasks.answers import (
     Judgment,
     ParsedEntities,
+    extract_answer_text,
     locate_regions,
     parse_entities,
     parse_input_size,
     parse_judgment,
+    parse_only_json,
     parse_scores,
     parse_unanswered,
 )
-from qreal_tasks.answers.answer_text import extract_answer_text
-from qreal_tasks.answers.json.only import parse_only_json
 from qreal_tasks.boxes import Space
 
 MARKS = (("say", "?"), ("<dog>", "<five>"))

@@ -16,13 +16,13 @@ from qreal_tasks.console import command_line
 from qreal_tasks.dataset.loading import open_split
 from qreal_tasks.dataset.source import locate
 from qreal_tasks.files.user_cache import NoHomeError, require_hub_cache
-from qreal_tasks.harness.backend_arguments import store_path
+from qreal_tasks.harness.backend_arguments import resolve_store_path
 from qreal_tasks.judge.judge import cache_path as judgements
 from qreal_tasks.leaderboard.board.cache import default_folder as board_cache
 
 PLACES: dict[str, tuple[Callable[[], object], str, str]] = {
     # what wants a home folder, the variable that replaces it (or none), what the message names
-    "answers": (lambda: store_path(None), "QREAL_ANSWERS", "store= or QREAL_ANSWERS, or XDG_CACHE_HOME"),
+    "answers": (lambda: resolve_store_path(None), "QREAL_ANSWERS", "store= or QREAL_ANSWERS, or XDG_CACHE_HOME"),
     "judgements": (judgements, "QREAL_JUDGE_CACHE", "--cache or QREAL_JUDGE_CACHE, or XDG_CACHE_HOME"),
     "checks of a board": (board_cache, "", "--cache, or XDG_CACHE_HOME"),
     "Label Studio": (label_studio_folder, "", "QREAL_LABEL_STUDIO, or XDG_CACHE_HOME"),

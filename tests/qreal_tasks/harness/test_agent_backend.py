@@ -18,10 +18,10 @@ from qreal_tasks.harness.backend_arguments import AGENT_ARGUMENTS, HF_ARGUMENTS
 from qreal_tasks.harness.box_space import choose_space
 from qreal_tasks.harness.eval_command import run
 from qreal_tasks.harness.eval_command.arguments import RunError
-from qreal_tasks.harness.eval_command.named_models import check_models
+from qreal_tasks.harness.named_models import check_models
 from qreal_tasks.harness.plugin import BACKENDS
 from qreal_tasks.models.agent.engine import AgentEngine
-from qreal_tasks.models.agent.on_demand import Options
+from qreal_tasks.models.agent.on_demand import EngineOptions
 from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
 from qreal_tasks.records import GroundingRecord
 from qreal_tasks.results.run_folder import find_results, read_run
@@ -45,7 +45,7 @@ def folders(tmp_path: Path) -> Path:
 
 def test_the_table_names_what_the_engine_takes() -> None:
     own = {"store", "say", "options"}
-    taken = set(inspect.signature(AgentEngine).parameters) - own | set(inspect.signature(Options).parameters)
+    taken = set(inspect.signature(AgentEngine).parameters) - own | set(inspect.signature(EngineOptions).parameters)
     assert set(AGENT_ARGUMENTS) - {"store"} == taken - {"device", "batch_size"}
     assert {
         name: AGENT_ARGUMENTS[name] for name in HF_ARGUMENTS if name not in ("pretrained", "adapter", "reasoning_marks")

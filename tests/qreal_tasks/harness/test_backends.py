@@ -20,9 +20,9 @@ pytest.importorskip("lmms_eval")
 
 from lmms_eval.api.instance import Instance
 
-from qreal_tasks.answers.reasoning import read_declared_marks
+from qreal_tasks.answers import read_declared_marks
 from qreal_tasks.harness import backends
-from qreal_tasks.harness.backend_arguments import HF_ARGUMENTS, OPENAI_ARGUMENTS, checked
+from qreal_tasks.harness.backend_arguments import HF_ARGUMENTS, OPENAI_ARGUMENTS, parse_arguments
 from qreal_tasks.harness.backends import QRealHF, QRealOpenAI
 from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.server.engine import OpenAIEngine
@@ -160,7 +160,7 @@ def test_the_tables_name_what_the_engines_take(engine: type, table: dict[str, An
     ],
 )
 def test_arguments_get_their_types(given: dict[str, Any], expected: dict[str, Any]) -> None:
-    found = checked({"pretrained": "m", **given}, HF_ARGUMENTS, needed=("pretrained",))
+    found = parse_arguments({"pretrained": "m", **given}, HF_ARGUMENTS, needed=("pretrained",))
     assert found == {"pretrained": "m", **expected}
 
 

@@ -28,7 +28,7 @@ from qreal_tasks.harness import hooks
 from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.judgment import score_judgment
-from qreal_tasks.models.store import picture_digest
+from qreal_tasks.models.store import hash_picture
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, record_from_json
 from qreal_tasks.samples import reference_regions
 
@@ -137,7 +137,7 @@ def test_every_backend_is_shown_the_right_colours(image: Image.Image, colour: tu
 
 def test_rgb_keeps_its_place_in_the_store() -> None:
     image = Image.fromarray(np.random.default_rng(3).integers(0, 256, (5, 7, 3), dtype=np.uint8))
-    assert picture_digest(hooks.visual({"image": image})[0]) == picture_digest(image.convert("RGB"))
+    assert hash_picture(hooks.visual({"image": image})[0]) == hash_picture(image.convert("RGB"))
 
 
 def test_an_entity_twice_leaves_auc_undefined_instead_of_losing_the_run() -> None:

@@ -23,7 +23,7 @@ from qreal_tasks.llm.errors.retry import StoppedRun
 from qreal_tasks.llm.http import MAX_ANSWER_BYTES
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.server.engine import OpenAIEngine
-from qreal_tasks.models.store import AnswerStore, answered_with_store
+from qreal_tasks.models.store import AnswerStore, answer_with_store
 
 IMAGE = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3))
 MANY = [Request(IMAGE, str(n)) for n in range(60)]
@@ -113,11 +113,11 @@ def test_a_server_that_stays_away_stops_the_run_and_keeps_the_answers(tmp_path: 
             with pytest.raises(
                 StoppedRun, match=r"has been gone for .* Start the server and run the same command again"
             ):
-                list(answered_with_store(engine, store, MANY))
+                list(answer_with_store(engine, store, MANY))
             assert len(store) == 20
         server.asked.clear()
     with ScriptedServer(echo, port=server.port) as server, AnswerStore(tmp_path / "a.sqlite") as store:
-        assert texts(list(answered_with_store(engine_at(server.url), store, MANY))) == ANSWERS
+        assert texts(list(answer_with_store(engine_at(server.url), store, MANY))) == ANSWERS
         assert len(server.asked) == 40
 
 
@@ -190,12 +190,12 @@ def test_what_did_not_end_as_an_answer_is_asked_again_and_never_stored(name: str
 
         with ScriptedServer(script) as server:
             engine = engine_at(server.url, max_retries=2, concurrency=1)
-            found = dict(answered_with_store(engine, store, [passing, lasting, Request(IMAGE, "good")]))
+            found = dict(answer_with_store(engine, store, [passing, lasting, Request(IMAGE, "good")]))
         assert [found[at].text for at in (0, 2)] == ["[]", "[]"]
         assert (found[1].unanswered or "").startswith("request failed: ")
         assert len(store) == 2
         with ScriptedServer(lambda _: completion("[1]"), port=server.port) as server:
-            again = dict(answered_with_store(engine_at(server.url), store, [passing, lasting]))
+            again = dict(answer_with_store(engine_at(server.url), store, [passing, lasting]))
         assert [again[at].text for at in (0, 1)] == ["[]", "[1]"]
 
 
@@ -298,7 +298,7 @@ def test_the_key_is_in_no_text_of_the_server(name: str, tmp_path: Path, caplog: 
     path = tmp_path / "answers.sqlite"
     with ScriptedServer(script) as server, AnswerStore(path) as store, caplog.at_level(logging.DEBUG):
         engine = engine_at(server.url, max_retries=0)
-        found = list(answered_with_store(engine, store, [Request(IMAGE, "leak"), Request(IMAGE, "good")]))
+        found = list(answer_with_store(engine, store, [Request(IMAGE, "leak"), Request(IMAGE, "good")]))
     said = f"{found} {caplog.text} {engine.usage}"
     assert "<key>" in said
     assert KEY not in said

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from qreal_tasks.benchmark import QUESTION_NAMES, Dimension
-from qreal_tasks.mini.answers import answers_of
+from qreal_tasks.mini.answers import derive_answers
 from qreal_tasks.mini.flaws import CATALOGUE
 from qreal_tasks.mini.plan import EntityPlan, plan_images
-from qreal_tasks.mini.words import describe, flaw_sentence
+from qreal_tasks.mini.words import describe_entity, describe_flaw
 
 R1, R2, P1, P2, P3, P4 = QUESTION_NAMES
 
@@ -31,14 +31,14 @@ ROWS: dict[str, tuple[list[str], bool, str]] = {
 @pytest.mark.parametrize("row", ROWS)
 def test_answers_follow_from_what_was_planted(row: str) -> None:
     planted, rendered, expected = ROWS[row]
-    found = answers_of(planted, rendered=rendered)
+    found = derive_answers(planted, rendered=rendered)
     assert list(found) == list(QUESTION_NAMES)
     assert "".join(answer[0] for answer in found.values()) == expected
 
 
 def test_of_a_question_that_nothing_is_planted_for_there_is_no_answer() -> None:
     with pytest.raises(KeyError):
-        answers_of([R1], rendered=True)
+        derive_answers([R1], rendered=True)
 
 
 SAMPLES: dict[str, str] = {
@@ -62,7 +62,7 @@ def test_a_flaw_is_planted_for_the_question_that_asks_for_it(sample: str) -> Non
 def said_of(entity: EntityPlan, question: str, dimension: Dimension) -> list[str]:
     """What one description says of the flaws that are planted for a question."""
     flaws = [flaw for flaw in entity.flaws if flaw.kind.question == question]
-    return [flaw_sentence(flaw, entity, dimension) for flaw in flaws]
+    return [describe_flaw(flaw, entity, dimension) for flaw in flaws]
 
 
 def test_each_flaw_is_told_where_its_dimension_is_described_and_nowhere_else() -> None:
@@ -74,7 +74,7 @@ def test_each_flaw_is_told_where_its_dimension_is_described_and_nowhere_else() -
                 for dimension in Dimension:
                     belongs = question.startswith(str(dimension)) or question == P3
                     for sentence in said_of(entity, question, dimension):
-                        assert (sentence in describe(entity, dimension)) == belongs, (entity, dimension)
+                        assert (sentence in describe_entity(entity, dimension)) == belongs, (entity, dimension)
     assert met == {R2, P1, P2, P3, P4}
 
 
@@ -82,7 +82,7 @@ def test_sentences_are_whole() -> None:
     for plan in plan_images(400, 4, 0.25, 0.4):
         for entity in plan.entities:
             for dimension in Dimension:
-                text = describe(entity, dimension)
+                text = describe_entity(entity, dimension)
                 assert text[0].isupper()
                 assert text.endswith(".")
                 assert not [wrong for wrong in ("{", "}", "  ", " a orange", " a apple") if wrong in text]

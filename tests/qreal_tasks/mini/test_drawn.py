@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from qreal_tasks.cli import app
 from qreal_tasks.dataset.check import check_dataset
-from qreal_tasks.dataset.drawn import CARD_KEY, CARD_VALUE, drawn_id
+from qreal_tasks.dataset.drawn import CARD_KEY, CARD_VALUE, is_drawn_id
 from qreal_tasks.dataset.schema import CONFIGS
 from qreal_tasks.dataset.source import Source, locate
 from qreal_tasks.harness import yaml_values
@@ -27,7 +27,7 @@ from qreal_tasks.leaderboard.submission.check import check_submission
 from qreal_tasks.leaderboard.submission.pack import PackError, SubmitterInfo, pack_run
 from qreal_tasks.leaderboard.submission.problems import Rule
 from qreal_tasks.leaderboard.submission.references import load_references
-from qreal_tasks.mini.read import read_rows
+from qreal_tasks.mini.read import read_drawn_rows
 from qreal_tasks.mini.write import draw_mini
 from qreal_tasks.results.run_folder import read_run
 
@@ -49,14 +49,14 @@ from qreal_tasks.results.run_folder import read_run
     ],
 )
 def test_ids_of_drawn_images_and_entities(item_id: str, expected: bool) -> None:
-    assert drawn_id(item_id) is expected
+    assert is_drawn_id(item_id) is expected
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_every_id_of_a_set_of_any_seed_says_so(small_set: Path, split: str) -> None:
-    for row in read_rows(small_set, "objectqa", split):
-        assert drawn_id(row["image_id"])
-        assert drawn_id(row["entity_id"])
+    for row in read_drawn_rows(small_set, "objectqa", split):
+        assert is_drawn_id(row["image_id"])
+        assert is_drawn_id(row["entity_id"])
         assert row["prompt_id"].startswith("mini-7-p")
 
 
@@ -68,7 +68,9 @@ def bare_card(folder: Path) -> None:
 
 
 def rows_of(folder: Path) -> dict[str, dict[str, list[dict[str, Any]]]]:
-    return {config: {split: read_rows(folder, config, split) for split in ("train", "test")} for config in CONFIGS}
+    return {
+        config: {split: read_drawn_rows(folder, config, split) for split in ("train", "test")} for config in CONFIGS
+    }
 
 
 def as_copy(drawn: Path, target: Path) -> Path:

@@ -10,15 +10,15 @@ import pytest
 from PIL import Image
 
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES
-from qreal_tasks.mini.answers import answers_of
+from qreal_tasks.mini.answers import derive_answers
 from qreal_tasks.mini.drawing import scene
 from qreal_tasks.mini.drawing.paint import Layer, Placement, paint
-from qreal_tasks.mini.drawing.shapes import extent, top_at
-from qreal_tasks.mini.drawing.surface import MATERIALS, surface
+from qreal_tasks.mini.drawing.shapes import find_top, measure_extent
+from qreal_tasks.mini.drawing.surface import MATERIALS, colour_surface
 from qreal_tasks.mini.figures import FIGURES, draw_figure
 from qreal_tasks.mini.flaws import CATALOGUE, EVERYTHING, LIVING, Flaw, FlawKind
 from qreal_tasks.mini.plan import EntityPlan, ImagePlan, garble, plan_images, plant
-from qreal_tasks.mini.prompts import CAST, GENERATORS, LETTERING, Prompt
+from qreal_tasks.mini.prompts import CAST, GENERATORS, LETTERING, ImagePrompt
 
 ROWS = [
     (figure, kind, framing)
@@ -38,7 +38,7 @@ def entity(figure: str, framing: str = "full", *flaws: Flaw, rendered: bool = Fa
 
 def image(plan: EntityPlan) -> ImagePlan:
     framing = plan.framing if plan.figure == "person" else "scene"
-    prompt = Prompt("p0000", "A test.", "meadow", ((plan.figure, plan.label),), framing, 1)
+    prompt = ImagePrompt("p0000", "A test.", "meadow", ((plan.figure, plan.label),), framing, 1)
     return ImagePlan("mini-test", "test", GENERATORS[0], prompt, "scene", (plan,))
 
 
@@ -78,7 +78,7 @@ def test_the_catalogue_is_consistent() -> None:
 @pytest.mark.parametrize("name", list(MATERIALS))
 def test_a_material_covers_a_figure_with_a_pattern_and_keeps_its_parts_apart(name: str) -> None:
     y, x = np.mgrid[0:120, 0:120]
-    dark, bright = (surface(name, base, x, y, 12) for base in ((84, 64, 52), (236, 228, 212)))
+    dark, bright = (colour_surface(name, base, x, y, 12) for base in ((84, 64, 52), (236, 228, 212)))
     for found in (dark, bright):
         assert found.shape == (120, 120, 3)
         assert (found.min(), found.max()) >= (0, 0)
@@ -125,8 +125,8 @@ def test_counts_that_sentences_state_are_drawn(
      ("sign", "full", "handle"), ("fruit", "full", "key"), ("mug", "full", "leaning")],
 )  # fmt: skip
 def test_left_and_right_are_the_viewers(figure: str, framing: str, name: str, side: str) -> None:
-    x1, _, x2, _ = extent(draw_figure(entity(figure, framing, flaw(figure, name, side))))
-    before_x1, _, before_x2, _ = extent(draw_figure(entity(figure, framing)))
+    x1, _, x2, _ = measure_extent(draw_figure(entity(figure, framing, flaw(figure, name, side))))
+    before_x1, _, before_x2, _ = measure_extent(draw_figure(entity(figure, framing)))
     grown_left, grown_right = before_x1 - x1, x2 - before_x2
     assert (grown_left > grown_right) == (side == "left"), (grown_left, grown_right)
 
@@ -147,9 +147,9 @@ def test_grey_has_no_colour_and_flat_has_few() -> None:
 @pytest.mark.parametrize("name", ["floating", "balloons"])
 def test_what_floats_is_off_the_ground(name: str) -> None:
     for figure in EVERYTHING:
-        lowest = extent(piece for piece in draw_figure(entity(figure, "full", flaw(figure, name))))[3]
+        lowest = measure_extent(piece for piece in draw_figure(entity(figure, "full", flaw(figure, name))))[3]
         assert lowest < -0.05, figure
-        assert extent(draw_figure(entity(figure)))[3] == pytest.approx(0.0, abs=0.03), figure
+        assert measure_extent(draw_figure(entity(figure)))[3] == pytest.approx(0.0, abs=0.03), figure
 
 
 @pytest.mark.parametrize("rendered", [False, True])
@@ -175,7 +175,9 @@ def test_planted_flaws_never_share_a_region_and_answers_follow_them() -> None:
         for planned in plan.entities:
             regions = [f.kind.region for f in planned.flaws]
             assert len(set(regions)) == len(regions), planned
-            assert planned.answers == answers_of((f.kind.question for f in planned.flaws), rendered=planned.rendered)
+            assert planned.answers == derive_answers(
+                (f.kind.question for f in planned.flaws), rendered=planned.rendered
+            )
             assert (planned.text != planned.word) == (planned.answers["plausibility_q4"] == "Yes")
             assert planned.answers["plausibility_q1"] == "No" or planned.figure in LIVING
             for flaw_ in planned.flaws:
@@ -197,6 +199,6 @@ def test_strings_of_balloons_end_at_what_they_carry() -> None:
         pieces = draw_figure(entity("animal", "full", flaw("animal", "balloons"), label=label))
         strings = [piece for piece in pieces if piece.tag == "string"]
         carried = [piece for piece in pieces if piece.tag not in ("string", "balloon")]
-        end = extent(strings)[3]
-        x1, _, x2, _ = extent(pieces)
-        assert top_at(carried, float(x1 + x2) / 2) < end, label
+        end = measure_extent(strings)[3]
+        x1, _, x2, _ = measure_extent(pieces)
+        assert find_top(carried, float(x1 + x2) / 2) < end, label

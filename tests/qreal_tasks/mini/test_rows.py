@@ -11,18 +11,18 @@ import pytest
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES, Dimension, is_flawed, parts_description
 from qreal_tasks.dataset.drawn import MINI_FOLDER
 from qreal_tasks.dataset.schema import SPLITS
-from qreal_tasks.mini.read import pixels_of, read_rows
+from qreal_tasks.mini.read import decode_pixels, read_drawn_rows
 
-IMAGES = {split: read_rows(MINI_FOLDER, "imageqa", split) for split in SPLITS}
-CROPS = {split: read_rows(MINI_FOLDER, "objectqa", split) for split in SPLITS}
+IMAGES = {split: read_drawn_rows(MINI_FOLDER, "imageqa", split) for split in SPLITS}
+CROPS = {split: read_drawn_rows(MINI_FOLDER, "objectqa", split) for split in SPLITS}
 ENTITIES = [(row, entity) for rows in IMAGES.values() for row in rows for entity in row["entities"]]
 
 
 def test_crops_are_the_image_inside_the_box_pixel_by_pixel() -> None:
-    images = {row["image_id"]: pixels_of(row) for rows in IMAGES.values() for row in rows}
+    images = {row["image_id"]: decode_pixels(row) for rows in IMAGES.values() for row in rows}
     for row in (row for rows in CROPS.values() for row in rows):
         x1, y1, x2, y2 = (int(v) for v in row["bbox"])
-        crop = pixels_of(row)
+        crop = decode_pixels(row)
         assert (row["width"], row["height"]) == (x2 - x1, y2 - y1), row["entity_id"]
         assert np.array_equal(crop, images[row["image_id"]][y1:y2, x1:x2]), row["entity_id"]
 

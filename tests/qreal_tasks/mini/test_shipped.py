@@ -16,7 +16,7 @@ from qreal_tasks.dataset.schema import CONFIGS, SPLITS
 from qreal_tasks.mini.drawing.scene import png_bytes
 from qreal_tasks.mini.plan import YES_SHARES, plan_images
 from qreal_tasks.mini.prompts import CAST
-from qreal_tasks.mini.read import pixels_of, read_rows
+from qreal_tasks.mini.read import decode_pixels, read_drawn_rows
 from qreal_tasks.mini.write import parquet_name
 
 PAPER = dict(zip(QUESTION_NAMES, (0.402, 0.404, 0.433, 0.631, 0.600, 0.112), strict=True))
@@ -36,15 +36,15 @@ def test_files_are_those_that_setup_cfg_packs_and_at_most_four_megabytes() -> No
 @pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize("config", CONFIGS)
 def test_code_and_shipped_content_have_not_drifted(redrawn: Path, config: str, split: str) -> None:
-    now, shipped = read_rows(redrawn, config, split), read_rows(MINI_FOLDER, config, split)
+    now, shipped = read_drawn_rows(redrawn, config, split), read_drawn_rows(MINI_FOLDER, config, split)
     assert len(now) == len(shipped)
     for a, b in zip(now, shipped, strict=True):
         assert {**a, "image": None} == {**b, "image": None}
-        assert np.array_equal(pixels_of(a), pixels_of(b)), f"{a['image_id']}: other pixels"
+        assert np.array_equal(decode_pixels(a), decode_pixels(b)), f"{a['image_id']}: other pixels"
 
 
 def test_shipped_bytes_are_what_two_processes_draw_now(redrawn: Path) -> None:
-    png = read_rows(MINI_FOLDER, "imageqa", "test")[0]["image"]["bytes"]
+    png = read_drawn_rows(MINI_FOLDER, "imageqa", "test")[0]["image"]["bytes"]
     if png_bytes(np.asarray(Image.open(io.BytesIO(png)))) != png:
         pytest.skip("this Pillow encodes PNG differently; the content is compared by another test")
     for path in files_of(MINI_FOLDER):
@@ -54,7 +54,7 @@ def test_shipped_bytes_are_what_two_processes_draw_now(redrawn: Path) -> None:
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_yes_shares_are_near_the_papers(split: str) -> None:
-    rows = read_rows(MINI_FOLDER, "objectqa", split)
+    rows = read_drawn_rows(MINI_FOLDER, "objectqa", split)
     for name in QUESTION_NAMES:
         assert abs(np.mean([row[name] for row in rows]) - PAPER[name]) < 0.02, name
 
@@ -80,7 +80,7 @@ def test_small_sets_have_every_answer(images: int) -> None:
 
 
 def test_style_and_natural_light_go_together_but_are_two_questions() -> None:
-    rows = [row for split in SPLITS for row in read_rows(MINI_FOLDER, "objectqa", split)]
+    rows = [row for split in SPLITS for row in read_drawn_rows(MINI_FOLDER, "objectqa", split)]
     style, light = (np.array([row[name] for row in rows]) for name in ("realism_q1", "realism_q2"))
     assert 0.15 < np.corrcoef(style, light)[0, 1] < 0.8
     assert min(Counter(zip(style.tolist(), light.tolist(), strict=True)).values()) >= 0.06 * len(rows)
@@ -88,12 +88,12 @@ def test_style_and_natural_light_go_together_but_are_two_questions() -> None:
 
 def test_no_prompt_is_in_both_splits_and_generators_share_prompts() -> None:
     prompts = {
-        split: {(row["prompt_id"], row["prompt"]) for row in read_rows(MINI_FOLDER, "imageqa", split)}
+        split: {(row["prompt_id"], row["prompt"]) for row in read_drawn_rows(MINI_FOLDER, "imageqa", split)}
         for split in SPLITS
     }
     for part in (0, 1):
         assert not {p[part] for p in prompts["train"]} & {p[part] for p in prompts["test"]}
-    rows = [row for split in SPLITS for row in read_rows(MINI_FOLDER, "imageqa", split)]
+    rows = [row for split in SPLITS for row in read_drawn_rows(MINI_FOLDER, "imageqa", split)]
     assert len({row["image_id"] for row in rows}) == len(rows)
     used = Counter((row["prompt_id"], row["generator"]) for row in rows)
     assert set(used.values()) == {1}, "a generator got a prompt twice"
@@ -103,7 +103,7 @@ def test_no_prompt_is_in_both_splits_and_generators_share_prompts() -> None:
 @pytest.mark.parametrize("split", SPLITS)
 def test_ten_generators_differ_in_flaw_rates(split: str) -> None:
     rates: dict[str, list[float]] = {}
-    for row in read_rows(MINI_FOLDER, "imageqa", split):
+    for row in read_drawn_rows(MINI_FOLDER, "imageqa", split):
         rates.setdefault(row["generator"], []).extend(e["plausibility_flawed"] for e in row["entities"])
     means = {name: float(np.mean(values)) for name, values in rates.items()}
     assert len(means) == 10
@@ -114,7 +114,7 @@ def test_ten_generators_differ_in_flaw_rates(split: str) -> None:
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_every_kind_of_entity_is_in_both_splits(split: str) -> None:
-    labels = {row["label"] for row in read_rows(MINI_FOLDER, "objectqa", split)}
+    labels = {row["label"] for row in read_drawn_rows(MINI_FOLDER, "objectqa", split)}
     assert [figure for figure, names in CAST.items() if not labels & set(names)] == []
 
 

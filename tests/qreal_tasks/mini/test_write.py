@@ -12,7 +12,7 @@ import pytest
 
 from qreal_tasks.dataset.schema import CONFIGS, FEATURES, SPLITS
 from qreal_tasks.mini.prompts import MIN_IMAGES
-from qreal_tasks.mini.sheet import contact_sheet
+from qreal_tasks.mini.sheet import draw_contact_sheet
 from qreal_tasks.mini.write import draw_mini
 
 _DRAW = "import sys, pathlib, qreal_tasks.mini.write as w; w.draw_mini(pathlib.Path(sys.argv[1]), 20, seed=7)"
@@ -89,8 +89,8 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 def test_contact_sheet_shows_the_images_asked_for(small_set: Path, tmp_path: Path) -> None:
     from PIL import Image
 
-    contact_sheet(small_set, tmp_path / "a.png", columns=3, images=3)
-    contact_sheet(small_set, tmp_path / "b.png", columns=3, images=4)
+    draw_contact_sheet(small_set, tmp_path / "a.png", columns=3, images=3)
+    draw_contact_sheet(small_set, tmp_path / "b.png", columns=3, images=4)
     one, two = Image.open(tmp_path / "a.png"), Image.open(tmp_path / "b.png")
     assert one.width == two.width
     assert two.height - one.height > 2 * 224, "the fourth image needs a second line"

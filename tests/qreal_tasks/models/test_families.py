@@ -13,7 +13,13 @@ from resizing_server import models_list
 from annotation.demo.server import Reply, ScriptedServer, completion
 from qreal_tasks.boxes import Space
 from qreal_tasks.llm.http import MAX_ANSWER_BYTES
-from qreal_tasks.models.families import FAMILIES, box_space_of_type, family_of_name, family_of_type, named_family
+from qreal_tasks.models.families import (
+    FAMILIES,
+    find_box_space,
+    find_family_by_name,
+    find_family_by_type,
+    find_named_family,
+)
 from qreal_tasks.models.server.served_model import served_family
 
 NAMES = {
@@ -42,15 +48,17 @@ NAMES = {
 
 @pytest.mark.parametrize(("family", "name"), [(family, name) for family, names in NAMES.items() for name in names])
 def test_families_by_name(family: str | None, name: str) -> None:
-    found = family_of_name(name)
+    found = find_family_by_name(name)
     assert (found and found.name) == family
 
 
 def test_every_family_is_found_by_its_name_and_types_and_says_where_from() -> None:
     assert set(NAMES) - {None} == {family.name for family in FAMILIES}
     for family in FAMILIES:
-        assert named_family(family.name) is family
-        assert all(family_of_type(kind) is family and named_family(kind) is family for kind in family.model_types)
+        assert find_named_family(family.name) is family
+        assert all(
+            find_family_by_type(kind) is family and find_named_family(kind) is family for kind in family.model_types
+        )
         assert len(family.source) > 10
     kinds = [kind for family in FAMILIES for kind in family.model_types]
     assert len(kinds) == len(set(kinds))
@@ -70,7 +78,7 @@ def test_every_family_is_found_by_its_name_and_types_and_says_where_from() -> No
     ],
 )
 def test_spaces_by_type(model_type: str, space: Space) -> None:
-    assert box_space_of_type(model_type) is space
+    assert find_box_space(model_type) is space
 
 
 Server = Callable[[Path], Reply]

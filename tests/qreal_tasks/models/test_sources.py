@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qreal_tasks.models.sources import ModelSource, model_source
+from qreal_tasks.models.sources import ModelSource, resolve_model
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_models_and_adapters_are_told_apart(given: str, base: str | None, expect
         expected.adapter and expected.adapter.format(tmp=folders),
         expected.revision,
     )
-    assert model_source(given.format(tmp=folders), base, "v1") == filled
+    assert resolve_model(given.format(tmp=folders), base, "v1") == filled
 
 
 @pytest.mark.parametrize(
@@ -57,4 +57,4 @@ def test_models_and_adapters_are_told_apart(given: str, base: str | None, expect
 )
 def test_what_is_no_model_is_refused(given: str, message: str, folders: Path) -> None:
     with pytest.raises(ValueError, match=message):
-        model_source(given.format(tmp=folders))
+        resolve_model(given.format(tmp=folders))

@@ -21,7 +21,7 @@ from PIL import Image
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.server.engine import OpenAIEngine
-from qreal_tasks.models.store import AnswerStore, StoreError, answered_with_store
+from qreal_tasks.models.store import AnswerStore, StoreError, answer_with_store
 
 PIXELS = np.random.default_rng(5).integers(0, 256, (6, 4, 3), dtype=np.uint8)
 IMAGE = Image.fromarray(PIXELS)
@@ -113,14 +113,14 @@ def test_equal_requests_are_asked_once_and_failures_again(tmp_path: Path) -> Non
     requests = [Request(IMAGE, text) for text in ("a", "b", "a", "bad", "a")]
     with AnswerStore(tmp_path / "a") as store:
         engine = Echo()
-        first = dict(answered_with_store(engine, store, requests))
+        first = dict(answer_with_store(engine, store, requests))
         assert sorted(engine.asked) == ["a", "b", "bad"]
         assert [first[n].text for n in range(5)] == ["a", "b", "a", "bad", "a"]
         again = Echo()
-        assert dict(answered_with_store(again, store, requests)) == first
+        assert dict(answer_with_store(again, store, requests)) == first
         assert again.asked == ["bad"]
         other = Echo("other")
-        dict(answered_with_store(other, store, requests))
+        dict(answer_with_store(other, store, requests))
         assert sorted(other.asked) == ["a", "b", "bad"]
 
 
@@ -142,8 +142,8 @@ def test_the_models_own_outcomes_are_stored(tmp_path: Path, reply: Reply, asked_
 
     with ScriptedServer(script) as server, AnswerStore(tmp_path / "a") as store:
         engine = OpenAIEngine("m", base_url=server.url, api_key="k", max_retries=0)
-        before = dict(answered_with_store(engine, store, requests))
-        assert dict(answered_with_store(engine, store, requests)) == before
+        before = dict(answer_with_store(engine, store, requests))
+        assert dict(answer_with_store(engine, store, requests)) == before
     assert sum(asked.text == "odd" for asked in server.asked) == (2 if asked_again else 1)
 
 
@@ -153,7 +153,7 @@ def test_an_unreadable_picture_does_not_end_the_run(tmp_path: Path) -> None:
     requests = [Request(Image.open(tmp_path / "cut.png"), "?"), Request(IMAGE, "?")]
     with ScriptedServer(lambda _: completion("Yes")) as server, AnswerStore(tmp_path / "a") as store:
         engine = OpenAIEngine("m", base_url=server.url, api_key="k")
-        found = dict(answered_with_store(engine, store, requests))
+        found = dict(answer_with_store(engine, store, requests))
         assert len(store) == 1
     assert str(found[0].unanswered).startswith("image cannot be sent: ")
     assert found[1].text == "Yes"
@@ -164,7 +164,7 @@ def test_what_is_known_is_counted_before_anything_is_asked(tmp_path: Path) -> No
     counts: list[tuple[int, int]] = []
     with AnswerStore(tmp_path / "a") as store:
         for asked in (requests, requests, []):
-            dict(answered_with_store(Echo(), store, asked, lambda known, to_ask: counts.append((known, to_ask))))
+            dict(answer_with_store(Echo(), store, asked, lambda known, to_ask: counts.append((known, to_ask))))
     assert counts == [(0, 4), (3, 1), (0, 0)]
 
 
@@ -173,7 +173,7 @@ def test_a_picture_that_raises_any_error_does_not_end_the_run(tmp_path: Path, mo
     image = Image.open(tmp_path / "large.png")
     monkeypatch.setattr(image, "tobytes", lambda: (_ for _ in ()).throw(Image.DecompressionBombError("huge")))
     with AnswerStore(tmp_path / "a") as store:
-        assert dict(answered_with_store(Echo(), store, [Request(image, "?")]))[0].text == "?"
+        assert dict(answer_with_store(Echo(), store, [Request(image, "?")]))[0].text == "?"
 
 
 def test_half_a_surrogate_pair_is_stored_and_not_taken_for_damage(tmp_path: Path) -> None:
@@ -259,14 +259,14 @@ import numpy as np
 from PIL import Image
 from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.requests import Request
-from qreal_tasks.models.store import AnswerStore, answered_with_store
+from qreal_tasks.models.store import AnswerStore, answer_with_store
 
 path, url, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 image = Image.fromarray(np.arange(27, dtype=np.uint8).reshape(3, 3, 3))
 requests = [Request(image, str(n), ("Yes", "No")) for n in range(count)]
 engine = OpenAIEngine("m", base_url=url, api_key="key", concurrency=8)
 with AnswerStore(path) as store:
-    for index, response in sorted(answered_with_store(engine, store, requests)):
+    for index, response in sorted(answer_with_store(engine, store, requests)):
         print(index, response)
 """
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from qreal_tasks.harness.eval_command.cleaning import KeyFilter, clean_files
-from qreal_tasks.harness.eval_command.run import _changed, _states
+from qreal_tasks.harness.eval_command.outcome import list_changed, record_states
 
 KEY, LONGER = "canary-key-of-7", "canary-key-of-7-and-more"
 
@@ -58,14 +58,14 @@ def test_only_what_changed_since_then_is_cleaned(tmp_path: Path) -> None:
     for path in (old, new[0]):
         path.write_text(f'{{"token": "{KEY}"}}')
         os.utime(path, (1, 1))
-    before = _states(tmp_path)
+    before = record_states(tmp_path)
     replaced = tmp_path / "b"
     replaced.write_text(f'{{"token": "{KEY}"}}')
     os.utime(replaced, (1, 1))
     replaced.rename(new[0])
     for path in new[1:]:
         path.write_text(f'{{"token": "{KEY}"}}')
-    clean_files(_changed(tmp_path, before))
+    clean_files(list_changed(tmp_path, before))
     assert {path.name for path in (old, *new) if KEY not in path.read_text()} == set(names[1:3])
 
 

@@ -18,10 +18,10 @@ from annotation.demo.server import Reply, ScriptedServer, completion
 from qreal_tasks.boxes import Space
 from qreal_tasks.files.locks import hold_lock
 from qreal_tasks.harness.backend_arguments import ABOUT, ARGUMENTS
-from qreal_tasks.harness.box_space import Choice, choose_space, declared_space, is_assumed
-from qreal_tasks.harness.eval_command import argument_checks, installed_harness, run
+from qreal_tasks.harness.box_space import SpaceChoice, choose_space, is_assumed, read_declared_space
+from qreal_tasks.harness.eval_command import argument_checks, installed_harness, outcome, run
 from qreal_tasks.harness.eval_command.arguments import RunError, read_arguments
-from qreal_tasks.harness.eval_command.eval_help import arguments_help
+from qreal_tasks.harness.eval_command.eval_help import format_arguments_help
 from qreal_tasks.harness.plugin import BACKENDS
 
 
@@ -217,18 +217,18 @@ def test_a_backend_that_another_package_may_add_is_the_harness_s_to_know(monkeyp
 
 def test_a_harness_that_is_written_otherwise_is_not_guessed_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installed_harness, "_source", lambda name: ast.parse("MODELS = registry()"))
-    assert installed_harness.backend_names() is None
-    assert installed_harness.parser() is None
+    assert installed_harness.read_backend_names() is None
+    assert installed_harness.build_parser() is None
     argument_checks.check_options(["--model", "any", "--odd", "option"])
     argument_checks.check_arguments(read_arguments(["--model", "any"]))
 
 
 def test_what_is_read_from_the_source_is_what_the_harness_says() -> None:
     pytest.importorskip("lmms_eval")
-    names = installed_harness.backend_names()
+    names = installed_harness.read_backend_names()
     assert names is not None
     assert {"qreal_hf", "qwen2_5_vl", "openai", "openai_compatible", "vllm", "dummy"} <= names
-    options = installed_harness.parser()
+    options = installed_harness.build_parser()
     assert options is not None
     read = options.parse_args(["--limit", "3", "-b", "auto", "--num_samples", "2"])
     assert (read.limit, read.batch_size, read.repeats) == (3.0, "auto", 2)
@@ -247,15 +247,15 @@ def test_a_key_that_cannot_be_sent_ends_the_run_before_a_backend_can_show_it(
 
 def test_a_key_with_blanks_around_it_is_handed_on_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", " sk-1\n")
-    assert argument_checks.sendable_key() == {"OPENAI_API_KEY": "sk-1"}
+    assert argument_checks.read_sendable_key() == {"OPENAI_API_KEY": "sk-1"}
     monkeypatch.setenv("OPENAI_API_KEY", "\n")
-    assert argument_checks.sendable_key() == {}
+    assert argument_checks.read_sendable_key() == {}
 
 
 def test_every_argument_of_our_backends_is_explained() -> None:
     assert set(ABOUT) == {name for allowed, _ in ARGUMENTS.values() for name in allowed}
     assert set(ARGUMENTS) == set(BACKENDS)
-    text = arguments_help()
+    text = format_arguments_help()
     assert all(f"  {name}" in text for name in ("--model BACKEND", "--judge NAME|FILE", *ABOUT))
 
 
@@ -424,7 +424,7 @@ def test_a_log_that_cannot_be_written_stops_the_harness(tmp_path: Path, monkeypa
     monkeypatch.setattr(run, "_tee", on_a_full_disk)
     command = [sys.executable, "-c", "import time; print('at work', flush=True); time.sleep(60)"]
     said = r"harness.log: No space left on device; the run was stopped; free some space"
-    with pytest.raises(RunError, match=said), run._explained():
+    with pytest.raises(RunError, match=said), run._explain_os_errors():
         run._run(command, os.environ, tmp_path / "harness.log")
 
 
@@ -493,17 +493,17 @@ LOGS: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize("case", LOGS)
 def test_failure_reason(case: str) -> None:
     log, reason = LOGS[case]
-    assert run.failure_reason(log) == reason
+    assert outcome.find_failure_reason(log) == reason
 
 
 def test_box_space_is_declared_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (declared_space(), is_assumed()) == (Space.NORM1000, True)
+    assert (read_declared_space(), is_assumed()) == (Space.NORM1000, True)
     monkeypatch.setenv("QREAL_BOX_SPACE", "unit")
-    assert (declared_space(), is_assumed()) == (Space.UNIT, False)
-    assert choose_space("dummy", {}) == Choice(Space.UNIT, "QREAL_BOX_SPACE is set")
+    assert (read_declared_space(), is_assumed()) == (Space.UNIT, False)
+    assert choose_space("dummy", {}) == SpaceChoice(Space.UNIT, "QREAL_BOX_SPACE is set")
     monkeypatch.setenv("QREAL_BOX_SPACE", "percent")
     with pytest.raises(ValueError, match="expected one of pixels, resized_pixels, norm1000, norm1000_yx, unit"):
-        declared_space()
+        read_declared_space()
 
 
 RESIZED_PIXELS: dict[str, tuple[str, dict[str, str], str | None]] = {
@@ -581,7 +581,7 @@ CHOICES: dict[str, tuple[str, dict[str, str], Space, bool, str]] = {
 def test_box_space_follows_the_family(case: str) -> None:
     backend, arguments, space, assumed, reason = CHOICES[case]
     choice = choose_space(backend, {"base_url": "http://127.0.0.1:9/v1", **arguments})
-    assert choice == Choice(space, reason, assumed)
+    assert choice == SpaceChoice(space, reason, assumed)
 
 
 @pytest.mark.parametrize(

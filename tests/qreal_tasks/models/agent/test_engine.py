@@ -28,12 +28,12 @@ from qreal_tasks.benchmark import ANSWERS, IMAGEQA_SETS, imageqa_prompt, objectq
 from qreal_tasks.boxes import Space, as_written
 from qreal_tasks.models.agent import on_demand
 from qreal_tasks.models.agent.engine import AgentEngine
-from qreal_tasks.models.agent.on_demand import Options
+from qreal_tasks.models.agent.on_demand import EngineOptions
 from qreal_tasks.models.local.engine import TransformersEngine
-from qreal_tasks.models.local.loading import processor_of
+from qreal_tasks.models.local.loading import load_processor
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.sources import ModelSource
-from qreal_tasks.models.store import AnswerStore, answered_with_store
+from qreal_tasks.models.store import AnswerStore, answer_with_store
 from qreal_tasks.subtasks import SUBTASKS, describe_prompt, detect_prompt, filter_prompt
 
 pytestmark = pytest.mark.slow
@@ -75,7 +75,7 @@ class Script:
         return "detect" if request.text.startswith("This image was made") else "describe"
 
 
-read_once = functools.cache(processor_of)
+read_once = functools.cache(load_processor)
 
 
 class Killed(BaseException):
@@ -109,7 +109,7 @@ def agent(tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) ->
                     yield at, getattr(script, stage)(requests[at])
 
         monkeypatch.setattr(on_demand, "TransformersEngine", Scripted)
-        monkeypatch.setattr(on_demand, "processor_of", read_once)  # half a second each
+        monkeypatch.setattr(on_demand, "load_processor", read_once)  # half a second each
         monkeypatch.setattr(on_demand, "gc", SimpleNamespace(collect=lambda: 0))  # as long; here is no model to free
         models = {name: str(tiny_model(given.pop(name, family))) for name, family in STAGES.items()}
         return AgentEngine(**{**models, **given})
@@ -398,13 +398,13 @@ def test_a_run_that_died_in_a_stage_goes_on_there(
     requests = [ask(picture(100, 80, at), name) for at in range(4) for name in ("realism", "plausibility")]
     uninterrupted = Script()
     with AnswerStore(tmp_path / "whole.sqlite") as store:
-        whole = dict(answered_with_store(agent(uninterrupted, store=store), store, requests))
+        whole = dict(answer_with_store(agent(uninterrupted, store=store), store, requests))
     with AnswerStore(tmp_path / "answers.sqlite") as store:
         died = Script(fail_after={stage: after})  # of 16 descriptions 12 complete some requests, which are then known
         with pytest.raises(Killed):
-            list(answered_with_store(agent(died, store=store), store, requests))
+            list(answer_with_store(agent(died, store=store), store, requests))
         script = Script()
-        answers = dict(answered_with_store(agent(script, store=store), store, requests))
+        answers = dict(answer_with_store(agent(script, store=store), store, requests))
         assert answers == whole
         asked = {"detect": 4, "filter": 16, "describe": 16}
         for name in SUBTASKS:
@@ -413,7 +413,7 @@ def test_a_run_that_died_in_a_stage_goes_on_there(
         assert script.loaded == list(SUBTASKS[SUBTASKS.index(stage) :])
         assert script.batched == {name: uninterrupted.batched[name] for name in script.loaded}
         again = Script()
-        assert dict(answered_with_store(agent(again, store=store), store, requests)) == answers
+        assert dict(answer_with_store(agent(again, store=store), store, requests)) == answers
         assert again.loaded == []
 
 
@@ -457,7 +457,7 @@ def test_the_counts_of_every_stage_are_said(agent: Callable[..., AgentEngine]) -
 
 def test_the_options_are_those_of_the_engine() -> None:
     taken = inspect.signature(TransformersEngine).parameters
-    ours = {option.name: option.default for option in fields(Options)}
+    ours = {option.name: option.default for option in fields(EngineOptions)}
     own = {"pretrained", "adapter", "revision"}
     assert ours == {name: parameter.default for name, parameter in taken.items() if name not in own}
 
@@ -580,7 +580,7 @@ def test_the_next_model_finds_the_gpu_as_if_it_were_the_first(
     saying: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Batches grow while the highest use of memory so far is below a share: that of another model must not count."""
-    memory = on_demand.OneInMemory(Options(device="cpu"))
+    memory = on_demand.OneInMemory(EngineOptions(device="cpu"))
     memory.engine(ModelSource(saying("qwen2_5_vl", "Yes")))
     called: list[str] = []
     for name in ("empty_cache", "reset_peak_memory_stats"):
@@ -619,7 +619,7 @@ def test_real_models_end_with_the_same_answers_when_killed(
     requests = [ask(picture(*size, at), name, Space.NORM1000) for at, size in enumerate(sizes) for name in IMAGEQA_SETS]
 
     with AnswerStore(tmp_path / "whole.sqlite") as store:
-        whole = dict(answered_with_store(AgentEngine(*models, store=store), store, requests))
+        whole = dict(answer_with_store(AgentEngine(*models, store=store), store, requests))
         lengths = {len(said(answer)) for answer in whole.values()}
         assert lengths == {0, 1}, "the filter keeps all or nothing, the test proves little"
         stored = len(store)
@@ -634,8 +634,8 @@ def test_real_models_end_with_the_same_answers_when_killed(
 
         store.put = put_or_die  # type: ignore[method-assign]
         with pytest.raises(Killed):
-            list(answered_with_store(AgentEngine(*models, store=store), store, requests))
+            list(answer_with_store(AgentEngine(*models, store=store), store, requests))
         assert len(store) == after < stored
         store.put = put  # type: ignore[method-assign]
-        assert dict(answered_with_store(AgentEngine(*models, store=store), store, requests)) == whole
+        assert dict(answer_with_store(AgentEngine(*models, store=store), store, requests)) == whole
         assert len(store) == stored

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from qreal_tasks.models.local.adapter_base import Match, base_of, check_base, tensors_of
+from qreal_tasks.models.local.adapter_base import BaseMatch, check_base, identify_base, read_tensors
 
 pytestmark = pytest.mark.slow
 
@@ -67,39 +67,39 @@ def write_adapter(folder: Path, base: str | None, revision: str | None = None) -
 @pytest.mark.parametrize(
     ("model", "match"),
     [
-        ("one/final", Match.SAME),
-        ("link", Match.SAME),
-        ("moved/renamed", Match.SAME),
-        ("spread", Match.SAME),
-        ("two/final", Match.OTHER),
-        ("larger/final", Match.OTHER),
-        ("halved/final", Match.UNKNOWN),  # perhaps the same, in another type of numbers
-        ("quantised", Match.UNKNOWN),
-        ("indexed", Match.SAME),
-        ("beside another program's", Match.SAME),
-        ("damaged", Match.UNKNOWN),
-        ("too long a header", Match.UNKNOWN),
-        ("last number/final", Match.OTHER),
-        ("empty", Match.UNKNOWN),
-        ("not there/final", Match.UNKNOWN),
+        ("one/final", BaseMatch.SAME),
+        ("link", BaseMatch.SAME),
+        ("moved/renamed", BaseMatch.SAME),
+        ("spread", BaseMatch.SAME),
+        ("two/final", BaseMatch.OTHER),
+        ("larger/final", BaseMatch.OTHER),
+        ("halved/final", BaseMatch.UNKNOWN),  # perhaps the same, in another type of numbers
+        ("quantised", BaseMatch.UNKNOWN),
+        ("indexed", BaseMatch.SAME),
+        ("beside another program's", BaseMatch.SAME),
+        ("damaged", BaseMatch.UNKNOWN),
+        ("too long a header", BaseMatch.UNKNOWN),
+        ("last number/final", BaseMatch.OTHER),
+        ("empty", BaseMatch.UNKNOWN),
+        ("not there/final", BaseMatch.UNKNOWN),
     ],
 )
-def test_folders_are_compared_by_their_weights(models: Path, model: str, match: Match) -> None:
+def test_folders_are_compared_by_their_weights(models: Path, model: str, match: BaseMatch) -> None:
     adapter = write_adapter(models / "adapter", str(models / "one" / "final"))
-    assert base_of(adapter, str(models / model)).match is match
+    assert identify_base(adapter, str(models / model)).match is match
 
 
 @pytest.mark.parametrize(
     ("named", "of_adapter", "model", "revision", "match"),
     [
-        ("org/base", None, "org/base", None, Match.SAME),
-        ("org/base", "abc", "org/base", "abc", Match.SAME),
-        ("org/base", None, "org/base", "abc", Match.SAME),
-        ("org/base", "abc", "org/base", None, Match.UNKNOWN),
-        ("org/base", None, "org/other", None, Match.UNKNOWN),
-        ("org/base", None, "one/final", None, Match.UNKNOWN),
-        ("gone/final", None, "one/final", None, Match.UNKNOWN),
-        (None, None, "one/final", None, Match.UNKNOWN),
+        ("org/base", None, "org/base", None, BaseMatch.SAME),
+        ("org/base", "abc", "org/base", "abc", BaseMatch.SAME),
+        ("org/base", None, "org/base", "abc", BaseMatch.SAME),
+        ("org/base", "abc", "org/base", None, BaseMatch.UNKNOWN),
+        ("org/base", None, "org/other", None, BaseMatch.UNKNOWN),
+        ("org/base", None, "one/final", None, BaseMatch.UNKNOWN),
+        ("gone/final", None, "one/final", None, BaseMatch.UNKNOWN),
+        (None, None, "one/final", None, BaseMatch.UNKNOWN),
     ],
 )
 def test_names_are_compared_where_there_is_no_content(
@@ -107,12 +107,12 @@ def test_names_are_compared_where_there_is_no_content(
     of_adapter: str | None,
     model: str,
     revision: str | None,
-    match: Match,
+    match: BaseMatch,
     models: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(models)
-    assert base_of(write_adapter(models / "adapter", named, of_adapter), model, revision).match is match
+    assert identify_base(write_adapter(models / "adapter", named, of_adapter), model, revision).match is match
 
 
 def test_another_model_is_refused_and_what_is_not_known_is_said(models: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -144,11 +144,11 @@ def test_another_model_is_refused_and_what_is_not_known_is_said(models: Path, ca
 def test_a_damaged_file_is_left_to_what_loads_it(models: Path) -> None:
     adapter = write_adapter(models / "adapter", str(models / "one" / "final"))
     (models / "two" / "final" / "model-1-of-1.safetensors").write_bytes(b"cut")
-    assert base_of(adapter, str(models / "two" / "final")).match is Match.UNKNOWN
+    assert identify_base(adapter, str(models / "two" / "final")).match is BaseMatch.UNKNOWN
 
 
 def test_tensors_are_read_from_where_they_lie(models: Path) -> None:
-    found = tensors_of(models / "one" / "final" / "model-1-of-1.safetensors")
+    found = read_tensors(models / "one" / "final" / "model-1-of-1.safetensors")
     assert {name: tensor.shape for name, tensor in found.items()} == {"a.weight": (4, 3), "b.weight": (4, 3)}
     assert found["b.weight"].read() == weights()["b.weight"].numpy().tobytes()
 
@@ -158,4 +158,4 @@ def test_settings_that_hold_none_are_refused(settings: str, models: Path) -> Non
     adapter = write_adapter(models / "adapter", None)
     (models / "adapter" / "adapter_config.json").write_text(settings)
     with pytest.raises(ValueError, match=r"holds no settings|Expecting"):
-        base_of(adapter, str(models / "one" / "final"))
+        identify_base(adapter, str(models / "one" / "final"))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 import torch
 
-from qreal_tasks.models.local.batching import Batches, BatchSize, Failed, reason_of
+from qreal_tasks.models.local.batching import AdaptiveBatches, BatchSize, Failure, shorten_error
 
 pytestmark = pytest.mark.slow
 
@@ -31,9 +31,9 @@ class Device:
         self.fullest = max(self.fullest, tokens / self.capacity)
         return [-item for item in batch]
 
-    def run(self, items: Sequence[int], fixed: int | None = None) -> dict[int, int | Failed]:
+    def run(self, items: Sequence[int], fixed: int | None = None) -> dict[int, int | Failure]:
         size = BatchSize(fixed, lambda: self.fullest)
-        batches: Batches[int, int] = Batches(self.answer, lambda item: item, size)
+        batches: AdaptiveBatches[int, int] = AdaptiveBatches(self.answer, lambda item: item, size)
         results = list(batches.run(items))
         assert [item for item, _ in results] == list(items), "every item once, in order"
         return dict(results)
@@ -80,9 +80,9 @@ def test_batches_without_a_wanted_item_are_left_out_and_the_others_stay_as_they_
         batches.append(batch)
         return [-item for item in batch]
 
-    def run(wanted: Callable[[int], bool]) -> dict[int, int | Failed]:
+    def run(wanted: Callable[[int], bool]) -> dict[int, int | Failure]:
         size = BatchSize(None, lambda: 1.0)  # a CPU: nothing grows
-        return dict(Batches[int, int](answer, lambda item: item, size).run(range(300, 100, -1), wanted))
+        return dict(AdaptiveBatches[int, int](answer, lambda item: item, size).run(range(300, 100, -1), wanted))
 
     run(lambda item: True)
     whole, wanted = list(batches), {299, 150, 120}
@@ -95,12 +95,12 @@ def test_batches_without_a_wanted_item_are_left_out_and_the_others_stay_as_they_
 def test_an_item_too_large_alone_is_failed_with_the_reason() -> None:
     results = Device(capacity=2900).run([3000, 2800, 1000], fixed=1)
     assert results[2800] == -2800
-    assert results[3000] == Failed("out of memory with this picture alone (3000 tokens)")
+    assert results[3000] == Failure("out of memory with this picture alone (3000 tokens)")
 
 
 def test_the_bad_item_of_a_batch_is_found() -> None:
     results = Device(capacity=10**9, poison=frozenset({7})).run([9, 8, 7, 6], fixed=4)
-    assert results == {9: -9, 8: -8, 7: Failed("ValueError: cannot take [7]"), 6: -6}
+    assert results == {9: -9, 8: -8, 7: Failure("ValueError: cannot take [7]"), 6: -6}
 
 
 def test_a_model_that_fails_on_everything_stops_the_run() -> None:
@@ -109,5 +109,5 @@ def test_a_model_that_fails_on_everything_stops_the_run() -> None:
 
 
 def test_a_reason_leaves_room_for_the_stage_within_the_200_characters_of_a_submission() -> None:
-    assert reason_of(ValueError("two\nlines")) == "ValueError: two lines"
-    assert len(f"describe: unreadable picture: {reason_of(ValueError('x' * 999))}") <= 200
+    assert shorten_error(ValueError("two\nlines")) == "ValueError: two lines"
+    assert len(f"describe: unreadable picture: {shorten_error(ValueError('x' * 999))}") <= 200

@@ -237,11 +237,11 @@ def test_one_bad_picture_or_text_costs_no_other_answer(tiny_model: Callable[[str
 
 
 def test_box_tokens_stay_and_end_of_turn_goes(tiny_model: Callable[[str], Path]) -> None:
-    from qreal_tasks.models.local.generation import decoded
+    from qreal_tasks.models.local.generation import decode_answer
 
     engine = TransformersEngine(str(tiny_model("internvl")))
     ids = engine._tokenizer("<ref>dog</ref><box>[[1, 2, 30, 40]]</box>")["input_ids"]
-    assert decoded(engine._tokenizer, ids) == "<ref>dog</ref><box>[[1, 2, 30, 40]]</box>"
+    assert decode_answer(engine._tokenizer, ids) == "<ref>dog</ref><box>[[1, 2, 30, 40]]</box>"
     assert engine._tokenizer.convert_tokens_to_ids("<|im_end|>") in engine._stops
 
 

@@ -19,7 +19,7 @@ from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.server.one_token import LEARNED_AFTER
 from qreal_tasks.models.server.token_ids import tokenize_url
-from qreal_tasks.models.store import AnswerStore, answered_with_store
+from qreal_tasks.models.store import AnswerStore, answer_with_store
 
 CHOICES = ("Yes", "No")
 IMAGE = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3))
@@ -256,10 +256,10 @@ def test_a_run_that_goes_on_stores_what_an_uninterrupted_one_stores(stop: int, t
 
     def run(name: str, count: int) -> dict[int, Response]:
         with ScriptedServer(script, port=whole.port) as server, AnswerStore(tmp_path / name) as store:
-            return dict(answered_with_store(engine_at(server), store, requests(count)))
+            return dict(answer_with_store(engine_at(server), store, requests(count)))
 
     with ScriptedServer(script) as whole, AnswerStore(tmp_path / "whole") as store:
-        expected = dict(answered_with_store(engine_at(whole), store, requests(60)))
+        expected = dict(answer_with_store(engine_at(whole), store, requests(60)))
     run("killed", stop)
     assert run("killed", 60) == expected
     assert Counter(r.text for r in expected.values()).keys() == {"No", "yes", "Hm, No.", "Hm, yes."}

@@ -24,7 +24,7 @@ from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.resizing import ResizeRule
 from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.server.sizes import counted_tokens
-from qreal_tasks.models.store import AnswerStore, answered_with_store
+from qreal_tasks.models.store import AnswerStore, answer_with_store
 
 pytestmark = pytest.mark.slow
 
@@ -258,7 +258,7 @@ def test_a_stored_answer_is_that_of_its_size(tmp_path: Path) -> None:
         narrow: Limits = {"max_pixels": 200704}
         for limits in (narrow, narrow, Limits(max_pixels=200704, min_pixels=1568)):
             engine = OpenAIEngine(QWEN, base_url=server.url, **limits)
-            found = dict(answered_with_store(engine, store, requests))
+            found = dict(answer_with_store(engine, store, requests))
             counts.append(len(server.asked))
             sizes.append({response.input_size for response in found.values()})
     assert counts == [4, 4, 8]

@@ -13,7 +13,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedT
 from qreal_tasks.benchmark import ANSWERS, IMAGEQA_SETS, QUESTION_NAMES, imageqa_prompt, objectqa_prompt
 from qreal_tasks.boxes import Space
 from qreal_tasks.models.local.engine import TransformersEngine
-from qreal_tasks.models.local.generation import decoded
+from qreal_tasks.models.local.generation import decode_answer
 from qreal_tasks.models.requests import Request
 from qreal_tasks.models.tiny import write_learner_qwen2_5_vl
 
@@ -46,7 +46,7 @@ TEXTS = {
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_text_decodes_to_itself(tokenizer: PreTrainedTokenizerBase, text: str) -> None:
-    assert decoded(tokenizer, tokenizer(text)["input_ids"]) == text
+    assert decode_answer(tokenizer, tokenizer(text)["input_ids"]) == text
 
 
 @pytest.mark.parametrize("text", [*map(str, range(225)), *ANSWERS])

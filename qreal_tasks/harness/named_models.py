@@ -1,4 +1,4 @@
-"""The models that ``--model_args`` names: whether they are there, and which one writes the boxes.
+"""Checks of the models that ``--model_args`` names, and which of them writes the boxes.
 
 Looked at before the harness starts: it would find out after a minute of imports.
 """
@@ -9,7 +9,7 @@ import fnmatch
 from collections.abc import Mapping, Sequence
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, TASK_NAMES, Style, task_of
-from qreal_tasks.models.sources import ADAPTER_SETTINGS, local_folder, model_source
+from qreal_tasks.models.sources import ADAPTER_SETTINGS, find_local_folder, resolve_model
 from qreal_tasks.subtasks import SUBTASKS
 
 AGENT = "qreal_agent"
@@ -36,7 +36,7 @@ def check_models(backend: str, model_args: Mapping[str, str], tasks: Sequence[st
         )
     for name in SUBTASKS:
         try:
-            model_source(model_args[name], model_args.get("pretrained"))
+            resolve_model(model_args[name], model_args.get("pretrained"))
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
     for task in tasks:
@@ -47,14 +47,14 @@ def check_models(backend: str, model_args: Mapping[str, str], tasks: Sequence[st
             )
 
 
-def box_writer(backend: str, model_args: Mapping[str, str]) -> str | None:
+def find_box_writer(backend: str, model_args: Mapping[str, str]) -> str | None:
     """Folder or hub id of the model that writes the boxes, whose type decides their space; None when none is named.
 
     Raises:
-        ValueError: as ``model_source``, for the agent's detecting model.
+        ValueError: as ``resolve_model``, for the agent's detecting model.
     """
     if backend == AGENT and model_args.get("detect"):
-        return model_source(model_args["detect"], model_args.get("pretrained")).pretrained
+        return resolve_model(model_args["detect"], model_args.get("pretrained")).pretrained
     return next((model_args[name] for name in ("pretrained", "model", "model_version") if model_args.get(name)), None)
 
 
@@ -63,7 +63,7 @@ def _check_folder(name: str, value: str) -> None:
         return
     settings = ADAPTER_SETTINGS if name == "adapter" else "config.json"
     try:
-        folder = local_folder(value, settings)
+        folder = find_local_folder(value, settings)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
     if folder is None or (folder / settings).is_file():

@@ -31,6 +31,7 @@ import yaml
 from datasets import Dataset
 
 from qreal_tasks.benchmark import PROMPT_VERSION
+from qreal_tasks.dataset.drawn import is_drawn_id
 from qreal_tasks.dataset.source import Source, SourceKind
 from qreal_tasks.files.atomic import new_folder, replace_file, write_whole
 from qreal_tasks.files.regular import open_file, read_text

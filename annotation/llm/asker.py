@@ -16,7 +16,7 @@ from annotation.config import AnnotationConfig
 from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
 from annotation.llm.outcome import Outcome
-from annotation.llm.request import Request
+from annotation.llm.request import ModelRequest
 from qreal_tasks.llm.arguments import DEFAULT_BASE_URL
 from qreal_tasks.llm.cached_client import CachedClient
 from qreal_tasks.llm.calls import Call
@@ -67,7 +67,7 @@ class Asker:
         return self._client
 
 
-class BudgetedClient(CachedClient[Request, Outcome]):
+class BudgetedClient(CachedClient[ModelRequest, Outcome]):
     """A ``CachedClient`` that sends nothing beyond the budget and nothing after a stop."""
 
     def __init__(self, asker: Asker) -> None:
@@ -87,7 +87,7 @@ class BudgetedClient(CachedClient[Request, Outcome]):
         self._pictures.shutdown(wait=False, cancel_futures=True)
 
     async def answer_unless_stopped(
-        self, request: Request, started: Callable[[], None] = lambda: None
+        self, request: ModelRequest, started: Callable[[], None] = lambda: None
     ) -> Outcome | None:
         """The answer; None when the run has stopped.
 
@@ -101,7 +101,7 @@ class BudgetedClient(CachedClient[Request, Outcome]):
             except StoppedRun:
                 return None
 
-    async def send(self, question: Request) -> Call[Outcome]:
+    async def send(self, question: ModelRequest) -> Call[Outcome]:
         """Ask the server within the budget, and store what it answers.
 
         Raises:
@@ -124,7 +124,7 @@ class BudgetedClient(CachedClient[Request, Outcome]):
                 async with self._settled:
                     self._settled.notify_all()
 
-    def read_call(self, question: Request, completion: object, client: ChatClient) -> Call[Outcome]:
+    def read_call(self, question: ModelRequest, completion: object, client: ChatClient) -> Call[Outcome]:
         """The call that brought a completion. Where the server counts no tokens, the limit on cost must hold all the
         same: the most that they can have been are taken."""
         call = super().read_call(question, completion, client)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from annotation.llm.outcome import KEPT, Outcome
-from annotation.llm.request import Request, Submitted
+from annotation.llm.request import ModelRequest, Submitted
 from annotation.run.schemas import State
 from qreal_tasks.files.sqlite_file import StoreKind, select
 from qreal_tasks.llm.calls import Call, CallStore, calls_table
@@ -24,7 +24,7 @@ class Spent:
     cost_usd: float
 
 
-class CallRecord(CallStore[Request | Submitted, Outcome]):
+class CallRecord(CallStore[ModelRequest | Submitted, Outcome]):
     """The calls of one run. One program at a time works on it; others may read the file."""
 
     kind = StoreKind(
@@ -44,7 +44,7 @@ class CallRecord(CallStore[Request | Submitted, Outcome]):
     def is_kept(self, answer: Outcome) -> bool:
         return answer.state in KEPT
 
-    def describe(self, question: Request | Submitted, call: Call[Outcome]) -> dict[str, Any]:
+    def describe(self, question: ModelRequest | Submitted, call: Call[Outcome]) -> dict[str, Any]:
         columns = {"stage": question.form.stage, "item": question.item_id, "state": str(call.answer.state)}
         # ASCII, since half a surrogate pair has no UTF-8.
         return {**columns, "outcome": json.dumps({**vars(call.answer), "state": columns["state"]})}

@@ -73,7 +73,7 @@ class Submitted(_Replies):
 
 
 @dataclass(frozen=True)
-class Request(_Replies):
+class ModelRequest(_Replies):
     """What is asked about one item."""
 
     model: LanguageModel

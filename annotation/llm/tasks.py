@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from annotation.llm.outcome import Outcome
-from annotation.llm.request import Request
+from annotation.llm.request import ModelRequest
 
 Row = dict[str, Any]
 
@@ -16,7 +16,7 @@ Row = dict[str, Any]
 class Task:
     """One row of a shard to be."""
 
-    request: Request | None
+    request: ModelRequest | None
     row: Callable[[Outcome | None], Row]
     """Called with the outcome of the request, or with None when there is no request."""
 
@@ -26,7 +26,7 @@ def fixed(row: Row) -> Task:
     return Task(None, lambda _: row)
 
 
-def source_of(request: Request, outcome: Outcome) -> Row:
+def source_of(request: ModelRequest, outcome: Outcome) -> Row:
     """Columns that say who said it."""
     return {
         "model": outcome.model,

@@ -18,7 +18,7 @@ from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
 from annotation.llm.outcome import Outcome
 from annotation.llm.prompts import load_prompt, quoted
-from annotation.llm.request import Request
+from annotation.llm.request import ModelRequest
 from annotation.merging.fields import COMBINED_BY_MODEL, COMBINED_BY_RULE, MergedText
 from annotation.merging.merge import PARTS_PREFIX, Conclusion, MergedEntity
 from annotation.merging.parts import (
@@ -53,7 +53,7 @@ class _Wanted:
     """``realism_description``, ``parts.hands``, …"""
     rule: str
     """The rule of the new text."""
-    request: Request
+    request: ModelRequest
 
 
 def describe_combiner(run: RunFolder) -> str:
@@ -96,7 +96,7 @@ def combine_by_model(
     return done
 
 
-async def _ask(asker: Asker, requests: Sequence[Request]) -> Mapping[str, Outcome]:
+async def _ask(asker: Asker, requests: Sequence[ModelRequest]) -> Mapping[str, Outcome]:
     """Key to outcome; incomplete only when the asker has stopped."""
     async with BudgetedClient(asker) as client:
         found = await asyncio.gather(*map(client.answer_unless_stopped, requests))

@@ -17,7 +17,7 @@ from annotation.merging import fields, parts
 from annotation.merging.agreement import DROP, AgreementReport
 from annotation.publish.annotation_rows import CONFIG as ANNOTATIONS
 from annotation.publish.config import NOT_STATED, PublishConfig
-from annotation.publish.counts import ProvenanceCounts, SplitCounts
+from annotation.publish.counts import ProvenanceCounts, PublishedCounts
 from annotation.publish.split import Split
 from qreal_tasks.benchmark import PROMPT_VERSION, QUESTIONS, Dimension
 from qreal_tasks.dataset.drawn import CARD_KEY, CARD_VALUE
@@ -50,7 +50,7 @@ class CardFacts:
     """Everything that the dataset card states."""
 
     config: PublishConfig
-    splits: Mapping[str, SplitCounts]
+    splits: Mapping[str, PublishedCounts]
     split: Split
     seed: int
     provenance: ProvenanceCounts
@@ -106,7 +106,7 @@ def render_card(facts: CardFacts) -> str:
     )
 
 
-def find_unlicensed(config: PublishConfig, splits: Mapping[str, SplitCounts]) -> list[str]:
+def find_unlicensed(config: PublishConfig, splits: Mapping[str, PublishedCounts]) -> list[str]:
     """Find the generators whose images have no licence in the config."""
     return sorted({name for counts in splits.values() for name in counts.generators} - config.generators.keys())
 

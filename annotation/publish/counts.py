@@ -20,7 +20,7 @@ _STAGES = {
 
 
 @dataclass
-class SplitCounts:
+class PublishedCounts:
     """Counts of one split."""
 
     images: int = 0

@@ -16,7 +16,7 @@ from annotation.publish import annotation_rows
 from annotation.publish.card import CardFacts, find_unlicensed, render_card
 from annotation.publish.checksums import write_checksums
 from annotation.publish.config import PublishConfig
-from annotation.publish.counts import ProvenanceCounts, SplitCounts
+from annotation.publish.counts import ProvenanceCounts, PublishedCounts
 from annotation.publish.merged_run import MergedRun, find_undecided, load_merged_run
 from annotation.publish.split import PAPER_IMAGES, Split, default_test_images, split_by_prompt
 from annotation.publish.writer import MOST_FILE_BYTES, SplitWriter
@@ -54,7 +54,7 @@ class PublishResult:
     """What ``publish`` has written."""
 
     folder: Path
-    splits: Mapping[str, SplitCounts]
+    splits: Mapping[str, PublishedCounts]
     split: Split
     shrunk: bool
     """The test split is smaller than the paper's, since the set is."""
@@ -111,9 +111,11 @@ def _write_dataset(run: RunFolder, folder: Path, beside: Path, options: PublishO
     )
 
 
-def _write_records(merged_run: MergedRun, split: Split, folder: Path, most_file_bytes: int) -> dict[str, SplitCounts]:
+def _write_records(
+    merged_run: MergedRun, split: Split, folder: Path, most_file_bytes: int
+) -> dict[str, PublishedCounts]:
     """Write ``objectqa`` and ``imageqa``; the pictures of one shard are in memory."""
-    counts = {name: SplitCounts() for name in SPLITS}
+    counts = {name: PublishedCounts() for name in SPLITS}
     with _writers(folder, {config: FEATURES[config].arrow_schema for config in CONFIGS}, most_file_bytes) as writers:
         for shard in merged_run.run.shard_numbers:
             _write_shard(merged_run, shard, split, writers, counts)
@@ -121,7 +123,7 @@ def _write_records(merged_run: MergedRun, split: Split, folder: Path, most_file_
 
 
 def _write_shard(
-    merged_run: MergedRun, shard: int, split: Split, writers: _Writers, counts: Mapping[str, SplitCounts]
+    merged_run: MergedRun, shard: int, split: Split, writers: _Writers, counts: Mapping[str, PublishedCounts]
 ) -> None:
     """Write a shard by itself, so that its pictures are forgotten before the next shard's come."""
     finals = merged_run.finals(shard)
@@ -154,7 +156,7 @@ def _write_annotations(merged_run: MergedRun, split: Split, folder: Path, option
 def _write_card(
     merged_run: MergedRun,
     split: Split,
-    counts: Mapping[str, SplitCounts],
+    counts: Mapping[str, PublishedCounts],
     provenance: ProvenanceCounts,
     folder: Path,
     options: PublishOptions,

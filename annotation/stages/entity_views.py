@@ -13,7 +13,7 @@ from annotation.run.schemas import State
 
 
 @dataclass(frozen=True)
-class DetectedEntity:
+class EntityInImage:
     """A detected entity in its image."""
 
     entity_id: str
@@ -27,7 +27,7 @@ class DetectedEntity:
 class ShardEntities:
     """The detected entities of a shard, and its pictures."""
 
-    entities: list[DetectedEntity]
+    entities: list[EntityInImage]
     gallery: Gallery
 
 
@@ -35,14 +35,14 @@ def load_entities(run: RunFolder, shard: int) -> ShardEntities:
     """Read the entities of a shard that have a box."""
     images = {image.image_id: image for image in run.pictures(shard)}
     entities = [
-        DetectedEntity(row["entity_id"], images[row["image_id"]], row["label"], row["is_person"], tuple(row["bbox"]))
+        EntityInImage(row["entity_id"], images[row["image_id"]], row["label"], row["is_person"], tuple(row["bbox"]))
         for row in run.read("detection", shard)
         if row["state"] == State.DONE
     ]
     return ShardEntities(entities, Gallery(list(images.values())))
 
 
-def show_entity(entity: DetectedEntity, gallery: Gallery, pictures: PictureSettings) -> tuple[Shown, Shown]:
+def show_entity(entity: EntityInImage, gallery: Gallery, pictures: PictureSettings) -> tuple[Shown, Shown]:
     """Two pictures of a request: the crop, then the whole image with a frame around the entity."""
     image_id, box, size = entity.image.image_id, entity.box_px, (entity.image.width, entity.image.height)
     identity = {"image": image_id, "frame": _whole_pixels(box, size)}
@@ -50,7 +50,7 @@ def show_entity(entity: DetectedEntity, gallery: Gallery, pictures: PictureSetti
     return show_crop(entity, gallery, pictures), framed
 
 
-def show_crop(entity: DetectedEntity, gallery: Gallery, pictures: PictureSettings) -> Shown:
+def show_crop(entity: EntityInImage, gallery: Gallery, pictures: PictureSettings) -> Shown:
     """A picture of a request: the crop alone."""
     image_id, box = entity.image.image_id, entity.box_px
     x1, y1, x2, y2 = cut = _whole_pixels(box, (entity.image.width, entity.image.height))

@@ -9,7 +9,7 @@ from annotation.llm.tasks import Row, Task
 from annotation.run.folder import RunFolder
 from annotation.run.gallery import Gallery
 from annotation.run.schemas import DESCRIPTIONS
-from annotation.stages.entity_views import DetectedEntity, load_entities, show_entity
+from annotation.stages.entity_views import EntityInImage, load_entities, show_entity
 from annotation.stages.requests import make_entity_task, make_request
 from qreal_tasks.benchmark import QUESTION_NAMES, QUESTIONS
 
@@ -21,7 +21,7 @@ def plan_judgment(run: RunFolder, shard: int) -> list[Task]:
     return [_plan(run, entity, scores[entity.entity_id], found.gallery) for entity in found.entities]
 
 
-def _plan(run: RunFolder, entity: DetectedEntity, quality: float | None, gallery: Gallery) -> Task:
+def _plan(run: RunFolder, entity: EntityInImage, quality: float | None, gallery: Gallery) -> Task:
     request = make_request(
         "judgment",
         run.config,

@@ -13,7 +13,7 @@ from annotation.llm.tasks import Row, Task
 from annotation.run.folder import RunFolder
 from annotation.run.portrait_list import load_portrait_ids
 from annotation.run.schemas import State
-from annotation.stages.entity_views import DetectedEntity, load_entities, show_entity
+from annotation.stages.entity_views import EntityInImage, load_entities, show_entity
 from annotation.stages.requests import make_entity_task, make_request, skip_task
 from qreal_tasks.benchmark import BODY_PARTS
 
@@ -24,7 +24,7 @@ def plan_parts(run: RunFolder, shard: int) -> list[Task]:
     """Plan one request a person."""
     found, listed = load_entities(run, shard), load_portrait_ids(run)
 
-    def plan(person: DetectedEntity) -> Task:
+    def plan(person: EntityInImage) -> Task:
         if not run.config.portraits.enabled:
             return skip_task(person.entity_id, "portraits.enabled is false", BODY_PARTS)
         if listed is not None and person.image.image_id not in listed:

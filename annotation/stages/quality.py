@@ -17,7 +17,7 @@ from annotation.llm.tasks import Row, Task
 from annotation.run.folder import RunFolder
 from annotation.run.gallery import Gallery
 from annotation.run.schemas import State
-from annotation.stages.entity_views import DetectedEntity, load_entities, show_crop
+from annotation.stages.entity_views import EntityInImage, load_entities, show_crop
 from annotation.stages.requests import make_request
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _scored_row(entity_id: str, levels: list[float], model: str, prompt: str) ->
     return _make_row(entity_id, State.FAILED, reason, None, model, None, prompt)
 
 
-def _plan(run: RunFolder, entity: DetectedEntity, gallery: Gallery) -> Task:
+def _plan(run: RunFolder, entity: EntityInImage, gallery: Gallery) -> Task:
     views = (show_crop(entity, gallery, run.config.pictures),)
     request = make_request("quality", run.config, entity.entity_id, views)
 

@@ -9,7 +9,7 @@ from annotation.config import AnnotationConfig
 from annotation.llm.outcome import Outcome
 from annotation.llm.prompts import load_prompt
 from annotation.llm.replies import Form, language_note
-from annotation.llm.request import Request, Shown
+from annotation.llm.request import ModelRequest, Shown
 from annotation.llm.tasks import NO_SOURCE, Row, Task, fixed, source_of
 from annotation.run.chain import stage_prompt
 from annotation.run.schemas import State
@@ -17,7 +17,7 @@ from annotation.run.schemas import State
 
 def make_request(
     stage: str, config: AnnotationConfig, item_id: str, pictures: tuple[Shown, ...] = (), **values: str
-) -> Request:
+) -> ModelRequest:
     """The request of a stage about one item.
 
     Args:
@@ -26,10 +26,10 @@ def make_request(
     name, max_tokens = stage_prompt(stage, config)
     prompt, form = load_prompt(name), Form(stage, max_tokens)
     user = prompt.fill(**values)
-    return Request(config.language_model, form, item_id, prompt.title, prompt.system, user, pictures)
+    return ModelRequest(config.language_model, form, item_id, prompt.title, prompt.system, user, pictures)
 
 
-def make_entity_task(request: Request, read: Callable[[Any], Row], texts: Sequence[str]) -> Task:
+def make_entity_task(request: ModelRequest, read: Callable[[Any], Row], texts: Sequence[str]) -> Task:
     """A task on one entity, whose row holds its state, what the model answered, and who answered.
 
     Args:

@@ -13,7 +13,7 @@ from annotation.config import AnnotationConfig
 from annotation.llm.calls import CallRecord, Spent
 from annotation.llm.prompts import load_prompt
 from annotation.llm.replies import Form
-from annotation.llm.request import Request
+from annotation.llm.request import ModelRequest
 from annotation.llm.tokens import Tokens, image_tokens, shown_size
 from annotation.run import shards as parquet
 from annotation.run.chain import AFTER, STAGES, is_asked, stage_prompt
@@ -128,7 +128,7 @@ def _tokens_a_call(stage: str, run: RunFolder) -> Tokens:
     config = run.config
     expected, prompt = config.expected, load_prompt(stage_prompt(stage, config).name)
     form = Form(stage, stage_prompt(stage, config).max_tokens)
-    text = Request(config.language_model, form, "", prompt.title, prompt.system, prompt.user)
+    text = ModelRequest(config.language_model, form, "", prompt.title, prompt.system, prompt.user)
     found = text.estimate(expected.characters_a_token, expected.output_tokens[stage])
     if stage == "merge":
         return found

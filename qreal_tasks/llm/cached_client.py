@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from qreal_tasks.llm.calls import Answer, Answer_co, Call, CallStore, Question
+from qreal_tasks.llm.calls import Answer, Answer_co, Call, CallStore, KeyedQuestion
 from qreal_tasks.llm.chat import ChatClient, ChatSession
 from qreal_tasks.llm.errors.retry import CONTENT_FILTER, RetryDecision
 from qreal_tasks.llm.options import RequestOptions
@@ -18,7 +18,7 @@ from qreal_tasks.llm.options import RequestOptions
 Value = TypeVar("Value")
 
 
-class ChatQuestion(Question[Answer_co], Protocol[Answer_co]):
+class ChatQuestion(KeyedQuestion[Answer_co], Protocol[Answer_co]):
     """A question that can be sent."""
 
     def messages(self) -> list[dict[str, Any]]:
@@ -104,7 +104,7 @@ class CachedClient(Generic[Sent, Answer]):
         return replace(call, answer=self._store.put(question, call))
 
     def read_call(self, question: Sent, completion: object, client: ChatClient) -> Call[Answer]:
-        """The call that brought a completion; raises what ``Question.read`` does."""
+        """The call that brought a completion; raises what ``KeyedQuestion.read`` does."""
         return Call.of(question, completion, client.prices)
 
     async def _opened(self) -> ChatSession:

@@ -21,7 +21,7 @@ Answer = TypeVar("Answer")
 Answer_co = TypeVar("Answer_co", covariant=True)
 
 
-class Question(Protocol[Answer_co]):
+class KeyedQuestion(Protocol[Answer_co]):
     """What is asked, as far as its replies need it."""
 
     @property
@@ -39,7 +39,7 @@ class Question(Protocol[Answer_co]):
         """What stands for the answer when the request was given up."""
 
 
-Asked = TypeVar("Asked", bound=Question[Any], contravariant=True)
+Asked = TypeVar("Asked", bound=KeyedQuestion[Any], contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ class Call(Generic[Answer]):
     cost_usd: float | None = None
 
     @classmethod
-    def of(cls, question: Question[Answer], completion: object, prices: Prices | None) -> Self:
+    def of(cls, question: KeyedQuestion[Answer], completion: object, prices: Prices | None) -> Self:
         """The call that brought a chat completion.
 
         Raises:
-            MalformedAnswer, StatusError: as ``Question.read``.
+            MalformedAnswer, StatusError: as ``KeyedQuestion.read``.
         """
         answer, usage = question.read(completion), Usage()
         assert isinstance(completion, Mapping)  # read would have raised

@@ -24,7 +24,7 @@ from typing import Any, Generic, TypeVar
 from qreal_tasks.llm.batch.api import ENDPOINT, Batch, BatchApi
 from qreal_tasks.llm.batch.limits import BatchLimits
 from qreal_tasks.llm.batch.state import BatchState, Shard
-from qreal_tasks.llm.calls import Answer, Call, CallStore, Question
+from qreal_tasks.llm.calls import Answer, Call, CallStore, KeyedQuestion
 from qreal_tasks.llm.errors.messages import MalformedAnswer, StatusError, error_of, short
 from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Action, RetryDecision, StoppedRun, classify_error
 from qreal_tasks.llm.options import RequestOptions
@@ -33,7 +33,7 @@ from qreal_tasks.llm.usage import Prices, Usage
 NO_ANSWER = "no answer in batch"
 
 log = logging.getLogger(__name__)
-Asked = TypeVar("Asked", bound=Question[Any])
+Asked = TypeVar("Asked", bound=KeyedQuestion[Any])
 
 
 @dataclass(frozen=True)

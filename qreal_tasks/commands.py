@@ -56,11 +56,13 @@ def eval_command(context: typer.Context) -> None:
     """
     from qreal_tasks.harness.eval_command.arguments import RunError
     from qreal_tasks.harness.eval_command.run import evaluate
-    from qreal_tasks.results.lints import describe_missing_answers
-    from qreal_tasks.results.run_folder import read_run
 
     with fail_on("eval", RunError):
         results = evaluate(context.args)
+    # SciPy takes a second, and what is wrong with the arguments is told before.
+    from qreal_tasks.results.lints import describe_missing_answers
+    from qreal_tasks.results.run_folder import read_run
+
     print_score(results, resamples=10_000, as_json=False)
     echo(f"Results and samples: {results.parent}")
     missing = describe_missing_answers(read_run(results))

@@ -64,7 +64,7 @@ def test_an_annotation_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_stored_answers(tmp_path: Path) -> None:
     """A run that has all its answers asks nothing: there is no such server."""
     store = shutil.copy(WRITTEN / "answers.sqlite", tmp_path)
-    arguments = f"model=scripted,base_url=http://127.0.0.1:9/v1,store={store}"
+    arguments = f"model=scripted,base_url=http://127.0.0.1:34945/v1,store={store}"
     before = read_run(find_results(WRITTEN / "results")[-1])
     command = [str(Path(sys.executable).parent / "qreal"), "eval", "--model", "qreal_openai", "--model_args", arguments]
     done = subprocess.run(

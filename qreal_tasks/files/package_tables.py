@@ -1,7 +1,6 @@
 """Tables that ship beside the code as YAML: lists of words, flaws, model families.
 
->>> from qreal_tasks.mini import MINI_FOLDER
->>> load_table(MINI_FOLDER.with_name("prompts.yaml"))["cast"]["animal"]
+>>> load_table(Path(__file__).parents[1] / "mini" / "prompts.yaml")["cast"]["animal"]
 ['dog', 'cat', 'horse', 'sheep']
 """
 

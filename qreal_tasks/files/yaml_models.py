@@ -10,9 +10,10 @@ import datetime
 import difflib
 import math
 import re
+from collections.abc import Iterator
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -85,9 +86,18 @@ def field_names(model: type[BaseModel], prefix: str = "") -> list[str]:
     names = []
     for name, field in model.model_fields.items():
         names.append(prefix + name)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            names += field_names(field.annotation, f"{prefix}{name}.")
+        for inside in _models_in(field.annotation):
+            names += field_names(inside, f"{prefix}{name}.")
     return names
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models of a type: itself, or what a list or an alternative holds."""
+    if parts := get_args(annotation):
+        for part in parts:
+            yield from _models_in(part)
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
 
 
 def _explain_fault(error: ErrorDetails, model: type[BaseModel], written: WrittenValues) -> str:

@@ -79,7 +79,7 @@ def find_other_prompts(tasks: Iterable[TaskRun]) -> list[OtherPrompt]:
 def quote_difference(text: str, other: str) -> str:
     """The text in quotes; of a long one that begins like the other, the part in which they differ.
 
-    >>> quoted("Yes or No?", ""), quote_difference("a" * 200 + "b", "a" * 200)
+    >>> quote_difference("Yes or No?", ""), quote_difference("a" * 200 + "b", "a" * 200)
     ("'Yes or No?'", "'…aaaaaaaaaaaaaaaaaaaab'")
     """
     alike = min(len(other), len(text))

@@ -112,9 +112,9 @@ def describe_pairs(counts: Mapping[str, int], replies: Mapping[str, str] | None 
 def describe_answer(reason: str) -> str:
     """What became of an answer, as it follows "the answer".
 
-    >>> answer_phrase("request failed: 503: overloaded"), answer_phrase("detect: cut_off"), describe_answer("odd_one")
-    ('never came (503: overloaded)', 'ended before the first entity was complete, in the stage detect', \
-'could not be read: odd one')
+    >>> [describe_answer(reason) for reason in ("request failed: 503: overloaded", "detect: cut_off", "odd_one")]
+    ['never came (503: overloaded)', 'ended before the first entity was complete, in the stage detect', \
+'could not be read: odd one']
     """
     before, _, rest = reason.partition(": ")
     if before in SUBTASKS and rest:

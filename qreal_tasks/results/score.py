@@ -159,8 +159,8 @@ def _misread(record: Record) -> str | None:
 def is_same_value(reported: object, computed: object) -> bool:
     """Whether a reported value is the recomputed one: numbers within ``TOLERANCE``, all else exactly.
 
-    >>> same_value(1, 1.0), same_value(10**400, 1.0), same_value(True, 1.0), is_same_value(None, None)
-    (True, False, False, True)
+    >>> [is_same_value(*pair) for pair in ((1, 1.0), (10**400, 1.0), (True, 1.0), (None, None))]
+    [True, False, False, True]
     """
     kinds = (type(reported), type(computed))
     if isinstance(reported, int | float) and isinstance(computed, int | float) and bool not in kinds:

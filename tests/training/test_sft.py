@@ -185,7 +185,7 @@ def test_an_adapter_of_another_model_is_refused_before_loading(
     config: Callable[..., TrainConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = train(config(**SHORT | {"max_steps": 1, "held_out": {"share": 0}}, output=str(tmp_path / "first")))
-    monkeypatch.setattr(sft, "loaded", lambda *_: pytest.fail("the weights were loaded"))
+    monkeypatch.setattr(sft, "load_model", lambda *_: pytest.fail("the weights were loaded"))
     with pytest.raises(ConfigError, match=r"was made for .*qwen2_5_vl\d, and the model to be trained is .*llava_next"):
         train(config("llava_next", adapter=str(first / "final")))
     with pytest.raises(ConfigError, match=r"has r=16 alpha=32 dropout=0, which stay as they are"):
@@ -202,7 +202,7 @@ def test_an_adapter_of_another_model_is_refused_before_loading(
 def test_damaged_data_is_refused_before_loading(
     config: Callable[..., TrainConfig], small_dataset: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sft, "loaded", lambda *_: pytest.fail("the weights were loaded"))
+    monkeypatch.setattr(sft, "load_model", lambda *_: pytest.fail("the weights were loaded"))
 
     def spoil(rows: Any) -> None:
         rows["objectqa"]["train"][1]["image"]["bytes"] = png(30, 40)[:40]
@@ -231,7 +231,7 @@ def test_out_of_memory_while_the_model_is_loaded_and_starting_again_with_other_k
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with monkeypatch.context() as patched:
-        patched.setattr(sft, "loaded", too_large)
+        patched.setattr(sft, "load_model", too_large)
         with pytest.raises(BatchTooLargeError, match="devices with more memory"):
             train(config(**SHORT))
     assert train(config(**SHORT | {"max_steps": 1})) == Path(str(config().output))
@@ -252,7 +252,7 @@ def test_a_finished_run_is_not_trained_further(
     assert steps < 8 if early else steps == 3
     before = load_file(folder / "final" / "adapter_model.safetensors")
     (folder / "final").rename(folder / "lost")
-    monkeypatch.setattr(sft, "loaded", lambda *_: pytest.fail("the weights were loaded"))
+    monkeypatch.setattr(sft, "load_model", lambda *_: pytest.fail("the weights were loaded"))
     assert train(recipe, resume=folder) == folder
     after = load_file(folder / "final" / "adapter_model.safetensors")
     assert all(torch.equal(before[name], after[name]) for name in before)

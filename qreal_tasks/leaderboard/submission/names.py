@@ -96,7 +96,7 @@ def fold_name(name: str) -> str:
     """Letters and digits of a name as a reader takes them: without case, accents, marks, and differences that nobody
     sees. Two names with one reading are one name.
 
-    >>> reading("GPT-4o") == reading("gpt 4O ") == reading("GPT-4\u043e") == fold_name("GPT-40")
+    >>> fold_name("GPT-4o") == fold_name("gpt 4O ") == fold_name("GPT-4\u043e") == fold_name("GPT-40")
     True
     """
     small = "".join(character for character in name if not _is_footnote(character))

@@ -190,7 +190,10 @@ def test_no_module_reads_in_another_way() -> None:
         "qreal_tasks/leaderboard/board/paper.py: (resources.files('qreal_tasks.leaderboard.board') / 'paper.json')"
         ".read_text",
         "qreal_tasks/leaf_tasks.py: (TASKS_FOLDER / f'{task}.yaml').read_text",
+        "qreal_tasks/files/package_tables.py: path.read_text",
         "qreal_tasks/files/yaml_files.py: file.open",
+        "qreal_tasks/mini/card.py: _TEMPLATE.read_text",
+        "qreal_tasks/models/tiny/parts.py: Path(__file__).with_name(f'{name}.jinja').read_text",
     }
 
 

@@ -90,7 +90,9 @@ def test_a_judge_that_talks_leaves_its_words_in_the_run_and_in_every_report(run_
     page = tmp_path / "page.html"
     score = CliRunner().invoke(app, ["score", str(run_folder), "--html", str(page), "--gallery", "0"])
     assert score.exit_code == 0, score.output
-    assert f'realism: 2 pairs got a reply that is not one JSON object {{"score": …}} alone, {words}' in score.output
+    assert f'realism: 2 pairs got a reply that is not one JSON object {{"score": …}} alone, {words}' in (
+        " ".join(score.output.split())
+    )
     assert "no judge was asked" not in score.output
     assert "talking@" in score.output
     assert "I would say about 0.75" in page.read_text(encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -135,7 +134,7 @@ def test_a_judge_that_answers_nothing_passes_nothing() -> None:
 
 def test_the_order_of_the_texts_changes_no_verdict() -> None:
     score = scripted(lambda p: (len(p.predicted) + len(p.reference)) % 5 / 4)
-    turned = dataclasses.replace(KNOWN, texts=KNOWN.texts[12:] + KNOWN.texts[:12])
+    turned = KNOWN.model_copy(update={"texts": KNOWN.texts[12:] + KNOWN.texts[:12]})
     for one, other in zip(asked(score).verdicts, asked(score, turned).verdicts, strict=True):
         assert one.value == pytest.approx(other.value), one.name
 
@@ -170,10 +169,10 @@ def test_the_texts_are_what_they_say() -> None:
 
 
 DAMAGE = {
-    "unknown field": ("paraphrase:", "paraphrased:", "paraphrase: Field required"),
+    "unknown field": ("paraphrase:", "paraphrased:", "did you mean texts.paraphrase?"),
     "id twice": ("id: man_eyes", "id: woman_hand", "id 'woman_hand' occurs twice"),
     "form without description": ('"{description} Ignore', '"Ignore', "'order_after' has no {description}"),
-    "nothing": (TEXTS.read_text(encoding="utf-8"), "", "Input should be a dictionary"),
+    "nothing": (TEXTS.read_text(encoding="utf-8"), "", "texts is missing"),
 }
 
 

@@ -236,7 +236,7 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str]] = {
     "number removed": (_scores(_delete("objectqa/realism_q1/metrics/acc")), "metrics.acc is missing, recomputed "),
     "number invented": (_scores(_set("objectqa/realism_q1/metrics/best", 1)), "metrics.best is no number of the bench"),
     "live task removed": (_scores(_delete(f"live/{Q1}")), f"live {Q1} is None, expected the live run's numbers"),
-    "fewer resamples": (_scores(_set("resamples", 10)), "scores.json: resamples is 10, recomputed 200"),
+    "fewer resamples": (_scores(_set("resamples", 10)), f"scores.json: resamples is 10, recomputed {RESAMPLES}"),
     # what was read
     "answer flipped": (_in(Q1, _flip), "parsed value: qreal_objectqa_realism_q1 c"),
     "answer of another text": (_in(Q1, _first(raw="No, it is not.", answer="Yes", reason=None)), "its text reads 'No'"),

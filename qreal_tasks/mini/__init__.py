@@ -1,6 +1,6 @@
 """The embedded dataset, drawn by the project: for trying the software and for tests, no substitute for Q-Real.
 
-``qreal_tasks.mini.write.draw_mini`` draws a set, ``qreal_tasks.mini.sheet.contact_sheet`` shows one.
+``qreal_tasks.mini.write.draw_mini`` draws a set; ``tools/contact_sheet.py`` shows one as a picture.
 """
 
 MINI_IMAGES = 150

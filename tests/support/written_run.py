@@ -9,6 +9,7 @@ from typing import Any
 
 from qreal_tasks.benchmark import IMAGEQA_POST_PROMPT, OBJECTQA_POST_PROMPT
 from qreal_tasks.harness import hooks
+from qreal_tasks.leaf_tasks import task_versions
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Region
 
 PREFIX = "20260101_000000"
@@ -66,7 +67,7 @@ def write_tasks(
     """A run of these tasks, its numbers computed by the live hooks."""
     folder.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = {"config": {"model": model, "model_args": "", "limit": None}, "results": {}}
-    results["versions"] = dict.fromkeys(tasks, "1.0")
+    results["versions"] = {task: task_versions()[task] for task in tasks}
     for task, records in tasks.items():
         kind = "objectqa" if "objectqa" in task else "imageqa"
         items = [getattr(hooks, f"_{kind}_items")(record) for record in records]

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import torch
+import train_detector
 from PIL import Image
 from transformers import AutoConfig
 
-from annotation.demo import train_detector
 from annotation.demo.scenes import load_demo_scenes
 from annotation.demo.tiny_detector import ABSENT, LABELS, make_bert_tokenizer, make_processor, make_untrained_detector
 from annotation.demo.walkthrough import DETECTOR, demo_config

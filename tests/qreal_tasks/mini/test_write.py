@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from contact_sheet import draw_contact_sheet
 
 from qreal_tasks.dataset.schema import CONFIGS, FEATURES, SPLITS
 from qreal_tasks.mini.prompts import MIN_IMAGES
-from qreal_tasks.mini.sheet import draw_contact_sheet
 from qreal_tasks.mini.write import draw_mini
 
 _DRAW = "import sys, pathlib, qreal_tasks.mini.write as w; w.draw_mini(pathlib.Path(sys.argv[1]), 20, seed=7)"

@@ -93,6 +93,18 @@ def _drop_records(line: str) -> str:
     return json.dumps(sample)
 
 
+def test_a_metric_of_a_later_version_is_computed_and_not_missed(run_folder: Path) -> None:
+    _edit_result(run_folder, "mcc,none", 0, remove=True)
+    assert "qreal_objectqa_realism_q1 mcc: not in the results" in score(str(run_folder)).output
+    path = run_folder / f"{PREFIX}_results.json"
+    results = json.loads(path.read_text(encoding="utf-8"))
+    results["versions"]["qreal_objectqa_realism_q1"] = "1.9"
+    path.write_text(json.dumps(results), encoding="utf-8")
+    done = score(str(run_folder), "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["objectqa"]["realism_q1"]["metrics"]["mcc"] is not None
+
+
 DEEP = "[" * 100_000 + "]" * 100_000
 
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {

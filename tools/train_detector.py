@@ -1,6 +1,6 @@
 """Trains the small Grounding DINO of the demonstration on freshly drawn scenes, on one CPU core.
 
-    python -m annotation.demo.train_detector annotation/demo/detector
+    python tools/train_detector.py annotation/demo/detector
 
 It starts from random weights. The embedded set, from which the scenes of the demonstration are, is drawn with another
 seed, so they are held out. ``detector/README.md`` says what this command has measured.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from annotation.run.schemas import Row
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, Dimension, is_flawed
 
-ANNOTATED_FIELDS = 8
+ANNOTATED_FIELDS = len(QUESTION_NAMES) + len(Dimension)
 """Six answers and two descriptions an entity."""
 ANNOTATORS = 3
 _STAGES = {

@@ -112,7 +112,9 @@ def print_info(source: Source, splits: Sequence[SplitCounts]) -> None:
     add("portraits", [i.portraits for i in splits])
     add("  with body-part descriptions", [i.with_parts for i in splits])
     add("entities", [i.entities for i in splits])
-    add("annotations (× 6 answers + 2 descriptions, × 3 people)", [i.entities * 8 * 3 for i in splits])
+    answers, descriptions = len(QUESTION_NAMES), len(Dimension)
+    label = f"annotations (× {answers} answers + {descriptions} descriptions, × 3 people)"
+    add(label, [i.entities * (answers + descriptions) * 3 for i in splits])
     table.add_section()
     for dimension in Dimension:
         add(f"images with an entity flawed in {dimension}", [i.flawed_images[dimension] for i in splits])

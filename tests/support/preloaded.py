@@ -11,7 +11,9 @@ The process is started by the first test that needs it, is shared by the workers
 
 from __future__ import annotations
 
+import atexit
 import copy
+import gc
 import importlib
 import inspect
 import json
@@ -30,7 +32,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 OWNER = "QREAL_TESTS_OWNER"
 """The variable with the process id of pytest, which its workers and their children inherit."""
@@ -296,6 +298,29 @@ def _become(request: Request, files: list[int]) -> None:
         runpy.run_path(words[0], run_name="__main__")
 
 
+def _run_to_its_end(request: Request, files: list[int]) -> NoReturn:
+    """``_become``, and the end of the process as Python ends it, but for two seconds of freeing what all imported."""
+    status, interrupted = 0, False
+    try:
+        _become(request, files)
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+        status, interrupted = 1, isinstance(error, KeyboardInterrupt)
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    if interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit(status & 0xFF)
+
+
 def _index_once() -> None:
     """Read the harness's own 1,600 task files, which takes ten seconds in every run, for all runs; ours are theirs."""
     from lmms_eval.tasks import TaskManager
@@ -320,9 +345,12 @@ def main() -> None:
         importlib.import_module(name)
     _index_once()
     assert threading.active_count() == 1, threading.enumerate()
+    gc.collect()
+    gc.freeze()  # a collection in a fork passes over what all forks have in common
     if (served := _serve(listener, owner)) is not None:
         os.close(owner)
-        _become(*served)
+        _run_to_its_end(*served)
+    gc.unfreeze()  # or libraries would complain of what is left at the end
 
 
 if __name__ == "__main__":

@@ -45,3 +45,17 @@ def test_a_signal_reaches_the_program_and_no_other() -> None:
     assert kept.poll() is None
     kept.communicate("\n", timeout=60)
     assert kept.returncode == 0
+
+
+@pytest.mark.parametrize(("flags", "imports"), [((), "own"), (("-u", "-P"), "None")])
+def test_a_program_imports_from_its_folder_unless_told_not_to(
+    flags: tuple[str, ...], imports: str, tmp_path: Path
+) -> None:
+    (tmp_path / "only_here.py").write_text("")
+    about = "import importlib.util, sys; spec = importlib.util.find_spec('only_here')\n"
+    about += "print('own' if spec else spec, 'lmms_eval' in sys.modules)"
+    root = str(Path(__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
+    given = {"capture_output": True, "text": True, "cwd": tmp_path, "env": environment}
+    done = subprocess.run([sys.executable, *flags, "-c", about], **given)  # type: ignore[call-overload]
+    assert done.stdout == f"{imports} True\n", done.stderr

@@ -11,7 +11,9 @@ The process is started by the first test that needs it, is shared by the workers
 
 from __future__ import annotations
 
+import atexit
 import copy
+import gc
 import importlib
 import inspect
 import json
@@ -30,7 +32,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 OWNER = "QREAL_TESTS_OWNER"
 """The variable with the process id of pytest, which its workers and their children inherit."""
@@ -64,6 +66,9 @@ SCRIPTS = ("qreal", "lmms-eval", "torchrun", "transformers")
 
 READ_AT_IMPORT = ("HF_", "TRANSFORMERS_", "OMP_", "LMMS_EVAL_", "PYTHONPATH", "HOME", "XDG_CACHE_HOME")
 """How variables begin that libraries read while they are imported: a program with others than ours starts as ever."""
+
+CHECKOUT = str(Path(__file__).parents[2])
+"""What is imported comes from here, whether ``PYTHONPATH`` names it or not."""
 
 _REAL = subprocess.Popen
 _NUMBER = struct.Struct("!i")
@@ -134,14 +139,16 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
 
 def _can_fork(args: Sequence[str | os.PathLike[str]], env: Mapping[str, str]) -> bool:
     program, first = os.fspath(args[0]), os.fspath(args[1]) if len(args) > 1 else ""
-    known = (program == sys.executable and (first in ("-c", "-m", "-u") or first.endswith(".py"))) or (
+    known = (program == sys.executable and (first in ("-c", "-m", "-u", "-P") or first.endswith(".py"))) or (
         program in {str(Path(sys.executable).parent / name) for name in SCRIPTS}
     )
     return known and hasattr(os, "pidfd_open") and OWNER in os.environ and _read_at_import(env) == _OURS
 
 
 def _read_at_import(env: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in env.items() if name.startswith(READ_AT_IMPORT)}
+    found = {name: value for name, value in env.items() if name.startswith(READ_AT_IMPORT)}
+    folders = [one for one in found.pop("PYTHONPATH", "").split(os.pathsep) if one not in ("", CHECKOUT)]
+    return found | ({"PYTHONPATH": os.pathsep.join(folders)} if folders else {})
 
 
 _ENVIRONMENT = dict(os.environ)
@@ -273,18 +280,45 @@ def _become(request: Request, files: list[int]) -> None:
     sys.stderr = os.fdopen(2, "w", 1, encoding=encoding or None, errors="backslashreplace", closefd=False)
     warnings.filterwarnings("ignore", message=".* found in sys.modules after import of package")
     words = request.args[1:] if request.args[0] == sys.executable else request.args
-    if words[0] == "-u":
+    here = [request.cwd]
+    while words[0] in ("-u", "-P"):
+        if words[0] == "-u":
+            sys.stdout.reconfigure(write_through=True)
+        else:
+            here = []
         words = words[1:]
-        sys.stdout.reconfigure(write_through=True)
     if words[0] == "-m":
-        sys.argv, sys.path[0] = words[1:], request.cwd
+        sys.argv, sys.path[:1] = words[1:], here
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)
     elif words[0] == "-c":
-        sys.argv, sys.path[0] = ["-c", *words[2:]], request.cwd
+        sys.argv, sys.path[:1] = ["-c", *words[2:]], here
         exec(compile(words[1], "<string>", "exec"), {"__name__": "__main__"})
     else:
-        sys.argv, sys.path[0] = words, str(Path(words[0]).resolve().parent)
+        sys.argv, sys.path[:1] = words, here and [str(Path(words[0]).resolve().parent)]
         runpy.run_path(words[0], run_name="__main__")
+
+
+def _run_to_its_end(request: Request, files: list[int]) -> NoReturn:
+    """``_become``, and the end of the process as Python ends it, but for two seconds of freeing what all imported."""
+    status, interrupted = 0, False
+    try:
+        _become(request, files)
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+        status, interrupted = 1, isinstance(error, KeyboardInterrupt)
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    if interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit(status & 0xFF)
 
 
 def _index_once() -> None:
@@ -311,9 +345,12 @@ def main() -> None:
         importlib.import_module(name)
     _index_once()
     assert threading.active_count() == 1, threading.enumerate()
+    gc.collect()
+    gc.freeze()  # a collection in a fork passes over what all forks have in common
     if (served := _serve(listener, owner)) is not None:
         os.close(owner)
-        _become(*served)
+        _run_to_its_end(*served)
+    gc.unfreeze()  # or libraries would complain of what is left at the end
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from training.run.folder import read_config, read_processes
 
 QREAL = [sys.executable, "-P", "-c", "from qreal_tasks.cli import main; main()", "train"]
 ROOT = str(Path(__file__).parents[2])
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow  # the two that start in no fork prove that the user's own package is not started
 
 
 @pytest.fixture
@@ -43,6 +43,7 @@ def start(folder: Path, *given: str) -> subprocess.Popen[str]:
     return subprocess.Popen([*QREAL, *given], cwd=folder, env=environment, **pipes)  # type: ignore[call-overload, no-any-return]
 
 
+@pytest.mark.harness
 def test_processes_are_started_with_deepspeed_by_name_and_gone_on_with(folder: Path) -> None:
     named = ["--deepspeed", "zero2"] if COMPILER else []
     process = start(folder, "recipe.yaml", "--processes", "2", *named, "learning_rate=1e-4")

@@ -47,6 +47,12 @@ ASKED = (
 )
 
 
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Three images, and six crops."""
+    return str(write_few(tmp_path_factory.mktemp("few"), 3, 6))
+
+
 def planned(config: TrainConfig) -> TrainPlan:
     return make_plan(config, locate(config.data), read_outline(config))
 
@@ -60,9 +66,9 @@ def collator_of(plan: TrainPlan) -> tuple[Collator, Chat]:
 @pytest.mark.parametrize("asked", ASKED, ids=lambda asked: "-".join(asked.values()))
 @pytest.mark.parametrize("family", TUNED_FAMILIES)
 def test_labels_are_the_answers_and_their_end_of_turn_and_nothing_else(
-    family: str, asked: dict[str, str], packing: bool, config: Callable[..., TrainConfig], tmp_path: Path
+    family: str, asked: dict[str, str], packing: bool, config: Callable[..., TrainConfig], few: str
 ) -> None:
-    plan = planned(config(family, **asked, packing=packing, data=str(write_few(tmp_path / "data", 3, 6))))
+    plan = planned(config(family, **asked, packing=packing, data=few))
     collator, chat = collator_of(plan)
     for row in plan.train.select(range(min(6, len(plan.train)))):
         batch = collator([row])

@@ -445,8 +445,9 @@ def test_a_copied_key_is_stripped(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ],
 )
 def test_a_key_that_the_server_repeats_is_not_shown(
-    fault: Reply, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    fault: Reply, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0)
     with BatchServer(half, fault=lambda what: fault) as server:
         judge = judge_at(server, tmp_path, api_key="sk-0123456789")
         with pytest.raises(StoppedRun, match="<key>") as raised:

@@ -217,6 +217,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
         yield made
 
 
+@pytest.mark.slow
 def test_keys_are_in_nothing_that_was_written_or_printed(made: Made) -> None:
     needles = [*keys(), "canaryseat7", "canarypassword7", "canaryofafile7"]
     leaks = found(made.mine, needles, made.printed) + found(made.others, needles)

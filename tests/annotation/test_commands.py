@@ -75,6 +75,7 @@ def test_init_pilot_dry_run_rest_status_preview(tmp_path: Path, models: Path, co
         assert "0 failed images and entities are done again" in again.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scorer", "arguments", "said"),
     [
@@ -180,6 +181,7 @@ def test_a_wrong_config_is_explained(tmp_path: Path, text: str, message: str) ->
     assert "u:p" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_help_and_language_model_stages_need_neither_torch_nor_ray() -> None:
     """``pip install .[annotate]`` must be enough for them; importing torch would show that it is not."""
     code = (

@@ -87,6 +87,7 @@ def begin(tmp_path: Path) -> Callable[..., RunFolder]:
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FAILING)
 def test_a_server_that_answers_nonsense_stops_the_run_within_the_first_shard(
     begin: Callable[..., RunFolder], kind: str
@@ -109,6 +110,7 @@ def test_a_server_that_answers_nonsense_stops_the_run_within_the_first_shard(
     assert states(run) == {State.DONE: 12}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KEPT)
 def test_answers_that_are_kept_stop_the_run_once_and_the_next_start_gets_behind_them(
     begin: Callable[..., RunFolder], kind: str
@@ -141,6 +143,7 @@ def test_a_run_of_one_image(begin: Callable[..., RunFolder], kind: str, asked_ag
             assert len(server.asked) == 1 + asked_again * (start - 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["refusals", "plain text", "filtered", "no entity"])
 def test_a_few_images_at_the_beginning_stop_nothing(begin: Callable[..., RunFolder], kind: str) -> None:
     """Fewer than FEW: it may be the images' own."""
@@ -171,6 +174,7 @@ def test_a_large_first_shard_is_not_paid_for_to_its_end(begin: Callable[..., Run
         assert len(server.asked) <= IN_A_ROW + 8  # those that were under way
 
 
+@pytest.mark.slow
 def test_a_server_that_goes_bad_stops_a_run_that_had_gone_well(begin: Callable[..., RunFolder]) -> None:
     with Server(completion("no"), "entities") as server:
         run = begin(server.url, images=60)

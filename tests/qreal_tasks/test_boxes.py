@@ -156,6 +156,7 @@ def test_iou(a: list[float], b: list[float], iou: float) -> None:
     assert iou_matrix([a], [b]).tolist() == [[pytest.approx(iou)]]
 
 
+@pytest.mark.slow
 @given(a=valid_boxes(), b=valid_boxes())
 def test_iou_is_symmetric_and_bounded_and_one_only_with_itself(a: FloatArray, b: FloatArray) -> None:
     iou = iou_matrix(a, b)

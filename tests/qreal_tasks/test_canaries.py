@@ -292,6 +292,7 @@ def _write_judge(path: Path, manifest: JudgeManifest) -> None:
     path.write_text(yaml.safe_dump(manifest.model_dump(mode="json")), encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_keys_are_in_nothing_that_was_written_or_printed(made: Made) -> None:
     needles = [*keys(), GIVEN, "hunter"]
     leaks = found(made.mine, needles, made.printed) + found(made.others, needles)

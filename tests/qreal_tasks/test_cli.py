@@ -78,6 +78,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed(code: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_help_takes_less_than_half_a_second_of_processor_time(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path)}  # modules compiled once, as installed ones are
     environment.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -25,6 +25,8 @@ from qreal_tasks.text.one_line import first_unseen, one_line, printable
 from qreal_tasks.text.prompts import normalize_prompt
 from qreal_tasks.text.redaction import find_private, redact, redact_keys
 
+pytestmark = pytest.mark.slow
+
 READERS: dict[str, Callable[[str], object]] = {
     "prompt": normalize_prompt,
     "name": fold_name,

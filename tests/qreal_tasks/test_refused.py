@@ -44,6 +44,7 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refusing", ["no room", "no permission"])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_refused_command_says_it_in_a_line_and_leaves_what_was_there(

@@ -100,6 +100,7 @@ def test_answers_do_not_depend_on_the_wording_nor_on_lossy_pictures_beside(scene
     assert said(replies[0]) == said(replies[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "form"), [("entities", "EntitiesReply"), ("judgment", "JudgmentReply"), ("parts", "PartsReply")]
 )
@@ -151,6 +152,7 @@ def test_what_is_not_scripted_is_refused_with_the_reason(asked: Asked, message: 
     assert message in reply.body["error"]["message"]
 
 
+@pytest.mark.slow
 def test_the_examinee_answers_the_benchmark_in_both_forms(scenes: list[Scene]) -> None:
     answer, wrong = make_script(scenes), 0
     for scene in scenes:

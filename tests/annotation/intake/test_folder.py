@@ -118,6 +118,7 @@ def as_metadata(kind: str, path: Path, rows: Sequence[Mapping[str, str]]) -> Pat
     return put(path / "metadata.csv", "\n".join([",".join(rows[0]), *lines]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", ["text", "caption", "prompt", "Text"])
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_metadata_beside_pictures(tmp_path: Path, kind: str, column: str) -> None:

@@ -37,6 +37,7 @@ OBJECTS = [dict(zip(HEADINGS, row, strict=True)) for row in ROWS]
 LINES = "\n".join(json.dumps(row, ensure_ascii=False) for row in OBJECTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -83,6 +84,7 @@ def test_windows_1252_is_read_and_said_where_it_matters(folder: Path) -> None:
     assert [row["note"] for row in found.values()] == ["prompt read as Windows-1252", ""]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cell", "reason"),
     [
@@ -198,6 +200,7 @@ PICTURES = [png(0), png(1), None]
 PATHS = ["img/0.png", "img\\1.png", None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "image",
     [

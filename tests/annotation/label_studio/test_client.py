@@ -16,6 +16,8 @@ from answering import free_ports
 from annotation.errors import AnnotationError
 from annotation.label_studio.client import LabelStudio
 
+pytestmark = pytest.mark.slow
+
 Answer = Callable[[str, str, str], tuple[int, object]]
 """Method, path and authorisation to status and body."""
 

@@ -30,6 +30,8 @@ from annotation.label_studio.workplace import AnnotatorAccount, Workplace, save_
 from annotation.merging.votes import VoteRecord
 from annotation.run.folder import RunFolder
 
+pytestmark = pytest.mark.slow
+
 TASKS = 2_000
 Json = dict[str, Any]
 Damage = Callable[[Json], object]

@@ -399,6 +399,7 @@ def places(node: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from places(value, (*above, key))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("account", [None, 7])
 def test_anything_in_place_of_anything_raises_nothing_and_can_be_kept_and_printed(account: int | None) -> None:
     whole = annotated(completed_by=7)

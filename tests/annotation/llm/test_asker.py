@@ -61,6 +61,7 @@ def test_every_seventh_429_and_some_lost_connections(begin: Callable[..., RunFol
     assert kept(run) == 24
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reply", "message"),
     [
@@ -106,6 +107,7 @@ def test_openai_itself_needs_a_key(begin: Callable[..., RunFolder], monkeypatch:
         run_stages(run, ENTITIES, Watcher())
 
 
+@pytest.mark.slow
 def test_answers_under_way_when_a_run_stops_are_kept(begin: Callable[..., RunFolder]) -> None:
     """They are paid for: a refused key in one request does not throw away the answer to another."""
 

@@ -96,6 +96,7 @@ def two_edits(place: int, drafted: DraftForm, who: str) -> dict[str, Any]:
 RULE, MODEL = "anna's text. ben's text.", "Both texts."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reached", "options", "text", "code", "message"),
     [

@@ -196,6 +196,7 @@ def assert_agreement(drafted: DraftForm, found: MergedEntity) -> None:
         )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(_entity())
 def test_parts_and_description_agree_after_any_edit(made: tuple[DraftForm, MergedEntity]) -> None:
@@ -222,6 +223,7 @@ def asked_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunFol
         yield write_drafted_run(tmp_path_factory.mktemp("asked"), 1, language_model=model), server
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(_entity(), min_size=1, max_size=6))
 def test_parts_and_description_agree_when_a_model_writes_them(
@@ -266,6 +268,7 @@ def test_a_model_that_combines_and_does_not_integrate_leaves_both_in_agreement(t
     assert "plausibility_description: combining refused" in rewritten.notes[done.entity_id]["notes"]
 
 
+@pytest.mark.slow
 def test_what_is_published_follows_the_parts(tmp_path: Path) -> None:
     """From votes over the merged file to the reference texts of both ImageQA sets."""
 

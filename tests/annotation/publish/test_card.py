@@ -37,6 +37,7 @@ def model(asked: Asked) -> Reply:
     return completion(json.dumps({field: "So says a model."}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_model", [False, True], ids=["by rule", "by a model"])
 def test_the_card_says_how_descriptions_were_made(tmp_path: Path, by_model: bool) -> None:
     with ScriptedServer(model) as server:

@@ -36,6 +36,8 @@ from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, QUESTIONS, parts_desc
 from qreal_tasks.cli import app
 from qreal_tasks.dataset.schema import FEATURES, SPLITS
 
+pytestmark = pytest.mark.slow
+
 SCENES = 60
 
 

@@ -86,6 +86,7 @@ def test_what_a_list_means(run: RunFolder, content: str, meant: list[str]) -> No
     assert load_portrait_ids(run) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -25,6 +25,8 @@ from qreal_tasks.answers import (
 )
 from qreal_tasks.boxes import Space
 
+pytestmark = pytest.mark.slow
+
 MARKS = (("say", "?"), ("<dog>", "<five>"))
 PIECES = st.sampled_from(
     [

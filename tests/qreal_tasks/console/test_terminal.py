@@ -164,6 +164,7 @@ def test_no_color(no_color: str, escapes: int, monkeypatch: pytest.MonkeyPatch) 
     assert shown.getvalue().count("\x1b") == escapes
 
 
+@pytest.mark.slow
 def test_nothing_else_writes_on_a_terminal() -> None:
     """No module calls print, typer's or click's echo, or makes a console of rich of its own."""
     packages = [Path(str(package.__file__)).parent for package in (qreal_tasks, training, annotation)]

@@ -18,6 +18,8 @@ from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.schema import CONFIGS, FEATURES, SPLITS
 from qreal_tasks.dataset.source import DatasetError, locate
 
+pytestmark = pytest.mark.slow
+
 Change = Callable[[str, pa.Table], pa.Table]
 """Of a config and its rows."""
 

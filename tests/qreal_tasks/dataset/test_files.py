@@ -30,6 +30,7 @@ def saved(tmp_path: Path) -> Path:
     return tmp_path / "saved"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["../../../other/data.arrow", "/etc/data.arrow", "..", "a\\b", None, 5])
 def test_a_saved_folder_that_names_files_outside_of_it_is_refused(name: object, saved: Path) -> None:
     state = saved / "imageqa" / "test" / "state.json"
@@ -44,6 +45,7 @@ def test_a_saved_folder_with_a_split_outside_of_it_is_refused(saved: Path) -> No
         locate(str(saved))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["[]", "{", "[" * 10**5, " " * 2**23])
 def test_a_saved_folder_with_a_damaged_list_is_refused(content: str, saved: Path) -> None:
     (saved / "objectqa" / "test" / "state.json").write_text(content)
@@ -62,6 +64,7 @@ def test_a_saved_folder_that_changes_in_place_is_read_anew(saved: Path, tmp_path
     assert describe_data(source, load_split(source, "imageqa", "test"))["sha256"] != before
 
 
+@pytest.mark.slow
 def test_equal_contents_are_one_set_wherever_they_lie(
     saved: Path, tmp_path: Path, small_dataset: Callable[..., Path]
 ) -> None:
@@ -86,6 +89,7 @@ def test_other_files_than_parquet_are_no_data(small_dataset: Callable[..., Path]
         locate(str(folder))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beside", [False, True], ids=["README.md", ".huggingface.yaml"])
 @pytest.mark.parametrize(
     ("keys", "said"),
@@ -122,6 +126,7 @@ def test_drawn_rows_behind_a_linked_folder_are_seen(tmp_path: Path, small_datase
     assert locate(str(folder)).is_drawn
 
 
+@pytest.mark.slow
 def test_no_reader_of_a_set_opens_a_connection(
     saved: Path, small_dataset: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ def test_each_revision_is_its_own_commit(commit: Commit) -> None:
     assert [_test_images(locate(name)) for name in ("org/name", "org/name@v2", f"org/name@{second}")] == [3, 2, 2]
 
 
+@pytest.mark.slow
 def test_a_branch_that_moves_is_another_set_from_the_next_source_on(commit: Commit) -> None:
     first = commit(1, _images(3))
     source = locate("org/name@main")

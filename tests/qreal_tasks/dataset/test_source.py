@@ -109,6 +109,7 @@ def _replace_keeping_times(target: Path, content: bytes) -> None:
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [_rewrite, _replace_keeping_times])
 @pytest.mark.parametrize("link", [_through_a_link, _through_two_links, _through_a_linked_folder])
 def test_what_a_link_leads_to_is_read_anew_when_it_changes(
@@ -259,6 +260,7 @@ def test_asking_for_what_is_not_there_leaves_the_cache_alone(
     assert {path: path.stat().st_ino for path in tmp_path.rglob("*.arrow")} == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0, 0.5])
 @pytest.mark.parametrize("cut", ["dataset_info.json", "*test.arrow"])
 def test_a_cache_that_a_full_disk_cut_off_is_made_anew(

@@ -59,6 +59,7 @@ BOMBS: dict[str, tuple[Callable[[], pa.Array], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BOMBS)
 def test_what_is_over_a_limit_is_refused_by_its_name(case: str, tmp_path: Path) -> None:
     make, said = BOMBS[case]
@@ -70,6 +71,7 @@ def test_what_is_over_a_limit_is_refused_by_its_name(case: str, tmp_path: Path) 
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 2**10, "unpacked before it was refused"
 
 
+@pytest.mark.slow
 def test_texts_that_are_stored_as_what_differs_from_the_one_before_are_counted_whole(tmp_path: Path) -> None:
     held = pa.chunked_array([pa.array(["x" * 2**20] * 100)] * 20)
     encoding = {"held": "DELTA_BYTE_ARRAY"}
@@ -126,6 +128,7 @@ def test_a_set_with_such_a_file_is_refused_by_every_reader(
     assert not list((tmp_path / "cache").rglob("*.arrow"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("picture", [None, {"bytes": None, "path": None}, {"bytes": b"", "path": None}])
 def test_a_row_needs_its_picture(picture: object, small_dataset: Callable[..., Path]) -> None:
     def change(rows: Rows) -> None:
@@ -139,6 +142,7 @@ def test_a_row_needs_its_picture(picture: object, small_dataset: Callable[..., P
     ]
 
 
+@pytest.mark.slow
 def test_twice_the_rows_take_at_most_two_and_a_half_times_as_long(tmp_path: Path) -> None:
     label = small_rows()["objectqa"]["test"][0]["label"]
     for rows in (200_000, 400_000):

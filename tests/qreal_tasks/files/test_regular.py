@@ -176,6 +176,7 @@ def test_what_is_no_file_is_in_no_submission_and_tells_no_family(kind: str, tmp_
     assert config_type(tmp_path / "manifest.json") is None
 
 
+@pytest.mark.slow
 def test_no_module_reads_in_another_way() -> None:
     """Files of this package are read where they lie; everything else may be somebody else's."""
     found = set()

@@ -53,6 +53,7 @@ FILES: dict[str, tuple[Reading, str]] = {
 NO_NUMBERS = ("true", ".nan", ".inf", "-.inf", "1.0e+999", "9" * 4000, "9" * 5000, "-1", "'x'", "[1]", "{a: 1}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", NO_NUMBERS, ids=[number[:12] + f" {len(number)}" for number in NO_NUMBERS])
 @pytest.mark.parametrize("field", FILES)
 def test_what_is_no_number_is_refused(field: str, number: str, tmp_path: Path) -> None:

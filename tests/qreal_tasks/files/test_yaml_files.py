@@ -57,6 +57,7 @@ def test_of_merged_files_the_upper_one_is_looked_at_first() -> None:
     assert NOTHING.at(("a",)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "said"),
     [

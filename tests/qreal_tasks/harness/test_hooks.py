@@ -72,6 +72,7 @@ def test_responses_become_records(results: list[Any], answer: str | None, p_yes:
     assert (record.entity_id, record.data) == ("img2#0", "mini")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     ["", "nonsense", "[" * 10_000, '[{"bbox_2d": [NaN, 1, 2, 3]}]', "\x00", "[[0,0,1e400,5]]", "\ud800"],
@@ -84,6 +85,7 @@ def test_no_text_costs_the_run(name: str, text: str) -> None:
         hook(f"imageqa_{metric}")([items[metric]])
 
 
+@pytest.mark.slow
 def test_ten_thousand_boxes_are_counted() -> None:
     boxes = [{"bbox_2d": [n % 900, 0, n % 900 + 50, 50], "label": "x", "description": "y"} for n in range(10_000)]
     items = hook("process_plausibility")(docs("imageqa")[0], [json.dumps(boxes)])
@@ -186,6 +188,7 @@ def test_human_set_holds_portraits_only() -> None:
         hooks.portraits(dataset.select([0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", list(Space))
 def test_prompts_are_frozen(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
     """A changed prompt must change the snapshot, ``PROMPT_VERSION``, the tasks' version and the changelog."""

@@ -29,6 +29,8 @@ from qreal_tasks.llm.batch.limits import BatchLimits
 from qreal_tasks.llm.batch.state import opened
 from qreal_tasks.llm.errors.retry import StoppedRun
 
+pytestmark = pytest.mark.slow
+
 GOOD = [Pair(f"flaw {n}", "flaw") for n in range(12)]
 BAD = Pair("bad", "flaw")
 HALF = [Judgement(0.5)] * 12

@@ -23,6 +23,7 @@ def literal(asked: Asked) -> Reply:
     return scored(float(pair.predicted == pair.reference))
 
 
+@pytest.mark.slow
 def test_a_judge_that_fails_the_probe_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QREAL_JUDGE_CACHE", str(tmp_path / "judgements.sqlite"))
     with ScriptedServer(literal) as server:

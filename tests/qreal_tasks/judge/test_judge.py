@@ -22,6 +22,8 @@ from qreal_tasks.judge.pairs import Judgement, Pair
 from qreal_tasks.llm import chat as openai_chat
 from qreal_tasks.llm.errors.retry import StoppedRun
 
+pytestmark = pytest.mark.slow
+
 Script = Callable[[Asked], Reply]
 GOOD = [Pair(f"flaw {n}", "flaw") for n in range(12)]
 BAD = Pair("bad", "flaw")

@@ -25,6 +25,7 @@ def dataset(small_dataset: Callable[..., Path]) -> Path:
     return small_dataset()
 
 
+@pytest.mark.slow
 def test_from_a_run_to_a_site(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     references = load_references(str(dataset))
@@ -50,6 +51,7 @@ def test_from_a_run_to_a_site(dataset: Path, tmp_path: Path, monkeypatch: pytest
         assert path.is_dir() or str(tmp_path) not in path.read_text(encoding="utf-8"), f"{path}: a path of this machine"
 
 
+@pytest.mark.slow
 def test_a_copy_of_the_dataset_counts_as_the_same(dataset: Path, tmp_path: Path) -> None:
     write_run(tmp_path / "run", simulated(load_references(str(dataset))))
     assert qreal("submit", "pack", tmp_path / "run", tmp_path / "s", "--name", "A").exit_code == 0
@@ -58,6 +60,7 @@ def test_a_copy_of_the_dataset_counts_as_the_same(dataset: Path, tmp_path: Path)
     assert done.exit_code == 0, done.output
 
 
+@pytest.mark.slow
 def test_another_revision_does_not(small_dataset: Callable[..., Path], dataset: Path, tmp_path: Path) -> None:
     write_run(tmp_path / "run", simulated(load_references(str(dataset))))
     assert qreal("submit", "pack", tmp_path / "run", tmp_path / "s", "--name", "A").exit_code == 0

@@ -80,6 +80,7 @@ def test_unjudged_pairs_and_clipped_boxes(records: list[Record]) -> None:
     assert any("boxes clipped to the image" in line for line in said)
 
 
+@pytest.mark.slow
 def test_p_yes_that_was_set_after_the_references_is_said() -> None:
     """The answers stay, each P(Yes) stays on its answer's side, and the AUC rises by a quarter."""
     honest = simulated(small_references(copies=60), skill=0.5)
@@ -94,6 +95,7 @@ def test_p_yes_that_was_set_after_the_references_is_said() -> None:
     assert all(line.endswith("The P(Yes) that answers come from hardly ever does that") for line in said)
 
 
+@pytest.mark.slow
 def test_sampled_answers_are_told_from_p_yes_that_was_set() -> None:
     """They are drawn from an honest P(Yes): it knows of some what the answer does not."""
     rng = random.Random(0)

@@ -257,6 +257,7 @@ def test_the_word_that_answers(text: str, choices: tuple[str, ...], word: str | 
     assert (found and found[0]) == word
 
 
+@pytest.mark.slow
 def test_a_long_text_is_read_in_time_that_grows_with_it() -> None:
     """A hundred thousand verdicts, the last of which decides."""
     content = "no text, " * 100_000 + "\nYes"

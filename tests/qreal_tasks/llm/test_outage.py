@@ -25,6 +25,8 @@ from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.store import AnswerStore, answer_with_store
 
+pytestmark = pytest.mark.slow
+
 IMAGE = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3))
 MANY = [Request(IMAGE, str(n)) for n in range(60)]
 KEY = "sk-proj-0123456789"

@@ -147,6 +147,7 @@ def test_undetermined_rows(proves: str, figures: tuple[float, float, float]) -> 
 _scored = st.lists(st.tuples(st.booleans(), st.integers(0, 20).map(lambda k: k / 20)), min_size=2, max_size=40)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(rows=_scored, threshold=st.floats(0, 1))
 def test_a_decision_that_follows_its_score_is_always_feasible(

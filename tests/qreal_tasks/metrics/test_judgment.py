@@ -24,6 +24,7 @@ from qreal_tasks.metrics.sums import Scores, aggregate
 SEEDS = range(5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(
     ("metric", "expected"),

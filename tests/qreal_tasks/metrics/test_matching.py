@@ -73,6 +73,7 @@ def test_best_by_brute_force_in_iou_then_labels_then_distance(predicted: list[Re
     assert mine[2] == pytest.approx(max(near for _, equal, near in tied if equal == most), abs=1e-9)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(_regions, _regions, st.randoms())
 def test_pairs_do_not_depend_on_the_order_of_regions(

@@ -99,6 +99,7 @@ HONEST = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scorer", HONEST.values(), ids=HONEST)
 def test_honest_scorers_are_not_found(scorer: Scorer) -> None:
     rng = np.random.default_rng(0)
@@ -106,6 +107,7 @@ def test_honest_scorers_are_not_found(scorer: Scorer) -> None:
     assert [found for run in runs if (found := find_reversal(run)) is not None] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scorer", "n", "share", "reorder"),
     [

@@ -31,6 +31,8 @@ from qreal_tasks.mini.read import read_drawn_rows
 from qreal_tasks.mini.write import draw_mini
 from qreal_tasks.results.run_folder import read_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("item_id", "expected"),

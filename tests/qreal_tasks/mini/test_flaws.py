@@ -20,6 +20,8 @@ from qreal_tasks.mini.flaws import CATALOGUE, EVERYTHING, LIVING, Flaw, FlawKind
 from qreal_tasks.mini.plan import EntityPlan, ImagePlan, garble, plan_images, plant
 from qreal_tasks.mini.prompts import CAST, GENERATORS, LETTERING, ImagePrompt
 
+pytestmark = pytest.mark.slow
+
 ROWS = [
     (figure, kind, framing)
     for kind in CATALOGUE

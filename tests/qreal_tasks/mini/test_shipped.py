@@ -59,6 +59,7 @@ def test_yes_shares_are_near_the_papers(split: str) -> None:
         assert abs(np.mean([row[name] for row in rows]) - PAPER[name]) < 0.02, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 12345])
 def test_yes_shares_of_a_large_set_are_the_papers(seed: int) -> None:
     """Planned, not drawn: answers follow from plans."""

@@ -141,6 +141,7 @@ BEHIND: dict[str, tuple[Server, str | None, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BEHIND)
 def test_what_is_behind_the_name_of_a_server(case: str, tmp_path: Path) -> None:
     server, family, told_by = BEHIND[case]

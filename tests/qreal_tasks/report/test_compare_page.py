@@ -19,6 +19,7 @@ from qreal_tasks.results.run_folder import find_results, read_run
 CELL = re.compile(r'data-pair="(\w+)" data-row="([^"]*)" data-metric="(\w+)">(.*?)</td>')
 
 
+@pytest.mark.slow
 def test_every_difference_is_that_of_the_comparison(tmp_path: Path) -> None:
     folders = [write_pretend_run(tmp_path / name, seed, model=name) for seed, name in enumerate("abc")]
     html = tmp_path / "compare.html"

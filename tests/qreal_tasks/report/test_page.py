@@ -19,6 +19,8 @@ from qreal_tasks.records import JudgmentRecord, Region
 from qreal_tasks.results.run_folder import find_results, read_run
 from qreal_tasks.results.score import RunScores, score_run
 
+pytestmark = pytest.mark.slow
+
 RESAMPLES = "50"
 
 

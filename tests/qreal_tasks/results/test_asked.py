@@ -95,6 +95,7 @@ def test_other_words_are_shown_where_they_differ(one: OtherPrompt, said: str) ->
     assert str(one) == said
 
 
+@pytest.mark.slow
 def test_a_report_says_that_other_words_were_used(
     references: References, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,6 +120,7 @@ def test_a_report_says_that_other_words_were_used(
     assert "<b>please" not in page
 
 
+@pytest.mark.slow
 def test_all_runs_of_a_comparison_may_have_the_same_other_words(references: References, tmp_path: Path) -> None:
     words = {"pre_prompt": "Look. "}
     for seed in (1, 2):
@@ -160,6 +162,7 @@ COMMANDS: dict[str, tuple[Any, ...]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_run_of_both_styles_is_read_as_the_one_that_is_named(
     command: str, mixed: Path, references: References, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

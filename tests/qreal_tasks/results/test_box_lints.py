@@ -152,6 +152,7 @@ def test_signs_of_another_space(case: str) -> None:
     assert titles(*records) == expected
 
 
+@pytest.mark.slow
 def test_boxes_at_random_hardly_ever_look_transposed() -> None:
     rng = np.random.default_rng(5)
 

@@ -117,6 +117,7 @@ def test_entities_of_another_dataset_are_refused(tmp_path: Path, change: dict[st
         compare_runs([a, replace(a, tasks=(changed, *a.tasks[1:]))], resamples=50)
 
 
+@pytest.mark.slow
 def test_a_copy_of_the_dataset_in_another_place_is_the_same_dataset(tmp_path: Path) -> None:
     folders = [write_pretend_run(tmp_path / name, seed, data=name) for seed, name in enumerate(("mini", "org/copy"))]
     done = CliRunner().invoke(app, ["compare", *map(str, folders), "--resamples", "50"])
@@ -171,6 +172,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [write_pretend_run(folder / n, seed, skills[n], n) for seed, n in enumerate(skills)]
 
 
+@pytest.mark.slow
 def test_a_dimension_and_the_set_of_its_name_are_two_rows(three: list[Path]) -> None:
     runs = [read_run(find_results(path)[-1]) for path in three[:2]]
     (pair,) = compare_runs(runs, resamples=50).pairs
@@ -180,6 +182,7 @@ def test_a_dimension_and_the_set_of_its_name_are_two_rows(three: list[Path]) -> 
         assert rows["realism"]["auc"].difference.value == pytest.approx(b - a)
 
 
+@pytest.mark.slow
 def test_every_run_against_the_baseline_then_the_other_pairs(three: list[Path]) -> None:
     done = CliRunner().invoke(app, ["compare", *map(str, three), "--baseline", "2", "--resamples", "300", "--json"])
     assert done.exit_code == 0, done.output
@@ -206,6 +209,7 @@ def test_every_run_against_the_baseline_then_the_other_pairs(three: list[Path]) 
     assert beyond["p_corrected"] is None
 
 
+@pytest.mark.slow
 def test_the_table_says_what_the_numbers_rest_on(three: list[Path]) -> None:
     done = CliRunner().invoke(app, ["compare", *map(str, three), "--resamples", "50"])
     assert done.exit_code == 0, done.output
@@ -227,6 +231,7 @@ def test_a_run_against_itself_differs_in_nothing(three: list[Path]) -> None:
     assert all((found.better, found.worse) == (0, 0) for found in pair.movements.values())
 
 
+@pytest.mark.slow
 def test_tasks_that_only_some_have_are_left_out_and_named(tmp_path: Path, three: list[Path]) -> None:
     runs = [read_run(find_results(path)[-1]) for path in three[:2]]
     fewer = replace(runs[1], tasks=runs[1].tasks[1:])

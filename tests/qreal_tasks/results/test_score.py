@@ -178,6 +178,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", DAMAGE)
 def test_damage_is_an_error_that_names_it(case: str, run_folder: Path) -> None:
     damage, message = DAMAGE[case]

@@ -20,6 +20,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return read_run(find_results(folder)[-1])
 
 
+@pytest.mark.slow
 def test_cells_are_the_metrics_of_the_generator_alone(run: Run) -> None:
     scores = score_run(run, resamples=0)
     heatmap = build_heatmap(scores)

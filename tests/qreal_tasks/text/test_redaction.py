@@ -167,6 +167,7 @@ def test_what_this_program_holds_is_known(
     assert find_private(clean) is None
 
 
+@pytest.mark.slow
 def test_replacing_takes_time_in_proportion_to_the_text() -> None:
     def texts(times: int) -> list[str]:
         found = ["/home/" + "a b " * times, "a." * times, "'/" + "x" * times, "/a" * times, "host " * times]

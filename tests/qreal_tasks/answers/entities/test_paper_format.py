@@ -25,6 +25,7 @@ def shown(text: str) -> str:
     return " ".join(text.replace("<", "‹").replace(">", "›").split())
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @example([("reflection", (1, 2, 3, 4), "<answer>[]</answer>"), ("think", (1, 2, 3, 4), "")])
 @given(st.lists(st.tuples(SAID, BOX, SAID), min_size=1, max_size=4))

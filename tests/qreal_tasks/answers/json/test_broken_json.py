@@ -148,6 +148,7 @@ def test_what_cannot_be_read_says_why(text: str, reason: Reason) -> None:
     assert parse_entities(text).reason is reason
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(ENTITY, min_size=1, max_size=3), st.data())
 def test_an_answer_cut_anywhere_gives_only_entities_of_the_whole(entities: list[Plain], data: st.DataObject) -> None:

@@ -17,6 +17,8 @@ from qreal_tasks.dataset.check.boxes import fault_of
 from qreal_tasks.dataset.check.pictures import DecodedPicture
 from qreal_tasks.dataset.source import locate
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def problems_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Rows], list[DatasetProblem]]:

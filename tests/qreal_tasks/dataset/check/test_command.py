@@ -19,6 +19,7 @@ def _run(*arguments: object) -> Any:
     return CliRunner().invoke(app, ["data", "check", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_mini_is_without_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path)
     done = _run("mini")

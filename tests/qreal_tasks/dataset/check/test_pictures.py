@@ -20,6 +20,8 @@ from qreal_tasks.dataset.source import DatasetError, Source, locate
 from qreal_tasks.harness import yaml_values
 from qreal_tasks.images import as_rgb
 
+pytestmark = pytest.mark.slow
+
 UNDO = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,

@@ -29,6 +29,7 @@ def leaks(small_dataset: Callable[..., Path]) -> Callable[[Change], list[Dataset
 TEXT = "A café, wide."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "other",
     [
@@ -63,6 +64,7 @@ def test_one_id_names_both_rows(leaks: Callable[[Change], list[DatasetProblem]])
     assert "prompt prompt-test-2 is in train (imageqa/train row 0, img0) and in test" in problem.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

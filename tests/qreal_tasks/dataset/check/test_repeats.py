@@ -49,6 +49,7 @@ def _as_another_mode(rows: Rows) -> None:
     encode(image, decoded(image).convert("RGBA"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [_same_bytes, _written_anew, _as_another_mode])
 def test_a_picture_in_both_splits_names_both_rows(
     change: Callable[[Rows], None], problems_of: Callable[..., list[DatasetProblem]]
@@ -62,6 +63,7 @@ def test_a_picture_in_both_splits_names_both_rows(
     assert problems_of(rows, "test") == []
 
 
+@pytest.mark.slow
 def test_a_picture_under_two_ids_in_one_split(problems_of: Callable[..., list[DatasetProblem]]) -> None:
     rows = boxed_rows()
     _copy(rows, ("train", 5), ("train", 1))
@@ -71,6 +73,7 @@ def test_a_picture_under_two_ids_in_one_split(problems_of: Callable[..., list[Da
     assert all("imageqa/train row 1, img2; expected one row a picture" in p.message for p in found)
 
 
+@pytest.mark.slow
 def test_a_crop_in_both_splits(problems_of: Callable[..., list[DatasetProblem]]) -> None:
     rows = boxed_rows()
     for name in ("image", "width", "height"):
@@ -112,6 +115,7 @@ def _one_pixel_apart(rows: Rows) -> None:
     encode(image, picture)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [_same_box_twice, _black_crops])
 def test_what_is_no_repetition(
     change: Callable[[Rows], None], problems_of: Callable[..., list[DatasetProblem]]
@@ -121,6 +125,7 @@ def test_what_is_no_repetition(
     assert [str(p) for p in problems_of(rows)] == []
 
 
+@pytest.mark.slow
 def test_crops_give_away_a_picture_that_differs_in_a_pixel(problems_of: Callable[..., list[DatasetProblem]]) -> None:
     rows = boxed_rows()
     _one_pixel_apart(rows)

@@ -13,6 +13,8 @@ from small_set import Rows
 from qreal_tasks.dataset.check import check_dataset, count_split
 from qreal_tasks.dataset.source import DatasetError, locate
 
+pytestmark = pytest.mark.slow
+
 
 def test_info_counts_as_the_paper_does(small_dataset: Callable[..., Path]) -> None:
     found = count_split(locate(str(small_dataset())), "test")

@@ -24,6 +24,8 @@ from qreal_tasks.harness.eval_command.arguments import RunError, read_arguments
 from qreal_tasks.harness.eval_command.eval_help import format_arguments_help
 from qreal_tasks.harness.plugin import BACKENDS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def no_harness(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:

@@ -47,6 +47,8 @@ from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
 
 from .conftest import MODELS, RESAMPLES, Made
 
+pytestmark = pytest.mark.slow
+
 
 def _ranks(made: Made, name: str) -> dict[str, str]:
     return {entry.manifest.name: str(entry.ranks[name]) for entry in made.board.entries if name in entry.ranks}

@@ -295,6 +295,7 @@ def _faults(site: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_of_a_rebuild_leaves_a_whole_site_that_the_next_build_takes_up(
     made: Made, tmp_path: Path
 ) -> None:

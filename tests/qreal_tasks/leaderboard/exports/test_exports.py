@@ -289,6 +289,7 @@ def test_every_eval_ever_has_a_benchmark_for_each_style(source: ExportSource, ba
     assert not any(a & b for a, b in zip(plain[2:], paper[2:], strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", Style)
 def test_one_folder_of_both_styles_has_two_exports(style: Style, source: ExportSource, tmp_path: Path) -> None:
     folder = mixed_run(tmp_path / "run", small_references())
@@ -328,6 +329,7 @@ def test_of_a_submission_no_other_style_can_be_named(bare: Path, tmp_path: Path)
         load_source(tmp_path / "packed", RESAMPLES, Style.BENCHMARK)
 
 
+@pytest.mark.slow
 def test_the_judge_of_the_other_style_is_not_named(tmp_path: Path) -> None:
     """Both styles in one folder, the bare queries judged last and by another judge."""
     other = JUDGE.model_copy(update={"name": "other", "temperature": 1.0})

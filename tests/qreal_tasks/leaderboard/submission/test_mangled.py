@@ -25,6 +25,8 @@ from qreal_tasks.leaderboard.submission.references import References
 from qreal_tasks.leaderboard.submission.samples_file import compress
 from qreal_tasks.leaf_tasks import Half, tasks_of
 
+pytestmark = pytest.mark.slow
+
 RESAMPLES = 10
 MUTATIONS = 80
 DEEP: Any = [0]

@@ -85,6 +85,7 @@ def test_no_path_address_or_key_leaves_the_machine(
     assert check_submission(folder, references, resamples=RESAMPLES).problems == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
@@ -99,6 +100,7 @@ def test_ordinary_arguments_are_packed(given: Any, kept: dict[str, str], records
     assert json.loads((folder / "manifest.json").read_text())["model"]["arguments"] == kept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "hardware", "message"),
     [

@@ -34,6 +34,8 @@ from qreal_tasks.leaderboard.submission.pack import PackError, SubmitterInfo, pa
 from qreal_tasks.leaderboard.submission.references import References
 from qreal_tasks.leaf_tasks import TASKS, Half, tasks_of
 
+pytestmark = pytest.mark.slow
+
 RESAMPLES = 100
 MODELS = (
     # name, skill, style

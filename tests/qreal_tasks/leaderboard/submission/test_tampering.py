@@ -26,6 +26,8 @@ from qreal_tasks.leaderboard.submission.check import CheckedSubmission, check_su
 from qreal_tasks.leaderboard.submission.pack import SubmitterInfo, pack_run
 from qreal_tasks.leaderboard.submission.references import References
 
+pytestmark = pytest.mark.slow
+
 RESAMPLES = 20
 Q1, Q2 = "qreal_objectqa_realism_q1", "qreal_objectqa_plausibility_q2"
 REALISM, HUMAN = "qreal_imageqa_realism", "qreal_imageqa_human_plausibility"

@@ -86,6 +86,7 @@ def failing(first: Reply, times: int = 1) -> Script:
     return lambda asked: first if asked.number < times else completion("No", {"No": 1.0})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "first",
     [
@@ -141,6 +142,7 @@ def test_a_reason_is_no_longer_than_a_submission_may_have() -> None:
     assert len(response.unanswered) == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refusal", [pytest.param(429, id="429"), pytest.param(503, id="503 with retry-after")])
 def test_a_limit_on_the_rate_uses_up_no_retries(refusal: int) -> None:
     """A token bucket: 150 requests a second, the others are told to come back after 30 ms."""

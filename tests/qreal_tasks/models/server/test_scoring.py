@@ -242,6 +242,7 @@ def test_a_question_that_is_refused_in_full_too_costs_no_other_one_its_one_token
     assert dict(engine.usage.failures) == {"status 400": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [3, 11, 37])
 def test_a_run_that_goes_on_stores_what_an_uninterrupted_one_stores(stop: int, tmp_path: Path) -> None:
     """A choice alone, written as "Yes." or "yes", and other texts, each with the limit that was learned by then."""

@@ -27,6 +27,7 @@ from qreal_tasks.boxes import Space
 from qreal_tasks.judge.manifest import JudgeManifest, load_manifest
 from qreal_tasks.judge.pairs import Judgement, Pair
 from qreal_tasks.judge.records import judge_records
+from qreal_tasks.leaderboard.submission.pack import SubmitterInfo, pack_run
 from qreal_tasks.leaderboard.submission.references import References
 from qreal_tasks.leaf_tasks import TASKS, Half, task_versions
 from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE, OBJECTQA_LIVE
@@ -167,6 +168,13 @@ def write_run(
         (folder / f"{PREFIX}_samples_{task}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     path.write_text(json.dumps(results), encoding="utf-8")
     return path
+
+
+def pack_simulated(folder: Path, references: References, resamples: int) -> Path:
+    """The submission of a simulated model, packed below ``folder`` as ``qreal submit pack`` does."""
+    results = write_run(folder / "run", simulated(references))
+    pack_run(results, folder / "submission", SubmitterInfo("A model"), resamples=resamples)
+    return folder / "submission"
 
 
 def _about(record: Record) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from submitted import simulated, small_references, write_run
+from submitted import pack_simulated, small_references
 from tampering import rehash, samples
 
 from qreal_tasks.benchmark import Style
@@ -19,7 +19,6 @@ from qreal_tasks.leaderboard.board.board import build_board
 from qreal_tasks.leaderboard.board.cache import CheckCache
 from qreal_tasks.leaderboard.submission.check import CheckedSubmission, check_folder, check_submission
 from qreal_tasks.leaderboard.submission.claims import build_scores, find_wrong_claims, find_wrong_live
-from qreal_tasks.leaderboard.submission.pack import SubmitterInfo, pack_run
 from qreal_tasks.leaderboard.submission.reading import SubmissionFolder, read_folder
 from qreal_tasks.leaderboard.submission.references import References
 from qreal_tasks.leaderboard.submission.samples_file import compress
@@ -45,10 +44,7 @@ def references() -> References:
 
 @pytest.fixture(scope="module")
 def honest(references: References, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("honest")
-    results = write_run(folder / "run", simulated(references))
-    pack_run(results, folder / "submission", SubmitterInfo("A model"), resamples=RESAMPLES)
-    return folder / "submission"
+    return pack_simulated(tmp_path_factory.mktemp("honest"), references, RESAMPLES)
 
 
 def _places(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -18,12 +18,11 @@ from typing import Any
 
 import pytest
 import tampering
-from submitted import simulated, small_references, write_run
+from submitted import pack_simulated, small_references
 from tampering import Sample, change_manifest, change_samples, change_scores
 
 from qreal_tasks.leaderboard.submission import samples_file
 from qreal_tasks.leaderboard.submission.check import CheckedSubmission, check_submission
-from qreal_tasks.leaderboard.submission.pack import SubmitterInfo, pack_run
 from qreal_tasks.leaderboard.submission.references import References
 
 pytestmark = pytest.mark.slow
@@ -40,10 +39,7 @@ def references() -> References:
 
 @pytest.fixture(scope="module")
 def honest(references: References, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("honest")
-    results = write_run(folder / "run", simulated(references))
-    pack_run(results, folder / "submission", SubmitterInfo("A model"), resamples=RESAMPLES)
-    return folder / "submission"
+    return pack_simulated(tmp_path_factory.mktemp("honest"), references, RESAMPLES)
 
 
 def test_what_is_private_is_not_repeated_in_the_reason(honest: Path, references: References, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ class Outcome:
     state: State
     reason: str = ""
     said: Any = None
-    """The reply as JSON holds it; for scored choices the list of their probabilities."""
+    """The reply as JSON holds it, under this name in ``calls.sqlite`` too; for scored choices their probabilities."""
     model: str | None = None
     """As the server names it."""
     system_fingerprint: str | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +15,7 @@ if TYPE_CHECKING:  # `qreal --help` answers at once
     from qreal_tasks.benchmark import Style
     from qreal_tasks.judge.judge import Judge
     from qreal_tasks.judge.manifest import JudgeManifest
-    from qreal_tasks.judge.pairs import Judgement, Pair
-    from qreal_tasks.judge.ranking_changes import RankingChange
+    from qreal_tasks.judge.meta_evaluation.ranking_changes import RankingChange
     from qreal_tasks.records import GroundingRecord
     from qreal_tasks.results.run_folder import Run
 
@@ -45,6 +44,7 @@ def run_command(
     """
     from qreal_tasks.files.sqlite_file import StoreError
     from qreal_tasks.judge.manifest import ManifestError, load_manifest
+    from qreal_tasks.judge.progress import describe_outcome, with_batch_progress, with_progress
     from qreal_tasks.judge.records import judge_records
     from qreal_tasks.llm.errors.retry import StoppedRun
     from qreal_tasks.results.rejudge import count_scores_of_others, rejudge
@@ -55,7 +55,7 @@ def run_command(
         read = _read(run, prompts)
         for other, n in count_scores_of_others(read, manifest.title).items():
             echo(f"{n} scores of {other} in this run are replaced by those of {manifest.title}")
-        shown = _with_batch_progress if batch else _with_progress
+        shown = with_batch_progress if batch else with_progress
         with _open_batches(manifest, cache, poll) if batch else _open(manifest, cache, concurrency) as asked:
             count = rejudge(
                 read,
@@ -68,7 +68,7 @@ def run_command(
         if batch:
             echo("Stopped; submitted batches go on. Start the same command again to go on.", err=True)
         raise typer.Exit(130) from None
-    echo(f"{count} answers judged by {manifest.title}: {_outcome(asked)}")
+    echo(f"{count} answers judged by {manifest.title}: {describe_outcome(asked)}")
     for line in _llm_scores(_read(read.results_path, prompts)):
         echo(line)
 
@@ -86,17 +86,18 @@ def probe_command(
     """
     from qreal_tasks.files.sqlite_file import StoreError
     from qreal_tasks.judge.manifest import ManifestError, load_manifest
-    from qreal_tasks.judge.probe import probe
-    from qreal_tasks.judge.tables import print_probe
+    from qreal_tasks.judge.meta_evaluation.probe import probe
+    from qreal_tasks.judge.meta_evaluation.tables import print_probe
+    from qreal_tasks.judge.progress import describe_outcome, with_progress
     from qreal_tasks.llm.errors.retry import StoppedRun
 
     try:
         manifest = load_manifest(judge)
         with _open(manifest, cache, concurrency) as asked:
-            report = probe(_with_progress(asked))
+            report = probe(with_progress(asked))
     except (ManifestError, StoppedRun, StoreError, ValueError, OSError) as error:
         fail("judge probe", error)
-    echo(f"judge {manifest.title} ({manifest.model}): {_outcome(asked)}")
+    echo(f"judge {manifest.title} ({manifest.model}): {describe_outcome(asked)}")
     print_probe(report)
     if not report.trusted:
         fail("judge probe", f"{manifest.title} did not pass every check")
@@ -115,10 +116,11 @@ def agree_command(
     The runs themselves stay as they are. Only runs with the same prompts are ranked with each other.
     """
     from qreal_tasks.files.sqlite_file import StoreError
-    from qreal_tasks.judge.agreement import collect_scores, compare_judges
     from qreal_tasks.judge.manifest import ManifestError, load_manifest
+    from qreal_tasks.judge.meta_evaluation.agreement import collect_scores, compare_judges
+    from qreal_tasks.judge.meta_evaluation.tables import print_agreement
+    from qreal_tasks.judge.progress import describe_outcome, with_progress
     from qreal_tasks.judge.records import judge_records
-    from qreal_tasks.judge.tables import print_agreement
     from qreal_tasks.llm.errors.retry import StoppedRun
     from qreal_tasks.results.run_folder import RunFolderError
 
@@ -135,9 +137,9 @@ def agree_command(
         for manifest in manifests:
             with _open(manifest, cache, concurrency) as asked:
                 scored = {
-                    run: judge_records(records, _with_progress(asked), manifest.title) for run, records in read.items()
+                    run: judge_records(records, with_progress(asked), manifest.title) for run, records in read.items()
                 }
-            echo(f"{manifest.title}: {_outcome(asked)}")
+            echo(f"{manifest.title}: {describe_outcome(asked)}")
             pairs[manifest.title] = {
                 key: score for run, records in scored.items() for key, score in collect_scores(records, run).items()
             }
@@ -194,66 +196,6 @@ def _open_batches(manifest: JudgeManifest, cache: Path | None, poll_s: float) ->
     return BatchJudge(manifest, cache or cache_path(), limits=BatchLimits(poll_s))
 
 
-def _with_batch_progress(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement]]:
-    """The judge with a line for what it submits, and one bar for what the server has answered."""
-    from qreal_tasks.console.progress_bar import ProgressBar, show_progress
-    from qreal_tasks.judge.batch import BatchJudge
-    from qreal_tasks.llm.batch.harvester import BatchProgress
-
-    assert isinstance(judge, BatchJudge)
-
-    def ask(pairs: Sequence[Pair]) -> list[Judgement]:
-        with show_progress() as shown:
-            bar, told = ProgressBar(shown, "Pairs", "pairs", None), 0
-            bar.beside("none to wait for")
-
-            def tell(now: BatchProgress) -> None:
-                nonlocal told
-                if now.submitted_batches > told:
-                    told, size_mb = now.submitted_batches, now.submitted_bytes / 1e6
-                    line = f"submitted {now.submitted_requests} pairs in {told} batches ({size_mb:.1f} MB)"
-                    shown.console.print(line)
-                bar.foresee(now.answered, now.requests or None)
-                bar.beside(f"{now.open_batches} batches under way; Ctrl-C stops, the same command goes on")
-
-            judge.watch = tell
-            return judge.judge(pairs)
-
-    return ask
-
-
-def _with_progress(judge: Judge) -> Callable[[Sequence[Pair]], list[Judgement]]:
-    """The judge with one bar: rate, remaining time, and the cost so far."""
-    from qreal_tasks.console.progress_bar import ProgressBar, show_progress
-
-    def ask(pairs: Sequence[Pair]) -> list[Judgement]:
-        found = {}
-        with show_progress() as shown:
-            bar = ProgressBar(shown, "Pairs", "pairs", len(pairs))
-            for index, judgement in judge.iterate(pairs):
-                found[index] = judgement
-                bar.add(anew=judge.usage.requests > 0)
-                cost = judge.cost()
-                bar.beside(f"{bar.rate:.0f}/s" + ("" if cost is None else f" ${cost:.2f}"))
-        return [found[index] for index in range(len(pairs))]
-
-    return ask
-
-
-def _outcome(judge: Judge) -> str:
-    """Counts of what came of the pairs, calls, and money; then why pairs have no score."""
-    from qreal_tasks.judge.judge import EMPTY_PREDICTION, FROM_CACHE, SCORED
-    from qreal_tasks.results.reasons import describe_pairs
-
-    found = dict(judge.counts.most_common())
-    known = {what: found.pop(what) for what in (SCORED, FROM_CACHE, EMPTY_PREDICTION) if what in found}
-    counts = ", ".join(f"{n} {what}" for what, n in known.items())
-    counts = counts or ("no pair scored" if found else "no pair to judge")
-    cost = judge.cost()
-    outcome = f"{counts}; {judge.usage.requests} calls" + ("" if cost is None else f", ${cost:.4f}")
-    return f"{outcome}\n  {describe_pairs(found, judge.said)}" if found else outcome
-
-
 def _read(path: Path, style: Style | None) -> Run:
     from qreal_tasks.results.run_folder import newest_results, read_run
 
@@ -273,7 +215,7 @@ def _mean_llm_score(records: Sequence[GroundingRecord]) -> float | None:
 def _changes(runs: Mapping[str, Run], means: Mapping[str, Mapping[str, float | None]]) -> list[RankingChange]:
     """How ranks change from judge to judge among runs that were asked with one style; a single one has no rank."""
     from qreal_tasks.benchmark import Style
-    from qreal_tasks.judge.ranking_changes import compare_rankings
+    from qreal_tasks.judge.meta_evaluation.ranking_changes import compare_rankings
 
     alike = [[name for name, run in runs.items() if run.style is style] for style in Style]
     return [

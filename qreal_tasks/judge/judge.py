@@ -92,7 +92,7 @@ class Judge:
         self._options = RequestOptions("max_tokens", None, manifest.temperature, manifest.seed, "json_schema")
         self.counts: Counter[str] = Counter()
         """Pairs by what came of them: "scored", "from cache", "empty prediction", or the reason for no score."""
-        self.said: dict[str, str] = {}
+        self.examples: dict[str, str] = {}
         """For a reason for no score, what came instead once."""
         self._new_client = partial(
             ChatClient,
@@ -180,8 +180,8 @@ class Judge:
         outcome = scored if judgement.score is not None else unscored or judgement.reason or NO_REASON
         with self._lock:
             self.counts[outcome] += len(places)
-            if judgement.said:
-                self.said.setdefault(outcome, judgement.said)
+            if judgement.text:
+                self.examples.setdefault(outcome, judgement.text)
         return ((at, judgement) for at in places)
 
     def _question(self, pair: Pair) -> PairQuestion:

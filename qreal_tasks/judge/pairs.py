@@ -28,18 +28,18 @@ class Judgement:
     """0 to 1."""
     reason: str | None = None
     """Why there is no score, in few words that are the same for every pair of the kind."""
-    said: str = field(default="", compare=False, repr=False)
+    text: str = field(default="", compare=False, repr=False)
     """What came instead of a score, on one short line: what the judge wrote, or its server's message."""
 
 
-def unjudged(reason: str, said: str = "") -> Judgement:
+def unjudged(reason: str, text: str = "") -> Judgement:
     """A pair without a score.
 
     Args:
         reason: in words that are the same for every pair of the kind.
-        said: what came instead, as long as it is.
+        text: what came instead, as long as it is.
 
-    >>> unjudged("no score", '{"grade":\\n 7}').said
+    >>> unjudged("no score", '{"grade":\\n 7}').text
     '{"grade": 7}'
     """
-    return Judgement(None, redact(reason), one_line(redact(said[:_MOST_READ]), MOST_SAID))
+    return Judgement(None, redact(reason), one_line(redact(text[:_MOST_READ]), MOST_SAID))

@@ -43,7 +43,7 @@ def mark_unjudged(record: GroundingRecord, reason: str, reply: str, name: str) -
 
 
 def _with_scores(record: GroundingRecord, answers: Sequence[Judgement], name: str) -> GroundingRecord:
-    missing = [(answer.reason or NO_REASON, answer.said) for answer in answers if answer.score is None]
+    missing = [(answer.reason or NO_REASON, answer.text) for answer in answers if answer.score is None]
     reasons = Counter(reason for reason, _ in missing)
     return replace(
         record,

@@ -16,7 +16,7 @@ import pytest
 from annotating import answer, config_for, mini_pictures, write_pictures
 from answering import random_answers, results
 from batch_server import BatchServer, Ending
-from canaries import FOLDER, HOST, KEYS, PRIVATE, always, found, keys, logged, said, said_key, set_canaries
+from canaries import FOLDER, HOST, KEYS, PRIVATE, always, found, keys, logged, result, said_key, set_canaries
 from drafted_run import write_drafted_run
 from huggingface_hub.errors import HfHubHTTPError
 from labelling_server import ACCOUNT, LabellingServer
@@ -75,7 +75,7 @@ def replies(text: str) -> list[Reply]:
 
 def ask_live_and_in_batches(made: Made, home: Path) -> None:
     """The stage `entities`, which needs no local model; then what shows it."""
-    text, pictures = said(home), mini_pictures(16)
+    text, pictures = result(home), mini_pictures(16)
     images = write_pictures(home / "images", len(pictures))
     turns, numbers = itertools.cycle(replies(text)), itertools.count()
 
@@ -141,7 +141,7 @@ def verify(made: Made, home: Path, run: RunFolder) -> None:
         at = f"2026-11-25T08:00:{number % 60:02d}.000000Z"
         one = {"id": number, "result": answer, "updated_at": at, "lead_time": 3.0, "completed_by": ACCOUNT}
         tasks.append({**task, "id": number, "updated_at": at, "annotations": [{**one, "was_cancelled": False}]})
-    text = said(home, SEAT_TOKEN)
+    text = result(home, SEAT_TOKEN)
     bodies = [
         (500, f"<html>{text}"),
         (500, {"detail": text}),
@@ -172,7 +172,7 @@ def publish(made: Made, home: Path, patch: pytest.MonkeyPatch) -> None:
     run = write_drafted_run(home / "drafted", 10)
     for shard in run.shard_numbers:
         rows = run.read("drafts", shard)
-        text = said(home).replace(KEY, "none")
+        text = result(home).replace(KEY, "none")
         more = {"reason": f"failed: {text}", "notes": text, "judgment_model": f"/data/{FOLDER}/vlm", "detector": HOST}
         run.write("drafts", shard, [{**row, **more} for row in rows])
     verify(made, home, run)
@@ -184,7 +184,7 @@ def publish(made: Made, home: Path, patch: pytest.MonkeyPatch) -> None:
     token_file.parent.mkdir(parents=True)
     token_file.write_text("canaryofafile7")
     patch.setattr("huggingface_hub.get_token", lambda: token_file.read_text())
-    for failure in (_refusal(said(home, "canaryofafile7")), OSError(said(home, TOKEN))):
+    for failure in (_refusal(result(home, "canaryofafile7")), OSError(result(home, TOKEN))):
         patch.setattr(huggingface_hub, "HfApi", lambda failure=failure: _Hub(failure))
         made.annotate("push", made.others / "set", "org/name", status=1)
 

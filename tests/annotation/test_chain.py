@@ -241,8 +241,8 @@ def test_a_reply_in_another_language_is_kept_with_a_note(tmp_path: Path, models:
         reply = answer(asked)
         if stage_of(asked) != "judgment":
             return reply
-        said = json.loads(reply.body["choices"][0]["message"]["content"])  # type: ignore[index,call-overload]
-        return completion(json.dumps({**said, "realism_description": "手", "plausibility_description": "六根手指"}))
+        result = json.loads(reply.body["choices"][0]["message"]["content"])  # type: ignore[index,call-overload]
+        return completion(json.dumps({**result, "realism_description": "手", "plausibility_description": "六根手指"}))
 
     with ScriptedServer(script) as server:
         run = small_run(tmp_path / "run", server.url, models, few)

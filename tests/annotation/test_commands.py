@@ -77,7 +77,7 @@ def test_init_pilot_dry_run_rest_status_preview(tmp_path: Path, models: Path, co
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("scorer", "arguments", "said"),
+    ("scorer", "arguments", "result"),
     [
         pytest.param("q-eval-score", ["--dry-run"], 1, id="before the cost is shown"),
         pytest.param("q-eval-score", ["--stage", "entities"], 0, id="not where nothing is scored"),
@@ -86,14 +86,14 @@ def test_init_pilot_dry_run_rest_status_preview(tmp_path: Path, models: Path, co
     ],
 )
 def test_the_licence_of_the_scorer_is_said_once(
-    tmp_path: Path, config: Any, scorer: str, arguments: list[str], said: int
+    tmp_path: Path, config: Any, scorer: str, arguments: list[str], result: int
 ) -> None:
     images, run = write_pictures(tmp_path / "images", 3), tmp_path / "run"
     with ScriptedServer(answer) as server:
         call("init", images, run, "--config", config(server.url, quality={"scorer": scorer}))
         found = call("run", run, *arguments)
     assert found.exit_code == 0, found.output
-    assert found.output.count("weights AGI-Eval-Official/Q-Eval-Score, licence not seen") == said
+    assert found.output.count("weights AGI-Eval-Official/Q-Eval-Score, licence not seen") == result
 
 
 def test_gpt_4o_is_grounded_on_the_papers_scorer() -> None:

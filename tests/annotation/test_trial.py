@@ -92,13 +92,13 @@ def begin(tmp_path: Path) -> Callable[..., RunFolder]:
 def test_a_server_that_answers_nonsense_stops_the_run_within_the_first_shard(
     begin: Callable[..., RunFolder], kind: str
 ) -> None:
-    reply, said = FAILING[kind]
+    reply, result = FAILING[kind]
     with Server(reply, "entities") as server:
         run = begin(server.url)
         stopped = call("run", run.path)
         assert stopped.exit_code == 1
         assert "every answer of the language model was unusable: 4 of 4 images. Commonest (4 times): " in stopped.output
-        assert said in stopped.output
+        assert result in stopped.output
         assert EXPECTED in stopped.output
         assert f"Check `model` and `base_url` in {run.config_path}" in stopped.output
         assert "--retry-failed" in stopped.output
@@ -115,13 +115,13 @@ def test_a_server_that_answers_nonsense_stops_the_run_within_the_first_shard(
 def test_answers_that_are_kept_stop_the_run_once_and_the_next_start_gets_behind_them(
     begin: Callable[..., RunFolder], kind: str
 ) -> None:
-    reply, said = KEPT[kind]
+    reply, result = KEPT[kind]
     with Server(reply, "entities") as server:
         run = begin(server.url)
         stopped = call("run", run.path)
         assert stopped.exit_code == 1
         assert "unusable: 4 of 4 images" in stopped.output
-        assert said in stopped.output
+        assert result in stopped.output
         assert "Kept and not asked for again: 4 answers (" in stopped.output
         assert len(server.asked) == 4
         server.wrong = None
@@ -132,14 +132,14 @@ def test_answers_that_are_kept_stop_the_run_once_and_the_next_start_gets_behind_
 
 @pytest.mark.parametrize(("kind", "asked_again"), [("plain text", 1), ("refusals", 0)])
 def test_a_run_of_one_image(begin: Callable[..., RunFolder], kind: str, asked_again: int) -> None:
-    reply, said = (FAILING | KEPT)[kind]
+    reply, result = (FAILING | KEPT)[kind]
     with Server(reply, "entities") as server:
         run = begin(server.url, images=1)
         for start in (1, 2):
             stopped = call("run", run.path)
             assert stopped.exit_code == 1
             assert "unusable: 1 of 1 image. Commonest (1 time): " in stopped.output
-            assert said in stopped.output
+            assert result in stopped.output
             assert len(server.asked) == 1 + asked_again * (start - 1)
 
 

@@ -79,8 +79,8 @@ def counted(run: RunFolder) -> tuple[int, float]:
 def begin(folder: Path, name: str, url: str, images: Path, **expected: float) -> RunFolder:
     detection = {"model": str(folder / "dino"), "device": "cpu", "max_boxes_per_phrase": 1, "duplicate_iou": 1.0}
     detection |= {"threshold": 0.001, "second_threshold": 0.001, "min_area_px": 0, "batch_size": 16}
-    said = {"trusted_after": 30, "crop_px": [64, 64], **expected}
-    config = config_for(url, detection=detection, expected=said, images_per_shard=64)
+    result = {"trusted_after": 30, "crop_px": [64, 64], **expected}
+    config = config_for(url, detection=detection, expected=result, images_per_shard=64)
     return init_run(str(images), folder / name, config, ExecutorOptions(), Watcher())
 
 

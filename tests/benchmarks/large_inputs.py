@@ -167,9 +167,9 @@ def make_cached(folder: Path, submissions: int) -> None:
         name = f"model-{number:04}"
         shutil.copytree(first, first.with_name(name))
         draws = {k: (v + rng.normal(0, 0.01, v.shape) + number / 1e4).astype(v.dtype) for k, v in result.draws.items()}
-        said = result.manifest.model_copy(update={"id": f"model-{number:012x}", "name": f"Model {number:04}"})
+        printed = result.manifest.model_copy(update={"id": f"model-{number:012x}", "name": f"Model {number:04}"})
         answers = {half: f"{half} {number}" for half in result.answers}
-        varied = replace(result, folder=name, manifest=said, answers=answers, draws=draws)
+        varied = replace(result, folder=name, manifest=printed, answers=answers, draws=draws)
         path = folder / "cache" / f"{cache._key(name, read_folder(first), references)}.npz"
         cache_module._write(path, varied)
 

@@ -132,8 +132,8 @@ def asked_of_stock(backend: Any, pictures: list[Image.Image]) -> Callable[[], in
 
     def ask() -> int:
         answers = backend.generate_until(instances)
-        said = {answer.text for answer in answers} - {""}  # random weights end a turn at once now and then
-        assert said <= set(ANSWERS), f"the stock backend said {said - set(ANSWERS)}"
+        result = {answer.text for answer in answers} - {""}  # random weights end a turn at once now and then
+        assert result <= set(ANSWERS), f"the stock backend said {result - set(ANSWERS)}"
         return len(answers)
 
     return ask

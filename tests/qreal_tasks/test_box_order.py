@@ -19,29 +19,29 @@ SIZE = (1600, 1200)
 Pixels = tuple[float, float, float, float]
 
 
-def said(box: object, key: str = "box_2d") -> str:
+def result(box: object, key: str = "box_2d") -> str:
     return json.dumps([{key: box, "label": "cup", "description": "d"}])
 
 
 NAMED = {"ymin": 20, "xmin": 10, "ymax": 50, "xmax": 100}
 
 ANSWERS: dict[str, tuple[str, Pixels, Pixels]] = {
-    "y first": (said([200, 100, 600, 450]), (160, 240, 720, 720), (320, 120, 960, 540)),
-    "wide": (said([600, 100, 800, 450]), (160, 720, 720, 960), (960, 120, 1280, 540)),
-    "under another key": (said([200, 100, 600, 450], "bbox_2d"), (160, 240, 720, 720), (320, 120, 960, 540)),
-    "corners apart": (said([[200, 100], [600, 450]]), (160, 240, 720, 720), (320, 120, 960, 540)),
-    "as text": (said("[200, 100, 600, 450]"), (160, 240, 720, 720), (320, 120, 960, 540)),
+    "y first": (result([200, 100, 600, 450]), (160, 240, 720, 720), (320, 120, 960, 540)),
+    "wide": (result([600, 100, 800, 450]), (160, 720, 720, 960), (960, 120, 1280, 540)),
+    "under another key": (result([200, 100, 600, 450], "bbox_2d"), (160, 240, 720, 720), (320, 120, 960, 540)),
+    "corners apart": (result([[200, 100], [600, 450]]), (160, 240, 720, 720), (320, 120, 960, 540)),
+    "as text": (result("[200, 100, 600, 450]"), (160, 240, 720, 720), (320, 120, 960, 540)),
     "in prose": ("A cup at [200, 100, 600, 450].", (160, 240, 720, 720), (320, 120, 960, 540)),
-    "sides named": (said(NAMED), (16, 24, 160, 60), (16, 24, 160, 60)),
+    "sides named": (result(NAMED), (16, 24, 160, 60), (16, 24, 160, 60)),
     "sides named in other words": (
-        said({"top": 20, "left": 10, "bottom": 50, "right": 100}),
+        result({"top": 20, "left": 10, "bottom": 50, "right": 100}),
         *((16, 24, 160, 60), (16, 24, 160, 60)),
     ),
     "sides named in the entity itself": (
         json.dumps([{"label": "cup", "description": "d", **NAMED}]),
         *((16, 24, 160, 60), (16, 24, 160, 60)),
     ),
-    "beyond the image": (said([900, -100, 1200, 1100]), (0, 1080, 1600, 1200), (1440, 0, 1600, 1200)),
+    "beyond the image": (result([900, -100, 1200, 1100]), (0, 1080, 1600, 1200), (1440, 0, 1600, 1200)),
 }
 
 

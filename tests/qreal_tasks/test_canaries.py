@@ -28,7 +28,7 @@ from canaries import (
     found,
     keys,
     logged,
-    said,
+    result,
     said_key,
     set_canaries,
 )
@@ -118,13 +118,13 @@ def ask(made: Made, home: Path) -> list[Response]:
     requests = [Request(picture, f"real {n}?", CHOICES if n % 2 else ()) for n in range(2 * len(replies("", "")))]
     answered: list[Response] = []
     for given, key in ((None, KEY), (GIVEN, GIVEN)):
-        with ScriptedServer(in_turn(said(home, key), key)) as server:
+        with ScriptedServer(in_turn(result(home, key), key)) as server:
             settings: dict[str, Any] = {"concurrency": 1, "first_wait_s": 0.001, "max_retries": 0}
             engine = OpenAIEngine("m", base_url=server.url, api_key=given, **settings)
             with AnswerStore(made.mine / f"answers-{len(answered)}.sqlite") as store:
                 by_place = dict(answer_with_store(engine, store, requests))
         answered += [by_place[place] for place in sorted(by_place)]
-    ends = [error(status, said(home), code=KEY) for status in (401, 404)]
+    ends = [error(status, result(home), code=KEY) for status in (401, 404)]
     for end in (*ends, Reply("", status=302, headers={"location": f"http://{HOST}:8000/{KEY}"})):
         with ScriptedServer(always(end)) as server:
             engine = OpenAIEngine("m", base_url=server.url, first_wait_s=0.001, max_retries=0)
@@ -179,7 +179,9 @@ def evaluate(made: Made, run: Path, home: Path, monkeypatch: pytest.MonkeyPatch)
             content = content.replace('"limit": ', '"token": "' + os.environ["HF_TOKEN"] + '", "limit": ')
             (pathlib.Path(target) / path.name).write_text(content)
     """
-    text = said(home).replace(SERVERS_KEY, "")  # a backend of others may log its server's key: only own ones are known
+    text = result(home).replace(
+        SERVERS_KEY, ""
+    )  # a backend of others may log its server's key: only own ones are known
     command = [sys.executable, "-c", script, str(run), str(folder), text]
     monkeypatch.setattr(harness, "_command", lambda arguments: command)
     made.qreal("eval", "--model", "dummy", "--output_path", folder, status=1)  # some questions have no answer
@@ -190,11 +192,11 @@ def evaluate(made: Made, run: Path, home: Path, monkeypatch: pytest.MonkeyPatch)
 def judge_in_batches(made: Made, home: Path) -> None:
     """Answers, errors and refusals of whole batches; what the server says of itself goes to the log."""
     pairs = [Pair(f"a dog {n}", "a cat") for n in range(2 * len(replies("", "")))]
-    lines = ("no JSON: " + said(home), json.dumps({"custom_id": said(home)}), json.dumps({"error": KEY}))
-    endings = [Ending(more_lines=lines), Ending("failed", errors=({"code": KEY, "message": said(home)},))]
-    faults = iter([None, None, error(500, said(home), code=KEY), Reply(f"<html>{said(home)}", status=502)])
+    lines = ("no JSON: " + result(home), json.dumps({"custom_id": result(home)}), json.dumps({"error": KEY}))
+    endings = [Ending(more_lines=lines), Ending("failed", errors=({"code": KEY, "message": result(home)},))]
+    faults = iter([None, None, error(500, result(home), code=KEY), Reply(f"<html>{result(home)}", status=502)])
     for ending in endings:
-        script = in_turn(said(home), KEY)
+        script = in_turn(result(home), KEY)
         with BatchServer(script, ending=always(ending), fault=lambda _: next(faults, None)) as server:
             settings: dict[str, Any] = {"limits": BatchLimits(0.001), "state": made.mine / "batches.json"}
             with BatchJudge(manifest_for(server.url), made.mine / "batched.sqlite", **settings) as judge:
@@ -202,7 +204,7 @@ def judge_in_batches(made: Made, home: Path) -> None:
                     made.printed[f"batch, {ending.status}"] = repr(judge.judge(pairs))
                 except StoppedRun as stopped:
                     made.printed[f"batch, {ending.status}"] = str(stopped)
-                made.printed[f"batch, {ending.status}, counted"] = repr((judge.counts, judge.said, judge.usage))
+                made.printed[f"batch, {ending.status}, counted"] = repr((judge.counts, judge.examples, judge.usage))
             pairs = [replace(pair, reference="a cow") for pair in pairs]
 
 
@@ -249,11 +251,11 @@ def _run_all(made: Made, data: Path, home: Path, patch: pytest.MonkeyPatch) -> N
     records = records_of(made, ask(made, home), data)
     arguments = f"pretrained={home}/model,adapter=/data/{FOLDER}/adapter,base_url=http://{HOST}:8000/v1,dtype=bfloat16"
     arguments += f",system_prompt=see {IP}"
-    old = [with_old_reasons(record, said(home).replace(SERVERS_KEY, "")) for record in records]
+    old = [with_old_reasons(record, result(home).replace(SERVERS_KEY, "")) for record in records]
     write_run(home / "written", old, model_args=arguments, judge=None)
     run = evaluate(made, home / "written", home, patch)
     manifest = made.mine / "judge.yaml"
-    turns = [lambda: completion('{"score": 0.5}'), *replies(said(home), KEY)]
+    turns = [lambda: completion('{"score": 0.5}'), *replies(result(home), KEY)]
     answers = itertools.cycle(turns)
     with ScriptedServer(lambda asked: next(answers)()) as server:
         _write_judge(manifest, manifest_for(server.url, model=f"/data/{FOLDER}/judge"))
@@ -279,7 +281,7 @@ def _run_all(made: Made, data: Path, home: Path, patch: pytest.MonkeyPatch) -> N
 
 def tampered(submission: Path, home: Path) -> Path:
     """What a board takes in: an honest submission, and ones that nobody has packed, whose refusals quote them."""
-    folder, text = home / "incoming", said(home).replace(KEY, "none")[:200]
+    folder, text = home / "incoming", result(home).replace(KEY, "none")[:200]
     for name in ("one", "two", "three"):
         shutil.copytree(submission, folder / name)
     first = {"raw": "Yes", "answer": "Yes", "reason": text}

@@ -41,14 +41,14 @@ def write_pictures(folder: Path, count: int) -> Path:
 
 def config_for(url: str, models: Path | None = None, **changes: Any) -> AnnotationConfig:
     """For a scripted server and, where ``models`` holds them, the tiny models ``dino`` and ``q_eval``."""
-    said: dict[str, Any] = {
+    result: dict[str, Any] = {
         "images_per_shard": 8,
         "language_model": {"model": "scripted", "base_url": url, "prices": PRICES, "first_wait_s": 0.01},
         "expected": {"trusted_after": 10},
     }
     if models is not None:
-        said["detection"] = {"model": str(models / "dino"), "device": "cpu", "max_boxes_per_phrase": 2}
-        said["quality"] = {
+        result["detection"] = {"model": str(models / "dino"), "device": "cpu", "max_boxes_per_phrase": 2}
+        result["quality"] = {
             "scorer": "q-eval-score",
             "model": str(models / "q_eval"),
             "device": "cpu",
@@ -56,9 +56,9 @@ def config_for(url: str, models: Path | None = None, **changes: Any) -> Annotati
             "max_pixels": 12_544,
         }
     for name, value in changes.items():
-        held = said.get(name)
-        said[name] = {**held, **value} if isinstance(held, Mapping) and isinstance(value, Mapping) else value
-    return AnnotationConfig.model_validate(said)
+        held = result.get(name)
+        result[name] = {**held, **value} if isinstance(held, Mapping) and isinstance(value, Mapping) else value
+    return AnnotationConfig.model_validate(result)
 
 
 def stage_of(asked: Asked) -> str:
@@ -79,9 +79,9 @@ def answer(asked: Asked, names: Callable[[random.Random], list[str]] | None = No
     """A valid answer for any stage."""
     stage, chance = stage_of(asked), random.Random(item_digest(asked))
     if stage == "quality":
-        said = {level: chance.random() for level in ("Excellent", "Good", "Fair", "Poor", "Bad")}
-        total = sum(said.values())
-        return completion("Good", {level: p / total for level, p in said.items()}, usage=usage_of(asked, "Good"))
+        result = {level: chance.random() for level in ("Excellent", "Good", "Fair", "Poor", "Bad")}
+        total = sum(result.values())
+        return completion("Good", {level: p / total for level, p in result.items()}, usage=usage_of(asked, "Good"))
     reply = {"entities": _entities, "judgment": _judgment, "parts": _parts, "merge": _merge}[stage]
     text = json.dumps(_entities(chance, names) if stage == "entities" else reply(chance))
     return completion(text, usage=usage_of(asked, text))
@@ -89,19 +89,19 @@ def answer(asked: Asked, names: Callable[[random.Random], list[str]] | None = No
 
 def usage_of(asked: Asked, text: str) -> dict[str, int]:
     """Tokens as this server counts them."""
-    said = [json.dumps(asked.body.get("response_format") or "")]
+    result = [json.dumps(asked.body.get("response_format") or "")]
     pictures = 0
     for message in asked.body["messages"]:
         parts = message["content"]
         if isinstance(parts, str):
-            said.append(parts)
+            result.append(parts)
             continue
         for part in parts:
             if part["type"] == "text":
-                said.append(part["text"])
+                result.append(part["text"])
             else:
                 pictures += picture_tokens(asked, part["image_url"])
-    prompt = sum(map(words_and_signs, said)) + pictures
+    prompt = sum(map(words_and_signs, result)) + pictures
     return {"prompt_tokens": prompt, "completion_tokens": words_and_signs(text), "total_tokens": 0}
 
 
@@ -143,12 +143,12 @@ def _entities(chance: random.Random, names: Callable[[random.Random], list[str]]
 
 def _judgment(chance: random.Random) -> dict[str, Any]:
     answers = {question.name: chance.choice(["Yes", "No"]) for question in QUESTIONS}
-    said: dict[str, Any] = dict(answers)
+    result: dict[str, Any] = dict(answers)
     for dimension in dict.fromkeys(question.dimension for question in QUESTIONS):
         wrong = [q.about for q in questions_of(dimension) if answers[q.name] == q.defect]
-        said[f"{dimension}_description"] = f"Look at: {', '.join(wrong)}." if wrong else "Nothing is wrong."
+        result[f"{dimension}_description"] = f"Look at: {', '.join(wrong)}." if wrong else "Nothing is wrong."
         assert bool(wrong) == is_flawed(dimension, answers)
-    return said
+    return result
 
 
 def _parts(chance: random.Random) -> dict[str, Any]:

@@ -21,17 +21,17 @@ def random_answers(seed: object) -> dict[str, str]:
 def results(task: Mapping[str, Any], answers: Mapping[str, str], drop: str | None = None, **texts: str) -> list[Json]:
     """As the page submits them for a task: the box as drafted, the texts as drafted unless others are given."""
     data = task["data"]
-    said = [_result("box", "rectangle", **task["predictions"][0]["result"][0]["value"])]
-    said[0] |= {name: task["predictions"][0]["result"][0][name] for name in ("original_width", "original_height")}
+    result = [_result("box", "rectangle", **task["predictions"][0]["result"][0]["value"])]
+    result[0] |= {name: task["predictions"][0]["result"][0][name] for name in ("original_width", "original_height")}
     if drop is not None:
-        said.append(_result("drop", "choices", choices=[drop]))
+        result.append(_result("drop", "choices", choices=[drop]))
     else:
-        said += [_result(name, "choices", choices=[answer]) for name, answer in answers.items()]
+        result += [_result(name, "choices", choices=[answer]) for name, answer in answers.items()]
     drafted = {name: data[name] for name in ("label", "realism_description", "plausibility_description")}
     drafted |= {f"part_{number}": part["text"] for number, part in enumerate(data["parts"])}
     assert len(data["parts"]) in (0, len(BODY_PARTS))
-    said += [_result(name, "textarea", text=[text]) for name, text in {**drafted, **texts}.items() if text]
-    return said
+    result += [_result(name, "textarea", text=[text]) for name, text in {**drafted, **texts}.items() if text]
+    return result
 
 
 def _result(name: str, kind: str, **value: Any) -> Json:

@@ -102,17 +102,17 @@ class BatchServer(LoopbackServer):
         return web.json_response(reply.body, status=reply.status)
 
     async def _upload(self, request: web.Request) -> web.Response:
-        said = await request.post()
-        assert said["purpose"] == "batch"
-        upload = said["file"]
+        result = await request.post()
+        assert result["purpose"] == "batch"
+        upload = result["file"]
         assert isinstance(upload, web.FileField)
         self.uploads += 1
         return web.json_response({"id": self._file(upload.file.read()), "object": "file", "purpose": "batch"})
 
     async def _create(self, request: web.Request) -> web.Response:
-        said = await request.json()
-        assert (said["endpoint"], said["completion_window"]) == ("/v1/chat/completions", "24h")
-        raw = self._files[said["input_file_id"]]
+        result = await request.json()
+        assert (result["endpoint"], result["completion_window"]) == ("/v1/chat/completions", "24h")
+        raw = self._files[result["input_file_id"]]
         requests = [json.loads(line) for line in raw.splitlines()]
         assert all((one["method"], one["url"]) == ("POST", "/v1/chat/completions") for one in requests)
         self.batch_sizes.append((len(requests), len(raw)))
@@ -123,7 +123,7 @@ class BatchServer(LoopbackServer):
             "object": "batch",
             "status": "validating",
             "created_at": number,
-            **said,
+            **result,
             "request_counts": {"total": len(requests), "completed": 0, "failed": 0},
         }
         self._batches[shown["id"]] = _Batch(shown, requests, self._polls)

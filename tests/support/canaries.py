@@ -52,7 +52,7 @@ def set_canaries(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
     return home
 
 
-def said(home: Path, key: str = KEYS["OPENAI_API_KEY"]) -> str:
+def result(home: Path, key: str = KEYS["OPENAI_API_KEY"]) -> str:
     """What a server or an exception might say: everything that is private, in 300 characters at most."""
     return f"{said_key(key)} {SERVERS_KEY}, http://{HOST}:8000/v1, {IP}, {home}/x, /data/{FOLDER}/x"
 

@@ -95,18 +95,18 @@ class Chromium:
 
     def run(self, expression: str) -> Any:
         """The value of a JavaScript expression, awaited."""
-        said = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
-        if "exceptionDetails" in said:
-            raise AssertionError(f"{expression}: {said['exceptionDetails'].get('exception', {}).get('description')}")
-        return said["result"].get("value")
+        output = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in output:
+            raise AssertionError(f"{expression}: {output['exceptionDetails'].get('exception', {}).get('description')}")
+        return output["result"].get("value")
 
     def wait(self, expression: str, seconds: float = _WAIT_S) -> None:
         """Until the expression is true; it may fail while a page is changing."""
         end = time.monotonic() + seconds
         asked = f"(async () => Boolean(await ({expression})))()"
         while True:
-            said = self.send("Runtime.evaluate", expression=asked, returnByValue=True, awaitPromise=True)
-            if said.get("result", {}).get("value") is True:
+            output = self.send("Runtime.evaluate", expression=asked, returnByValue=True, awaitPromise=True)
+            if output.get("result", {}).get("value") is True:
                 return
             if time.monotonic() > end:
                 raise AssertionError(f"not true after {seconds} s: {expression}; {self.trouble[-3:]}")
@@ -140,8 +140,8 @@ class Chromium:
 
     def picture(self, path: Path, whole: bool = False) -> Path:
         """A screenshot as PNG: of the window, or of the whole page."""
-        said = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
-        path.write_bytes(base64.b64decode(said["data"]))
+        output = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        path.write_bytes(base64.b64decode(output["data"]))
         return path
 
     async def _connect(self) -> None:
@@ -162,12 +162,12 @@ class Chromium:
         number = self._number
         await self._socket.send_str(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
-            said = json.loads(await self._socket.receive_str())
-            if said.get("id") == number:
-                if "error" in said:
-                    raise AssertionError(f"{method}: {said['error']['message']}")
-                return dict(said["result"])
-            self._note(said)
+            output = json.loads(await self._socket.receive_str())
+            if output.get("id") == number:
+                if "error" in output:
+                    raise AssertionError(f"{method}: {output['error']['message']}")
+                return dict(output["result"])
+            self._note(output)
 
     def _note(self, event: dict[str, Any]) -> None:
         about = event.get("params", {})

@@ -53,8 +53,8 @@ def drafts_of(picture: Any, scene: Row) -> list[Row]:
 def _draft(picture: Any, scene: Row, index: int, entity: Row) -> Row:
     parts = entity["parts"]
     has_parts = parts is not None and any(text is not None for text in parts.values())
-    said: Row = dict.fromkeys(DRAFTS.names)
-    said |= {
+    result: Row = dict.fromkeys(DRAFTS.names)
+    result |= {
         "entity_id": f"{picture.image_id}#{index}",
         "image_id": picture.image_id,
         "source_name": picture.name,
@@ -73,4 +73,4 @@ def _draft(picture: Any, scene: Row, index: int, entity: Row) -> Row:
         **{f"{stage}_model": "scripted-1" for stage in ("entities", "judgment")},
         **{f"{stage}_prompt_version": f"{stage}@1:00000000" for stage in ("entities", "judgment")},
     }
-    return said
+    return result

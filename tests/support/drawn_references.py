@@ -52,7 +52,7 @@ def _entity(row: dict[str, Any], index: int, lean: float, rng: np.random.Generat
         name: int(rng.random() < np.clip(share + lean, 0.02, 0.98))
         for name, share in zip(QUESTION_NAMES, YES_SHARE, strict=True)
     }
-    said = {name: ANSWERS[value] for name, value in answers.items()}
+    result = {name: ANSWERS[value] for name, value in answers.items()}
     person = row["is_portrait"] and index == 0
     return {
         "entity_id": f"{row['image_id']}#{index}",
@@ -60,7 +60,7 @@ def _entity(row: dict[str, Any], index: int, lean: float, rng: np.random.Generat
         "bbox": [float(np.float32(v)) for v in (x, y, x + w, y + h)],
         "quality_score": 0.5,
         **answers,
-        **{f"{dimension}_flawed": is_flawed(dimension, said) for dimension in Dimension},
+        **{f"{dimension}_flawed": is_flawed(dimension, result) for dimension in Dimension},
         "realism_description": "The surface looks painted and the light comes from two sides at once.",
         "plausibility_description": "One of the limbs bends the wrong way and ends in a shape without fingers.",
         "parts": {part: f"The {part.replace('_', ' ')} is wrong." for part in BODY_PARTS} if person else None,

@@ -28,7 +28,7 @@ def read(text: str) -> list[Plain]:
 
 def as_dicts(entities: Iterable[Plain]) -> list[dict[str, Any]]:
     """Entities as the prompt asks for them."""
-    return [{"bbox_2d": list(box), "label": label, "description": said} for label, box, said in entities]
+    return [{"bbox_2d": list(box), "label": label, "description": result} for label, box, result in entities]
 
 
 def as_json(entities: Iterable[Plain]) -> str:
@@ -63,42 +63,45 @@ STYLES: dict[str, Callable[[Any], str]] = {
             {
                 "Name": label,
                 "Bounding Box": dict(zip(("x1", "y1", "x2", "y2"), box, strict=True)),
-                "issue": said,
+                "issue": result,
             }
-            for label, box, said in es
+            for label, box, result in es
         ]
     ),
     "box as text": lambda es: json.dumps(
-        [{"object": label, "box": f"({x1},{y1}),({x2},{y2})", "reason": said} for label, (x1, y1, x2, y2), said in es]
+        [
+            {"object": label, "box": f"({x1},{y1}),({x2},{y2})", "reason": result}
+            for label, (x1, y1, x2, y2), result in es
+        ]
     ),
     "internvl": lambda es: "\n".join(
-        f"<ref>{label}</ref><box>[[{_numbers(box)}]]</box>: {said}" for label, box, said in es
+        f"<ref>{label}</ref><box>[[{_numbers(box)}]]</box>: {result}" for label, box, result in es
     ),
     "qwen2-vl": lambda es: "".join(
-        f"<|object_ref_start|>{label}<|object_ref_end|><|box_start|>({x1},{y1}),({x2},{y2})<|box_end|> {said}"
-        for label, (x1, y1, x2, y2), said in es
+        f"<|object_ref_start|>{label}<|object_ref_end|><|box_start|>({x1},{y1}),({x2},{y2})<|box_end|> {result}"
+        for label, (x1, y1, x2, y2), result in es
     ),
     "tags": lambda es: "".join(
-        f"<label>{label}</label><coordinate>[{_numbers(box)}]</coordinate><description>{said}</description>"
-        for label, box, said in es
+        f"<label>{label}</label><coordinate>[{_numbers(box)}]</coordinate><description>{result}</description>"
+        for label, box, result in es
     ),
     "tags not closed": lambda es: "\n".join(
-        f"<label> {label} <coordinate> [{_numbers(box)}] <description> {said}" for label, box, said in es
+        f"<label> {label} <coordinate> [{_numbers(box)}] <description> {result}" for label, box, result in es
     ),
     "markdown list": lambda es: (
         "Found:\n\n"
-        + "\n".join(f"{i}. **{label}** [{_numbers(box)}]: {said}" for i, (label, box, said) in enumerate(es, 1))
+        + "\n".join(f"{i}. **{label}** [{_numbers(box)}]: {result}" for i, (label, box, result) in enumerate(es, 1))
     ),
     "markdown fields": lambda es: "\n\n".join(
-        f"- **Label**: {label}\n  - **Bounding box**: [{_numbers(box)}]\n  - **Description**: {said}"
-        for label, box, said in es
+        f"- **Label**: {label}\n  - **Bounding box**: [{_numbers(box)}]\n  - **Description**: {result}"
+        for label, box, result in es
     ),
     "plain fields": lambda es: "\n".join(
-        f"label: {label}\nbbox_2d: [{_numbers(box)}]\ndescription: {said}" for label, box, said in es
+        f"label: {label}\nbbox_2d: [{_numbers(box)}]\ndescription: {result}" for label, box, result in es
     ),
     "table": lambda es: (
         "| label | box |\n|---|---|\n"
-        + "\n".join(f"| {label} | [{_numbers(box)}] | {said} |" for label, box, said in es)
+        + "\n".join(f"| {label} | [{_numbers(box)}] | {result} |" for label, box, result in es)
     ),
 }
 

@@ -42,7 +42,7 @@ class LabellingServer:
         self._server.shutdown()
         self._server.server_close()
 
-    def answer(self, method: str, address: str, said: Any) -> tuple[int, object]:
+    def answer(self, method: str, address: str, result: Any) -> tuple[int, object]:
         path, query = urlsplit(address).path, parse_qs(urlsplit(address).query)
         self.asked.append(path)
         instead = self.instead(path)
@@ -53,8 +53,8 @@ class LabellingServer:
         if path == "/api/tasks":
             return self._page(int(query["page"][0]), int(query["page_size"][0]), query.get("query"))
         if method == "POST" and path.endswith("/import"):
-            self.tasks += [{"id": len(self.tasks) + n, "annotations": [], **task} for n, task in enumerate(said)]
-            return 201, {"task_count": len(said)}
+            self.tasks += [{"id": len(self.tasks) + n, "annotations": [], **task} for n, task in enumerate(result)]
+            return 201, {"task_count": len(result)}
         return 200, {"id": 1, "task_number": len(self.tasks), "num_tasks_with_annotations": self._answered()}
 
     def _answered(self) -> int:

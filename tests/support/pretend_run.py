@@ -66,10 +66,10 @@ def hostile_run(folder: Path) -> Path:
                 row["records"] |= {"reason": HOSTILE, "raw": HOSTILE}
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     results = folder / f"{PREFIX}_results.json"
-    said = json.loads(results.read_text(encoding="utf-8"))
-    said["config"]["model_args"] = HOSTILE
-    said["versions"] = dict.fromkeys(said["versions"], HOSTILE)
-    results.write_text(json.dumps(said), encoding="utf-8")
+    result = json.loads(results.read_text(encoding="utf-8"))
+    result["config"]["model_args"] = HOSTILE
+    result["versions"] = dict.fromkeys(result["versions"], HOSTILE)
+    results.write_text(json.dumps(result), encoding="utf-8")
     return folder
 
 
@@ -81,8 +81,8 @@ def _hostile(value: Any) -> Any:
         free = ("label", "description", "generator", "judge", "prompt_version")
         changed = {key: HOSTILE if key in free and item is not None else _hostile(item) for key, item in value.items()}
         is_judged = "unjudged" in value and value["scores"]
-        said = {"unjudged": {HOSTILE: 1}, "judge_said": {HOSTILE: HOSTILE}} if is_judged else {}
-        return {**changed, **said}
+        result = {"unjudged": {HOSTILE: 1}, "judge_said": {HOSTILE: HOSTILE}} if is_judged else {}
+        return {**changed, **result}
     return value
 
 
@@ -93,29 +93,29 @@ def _described(row: dict[str, Any]) -> bool:
 def _judgment(rng: Rng, row: dict[str, Any], name: str, skill: float, data: str) -> JudgmentRecord:
     logit = (skill if row[name] else -skill) + rng.logistic(0, 0.9)
     p_yes = round(float(1 / (1 + np.exp(-logit))), 4)
-    said = "Yes" if p_yes > 0.5 else "No"
+    result = "Yes" if p_yes > 0.5 else "No"
     if rng.random() < 0.02:
-        said = "It is hard to say." if rng.random() < 0.5 else ("No" if said == "Yes" else "Yes")
+        result = "It is hard to say." if rng.random() < 0.5 else ("No" if result == "Yes" else "Yes")
     beside = json.dumps({"choices": ["Yes", "No"], "p": [p_yes, 1 - p_yes], "mass": 0.98})
-    return judgment_record(row, name, said, beside, data)
+    return judgment_record(row, name, result, beside, data)
 
 
 def _grounding(
     rng: Rng, row: dict[str, Any], name: str, skill: float, data: str, description: str | None
 ) -> GroundingRecord:
     blank = grounding_record(row, name, "[]", None, Space.PIXELS, data)
-    said = []
+    result = []
     for region in blank.reference:
         if rng.random() < 0.75:
             box = np.asarray(region.bbox_px) + rng.normal(0, 24 / (1 + skill), 4)
             words = region.description.split()[: rng.integers(4, 30)]
-            said.append((box, region.label, description or " ".join(words)))
+            result.append((box, region.label, description or " ".join(words)))
     if rng.random() < 0.3:
         corner = rng.uniform(0, 150, 2)
         box = np.concatenate([corner, corner + rng.uniform(30, 120, 2)])
-        said.append((box, "thing", description or "It does not look right."))
+        result.append((box, "thing", description or "It does not look right."))
     text = json.dumps(
-        [{"bbox_2d": [round(float(v), 1) for v in b], "label": label, "description": d} for b, label, d in said]
+        [{"bbox_2d": [round(float(v), 1) for v in b], "label": label, "description": d} for b, label, d in result]
     )
     record = grounding_record(row, name, text if rng.random() > 0.03 else "I cannot help.", None, Space.PIXELS, data)
     pairs = match(record.predicted, record.reference)

@@ -98,15 +98,15 @@ def refused(refusing: str, folder: Path, *words: object) -> str:
     what was there before, and nothing beside it but empty folders and files that SQLite and ``datasets`` take up."""
     before = tree(folder)
     with no_room() if refusing == "no room" else no_permission(folder):
-        status, said = qreal(*words)
-    assert status == 1, said
+        status, output = qreal(*words)
+    assert status == 1, output
     assert {name: content for name, content in tree(folder).items() if content} == before
     assert [path for path in folder.rglob("*") if path.name.endswith((".new", ".incomplete"))] == []
-    line = said.strip().splitlines()[-1]
-    assert "Traceback" not in said
+    line = output.strip().splitlines()[-1]
+    assert "Traceback" not in output
     what = {
         "no room": ("File too large; raise the limit", "Input/output error; it may be full"),  # the second is SQLite's
         "no permission": ("Permission denied; change its permissions",),
     }
-    assert any(words in line for words in what[refusing]), said
+    assert any(words in line for words in what[refusing]), output
     return line

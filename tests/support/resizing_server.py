@@ -59,7 +59,7 @@ class ResizingModel:
             height, width = smart_resize(image.height, image.width, self.factor, self.min_pixels, self.max_pixels)
         except ValueError as refused:  # an aspect ratio above 200
             return error(400, str(refused))
-        said = [
+        result = [
             {
                 "bbox_2d": [a * side for a, side in zip(box, (width, height, width, height), strict=True)],
                 "label": "dog",
@@ -68,7 +68,7 @@ class ResizingModel:
             for box in self.boxes.get(number_of(image), ())
         ]
         top = {"Yes": 0.9, "No": 0.1} if asked.body.get("logprobs") else None
-        text = "Yes" if top else json.dumps(said)
+        text = "Yes" if top else json.dumps(result)
         return completion(text, top, usage=self._usage(width * height // self.factor**2))
 
     def _usage(self, tokens: int) -> dict[str, Any]:

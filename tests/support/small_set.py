@@ -59,7 +59,7 @@ def small_rows() -> Rows:
                 "plausibility_q3": 0,
                 "plausibility_q4": int(number == 4),
             }
-            said = {name: ("No", "Yes")[value] for name, value in answers.items()}
+            result = {name: ("No", "Yes")[value] for name, value in answers.items()}
             entity: dict[str, Any] = {
                 "entity_id": f"{image_id}#{index}",
                 "label": ("dog", "mug")[index],
@@ -72,7 +72,7 @@ def small_rows() -> Rows:
             cut = picture.crop((int(box[0]), int(box[1]), int(box[2]), int(box[3])))
             crop = {"image": encoded(cut), "width": cut.width, "height": cut.height}
             rows["objectqa"][split].append({**entity, **shared, "image_id": image_id, **crop})
-            entity |= {f"{d}_flawed": is_flawed(d, said) for d in Dimension}
+            entity |= {f"{d}_flawed": is_flawed(d, result) for d in Dimension}
             entity["parts"] = {part: f"The {part} is wrong." for part in BODY_PARTS} if portrait else None
             entities.append(entity)
         whole = {"image": encoded(picture), "width": picture.width, "height": picture.height}

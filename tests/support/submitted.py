@@ -60,8 +60,8 @@ def small_references(copies: int = 4) -> References:
 
 
 def _renamed(entity: dict[str, Any], answers: dict[str, int], copy: int) -> dict[str, Any]:
-    said = {name: ANSWERS[value] for name, value in answers.items()}
-    flawed = {f"{dimension}_flawed": is_flawed(dimension, said) for dimension in Dimension}
+    result = {name: ANSWERS[value] for name, value in answers.items()}
+    flawed = {f"{dimension}_flawed": is_flawed(dimension, result) for dimension in Dimension}
     return {**entity, **answers, **flawed, "entity_id": f"c{copy}-{entity['entity_id']}"}
 
 
@@ -100,15 +100,15 @@ def simulated(
 def _grounded(
     references: References, row: Any, set_name: str, skill: float, rng: np.random.Generator, frame: PromptFrame
 ) -> GroundingRecord:
-    said = []
+    result = []
     for region in reference_regions(row, set_name):
         if rng.random() < skill:
             pairs = zip(region.bbox_px, _sides(row), strict=True)
             box = [float(np.clip(v + rng.normal(0, 3), 0, side)) for v, side in pairs]
-            said.append({"bbox_2d": box, "label": region.label, "description": f"seen: {region.description[:40]}"})
+            result.append({"bbox_2d": box, "label": region.label, "description": f"seen: {region.description[:40]}"})
     if rng.random() > skill:
-        said.append({"bbox_2d": [1.0, 1.0, 20.0, 20.0], "label": "thing", "description": "odd"})
-    return grounding_record(row, set_name, json.dumps(said), None, Space.PIXELS, references.name, frame)
+        result.append({"bbox_2d": [1.0, 1.0, 20.0, 20.0], "label": "thing", "description": "odd"})
+    return grounding_record(row, set_name, json.dumps(result), None, Space.PIXELS, references.name, frame)
 
 
 def _sides(row: dict[str, Any]) -> tuple[int, ...]:

@@ -27,17 +27,17 @@ def as_drafted(place: int, drafted: DraftForm, who: str) -> dict[str, Any] | Non
 
 
 def write_voted_run(
-    folder: Path, images: int, said: Said = as_drafted, people: Sequence[str] = PEOPLE, **changes: Any
+    folder: Path, images: int, result: Said = as_drafted, people: Sequence[str] = PEOPLE, **changes: Any
 ) -> RunFolder:
     """Drafts, and everybody's vote on each of them."""
     run = write_drafted_run(folder, images, **changes)
-    cast(run, said, people)
+    cast(run, result, people)
     return run
 
 
 def cast(
     run: RunFolder,
-    said: Said,
+    result: Said,
     people: Sequence[str] = PEOPLE,
     updated_at: str = "2026-01-01T00:00:00",
     laid: Collection[str] | None = None,
@@ -51,7 +51,7 @@ def cast(
     votes: list[Vote] = []
     for number, who in enumerate(people):
         for place, drafted in enumerate(forms):
-            answers = said(place, drafted, who)
+            answers = result(place, drafted, who)
             if answers is not None:
                 about = {"seconds": 20.0 + 10 * number, "annotation_id": place, "updated_at": updated_at}
                 votes.append(vote(drafted, who, **{**about, **answers}))
@@ -59,9 +59,9 @@ def cast(
     record_votes(run, votes, people, before)
 
 
-def write_verified_run(folder: Path, images: int, said: Said = as_drafted, **changes: Any) -> RunFolder:
+def write_verified_run(folder: Path, images: int, result: Said = as_drafted, **changes: Any) -> RunFolder:
     """Voted, and the votes are merged."""
-    run = write_voted_run(folder, images, said, **changes)
+    run = write_voted_run(folder, images, result, **changes)
     merge_run(run)
     return run
 

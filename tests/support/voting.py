@@ -14,7 +14,7 @@ CLEAN = dict(zip(QUESTION_NAMES, ("Yes", "Yes", "No", "No", "No", "No"), strict=
 
 def form(entity_id: str = "image#0", **changes: Any) -> DraftForm:
     """A drafted dog."""
-    said: dict[str, Any] = {
+    result: dict[str, Any] = {
         "entity_id": entity_id,
         "image_id": entity_id.partition("#")[0],
         "prompt_id": "prompt",
@@ -26,20 +26,20 @@ def form(entity_id: str = "image#0", **changes: Any) -> DraftForm:
         "parts": None,
         "answers": CLEAN,
     }
-    return DraftForm(**{**said, **changes})
+    return DraftForm(**{**result, **changes})
 
 
-def vote(drafted: DraftForm, annotator: str = "anna", **said: Any) -> Vote:
+def vote(drafted: DraftForm, annotator: str = "anna", **result: Any) -> Vote:
     """A vote; questions by name, ``realism`` and ``plausibility`` are descriptions, other names are the vote's own."""
-    answers = {name: said.pop(name, CLEAN[name]) for name in QUESTION_NAMES}
-    descriptions = {name: said.pop(name, drafted.descriptions[name]) for name in ("realism", "plausibility")}
+    answers = {name: result.pop(name, CLEAN[name]) for name in QUESTION_NAMES}
+    descriptions = {name: result.pop(name, drafted.descriptions[name]) for name in ("realism", "plausibility")}
     parts = None
     if drafted.parts is not None:
-        parts = {part: said.pop(part, drafted.parts[part]) for part in BODY_PARTS}
+        parts = {part: result.pop(part, drafted.parts[part]) for part in BODY_PARTS}
     own: dict[str, Any] = {
         "annotator": annotator,
         "entity_id": drafted.entity_id,
-        "answers": None if said.get("drop") else answers,
+        "answers": None if result.get("drop") else answers,
         "drop": None,
         "label": drafted.label,
         "bbox_px": drafted.bbox_px,
@@ -50,4 +50,4 @@ def vote(drafted: DraftForm, annotator: str = "anna", **said: Any) -> Vote:
         "annotation_id": 1,
         "updated_at": "2026-01-01T00:00:00+00:00",
     }
-    return Vote(**{**own, **said})
+    return Vote(**{**own, **result})

@@ -9,7 +9,7 @@ from typing import Any
 import huggingface_hub
 import pytest
 import yaml
-from canaries import FOLDER, HOST, KEYS, PRIVATE, found, keys, said, set_canaries
+from canaries import FOLDER, HOST, KEYS, PRIVATE, found, keys, result, set_canaries
 from typer.testing import CliRunner
 from written_run import PREFIX, write_run
 
@@ -65,7 +65,7 @@ class _Hub:
 def test_an_exported_adapter_says_nothing_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = set_canaries(monkeypatch, tmp_path)
     run, results = write_finished(tmp_path / "mine" / "run", home), write_results(tmp_path / "mine" / "results", home)
-    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: _Hub(said(home, KEYS["HF_TOKEN"])))
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: _Hub(result(home, KEYS["HF_TOKEN"])))
     folder = tmp_path / "others" / "adapter"
     words = ["train", "export", str(run), str(folder), "--no-merge", "--results", str(results), "--push", "org/name"]
     done = CliRunner().invoke(app, words)

@@ -36,7 +36,7 @@ def test_keys_on_the_command_line(given: list[str], read: dict[str, object]) -> 
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "result"),
     [
         ({"learning_rat": 1}, "learning_rat is no field; did you mean learning_rate?"),
         ({"lora": {"rank": 4}}, "lora.rank is no field; did you mean lora.r"),
@@ -72,10 +72,10 @@ def test_keys_on_the_command_line(given: list[str], read: dict[str, object]) -> 
         ({"held_out": {"early_stop": 2, "share": 0}}, "held_out.early_stop needs prompts that are kept back"),
     ],
 )
-def test_errors_name_the_key_and_what_was_expected(given: dict[str, object], said: str) -> None:
+def test_errors_name_the_key_and_what_was_expected(given: dict[str, object], result: str) -> None:
     with pytest.raises(ConfigError) as error:
         parse_config({"task": "objectqa", "model": "m", **given}, "recipe.yaml")
-    assert said in str(error.value)
+    assert result in str(error.value)
     assert str(error.value).startswith("recipe.yaml: ")
 
 
@@ -111,13 +111,13 @@ def test_files_that_extend_each_other_and_keys_that_are_no_names(tmp_path: Path)
     (tmp_path / "c.yaml").write_text("extends: 5\n")
     (tmp_path / "d.yaml").write_text("1: 5\n")
     (tmp_path / "e.yaml").write_text("? [a, b]\n: 5\n")
-    for name, said in (
+    for name, result in (
         ("a", "extends itself"),
         ("c", "expected the name of a file"),
         ("d", "1 is no field"),
         ("e", "cannot be read"),
     ):
-        with pytest.raises(ConfigError, match=said):
+        with pytest.raises(ConfigError, match=result):
             load_recipe(tmp_path / f"{name}.yaml")
 
 
@@ -151,7 +151,7 @@ def test_text_is_taken_as_it_is_written(file: str, given: list[str], key: str, v
 
 
 @pytest.mark.parametrize(
-    ("file", "given", "said"),
+    ("file", "given", "result"),
     [
         ("name: no", [], 'name is False: Input should be a valid string. YAML reads no as false; write "no" in quotes'),
         ("name: x", ["name=on"], 'YAML reads on as true; write "on" in quotes'),
@@ -166,12 +166,12 @@ def test_text_is_taken_as_it_is_written(file: str, given: list[str], key: str, v
         ("questions: realism_q1", [], "Write it in brackets: [realism_q1]"),
     ],
 )
-def test_errors_say_what_yaml_reads_otherwise(file: str, given: list[str], said: str, tmp_path: Path) -> None:
+def test_errors_say_what_yaml_reads_otherwise(file: str, given: list[str], result: str, tmp_path: Path) -> None:
     (tmp_path / "below.yaml").write_text("name: Off\n")
     (tmp_path / "recipe.yaml").write_text(f"{file}\ntask: objectqa\n" + ("" if "model:" in file else "model: m\n"))
     with pytest.raises(ConfigError) as error:
         load_recipe(tmp_path / "recipe.yaml", given)
-    assert said in str(error.value)
+    assert result in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -81,8 +81,8 @@ def test_the_card_says_what_it_is_and_not_where_it_lay(run: Path, tmp_path: Path
     card = ModelCard.load(folder / "README.md")
     assert card.data.library_name == "transformers"
     assert "objectqa" in card.data.tags
-    for said in ("Trained on `mini`", "LoRA with rank 16", "max_pixels=7056", "sha256", "pretrained=FOLDER"):
-        assert said in card.text, said
+    for printed in ("Trained on `mini`", "LoRA with rank 16", "max_pixels=7056", "sha256", "pretrained=FOLDER"):
+        assert printed in card.text, printed
     adapter = export(run, tmp_path / "adapter", merge=False, results=write_run(tmp_path / "results")).folder
     with pytest.raises(ConfigError, match="--push org/name"):  # there is no hub; what would go up is ready
         push(adapter, "org/name", private=True)

@@ -47,15 +47,15 @@ def start(folder: Path, *given: str) -> subprocess.Popen[str]:
 def test_processes_are_started_with_deepspeed_by_name_and_gone_on_with(folder: Path) -> None:
     named = ["--deepspeed", "zero2"] if COMPILER else []
     process = start(folder, "recipe.yaml", "--processes", "2", *named, "learning_rate=1e-4")
-    said, _ = process.communicate(timeout=600)
-    assert process.returncode == 0, said
-    assert said.count("Done: run\n") == 1
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, output
+    assert output.count("Done: run\n") == 1
     assert read_processes(folder / "run") == 2
     assert read_config(folder / "run").learning_rate == 1e-4
     (folder / "run" / "final").rename(folder / "run" / "lost")
     again = start(folder, "--resume", "run")
-    said, _ = again.communicate(timeout=600)
-    assert again.returncode == 0, said
+    output, _ = again.communicate(timeout=600)
+    assert again.returncode == 0, output
     assert (folder / "run" / "final" / "adapter_model.safetensors").is_file()
     if COMPILER is None:
         pytest.skip("no C++ compiler: DeepSpeed builds an operator for the CPU; without it the same is proved above")
@@ -64,13 +64,13 @@ def test_processes_are_started_with_deepspeed_by_name_and_gone_on_with(folder: P
 
 def test_what_a_process_ends_with_is_what_the_command_ends_with(folder: Path) -> None:
     process = start(folder, "recipe.yaml", "--processes", "2", "held_out.share=0.99")
-    said, _ = process.communicate(timeout=600)
-    assert process.returncode == 1, said
-    assert "leaves none to train on" in said
-    last = said.strip().splitlines()[-1]
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == 1, output
+    assert "leaves none to train on" in output
+    last = output.strip().splitlines()[-1]
     assert last.startswith("qreal train: process ")
     assert last.endswith("of 2 ended with status 1; its messages are above")
-    assert "Traceback" not in said
+    assert "Traceback" not in output
 
 
 def test_a_run_that_is_interrupted_leaves_no_process(folder: Path) -> None:
@@ -83,8 +83,8 @@ def test_a_run_that_is_interrupted_leaves_no_process(folder: Path) -> None:
     children = psutil.Process(process.pid).children(recursive=True)
     assert len(children) >= 2
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=120)
-    assert process.returncode == 128 + signal.SIGINT, said[-3000:]
-    assert said.strip().splitlines()[-1] == "qreal train: stopped by SIGINT"
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGINT, output[-3000:]
+    assert output.strip().splitlines()[-1] == "qreal train: stopped by SIGINT"
     _, alive = psutil.wait_procs(children, timeout=60)
     assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]

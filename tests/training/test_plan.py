@@ -223,14 +223,14 @@ def test_a_caption_survives_the_papers_format(
     named = len(reference_regions(image, "plausibility"))
     read = parse_entities(turn)
     assert (read.reason, read.dropped, len(read.entities)) == (None, {}, named), turn
-    said = " ".join(caption.translate(str.maketrans("<>", "‹›")).split())
-    assert (read.entities[0].label, read.entities[0].description) == (said, said), turn
+    result = " ".join(caption.translate(str.maketrans("<>", "‹›")).split())
+    assert (read.entities[0].label, read.entities[0].description) == (result, result), turn
     collator, chat = collator_of(plan)
     check_labels(collator, chat, plan.train)
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("asked", "result"),
     [
         ({}, "benchmark: as qreal_objectqa asks"),
         ({"task": "filter"}, "benchmark: as qreal_agent asks"),
@@ -241,11 +241,11 @@ def test_a_caption_survives_the_papers_format(
     ],
 )
 def test_the_plan_says_which_prompts(
-    asked: dict[str, str], said: str, config: Callable[..., TrainConfig], tmp_path: Path
+    asked: dict[str, str], result: str, config: Callable[..., TrainConfig], tmp_path: Path
 ) -> None:
     console = Console(record=True, width=200, file=io.StringIO())
     print_plan(planned(config(**asked)), 1, tmp_path, console)
-    assert f"prompts {said}" in " ".join(console.export_text().replace("│", " ").split())
+    assert f"prompts {result}" in " ".join(console.export_text().replace("│", " ").split())
 
 
 def test_two_runs_on_one_model_keep_back_the_same_prompts(config: Callable[..., TrainConfig]) -> None:
@@ -331,7 +331,7 @@ def test_over_long_examples_are_refused_by_name_or_left_out_and_counted(config: 
 def test_what_would_train_nothing_or_cut_an_answer_is_refused(
     config: Callable[..., TrainConfig], small_dataset: Callable[..., Path], tmp_path: Path
 ) -> None:
-    for changed, said in (
+    for changed, result in (
         ({"lora": {"targets": "no_such_layer"}}, "nothing would be trained"),
         ({"attn_implementation": "flex_attention"}, "attn_implementation flex_attention"),
         ({"max_patches": 4}, "qwen2_5_vl has no such limit (it has min_pixels and max_pixels)"),
@@ -340,7 +340,7 @@ def test_what_would_train_nothing_or_cut_an_answer_is_refused(
         ({"held_out": {"share": 0.99}}, "leaves none to train on"),
         ({"adapter": str(tmp_path)}, "no adapter_config.json there"),
     ):
-        with pytest.raises(ConfigError, match=said.replace("(", r"\(").replace(")", r"\)")):
+        with pytest.raises(ConfigError, match=result.replace("(", r"\(").replace(")", r"\)")):
             planned(config(**changed))
     with pytest.raises(DatasetError, match="train"):
         planned(config(data=str(small_dataset(lambda rows: [rows[c].pop("train") for c in rows]))))

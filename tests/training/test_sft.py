@@ -64,9 +64,9 @@ def test_a_run_leaves_what_is_needed_to_repeat_and_to_see_it(
 ) -> None:
     recipe = config(**SHORT, report_to="tensorboard")
     folder = train(recipe)
-    said = " ".join(capsys.readouterr().out.replace("│", " ").split())  # of the table, whatever its width
+    printed = " ".join(capsys.readouterr().out.replace("│", " ").split())  # of the table, whatever its width
     for part in ("What will be trained", "LoRA r=16", "learnt tokens", "kept back", "mini", "auc chooses the best"):
-        assert part in said
+        assert part in printed
     assert TrainConfig(**yaml.safe_load((folder / "config.yaml").read_text())) == recipe
     environment = json.loads((folder / "environment.json").read_text())
     assert environment["data"]["name"] == "mini"
@@ -133,8 +133,8 @@ def test_evaluation_asks_what_was_learnt_and_reads_what_was_to_be_written(
     def right(_: Any, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
         for at, (request, row) in enumerate(zip(requests, evaluator._asked, strict=True)):
             asked.append(request.text)
-            said = row["answers"][0].removesuffix(end).strip()
-            yield at, Response(said, input_size=chat.ask(request.image, ["?"]).input_size)
+            printed = row["answers"][0].removesuffix(end).strip()
+            yield at, Response(printed, input_size=chat.ask(request.image, ["?"]).input_size)
 
     def kept(*given: Any, **named: Any) -> GroundingRecord:
         records.append(grounding_record(*given, **named))
@@ -218,10 +218,10 @@ def test_out_of_memory_says_what_to_change(config: Callable[..., TrainConfig], m
     monkeypatch.setattr(Tuner, "compute_loss", too_large)
     with pytest.raises(BatchTooLargeError) as error:
         train(config(**SHORT))
-    said = str(error.value)
-    assert "out of memory with 4 sequences of up to" in said
+    printed = str(error.value)
+    assert "out of memory with 4 sequences of up to" in printed
     for advice in ("batch_size=12 gradient_accumulation=2", "gradient_checkpointing=true", "zero3.json", "max_pixels"):
-        assert advice in said
+        assert advice in printed
 
 
 def test_out_of_memory_while_the_model_is_loaded_and_starting_again_with_other_keys(
@@ -315,8 +315,8 @@ def test_one_program_trains_in_a_folder(config: Callable[..., TrainConfig], caps
     with contextlib.ExitStack() as third:
         assert sft._choose_folder(recipe, folder, third) == folder
         sft._tell_where(folder, ["checkpoint-8"])
-        said = "the first step: no checkpoint is whole; checkpoint-8 was being written or removed when the run died"
-        assert said in capsys.readouterr().out
+        printed = "the first step: no checkpoint is whole; checkpoint-8 was being written or removed when the run died"
+        assert printed in capsys.readouterr().out
 
 
 _FULL_DISK = """
@@ -365,7 +365,7 @@ def test_a_folder_that_holds_something_is_not_written_over(config: Callable[...,
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "printed"),
     [
         (["train", "none.yaml"], "none.yaml: cannot be read"),
         (["train", "--resume", "none"], "none is not the folder of a training run"),
@@ -375,10 +375,10 @@ def test_a_folder_that_holds_something_is_not_written_over(config: Callable[...,
         (["train", MINI_RECIPE, "prompts=paper", "task=detect"], "the paper prints no query of the agent's subtasks"),
     ],
 )
-def test_the_command_fails_with_one_line(given: list[str], said: str, tmp_path: Path) -> None:
+def test_the_command_fails_with_one_line(given: list[str], printed: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, given)
     assert result.exit_code == 1
-    assert said in result.output
+    assert printed in result.output
     assert "Traceback" not in result.output
 
 

@@ -49,7 +49,7 @@ def crop_of(scene: Scene, place: int = 0) -> Any:
     return scene.pixels[y1:y2, x1:x2]
 
 
-def said(reply: Any) -> Any:
+def result(reply: Any) -> Any:
     assert reply.status == 200, reply.body
     return json.loads(reply.body["choices"][0]["message"]["content"])
 
@@ -87,7 +87,7 @@ def test_a_crop_that_is_a_bit_off_is_still_of_that_entity(scenes: list[Scene]) -
     off = scene.pixels[y1 + 3 : y2, x1 + 4 : x2 - 2]
     reply = make_script(scenes)(request("JudgmentReply", url(off)))
     expected = answers_by(ANNOTATOR, scene.entities[1], ERROR_RATES[ANNOTATOR])
-    assert {name: said(reply)[name] for name in QUESTION_NAMES} == expected
+    assert {name: result(reply)[name] for name in QUESTION_NAMES} == expected
 
 
 def test_answers_do_not_depend_on_the_wording_nor_on_lossy_pictures_beside(scenes: list[Scene]) -> None:
@@ -97,7 +97,7 @@ def test_answers_do_not_depend_on_the_wording_nor_on_lossy_pictures_beside(scene
         answer(request("JudgmentReply", crop, framed, text="Judge this.")),
         answer(request("JudgmentReply", framed, crop, text="Quite other words, and {braces} [1, 2].")),
     ]
-    assert said(replies[0]) == said(replies[1])
+    assert result(replies[0]) == result(replies[1])
 
 
 @pytest.mark.slow
@@ -127,10 +127,10 @@ def test_texts_to_merge_and_to_combine_are_taken_from_the_request() -> None:
     answer = make_script([])
     parts = {BODY_PARTS[1]: "Six fingers.", BODY_PARTS[4]: "Two left shoes."}
     merged = answer(request("MergeReply", text=f"Remarks (as {{JSON}}): {json.dumps(parts)} Thanks."))
-    assert said(merged) == {"plausibility_description": "Six fingers. Two left shoes."}
+    assert result(merged) == {"plausibility_description": "Six fingers. Two left shoes."}
     texts = ["Odd.", "The left hand has six fingers."]
     combined = answer(request("CombineReply", text=f'Entity "man" [1]: {json.dumps(texts)}'))
-    assert said(combined) == {"description": texts[1]}
+    assert result(combined) == {"description": texts[1]}
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_the_examinee_answers_the_benchmark_in_both_forms(scenes: list[Scene]) -
             asked = request(
                 None, url(scene.pixels), text=imageqa_prompt(name, Space.NORM1000, width, height), model=EXAMINEE
             )
-            for found in said(answer(asked)):
+            for found in result(answer(asked)):
                 planted = next(one for one in scene.entities if one.label == found["label"])
                 box = np.multiply(found["bbox_2d"], [width, height, width, height]) / 1000
                 assert iou_matrix([box], [planted.box_px])[0, 0] > 0.95
@@ -183,7 +183,7 @@ def test_errors_come_as_often_as_said_and_the_same_each_time() -> None:
 
 
 def test_some_pictures_are_said_to_hold_what_is_drawn_in_none(scenes: list[Scene]) -> None:
-    named = [said(make_script(scenes)(request("EntitiesReply", url(scene.pixels))))["entities"] for scene in scenes]
+    named = [result(make_script(scenes)(request("EntitiesReply", url(scene.pixels))))["entities"] for scene in scenes]
     labels = {one.label for scene in scenes for one in scene.entities}
     assert ABSENT not in labels
     assert 0 < sum(ABSENT in [one["name"] for one in entities] for entities in named) < SCENES

@@ -32,8 +32,8 @@ def last_stage(run: Path) -> str:
     """The stage that the run had begun last."""
     path = run / "progress.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
-    said = [json.loads(line) for line in lines if line.endswith("}")]
-    return str(said[-1]["stage"]) if said else "intake"
+    result = [json.loads(line) for line in lines if line.endswith("}")]
+    return str(result[-1]["stage"]) if result else "intake"
 
 
 def answered(run: Path) -> set[str]:

@@ -167,8 +167,8 @@ def test_rows_of_metadata_that_name_no_picture(tmp_path: Path, cell: str, reason
         put(tmp_path / name, png(number))
     as_metadata("jsonl", tmp_path / "in", [{"file_name": "0.png"}, {"file_name": cell}])
     found = taken(tmp_path / "in", tmp_path / "run")
-    (said,) = (row["reason"] for row in found.values() if row["state"] == "rejected")
-    assert reason in said
+    (result,) = (row["reason"] for row in found.values() if row["state"] == "rejected")
+    assert reason in result
 
 
 def test_metadata_that_is_not_read_is_said(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ LONG = "x" * (LONGEST_PROMPT + 1)
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "result"),
     [
         ("t.jsonl", "[" * 10**5, "its values lie too deep in one another"),
         ("t.jsonl", '{"image": ' * 10**5, "line 1: its values lie too deep in one another"),
@@ -40,11 +40,11 @@ LONG = "x" * (LONGEST_PROMPT + 1)
     ],
     ids=["lists", "objects", "lists in a list", "digits", "cell", "quote not closed", "heading"],
 )
-def test_a_table_over_a_limit_is_refused(name: str, content: str, said: str, tmp_path: Path) -> None:
+def test_a_table_over_a_limit_is_refused(name: str, content: str, result: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(AnnotationError) as raised:
         list(TableSource(tmp_path / name, ColumnNames()).listing())
-    assert said in str(raised.value)
+    assert result in str(raised.value)
     assert len(str(raised.value)) < 600
 
 

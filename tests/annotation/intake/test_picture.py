@@ -41,10 +41,10 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
-def with_exif_text(said: str) -> bytes:
+def with_exif_text(result: str) -> bytes:
     """A PNG with EXIF as old programs write it, in hexadecimal digits."""
     text = PngInfo()
-    text.add_text("Raw profile type exif", f"\nexif\n{len(said)}\n{said}")
+    text.add_text("Raw profile type exif", f"\nexif\n{len(result)}\n{result}")
     return encoded(scene(), pnginfo=text)
 
 

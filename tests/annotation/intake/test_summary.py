@@ -15,7 +15,7 @@ from annotation.intake.summary import IntakeSummary, reason_kind
 CONFIG = 'language_model: {model: m, base_url: "http://127.0.0.1:9/v1"}\n'
 
 
-def said(images: Path, run: Path) -> list[str]:
+def result(images: Path, run: Path) -> list[str]:
     config = put(run.parent / "config.yaml", CONFIG)
     called = CliRunner().invoke(annotate_app, ["init", str(images), str(run), "--config", str(config)])
     assert called.exit_code == 0, called.output
@@ -37,7 +37,7 @@ def test_everything_is_counted(tmp_path: Path) -> None:
     for number in range(2):
         put(folder / f"empty {number}.png", b"")
     put(folder / "small.png", b"no")
-    lines = said(folder, tmp_path / "run")
+    lines = result(folder, tmp_path / "run")
     at = lines.index("12 inputs: 8 accepted, 3 rejected, 1 duplicate")
     counted = lines[at + 1 : -1]
     assert counted[:2] == ["  2 rejected: the file is empty", "  1 rejected: no picture"]

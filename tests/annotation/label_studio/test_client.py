@@ -83,8 +83,8 @@ def test_a_failure_says_who_where_and_what_to_do(served: Callable[[Answer], str]
 
 @pytest.mark.parametrize("number", [True, 1.5, "7", None, -1, math.nan, math.inf, 10**4000, 2**63, [], {}])
 def test_what_is_no_number_is_none(number: object, served: Callable[[Answer], str]) -> None:
-    said = json.dumps({"id": number, "tasks": [], "total": number}).encode()
-    with LabelStudio(served(lambda *_: (200, said)), "t", "anna") as client:
+    result = json.dumps({"id": number, "tasks": [], "total": number}).encode()
+    with LabelStudio(served(lambda *_: (200, result)), "t", "anna") as client:
         for ask in (client.account_id, lambda: list(client.tasks(1)), lambda: client.annotate(1, [], 1.0)):
             with pytest.raises(AnnotationError, match=r"answers with .* as (id|total), expected a number"):
                 ask()

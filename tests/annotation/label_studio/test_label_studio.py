@@ -68,7 +68,7 @@ class Place:
         self.run, self._program, self._port = run, program, free_ports(3)
         self.entities = len(load_forms(run))
         self._process: subprocess.Popen[str] | None = None
-        self.said = ""
+        self.printed = ""
 
     def qreal(self, *arguments: str, status: int = 0) -> str:
         """What a command of ``qreal annotate`` says."""
@@ -87,19 +87,19 @@ class Place:
         )
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            self.said += line
+            self.printed += line
             if line.startswith("Pulling every"):
                 return load_workplace(self.run)
-        raise AssertionError(self.said)
+        raise AssertionError(self.printed)
 
     def stop(self) -> str:
         """As Ctrl-C does in a terminal: the whole group of processes gets the signal."""
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGINT)
         process, self._process = self._process, None
-        said, _ = process.communicate(timeout=300)  # a bound for a hang; machines may be busy
-        assert process.returncode == 0, said
-        return said
+        result, _ = process.communicate(timeout=300)  # a bound for a hang; machines may be busy
+        assert process.returncode == 0, result
+        return result
 
     @property
     def is_started(self) -> bool:
@@ -136,10 +136,10 @@ def tasks_of(place: Place, name: str) -> list[dict[str, Any]]:
         return list(client.tasks(account.project_id))
 
 
-def raw(account: AnnotatorAccount, method: str, path: str, **said: Any) -> httpx2.Response:
+def raw(account: AnnotatorAccount, method: str, path: str, **result: Any) -> httpx2.Response:
     """A request of somebody's own account."""
     headers = {"Authorization": f"Token {account.token}"}
-    return httpx2.request(method, account.url + path, headers=headers, timeout=60, **said)
+    return httpx2.request(method, account.url + path, headers=headers, timeout=60, **result)
 
 
 def log_in(browser: Chromium, account: AnnotatorAccount) -> None:
@@ -175,8 +175,8 @@ def test_one_person_answers_by_keyboard(place: Place, tmp_path: Path) -> None:
         browser.wait("!document.querySelector('.qreal')")
         browser.picture(tmp_path / "end.png")
         assert browser.left == []
-    said = place.qreal("verify", "pull", str(place.run.path))
-    assert f"anna: {len(tasks)} answered, {len(tasks)} new" in said
+    result = place.qreal("verify", "pull", str(place.run.path))
+    assert f"anna: {len(tasks)} answered, {len(tasks)} new" in result
     votes = place.votes()
     for number, task in enumerate(tasks):
         vote = votes["anna", task["data"]["entity_id"]]
@@ -255,8 +255,8 @@ def test_edits_and_deletions_lose_and_double_nothing(place: Place) -> None:
     new = results(changed, random_answers("another mind"))
     assert raw(ben, "PATCH", f"/api/annotations/{annotation}/", json={"result": new}).status_code == 200
     assert raw(ben, "DELETE", f"/api/annotations/{deleted['annotations'][0]['id']}/").status_code == 204
-    said = place.qreal("verify", "pull", str(place.run.path))
-    assert f"cara: {place.entities} answered, 0 new" in said
+    result = place.qreal("verify", "pull", str(place.run.path))
+    assert f"cara: {place.entities} answered, 0 new" in result
     after = place.votes()
     one, other = changed["data"]["entity_id"], deleted["data"]["entity_id"]
     assert after.keys() == before.keys() - {("ben", other)}
@@ -278,8 +278,8 @@ def test_half_an_answer_is_named_and_not_counted(place: Place) -> None:
     annotation = task["annotations"][0]
     half = [one for one in annotation["result"] if one["from_name"] != "plausibility_q1"]
     raw(ben, "PATCH", f"/api/annotations/{annotation['id']}/", json={"result": half})
-    said = place.qreal("verify", "pull", str(place.run.path))
-    assert f"task {task['id']}, {task['data']['entity_id']}: plausibility_q1 not answered" in said
+    result = place.qreal("verify", "pull", str(place.run.path))
+    assert f"task {task['id']}, {task['data']['entity_id']}: plausibility_q1 not answered" in result
     assert ("ben", task["data"]["entity_id"]) not in place.votes()
     raw(ben, "PATCH", f"/api/annotations/{annotation['id']}/", json={"result": annotation["result"]})
     assert f"ben: {place.entities} answered, 1 new" in place.qreal("verify", "pull", str(place.run.path))
@@ -297,18 +297,18 @@ def test_a_damaged_box_is_one_line_and_the_other_answers_are_pulled(place: Place
     before, ben, tasks = place.votes(), seat_of(place, "ben"), tasks_of(place, "ben")[3:]
     good = {task["id"]: task["annotations"][0] for task in tasks}
     for task, (damage, _) in zip(tasks, DAMAGES.values(), strict=False):
-        said = json.loads(json.dumps(good[task["id"]]["result"]))
-        damage(said[0])
-        assert raw(ben, "PATCH", f"/api/annotations/{good[task['id']]['id']}/", json={"result": said}).is_success
+        result = json.loads(json.dumps(good[task["id"]]["result"]))
+        damage(result[0])
+        assert raw(ben, "PATCH", f"/api/annotations/{good[task['id']]['id']}/", json={"result": result}).is_success
     odd = tasks[len(DAMAGES)]
     pasted = json.loads(json.dumps(good[odd["id"]]["result"]))
     pasted[0] |= {"original_width": 30, "original_height": 20}
     assert raw(ben, "PATCH", f"/api/annotations/{good[odd['id']]['id']}/", json={"result": pasted}).is_success
-    said = place.qreal("verify", "pull", str(place.run.path))
+    result = place.qreal("verify", "pull", str(place.run.path))
     for task, (_, reason) in zip(tasks, DAMAGES.values(), strict=False):
-        (line,) = [one for one in said.splitlines() if one.startswith(f"  task {task['id']}, ")]
+        (line,) = [one for one in result.splitlines() if one.startswith(f"  task {task['id']}, ")]
         assert reason in line
-    assert f"task {odd['id']}, {odd['data']['entity_id']}: counted; its box names a picture of 30 x 20 px" in said
+    assert f"task {odd['id']}, {odd['data']['entity_id']}: counted; its box names a picture of 30 x 20 px" in result
     after = place.votes()
     assert len(after) == len(before) - len(DAMAGES)
     assert after["ben", odd["data"]["entity_id"]].bbox_px == before["ben", odd["data"]["entity_id"]].bbox_px
@@ -326,21 +326,21 @@ def test_a_deleted_project_and_a_wrong_token_are_said_and_cost_no_vote(place: Pl
     path = place.run.path / "verification" / "workplace.json"
     kept = path.read_text()
     path.write_text(kept.replace(seat_of(place, "ben").token, "0" * 40))
-    assert "ben: " in (said := place.qreal("verify", "pull", str(place.run.path), status=1))
-    assert "refuses the token of ben" in said
+    assert "ben: " in (result := place.qreal("verify", "pull", str(place.run.path), status=1))
+    assert "refuses the token of ben" in result
     path.write_text(kept)
     assert raw(cara, "DELETE", f"/api/projects/{cara.project_id}").status_code == 204
-    said = place.qreal("verify", "pull", str(place.run.path), status=1)
-    assert "cara: " in said
-    assert "was the project deleted by hand?" in said
-    assert "anna, ben pulled" in said
+    result = place.qreal("verify", "pull", str(place.run.path), status=1)
+    assert "cara: " in result
+    assert "was the project deleted by hand?" in result
+    assert "anna, ben pulled" in result
     place.kill()  # its servers go on; the next start ends them first
     place.start()
     assert seat_of(place, "cara").project_id != cara.project_id
     assert tasks_of(place, "cara") == []  # everything is answered already
-    said = place.qreal("verify", "pull", str(place.run.path))
+    result = place.qreal("verify", "pull", str(place.run.path))
     for name in ("anna", "ben"):
-        assert f"{name}: {place.entities} answered, 0 new" in said, "a restart loses and doubles nothing"
+        assert f"{name}: {place.entities} answered, 0 new" in result, "a restart loses and doubles nothing"
     assert place.votes() == before
 
 
@@ -372,17 +372,17 @@ def test_a_teams_servers_do_as_well(place: Place, tmp_path: Path) -> None:
     accounts = load_workplace(place.run).accounts
     media = ["--media-url", "https://files.example.org/run"]
     each = [f"--url={one.name}={one.url}" for one in accounts] + [f"--token={one.name}={one.token}" for one in accounts]
-    said = place.qreal("verify", "start", str(run.path), *each, *media)
-    assert "Warning" not in said
-    assert f"{accounts[1].url}/projects/" in said
+    result = place.qreal("verify", "start", str(run.path), *each, *media)
+    assert "Warning" not in result
+    assert f"{accounts[1].url}/projects/" in result
     with load_workplace(run).accounts[1].client() as client:
         project = load_workplace(run).accounts[1].project_id
         assert project is not None
         assert {task["data"]["image"].rpartition("/")[0] for task in client.tasks(project)} == {media[1]}
     run = write_drafted_run(tmp_path / "other", 3)
     shared = [f"--url={accounts[0].url}", f"--token={accounts[0].token}", *media]
-    said = place.qreal("verify", "start", str(run.path), *shared)
-    assert "Warning: anna can open ben's project" in said
+    result = place.qreal("verify", "start", str(run.path), *shared)
+    assert "Warning: anna can open ben's project" in result
     assert "--token" in place.qreal("verify", "start", str(run.path), "--url", accounts[0].url, status=1)
 
 
@@ -405,14 +405,14 @@ def test_the_third_person_gets_only_what_two_disagree_on(place: Place, tmp_path:
     entities = sorted(load_forms(run))
     disputed = set(entities[::3])
 
-    def said(name: str) -> Callable[[str], dict[str, str]]:
+    def result(name: str) -> Callable[[str], dict[str, str]]:
         return lambda entity: random_answers(f"{name if entity in disputed else ''} {entity}")
 
-    first = {account.name: answer_all(run, account.name, said(account.name)) for account in accounts}
+    first = {account.name: answer_all(run, account.name, result(account.name)) for account in accounts}
     assert sum(map(len, first.values())) == 2 * len(entities)
     place.qreal("verify", "pull", str(run.path))
     place.qreal("verify", "push", str(run.path))
-    second = {account.name: answer_all(run, account.name, said(account.name)) for account in accounts}
+    second = {account.name: answer_all(run, account.name, result(account.name)) for account in accounts}
     assert sorted(entity for found in second.values() for entity in found) == sorted(disputed)
     assert all(not set(first[name]) & set(second[name]) for name in first)
     place.qreal("verify", "pull", str(run.path))
@@ -455,9 +455,9 @@ def test_a_project_with_tasks_of_another_run_is_refused(place: Place) -> None:
         client.put_in(cara.project_id, [foreign])
         task = next(client.tasks(cara.project_id))
         client.annotate(task["id"], [], 1.0)
-    said = place.qreal("verify", "pull", str(place.run.path), status=1)
-    assert "cara's project holds task" in said
-    assert "of another run" in said
+    result = place.qreal("verify", "pull", str(place.run.path), status=1)
+    assert "cara's project holds task" in result
+    assert "of another run" in result
     raw(cara, "DELETE", f"/api/tasks/{task['id']}")
     place.qreal("verify", "pull", str(place.run.path))
 
@@ -500,5 +500,5 @@ def test_merged_and_published_it_is_a_dataset_that_models_are_evaluated_on(
     call(app, "data", "check")
     assert f"{(place.entities - 1) * 8 * 3}" in call(app, "data", "info")  # annotations, as the paper counts them
     given = f"pretrained={model},device=cpu,dtype=float32,min_pixels=3136"
-    said = call(app, "eval", "--model", "qreal_hf", "--model_args", given, "--output_path", str(tmp_path / "results"))
-    assert "plausibility_q4" in said
+    result = call(app, "eval", "--model", "qreal_hf", "--model_args", given, "--output_path", str(tmp_path / "results"))
+    assert "plausibility_q4" in result

@@ -24,8 +24,8 @@ def test_every_question_stands_over_its_answers_in_the_papers_words(adjudicating
 
 
 def test_what_the_questions_call_the_picture_is_said_before_them() -> None:
-    said = [header.get("value") for header in ElementTree.fromstring(build_page()).iter("Header")]
-    assert said.index(ASKED_OF) < said.index(QUESTIONS[0].text)
+    result = [header.get("value") for header in ElementTree.fromstring(build_page()).iter("Header")]
+    assert result.index(ASKED_OF) < result.index(QUESTIONS[0].text)
 
 
 def test_no_key_stands_for_two_answers() -> None:

@@ -52,9 +52,9 @@ def answered(run: RunFolder, number: int) -> Json:
     """A task that is answered; every task of a run is about another entity of its first picture."""
     image_id, size = first_picture(run.path)
     made = build_task(form(f"{image_id}#{number}"), size, run.run_id, "/media/")
-    said = results(made, random_answers(number))
+    printed = results(made, random_answers(number))
     at = f"2026-11-25T08:{number // 60 % 60:02d}:{number % 60:02d}.000000Z"
-    annotation = {"id": 5000 + number, "result": said, "updated_at": at, "lead_time": 30.0, "completed_by": ACCOUNT}
+    annotation = {"id": 5000 + number, "result": printed, "updated_at": at, "lead_time": 30.0, "completed_by": ACCOUNT}
     return {**made, "id": number, "updated_at": at, "annotations": [annotation | {"was_cancelled": False}]}
 
 
@@ -122,15 +122,15 @@ def test_ten_damaged_tasks_of_two_thousand_are_ten_lines_and_the_rest_are_votes(
     box_of(tasks[20]).update(original_width=10, original_height=10)
     with LabellingServer(tasks) as first, LabellingServer([answered(run, 1)]) as second:
         workplace_of(run, first, second)
-        said = pulled(run).splitlines()
+        printed = pulled(run).splitlines()
         again = pulled(run)
-    lines = [line for line in said if "not counted until it is mended" in line]
+    lines = [line for line in printed if "not counted until it is mended" in line]
     assert [line.split(":")[0].split(",")[0].strip() for line in lines] == [f"task {number}" for number in damaged]
     for line, case in zip(lines, damaged.values(), strict=True):
         assert TEN_DAMAGES[case][1] in line
-    assert said[0] == "anna: 1990 answered, 1990 new"
-    assert [line for line in said if "counted; its box names a picture of 10 x 10 px" in line] == [said[-2]]
-    assert said[-1] == "ben: 1 answered, 1 new"
+    assert printed[0] == "anna: 1990 answered, 1990 new"
+    assert [line for line in printed if "counted; its box names a picture of 10 x 10 px" in line] == [printed[-2]]
+    assert printed[-1] == "ben: 1 answered, 1 new"
     assert votes_of(run, "anna") == 1_990
     assert "anna: 1990 answered, 0 new" in again
     assert "names a picture" not in again
@@ -140,9 +140,9 @@ def test_ten_damaged_tasks_of_two_thousand_are_ten_lines_and_the_rest_are_votes(
 def test_something_else_in_place_of_a_task_is_one_line(run: RunFolder, instead: object) -> None:
     with LabellingServer([answered(run, 1), instead, answered(run, 2)]) as server:
         workplace_of(run, server)
-        said = pulled(run)
-    assert "anna: 2 answered, 2 new" in said
-    assert said.count("not counted until it is mended") == 1
+        printed = pulled(run)
+    assert "anna: 2 answered, 2 new" in printed
+    assert printed.count("not counted until it is mended") == 1
 
 
 def test_a_damaged_answer_takes_back_the_vote_before_it_until_it_is_mended(run: RunFolder) -> None:
@@ -276,10 +276,10 @@ def test_a_server_that_answers_otherwise_keeps_no_other_persons_votes(run: RunFo
     with LabellingServer(good, "1") as first, LabellingServer(good, "2") as second, LabellingServer(good, "3") as third:
         second.instead = lambda asked: instead if asked == path else None
         workplace_of(run, first, second, third)
-        said = pulled(run, status=1)
-    assert said.index("anna: 1 answered, 1 new") < said.index("cara: 1 answered, 1 new") < said.index("ben: ")
-    assert [line for line in said.splitlines() if "anna, cara pulled, 2 new" in line]
-    assert message in said
+        printed = pulled(run, status=1)
+    assert printed.index("anna: 1 answered, 1 new") < printed.index("cara: 1 answered, 1 new") < printed.index("ben: ")
+    assert [line for line in printed.splitlines() if "anna, cara pulled, 2 new" in line]
+    assert message in printed
 
 
 def test_an_error_that_nobody_foresaw_keeps_no_other_persons_votes(
@@ -295,9 +295,9 @@ def test_an_error_that_nobody_foresaw_keeps_no_other_persons_votes(
     monkeypatch.setattr(pulling, "read_task", failing)
     with LabellingServer([answered(run, 1)]) as first, LabellingServer([answered(run, 1)]) as second:
         workplace_of(run, first, second)
-        said = pulled(run, status=1)
-    assert "ben: 1 answered, 1 new" in said
-    assert "anna: KeyError: 'surprise'" in said
+        printed = pulled(run, status=1)
+    assert "ben: 1 answered, 1 new" in printed
+    assert "anna: KeyError: 'surprise'" in printed
 
 
 def test_a_project_with_nothing_of_this_run_is_refused(run: RunFolder) -> None:
@@ -350,10 +350,10 @@ def test_pulling_goes_on_after_any_error_until_it_is_stopped(
         workplace = workplace_of(run, server)
         with VoteRecord(run.votes_path) as record:
             assert commands._pull_until_stopped(run, workplace, record, 0.01)
-    said = capsys.readouterr()
+    printed = capsys.readouterr()
     for error in ("KeyError: 'original_width'", "OSError: [Errno 28] No space left", "RecursionError: deep"):
-        assert f"qreal annotate verify start: {error}" in said.err
-    assert "anna: 1 answered, 1 new" in said.out
+        assert f"qreal annotate verify start: {error}" in printed.err
+    assert "anna: 1 answered, 1 new" in printed.out
     assert len(pushed) >= 3
 
 

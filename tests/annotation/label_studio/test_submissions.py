@@ -53,23 +53,23 @@ def read(made: object, account: int | None = None) -> Submission:
 
 
 def vote(*annotations: list[dict[str, Any]], form: DraftForm = FORM) -> Vote:
-    said = read(task(form, *annotations))
-    assert said.reason == ""
-    assert said.vote is not None
-    return said.vote
+    reported = read(task(form, *annotations))
+    assert reported.reason == ""
+    assert reported.vote is not None
+    return reported.vote
 
 
 def test_what_is_drafted_comes_back_to_the_last_bit() -> None:
-    said = vote(results(task(), ANSWERS))
-    assert (said.annotator, said.entity_id, said.answers, said.drop) == ("anna", "abc#3", ANSWERS, None)
-    assert (said.label, said.bbox_px, said.descriptions, said.parts) == (
+    reported = vote(results(task(), ANSWERS))
+    assert (reported.annotator, reported.entity_id, reported.answers, reported.drop) == ("anna", "abc#3", ANSWERS, None)
+    assert (reported.label, reported.bbox_px, reported.descriptions, reported.parts) == (
         FORM.label,
         FORM.bbox_px,
         FORM.descriptions,
         FORM.parts,
     )
-    assert said.shown == FORM.shown
-    assert (said.seconds, said.updated_at) == (12.5, "2026-11-25T08:00:00.500000+00:00")
+    assert reported.shown == FORM.shown
+    assert (reported.seconds, reported.updated_at) == (12.5, "2026-11-25T08:00:00.500000+00:00")
 
 
 def test_a_text_that_was_sent_twice_is_one() -> None:
@@ -80,9 +80,9 @@ def test_a_text_that_was_sent_twice_is_one() -> None:
 
 
 def test_what_is_changed_is_in_the_vote() -> None:
-    said = results(task(), ANSWERS, label="woman", plausibility_description=" Two\nlines ", part_1="Five fingers.")
-    said[0]["value"] = {"x": 50, "y": 0, "width": 50.5, "height": 25, "rotation": 0}
-    changed = vote(said)
+    reported = results(task(), ANSWERS, label="woman", plausibility_description=" Two\nlines ", part_1="Five fingers.")
+    reported[0]["value"] = {"x": 50, "y": 0, "width": 50.5, "height": 25, "rotation": 0}
+    changed = vote(reported)
     assert list(changed.bbox_px) == [320, 0, 640, 120]  # clipped to the image
     assert (changed.label, changed.descriptions["plausibility"]) == ("woman", "Two\nlines")
     assert changed.parts is not None
@@ -90,32 +90,34 @@ def test_what_is_changed_is_in_the_vote() -> None:
 
 
 def test_a_drop_needs_no_answers_and_the_newest_annotation_counts() -> None:
-    said = vote(results(task(), random_answers(2)), results(task(), ANSWERS, drop="unclear"))
-    assert (said.drop, said.answers, said.annotation_id) == ("unclear", None, 1)
+    reported = vote(results(task(), random_answers(2)), results(task(), ANSWERS, drop="unclear"))
+    assert (reported.drop, reported.answers, reported.annotation_id) == ("unclear", None, 1)
 
 
 def test_an_entity_without_parts_has_none() -> None:
     form = DraftForm(**{**vars(FORM), "parts": None})
-    said = vote(results(task(form), ANSWERS), form=form)
-    assert said.parts is None
+    reported = vote(results(task(form), ANSWERS), form=form)
+    assert reported.parts is None
 
 
 BOX, Q1 = 0, 1
 """Of what is submitted."""
 
 
-def changed(place: int = BOX, /, **said: Any) -> dict[str, Any]:
+def changed(place: int = BOX, /, **reported: Any) -> dict[str, Any]:
     """A task with a complete answer of which one result has other fields; those of its value by ``value``."""
     made = task(FORM, results(task(), ANSWERS))
     result = made["annotations"][0]["result"][place]
-    result |= said | ({"value": result["value"] | said["value"]} if isinstance(said.get("value"), dict) else {})
+    result |= reported | (
+        {"value": result["value"] | reported["value"]} if isinstance(reported.get("value"), dict) else {}
+    )
     return made
 
 
-def annotated(**said: Any) -> dict[str, Any]:
+def annotated(**reported: Any) -> dict[str, Any]:
     """The same with other fields of the annotation."""
     made = changed()
-    made["annotations"][0] |= said
+    made["annotations"][0] |= reported
     return made
 
 
@@ -130,8 +132,8 @@ def lacking(where: str, name: str) -> dict[str, Any]:
 
 def answered(*more: dict[str, Any], without: str = "", drop: str | None = None) -> dict[str, Any]:
     """A task whose answer has further results, or lacks those of one name."""
-    said = [one for one in results(task(), ANSWERS, drop) if one["from_name"] != without]
-    return task(FORM, [*said, *more])
+    reported = [one for one in results(task(), ANSWERS, drop) if one["from_name"] != without]
+    return task(FORM, [*reported, *more])
 
 
 def times_100() -> dict[str, Any]:
@@ -365,11 +367,11 @@ def test_a_skipped_task_is_not_answered_however_damaged_it_is(more: dict[str, An
 
 
 def test_a_withdrawn_vote_keeps_what_it_said() -> None:
-    said = vote(results(task(), ANSWERS))
-    gone = withdraw(said, "2026-11-25T11:00:00.000000+00:00")
+    reported = vote(results(task(), ANSWERS))
+    gone = withdraw(reported, "2026-11-25T11:00:00.000000+00:00")
     assert gone.withdrawn
-    assert gone.answers == said.answers
-    assert gone.updated_at > said.updated_at
+    assert gone.answers == reported.answers
+    assert gone.updated_at > reported.updated_at
 
 
 JUNK: tuple[Any, ...] = (

@@ -148,9 +148,9 @@ def test_the_limit_on_cost_holds_with_a_server_that_counts_no_tokens(begin: Call
     """What each call may have cost at most is taken."""
 
     def uncounted(asked: Asked) -> Reply:
-        said = answer(asked)
-        assert isinstance(said.body, Mapping)
-        return replace(said, body={name: held for name, held in said.body.items() if name != "usage"})
+        result = answer(asked)
+        assert isinstance(result.body, Mapping)
+        return replace(result, body={name: held for name, held in result.body.items() if name != "usage"})
 
     with ScriptedServer(uncounted) as server:
         run = begin(server.url, entities={"max_tokens": 300}, language_model={"concurrency": 4})
@@ -185,11 +185,11 @@ def test_the_record_says_what_each_call_was_and_cost(begin: Callable[..., RunFol
     with ScriptedServer(answer) as server:
         run = begin(server.url)
         run_stages(run, ENTITIES, Watcher())
-        said: list[dict[str, int]] = [cast(dict[str, Any], answer(one).body)["usage"] for one in server.asked]
+        result: list[dict[str, int]] = [cast(dict[str, Any], answer(one).body)["usage"] for one in server.asked]
     with CallRecord(run.calls_path) as calls:
         spent = calls.spent()["entities"]
-    assert (spent.calls, spent.prompt_tokens) == (24, sum(one["prompt_tokens"] for one in said))
-    cost = sum(one["prompt_tokens"] * 2.5 + one["completion_tokens"] * 10 for one in said) / 1e6
+    assert (spent.calls, spent.prompt_tokens) == (24, sum(one["prompt_tokens"] for one in result))
+    cost = sum(one["prompt_tokens"] * 2.5 + one["completion_tokens"] * 10 for one in result) / 1e6
     assert spent.cost_usd == pytest.approx(cost)
 
 
@@ -247,9 +247,9 @@ def test_the_prompt_and_the_picture_are_shown(begin: Callable[..., RunFolder]) -
     assert stage_of(asked) == "entities"
     assert asked.image.size == (224, 224)
     prompts = {picture.prompt for shard in run.shard_numbers for picture in run.pictures(shard)}
-    said = re.search(r'a JSON string \(empty when it is not known\): "(.*)"', asked.text)
-    assert said
-    assert said[1] in prompts
+    result = re.search(r'a JSON string \(empty when it is not known\): "(.*)"', asked.text)
+    assert result
+    assert result[1] in prompts
 
 
 def test_quality_by_the_language_model(tmp_path: Path, models: Path, begin: Callable[..., RunFolder]) -> None:

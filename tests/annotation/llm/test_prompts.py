@@ -42,7 +42,7 @@ def judgment() -> Prompt:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "result",
     [
         pytest.param("take the score as the ground of your answers", id="the score is the ground"),
         pytest.param('where one says "the picture" or "the image", it means the crop', id="the picture is the crop"),
@@ -55,10 +55,10 @@ def judgment() -> Prompt:
         ),
     ],
 )
-def test_the_judgment_prompt_says_what_the_paper_says(judgment: Prompt, said: str) -> None:
-    assert said in " ".join(judgment.system.split())
+def test_the_judgment_prompt_says_what_the_paper_says(judgment: Prompt, result: str) -> None:
+    assert result in " ".join(judgment.system.split())
 
 
-@pytest.mark.parametrize("said", ["hint", "decides nothing", "often wrong"])
-def test_the_score_is_no_mere_hint(judgment: Prompt, said: str) -> None:
-    assert said not in judgment.system
+@pytest.mark.parametrize("result", ["hint", "decides nothing", "often wrong"])
+def test_the_score_is_no_mere_hint(judgment: Prompt, result: str) -> None:
+    assert result not in judgment.system

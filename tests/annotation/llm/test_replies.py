@@ -32,14 +32,14 @@ def objects(schema: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("form", [EntitiesReply, JudgmentReply, PartsReply, MergeReply])
 def test_schemas_are_what_strict_structured_output_takes(form: type[BaseModel]) -> None:
-    said = strict_schema(form)
-    assert said["json_schema"]["strict"] is True
-    found = objects(said["json_schema"]["schema"])
+    result = strict_schema(form)
+    assert result["json_schema"]["strict"] is True
+    found = objects(result["json_schema"]["schema"])
     assert found
     for one in found:
         assert one["additionalProperties"] is False
         assert sorted(one["required"]) == sorted(one["properties"])
-    text = json.dumps(said)
+    text = json.dumps(result)
     assert not [word for word in _UNSUPPORTED if f'"{word}":' in text]
 
 
@@ -52,16 +52,16 @@ def test_the_questions_and_parts_are_those_of_the_benchmark() -> None:
 
 @pytest.mark.parametrize("dimension", ["realism", "plausibility"])
 def test_a_flaw_needs_a_description(dimension: str) -> None:
-    said = _judgment(random.Random(0))
-    said |= {"realism_q1": "No", "plausibility_q3": "Yes"}
-    JudgmentReply.model_validate(said)
+    result = _judgment(random.Random(0))
+    result |= {"realism_q1": "No", "plausibility_q3": "Yes"}
+    JudgmentReply.model_validate(result)
     with pytest.raises(ValidationError, match=f"{dimension}_description is empty"):
-        JudgmentReply.model_validate({**said, f"{dimension}_description": "  "})
+        JudgmentReply.model_validate({**result, f"{dimension}_description": "  "})
     for text in ("N/A", "None.", "...", "-"):
         with pytest.raises(ValidationError, match=f"{dimension}_description says nothing"):
-            JudgmentReply.model_validate({**said, f"{dimension}_description": text})
+            JudgmentReply.model_validate({**result, f"{dimension}_description": text})
     with pytest.raises(ValidationError):
-        JudgmentReply.model_validate({**said, "realism_q1": "perhaps"})
+        JudgmentReply.model_validate({**result, "realism_q1": "perhaps"})
 
 
 @pytest.mark.parametrize(
@@ -98,9 +98,9 @@ REPLY = json.dumps(JUDGED)
 JUDGING = Form("judgment", 100)
 
 
-def outcome(text: str | None, form: Form = JUDGING, finish_reason: str = "stop", **said: Any) -> Outcome:
+def outcome(text: str | None, form: Form = JUDGING, finish_reason: str = "stop", **result: Any) -> Outcome:
     body: Any = completion(text, finish_reason=finish_reason).body
-    body["choices"][0]["message"] |= said
+    body["choices"][0]["message"] |= result
     return read_outcome(body, form)
 
 
@@ -159,8 +159,8 @@ UNFINISHED = {
 @pytest.mark.parametrize("case", UNFINISHED)
 @pytest.mark.parametrize("form", [JUDGING, Form("quality", 100)], ids=["reply", "choice"])
 def test_reasoning_that_does_not_end_is_the_reason(case: str, form: Form) -> None:
-    text, said, reason = UNFINISHED[case]
-    found = outcome(text, form, **said)
+    text, result, reason = UNFINISHED[case]
+    found = outcome(text, form, **result)
     assert found.state is State.FAILED
     if form.choices and "inside its reasoning" not in reason:
         reason = "none of Excellent"
@@ -180,8 +180,8 @@ VERDICTS = {
 
 @pytest.mark.parametrize(("answer", "spelling"), [(a, s) for a, spellings in VERDICTS.items() for s in spellings])
 def test_an_answer_is_read_as_the_evaluation_reads_it(answer: str, spelling: str | bool) -> None:
-    said = {**JUDGED, "plausibility_q4": spelling, "plausibility_description": "Letters without a meaning."}
-    assert outcome(json.dumps(said, ensure_ascii=False)).said["plausibility_q4"] == answer
+    result = {**JUDGED, "plausibility_q4": spelling, "plausibility_description": "Letters without a meaning."}
+    assert outcome(json.dumps(result, ensure_ascii=False)).said["plausibility_q4"] == answer
 
 
 @pytest.mark.parametrize(
@@ -199,10 +199,10 @@ def test_a_flaw_that_is_told_in_another_spelling_still_needs_its_description() -
 
 
 @pytest.mark.parametrize(
-    ("said", "is_person"), [("Yes", True), ("NO.", False), ("true", True), (False, False), (1, True)]
+    ("result", "is_person"), [("Yes", True), ("NO.", False), ("true", True), (False, False), (1, True)]
 )
-def test_whether_an_entity_is_a_person_is_read_in_the_same_way(said: object, is_person: bool) -> None:
-    found = outcome(json.dumps({"entities": [{"name": "man", "is_person": said}]}), Form("entities", 100))
+def test_whether_an_entity_is_a_person_is_read_in_the_same_way(result: object, is_person: bool) -> None:
+    found = outcome(json.dumps({"entities": [{"name": "man", "is_person": result}]}), Form("entities", 100))
     assert found.said == {"entities": [{"name": "man", "is_person": is_person}]}
 
 

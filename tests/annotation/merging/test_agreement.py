@@ -19,10 +19,10 @@ FORMS = {
 }
 
 
-def votes(**said: list[dict[str, Any] | None]) -> dict[str, list[Vote]]:
+def votes(**result: list[dict[str, Any] | None]) -> dict[str, list[Vote]]:
     """Annotator to what they say of the four entities, None for no vote."""
     found: dict[str, list[Vote]] = {}
-    for who, changes in said.items():
+    for who, changes in result.items():
         for drafted, one in zip(FORMS.values(), changes, strict=True):
             if one is not None:
                 found.setdefault(drafted.entity_id, []).append(vote(drafted, who, **one))

@@ -21,7 +21,7 @@ from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import QUESTION_NAMES
 
 
-def said(place: int, drafted: DraftForm, who: str) -> dict[str, Any] | None:
+def result(place: int, drafted: DraftForm, who: str) -> dict[str, Any] | None:
     """Everybody errs now and then; nobody ever sees garbled text."""
     chance = random.Random(f"{place} {who}")
     if chance.random() < 0.05:
@@ -36,7 +36,7 @@ def said(place: int, drafted: DraftForm, who: str) -> dict[str, Any] | None:
 
 @pytest.fixture(scope="module")
 def voted(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    return write_verified_run(tmp_path_factory.mktemp("voted"), 24, said)
+    return write_verified_run(tmp_path_factory.mktemp("voted"), 24, result)
 
 
 def written(run: RunFolder, folder: Path, name: str = "a run") -> Path:
@@ -82,5 +82,5 @@ def test_in_a_browser(voted: RunFolder, tmp_path: Path) -> None:
 
 def test_json_has_null_for_what_is_undefined(voted: RunFolder) -> None:
     ballot = load_ballot(voted)
-    said = report_to_json(measure_agreement(ballot.forms, {}, resamples=50), {})
-    assert said["questions"][0]["percent_agreement"] == {"value": None, "low": None, "high": None}
+    result = report_to_json(measure_agreement(ballot.forms, {}, resamples=50), {})
+    assert result["questions"][0]["percent_agreement"] == {"value": None, "low": None, "high": None}

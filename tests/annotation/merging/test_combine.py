@@ -23,7 +23,7 @@ from qreal_tasks.llm.errors.retry import StoppedRun
 USAGE = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
 
 
-def said(place: int, drafted: DraftForm, who: str) -> dict[str, Any]:
+def result(place: int, drafted: DraftForm, who: str) -> dict[str, Any]:
     """Two entities with several edits of one description."""
     edit = {"realism": f"{who}'s text {place}."} if place < 2 and who != "cara" else {}
     return {**drafted.answers, **edit}
@@ -36,7 +36,7 @@ def run_with(tmp_path: Path, server: ScriptedServer, **changes: Any) -> RunFolde
         "prices": {"input": 2.5, "output": 10.0},
         "first_wait_s": 0.01,
     }
-    return write_voted_run(tmp_path, 8, said, language_model={**model, **changes})
+    return write_voted_run(tmp_path, 8, result, language_model={**model, **changes})
 
 
 def server(reply: Callable[[Asked], Reply]) -> ScriptedServer:

@@ -38,13 +38,13 @@ def half(place: int, drafted: DraftForm, who: str) -> dict[str, Any] | None:
 
 def test_merge_lists_what_is_to_decide(tmp_path: Path) -> None:
     run = write_voted_run(tmp_path, 8, half)
-    code, said = told("merge", str(run.path))
+    code, result = told("merge", str(run.path))
     assert code == 0
-    assert "#" in said
-    assert "label: 'anna', 'ben', 'cara'" in said
-    assert "1 pending, 1 conflict, 0 dropped" in said
-    code, said = told("merge", str(run.path), "--min-votes", "2")
-    assert "0 pending, 1 conflict, 0 dropped" in said
+    assert "#" in result
+    assert "label: 'anna', 'ben', 'cara'" in result
+    assert "1 pending, 1 conflict, 0 dropped" in result
+    code, result = told("merge", str(run.path), "--min-votes", "2")
+    assert "0 pending, 1 conflict, 0 dropped" in result
     assert merged_path(run).is_file()
 
 
@@ -57,8 +57,8 @@ def test_it_says_what_asking_two_first_has_saved(tmp_path: Path) -> None:
         cast(run, _only(mine), [person], laid=mine)
     with VoteRecord(run.votes_path) as record:
         record.record_people(People(frozenset(people), frozenset(), adaptive=True))
-    code, said = told("merge", str(run.path))
-    assert (code, f"{len(forms)} votes saved" in said, f"{len(forms)} final" in said) == (0, True, True)
+    code, result = told("merge", str(run.path))
+    assert (code, f"{len(forms)} votes saved" in result, f"{len(forms)} final" in result) == (0, True, True)
     ballot = load_ballot(run)
     assert ballot.independent_votes == ballot.votes  # nobody was asked as the third
 
@@ -74,17 +74,17 @@ def test_stale_votes_are_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["merge", "report"])
 def test_before_anybody_has_voted(tmp_path: Path, command: str) -> None:
     run = write_drafted_run(tmp_path, 4)
-    code, said = told(command, str(run.path))
-    assert (code, "no vote was pulled yet" in said) == (1, True)
+    code, result = told(command, str(run.path))
+    assert (code, "no vote was pulled yet" in result) == (1, True)
     cast(run, lambda place, drafted, who: None)
-    code, said = told(command, str(run.path))
-    assert (code, "no vote counts yet" in said) == ((1, True) if command == "report" else (0, False))
+    code, result = told(command, str(run.path))
+    assert (code, "no vote counts yet" in result) == ((1, True) if command == "report" else (0, False))
 
 
 def test_a_limit_needs_something_to_pay_for(tmp_path: Path) -> None:
     run = write_voted_run(tmp_path, 4, as_drafted)
-    code, said = told("merge", str(run.path), "--no-combine", "--max-cost", "1")
-    assert (code, "--max-cost goes with --combine" in said) == (1, True)
+    code, result = told("merge", str(run.path), "--no-combine", "--max-cost", "1")
+    assert (code, "--max-cost goes with --combine" in result) == (1, True)
 
 
 def two_edits(place: int, drafted: DraftForm, who: str) -> dict[str, Any]:
@@ -123,9 +123,9 @@ def test_several_edits_become_one_text(
     with ScriptedServer(lambda asked: completion(json.dumps({"description": MODEL}))) as server:
         url = {True: server.url, False: "http://127.0.0.1:9/v1", None: None}[reached]
         run = write_voted_run(tmp_path, 2, two_edits, language_model={"base_url": url})
-        done, said = told("merge", str(run.path), *options)
-    assert done == code, said
-    assert message in said
+        done, result = told("merge", str(run.path), *options)
+    assert done == code, result
+    assert message in result
     assert merged_path(run).is_file() == (text is not None)
     if text is not None:
         ballot = load_ballot(run)
@@ -135,10 +135,10 @@ def test_several_edits_become_one_text(
 
 def test_without_several_edits_no_model_is_asked(tmp_path: Path) -> None:
     run = write_voted_run(tmp_path, 2, as_drafted)
-    code, said = told("merge", str(run.path))
-    assert (code, "combine" in said) == (0, False)
+    code, result = told("merge", str(run.path))
+    assert (code, "combine" in result) == (0, False)
 
 
 def test_no_run(tmp_path: Path) -> None:
-    code, said = told("merge", str(tmp_path))
-    assert (code, "is no run of annotation" in said) == (1, True)
+    code, result = told("merge", str(tmp_path))
+    assert (code, "is no run of annotation" in result) == (1, True)

@@ -19,7 +19,7 @@ from annotation.merging.votes import People, VoteRecord
 from annotation.run.folder import RunFolder
 
 
-def said(place: int, drafted: DraftForm, who: str) -> dict[str, Any] | None:
+def result(place: int, drafted: DraftForm, who: str) -> dict[str, Any] | None:
     """Entity 0 is dropped, 1 waits for cara, 2 has contradictory boxes, 3 has another label."""
     if place == 0 and who != "cara":
         return {"drop": "too small"}
@@ -39,7 +39,7 @@ def said(place: int, drafted: DraftForm, who: str) -> dict[str, Any] | None:
 
 
 def test_every_drafted_entity_has_a_row(tmp_path: Path) -> None:
-    run = write_verified_run(tmp_path, 8, said)
+    run = write_verified_run(tmp_path, 8, result)
     ballot = load_ballot(run)
     rows = read_merged(run, ballot)
     assert [row["entity_id"] for row in rows] == list(ballot.forms)
@@ -55,20 +55,20 @@ def test_every_drafted_entity_has_a_row(tmp_path: Path) -> None:
 
 
 def test_equal_votes_merge_to_equal_bytes(tmp_path: Path) -> None:
-    run = write_verified_run(tmp_path, 8, said)
+    run = write_verified_run(tmp_path, 8, result)
     before = merged_path(run).read_bytes()
     merge_run(run)
     assert merged_path(run).read_bytes() == before
 
 
 def test_fewer_votes_are_enough_on_request(tmp_path: Path) -> None:
-    run = write_voted_run(tmp_path, 8, said)
+    run = write_voted_run(tmp_path, 8, result)
     merge_run(run, min_votes=2)
     assert count_states(read_merged(run, load_ballot(run)))["pending"] == 0
 
 
 def test_an_adjudicator_is_no_fourth_voter(tmp_path: Path) -> None:
-    run = write_voted_run(tmp_path, 8, said)
+    run = write_voted_run(tmp_path, 8, result)
     cast(run, lambda place, drafted, who: dict(drafted.answers) if place == 2 else None, ["zoe"])
     with VoteRecord(run.votes_path) as record:
         record.record_people(People(frozenset(PEOPLE), frozenset({"zoe"}), adaptive=False))
@@ -78,7 +78,7 @@ def test_an_adjudicator_is_no_fourth_voter(tmp_path: Path) -> None:
 
 
 def test_it_is_refused_when_votes_came_since(tmp_path: Path) -> None:
-    run = write_verified_run(tmp_path, 8, said)
+    run = write_verified_run(tmp_path, 8, result)
     cast(run, as_drafted, updated_at="2026-02-01T00:00:00")
     with pytest.raises(AnnotationError, match=r"older than the votes; .*qreal annotate verify merge"):
         read_merged(run, load_ballot(run))

@@ -18,11 +18,11 @@ PERSON = form(label="man", is_portrait=True, parts=dict.fromkeys(BODY_PARTS) | {
 BOX = DOG.bbox_px
 
 
-def merged(*said: dict[str, Any], drafted: Any = DOG, assigned: int = 0, **more: Any) -> MergedEntity:
+def merged(*result: dict[str, Any], drafted: Any = DOG, assigned: int = 0, **more: Any) -> MergedEntity:
     """What anna, ben and cara said, in this order."""
-    votes = [vote(drafted, who, **one) for who, one in zip(PEOPLE, said, strict=False)]
+    votes = [vote(drafted, who, **one) for who, one in zip(PEOPLE, result, strict=False)]
     arguments = {"adjudicated": None, "min_votes": None, **more}
-    return merge_votes(drafted, votes, PEOPLE[: assigned or len(said)], **arguments)
+    return merge_votes(drafted, votes, PEOPLE[: assigned or len(result)], **arguments)
 
 
 def box(dx: float, dy: float = 0.0) -> tuple[float, ...]:
@@ -31,7 +31,7 @@ def box(dx: float, dy: float = 0.0) -> tuple[float, ...]:
 
 
 @pytest.mark.parametrize(
-    ("said", "assigned", "min_votes", "state"),
+    ("result", "assigned", "min_votes", "state"),
     [
         pytest.param([], 3, None, Conclusion.PENDING, id="nobody"),
         pytest.param([], 0, 1, Conclusion.PENDING, id="laid before nobody"),
@@ -48,8 +48,8 @@ def box(dx: float, dy: float = 0.0) -> tuple[float, ...]:
         pytest.param([{"drop": "unclear"}, {}], 2, None, Conclusion.CONFLICT, id="one of two drops"),
     ],
 )
-def test_state(said: list[dict[str, Any]], assigned: int, min_votes: int | None, state: Conclusion) -> None:
-    assert merged(*said, assigned=assigned, min_votes=min_votes).state == state
+def test_state(result: list[dict[str, Any]], assigned: int, min_votes: int | None, state: Conclusion) -> None:
+    assert merged(*result, assigned=assigned, min_votes=min_votes).state == state
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ FLAT = {"realism_q1": "No", "realism_q2": "No"}
 
 
 @pytest.mark.parametrize(
-    ("said", "text", "rule"),
+    ("result", "text", "rule"),
     [
         pytest.param(
             [{}, {"realism": " Nothing  is wrong.\n"}, {}], DOG.descriptions["realism"], UNCHANGED, id="draft"
@@ -167,8 +167,8 @@ FLAT = {"realism_q1": "No", "realism_q2": "No"}
         ),
     ],
 )
-def test_description(said: list[dict[str, Any]], text: str, rule: str) -> None:
-    found = merged(*said)
+def test_description(result: list[dict[str, Any]], text: str, rule: str) -> None:
+    found = merged(*result)
     chosen = found.descriptions["realism"]
     assert chosen is not None
     assert (found.state, chosen.text, chosen.rule) == (Conclusion.FINAL, text, rule)
@@ -229,17 +229,17 @@ def test_an_adjudicator_settles_everything() -> None:
 
 
 def test_the_order_of_votes_changes_nothing() -> None:
-    said: list[dict[str, Any]] = [
+    result: list[dict[str, Any]] = [
         NO_ART | {"realism": "Art.", "bbox_px": box(60)},
         NO_ART | {"realism": "Drawn.", "bbox_px": box(62)},
         {"label": "Dog"},
     ]
-    votes = [vote(DOG, who, **one) for who, one in zip(PEOPLE, said, strict=True)]
+    votes = [vote(DOG, who, **one) for who, one in zip(PEOPLE, result, strict=True)]
     assert merge_votes(DOG, votes, PEOPLE, None, None) == merge_votes(DOG, votes[::-1], PEOPLE, None, None)
 
 
 @pytest.mark.parametrize(
-    ("said", "drafted", "found"),
+    ("result", "drafted", "found"),
     [
         pytest.param([NO_ART] * 3, DOG, 1, id="a new flaw and the old text"),
         pytest.param([NO_ART | {"realism": "Drawn."}, NO_ART, NO_ART], DOG, 0, id="a new flaw and a new text"),
@@ -248,8 +248,8 @@ def test_the_order_of_votes_changes_nothing() -> None:
         pytest.param([NO_ART, {}], DOG, 0, id="not settled"),
     ],
 )
-def test_a_flaw_that_nobody_has_put_into_words_is_noted(said: list[dict[str, Any]], drafted: Any, found: int) -> None:
-    assert len(find_unexplained_flaws(drafted, merged(*said, drafted=drafted))) == found
+def test_a_flaw_that_nobody_has_put_into_words_is_noted(result: list[dict[str, Any]], drafted: Any, found: int) -> None:
+    assert len(find_unexplained_flaws(drafted, merged(*result, drafted=drafted))) == found
 
 
 def test_flaws_that_each_sees_elsewhere_are_a_conflict() -> None:

@@ -37,14 +37,14 @@ BOTH = HANDS | {"feet": "No toes."}
 def person(parts: dict[str, str | None], **changes: Any) -> DraftForm:
     """A drafted man whose description was made of the drafted parts."""
     texts = {"realism": "Nothing is wrong.", "plausibility": parts_description(parts)}
-    said = {"label": "man", "is_portrait": True, "parts": parts, "descriptions": texts, "integrated": True}
-    return form(**{**said, "answers": CLEAN | ODD, **changes})
+    result = {"label": "man", "is_portrait": True, "parts": parts, "descriptions": texts, "integrated": True}
+    return form(**{**result, "answers": CLEAN | ODD, **changes})
 
 
-def merged(drafted: DraftForm, *said: dict[str, Any], adjudicated: dict[str, Any] | None = None) -> MergedEntity:
-    votes = [vote(drafted, who, **ODD | one) for who, one in zip(PEOPLE, said, strict=False)]
+def merged(drafted: DraftForm, *result: dict[str, Any], adjudicated: dict[str, Any] | None = None) -> MergedEntity:
+    votes = [vote(drafted, who, **ODD | one) for who, one in zip(PEOPLE, result, strict=False)]
     last = None if adjudicated is None else vote(drafted, "zoe", **ODD | adjudicated)
-    return merge_votes(drafted, votes, PEOPLE[: len(said)], last, None)
+    return merge_votes(drafted, votes, PEOPLE[: len(result)], last, None)
 
 
 def described(found: MergedEntity) -> MergedText:
@@ -54,7 +54,7 @@ def described(found: MergedEntity) -> MergedText:
 
 
 @pytest.mark.parametrize(
-    ("said", "text", "rule"),
+    ("result", "text", "rule"),
     [
         pytest.param([{}, {}, {}], "Hands: Six fingers. Feet: No toes.", UNCHANGED, id="as drafted"),
         pytest.param([{"feet": ""}, {"feet": None}, {}], "Hands: Six fingers.", INTEGRATED_BY_RULE, id="a part goes"),
@@ -108,8 +108,8 @@ def described(found: MergedEntity) -> MergedText:
         ),
     ],
 )
-def test_by_rule(said: list[dict[str, Any]], text: str, rule: str) -> None:
-    found = merged(person(BOTH), *said)
+def test_by_rule(result: list[dict[str, Any]], text: str, rule: str) -> None:
+    found = merged(person(BOTH), *result)
     assert (found.state, described(found).text, described(found).rule) == (Conclusion.FINAL, text, rule)
     assert found.part_texts is not None
     assert all(one in text for one in found.part_texts.values() if one)
@@ -173,9 +173,9 @@ def _entity(draw: st.DrawFn) -> tuple[DraftForm, MergedEntity]:
     answers = CLEAN | {"plausibility_q1": draw(st.sampled_from(["Yes", "No"]))}
     drafted = person(parts, descriptions=texts, integrated=made_of_parts, answers=answers)
     left = draw(st.lists(_SAID, min_size=1, max_size=3))
-    said = [{name: value for name, value in one.items() if value != _LEFT} for one in left]
-    adjudicated = said.pop() if draw(st.booleans()) else None
-    return drafted, merged(drafted, *said, adjudicated=adjudicated)
+    result = [{name: value for name, value in one.items() if value != _LEFT} for one in left]
+    adjudicated = result.pop() if draw(st.booleans()) else None
+    return drafted, merged(drafted, *result, adjudicated=adjudicated)
 
 
 def assert_agreement(drafted: DraftForm, found: MergedEntity) -> None:
@@ -184,11 +184,11 @@ def assert_agreement(drafted: DraftForm, found: MergedEntity) -> None:
         return
     assert drafted.parts is not None
     text = described(found).text
-    left = {one for said in found.part_texts.values() for one in split_sentences(said or "")}
+    left = {one for result in found.part_texts.values() for one in split_sentences(result or "")}
     assert all(one in text for one in left), (found.part_texts, text)
-    held = [*drafted.parts.values(), *(said for part in found.parts.values() for said in part.sources.values())]
-    gone = {one for said in held for one in split_sentences(said or "")} - left
-    if any((said or "").strip() for said in (*drafted.parts.values(), *left)):
+    held = [*drafted.parts.values(), *(result for part in found.parts.values() for result in part.sources.values())]
+    gone = {one for result in held for one in split_sentences(result or "")} - left
+    if any((result or "").strip() for result in (*drafted.parts.values(), *left)):
         assert not any(normalize_sentence(one) in normalize_sentence(text) for one in gone), (
             found.part_texts,
             text,
@@ -206,8 +206,8 @@ def test_parts_and_description_agree_after_any_edit(made: tuple[DraftForm, Merge
 def joining(asked: Asked) -> Reply:
     """A language model that repeats all it is given, once, and says that it was asked."""
     text = asked.body["messages"][1]["content"][0]["text"]
-    said = json.loads(text[text.index(": ", text.rindex("as a JSON")) + 2 :])
-    flat = [one for value in (said.values() if isinstance(said, dict) else [said]) for one in _as_list(value)]
+    result = json.loads(text[text.index(": ", text.rindex("as a JSON")) + 2 :])
+    flat = [one for value in (result.values() if isinstance(result, dict) else [result]) for one in _as_list(value)]
     field = "plausibility_description" if stage_of(asked) == "merge" else "description"
     return completion(json.dumps({field: " ".join([*dict.fromkeys(flat), "So says a model."])}))
 
@@ -272,11 +272,11 @@ def test_a_model_that_combines_and_does_not_integrate_leaves_both_in_agreement(t
 def test_what_is_published_follows_the_parts(tmp_path: Path) -> None:
     """From votes over the merged file to the reference texts of both ImageQA sets."""
 
-    def said(place: int, drafted: DraftForm, who: str) -> dict[str, Any]:
+    def result(place: int, drafted: DraftForm, who: str) -> dict[str, Any]:
         changed = {"hands": "Seven long fingers.", "torso": ""} if drafted.parts is not None else {}
         return {**drafted.answers, **changed}
 
-    run = write_verified_run(tmp_path, 40, said)
+    run = write_verified_run(tmp_path, 40, result)
     changed = {entity for entity, drafted in load_forms(run).items() if drafted.parts is not None}
     rows = {row["entity_id"]: row for row in read_merged(run, load_ballot(run))}
     assert changed

@@ -42,9 +42,9 @@ def hostile_page(tmp_path: Path, models: Path) -> Page:
     def script(asked: Asked) -> Reply:
         if stage_of(asked) == "entities":
             return completion(json.dumps({"entities": [{"name": f"dog {HOSTILE}", "is_person": True}] * 2}))
-        said = json.loads(answer(asked).body["choices"][0]["message"]["content"])  # type: ignore[call-overload,index]
+        result = json.loads(answer(asked).body["choices"][0]["message"]["content"])  # type: ignore[call-overload,index]
         hostile = {
-            name: HOSTILE if "description" in name or stage_of(asked) == "parts" else said[name] for name in said
+            name: HOSTILE if "description" in name or stage_of(asked) == "parts" else result[name] for name in result
         }
         return completion(json.dumps(hostile))
 

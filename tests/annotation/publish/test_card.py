@@ -18,7 +18,7 @@ from annotation.merging.merged_file import MergeSettings, write_merged
 from annotation.publish.publish import PublishOptions, publish
 
 
-def said(place: int, drafted: DraftForm, who: str) -> dict[str, Any]:
+def result(place: int, drafted: DraftForm, who: str) -> dict[str, Any]:
     """Realism: one edit of entity 0, several of 1 and 2, and all empty that of 3. Of every portrait the torso goes."""
     edits: dict[str, Any] = {}
     if place == 0 and who == "ben":
@@ -41,7 +41,7 @@ def model(asked: Asked) -> Reply:
 @pytest.mark.parametrize("by_model", [False, True], ids=["by rule", "by a model"])
 def test_the_card_says_how_descriptions_were_made(tmp_path: Path, by_model: bool) -> None:
     with ScriptedServer(model) as server:
-        run = write_voted_run(tmp_path, 20, said, language_model={"base_url": server.url})
+        run = write_voted_run(tmp_path, 20, result, language_model={"base_url": server.url})
         ballot = load_ballot(run)
         merged, notes, by = merge_ballot(ballot, None), None, None
         if by_model:

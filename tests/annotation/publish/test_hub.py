@@ -155,10 +155,10 @@ def test_nothing_that_is_not_whole_is_uploaded(folder: Path, asked: list[Any]) -
 def test_offline_it_says_how_to_go_on_and_the_folder_stays(folder: Path) -> None:
     """The real library, without network."""
     done = CliRunner().invoke(annotate_app, ["push", str(folder), "org/name", "--tag", "v1.0", "--private"])
-    said = " ".join(done.output.split())
+    result = " ".join(done.output.split())
     assert done.exit_code == 1
-    assert "creating the repository failed" in said
-    assert "org/name --tag v1.0 --private`" in said
+    assert "creating the repository failed" in result
+    assert "org/name --tag v1.0 --private`" in result
     assert (folder / "README.md").read_text() == "A card."
 
 

@@ -41,7 +41,7 @@ pytestmark = pytest.mark.slow
 SCENES = 60
 
 
-def said(place: int, drafted: DraftForm, who: str) -> dict[str, Any] | None:
+def result(place: int, drafted: DraftForm, who: str) -> dict[str, Any] | None:
     """Entity 0 is dropped; 1 gets another box, label and answer; 2 another text by one."""
     found: dict[str, Any] = dict(drafted.answers)
     x1, y1, x2, y2 = drafted.bbox_px
@@ -57,7 +57,7 @@ def said(place: int, drafted: DraftForm, who: str) -> dict[str, Any] | None:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    return write_verified_run(tmp_path_factory.mktemp("verified"), SCENES, said)
+    return write_verified_run(tmp_path_factory.mktemp("verified"), SCENES, result)
 
 
 @pytest.fixture(scope="module")

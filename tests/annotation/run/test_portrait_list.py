@@ -121,7 +121,7 @@ def test_a_list_that_is_not_there(run: RunFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("result", "expected"),
     [
         pytest.param("portraits: auto", None, id="auto"),
         pytest.param("", None, id="nothing"),
@@ -130,10 +130,10 @@ def test_a_list_that_is_not_there(run: RunFolder) -> None:
         pytest.param("portraits: {list: /lists/mine.txt}", "/lists/mine.txt", id="a whole path"),
     ],
 )
-def test_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, expected: str | None) -> None:
+def test_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, result: str, expected: str | None) -> None:
     path = tmp_path / "configs" / "config.yaml"
     path.parent.mkdir()
-    path.write_text(f"language_model: {{model: m}}\n{said}\n")
+    path.write_text(f"language_model: {{model: m}}\n{result}\n")
     monkeypatch.chdir(tmp_path)
     found = load_annotation_config(Path("configs/config.yaml"))
     assert found.portraits.list == (expected and path.parent / expected)
@@ -142,9 +142,9 @@ def test_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, expe
     assert load_annotation_config(again) == found
 
 
-@pytest.mark.parametrize("said", ["none", "list mine.txt", "[a.png]", "{list: 3}"])
-def test_another_config_is_refused(tmp_path: Path, said: str) -> None:
-    (tmp_path / "config.yaml").write_text(f"language_model: {{model: m}}\nportraits: {said}\n")
+@pytest.mark.parametrize("result", ["none", "list mine.txt", "[a.png]", "{list: 3}"])
+def test_another_config_is_refused(tmp_path: Path, result: str) -> None:
+    (tmp_path / "config.yaml").write_text(f"language_model: {{model: m}}\nportraits: {result}\n")
     with pytest.raises(AnnotationError, match="portraits"):
         load_annotation_config(tmp_path / "config.yaml")
 

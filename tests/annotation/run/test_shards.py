@@ -33,9 +33,9 @@ def test_nobody_is_told_to_delete_what_the_system_refuses(
         raise OSError(number, os.strerror(number), str(refused))
 
     monkeypatch.setattr(shards, "require_file", refuse)
-    with pytest.raises(AnnotationError, match=rf"000000\.parquet: {os.strerror(number)}; ") as said:
+    with pytest.raises(AnnotationError, match=rf"000000\.parquet: {os.strerror(number)}; ") as result:
         READERS[reader](path)
-    assert "delete it" not in str(said.value)
+    assert "delete it" not in str(result.value)
 
 
 @pytest.mark.parametrize("reader", READERS)

@@ -50,8 +50,8 @@ def begin(folder: Path, url: str, models: Path, images: Path, **expected: Any) -
     # One box a name, so that the number of entities is what the scripted model decides.
     detection = {"model": str(models / "dino"), "device": "cpu", "max_boxes_per_phrase": 1, "duplicate_iou": 1.0}
     detection |= {"threshold": 0.001, "second_threshold": 0.001, "min_area_px": 0}
-    quality, said = {"scorer": "none"}, {"trusted_after": 30, **expected}
-    config = config_for(url, models, detection=detection, quality=quality, expected=said, images_per_shard=14)
+    quality, result = {"scorer": "none"}, {"trusted_after": 30, **expected}
+    config = config_for(url, models, detection=detection, quality=quality, expected=result, images_per_shard=14)
     return init_run(str(images), folder, config, ExecutorOptions(), Watcher())
 
 

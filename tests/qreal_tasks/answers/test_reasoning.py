@@ -111,7 +111,7 @@ def test_a_user_names_other_marks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "result"),
     [
         ("◁think▷", "expected an opening and a closing mark with a blank between"),
         ("a b c", "expected an opening and a closing mark"),
@@ -121,9 +121,9 @@ def test_a_user_names_other_marks(monkeypatch: pytest.MonkeyPatch) -> None:
         ("; ".join(f"<{n}> </{n}>" for n in range(17)), "17 pairs of reasoning marks, expected at most 16"),
     ],
 )
-def test_marks_that_are_no_pairs_are_refused(text: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_marks_that_are_no_pairs_are_refused(text: str, result: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match=result):
         parse_marks(text)
     monkeypatch.setenv("QREAL_REASONING_MARKS", text)
-    with pytest.raises(ValueError, match=f"QREAL_REASONING_MARKS: .*{said}"):
+    with pytest.raises(ValueError, match=f"QREAL_REASONING_MARKS: .*{result}"):
         read_declared_marks()

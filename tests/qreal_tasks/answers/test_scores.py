@@ -64,7 +64,7 @@ def test_input_size(text: str | None, size: tuple[int, int] | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("result", "expected"),
     [
         ("refused", "refused"),
         ("HTTP 400:\n\tbad\u202e request\u200b", "HTTP 400: bad request"),
@@ -75,5 +75,5 @@ def test_input_size(text: str | None, size: tuple[int, int] | None) -> None:
         (3, None),
     ],
 )
-def test_a_reason_is_one_short_plain_line(said: object, expected: str | None) -> None:
-    assert parse_unanswered(json.dumps({"unanswered": said})) == expected
+def test_a_reason_is_one_short_plain_line(result: object, expected: str | None) -> None:
+    assert parse_unanswered(json.dumps({"unanswered": result})) == expected

@@ -54,6 +54,6 @@ def test_an_unexpected_error_is_shown_as_python_does_but_for_keys_and_controls(
     with pytest.raises(SystemExit) as stopped, exit_on_error():
         raise LookupError("no canary-key-of-7\x1b[2J here")
     assert stopped.value.code == 1
-    said = capsys.readouterr().err
-    assert said.startswith("Traceback (most recent call last):")
-    assert said.endswith("LookupError: no <key>\\x1b[2J here\n")
+    output = capsys.readouterr().err
+    assert output.startswith("Traceback (most recent call last):")
+    assert output.endswith("LookupError: no <key>\\x1b[2J here\n")

@@ -57,9 +57,9 @@ class TestSpelledOut:
     def test_by_echo(self, text: str, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
         echo(f"file {text}\nnext")
         echo(text, err=True, colour="red")
-        said = capsys.readouterr()
-        assert said.out == f"file {shown}\nnext\n"
-        assert shown in said.err
+        output = capsys.readouterr()
+        assert output.out == f"file {shown}\nnext\n"
+        assert shown in output.err
 
     def test_in_tables(self, text: str, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
         table = Table(text, title=text)
@@ -105,11 +105,11 @@ class TestSpelledOut:
 def test_bars_and_colours_of_a_program_that_was_started_stay() -> None:
     stream = io.StringIO()
     passed = OutputRelay(stream)
-    said = "\x1b[32mINFO\x1b[0m über\r 50%|###\x1b[A\n\r\x1b[K\ttab"
-    for byte in said.encode():
+    output = "\x1b[32mINFO\x1b[0m über\r 50%|###\x1b[A\n\r\x1b[K\ttab"
+    for byte in output.encode():
         passed.write(bytes([byte]))
     passed.write(b"\x1b[3", final=True)
-    assert stream.getvalue() == f"{said}\\x1b[3"
+    assert stream.getvalue() == f"{output}\\x1b[3"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
@@ -133,10 +133,10 @@ def test_what_cannot_be_encoded_is_spelled_out(encoding: str, monkeypatch: pytes
 @pytest.mark.parametrize("text", [f"a{character}b" for character in "\x00\x1b\x7f\x9b\u200d\u202e\U000e0041\ud83d"])
 def test_json_is_read_by_others_as_it_was_and_holds_no_control(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     echo(json.dumps({text: [text, None, 0.1]}, indent=2))
-    said = capsys.readouterr().out
-    assert json.loads(said) == {text: [text, None, 0.1]}
-    assert said.isascii()
-    assert said.replace("\n", "").isprintable()
+    output = capsys.readouterr().out
+    assert json.loads(output) == {text: [text, None, 0.1]}
+    assert output.isascii()
+    assert output.replace("\n", "").isprintable()
 
 
 def test_a_narrow_terminal_breaks_no_number(capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,9 +147,9 @@ def test_a_narrow_terminal_breaks_no_number(capsys: pytest.CaptureFixture[str]) 
     out = console()
     out.width = 20
     out.print(table)
-    said = capsys.readouterr().out
-    assert all(number in said for number in ("1,234,567", ".123–1.000", "98,765", "several"))
-    assert max(map(len, said.splitlines())) < 60, "words need not be in one line"
+    output = capsys.readouterr().out
+    assert all(number in output for number in ("1,234,567", ".123–1.000", "98,765", "several"))
+    assert max(map(len, output.splitlines())) < 60, "words need not be in one line"
 
 
 @pytest.mark.parametrize(("no_color", "escapes"), [("", 2), ("1", 0)])

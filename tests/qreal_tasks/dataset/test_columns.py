@@ -101,12 +101,12 @@ def test_the_cast_that_is_told_mends_the_set(case: str, rewritten: Callable[...,
     folder = rewritten(change)
     with pytest.raises(DatasetError) as caught:
         check_dataset(locate(str(folder)))
-    said = str(caught.value)
-    assert message in said
-    assert [said.count(f"config {config}: ") for config in CONFIGS] == [1, 1]
-    assert said.count("This writes the set with the columns of the schema") == 1
-    _run_script(said)
-    assert f"QREAL_DATA='{folder}-cast'" in said
+    result = str(caught.value)
+    assert message in result
+    assert [result.count(f"config {config}: ") for config in CONFIGS] == [1, 1]
+    assert result.count("This writes the set with the columns of the schema") == 1
+    _run_script(result)
+    assert f"QREAL_DATA='{folder}-cast'" in result
     mended = locate(f"{folder}-cast")
     assert check_dataset(mended) == []
     assert load_split(mended, "imageqa", "train").features == FEATURES["imageqa"]
@@ -187,11 +187,11 @@ def test_what_no_cast_can_mend_is_said_once(case: str, rewritten: Callable[..., 
     change, message = NOT_CASTABLE[case]
     with pytest.raises(DatasetError) as caught:
         check_dataset(locate(str(rewritten(change))))
-    said = str(caught.value)
-    assert message in said
-    assert said.count("No cast mends that") == 1
-    assert "save_to_disk" not in said
-    assert said.count(" missing") <= len(CONFIGS)
+    result = str(caught.value)
+    assert message in result
+    assert result.count("No cast mends that") == 1
+    assert "save_to_disk" not in result
+    assert result.count(" missing") <= len(CONFIGS)
 
 
 def test_a_column_that_only_the_first_split_lacks_is_named(rewritten: Callable[..., Path]) -> None:

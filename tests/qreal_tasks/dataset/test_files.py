@@ -92,7 +92,7 @@ def test_other_files_than_parquet_are_no_data(small_dataset: Callable[..., Path]
 @pytest.mark.slow
 @pytest.mark.parametrize("beside", [False, True], ids=["README.md", ".huggingface.yaml"])
 @pytest.mark.parametrize(
-    ("keys", "said"),
+    ("keys", "result"),
     [
         (
             "a: &a [x]\n"
@@ -105,13 +105,15 @@ def test_other_files_than_parquet_are_no_data(small_dataset: Callable[..., Path]
     ],
     ids=["aliases", "deep", "in itself", "long"],
 )
-def test_a_card_over_a_limit_is_refused(keys: str, said: str, beside: bool, small_dataset: Callable[..., Path]) -> None:
+def test_a_card_over_a_limit_is_refused(
+    keys: str, result: str, beside: bool, small_dataset: Callable[..., Path]
+) -> None:
     folder = small_dataset()
     if beside:
         (folder / ".huggingface.yaml").write_text(keys, encoding="utf-8")
     else:
         (folder / "README.md").write_text(f"---\n{keys}\n---\n", encoding="utf-8")
-    with pytest.raises(DatasetError, match=said):
+    with pytest.raises(DatasetError, match=result):
         locate(str(folder))
 
 

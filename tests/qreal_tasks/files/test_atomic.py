@@ -209,7 +209,7 @@ def _make_full(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "result"),
     [
         pytest.param(lambda p: _make_full(p), r"set is not empty; give a folder", id="not empty"),
         pytest.param(lambda p: p.touch(), r"set is a file; give a folder", id="a file"),
@@ -217,10 +217,10 @@ def _make_full(folder: Path) -> None:
         pytest.param(lambda p: staging_path(p).write_text("mine"), "in the way .* move it", id="file beside"),
     ],
 )
-def test_what_a_user_has_is_left_alone(make: Callable[[Path], None], said: str, tmp_path: Path) -> None:
+def test_what_a_user_has_is_left_alone(make: Callable[[Path], None], result: str, tmp_path: Path) -> None:
     make(tmp_path / "set")
     before = tree(tmp_path)
-    with pytest.raises(FileExistsError, match=said):
+    with pytest.raises(FileExistsError, match=result):
         fill(tmp_path / "set")
     assert tree(tmp_path) == before
 

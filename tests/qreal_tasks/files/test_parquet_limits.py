@@ -62,11 +62,11 @@ BOMBS: dict[str, tuple[Callable[[], pa.Array], str]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("case", BOMBS)
 def test_what_is_over_a_limit_is_refused_by_its_name(case: str, tmp_path: Path) -> None:
-    make, said = BOMBS[case]
+    make, result = BOMBS[case]
     pq.write_table(pa.table({"held": make()}), tmp_path / "a.parquet", compression="zstd")
     assert (tmp_path / "a.parquet").stat().st_size < 2**21
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=result):
         check_parquet(tmp_path / "a.parquet")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 2**10, "unpacked before it was refused"
 

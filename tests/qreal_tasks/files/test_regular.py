@@ -29,7 +29,7 @@ from qreal_tasks.files.regular import NotAFileError, open_file, read_bytes, read
 from qreal_tasks.files.yaml_files import read_yaml
 from qreal_tasks.harness.eval_command.arguments import _read_config
 from qreal_tasks.judge.manifest import load_manifest
-from qreal_tasks.judge.probe_texts import load_texts
+from qreal_tasks.judge.meta_evaluation.probe_texts import load_texts
 from qreal_tasks.leaderboard.submission.model_info import read_results
 from qreal_tasks.leaderboard.submission.reading import read_folder
 from qreal_tasks.llm.usage import load_prices

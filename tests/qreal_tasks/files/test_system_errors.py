@@ -40,13 +40,13 @@ WORDS = {
 @pytest.mark.parametrize("number", WORDS)
 def test_what_where_why_and_what_to_do(number: int) -> None:
     own = os.strerror(number)
-    said = explain_refusal(OSError(number, own, "runs/a"))
-    assert said is not None
-    assert said.startswith(f"{WORDS[number]} runs/a: {own}; ")
-    assert said == describe_os_error(OSError(number, own, "runs/a"))
+    output = explain_refusal(OSError(number, own, "runs/a"))
+    assert output is not None
+    assert output.startswith(f"{WORDS[number]} runs/a: {own}; ")
+    assert output == describe_os_error(OSError(number, own, "runs/a"))
     behind = ValueError("it did not work")
     behind.__cause__ = OSError(number, own, "runs/a")
-    assert explain_refusal(behind) == said
+    assert explain_refusal(behind) == output
 
 
 def _chained(outer: Exception, inner: Exception) -> Exception:
@@ -55,7 +55,7 @@ def _chained(outer: Exception, inner: Exception) -> Exception:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "output"),
     [
         (sqlite3.OperationalError("database or disk is full"), "disk full while writing X"),
         (sqlite3.OperationalError("attempt to write a readonly database"), "no permission for X"),
@@ -72,9 +72,9 @@ def _chained(outer: Exception, inner: Exception) -> Exception:
         (FileNotFoundError(2, "No such file or directory", "a"), None),
     ],
 )
-def test_in_the_words_of_libraries(error: Exception, said: str | None) -> None:
+def test_in_the_words_of_libraries(error: Exception, output: str | None) -> None:
     found = explain_refusal(error, "X")
-    assert found is None if said is None else (found or "").startswith(said)
+    assert found is None if output is None else (found or "").startswith(output)
 
 
 WRITERS: dict[str, Callable[[Path], Any]] = {
@@ -105,7 +105,7 @@ def test_sqlite_that_is_full_says_so_and_keeps_what_it_has(tmp_path: Path) -> No
 
 
 def test_a_command_says_it_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    for error, said in (
+    for error, output in (
         (OSError(28, "No space left on device", "a.html"), "disk full while writing a.html: No space left on device;"),
         (FileNotFoundError(2, "No such file or directory", "a.html"), "a.html: No such file or directory\n"),
         (FileExistsError("a is not empty; give another"), "a is not empty; give another\n"),
@@ -113,11 +113,11 @@ def test_a_command_says_it_in_a_line(capsys: pytest.CaptureFixture[str]) -> None
     ):
         with pytest.raises(typer.Exit):
             fail("score", error)
-        assert capsys.readouterr().err.startswith(f"qreal score: {said}")
+        assert capsys.readouterr().err.startswith(f"qreal score: {output}")
 
 
 @pytest.mark.parametrize(
-    ("raised", "said"),
+    ("raised", "output"),
     [
         (OSError(errno.EMFILE, "Too many open files", "a"), "qreal: too many open files at a: Too many open files; "),
         (_chained(RuntimeError("lost"), PermissionError(13, "Permission denied", "b")), "qreal: no permission for b: "),
@@ -125,7 +125,7 @@ def test_a_command_says_it_in_a_line(capsys: pytest.CaptureFixture[str]) -> None
     ],
 )
 def test_what_no_command_has_said_is_said_at_the_end(
-    raised: Exception, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    raised: Exception, output: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refused(_: Any) -> None:
         raise raised
@@ -137,7 +137,7 @@ def test_what_no_command_has_said_is_said_at_the_end(
     assert ended.value.code == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(said)
+    assert err.startswith(output)
     assert err.count("\n") == 1
 
 

@@ -95,10 +95,10 @@ def test_every_command_says_it_on_one_line(
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     assert stopped.value.code == 1
-    said = capsys.readouterr().err
-    assert "HOME is not set" in said
-    assert named in said
-    assert "Traceback" not in said
+    output = capsys.readouterr().err
+    assert "HOME is not set" in output
+    assert named in output
+    assert "Traceback" not in output
     assert not (tmp_path / "~").exists()
 
 

@@ -59,7 +59,7 @@ def test_of_merged_files_the_upper_one_is_looked_at_first() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "result"),
     [
         (b"name: [", "cannot be read: line 1, column 8: expected the node content, but found '<stream end>'"),
         (b"name: x\n\tcount: 1", r"line 2, column 1: found character '\t' that cannot start any token"),
@@ -79,15 +79,15 @@ def test_of_merged_files_the_upper_one_is_looked_at_first() -> None:
         (b"&a [*a, {&b [x]: 1}]", "found unhashable key (while constructing a mapping)"),
     ],
 )
-def test_what_cannot_be_read_says_why(content: bytes, said: str, tmp_path: Path) -> None:
+def test_what_cannot_be_read_says_why(content: bytes, result: str, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(content)
     with pytest.raises(YamlError) as error:
         read_yaml(tmp_path / "a.yaml")
-    assert said in str(error.value)
+    assert result in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "result"),
     [
         ("count:", "count has no value; give one, or leave the key out"),
         ("count: 1:30", "count is '1:30': Input should be a valid integer"),
@@ -95,10 +95,10 @@ def test_what_cannot_be_read_says_why(content: bytes, said: str, tmp_path: Path)
         ("versions:", "versions has no value; give one, or leave the key out"),
     ],
 )
-def test_values_that_are_not_expected(text: str, said: str) -> None:
+def test_values_that_are_not_expected(text: str, result: str) -> None:
     with pytest.raises(YamlError) as error:
         validate(parse_yaml(text), _Named, "a.yaml")
-    assert str(error.value).startswith(f"a.yaml: {said}")
+    assert str(error.value).startswith(f"a.yaml: {result}")
 
 
 def test_a_large_value_is_shown_cut() -> None:
@@ -149,11 +149,11 @@ TOO_LARGE = {
 
 @pytest.mark.parametrize("case", TOO_LARGE)
 def test_what_is_over_a_limit_is_refused_by_its_name(case: str, tmp_path: Path) -> None:
-    text, said = TOO_LARGE[case]
+    text, result = TOO_LARGE[case]
     (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
     readings: tuple[Callable[[], object], ...] = (lambda: read_yaml(tmp_path / "a.yaml"), lambda: parse_yaml(text))
     for reading in readings:
-        with pytest.raises(YamlError, match=said):
+        with pytest.raises(YamlError, match=result):
             reading()
 
 

@@ -35,7 +35,7 @@ PRICES = Path(__file__).parents[3] / "configs" / "eval" / "prices.yaml"
 
 
 @pytest.fixture
-def said() -> Iterator[list[str]]:
+def result() -> Iterator[list[str]]:
     """What is logged meanwhile."""
     lines: list[str] = []
     sink = logger.add(lambda line: lines.append(str(line)), format="{message}")
@@ -106,7 +106,7 @@ def instances(rows: Rows, count: int, questions: int = 1) -> tuple[dict[str, Any
 
 
 def test_a_row_is_decoded_once_and_the_log_tells_known_from_asked(
-    make: Callable[..., QRealOpenAI], said: list[str], tmp_path: Path
+    make: Callable[..., QRealOpenAI], result: list[str], tmp_path: Path
 ) -> None:
     backend = make()
     rows = Rows([IMAGE], [IMAGE.rotate(180)])
@@ -115,7 +115,7 @@ def test_a_row_is_decoded_once_and_the_log_tells_known_from_asked(
     assert backend.generate_until(requests) == first
     assert rows.decoded == 4
     store = tmp_path / "answers.sqlite"
-    log = "".join(said)
+    log = "".join(result)
     assert f"process 0 asks 6 questions about 2 pictures: 0 known from {store}, 6 to ask" in log
     assert f"process 0 asks 6 questions about 2 pictures: 6 known from {store}, 0 to ask" in log
     assert "6 requests answered" in log
@@ -209,7 +209,7 @@ def test_a_bad_store_is_found_before_the_model_is_loaded(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(("model", "notices"), [("gpt-4o", 0), ("mine", 1)])
 def test_a_model_without_a_price_is_said(
-    make: Callable[..., QRealOpenAI], said: list[str], model: str, notices: int
+    make: Callable[..., QRealOpenAI], result: list[str], model: str, notices: int
 ) -> None:
     make(model=model, prices=str(PRICES))
-    assert "".join(said).count(f"no price listed for {model} in {PRICES}: tokens are counted, no cost") == notices
+    assert "".join(result).count(f"no price listed for {model} in {PRICES}: tokens are counted, no cost") == notices

@@ -121,8 +121,8 @@ def test_stock_qwen_backend_on_a_real_model(style: Style, tmp_path: Path, tiny_m
     run = harness(tmp_path, *given, tasks=GROUPS[style])
     assert_rescored(run)
     assert_asked_in(style, run)
-    said = {record.raw for task in run.tasks for record in task.records}
-    assert {"Yes", "No"} <= said
+    result = {record.raw for task in run.tasks for record in task.records}
+    assert {"Yes", "No"} <= result
     assert run.limit == 16
 
 

@@ -51,7 +51,7 @@ class Expected:
     reason: str | None = None
 
 
-def said(content: str, *entries: dict[str, Any], reason: str | None = "stop", **message: Any) -> Reply:
+def result(content: str, *entries: dict[str, Any], reason: str | None = "stop", **message: Any) -> Reply:
     choice = {
         "message": {"content": content, **message},
         "finish_reason": reason,
@@ -85,7 +85,7 @@ MINUTE = [
     }
 ]
 DASHSCOPE = error(400, "Input data may contain inappropriate content.", code="data_inspection_failed")
-ZHIPU = said("", reason="sensitive")
+ZHIPU = result("", reason="sensitive")
 
 Kind = Callable[[str, float], tuple[Callable[[Asked, bool, Reply], Reply] | None, Reply, Expected]]
 """From an answer and a P(Yes) to what is replied first, what in the end, and what must come of it."""
@@ -98,28 +98,28 @@ def fine(answer: str, p: float) -> Expected:
 def not_listed(answer: str, p: float) -> tuple[None, Reply, Expected]:
     entry = verdict(answer, p)
     kept = [one for one in entry["top_logprobs"] if one["token"] != answer]
-    return None, said(answer, {**entry, "top_logprobs": kept}), fine(answer, p)
+    return None, result(answer, {**entry, "top_logprobs": kept}), fine(answer, p)
 
 
 def apart(answer: str, p: float) -> tuple[None, Reply, Expected]:
-    reply = said(answer, other("Okay"), other(", yes?"), verdict(answer, p), reasoning_content="Okay, yes?")
+    reply = result(answer, other("Okay"), other(", yes?"), verdict(answer, p), reasoning_content="Okay, yes?")
     return None, reply, fine(answer, p)
 
 
 def marked(answer: str, p: float) -> tuple[None, Reply, Expected]:
-    return None, said(f"**{answer}**", other("**"), verdict(answer, p), other("**")), fine(answer, p)
+    return None, result(f"**{answer}**", other("**"), verdict(answer, p), other("**")), fine(answer, p)
 
 
 def labelled(answer: str, p: float) -> tuple[None, Reply, Expected]:
-    return None, said(f"Answer: {answer}", other("Answer"), other(":"), verdict(answer, p)), fine(answer, p)
+    return None, result(f"Answer: {answer}", other("Answer"), other(":"), verdict(answer, p)), fine(answer, p)
 
 
 def started(answer: str, p: float) -> tuple[None, Reply, Expected]:
-    return None, said(answer, token("", 1.0, {"": 1.0}), verdict(answer, p)), fine(answer, p)
+    return None, result(answer, token("", 1.0, {"": 1.0}), verdict(answer, p)), fine(answer, p)
 
 
 def no_number(answer: str, p: float) -> tuple[None, Reply, Expected]:
-    return None, said(answer, {**verdict(answer, p), "logprob": math.nan}), Expected(answer, None)
+    return None, result(answer, {**verdict(answer, p), "logprob": math.nan}), Expected(answer, None)
 
 
 def filtered(answer: str, p: float) -> tuple[None, Reply, Expected]:
@@ -131,7 +131,7 @@ def sensitive(answer: str, p: float) -> tuple[None, Reply, Expected]:
 
 
 def after(first: Reply) -> Kind:
-    return lambda answer, p: (once(first), said(f"{answer}.", verdict(answer, p), other(".")), fine(answer, p))
+    return lambda answer, p: (once(first), result(f"{answer}.", verdict(answer, p), other(".")), fine(answer, p))
 
 
 KINDS: list[Kind] = [
@@ -143,13 +143,13 @@ KINDS: list[Kind] = [
     no_number,
     filtered,
     sensitive,
-    after(said("Yes", verdict("Yes", 0.5), reason="network_error")),
+    after(result("Yes", verdict("Yes", 0.5), reason="network_error")),
     after(
         Reply({"choices": [{"message": {"content": ""}, "finish_reason": "stop"}], "usage": {"completion_tokens": 0}})
     ),
     after(Reply({"error": {"message": "slow down", "code": 429}})),
     after(Reply(MINUTE, status=429)),
-    lambda answer, p: (None, said(answer, verdict(answer, p)), fine(answer, p)),
+    lambda answer, p: (None, result(answer, verdict(answer, p)), fine(answer, p)),
 ]
 
 

@@ -32,14 +32,14 @@ def is_pair(asked: Asked) -> bool:
 def answer(asked: Asked) -> Reply:
     """The model that is evaluated and the judge, behind one address; every second judgement is fenced."""
     if is_pair(asked):
-        said = digest(asked.body["messages"][-1]["content"])
-        if said[0] < 25:
+        result = digest(asked.body["messages"][-1]["content"])
+        if result[0] < 25:
             return completion("I would rather not.")
-        score = said[0] % 5 / 4
-        return completion(f'```json\n{{"score": {score}}}\n```<|im_end|>') if said[1] % 2 else scored(score)
-    said = digest(asked.text + asked.image_url)
-    box = [said[1], said[2], said[1] + 600, said[2] + 600]
-    return completion(json.dumps([{"bbox_2d": box, "label": "dog", "description": f"flaw {said[3]}"}]))
+        score = result[0] % 5 / 4
+        return completion(f'```json\n{{"score": {score}}}\n```<|im_end|>') if result[1] % 2 else scored(score)
+    result = digest(asked.text + asked.image_url)
+    box = [result[1], result[2], result[1] + 600, result[2] + 600]
+    return completion(json.dumps([{"bbox_2d": box, "label": "dog", "description": f"flaw {result[3]}"}]))
 
 
 @pytest.fixture

@@ -147,11 +147,11 @@ def test_an_unknown_family_is_assumed_and_that_is_written_down(evaluate: Callabl
 def test_gemini_is_asked_for_y_first_and_read_so(evaluate: Callable[..., Result], tmp_path: Path) -> None:
     def gemini(asked: Asked) -> Reply:
         found = BOXES[number_of(asked.image)]
-        said = [
+        result = [
             {"box_2d": [round(1000 * side, 3) for side in (y1, x1, y2, x2)], "label": "dog", "description": "flat"}
             for x1, y1, x2, y2 in found
         ]
-        return completion(json.dumps(said))
+        return completion(json.dumps(result))
 
     with ScriptedServer(gemini) as server:
         done = evaluate(server, "model=google/gemini-2.5-pro", "qreal_imageqa_realism")

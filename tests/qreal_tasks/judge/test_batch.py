@@ -186,9 +186,9 @@ def test_unreadable_lines_and_unknown_ids_cost_nothing_else(tmp_path: Path, capl
     odd = ("{not json", "[]", '{"custom_id": 7}', '{"custom_id": "elsewhere", "response": {"status_code": 200}}')
     with BatchServer(half, ending=lambda number: Ending(more_lines=odd)) as server, judge_at(server, tmp_path) as judge:
         assert judge.judge(GOOD) == HALF
-    said = [record.message for record in caplog.records if record.name.startswith("qreal_tasks")]
-    assert ["cannot be read" in line for line in said] == [True, True, True, False]
-    assert "elsewhere, which was not asked" in said[3]
+    result = [record.message for record in caplog.records if record.name.startswith("qreal_tasks")]
+    assert ["cannot be read" in line for line in result] == [True, True, True, False]
+    assert "elsewhere, which was not asked" in result[3]
 
 
 def test_a_refused_batch_stops_when_the_others_are_collected(tmp_path: Path) -> None:
@@ -468,6 +468,6 @@ def test_a_key_in_the_lines_of_a_batch_is_not_shown(tmp_path: Path, caplog: pyte
         BatchServer(script, ending=lambda number: refusal) as server,
         judge_at(server, tmp_path, api_key="sk-0123456789") as judge,
     ):
-        said = {judgement.said for judgement in judge.judge(GOOD)}
-    assert said == {"the key is <key>", ""}
+        result = {judgement.text for judgement in judge.judge(GOOD)}
+    assert result == {"the key is <key>", ""}
     assert "0123456789" not in caplog.text

@@ -117,7 +117,7 @@ def foreign_database(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "result"),
     [
         pytest.param(foreign_database, "belongs to another program or version; give .* judge cache", id="foreign"),
         pytest.param(lambda path: AnswerStore(path).close(), "belongs to another program", id="answers"),
@@ -125,11 +125,11 @@ def foreign_database(path: Path) -> None:
         pytest.param(lambda path: path.mkdir(), "cannot be used", id="folder"),
     ],
 )
-def test_another_file_is_refused_and_left_alone(tmp_path: Path, make: Any, said: str) -> None:
+def test_another_file_is_refused_and_left_alone(tmp_path: Path, make: Any, result: str) -> None:
     path = tmp_path / "judged.sqlite"
     make(path)
     before = path.read_bytes() if path.is_file() else None
-    with pytest.raises(StoreError, match=f"judged.sqlite {said}"):
+    with pytest.raises(StoreError, match=f"judged.sqlite {result}"):
         JudgeCache(path)
     if path.is_file():
         assert path.read_bytes() == before

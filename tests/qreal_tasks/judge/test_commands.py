@@ -65,8 +65,8 @@ def judged_by(script: Callable[[Asked], Reply], name: str, run: Path, *command: 
 
 def judged_at(server: ScriptedServer, name: str, run: Path, *command: str) -> Result:
     manifest = run.parent / f"{name}.yaml"
-    said = manifest_for(server.url, name=name, model=name).model_dump(mode="json")
-    manifest.write_text(yaml.safe_dump(said), encoding="utf-8")
+    result = manifest_for(server.url, name=name, model=name).model_dump(mode="json")
+    manifest.write_text(yaml.safe_dump(result), encoding="utf-8")
     return CliRunner().invoke(app, ["judge", *command, str(run), "--judge", str(manifest)])
 
 
@@ -144,7 +144,7 @@ def test_a_key_that_cannot_be_sent_is_said_and_never_shown(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "result"),
     [
         (["probe", "--judge", "gpt-9"], "gpt-9"),
         (["agree", "nowhere", "--judges", "gpt-4o"], "two or more judges"),
@@ -153,10 +153,10 @@ def test_a_key_that_cannot_be_sent_is_said_and_never_shown(
     ],
 )
 def test_what_cannot_be_done_is_said(
-    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], result: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QREAL_JUDGE_CACHE", str(tmp_path / "judgements.sqlite"))
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(app, ["judge", *arguments])
     assert done.exit_code == 1
-    assert said in done.output
+    assert result in done.output

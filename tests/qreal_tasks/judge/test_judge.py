@@ -179,7 +179,7 @@ def test_an_unusable_answer_is_paid_once_by_a_judge_and_asked_again_by_the_next(
                 assert judge.judge([BAD, GOOD[0], BAD]) == [unusable] * 3
                 assert judge.judge([BAD]) == judge.judge([BAD]) == [unusable]
                 assert judge.counts == {reason: 5}
-                assert judge.said.keys() == ({reason} if reason != "empty answer" else set())
+                assert judge.examples.keys() == ({reason} if reason != "empty answer" else set())
             assert len(server.asked) == 2 * commands
         with judge_at(server, tmp_path) as judge:
             assert len(judge._cache) == 4

@@ -16,7 +16,7 @@ CONFIGS = Path(__file__).parents[3] / "configs/eval"
 GPT_4O = load_manifest("gpt-4o")
 
 
-def said() -> dict[str, Any]:
+def result() -> dict[str, Any]:
     """The packaged manifest as a file holds it."""
     return GPT_4O.model_dump(mode="json")
 
@@ -42,15 +42,15 @@ def test_the_local_judge_is_told_the_same() -> None:
 
 
 def test_what_a_file_holds_is_what_was_loaded(tmp_path: Path) -> None:
-    assert load_manifest(str(written(tmp_path, said()))) == GPT_4O
+    assert load_manifest(str(written(tmp_path, result()))) == GPT_4O
 
 
 def changed(**changes: Any) -> dict[str, Any]:
-    return {**said(), **changes}
+    return {**result(), **changes}
 
 
 def prompt(**changes: Any) -> dict[str, Any]:
-    return changed(prompt={**said()["prompt"], **changes})
+    return changed(prompt={**result()["prompt"], **changes})
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_one_address_written_in_two_ways_is_one_judge(tmp_path: Path) -> None:
 
 
 def without(field: str) -> dict[str, Any]:
-    return {name: value for name, value in said().items() if name != field}
+    return {name: value for name, value in result().items() if name != field}
 
 
 @pytest.mark.parametrize(

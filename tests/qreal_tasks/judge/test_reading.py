@@ -92,7 +92,7 @@ def test_reasons(reply: Reply, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "said"),
+    ("reply", "result"),
     [
         (completion("I would say\n\x1b[31m0.75\u202e"), "I would say [31m0.75"),
         (completion("a" * 500), "a" * 99 + "…"),
@@ -102,8 +102,8 @@ def test_reasons(reply: Reply, reason: str) -> None:
         (completion(""), ""),
     ],
 )
-def test_what_was_said_instead_of_a_score_is_kept_on_one_short_line(reply: Reply, said: str) -> None:
-    assert read_judgement(reply.body).said == said
+def test_what_was_said_instead_of_a_score_is_kept_on_one_short_line(reply: Reply, result: str) -> None:
+    assert read_judgement(reply.body).text == result
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from written_run import write_run
 
 from qreal_tasks.cli import app
+from qreal_tasks.judge.meta_evaluation.probe import probe
 from qreal_tasks.judge.pairs import Judgement, Pair
-from qreal_tasks.judge.probe import probe
 from qreal_tasks.judge.similarity import (
     Encode,
     build_similarity_judge,

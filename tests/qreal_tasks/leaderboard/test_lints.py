@@ -74,10 +74,10 @@ def test_unjudged_pairs_and_clipped_boxes(records: list[Record]) -> None:
         else r
         for r in records
     ]
-    said = _said(odd)
-    assert any(line.startswith("realism: 100.0 % of the pairs have no score: ") for line in said)
-    assert any(line.endswith("pairs got a refusal") for line in said)
-    assert any("boxes clipped to the image" in line for line in said)
+    result = _said(odd)
+    assert any(line.startswith("realism: 100.0 % of the pairs have no score: ") for line in result)
+    assert any(line.endswith("pairs got a refusal") for line in result)
+    assert any("boxes clipped to the image" in line for line in result)
 
 
 @pytest.mark.slow
@@ -89,10 +89,10 @@ def test_p_yes_that_was_set_after_the_references_is_said() -> None:
         replace(r, p_yes=(0.5 if r.answer == "Yes" else 0) + (0.4 if r.reference == "Yes" else 0.1)) for r in judgments
     ]
     assert not any(TOO_WELL in line for line in _said([*judgments]))
-    said = [line for line in _said(altered) if TOO_WELL in line]
-    assert [line.partition(":")[0] for line in said] == list(QUESTION_NAMES)
-    assert _said(altered)[: len(said)] == said, "what puts a rank in doubt comes first"
-    assert all(line.endswith("The P(Yes) that answers come from hardly ever does that") for line in said)
+    result = [line for line in _said(altered) if TOO_WELL in line]
+    assert [line.partition(":")[0] for line in result] == list(QUESTION_NAMES)
+    assert _said(altered)[: len(result)] == result, "what puts a rank in doubt comes first"
+    assert all(line.endswith("The P(Yes) that answers come from hardly ever does that") for line in result)
 
 
 @pytest.mark.slow
@@ -104,6 +104,6 @@ def test_sampled_answers_are_told_from_p_yes_that_was_set() -> None:
         if isinstance(record, JudgmentRecord):
             p_yes = rng.betavariate(2, 1) if record.reference == "Yes" else rng.betavariate(1, 2)
             sampled.append(replace(record, p_yes=p_yes, answer="Yes" if rng.random() < p_yes else "No"))
-    said = [line for line in _said(sampled) if TOO_WELL in line]
-    assert said, "it is found: nothing tells whether they were sampled or P(Yes) was set across .5"
-    assert all("of the answers are against their own P(Yes): answers that were sampled" in line for line in said)
+    result = [line for line in _said(sampled) if TOO_WELL in line]
+    assert result, "it is found: nothing tells whether they were sampled or P(Yes) was set across .5"
+    assert all("of the answers are against their own P(Yes): answers that were sampled" in line for line in result)

@@ -72,12 +72,12 @@ TAKEN: dict[str, tuple[str, Entry, float]] = {
         0.03,
     ),
     **{
-        f"{said!r} of another token": (
+        f"{result!r} of another token": (
             "Yes",
-            {**YES, "top_logprobs": [*YES["top_logprobs"], {"token": "I", "logprob": said}]},
+            {**YES, "top_logprobs": [*YES["top_logprobs"], {"token": "I", "logprob": result}]},
             0.97 / 0.99,
         )
-        for said in (None, math.nan, "-Infinity", -math.inf, -9999)
+        for result in (None, math.nan, "-Infinity", -math.inf, -9999)
     },
     "-inf of a choice": (
         "Yes",

@@ -76,11 +76,11 @@ def test_a_server_that_dies_and_returns_costs_no_answer_and_no_retry(caplog: pyt
     reviver.join(timeout=30)
     assert back.is_set()
     assert texts(found) == ANSWERS
-    said = [record.message for record in caplog.records if record.name == openai_outage.__name__]
-    assert len(said) == 2
-    assert "is gone (connection lost" in said[0]
-    assert "waiting for it, 15 min more at most" in said[0]
-    assert "is back after" in said[1]
+    result = [record.message for record in caplog.records if record.name == openai_outage.__name__]
+    assert len(result) == 2
+    assert "is gone (connection lost" in result[0]
+    assert "waiting for it, 15 min more at most" in result[0]
+    assert "is back after" in result[1]
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ def test_closing_the_iterator_ends_the_waiting() -> None:
 
 
 def with_reason(reason: Any, text: str | None = "", **choice: Any) -> Reply:
-    said = {"message": {"content": text}, "finish_reason": reason, **choice}
-    return Reply({"choices": [said], "usage": {"prompt_tokens": 9, "completion_tokens": 3}})
+    result = {"message": {"content": text}, "finish_reason": reason, **choice}
+    return Reply({"choices": [result], "usage": {"prompt_tokens": 9, "completion_tokens": 3}})
 
 
 UNFINISHED = {
@@ -239,7 +239,7 @@ def bomb(size: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("reply", "said"),
+    ("reply", "result"),
     [
         pytest.param(packed(bomb(300 * 2**20), "gzip"), "is longer than", id="300 MiB in a gzip of 300 kB"),
         pytest.param(Reply(b" " * (MAX_ANSWER_BYTES + 1)), "is longer than", id="plain"),
@@ -250,7 +250,7 @@ def bomb(size: int) -> bytes:
         pytest.param(packed(b"\\x8b\\x01", "br"), "is compressed as br", id="another compression"),
     ],
 )
-def test_an_answer_that_is_too_large_is_malformed(reply: Reply, said: str) -> None:
+def test_an_answer_that_is_too_large_is_malformed(reply: Reply, result: str) -> None:
     def script(asked: Asked) -> Reply:
         return reply if asked.text == "bad" else completion("Yes")
 
@@ -258,7 +258,7 @@ def test_an_answer_that_is_too_large_is_malformed(reply: Reply, said: str) -> No
         good, bad = Request(IMAGE, "good"), Request(IMAGE, "bad")
         found = dict(engine_at(server.url, max_retries=1).run([good, bad]))
     assert found[0].text == "Yes"
-    assert said in (found[1].unanswered or "")
+    assert result in (found[1].unanswered or "")
 
 
 def test_an_answer_of_many_tokens_with_their_probabilities_is_read() -> None:
@@ -301,9 +301,9 @@ def test_the_key_is_in_no_text_of_the_server(name: str, tmp_path: Path, caplog: 
     with ScriptedServer(script) as server, AnswerStore(path) as store, caplog.at_level(logging.DEBUG):
         engine = engine_at(server.url, max_retries=0)
         found = list(answer_with_store(engine, store, [Request(IMAGE, "leak"), Request(IMAGE, "good")]))
-    said = f"{found} {caplog.text} {engine.usage}"
-    assert "<key>" in said
-    assert KEY not in said
+    result = f"{found} {caplog.text} {engine.usage}"
+    assert "<key>" in result
+    assert KEY not in result
     assert KEY.encode() not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
 
 

@@ -77,10 +77,10 @@ def test_portraits_and_only_they_describe_seven_body_parts() -> None:
         assert list(parts) == list(BODY_PARTS)
         assert all(isinstance(text, str) and text for text in parts.values())
         issues = " ".join(text for text in parts.values() if not text.startswith("No issue"))
-        said = entity["plausibility_description"]
+        result = entity["plausibility_description"]
         assert entity["plausibility_flawed"] == bool(issues), entity["entity_id"]
         if issues:
-            assert sorted(issues.split()) == sorted(said.split()), "parts and description disagree"
+            assert sorted(issues.split()) == sorted(result.split()), "parts and description disagree"
         assert "Head face:" in parts_description(parts)
     assert seen >= 20
 

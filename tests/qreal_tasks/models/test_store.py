@@ -205,7 +205,7 @@ def damaged(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "output"),
     [
         pytest.param(foreign_database, "belongs to another program or version", id="another program's"),
         pytest.param(newer_version, "belongs to another program or version", id="a newer version's"),
@@ -214,12 +214,12 @@ def damaged(path: Path) -> None:
         pytest.param(lambda path: path.mkdir(), "cannot be used", id="folder"),
     ],
 )
-def test_another_file_is_refused_and_left_alone(tmp_path: Path, make: Any, said: str) -> None:
+def test_another_file_is_refused_and_left_alone(tmp_path: Path, make: Any, output: str) -> None:
     path = tmp_path / "answers.sqlite"
     make(path)
     before = path.read_bytes() if path.is_file() else None
     with (
-        pytest.raises(StoreError, match=f"answers.sqlite {said}") as caught,
+        pytest.raises(StoreError, match=f"answers.sqlite {output}") as caught,
         AnswerStore(path) as store,
     ):
         store.get_many([f"{n:064}" for n in range(200)])

@@ -49,16 +49,16 @@ def test_the_frame_is_a_page_without_anything_from_outside() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        "{{ said }}",
-        "<p title='{{ said }}'></p>",
-        "{% call notice('warn', said) %}{{ said }}{% endcall %}",
-        "{{ badge(said) }}",
-        "{% call scroll(said) %}{{ said }}{% endcall %}",
-        "{{ section_nav([('#a', said)]) }}",
+        "{{ result }}",
+        "<p title='{{ result }}'></p>",
+        "{% call notice('warn', result) %}{{ result }}{% endcall %}",
+        "{{ badge(result) }}",
+        "{% call scroll(result) %}{{ result }}{% endcall %}",
+        "{{ section_nav([('#a', result)]) }}",
     ],
 )
 def test_what_is_given_is_text(body: str) -> None:
-    plain, hostile = (Elements(rendered(body, said=said)).names for said in ("x", HOSTILE))
+    plain, hostile = (Elements(rendered(body, result=result)).names for result in ("x", HOSTILE))
     assert hostile == plain
 
 
@@ -96,7 +96,7 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_a_key_is_found_however_a_page_writes_it(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_PASSWORD", key)
     template = page_environment("qreal_tasks.report").from_string(
-        "<p>{{ said }}</p><script>{{ said | tojson }}</script>"
+        "<p>{{ result }}</p><script>{{ result | tojson }}</script>"
     )
-    write_page(tmp_path / "page.html", template.render(said=f"bad {key}!"))
+    write_page(tmp_path / "page.html", template.render(result=f"bad {key}!"))
     assert (tmp_path / "page.html").read_text() == '<p>bad <key>!</p><script>"bad <key>!"</script>'

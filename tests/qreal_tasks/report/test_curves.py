@@ -37,9 +37,9 @@ def test_the_area_below_a_roc_curve_is_the_auc(records: list[JudgmentRecord]) ->
 def test_ties_are_one_point() -> None:
     tied = [
         JudgmentRecord(
-            "realism_q1", f"i{n}#0", f"i{n}", "g", False, "dog", said, "", None, None, 0.5, None, "1", "", "", "mini"
+            "realism_q1", f"i{n}#0", f"i{n}", "g", False, "dog", result, "", None, None, 0.5, None, "1", "", "", "mini"
         )
-        for n, said in enumerate(("Yes", "No", "No"))
+        for n, result in enumerate(("Yes", "No", "No"))
     ]
     assert roc_curve(tied) == ((0.0, 0.0), (1.0, 1.0))
     assert roc_curve(tied[:1]) is None

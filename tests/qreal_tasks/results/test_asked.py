@@ -75,7 +75,7 @@ def test_prompts_are_those_of_the_style(style: Style, references: References, tm
 
 
 @pytest.mark.parametrize(
-    ("one", "said"),
+    ("one", "printed"),
     [
         (
             OtherPrompt("post_prompt", "", "\nAnswer.", ("a",), 3),
@@ -91,8 +91,8 @@ def test_prompts_are_those_of_the_style(style: Style, references: References, tm
         ),
     ],
 )
-def test_other_words_are_shown_where_they_differ(one: OtherPrompt, said: str) -> None:
-    assert str(one) == said
+def test_other_words_are_shown_where_they_differ(one: OtherPrompt, printed: str) -> None:
+    assert str(one) == printed
 
 
 @pytest.mark.slow
@@ -102,14 +102,14 @@ def test_a_report_says_that_other_words_were_used(
     run = _run(tmp_path / "run", references, Style.PAPER, "realism_q2", post_prompt="\nYes or no, <b>please</b>?")
     scores = score_run(run, resamples=0)
     (lint,) = [lint for lint in find_lints(scores) if lint.title == "Asked with other words."]
-    said = (
+    printed = (
         r"post_prompt is '\nYes or no, <b>please</b>?' in 12 samples of qreal_paper_objectqa_realism_q2, expected ''; "
         "a run with another post_prompt is comparable only with its like."
     )
-    assert lint.text == said
+    assert lint.text == printed
     print_scores(scores)
     shown = " ".join(capsys.readouterr().out.split())
-    assert f"Warning: Asked with other words. {said}" in shown
+    assert f"Warning: Asked with other words. {printed}" in shown
     assert "ObjectQA with the paper's bare queries: one question about one entity" in shown
     done = qreal("score", tmp_path / "run", "--resamples", 0, "--gallery", 0, "--html", tmp_path / "page.html")
     assert done.exit_code == 0, done.output

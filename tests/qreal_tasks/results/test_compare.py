@@ -77,7 +77,7 @@ def test_a_run_without_a_judge_is_compared_in_the_rest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "result"),
     [
         (lambda record: replace(record, prompt_version="9"), "9"),
         (lambda record: replace(record, post_prompt="\nAnswer."), r"post_prompt is '.* in run A, '\\nAnswer.' in run"),
@@ -95,14 +95,14 @@ def test_a_run_without_a_judge_is_compared_in_the_rest(tmp_path: Path) -> None:
     ],
 )
 def test_runs_that_mean_different_things_are_refused(
-    tmp_path: Path, change: Callable[[GroundingRecord], GroundingRecord], said: str
+    tmp_path: Path, change: Callable[[GroundingRecord], GroundingRecord], result: str
 ) -> None:
     a = run_of(tmp_path / "a", groundings())
     b = run_of(tmp_path / "b", [change(record) for record in groundings()])
     a, b = (replace(run, tasks=run.tasks[1:]) for run in (a, b))
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=result):
         compare_runs([a, b], resamples=50)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=result):
         compare_runs([a, a, b], resamples=50)
     assert issubclass(CompareError, ValueError)
 

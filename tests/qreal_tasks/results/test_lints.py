@@ -24,9 +24,16 @@ def clean_judgments() -> Judgments:
     first = judgments()[0]
     return [
         replace(
-            first, entity_id=f"i{n}#0", image_id=f"i{n}", reference=said, raw=said, answer=said, p_yes=p, data="x/y"
+            first,
+            entity_id=f"i{n}#0",
+            image_id=f"i{n}",
+            reference=result,
+            raw=result,
+            answer=result,
+            p_yes=p,
+            data="x/y",
         )
-        for n, (said, p) in enumerate(rows)
+        for n, (result, p) in enumerate(rows)
     ]
 
 
@@ -101,9 +108,9 @@ def test_what_may_be_chance_is_not_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", JUDGED)
 def test_what_is_wrong_with_answers_is_said(name: str, tmp_path: Path) -> None:
-    change, level, said = JUDGED[name]
+    change, level, result = JUDGED[name]
     assert any(
-        lint.level is level and said in f"{lint.title} {lint.text}"
+        lint.level is level and result in f"{lint.title} {lint.text}"
         for lint in found(tmp_path, change(clean_judgments()), clean_groundings())
     )
 
@@ -128,10 +135,10 @@ GROUNDED: dict[str, tuple[dict[str, Any], Level, str]] = {
 
 @pytest.mark.parametrize("name", GROUNDED)
 def test_what_is_wrong_with_boxes_is_said(name: str, tmp_path: Path) -> None:
-    change, level, said = GROUNDED[name]
+    change, level, result = GROUNDED[name]
     records = [replace(record, **change) for record in clean_groundings()]
     said_lints = found(tmp_path, clean_judgments(), records)
-    assert any(lint.level is level and said in f"{lint.title} {lint.text}" for lint in said_lints), said_lints
+    assert any(lint.level is level and result in f"{lint.title} {lint.text}" for lint in said_lints), said_lints
 
 
 def test_the_gravest_comes_first_and_a_partial_run_is_said(tmp_path: Path) -> None:

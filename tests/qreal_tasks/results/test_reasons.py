@@ -21,22 +21,22 @@ OF_JUDGES = (question.TRUNCATED, question.MALFORMED, question.NO_SCORE, question
 
 @pytest.mark.parametrize("reason", [*Reason, *OF_SERVERS, NO_INPUT_SIZE, NO_REASON])
 def test_every_reason_of_an_answer_has_words_of_its_own(reason: str) -> None:
-    said = describe_answers({str(reason): 2}, {str(reason): "No"})
-    assert said.startswith("2 answers ")
-    assert said.endswith(", for example: 'No'")
-    assert "could not be read:" not in said
-    assert "_" not in said
+    result = describe_answers({str(reason): 2}, {str(reason): "No"})
+    assert result.startswith("2 answers ")
+    assert result.endswith(", for example: 'No'")
+    assert "could not be read:" not in result
+    assert "_" not in result
 
 
 @pytest.mark.parametrize("reason", [*OF_JUDGES, *OF_SERVERS, EMPTY_REFERENCE, STOPPED, NO_ANSWER, NO_REASON])
 def test_every_reason_of_a_pair_has_words_of_its_own(reason: str) -> None:
-    said = describe_pairs({reason: 1}, {reason: "No"})
-    assert said.startswith("1 pair ")
-    assert "got no score:" not in said
+    result = describe_pairs({reason: 1}, {reason: "No"})
+    assert result.startswith("1 pair ")
+    assert "got no score:" not in result
 
 
 @pytest.mark.parametrize(
-    ("counts", "texts", "said"),
+    ("counts", "texts", "result"),
     [
         pytest.param({}, {}, "", id="nothing"),
         pytest.param({"no_entity": 1234}, {}, "1,234 answers held no list of boxes", id="no text"),
@@ -63,12 +63,12 @@ def test_every_reason_of_a_pair_has_words_of_its_own(reason: str) -> None:
         ),
     ],
 )
-def test_sentences(counts: dict[str, int], texts: dict[str, str], said: str) -> None:
-    assert describe_answers(counts, texts) == said
+def test_sentences(counts: dict[str, int], texts: dict[str, str], result: str) -> None:
+    assert describe_answers(counts, texts) == result
 
 
 @pytest.mark.parametrize(
-    ("reason", "said"),
+    ("reason", "result"),
     [
         ("unreadable picture: cut", "had a picture that cannot be read (cut)"),
         ("detect: unreadable picture: cut", "had a picture that cannot be read (cut), in the stage detect"),
@@ -76,8 +76,8 @@ def test_sentences(counts: dict[str, int], texts: dict[str, str], said: str) -> 
         ("detect:", "could not be read: detect:"),
     ],
 )
-def test_what_stands_before_a_colon(reason: str, said: str) -> None:
-    assert describe_answer(reason) == said
+def test_what_stands_before_a_colon(reason: str, result: str) -> None:
+    assert describe_answer(reason) == result
 
 
 def test_a_status_is_told_with_its_message() -> None:

@@ -152,10 +152,10 @@ def test_characters_that_a_tokenizer_does_not_know_are_named_with_their_row(
     planned(config(family, **keys, data=str(small_dataset())))
     with pytest.raises(ConfigError) as error:
         planned(config(family, **keys, data=str(small_dataset(put("A 狐 and a 🦊.", row=-1)))))
-    said = str(error.value)
-    assert said.startswith(f"img1#1, {question}: the tokenizer of {model} cannot write 狐 (U+72D0 CJK"), said
-    assert "🦊 (U+1F98A FOX FACE); something else would be learnt in their place" in said
-    assert "Replace or take out these characters in the data set, or train a model that knows them" in said
+    result = str(error.value)
+    assert result.startswith(f"img1#1, {question}: the tokenizer of {model} cannot write 狐 (U+72D0 CJK"), result
+    assert "🦊 (U+1F98A FOX FACE); something else would be learnt in their place" in result
+    assert "Replace or take out these characters in the data set, or train a model that knows them" in result
 
 
 def test_all_that_is_not_known_is_said_at_once(

@@ -32,7 +32,7 @@ def shown(text: str) -> str:
 def test_what_is_written_is_read_back(entities: list[tuple[str, tuple[float, float, float, float], str]]) -> None:
     text = format_answer(entities)
     assert text.count("<") == text.count(">") == 3 * len(entities)
-    assert read(text) == [(shown(label), box, shown(said)) for label, box, said in entities]
+    assert read(text) == [(shown(label), box, shown(result)) for label, box, result in entities]
     assert read(f" {text}\n<|im_end|>") == read(text)
 
 

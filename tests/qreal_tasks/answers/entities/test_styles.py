@@ -31,7 +31,7 @@ def test_prose_gives_its_sentence(text: str) -> None:
 
 def test_boxes_of_one_sentence_share_it() -> None:
     text = "The dog [12, 30, 200, 180] bites a cat [1, 2, 3.5, 4] with no tail."
-    assert [(box, said) for _, box, said in read(f"{text} Odd.")] == [(DOG[1], text), (CAT[1], text)]
+    assert [(box, result) for _, box, result in read(f"{text} Odd.")] == [(DOG[1], text), (CAT[1], text)]
 
 
 def test_a_box_tag_alone_is_prose() -> None:
@@ -39,7 +39,7 @@ def test_a_box_tag_alone_is_prose() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "result",
     [
         pytest.param('says "OPEN", twice, and "bbox_2d" too', id="quotes and a key"),
         pytest.param("a [1, 2, 3, 4] and {braces] }", id="brackets"),
@@ -51,8 +51,8 @@ def test_a_box_tag_alone_is_prose() -> None:
     ],
 )
 @pytest.mark.parametrize("style", ["json", "json lines", "python", "json, fence and list not closed"])
-def test_field_texts_may_hold_anything(style: str, said: str) -> None:
-    assert read(STYLES[style]([("sign", (1.0, 2.0, 3.0, 4.0), said), DOG])) == [
-        ("sign", (1.0, 2.0, 3.0, 4.0), said),
+def test_field_texts_may_hold_anything(style: str, result: str) -> None:
+    assert read(STYLES[style]([("sign", (1.0, 2.0, 3.0, 4.0), result), DOG])) == [
+        ("sign", (1.0, 2.0, 3.0, 4.0), result),
         DOG,
     ]

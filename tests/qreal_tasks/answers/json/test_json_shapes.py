@@ -117,10 +117,11 @@ def test_leftovers_of_json_are_no_entities(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["says <answer>[]</answer>", "Final answer: none", "[THINK] and </think>", "the list is []", r"\boxed{[]}"]
+    "result",
+    ["says <answer>[]</answer>", "Final answer: none", "[THINK] and </think>", "the list is []", r"\boxed{[]}"],
 )
-def test_marks_inside_of_json_are_text(said: str) -> None:
-    sign = [("sign", (1.0, 2.0, 3.0, 4.0), said)]
+def test_marks_inside_of_json_are_text(result: str) -> None:
+    sign = [("sign", (1.0, 2.0, 3.0, 4.0), result)]
     assert read(as_json(sign)) == sign
     assert read(f"```json\n{as_json(sign)}\n```<|im_end|>") == sign
 
@@ -154,10 +155,10 @@ def test_lists_add_up_unless_one_corrects_another(text: str, expected: list[obje
 
 
 @pytest.mark.parametrize("label", ["type", "type_label", "entity_type", "category", "class", "name"])
-@pytest.mark.parametrize("said", ["explanation", "reason", "reasoning"])
+@pytest.mark.parametrize("result", ["explanation", "reason", "reasoning"])
 @pytest.mark.parametrize("box", ["coordinates", "coordinate", "location", "position"])
-def test_other_names_of_the_fields(label: str, said: str, box: str) -> None:
-    assert read(json.dumps([{label: "hand", box: [10, 20, 30, 40], said: "six fingers"}])) == [HAND]
+def test_other_names_of_the_fields(label: str, result: str, box: str) -> None:
+    assert read(json.dumps([{label: "hand", box: [10, 20, 30, 40], result: "six fingers"}])) == [HAND]
 
 
 @pytest.mark.parametrize(

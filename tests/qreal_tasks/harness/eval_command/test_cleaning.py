@@ -22,9 +22,9 @@ def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("place", range(1, 80))
 def test_a_key_across_two_pieces_is_found(place: int) -> None:
-    said = f"token={KEY} and {LONGER}, canary-key-of-6 can\rcanary-".encode()
+    result = f"token={KEY} and {LONGER}, canary-key-of-6 can\rcanary-".encode()
     shown = KeyFilter()
-    pieces = [shown(said[:place]), shown(said[place:]), shown(b"")]
+    pieces = [shown(result[:place]), shown(result[place:]), shown(b"")]
     assert b"".join(pieces) == b"token=<key> and <key>, canary-key-of-6 can\rcanary-"
 
 

@@ -425,8 +425,8 @@ def test_a_log_that_cannot_be_written_stops_the_harness(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(run, "_tee", on_a_full_disk)
     command = [sys.executable, "-c", "import time; print('at work', flush=True); time.sleep(60)"]
-    said = r"harness.log: No space left on device; the run was stopped; free some space"
-    with pytest.raises(RunError, match=said), run._explain_os_errors():
+    output = r"harness.log: No space left on device; the run was stopped; free some space"
+    with pytest.raises(RunError, match=output), run._explain_os_errors():
         run._run(command, os.environ, tmp_path / "harness.log")
 
 
@@ -442,9 +442,9 @@ def test_the_log_is_for_its_owner_alone(tmp_path: Path) -> None:
 def test_the_harness_says_every_letter_in_any_locale_and_no_control(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = "'模型 \\ud83d \\x1b[2J'"
+    output = "'模型 \\ud83d \\x1b[2J'"
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
-    assert run._run([sys.executable, "-c", f"print({said})"], environment, tmp_path / "harness.log") == 0
+    assert run._run([sys.executable, "-c", f"print({output})"], environment, tmp_path / "harness.log") == 0
     assert capsys.readouterr().out == "模型 \\ud83d \\x1b[2J\n"
     assert "模型" in (tmp_path / "harness.log").read_text(encoding="utf-8"), "the log is kept as it came"
 
@@ -587,7 +587,7 @@ def test_box_space_follows_the_family(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "tasks", "said", "in_environment"),
+    ("model", "tasks", "output", "in_environment"),
     [
         ("judge", "qreal_imageqa", True, None),
         ("judge", "qreal_objectqa,qreal_objectqa_realism_q1", False, None),
@@ -597,7 +597,7 @@ def test_box_space_follows_the_family(case: str) -> None:
 def test_an_assumed_space_is_said_first_and_left_undeclared(
     model: str,
     tasks: str,
-    said: bool,
+    output: bool,
     in_environment: str | None,
     small_dataset: Callable[..., Path],
     tmp_path: Path,
@@ -618,7 +618,7 @@ def test_an_assumed_space_is_said_first_and_left_undeclared(
     given = ["--model", "qreal_openai", "--model_args", arguments, "--tasks", tasks]
     run.evaluate([*given, "--output_path", str(tmp_path / "out")])
     assert seen == [in_environment]
-    assert ("boxes are ASSUMED to be written in norm1000" in capsys.readouterr().out) is said
+    assert ("boxes are ASSUMED to be written in norm1000" in capsys.readouterr().out) is output
 
 
 def test_a_family_that_nobody_knows_is_refused_before_the_harness_starts(

@@ -48,8 +48,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     for number, (name, skill, judge, only, model) in enumerate(MODELS):
         records = simulated(references, skill, seed=number, judge=judge)
         results = write_run(root / "runs" / str(number), records, only=only, model_args=f"pretrained={model}")
-        said = SubmitterInfo(name, description=f"{IMAGE} described", contact=SCRIPT)
-        pack_run(results, root / "submissions" / f"s{number}", said, resamples=RESAMPLES)
+        result = SubmitterInfo(name, description=f"{IMAGE} described", contact=SCRIPT)
+        pack_run(results, root / "submissions" / f"s{number}", result, resamples=RESAMPLES)
     bad = root / "submissions" / IMAGE.replace("/", "")
     pack_run(results, bad, SubmitterInfo(f"Refused {SCRIPT}"), resamples=RESAMPLES)
     tampering.change_scores(bad, lambda scores: scores["objectqa"].update({SCRIPT: 1}))

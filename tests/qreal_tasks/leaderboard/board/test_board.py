@@ -213,8 +213,8 @@ def test_all_copies_are_refused_whatever_their_dates_say(made: Made, tmp_path: P
     shutil.copytree(made.submissions / "s0", tmp_path / "other")
     found = build_board(tmp_path, made.references, CheckCache(made.cache, RESAMPLES))
     assert [entry.result.folder for entry in found.entries] == ["other"]
-    said = {result.folder: str(result.problems[0]) for result in found.refused}
-    assert said == {
+    answered = {result.folder: str(result.problems[0]) for result in found.refused}
+    assert answered == {
         "a-copy": "copy: objectqa: the answers are those of original; remove all but one",
         "original": "copy: objectqa: the answers are those of a-copy; remove all but one",
     }
@@ -408,8 +408,8 @@ def test_a_note_that_puts_a_rank_in_doubt_stands_beside_it(made: Made) -> None:
 
 def test_what_no_check_can_know_stands_beside_the_ranking(made: Made) -> None:
     for page in ("index.html", "about.html"):
-        said = (made.site / page).read_text(encoding="utf-8")
-        assert UNKNOWABLE in said, page
+        answered = (made.site / page).read_text(encoding="utf-8")
+        assert UNKNOWABLE in answered, page
 
 
 def test_many_copies_are_found_in_linear_time_and_named_in_short() -> None:

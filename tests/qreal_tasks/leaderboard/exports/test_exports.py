@@ -63,9 +63,9 @@ def _schema(name: str) -> dict[str, Any]:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    said = json.loads(path.read_text(encoding="utf-8"))
+    printed = json.loads(path.read_text(encoding="utf-8"))
     samples = path.with_name(path.name.replace(".json", "_samples.jsonl"))
-    return said, [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines()]
+    return printed, [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines()]
 
 
 def test_hub_entries_round_trip_through_its_library(source: ExportSource, tmp_path: Path) -> None:
@@ -85,11 +85,11 @@ def test_hub_entries_round_trip_through_its_library(source: ExportSource, tmp_pa
 
 def test_every_reported_task_is_in_the_datasets_file(source: ExportSource, tmp_path: Path) -> None:
     write_eval_yaml(tmp_path / "eval.yaml")
-    said = yaml.safe_load((tmp_path / "eval.yaml").read_text(encoding="utf-8"))
-    assert set(said) == {"name", "description", "evaluation_framework", "tasks"}
-    assert all(set(task) == {"id", "config", "split"} for task in said["tasks"])
-    assert {task["config"] for task in said["tasks"]} == set(CONFIGS)
-    assert {entry.task_id for entry in build_hub_entries(source)} <= {task["id"] for task in said["tasks"]}
+    printed = yaml.safe_load((tmp_path / "eval.yaml").read_text(encoding="utf-8"))
+    assert set(printed) == {"name", "description", "evaluation_framework", "tasks"}
+    assert all(set(task) == {"id", "config", "split"} for task in printed["tasks"])
+    assert {task["config"] for task in printed["tasks"]} == set(CONFIGS)
+    assert {entry.task_id for entry in build_hub_entries(source)} <= {task["id"] for task in printed["tasks"]}
 
 
 def test_a_folder_is_no_dataset_of_the_hub(source: ExportSource) -> None:
@@ -138,27 +138,27 @@ def test_what_is_no_result_is_not_reported(partial: str, records: list[Record], 
 
 
 def test_every_eval_ever_is_valid(source: ExportSource, tmp_path: Path) -> None:
-    said, lines = _read(write_every_eval_ever(source, tmp_path))
+    printed, lines = _read(write_every_eval_ever(source, tmp_path))
     schema, of_lines = _schema("eval.schema.json"), _schema("instance_level_eval.schema.json")
-    assert schema["version"] == said["schema_version"]
-    jsonschema.validate(said, schema)
+    assert schema["version"] == printed["schema_version"]
+    jsonschema.validate(printed, schema)
     validator = jsonschema.Draft7Validator(of_lines)
     assert [error.message for line in lines for error in validator.iter_errors(line)] == []
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**said, "unknown": 1}, schema)
+        jsonschema.validate({**printed, "unknown": 1}, schema)
 
 
 def test_every_eval_ever_says_what_the_run_says(source: ExportSource, tmp_path: Path) -> None:
     path = write_every_eval_ever(source, tmp_path)
-    said, lines = _read(path)
-    details = said["detailed_evaluation_results"]
+    printed, lines = _read(path)
+    details = printed["detailed_evaluation_results"]
     samples = tmp_path / details["file_path"]
     assert hashlib.sha256(samples.read_bytes()).hexdigest() == details["checksum"]
     assert len(lines) == details["total_rows"]
-    assert said["model_info"]["id"] == "org/model"
-    assert said["model_info"]["additional_details"]["deployment_type"] == "self_deployed"
-    results = {result["evaluation_result_id"]: result for result in said["evaluation_results"]}
-    assert len(results) == len(said["evaluation_results"])
+    assert printed["model_info"]["id"] == "org/model"
+    assert printed["model_info"]["additional_details"]["deployment_type"] == "self_deployed"
+    results = {result["evaluation_result_id"]: result for result in printed["evaluation_results"]}
+    assert len(results) == len(printed["evaluation_results"])
     for result_id, result in results.items():
         group, _, metric = result_id.rpartition(".")
         assert result["score_details"]["score"] == source.groups[group][metric]["value"]
@@ -166,7 +166,7 @@ def test_every_eval_ever_says_what_the_run_says(source: ExportSource, tmp_path: 
         assert config["min_score"] <= result["score_details"]["score"] <= config["max_score"]
     judged = results["imageqa.realism.llm_score"]["metric_config"]["llm_scoring"]
     assert judged["judges"][0]["model_info"]["id"] == JUDGE.model
-    assert all(line["evaluation_id"] == said["evaluation_id"] for line in lines)
+    assert all(line["evaluation_id"] == printed["evaluation_id"] for line in lines)
     assert {line["evaluation_result_id"] for line in lines} <= set(results)
     of_q1 = [line["evaluation"]["score"] for line in lines if line["evaluation_result_id"] == "objectqa.realism_q1.acc"]
     assert sum(of_q1) / len(of_q1) == pytest.approx(results["objectqa.realism_q1.acc"]["score_details"]["score"])
@@ -274,12 +274,12 @@ def test_every_eval_ever_has_a_benchmark_for_each_style(source: ExportSource, ba
     found = {}
     for one in (source, load_source(bare, RESAMPLES)):
         path = write_every_eval_ever(one, tmp_path)
-        said, lines = _read(path)
+        printed, lines = _read(path)
         names = {line["evaluation_name"] for line in lines}
-        results = said["evaluation_results"]
+        results = printed["evaluation_results"]
         ids = {result["metric_config"]["metric_id"] for result in results}
         named = {result["evaluation_name"] for result in results}
-        found[one.run.style] = (path.relative_to(tmp_path).parts[1], said["evaluation_id"], names, ids, named)
+        found[one.run.style] = (path.relative_to(tmp_path).parts[1], printed["evaluation_id"], names, ids, named)
         for line in lines[:3]:
             told = line["input"]["raw"].endswith("Answer with one word, Yes or No.")
             assert told == (one.run.style is Style.BENCHMARK)
@@ -294,10 +294,10 @@ def test_every_eval_ever_has_a_benchmark_for_each_style(source: ExportSource, ba
 def test_one_folder_of_both_styles_has_two_exports(style: Style, source: ExportSource, tmp_path: Path) -> None:
     folder = mixed_run(tmp_path / "run", small_references())
     path = write_every_eval_ever(load_source(folder, RESAMPLES, style), tmp_path / "out")
-    said, _ = _read(path)
-    assert said["eval_library"]["additional_details"]["prompts"].endswith("version 2")
+    printed, _ = _read(path)
+    assert printed["eval_library"]["additional_details"]["prompts"].endswith("version 2")
     prefix = {Style.BENCHMARK: "qreal_objectqa", Style.PAPER: "qreal_paper_objectqa"}[style]
-    assert said["evaluation_results"][0]["evaluation_name"].startswith(prefix)
+    assert printed["evaluation_results"][0]["evaluation_name"].startswith(prefix)
 
 
 @pytest.mark.parametrize("words", [{"post_prompt": "\nYes or no?"}, {"pre_prompt": "`Look.`\n"}])
@@ -337,8 +337,8 @@ def test_the_judge_of_the_other_style_is_not_named(tmp_path: Path) -> None:
     results = next(folder.glob("*_results.json"))
     for path in folder.glob("*_samples_qreal_paper_*"):
         path.write_text(path.read_text(encoding="utf-8").replace(JUDGE.title, other.title), encoding="utf-8")
-    said = json.loads(results.read_text(encoding="utf-8"))
-    results.write_text(json.dumps({**said, "qreal_judge": other.model_dump(mode="json")}), encoding="utf-8")
+    printed = json.loads(results.read_text(encoding="utf-8"))
+    results.write_text(json.dumps({**printed, "qreal_judge": other.model_dump(mode="json")}), encoding="utf-8")
     judges = {style: (load_source(folder, 10, style).judge or {}).get("name") for style in Style}
     assert judges == {Style.BENCHMARK: None, Style.PAPER: "other"}
     packed = {

@@ -122,16 +122,16 @@ def test_of_a_judge_nothing_says_where_it_lies(records: list[Record], references
     judge = JUDGE.model_copy(update={"model": "/data/home/me/judge", "base_url": "http://localhost:8000/v1"})
     judged = [replace(r, judge=judge.title) if isinstance(r, GroundingRecord) else r for r in records]
     folder = _pack(tmp_path, judged, judge=judge)
-    said = json.loads((folder / "manifest.json").read_text())["judge"]
-    assert (said["model"], said["base_url"]) == ("judge", OWN_SERVER)
+    result = json.loads((folder / "manifest.json").read_text())["judge"]
+    assert (result["model"], result["base_url"]) == ("judge", OWN_SERVER)
     assert check_submission(folder, references, resamples=RESAMPLES).problems == ()
 
 
 def test_what_the_judges_server_wrote_is_not_published(
     records: list[Record], references: References, tmp_path: Path
 ) -> None:
-    said = {"refused": "see /home/me/keys"}
-    odd = [replace(r, judge_said=said) if isinstance(r, GroundingRecord) else r for r in records]
+    result = {"refused": "see /home/me/keys"}
+    odd = [replace(r, judge_said=result) if isinstance(r, GroundingRecord) else r for r in records]
     folder = _pack(tmp_path / "odd", odd)
     assert _bytes(folder) == _bytes(_pack(tmp_path / "plain", records))
     assert check_submission(folder, references, resamples=RESAMPLES).problems == ()
@@ -176,12 +176,12 @@ def test_an_adapter_is_named_by_its_content(records: list[Record], tmp_path: Pat
     assert digests[0] == digests[1] != digests[2]
 
 
-@pytest.mark.parametrize(("said", "kept"), [("0.7.3", True), ("v0.7.3.dev1", True), ("my-branch@fec4429", False)])
-def test_a_checkouts_branch_is_no_version(said: str, kept: bool, records: list[Record], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("result", "kept"), [("0.7.3", True), ("v0.7.3.dev1", True), ("my-branch@fec4429", False)])
+def test_a_checkouts_branch_is_no_version(result: str, kept: bool, records: list[Record], tmp_path: Path) -> None:
     results = write_run(tmp_path, records)
-    results.write_text(results.read_text().replace('"lmms_eval_version": "0.7.3"', f'"lmms_eval_version": "{said}"'))
+    results.write_text(results.read_text().replace('"lmms_eval_version": "0.7.3"', f'"lmms_eval_version": "{result}"'))
     manifest = pack_run(results, tmp_path / "submission", SubmitterInfo("A model"), resamples=RESAMPLES).manifest
-    assert (manifest.backend.harness == said) == kept
+    assert (manifest.backend.harness == result) == kept
 
 
 def test_half_a_surrogate_pair_survives(records: list[Record], references: References, tmp_path: Path) -> None:
@@ -231,27 +231,27 @@ def test_what_is_no_result_is_not_packed(case: str, records: list[Record], tmp_p
 
 def test_live_numbers_must_be_those_of_the_samples(records: list[Record], tmp_path: Path) -> None:
     results = write_run(tmp_path, records)
-    said = json.loads(results.read_text())
-    said["results"]["qreal_imageqa_realism"]["f1_at_50,none"] = 0.99
-    results.write_text(json.dumps(said))
+    result = json.loads(results.read_text())
+    result["results"]["qreal_imageqa_realism"]["f1_at_50,none"] = 0.99
+    results.write_text(json.dumps(result))
     with pytest.raises(PackError, match=r"qreal_imageqa_realism f1_at_50: live 0\.99, recomputed"):
         pack_run(results, tmp_path / "submission", SubmitterInfo("A model"), resamples=RESAMPLES)
 
 
 def test_another_task_version_is_refused(records: list[Record], tmp_path: Path) -> None:
     results = write_run(tmp_path, records)
-    said = json.loads(results.read_text())
-    said["versions"]["qreal_imageqa_realism"] = 0.5
-    results.write_text(json.dumps(said))
+    result = json.loads(results.read_text())
+    result["versions"]["qreal_imageqa_realism"] = 0.5
+    results.write_text(json.dumps(result))
     with pytest.raises(PackError, match=r"qreal_imageqa_realism ran as version 0\.5, this release computes 2\.0"):
         pack_run(results, tmp_path / "submission", SubmitterInfo("A model"), resamples=RESAMPLES)
 
 
 def _without_manifest(results: Path, title: str) -> Path:
     """As plain lmms-eval leaves it: the judge's name and hash in the samples, and no manifest in the results."""
-    said = json.loads(results.read_text())
-    del said["qreal_judge"]
-    results.write_text(json.dumps(said))
+    result = json.loads(results.read_text())
+    del result["qreal_judge"]
+    results.write_text(json.dumps(result))
     for path in results.parent.glob("*_samples_*"):
         path.write_text(path.read_text().replace(JUDGE.title, title))
     return results

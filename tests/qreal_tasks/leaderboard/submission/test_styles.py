@@ -113,11 +113,11 @@ def test_the_papers_rows_stand_beside_both_and_are_marked_beside_one(made: Made)
 
 
 def test_files_for_programs_say_the_prompts(made: Made) -> None:
-    said = json.loads(json.dumps(render_json(made.board)))
-    assert said["format"] == 2
-    assert {one["name"]: one["prompts"] for one in said["entries"]} == {name: style for name, _, style in MODELS}
-    assert said["paper"]["prompts"] == "paper"
-    assert set(said["task_versions"]) == set(LEAVES)
+    answered = json.loads(json.dumps(render_json(made.board)))
+    assert answered["format"] == 2
+    assert {one["name"]: one["prompts"] for one in answered["entries"]} == {name: style for name, _, style in MODELS}
+    assert answered["paper"]["prompts"] == "paper"
+    assert set(answered["task_versions"]) == set(LEAVES)
     rows = list(csv.DictReader(io.StringIO(render_csv(made.board))))
     of_models = {row["name"]: row["prompts"] for row in rows if row["source"] == "submitted"}
     assert of_models == {name: style for name, _, style in MODELS}
@@ -301,18 +301,18 @@ def _relabelled(folder: Path, style: Style, frames: bool) -> None:
             path.rename(folder / f"samples/{task_of(style, name)}.jsonl.gz")
     renamed = {task: task_of(style, name) for task, (_, name) in LEAVES.items()}
 
-    def manifest(said: dict[str, object]) -> None:
-        versions, files = said["task_versions"], said["files"]
+    def manifest(answered: dict[str, object]) -> None:
+        versions, files = answered["task_versions"], answered["files"]
         assert isinstance(versions, dict)
         assert isinstance(files, list)
-        said["prompts"] = style
-        said["task_versions"] = {renamed[task]: version for task, version in versions.items()}
+        answered["prompts"] = style
+        answered["task_versions"] = {renamed[task]: version for task, version in versions.items()}
         for file in files:
             task = Path(file["path"]).name.removesuffix(".jsonl.gz")
             file["path"] = file["path"].replace(task, renamed.get(task, task))
 
-    def scores(said: dict[str, dict[str, object]]) -> None:
-        said["live"] = {renamed[task]: numbers for task, numbers in said["live"].items()}
+    def scores(answered: dict[str, dict[str, object]]) -> None:
+        answered["live"] = {renamed[task]: numbers for task, numbers in answered["live"].items()}
 
     tampering.change_manifest(folder, manifest)
     tampering.change_scores(folder, scores)
@@ -356,8 +356,8 @@ def test_a_submission_under_another_style_is_refused(case: str, references: Refe
     change, message = MISLABELLED[case]
     folder = _packed(tmp_path, references, Style.BENCHMARK)
     change(folder)
-    said = "\n".join(map(str, check_submission(folder, references, resamples=RESAMPLES).problems))
-    assert message in said, said or "passed"
+    answered = "\n".join(map(str, check_submission(folder, references, resamples=RESAMPLES).problems))
+    assert message in answered, answered or "passed"
 
 
 def test_a_copy_under_another_style_is_a_copy(made: Made, tmp_path: Path) -> None:

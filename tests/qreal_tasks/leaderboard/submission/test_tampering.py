@@ -46,9 +46,9 @@ def test_what_is_private_is_not_repeated_in_the_reason(honest: Path, references:
     folder = tmp_path / "submission"
     shutil.copytree(honest, folder)
     change_manifest(folder, _set("model/arguments", {"dtype": "sk-0123456789abcdef"}))
-    said = "\n".join(map(str, check(folder, references).problems))
-    assert "looks like a key" in said
-    assert "0123456789" not in said
+    result = "\n".join(map(str, check(folder, references).problems))
+    assert "looks like a key" in result
+    assert "0123456789" not in result
 
 
 def check(folder: Path, references: References) -> CheckedSubmission:
@@ -488,12 +488,12 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str]] = {
 
 def _say_nothing(sample: Sample) -> None:
     """Descriptions emptied in text and in what was read, scores kept high."""
-    said = json.loads(sample["raw"])
-    for entity in said:
+    result = json.loads(sample["raw"])
+    for entity in result:
         entity["description"] = ""
     for region in sample["predicted"]:
         region["description"] = ""
-    sample.update(raw=json.dumps(said), scores=[1.0] * len(sample["scores"]))
+    sample.update(raw=json.dumps(result), scores=[1.0] * len(sample["scores"]))
 
 
 @pytest.mark.parametrize("case", TAMPERING)
@@ -504,8 +504,8 @@ def test_it_is_refused_with_a_message_of_its_own(
     folder = tmp_path / "submission"
     shutil.copytree(honest, folder)
     tamper(folder)
-    said = "\n".join(map(str, check(folder, references).problems))
-    assert message in said, said or "passed"
+    result = "\n".join(map(str, check(folder, references).problems))
+    assert message in result, result or "passed"
 
 
 def test_a_bomb_is_refused_before_it_fills_the_memory(
@@ -515,8 +515,8 @@ def test_a_bomb_is_refused_before_it_fills_the_memory(
     folder = tmp_path / "submission"
     shutil.copytree(honest, folder)
     (folder / f"samples/{Q1}.jsonl.gz").write_bytes(samples_file.compress(b"\n" * 64 * 2**20))
-    said = "\n".join(map(str, check(folder, references).problems))
-    assert f"samples/{Q1}.jsonl.gz: unpacks to more than 4 MiB" in said
+    result = "\n".join(map(str, check(folder, references).problems))
+    assert f"samples/{Q1}.jsonl.gz: unpacks to more than 4 MiB" in result
     monkeypatch.setattr(samples_file, "MOST_BYTES", 128 * 2**20)
     assert "lines, expected at most 200,000" in "\n".join(map(str, check(folder, references).problems))
 
@@ -528,18 +528,18 @@ def test_all_problems_are_said_at_once(honest: Path, references: References, tmp
     change_samples(folder, Q2, lambda s: s.pop())
     change_samples(folder, REALISM, _in_reference(description="easy"))
     change_manifest(folder, _set("prompt_version", "0"))
-    said = "\n".join(map(str, check(folder, references).problems))
+    result = "\n".join(map(str, check(folder, references).problems))
     for piece in ("metrics.acc is 0.99", f"{Q2}: sample", "reference description is 'easy'", "prompt version '0'"):
-        assert piece in said
+        assert piece in result
 
 
 def test_many_problems_of_a_kind_are_counted(honest: Path, references: References, tmp_path: Path) -> None:
     folder = tmp_path / "submission"
     shutil.copytree(honest, folder)
     change_samples(folder, Q1, lambda some: [sample.update(label="cat") for sample in some])
-    said = list(map(str, check(folder, references).problems))
-    assert sum(line.startswith("reference:") for line in said) == 6
-    assert "reference: … and 19 more of this kind" in said
+    result = list(map(str, check(folder, references).problems))
+    assert sum(line.startswith("reference:") for line in result) == 6
+    assert "reference: … and 19 more of this kind" in result
 
 
 def test_markup_in_names_is_allowed(honest: Path, references: References, tmp_path: Path) -> None:

@@ -25,13 +25,13 @@ def gemini(status: int, name: str, message: str, *details: dict[str, Any]) -> li
 
 
 def quota(quota_id: str, delay: str | None = "26s") -> list[dict[str, Any]]:
-    said = "You exceeded your current quota, please check your plan and billing details. Please retry in 26.1s."
+    result = "You exceeded your current quota, please check your plan and billing details. Please retry in 26.1s."
     details: list[dict[str, Any]] = [
         {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": quota_id}]},
     ]
     if delay is not None:
         details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay})
-    return gemini(429, "RESOURCE_EXHAUSTED", said, *details)
+    return gemini(429, "RESOURCE_EXHAUSTED", result, *details)
 
 
 TEMPERATURE = {
@@ -402,8 +402,8 @@ def test_no_control_character_of_a_server_is_shown() -> None:
 
 
 def test_the_key_is_taken_out_wherever_it_stands() -> None:
-    said = {"error": {"message": f"bad {KEY}", KEY: [f"Bearer {KEY}!"]}, "n": 1}
-    assert redact_keys(said, KEY) == {"error": {"message": "bad <key>", "<key>": ["Bearer <key>!"]}, "n": 1}
+    result = {"error": {"message": f"bad {KEY}", KEY: [f"Bearer {KEY}!"]}, "n": 1}
+    assert redact_keys(result, KEY) == {"error": {"message": "bad <key>", "<key>": ["Bearer <key>!"]}, "n": 1}
     assert redact_keys("a b%2Fc1234", "a b/c1234") == "a b%2Fc1234"
     assert redact_keys("x+y%2Fc1234567", "y/c1234567") == "x+<key>"
     assert redact_keys("none of them", "none") == "none of them"

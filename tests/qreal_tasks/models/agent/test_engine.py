@@ -130,7 +130,7 @@ def answers_of(engine: AgentEngine, requests: Sequence[Request], known: Collecti
     return [found.get(at) for at in range(len(requests))]
 
 
-def said(response: Response) -> list[dict[str, Any]]:
+def result(response: Response) -> list[dict[str, Any]]:
     assert response.unanswered is None
     found: list[dict[str, Any]] = json.loads(response.text)
     return found
@@ -143,7 +143,7 @@ def test_three_stages_make_the_answer_that_imageqa_asks_for(agent: Callable[...,
     )
     image = picture(100, 80, 1)
     [response] = answers_of(agent(script), [ask(image, "plausibility")])
-    assert said(response) == [{"bbox_2d": [50, 20, 90, 70], "label": "mug", "description": "The handle is detached."}]
+    assert result(response) == [{"bbox_2d": [50, 20, 90, 70], "label": "mug", "description": "The handle is detached."}]
     assert [r.text for r in script.asked["detect"]] == [detect_prompt(Space.PIXELS, 100, 80)]
     assert {r.text for r in script.asked["filter"]} == {filter_prompt("plausibility", n) for n in ("dog", "mug")}
     assert [r.text for r in script.asked["describe"]] == [describe_prompt("plausibility", "mug")]
@@ -168,7 +168,7 @@ def test_a_picture_is_detected_once_whatever_it_is_asked(agent: Callable[..., Ag
     assert [r.max_new_tokens for r in sorted(script.asked["detect"], key=lambda r: r.max_new_tokens)] == [2048, 2048]
     assert len(script.asked["filter"]) == 2 * (3 + 1)
     assert len(script.asked["describe"]) == 2 * 2
-    assert [[entity["description"] for entity in said(a)] for a in answers] == [
+    assert [[entity["description"] for entity in result(a)] for a in answers] == [
         ["real"] * 2,
         ["real"] * 2,
         [],
@@ -206,7 +206,7 @@ def test_boxes_keep_their_space_and_the_reader_finds_them(
     engine = agent(script, detect=family, filter=others[0], describe=others[1])
     [response] = answers_of(engine, [ask(picture(200, 130, 1), "realism", space)])
     assert script.asked["detect"][0].text == detect_prompt(space, 200, 130)
-    assert [entity["bbox_2d"] for entity in said(response)] == written
+    assert [entity["bbox_2d"] for entity in result(response)] == written
     assert response.input_size == size
     read = locate_regions(parse_entities(response.text), space, 200, 130, response.input_size)
     step_px = max(np.abs(np.array([r.bbox_px for r in read.regions]) - boxes_px).ravel())
@@ -246,7 +246,7 @@ def test_crops_are_cut_as_the_datasets_are(
     for stage in ("filter", "describe"):
         [request] = script.asked[stage]
         assert np.array_equal(np.asarray(request.image), pixels)
-    assert [entity["bbox_2d"] for entity in said(response)] == [box]
+    assert [entity["bbox_2d"] for entity in result(response)] == [box]
 
 
 def test_crops_come_from_the_picture_as_the_models_see_it(agent: Callable[..., AgentEngine]) -> None:
@@ -263,7 +263,7 @@ def test_kept_is_what_is_more_likely_flawed_than_not(
     script = Script(filter=lambda _: scored(p_yes))
     engine = agent(script)
     [response] = answers_of(engine, [ask(picture(100, 80, 1), "realism")])
-    assert len(said(response)) == len(script.asked["describe"]) == engine.counts["filter"]["kept"] == kept
+    assert len(result(response)) == len(script.asked["describe"]) == engine.counts["filter"]["kept"] == kept
     assert ("describe" in script.loaded) is bool(kept)
 
 
@@ -337,7 +337,7 @@ def test_a_damaged_picture_costs_no_other_answer(agent: Callable[..., AgentEngin
     engine = agent(Script())
     answers = answers_of(engine, [ask(damaged, "realism"), ask(picture(100, 80, 1), "realism")])
     assert str(answers[0].unanswered).startswith("detect: unreadable picture")
-    assert len(said(answers[1])) == 2
+    assert len(result(answers[1])) == 2
     assert engine.counts["detect"]["unreadable pictures"] == 1
 
 
@@ -378,7 +378,7 @@ def test_an_entity_without_a_label_is_asked_about_as_one(agent: Callable[..., Ag
     script = Script(detect=lambda _: listed(([10, 10, 40, 50], "")))
     [response] = answers_of(agent(script), [ask(picture(100, 80, 1), "realism")])
     assert [r.text for r in script.asked["filter"]] == [filter_prompt("realism", "entity")]
-    assert [entity["label"] for entity in said(response)] == [""]
+    assert [entity["label"] for entity in result(response)] == [""]
 
 
 def test_what_is_known_is_left_out(agent: Callable[..., AgentEngine]) -> None:
@@ -552,7 +552,7 @@ def test_real_models_one_after_another(family: str, saying: Callable[[str, str],
     requests = [ask(picture(*size, 1), name, Space.NORM1000) for size in ((90, 60), (60, 150)) for name in IMAGEQA_SETS]
     engine = AgentEngine(*models)
     for answer in answers_of(engine, requests):
-        assert said(answer) == [{"bbox_2d": [100, 200, 600, 900], "label": "dog", "description": DESCRIBED}]
+        assert result(answer) == [{"bbox_2d": [100, 200, 600, 900], "label": "dog", "description": DESCRIBED}]
         assert answer.input_size is not None
     assert loads.folders == models
     assert loads.in_memory == 0, "the last model stays in memory"
@@ -602,10 +602,10 @@ def test_stages_may_be_adapters(saying: Callable[[str, str], str], loads: Loads,
     adapters = str(tmp_path / "filter"), str(tmp_path / "describe")
     requests = [ask(picture(90, 60, 1), "realism", Space.NORM1000)]
     [on_named] = answers_of(AgentEngine(detect, *adapters), requests)
-    assert [entity["description"] for entity in said(on_named)] == ["Yes"]
+    assert [entity["description"] for entity in result(on_named)] == ["Yes"]
     assert loads.folders == [detect, yes, yes]
     [on_given] = answers_of(AgentEngine(detect, *adapters, pretrained=no), requests)
-    assert said(on_given) == []
+    assert result(on_given) == []
     assert loads.folders[3:] == [detect, no]
 
 
@@ -620,7 +620,7 @@ def test_real_models_end_with_the_same_answers_when_killed(
 
     with AnswerStore(tmp_path / "whole.sqlite") as store:
         whole = dict(answer_with_store(AgentEngine(*models, store=store), store, requests))
-        lengths = {len(said(answer)) for answer in whole.values()}
+        lengths = {len(result(answer)) for answer in whole.values()}
         assert lengths == {0, 1}, "the filter keeps all or nothing, the test proves little"
         stored = len(store)
     with AnswerStore(tmp_path / "killed.sqlite") as store:

@@ -128,7 +128,7 @@ def test_another_model_is_refused_and_what_is_not_known_is_said(models: Path, ca
     check_base(adapter, "org/base")
     check_base(write_adapter(models / "orphan", None), one)
     check_base(write_adapter(models / "pinned", "org/base", "abc"), "org/base")
-    for said, message in zip(
+    for result, message in zip(
         (
             "their weights differ",
             f"names {one} as its base, and runs on pretrained=org/base: whether",
@@ -138,7 +138,7 @@ def test_another_model_is_refused_and_what_is_not_known_is_said(models: Path, ca
         caplog.messages,
         strict=True,
     ):
-        assert said in message
+        assert result in message
 
 
 def test_a_damaged_file_is_left_to_what_loads_it(models: Path) -> None:

@@ -174,8 +174,8 @@ def test_first_word_is_the_greedy_one(family: str, tiny_model: Callable[[str], P
     for at, response in engine.run(requests):
         best = int(plain.first_token(requests[at].image, requests[at].text).argmax())
         word = plain.processor.tokenizer.convert_ids_to_tokens(best)
-        said = "Yes" if word in YES else "No" if word in NO else plain.processor.tokenizer.decode([best])
-        assert response.text == said
+        result = "Yes" if word in YES else "No" if word in NO else plain.processor.tokenizer.decode([best])
+        assert response.text == result
 
 
 @pytest.mark.parametrize(
@@ -394,10 +394,10 @@ def test_a_template_that_opens_reasoning_gives_no_p(
     assert ("its chat template opens reasoning" in caplog.text) is bool(opened)
 
 
-@pytest.mark.parametrize(("said", "no_p"), [("<think>", REASONS_FIRST), ("Hm", None)])
+@pytest.mark.parametrize(("result", "no_p"), [("<think>", REASONS_FIRST), ("Hm", None)])
 def test_a_first_token_that_opens_reasoning_gives_no_p(
-    said: str, no_p: str | None, tiny_model: Callable[[str], Path], tmp_path: Path
+    result: str, no_p: str | None, tiny_model: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    engine = TransformersEngine(str(write_saying(tmp_path / "saying", tiny_model("qwen2_5_vl"), said)))
+    engine = TransformersEngine(str(write_saying(tmp_path / "saying", tiny_model("qwen2_5_vl"), result)))
     for _, response in engine.run(questions(lambda at: 1)):
-        assert (response.text, response.no_p, response.p is None) == (said, no_p, no_p is not None)
+        assert (response.text, response.no_p, response.p is None) == (result, no_p, no_p is not None)

@@ -218,7 +218,7 @@ def test_outcomes(reply: Reply, text: str, unanswered: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "said"),
+    ("reply", "result"),
     [
         pytest.param(error(401, "bad key"), r"refuses the key \(401: bad key\). Set OPENAI_API_KEY", id="401"),
         pytest.param(error(403), "refuses the key", id="403"),
@@ -243,10 +243,10 @@ def test_outcomes(reply: Reply, text: str, unanswered: str | None) -> None:
         ),
     ],
 )
-def test_hopeless_runs_stop_at_once(reply: Reply, said: str) -> None:
+def test_hopeless_runs_stop_at_once(reply: Reply, result: str) -> None:
     with ScriptedServer(lambda _: reply) as server:
         engine = engine_at(server, concurrency=2)
-        with pytest.raises(StoppedRun, match=said):
+        with pytest.raises(StoppedRun, match=result):
             list(engine.run([Request(IMAGE, str(n)) for n in range(50)]))
     assert len(server.asked) <= 4
 
@@ -362,18 +362,18 @@ def test_too_few_tokens_are_noticed_once(caplog: pytest.LogCaptureFixture) -> No
 def test_fewer_log_probabilities_are_asked_for(
     most: int, asked_for: list[int | None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    said = f"is greater than max allowed: {most}"
+    result = f"is greater than max allowed: {most}"
 
     def script(asked: Asked) -> Reply:
         wanted = asked.body.get("top_logprobs", 0)
-        many = error(400, f"Requested sample logprobs of {wanted}, which {said}")
+        many = error(400, f"Requested sample logprobs of {wanted}, which {result}")
         return many if wanted > most else completion("Yes")
 
     with caplog.at_level(logging.WARNING):
         [response], _, server = ask(script)
     assert response.text == "Yes"
     assert [asked.body.get("top_logprobs") for asked in server.asked] == asked_for
-    assert said in caplog.records[0].message
+    assert result in caplog.records[0].message
 
 
 @pytest.mark.parametrize(
@@ -403,7 +403,7 @@ def test_a_rejected_parameter_is_dropped_for_the_run(
     assert kept.items() <= server.asked[-1].body.items()
     # At most twice the concurrency is under way, repeated requests included.
     assert sum(refused in asked.body for asked in server.asked) <= 2 * 4
-    assert len([said for said in caplog.records if said.name.startswith("qreal_tasks")]) == 1
+    assert len([result for result in caplog.records if result.name.startswith("qreal_tasks")]) == 1
     assert engine.usage.retries == 0
 
 

@@ -61,8 +61,8 @@ def like_vllm(asked: Asked) -> Reply:
 
 
 def with_token(*entries: dict[str, Any], content: str | None = None, reason: str = "length") -> Reply:
-    said = "".join(entry["token"] for entry in entries).strip() if content is None else content
-    choice = {"message": {"content": said}, "finish_reason": reason, "logprobs": {"content": list(entries)}}
+    result = "".join(entry["token"] for entry in entries).strip() if content is None else content
+    choice = {"message": {"content": result}, "finish_reason": reason, "logprobs": {"content": list(entries)}}
     return Reply({"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": len(entries)}})
 
 
@@ -153,7 +153,7 @@ def bare(asked: Asked) -> Reply:
     return with_token(YES, token(".", 1.0, {".": 1.0}), reason="stop")
 
 
-def said(found: dict[int, Response]) -> set[tuple[str, float | None]]:
+def result(found: dict[int, Response]) -> set[tuple[str, float | None]]:
     """Texts with P(Yes), which is 8/9 for ``YES``."""
     return {(r.text, round(r.p[0], 3) if r.p else None) for r in found.values()}
 
@@ -168,7 +168,7 @@ def test_one_token_is_asked_for_when_it_is_all_of_the_answers() -> None:
         found = dict(engine.run(requests(100)))
         assert limits(server)[16] <= LEARNED_AFTER + 2
         assert len(server.asked) == 100
-    assert said(found) == {("Yes", 0.889)}
+    assert result(found) == {("Yes", 0.889)}
     assert engine.usage.completion_tokens == sum(1 if one.body["max_tokens"] == 1 else 2 for one in server.asked)
 
 
@@ -188,7 +188,7 @@ def test_a_model_that_says_more_is_asked_in_full(entries: list[dict[str, Any]], 
     with ScriptedServer(lambda _: with_token(*entries, content=content, reason="stop")) as server:
         found = dict(engine_at(server).run(requests(40)))
         assert limits(server) == {16: 40}
-    assert said(found) == {(content, 0.889)}
+    assert result(found) == {(content, 0.889)}
 
 
 def test_what_one_token_does_not_answer_is_asked_in_full() -> None:
@@ -205,7 +205,7 @@ def test_what_one_token_does_not_answer_is_asked_in_full() -> None:
         found = dict(engine_at(server, concurrency=2).run(requests(100)))
         again = Counter(asked.text for asked in server.asked)
     assert [found[at].text for at in range(100)] == ["Yes"] * 30 + ["**Yes**"] * 70
-    assert {p for _, p in said(found)} == {0.889}
+    assert {p for _, p in result(found)} == {0.889}
     assert sum(count > 1 for count in again.values()) <= 8
 
 

@@ -68,8 +68,8 @@ def test_boxes_in_the_servers_pixels_come_back_to_those_of_the_picture(limits: s
     boxes = {number: [reference(number, size)] for number, size in enumerate(SIZES, start=1)}
     found = run(ResizingModel(boxes, **LIMITS[limits]), SIZES, **LIMITS[limits])
     for at, (width, height) in enumerate(SIZES):
-        said, fed = parse_entities(found[at].text), found[at].input_size
-        [region] = locate_regions(said, Space.RESIZED_PIXELS, width, height, fed).regions
+        result, fed = parse_entities(found[at].text), found[at].input_size
+        [region] = locate_regions(result, Space.RESIZED_PIXELS, width, height, fed).regions
         (x1, y1, x2, y2) = boxes[at + 1][0]
         expected = (x1 * width, y1 * height, x2 * width, y2 * height)
         assert iou_matrix([region.bbox_px], [expected])[0, 0] == pytest.approx(1, abs=1e-9), (SIZES[at], fed)
@@ -125,12 +125,12 @@ OTHER_SERVERS: dict[str, dict[str, Any]] = {
 def test_a_server_that_feeds_another_size_stops_the_run(server: str, sizes: list[tuple[int, int]]) -> None:
     with pytest.raises(StoppedRun) as stopped:
         run(ResizingModel({}, **OTHER_SERVERS[server]), sizes)
-    said = str(stopped.value)
-    assert "does not feed its model the pictures that it is sent" in said
-    assert "qwen2_5_vl with min_pixels=3136, max_pixels=12845056" in said
-    assert "1036 x 1036" in said or "364 x 280" in said or "308 x 196" in said
-    assert "Give min_pixels and max_pixels in --model_args as the server has them" in said
-    assert "\n" not in said
+    result = str(stopped.value)
+    assert "does not feed its model the pictures that it is sent" in result
+    assert "qwen2_5_vl with min_pixels=3136, max_pixels=12845056" in result
+    assert "1036 x 1036" in result or "364 x 280" in result or "308 x 196" in result
+    assert "Give min_pixels and max_pixels in --model_args as the server has them" in result
+    assert "\n" not in result
 
 
 def test_the_message_says_what_was_sent_expected_and_counted() -> None:
@@ -163,8 +163,8 @@ def test_a_server_that_counts_nothing_is_believed_and_that_is_said_once(caplog: 
     with caplog.at_level(logging.WARNING):
         found = run(ResizingModel({}, counts="nothing"), [(1024, 768), (64, 64)])
     assert [found[at].unanswered for at in (0, 1)] == [None, None]
-    said = [record.getMessage() for record in caplog.records]
-    assert sum("min_pixels=3136, max_pixels=12845056 is believed" in line for line in said) == 1, said
+    result = [record.getMessage() for record in caplog.records]
+    assert sum("min_pixels=3136, max_pixels=12845056 is believed" in line for line in result) == 1, result
 
 
 def test_every_answer_is_held_against_its_count() -> None:

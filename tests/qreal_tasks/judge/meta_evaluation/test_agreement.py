@@ -10,7 +10,7 @@ from scipy.stats import kendalltau, spearmanr
 from sklearn.metrics import cohen_kappa_score
 from typed import present
 
-from qreal_tasks.judge.agreement import (
+from qreal_tasks.judge.meta_evaluation.agreement import (
     JudgeAgreement,
     PairKey,
     collect_scores,
@@ -18,8 +18,8 @@ from qreal_tasks.judge.agreement import (
     quadratic_kappa,
     spearman,
 )
-from qreal_tasks.judge.ranking_changes import RankingChange, compare_rankings
-from qreal_tasks.judge.tables import print_agreement
+from qreal_tasks.judge.meta_evaluation.ranking_changes import RankingChange, compare_rankings
+from qreal_tasks.judge.meta_evaluation.tables import print_agreement
 from qreal_tasks.metrics.bootstrap import Estimate
 from qreal_tasks.records import GroundingRecord, Region
 
@@ -240,7 +240,7 @@ def test_the_table_names_judges_and_swaps(capsys: pytest.CaptureFixture[str]) ->
 def test_the_dash_of_an_interval_is_no_minus_sign(capsys: pytest.CaptureFixture[str]) -> None:
     positive, around_zero = Estimate(0.5, 0.4, 0.6, 9, 0.0), Estimate(0.0, -0.2, -0.1, 9, 0.0)
     print_agreement([JudgeAgreement("a", "b", 9, 0, positive, Estimate(None, None, None, 9, 1.0), around_zero)])
-    said = capsys.readouterr().out
-    assert ".400–.600" in said
-    assert "-.200 to -.100" in said
-    assert "N/A–" not in said
+    output = capsys.readouterr().out
+    assert ".400–.600" in output
+    assert "-.200 to -.100" in output
+    assert "N/A–" not in output

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from qreal_tasks.judge.meta_evaluation.probe_texts import ProbeKind, ProbePair, ProbeTexts, load_texts, probe_pairs
 from qreal_tasks.judge.pairs import Judgement, Pair
-from qreal_tasks.judge.probe_texts import ProbeKind, ProbePair, ProbeTexts, load_texts, probe_pairs
 from qreal_tasks.metrics.bootstrap import RESAMPLES, estimate_intervals
 from qreal_tasks.metrics.ranking import Ranking
 from qreal_tasks.metrics.sums import FloatArray, Ratio, aggregate, divide, none_if_nan

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from qreal_tasks.console.tables import new_console, new_table
-from qreal_tasks.judge.agreement import JudgeAgreement
-from qreal_tasks.judge.probe import FormShift, KindScores, ProbeReport, ProbeVerdict
-from qreal_tasks.judge.probe_texts import ProbeKind
-from qreal_tasks.judge.ranking_changes import RankingChange
+from qreal_tasks.judge.meta_evaluation.agreement import JudgeAgreement
+from qreal_tasks.judge.meta_evaluation.probe import FormShift, KindScores, ProbeReport, ProbeVerdict
+from qreal_tasks.judge.meta_evaluation.probe_texts import ProbeKind
+from qreal_tasks.judge.meta_evaluation.ranking_changes import RankingChange
 from qreal_tasks.pages.numbers import decimals, interval, with_interval
 from qreal_tasks.results.reasons import describe_pairs
 

@@ -9,10 +9,17 @@ from pathlib import Path
 import pytest
 from typed import present
 
+from qreal_tasks.judge.meta_evaluation.probe import ProbeReport, ProbeVerdict, probe
+from qreal_tasks.judge.meta_evaluation.probe_texts import (
+    LONG_WORDS,
+    TEXTS,
+    ProbeKind,
+    ProbeTexts,
+    load_texts,
+    probe_pairs,
+)
+from qreal_tasks.judge.meta_evaluation.tables import print_probe
 from qreal_tasks.judge.pairs import Judgement, Pair
-from qreal_tasks.judge.probe import ProbeReport, ProbeVerdict, probe
-from qreal_tasks.judge.probe_texts import LONG_WORDS, TEXTS, ProbeKind, ProbeTexts, load_texts, probe_pairs
-from qreal_tasks.judge.tables import print_probe
 
 KNOWN = load_texts()
 KIND = {item.pair: item.kind for item in probe_pairs(KNOWN)}

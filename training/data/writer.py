@@ -76,7 +76,6 @@ class ConversationWriter:
         """Characters that the tokenizer does not know, by the row and the question that hold them."""
         self.dropped = 0
         self.stretched = 0
-        self._prompt_ids = functools.cache(lambda prompt: tuple(self._chat.plain_ids(prompt)))
         self._answer = functools.cache(self._count_answer)
         self._picture_tokens = functools.cache(self._count_picture)
         self._input_size = functools.cache(self._feed)
@@ -144,7 +143,7 @@ class ConversationWriter:
 
     def _fits(self, row: Mapping[str, Any], exchange: Exchange) -> bool:
         """Whether a question with its answer is short enough for the model and the config; what it loses is noted."""
-        length = len(self._prompt_ids(exchange.prompt)) - 1 + self._picture_tokens(_size(row))
+        length = len(self._chat.plain_ids(exchange.prompt)) - 1 + self._picture_tokens(_size(row))
         length += self._answer(exchange).tokens
         most = min(self._config.max_tokens or self._longest_possible, self._longest_possible)
         name = f"{row.get('entity_id', row['image_id'])}, {exchange.name}"
@@ -163,7 +162,7 @@ class ConversationWriter:
 
     def _length(self, conversation: Conversation) -> tuple[int, int]:
         """Tokens of the conversation as one sequence, and as one a question."""
-        rows = [self._prompt_ids(exchange.prompt) for exchange in conversation.exchanges]
+        rows = [self._chat.plain_ids(exchange.prompt) for exchange in conversation.exchanges]
         answers = sum(self._answer(exchange).tokens for exchange in conversation.exchanges)
         picture = self._picture_tokens(conversation.size) - 1  # the placeholder stands for it
         apart = sum(len(row) + picture for row in rows) + answers

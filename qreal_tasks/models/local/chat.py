@@ -13,6 +13,8 @@ from qreal_tasks.answers import Reason, extract_answer_text
 
 _MARK_CHARACTERS = 64
 """At the end of a prompt, among which a mark that opens reasoning is looked for."""
+_TEXTS_KEPT = 4096
+"""Prompts, with or without answer, whose tokens are kept: the same few questions are asked about every picture."""
 _SEQUENCE_KEYS = frozenset({"input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids"})
 
 
@@ -62,6 +64,7 @@ class Chat:
         self.processor = processor
         self.alone = alone
         self.tokenizer = processor.tokenizer
+        self._kept: dict[tuple[str, str], tuple[int, ...]] = {}
 
     def ask(self, image: Image.Image, texts: Sequence[str]) -> AskedPicture:
         """Process ``image`` once and tokenise every text behind it.
@@ -106,17 +109,17 @@ class Chat:
         Raises:
             ValueError: the tokenizer joins the end of the prompt with the answer, so that no token begins it.
         """
-        prompt, whole = self._tokens(self.rendered(text)), self._tokens(self.rendered(text) + answer)
+        prompt, whole = self._tokens(text), self._tokens(text, answer)
         if whole[: len(prompt)] != prompt or len(whole) == len(prompt):
             raise ValueError(
                 f"the tokenizer does not keep the prompt's tokens in front of the answer {answer[:40]!r}; "
                 "a model trained on such tokens would not be asked with them"
             )
-        return whole[len(prompt) :]
+        return list(whole[len(prompt) :])
 
     def plain_ids(self, text: str) -> list[int]:
         """Tokens of the prompt with one placeholder for the picture."""
-        return self._tokens(self.rendered(text))
+        return list(self._tokens(text))
 
     def picture_tokens(self, width: int, height: int) -> int:
         """Tokens that take the placeholder's place for a picture of this size, without processing one."""
@@ -133,12 +136,17 @@ class Chat:
         prompt = PromptTokens(inputs["input_ids"][0].tolist(), None if types is None else types[0].tolist(), kept)
         return {key: value for key, value in inputs.items() if key not in _SEQUENCE_KEYS}, prompt
 
-    def _tokens(self, rendered: str) -> list[int]:
-        """BOS comes from the template or from the tokenizer, not both."""
-        bos = self.tokenizer.bos_token
-        begins = bos is not None and rendered.startswith(bos)
-        ids: list[int] = self.tokenizer(rendered, add_special_tokens=not begins)["input_ids"]
-        return ids
+    def _tokens(self, text: str, answer: str = "") -> tuple[int, ...]:
+        """Tokens of the prompt and, behind it, the answer. BOS comes from the template or from the tokenizer."""
+        kept = self._kept.get((text, answer))
+        if kept is None:
+            rendered, bos = self.rendered(text), self.tokenizer.bos_token
+            begins = bos is not None and rendered.startswith(bos)
+            kept = tuple(self.tokenizer(rendered + answer, add_special_tokens=not begins)["input_ids"])
+            if len(self._kept) >= _TEXTS_KEPT:
+                self._kept.clear()
+            self._kept[text, answer] = kept
+        return kept
 
     def _picture_block(self, prompt: PromptTokens, plain: list[int]) -> PromptTokens | None:
         """What the processor put in the placeholder's place; None when the rest is not as it was."""

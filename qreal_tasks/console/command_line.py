@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,7 +62,12 @@ def new_group(help_text: str, group: type[TyperGroup] = TyperGroup) -> typer.Typ
 
 
 def run_program(app: typer.Typer) -> None:
-    """Run the command line as a whole program: safe output, and one line for errors of the system."""
+    """Run the command line as a whole program: safe output, and one line for errors of the system.
+
+    Threads of torch sleep while they wait, unless ``OMP_WAIT_POLICY`` says otherwise: spinning ones take the cores from
+    whatever else runs. OpenMP reads it when it is loaded, so it is set before any import.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     prepare_output()
     with exit_on_error():
         app()

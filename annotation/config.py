@@ -8,7 +8,7 @@ from typing import Literal
 import yaml
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
-from annotation.errors import AnnotationError
+from annotation.errors import AnnotationError, add_hint
 from qreal_tasks.files.regular import read_text
 from qreal_tasks.files.settings import BaseUrl, Settings
 from qreal_tasks.files.yaml_files import read_yaml
@@ -216,13 +216,14 @@ def load_annotation_config(path: Path) -> AnnotationConfig:
     Raises:
         AnnotationError: it cannot be read, or a field is not as expected; the message names all of them.
     """
-    name = f"config {path} (examples are in configs/annotation/)"
-    document = read_yaml(path.expanduser(), name, AnnotationError)
-    portraits = document.content.get("portraits") if isinstance(document.content, dict) else None
-    if isinstance(portraits, dict) and isinstance(portraits.get("list"), str):
-        listed = Path(portraits["list"]).expanduser()
-        document.content["portraits"] = {**portraits, "list": path.expanduser().absolute().parent / listed}
-    return validate(document, AnnotationConfig, name, AnnotationError)
+    name = f"config {path}"
+    with add_hint("examples are in configs/annotation/"):
+        document = read_yaml(path.expanduser(), name, AnnotationError)
+        portraits = document.content.get("portraits") if isinstance(document.content, dict) else None
+        if isinstance(portraits, dict) and isinstance(portraits.get("list"), str):
+            listed = Path(portraits["list"]).expanduser()
+            document.content["portraits"] = {**portraits, "list": path.expanduser().absolute().parent / listed}
+        return validate(document, AnnotationConfig, name, AnnotationError)
 
 
 def dump_config(config: AnnotationConfig) -> str:

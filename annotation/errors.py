@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from qreal_tasks.text.one_line import one_line
@@ -15,6 +17,15 @@ _MOST_SHOWN = 40
 
 class AnnotationError(ValueError):
     """The run cannot go on as it is; the message says which item, what was found, what was expected, what to do."""
+
+
+@contextmanager
+def add_hint(text: str) -> Iterator[None]:
+    """Put a hint behind the message of an ``AnnotationError``."""
+    try:
+        yield
+    except AnnotationError as error:
+        raise AnnotationError(f"{error} ({text})") from None
 
 
 def annotate_command(*words: object) -> str:

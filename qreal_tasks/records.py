@@ -64,7 +64,7 @@ class JudgmentRecord:
     prompt_version: str
     pre_prompt: str
     post_prompt: str
-    """What stood before and after the question (``benchmark.Frame``)."""
+    """What stood before and after the question (``benchmark.PromptFrame``)."""
     data: str
     """Where the dataset was: "mini", "org/name@revision" or a folder."""
     reasoning_marks: ReasoningMarks = ()
@@ -126,7 +126,7 @@ class GroundingRecord:
     prompt_version: str
     pre_prompt: str
     post_prompt: str
-    """What stood before and after the query, with its places left open (``benchmark.Frame``)."""
+    """What stood before and after the query, with its places left open (``benchmark.PromptFrame``)."""
     data: str
     scores: tuple[Number | None, ...] | None = None
     """LLM-Score (0-1) of each matched pair in the order of ``metrics.grounding.match``; None for a pair that the

@@ -119,8 +119,8 @@ def read_task(
     """Read what was submitted for a task. It raises nothing, whatever the task holds.
 
     Of several annotations, which Label Studio allows, the newest of the annotator counts; a skipped task is not
-    answered. The box is of the stored picture (``submitted_box``); names that the page does not have are left out and
-    noted; a time spent that is no number is left out.
+    answered. The box is of the stored picture (``read_submitted_box``). Names that the page does not have are left out
+    and noted; a time spent that is no number is left out.
 
     Args:
         sizes: of the run's stored images.

@@ -42,7 +42,7 @@ class AnnotatorAccount:
     """Settles what the others could not."""
 
     def client(self, timeout_s: float = 120.0) -> LabelStudio:
-        """The account's own account."""
+        """A client that uses this account."""
         return LabelStudio(self.url, self.token, self.name, timeout_s)
 
     @property

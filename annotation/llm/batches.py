@@ -81,12 +81,13 @@ class BatchAsker:
                 options=self._options,
                 prices=prices and batch_prices(prices),
                 limits=self._limits,
+                advice="set it to null under language_model in the run's config.yaml, or ",
                 watch=self._watch,
             )
             under_way = harvester.recover()
             for shard in state.shards:
                 for item in shard.items.values():
-                    self._budget.reserve(item["reserved_usd"])
+                    self._budget.add_under_way(item["reserved_usd"])
             wanted: set[str] = set()
             harvester.submit(self._lines(plan, shards, under_way, wanted, harvester.stops))
             for harvest in harvester.collect(wanted):

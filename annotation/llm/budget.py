@@ -35,9 +35,13 @@ class Budget:
         """Whether a call of at most this cost still fits; if so, it counts as under way."""
         if self._limit is not None and self.spent_usd + self._under_way_usd + cost_usd > self._limit:
             return False
+        self.add_under_way(cost_usd)
+        return True
+
+    def add_under_way(self, cost_usd: float) -> None:
+        """Count a call that is under way, whether or not it fits: an earlier program sent it."""
         self._under_way_usd += cost_usd
         self.calls_under_way += 1
-        return True
 
     def settle(self, reserved_usd: float, cost_usd: float) -> None:
         """A call has ended and cost so much."""

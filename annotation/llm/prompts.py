@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from annotation.errors import AnnotationError
+from annotation.errors import AnnotationError, add_hint
 from qreal_tasks.files.settings import Settings
 from qreal_tasks.files.yaml_models import load_yaml
 
@@ -71,4 +71,5 @@ def load_prompt(name_or_path: str) -> Prompt:
     if re.search(r"[/\\]|\.ya?ml$", name_or_path):
         file = Path(name_or_path).expanduser()
     expected = "expected entities, quality, judgment, parts, merge, combine or the path of a .yaml file"
-    return load_yaml(file, Prompt, f"prompt {name_or_path} ({expected})", AnnotationError)
+    with add_hint(expected):
+        return load_yaml(file, Prompt, f"prompt {name_or_path}", AnnotationError)

@@ -8,7 +8,7 @@
 - The box is the draft, to the last bit, when more than half of the boxes agree with it (IoU >= .9); else the
   coordinate-wise median of the largest group of boxes of which each agrees with each other (IoU >= .8), when that is
   more than half; else conflict.
-- Descriptions and parts: ``annotation.merging.texts``. Flawed without any text is a conflict.
+- Descriptions and parts: ``annotation.merging.fields``. Flawed without any text is a conflict.
 - A text that the machine drafted for a flaw, and that nobody touched, goes when the majority sees no flaw; body parts
   stay as people left them.
 - The plausibility of a portrait is described by its verified parts: ``annotation.merging.parts``.

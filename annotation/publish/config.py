@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from annotation.errors import AnnotationError
+from annotation.errors import AnnotationError, add_hint
 from qreal_tasks.files.settings import Settings
 from qreal_tasks.files.yaml_models import load_yaml
 
@@ -62,5 +62,5 @@ def load_publish_config(path: Path) -> PublishConfig:
     Raises:
         AnnotationError: it cannot be read, or a field is not as expected.
     """
-    name = f"config {path} (configs/annotation/publish.yaml is an example)"
-    return load_yaml(path.expanduser(), PublishConfig, name, AnnotationError)
+    with add_hint("configs/annotation/publish.yaml is an example"):
+        return load_yaml(path.expanduser(), PublishConfig, f"config {path}", AnnotationError)

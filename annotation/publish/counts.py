@@ -40,7 +40,7 @@ class PublishedCounts:
     quality_sum: float = 0.0
 
     def add(self, image: Row, entities: list[Row]) -> None:
-        """Count a row of ``imageqa``, and its entities as ``Material.finals`` gives them."""
+        """Count a row of ``imageqa``, and its entities as ``MergedRun.finals`` gives them."""
         self.images += 1
         self.portraits += image["is_portrait"]
         self.with_parts += image["is_portrait"] and any(any((one["parts"] or {}).values()) for one in entities)

@@ -90,7 +90,7 @@ class Source:
         """The files that the rows are read from.
 
         Raises:
-            ValueError, OSError: as ``dataset_files.data_files`` and ``folder``.
+            ValueError, OSError: as ``files.data_files`` and ``folder``.
         """
         if self.kind is SourceKind.SAVED:
             return sorted(path for config in CONFIGS for path in saved_files(self.folder / config))

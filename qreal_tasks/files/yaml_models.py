@@ -25,12 +25,12 @@ _MOST_SHOWN = 200
 """Characters of a value in a message."""
 _MOST_FAULTS = 20
 """Faults of one file that a message names."""
-_ALIKE = 0.5
+_ALIKE = 0.6
 """From which an unknown field counts as a mistyped one, in the measure of ``difflib``."""
 
 
 def load_yaml(file: Path | Traversable, model: type[_M], name: str = "", error: type[Exception] = YamlError) -> _M:
-    """Read a file and check it; arguments as ``read``.
+    """Read a file and check it; arguments as ``read_yaml``.
 
     Raises:
         YamlError: it cannot be read, or a field is not as expected; the message names all of them.

@@ -98,7 +98,7 @@ class CachedClient(Generic[Sent, Answer]):
         call = await session.ask(body, lambda completion: self.read_call(question, completion, session.client))
         if isinstance(call, RetryDecision):
             filtered = call.reason == CONTENT_FILTER
-            call = Call(question.give_up(call))
+            call = Call(question.give_up(call), cost_usd=None if session.client.prices is None else 0.0)
             if not filtered:
                 return call
         return replace(call, answer=self._store.put(question, call))

@@ -142,7 +142,7 @@ class CallStore(SqliteFile, ABC, Generic[Asked, Answer]):
 
 
 def calls_table(own_columns: str) -> str:
-    """The statements that make a table, for ``Kind.tables``.
+    """The statements that make a table, for ``StoreKind.tables``.
 
     Args:
         own_columns: between the key and the tokens, the flag ``kept`` among them, for earlier releases wrote rows by

@@ -71,7 +71,7 @@ def write_report(
 
     Args:
         scores: of ``score_run``; the page shows these numbers and computes none of them again.
-        wrong: ``score.differences``: where the live run's numbers are others.
+        wrong: ``score.find_differences``: where the live run's numbers are others.
         gallery: at most so many images, and so many crops, are shown; 0 needs no dataset.
         data: where the dataset is, when it is no longer where the run found it.
         resamples: for the intervals of portraits apart.

@@ -119,7 +119,7 @@ def test_a_stop_is_one_message_and_a_status(tmp_path: Path, config: Any) -> None
         (["status", "nowhere"], "is no run of annotation"),
         (
             ["init", ".", "run", "--config", "none.yaml"],
-            "config none.yaml (examples are in configs/annotation/): cannot be read",
+            "none.yaml: No such file or directory (examples are in configs/annotation/)",
         ),
     ],
 )

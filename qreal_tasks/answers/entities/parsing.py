@@ -49,10 +49,10 @@ def parse_entities(text: str, *, reasoning_marks: Marks = ()) -> ParsedEntities:
     What stands between marks of a final answer (``<answer>``, ``\\boxed{}``) is all that counts. Behind "Final answer:"
     and its like counts what stands there, if it can be read; otherwise the whole text does, without boxes in sentences
     where the label is followed by a plain "No". Elsewhere the first of these forms decides that finds an entity: JSON
-    objects (in whatever state, see ``loose_json``; lists add up unless a later one corrects them), the paper's form,
-    tags (``<ref>``, ``<box>``, ``<label>`` and their like), then boxes in lists or prose. An empty list that the text
-    states is an answer like any other, whatever boxes the text explains it with; so is a clear sentence that there is
-    none.
+    objects (in whatever state, see ``parse_loose_json``; lists add up unless a later one corrects them), the paper's
+    form, tags (``<ref>``, ``<box>``, ``<label>`` and their like), then boxes in lists or prose. An empty list that the
+    text states is an answer like any other, whatever boxes the text explains it with; so is a clear sentence that there
+    is none.
 
     Args:
         reasoning_marks: as ``reasoning.strip_reasoning``.

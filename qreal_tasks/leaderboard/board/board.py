@@ -40,7 +40,7 @@ class Entry:
     """Headline to its range of ranks among submissions of its style; a headline that the submission has not, or that
     does not rank, is missing."""
     namesakes: tuple[str, ...] = ()
-    """Ids of other submissions whose names read the same (``names.reading``)."""
+    """Ids of other submissions whose names read the same (``names.fold_name``)."""
 
     @property
     def manifest(self) -> SubmissionManifest:

@@ -92,7 +92,7 @@ Words = Annotated[str, Field(max_length=4000), AfterValidator(_is_plain)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 in hexadecimal."""
 Id = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?-[0-9a-f]{12}$")]
-"""A short name and what the samples hash to, ``samples_digest``; safe as a file name and in an address."""
+"""A short name and what the samples hash to, ``digest_samples``; safe as a file name and in an address."""
 
 
 AnyHalf = Annotated[Half, Field(strict=False)]

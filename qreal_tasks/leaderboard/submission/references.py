@@ -123,7 +123,7 @@ def _reference(record: Record) -> Sequence[Any]:
 
 
 def load_references(value: str | None) -> References:
-    """The test split of the dataset that ``value`` names (``dataset.locate``).
+    """The test split of the dataset that ``value`` names (``dataset.source.locate``).
 
     Raises:
         DatasetError: it is missing, or not what the schema says.

@@ -82,6 +82,7 @@ class BatchHarvester(Generic[Asked, Answer]):
         options: of all requests.
         prices: of tokens in batches.
         usage: counts what the batches bring.
+        advice: where the user can leave out a parameter that the model rejects, to go before another advice.
         watch: told how the batches stand, after every submission and every look.
     """
 
@@ -96,11 +97,12 @@ class BatchHarvester(Generic[Asked, Answer]):
         prices: Prices | None,
         limits: BatchLimits,
         usage: Usage | None = None,
+        advice: str = "",
         watch: Callable[[BatchProgress], None] = lambda progress: None,
     ) -> None:
         self._api, self._state, self._store, self._question_of = api, state, store, question_of
         self._options, self._prices, self._limits = options, prices, limits
-        self._usage, self._watch = usage or Usage(), watch
+        self._usage, self._advice, self._watch = usage or Usage(), advice, watch
         self._progress = BatchProgress()
         self.stops: dict[str, str] = {}
         """By reason: why further requests are useless."""
@@ -248,7 +250,8 @@ class BatchHarvester(Generic[Asked, Answer]):
         decision = classify_error(error, self._api.model, self._api.url, reached=True)
         rejected = isinstance(error, StatusError) and self._options.without_rejected(error) is not None
         if rejected and decision.reason != CONTENT_FILTER:
-            message = f"the model rejects a parameter ({error}); run without --batch, which finds out what it takes"
+            advice = f"{self._advice}run without --batch, which finds out what it takes"
+            message = f"the model rejects a parameter ({error}); {advice}"
             decision = replace(decision, action=Action.STOP, message=message)
         if decision.action is Action.STOP:
             self.stops[decision.reason] = decision.message.rstrip(".")

@@ -75,7 +75,7 @@ class AgentEngine:
         pretrained, revision: the base of those that are adapters; without it, the one that each names.
         store: keeps the answers of every stage as they come, so that a run that died in any stage goes on there.
         say: takes a line when a stage begins, and one with its counts when it ends.
-        options: those of ``on_demand.Options``, for all three.
+        options: those of ``on_demand.EngineOptions``, for all three.
 
     Raises:
         ValueError: a model's folder is not one, a base is given and none is an adapter, or an option does not suit.

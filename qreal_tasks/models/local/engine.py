@@ -152,7 +152,7 @@ class TransformersEngine:
         """Yield (index, response) for every request that is not in ``known`` once, as they are answered.
 
         Pictures are answered by size, largest first, so that memory runs out at the start or not at all. A request
-        that cannot be answered gets a response with ``refuse_job``.
+        that cannot be answered gets a response with ``unanswered``.
 
         Args:
             known: indexes whose answers are known. Batches without any other request are left out, and the others

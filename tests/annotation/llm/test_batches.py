@@ -14,11 +14,13 @@ from batch_server import BatchServer, Ending
 
 from annotation.demo.server import Asked, Reply, completion, error
 from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
+from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
 from annotation.run.folder import RunFolder
 from annotation.run.schemas import State
 from qreal_tasks.llm.batch.limits import BatchLimits
 from qreal_tasks.llm.errors.retry import StoppedRun
+from qreal_tasks.llm.usage import Prices
 
 QUICK = BatchLimits(poll_s=0.001)
 
@@ -170,6 +172,16 @@ def test_the_limit_on_cost_counts_what_is_under_way(begin: Callable[..., RunFold
         assert len(server.asked) == 16
     with sqlite3.connect(run.calls_path) as db:
         assert db.execute("SELECT count(*), count(DISTINCT key) FROM calls").fetchone() == (16, 16)
+
+
+def test_batches_of_an_earlier_program_count_whatever_the_limit_is_now() -> None:
+    budget = Budget(5.0, Prices(1, 1), spent_usd=0.0)
+    budget.add_under_way(8.0)
+    assert not budget.reserve(0.5), "more is under way than may be spent"
+    budget.settle(8.0, 4.0)
+    assert (budget.spent_usd, budget.calls_under_way) == (4.0, 0)
+    assert not budget.reserve(1.5)
+    assert budget.reserve(0.5)
 
 
 @pytest.mark.parametrize("batch", [None, QUICK])

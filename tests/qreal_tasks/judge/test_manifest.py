@@ -89,6 +89,7 @@ def without(field: str) -> dict[str, Any]:
     [
         pytest.param(without("model"), "judge.yaml: model is missing", id="missing"),
         pytest.param(changed(modle="x"), "modle is no field; did you mean model?", id="unknown"),
+        pytest.param(changed(nonsense=1), "nonsense is no field; the fields are name, base_url,", id="like no field"),
         pytest.param(prompt(text="x"), "prompt.text is no field; did you mean prompt.system", id="unknown in prompt"),
         pytest.param(changed(name="my judge"), "name is 'my judge': String should match", id="blank in name"),
         pytest.param(changed(max_tokens=0), "max_tokens is 0: Input should be greater", id="no tokens"),

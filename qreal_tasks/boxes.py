@@ -37,6 +37,10 @@ class Space(StrEnum):
     """0 to 1 over width and height."""
 
 
+DEFAULT_BOX_SPACE = Space.NORM1000
+"""What a model is asked to write when nobody declared its space. That is an assumption, and every report says so."""
+
+
 @dataclass(frozen=True)
 class Clipped:
     """Boxes cut to the image; row i of each field is row i of what was given."""

@@ -69,7 +69,7 @@ class ModelAnswer:
 
 @dataclass(frozen=True)
 class SampleContext:
-    """What records hold beside the dataset's row and the model's answer: of which dataset, and how it was context."""
+    """What records hold beside the dataset's row and the model's answer: of which dataset, and how it was asked."""
 
     data: str
     """The dataset's name."""

@@ -31,10 +31,10 @@ from qreal_tasks.dataset.source import ENVIRONMENT, DatasetError, locate
 from qreal_tasks.harness.box_space import is_assumed, read_declared_space
 from qreal_tasks.harness.judge import add_scores
 from qreal_tasks.images import as_rgb
-from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE, OBJECTQA_LIVE
+from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE
 from qreal_tasks.metrics.grounding import grounding_sums
 from qreal_tasks.metrics.judgment import judgment_sums, score_judgment
-from qreal_tasks.metrics.sums import Ratio, aggregate
+from qreal_tasks.metrics.live import OBJECTQA_OTHERS, OBJECTQA_RATIOS, aggregate_ratios
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, record_to_json
 from qreal_tasks.samples import (
     NO_INPUT_SIZE,
@@ -127,13 +127,6 @@ def _grounding_record(doc: Doc, results: Sequence[Any], style: Style, set_name: 
     return record
 
 
-OBJECTQA_OTHERS = ("auc", "mcc", "balanced")
-"""Metrics whose item is what of the record they need: the sample, its reference, its answer and P(Yes)."""
-
-OBJECTQA_RATIOS = tuple(metric for metric in OBJECTQA_LIVE if metric not in OBJECTQA_OTHERS)
-"""Metrics whose item is what the sample adds to numerator and denominator, like all of ImageQA's."""
-
-
 def _objectqa_items(record: JudgmentRecord) -> dict[str, Any]:
     sums = judgment_sums(record)
     scored = [
@@ -161,10 +154,6 @@ def _imageqa_items(record: GroundingRecord) -> dict[str, Any]:
         **{metric: list(sums.get(metric, (0, 0))) for metric in IMAGEQA_LIVE},
         "records": record_to_json(record),
     }
-
-
-def _aggregate_ratios(items: Sequence[Sequence[float]]) -> float | None:
-    return aggregate(Ratio(num, den) for num, den in items)
 
 
 def _scored_records(items: Sequence[Sequence[Any]]) -> list[JudgmentRecord]:
@@ -196,7 +185,7 @@ def _define_aggregation(task: str, metric: str) -> None:
         try:
             if metric in OBJECTQA_OTHERS and task == "objectqa":
                 return score_judgment(_scored_records(items))[metric]
-            return _aggregate_ratios(items)
+            return aggregate_ratios(items)
         except ValueError as error:
             logger.error(f"qreal {task} {metric} is left undefined: {error}")
             return None

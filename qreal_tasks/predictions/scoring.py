@@ -15,6 +15,7 @@ from qreal_tasks.boxes import DEFAULT_BOX_SPACE, Space
 from qreal_tasks.dataset.source import locate
 from qreal_tasks.files.atomic import find_free_name, new_folder
 from qreal_tasks.leaf_tasks import task_versions
+from qreal_tasks.metrics.live import compute_live
 from qreal_tasks.predictions.asked_rows import AskedRows, load_asked_rows
 from qreal_tasks.predictions.chat_lines import ChatLines
 from qreal_tasks.predictions.matching import MatchedTask, describe_matches, find_space, match_predictions
@@ -28,7 +29,6 @@ from qreal_tasks.results.predicted import (
     PredictionsOrigin,
 )
 from qreal_tasks.results.run_folder import RESULTS_SUFFIX, Run, TaskRun, clean_records, samples_path
-from qreal_tasks.results.score import expected_live, score_run
 from qreal_tasks.samples import ModelAnswer, SampleContext, build_record
 from qreal_tasks.text.one_line import first_unseen, one_line
 
@@ -134,11 +134,10 @@ def _task(matched: MatchedTask, rows: AskedRows, context: SampleContext, only_an
 
 
 def _write(run: Run, origin: PredictionsOrigin, folder: Path) -> Path:
-    scores = score_run(run, resamples=0)
     now = datetime.now()
     name = f"{now:%Y%m%d_%H%M%S}{RESULTS_SUFFIX}"
     results: dict[str, Any] = {
-        "results": {task.task: _reported(task.task, expected_live(task, scores)) for task in run.tasks},
+        "results": {task.task: _reported(task.task, compute_live(task.records)) for task in run.tasks},
         "versions": {task.task: task.version for task in run.tasks},
         "config": {"model": run.model, "model_args": run.model_args, "limit": run.limit},
         "date": f"{now:%Y%m%d_%H%M%S}",

@@ -59,7 +59,7 @@ def _about_run(scores: RunScores) -> Iterator[Lint]:
     if scores.run.origin is not None:
         yield Lint(Level.INFO, "Answers from a file.", f"They were {scores.run.origin}.")
     if scores.run.limit is not None:
-        yield Lint(Level.WARNING, "Partial run.", f"{describe_limit(scores.run)}. No benchmark result.")
+        yield Lint(Level.WARNING, "Partial run.", f"It was {describe_limit(scores.run)}. No benchmark result.")
     for one in find_other_prompts(scores.run.tasks):
         yield Lint(Level.WARNING, "Asked with other words.", f"{one}; {one.verdict}.")
     missing = describe_missing_answers(scores.run)

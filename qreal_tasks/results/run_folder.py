@@ -189,10 +189,10 @@ def _limit(results_path: Path, found: object) -> float | None:
 
 
 def describe_limit(run: Run) -> str:
-    """Why a run with a ``limit`` is partial, as the beginning of a sentence."""
+    """Why a run with a ``limit`` is partial, behind "the run was"."""
     if run.origin is not None:
-        return f"Scored {run.limit:.1%} of the samples, those with a prediction"
-    return f"Started with --limit {run.limit:g}"
+        return f"scored on {run.limit:.1%} of the samples, those with a prediction"
+    return f"started with --limit {run.limit:g}"
 
 
 def _live_numbers(numbers: Mapping[str, Any]) -> dict[str, Any]:

@@ -159,7 +159,7 @@ def _require_submittable(run: Run) -> None:
     if run.is_drawn:
         raise PackError(f"{MINI_NOTICE} Then run again.")
     if run.limit is not None:
-        raise PackError(f"the run is partial. {describe_limit(run)}: a submission has all of them")
+        raise PackError(f"the run was {describe_limit(run)}, so it is partial; a submission has all samples")
     names = {record.data for record in run.records}
     if len(names) != 1:
         raise PackError(f"the samples are of {len(names)} datasets ({', '.join(sorted(names))}); run all tasks on one")

@@ -125,7 +125,10 @@ def find_space(predictions: Iterable[Prediction], given: Space | None) -> Space 
         PredictionsError: several are declared, or boxes in the model's own pixels come without the size of its picture.
     """
     grounded = [one for one in predictions if LEAVES[one.task][1] in IMAGEQA_SETS]
-    stated = {one.space: one for one in reversed(grounded) if one.space is not None}
+    stated: dict[Space, Prediction] = {}
+    for one in grounded:
+        if one.space is not None:
+            stated.setdefault(one.space, one)
     declared = {*stated, *([given] if given and grounded else [])}
     if len(declared) > 1:
         found = ", ".join(f"{space} ({one.where})" for space, one in stated.items())

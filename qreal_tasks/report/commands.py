@@ -13,6 +13,7 @@ from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
     from qreal_tasks.benchmark import Style
+    from qreal_tasks.predictions.scoring import PredictedRun
     from qreal_tasks.results.run_folder import Run
     from qreal_tasks.results.score import RunScores
 
@@ -69,11 +70,15 @@ def score_command(
             fail("score", f"{run} and --predictions: give a run, or predictions")
         if model is None:
             fail("score", "--predictions takes --model NAME: what to call the model")
-        results, missing = _score_predictions(predictions, data, model, box_space, only_answered, out, prompts)
-        print_score(results, resamples, as_json, html, gallery, data, prompts)
-        echo(f"Results and samples: {results.parent}", err=True)
-        if missing:
-            fail("score", f"incomplete: {missing}")
+        written = _write_run(predictions, data, model, box_space, only_answered, out, prompts)
+        print_score(written.results_path, resamples, as_json, html, gallery, data, prompts)
+        echo(f"Results and samples: {written.results_path.parent}", err=True)
+        if written.missing:
+            advice = "add them, or give --only-answered for the others alone, which is no benchmark result"
+            fail(
+                "score",
+                f"incomplete: {written.missing:,} samples have no prediction and count as unanswered; {advice}",
+            )
         return
     if given := [option for option, value in alone.items() if value is not None]:
         fail("score", f"{given[0]} goes with --predictions FILE")
@@ -82,7 +87,7 @@ def score_command(
     print_score(run, resamples, as_json, html, gallery, data, prompts)
 
 
-def _score_predictions(
+def _write_run(
     paths: list[Path],
     data: str | None,
     model: str,
@@ -90,14 +95,12 @@ def _score_predictions(
     only_answered: bool,
     out: Path | None,
     style: Style | None,
-) -> tuple[Path, str | None]:
-    """The results file of predictions, and what is missing in them; what must be said of them is printed."""
+) -> PredictedRun:
+    """Write the run folder of predictions, and print what must be said of them."""
     from qreal_tasks.benchmark import Style
     from qreal_tasks.boxes import parse_space
     from qreal_tasks.dataset.source import DatasetError
     from qreal_tasks.predictions.scoring import score_predictions
-    from qreal_tasks.results.lints import describe_missing_answers
-    from qreal_tasks.results.run_folder import read_run
 
     with fail_on("score", DatasetError, ValueError, OSError):
         found = score_predictions(
@@ -111,7 +114,7 @@ def _score_predictions(
         )
     for note in found.notes:
         echo(f"note: {note}", err=True)
-    return found.results_path, describe_missing_answers(read_run(found.results_path, style)) if found.missing else None
+    return found
 
 
 def print_score(

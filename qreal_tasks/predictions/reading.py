@@ -98,11 +98,11 @@ def read_predictions(path: Path, style: Style, chat_lines: ChatLines) -> Predict
 
 
 def _rows_of_inspect(content: Any) -> list[Any] | None:
-    """The samples of a log of inspect_ai in JSON: the id, and what the model wrote."""
+    """The samples of a log of inspect_ai in JSON that ended well: the id, and what the model wrote."""
     samples = content.get("samples") if isinstance(content, dict) else None
     if not (isinstance(samples, list) and all(isinstance(one, dict) and "output" in one for one in samples)):
         return None
-    return [{"id": one.get("id"), "prediction": one["output"]} for one in samples]
+    return [{"id": one.get("id"), "prediction": one["output"]} for one in samples if not one.get("error")]
 
 
 def _read_row(row: PlacedRow, columns: FoundColumns, style: Style, chat_lines: ChatLines, where: str) -> Prediction:

@@ -51,6 +51,8 @@ def prompts_command(
     from qreal_tasks.prompt_files.prompts import list_prompts
 
     with fail_on("data prompts", DatasetError, ValueError, OSError):
+        if chat_format not in tuple(ChatFormat):
+            raise ValueError(f"--format {chat_format}: expected {' or '.join(ChatFormat)}")
         wanted = _options(prompts, box_space, family, min_pixels, max_pixels, only)
         source = locate(as_folder(dataset))
         count = write_prompts(list_prompts(source, wanted), out, wanted, ChatFormat(chat_format), inline=inline)

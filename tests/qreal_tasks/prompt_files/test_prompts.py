@@ -75,9 +75,8 @@ def test_the_sentence_about_boxes_is_that_of_the_declared_space(
 ) -> None:
     monkeypatch.setenv("QREAL_BOX_SPACE", space)
     family = ("--family", "qwen2_5_vl") if space is Space.RESIZED_PIXELS else ()
-    found = write(
-        data, tmp_path / "p.jsonl", "--box-space", space, *family, "--only", "realism", "--only", "realism_q1"
-    )
+    only = ("--only", "realism", "--only", "realism_q1")
+    found = write(data, tmp_path / "p.jsonl", "--box-space", space, *family, *only)
     expected = {prompt_id: text for prompt_id, text, _ in asked_live(data, Style.BENCHMARK)}
     for line in found:
         prompt_id = parse_prompt_id(line["id"])
@@ -147,7 +146,7 @@ def test_a_folder_of_others_stays(data: Path, tmp_path: Path) -> None:
         (("--box-space", "resized_pixels"), "give family="),
         (("--family", "gpt"), "family=gpt is not known"),
         (("--max-pixels", "100000"), "pictures are sent in their own size"),
-        (("--format", "csv"), "'csv' is not a valid ChatFormat"),
+        (("--format", "csv"), "--format csv: expected openai or swift"),
     ],
 )
 def test_what_cannot_be_asked(arguments: tuple[str, ...], expected: str, data: Path, tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from qreal_tasks.files.regular import require_file
+from qreal_tasks.files.regular import open_file
 from qreal_tasks.tables.decoding import TableError
 from qreal_tasks.tables.text_tables import PlacedRow
 
@@ -41,11 +41,13 @@ def read_spreadsheet(path: Path) -> tuple[Sequence[str], Iterator[PlacedRow], st
             f"{path}: reading a spreadsheet takes openpyxl (pip install openpyxl); or save it as CSV or JSON lines"
         ) from None
     try:
-        with zipfile.ZipFile(require_file(path)) as parts:
+        file = open_file(path)
+        with zipfile.ZipFile(file) as parts:
             unpacked = sum(part.file_size for part in parts.infolist())
         if unpacked > MOST_UNPACKED_BYTES:
             raise TableError(f"{path}: unpacks to {unpacked:,} bytes, expected at most {MOST_UNPACKED_BYTES:,}")
-        book = load_workbook(path, read_only=True, keep_links=False)
+        file.seek(0)
+        book = load_workbook(file, read_only=True, keep_links=False)
         sheets = book.worksheets
         lines = sheets[0].iter_rows()
         headings = ["" if cell.value is None else str(cell.value) for cell in next(lines, ())]
@@ -54,10 +56,11 @@ def read_spreadsheet(path: Path) -> tuple[Sequence[str], Iterator[PlacedRow], st
     except Exception as error:  # of the archive, of its XML, of what the XML says: as many types as there are damages
         raise TableError(f"{path} cannot be read as a spreadsheet ({type(error).__name__}: {error!s:.200})") from None
     note = f"only the first of {len(sheets)} sheets, {sheets[0].title!r:.60}, is read" if len(sheets) > 1 else ""
-    return headings, _rows(path, headings, lines), note
+    return headings, _rows(path, headings, lines, file), note
 
 
-def _rows(path: Path, headings: Sequence[str], lines: Iterator[Any]) -> Iterator[PlacedRow]:
+def _rows(path: Path, headings: Sequence[str], lines: Iterator[Any], file: BinaryIO) -> Iterator[PlacedRow]:
+    """The rows; the file is closed behind the last."""
     try:
         for number, line in enumerate(lines, start=2):
             cells = {heading: _value(cell) for heading, cell in zip(headings, line, strict=False)}
@@ -65,6 +68,8 @@ def _rows(path: Path, headings: Sequence[str], lines: Iterator[Any]) -> Iterator
                 yield PlacedRow(f"row {number}", cells)
     except Exception as error:
         raise TableError(f"{path} cannot be read to its end ({type(error).__name__}: {error!s:.200})") from None
+    finally:
+        file.close()
 
 
 def _value(cell: Any) -> Any:

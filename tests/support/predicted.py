@@ -76,12 +76,13 @@ def _parquet(rows: Sequence[Row]) -> bytes:
 
 
 def _spreadsheet(rows: Sequence[Row]) -> bytes:
+    """Numbers with a fraction as text: a spreadsheet keeps 16 digits of them."""
     out, book = io.BytesIO(), Workbook()
     sheet = book.active
     assert sheet is not None
     sheet.append(list(rows[0]))
     for row in rows:
-        sheet.append(list(row.values()))
+        sheet.append([repr(cell) if isinstance(cell, float) else cell for cell in row.values()])
     book.save(out)
     return out.getvalue()
 

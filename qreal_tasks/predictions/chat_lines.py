@@ -85,24 +85,25 @@ class ChatLines:
 
 def _read_messages(messages: object) -> tuple[str, list[str]]:
     """The text of the one question, and the pictures among its parts."""
-    asked = [m for m in messages if isinstance(m, Mapping) and m.get("role") == "user"] if _is_list(messages) else []
+    asked = [one for one in _mappings(messages) if one.get("role") == "user"]
     if len(asked) != 1:
         raise CellError(f"messages holds {len(asked)} messages of the user, expected one; {_ADVICE}")
     content = asked[0].get("content")
     if isinstance(content, str):
         return content.replace("<image>", "", 1).removeprefix("\n"), []
-    parts = [part for part in content if isinstance(part, Mapping)] if _is_list(content) else []
+    parts = _mappings(content)
     texts = [str(part["text"]) for part in parts if part.get("type") == "text" and part.get("text")]
     urls = [part["image_url"] for part in parts if part.get("image_url")]
     return "".join(texts), [str(url.get("url", "")) if isinstance(url, Mapping) else str(url) for url in urls]
 
 
-def _is_list(value: object) -> Any:
-    return isinstance(value, list | tuple)
+def _mappings(value: object) -> list[Mapping[str, Any]]:
+    """The objects of a list; none of anything else."""
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list | tuple) else []
 
 
 def _list_paths(images: object) -> list[str]:
-    some: Any = images if _is_list(images) else [images] if images else []
+    some = images if isinstance(images, list | tuple) else [images]
     paths = [one.get("path") if isinstance(one, Mapping) else one for one in some]
     return [path for path in paths if isinstance(path, str)]
 

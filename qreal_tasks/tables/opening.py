@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from qreal_tasks.files.parquet_limits import check_parquet
-from qreal_tasks.files.regular import TooLargeError, read_bytes, require_file
+from qreal_tasks.files.regular import TooLargeError, open_file, read_bytes, require_file
 from qreal_tasks.files.system_errors import describe_error
 from qreal_tasks.tables.decoding import TableError, decode_text
 from qreal_tasks.tables.spreadsheets import read_spreadsheet
@@ -69,7 +69,7 @@ def open_table(
         TableError: it is none of ``KINDS``, is damaged, empty or over a limit; the message says where and what to do.
         OSError: it cannot be read.
     """
-    with require_file(path).open("rb") as file:
+    with open_file(path) as file:
         start = file.read(8)
     _refuse(path, start)
     if start.startswith(b"PAR1"):
@@ -165,7 +165,7 @@ def _unpack(path: Path, raw: bytes) -> bytes:
 
 def _read_parquet(path: Path) -> tuple[Sequence[str], Iterator[PlacedRow]]:
     try:
-        check_parquet(path)
+        check_parquet(require_file(path))
         with pq.ParquetFile(path) as file:
             rows = file.read().to_pylist()
             names = file.schema_arrow.names

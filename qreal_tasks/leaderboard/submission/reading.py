@@ -227,11 +227,12 @@ def as_run(opened: Opened, records: Mapping[str, Sequence[Record]]) -> Run | Non
         for (task, some), numbers in zip(records.items(), claimed.values(), strict=True)
     ]
     answers = manifest.answers if manifest else None
+    origin = None if answers is None else PredictionsOrigin.model_validate(answers.model_dump(mode="json"))
     return Run(
         results_path=Path(MANIFEST),
         model=manifest.backend.name if manifest else "unknown",
         model_args="",
         limit=None,
         tasks=tuple(tasks),
-        origin=answers and PredictionsOrigin.model_validate(answers.model_dump(mode="json")),
+        origin=origin,
     )

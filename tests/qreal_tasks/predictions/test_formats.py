@@ -47,7 +47,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Through the one function that makes records of predictions: a parser may not read this text as the run had it.
     path = write_rows(tmp_path_factory.mktemp("rows") / "a.jsonl", rows)
     made = score_predictions([path], "mini", "any", out=tmp_path_factory.mktemp("made") / "run")
-    again = {task.task: task.records for task in read(made.results_path).tasks}
+    again: dict[str, Any] = {task.task: task.records for task in read(made.results_path).tasks}
     return write_tasks(tmp_path_factory.mktemp("live"), again)
 
 

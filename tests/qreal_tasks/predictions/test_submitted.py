@@ -77,6 +77,17 @@ def test_a_submission_says_where_its_answers_came_from(data: Path, tmp_path: Pat
     assert f"answers.jsonl ({rows} rows)" in pages
 
 
+def test_exports_say_it_too(data: Path, tmp_path: Path) -> None:
+    run = score(answers(), data, tmp_path / "run")
+    given = ("--model-card", tmp_path / "card.md", "--every-eval-ever", tmp_path / "eee", "--dataset", "org/set")
+    status, said = qreal("submit", "export", run, *given)
+    assert status == 0, said
+    assert "The answers were read from a file" in (tmp_path / "card.md").read_text(encoding="utf-8")
+    [path] = (tmp_path / "eee").rglob("*.json")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert (content["eval_library"]["name"], content["model_info"]["id"]) == ("qreal-bench", "org/My-Model")
+
+
 def test_what_is_missing_is_in_the_submission_too(data: Path, tmp_path: Path) -> None:
     run = score(answers()[1:], data, tmp_path / "run")
     said = pack(run, data, tmp_path / "mine")["answers"]

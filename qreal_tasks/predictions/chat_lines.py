@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 from urllib.parse import unquote
@@ -34,11 +34,15 @@ class ChatLines:
     """Finds the sample of a line with ``messages`` and perhaps ``images``.
 
     Args:
-        rows: the samples that there are.
+        load: gives the samples that there are; called when a line needs them.
     """
 
-    def __init__(self, rows: AskedRows) -> None:
-        self._rows = rows
+    def __init__(self, load: Callable[[], AskedRows]) -> None:
+        self._load = load
+
+    @functools.cached_property
+    def _rows(self) -> AskedRows:
+        return self._load()
 
     @functools.cached_property
     def _by_picture(self) -> Mapping[str, tuple[str, str]]:

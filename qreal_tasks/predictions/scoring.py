@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,9 +73,10 @@ def score_predictions(
         OSError: a file cannot be read or written.
     """
     _check_model(model)
-    rows = load_asked_rows(locate(data))
-    lines = ChatLines(rows)
-    files = [read_predictions(path, style, lines) for path in paths]
+    source = locate(data)
+    load = functools.cache(lambda: load_asked_rows(source))  # behind the files: what is wrong with them is told at once
+    files = [read_predictions(path, style, ChatLines(load)) for path in paths]
+    rows = load()
     predictions = [one for file in files for one in file.predictions]
     space = find_space(predictions, space)
     matched = match_predictions(predictions, rows)

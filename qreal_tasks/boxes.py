@@ -37,6 +37,22 @@ class Space(StrEnum):
     """0 to 1 over width and height."""
 
 
+DEFAULT_BOX_SPACE = Space.NORM1000
+"""What a model is asked to write when nobody declared its space. That is an assumption, and every report says so."""
+
+
+def parse_space(text: str) -> Space:
+    """The space that somebody names.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    try:
+        return Space(text.strip())
+    except ValueError:
+        raise ValueError(f"box space {text!r:.40}: expected one of {', '.join(Space)}") from None
+
+
 @dataclass(frozen=True)
 class Clipped:
     """Boxes cut to the image; row i of each field is row i of what was given."""

@@ -12,9 +12,10 @@ from typer.core import TyperCommand
 
 from qreal_tasks.console.command_line import as_folder, fail, fail_on, new_group
 from qreal_tasks.console.terminal import echo
+from qreal_tasks.prompt_files.commands import export_vlmevalkit_command, prompts_command
 from qreal_tasks.report.commands import print_score
 
-data_app = new_group("Look at a dataset.")
+data_app = new_group("Look at a dataset, or write its prompts for other harnesses.")
 eval_app = typer.Typer(add_completion=False)
 
 _DATASET = typer.Argument(
@@ -105,6 +106,10 @@ def data_info(dataset: Annotated[str | None, _DATASET] = None) -> None:
     with fail_on("data info", DatasetError):
         source = locate(as_folder(dataset))
         print_info(source, [count_split(source, split) for split in SPLITS])
+
+
+data_app.command("prompts")(prompts_command)
+data_app.command("export-vlmevalkit")(export_vlmevalkit_command)
 
 
 def mini_command(

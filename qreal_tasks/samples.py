@@ -1,12 +1,15 @@
 """Records of samples, made from a row of the dataset and the answer of a model.
 
-The task hooks, and the evaluation while a model is being trained, make their records here; so a reference, and what
-counts as read, cannot differ between them.
+record = build_record(row, "realism_q1", ModelAnswer("Yes", p_yes=0.8), SampleContext("org/name"))
+
+The task hooks, predictions from elsewhere, and the evaluation while a model is being trained, make their records here;
+so a reference, and what counts as read, cannot differ between them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from qreal_tasks.answers import (
@@ -17,10 +20,18 @@ from qreal_tasks.answers import (
     parse_scores,
     parse_unanswered,
 )
-from qreal_tasks.benchmark import ANSWERS, PROMPT_VERSION, PromptFrame, Style, frame_of, parts_description
-from qreal_tasks.boxes import Space
+from qreal_tasks.benchmark import (
+    ANSWERS,
+    IMAGEQA_SETS,
+    PROMPT_VERSION,
+    PromptFrame,
+    Style,
+    frame_of,
+    parts_description,
+)
+from qreal_tasks.boxes import DEFAULT_BOX_SPACE, Space
 from qreal_tasks.dataset.schema import has_parts
-from qreal_tasks.records import GroundingRecord, JudgmentRecord, ReasoningMarks, Region
+from qreal_tasks.records import GroundingRecord, JudgmentRecord, ReasoningMarks, Record, Region
 
 Row = Mapping[str, Any]
 
@@ -28,30 +39,69 @@ NO_INPUT_SIZE = "backend reports no input size"
 """Why boxes in ``Space.RESIZED_PIXELS`` could not be read."""
 
 
-def judgment_record(
-    row: Row,
-    question: str,
-    text: str,
-    beside: str | None,
-    data: str,
-    frame: PromptFrame | None = None,
-    *,
-    reasoning_marks: ReasoningMarks = (),
-) -> JudgmentRecord:
-    """The record of one question about one entity.
+@dataclass(frozen=True)
+class ModelAnswer:
+    """What a model said about one sample, and what is known beside its text."""
+
+    text: str
+    p_yes: float | None = None
+    """P(Yes) against P(No), 0 to 1; None when there is none."""
+    mass: float | None = None
+    """Probability that the spellings of Yes and No cover together; None when unknown."""
+    input_size: tuple[int, int] | None = None
+    """Width and height that the model was fed, in pixels; needed for boxes in ``Space.RESIZED_PIXELS`` alone."""
+    unanswered: str | None = None
+    """Why there is no answer, where the text is none."""
+
+    @classmethod
+    def from_response(cls, text: str, beside: str | None) -> ModelAnswer:
+        """The answer in the two strings of a response of the harness: the text, and what the backend reports beside it
+        (``answers.scores``)."""
+        scores = parse_scores(beside)
+        return cls(
+            text=text,
+            p_yes=scores.p_yes if scores else None,
+            mass=scores.mass if scores else None,
+            input_size=parse_input_size(beside),
+            unanswered=parse_unanswered(beside),
+        )
+
+
+@dataclass(frozen=True)
+class SampleContext:
+    """What records hold beside the dataset's row and the model's answer: of which dataset, and how it was asked."""
+
+    data: str
+    """The dataset's name."""
+    style: Style = Style.BENCHMARK
+    frame: PromptFrame | None = None
+    """What stood around the question or query; None for the words of ``style``."""
+    space: Space | None = None
+    """In which the model was asked to write boxes; None when nobody declared one, so that the default is assumed."""
+    reasoning_marks: ReasoningMarks = ()
+    """Of the run's model, beside those that are known (``answers.reasoning``)."""
+
+    def frame_of(self, name: str) -> PromptFrame:
+        """What stood around the query of a question or an ImageQA set."""
+        return self.frame or frame_of(self.style, name)
+
+
+def build_record(row: Row, name: str, answer: ModelAnswer, context: SampleContext) -> Record:
+    """The record of one sample of any of the nine tasks.
 
     Args:
-        row: of config ``objectqa``; the picture is not needed.
-        question: one of ``QUESTION_NAMES``.
-        text: the answer of the model.
-        beside: what the backend reports beside it (``answers.scores``).
-        data: the dataset's name.
-        frame: what stood around the question; by default that of the benchmark.
-        reasoning_marks: of the run's model, beside those that are known (``answers.reasoning``).
+        row: of config ``imageqa`` for one of ``IMAGEQA_SETS``, of config ``objectqa`` for one of ``QUESTION_NAMES``;
+            the picture is not needed.
+        name: the question or the set.
     """
-    frame = frame or frame_of(Style.BENCHMARK, question)
-    judgment, scores = parse_judgment(text, reasoning_marks=reasoning_marks), parse_scores(beside)
-    unanswered = parse_unanswered(beside)
+    build = grounding_record if name in IMAGEQA_SETS else judgment_record
+    return build(row, name, answer, context)
+
+
+def judgment_record(row: Row, question: str, answer: ModelAnswer, context: SampleContext) -> JudgmentRecord:
+    """The record of one question about one entity; arguments as ``build_record``."""
+    frame, marks = context.frame_of(question), context.reasoning_marks
+    judgment = parse_judgment(answer.text, reasoning_marks=marks)
     return JudgmentRecord(
         question=question,
         entity_id=row["entity_id"],
@@ -60,49 +110,34 @@ def judgment_record(
         is_portrait=row["is_portrait"],
         label=row["label"],
         reference=ANSWERS[row[question]],
-        raw=text,
+        raw=answer.text,
         answer=judgment.answer,
-        reason=judgment.reason and (unanswered or str(judgment.reason)),
-        p_yes=scores.p_yes if scores else None,
-        mass=scores.mass if scores else None,
+        reason=judgment.reason and (answer.unanswered or str(judgment.reason)),
+        p_yes=answer.p_yes,
+        mass=answer.mass,
         prompt_version=PROMPT_VERSION,
         pre_prompt=frame.pre,
         post_prompt=frame.post,
-        data=data,
-        reasoning_marks=reasoning_marks,
+        data=context.data,
+        reasoning_marks=marks,
     )
 
 
 def grounding_record(
-    row: Row,
-    set_name: str,
-    text: str,
-    beside: str | None,
-    space: Space,
-    data: str,
-    frame: PromptFrame | None = None,
-    reference: tuple[Region, ...] | None = None,
-    space_assumed: bool = False,
-    *,
-    reasoning_marks: ReasoningMarks = (),
+    row: Row, set_name: str, answer: ModelAnswer, context: SampleContext, reference: tuple[Region, ...] | None = None
 ) -> GroundingRecord:
-    """The record of one image asked for the entities of one set.
+    """The record of one image asked for the entities of one set; arguments as ``build_record``.
 
     Args:
-        row: of config ``imageqa``; the picture is not needed.
-        set_name: one of ``IMAGEQA_SETS``.
-        text, beside, data, frame, reasoning_marks: as ``judgment_record``.
-        space: in which the model was asked to write its boxes.
         reference: by default the flawed entities, ``reference_regions``.
-        space_assumed: nobody declared ``space``.
     """
-    frame = frame or frame_of(Style.BENCHMARK, set_name)
-    input_size, entities = parse_input_size(beside), parse_entities(text, reasoning_marks=reasoning_marks)
-    reason: str | None = entities.reason and (parse_unanswered(beside) or str(entities.reason))
-    if reason is None and space is Space.RESIZED_PIXELS and input_size is None:
+    frame, marks, space = context.frame_of(set_name), context.reasoning_marks, context.space or DEFAULT_BOX_SPACE
+    entities = parse_entities(answer.text, reasoning_marks=marks)
+    reason: str | None = entities.reason and (answer.unanswered or str(entities.reason))
+    if reason is None and space is Space.RESIZED_PIXELS and answer.input_size is None:
         reason = NO_INPUT_SIZE
     if reason is None:
-        located = locate_regions(entities, space, row["width"], row["height"], input_size)
+        located = locate_regions(entities, space, row["width"], row["height"], answer.input_size)
         predicted, dropped, clipped = located.regions, dict(located.dropped), located.clipped
     else:
         predicted, dropped, clipped = (), {}, 0
@@ -114,8 +149,8 @@ def grounding_record(
         width=row["width"],
         height=row["height"],
         space=str(space),
-        input_size=input_size,
-        raw=text,
+        input_size=answer.input_size,
+        raw=answer.text,
         reason=reason,
         predicted=predicted,
         dropped=dropped,
@@ -124,9 +159,9 @@ def grounding_record(
         prompt_version=PROMPT_VERSION,
         pre_prompt=frame.pre,
         post_prompt=frame.post,
-        data=data,
-        space_assumed=space_assumed,
-        reasoning_marks=reasoning_marks,
+        data=context.data,
+        space_assumed=context.space is None,
+        reasoning_marks=marks,
     )
 
 

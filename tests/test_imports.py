@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     ("text",),
     ("boxes", "files"),
-    ("benchmark",),
+    ("benchmark", "tables"),
     ("records", "subtasks", "images", "console", "pages"),
     ("leaf_tasks",),
     ("answers", "metrics"),
@@ -21,7 +21,8 @@ LAYERS = (
     ("samples", "mini"),
     ("llm",),
     ("models",),
-    ("results",),
+    ("prompt_files", "results"),
+    ("predictions",),
     ("report",),
     ("judge",),
     ("leaderboard",),

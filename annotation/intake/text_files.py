@@ -2,61 +2,34 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 import unicodedata
-from dataclasses import dataclass
 
 from annotation.errors import AnnotationError
-
-WINDOWS_1252 = "read as Windows-1252"
+from qreal_tasks.tables.decoding import DecodedText, TableError
+from qreal_tasks.tables.decoding import decode_text as _decode
 
 LONGEST_PROMPT = 20_000
 """Characters; so of every other text about a picture."""
 MOST_PROMPT_BYTES = 2**20
 """Bytes of a file with a prompt at most, settings that generators save below it included."""
 
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _SETTINGS = re.compile(
     r"(^|[\r\n])[ \t]*(Negative prompt:|Steps: *\d+,[^\r\n]*\b(Sampler|CFG scale|Seed):).*", re.DOTALL
 )
 """What the web pages of image generators save below a prompt. It holds the seed, so no two texts would be equal."""
-_FEW_CONTROLS = 0.25
-"""Less of them, and a text with NUL in it is UTF-8 all the same: padding, or damage."""
-
-
-@dataclass(frozen=True)
-class DecodedText:
-    """A decoded text, with notes on it."""
-
-    text: str
-    note: str = ""
-    """Empty for most; several are joined by semicolons."""
 
 
 def decode_text(raw: bytes) -> DecodedText:
-    """Decode a file in UTF-8, UTF-16 or UTF-32; what is none of these is read as Windows-1252, with a note.
-
-    A byte order mark decides. Without one, a text with NUL bytes is UTF-16 where they leave no other reading.
+    """Decode a text file (``qreal_tasks.tables.decoding``).
 
     Raises:
-        AnnotationError: no text in any of these.
+        AnnotationError: no text in UTF-8, UTF-16, UTF-32 or Windows-1252.
     """
-    encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), None) or _guess_utf_16(raw)
-    for name in (encoding,) if encoding else ("utf-8", "cp1252"):
-        try:
-            return DecodedText(raw.decode(name), WINDOWS_1252 if name == "cp1252" else "")
-        except UnicodeDecodeError as failed:
-            error = failed
-    expected = encoding.upper().removesuffix("-SIG") if encoding else "UTF-8 or Windows-1252"
-    found = f"byte {error.start} is {raw[error.start]:#04x}"
-    raise AnnotationError(f"no text in {expected} ({found}); save it as UTF-8")
+    try:
+        return _decode(raw)
+    except TableError as error:
+        raise AnnotationError(str(error)) from error
 
 
 def tidy_prompt(text: str) -> DecodedText:
@@ -83,21 +56,3 @@ def tidy_prompt(text: str) -> DecodedText:
     if "\ufffd" in whole:
         notes.append("characters of the prompt were lost before (U+FFFD)")
     return DecodedText(whole.strip().strip("\ufeff").strip(), "; ".join(notes))
-
-
-def _guess_utf_16(raw: bytes) -> str | None:
-    """UTF-16 without a mark, told by NULs: the higher bytes of Latin letters, of blanks and of line breaks."""
-    if b"\0" not in raw or _controls(raw, "utf-8") < _FEW_CONTROLS:
-        return None
-    nuls = {"utf-16-le": raw[1::2].count(0), "utf-16-be": raw[::2].count(0)}
-    likely = max(nuls, key=lambda name: nuls[name])
-    return likely if len(set(nuls.values())) > 1 and _controls(raw, likely) == 0 else None
-
-
-def _controls(raw: bytes, encoding: str) -> float:
-    """The share of characters that stand in no text; 1 of what cannot be decoded."""
-    try:
-        text = raw.decode(encoding)
-    except UnicodeDecodeError:
-        return 1.0
-    return sum(not one.isspace() and unicodedata.category(one) in ("Cc", "Cn", "Co") for one in text) / len(text)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:  # it brings NumPy, for which `qreal --help` must not wait
     from qreal_tasks.benchmark import Style
 
 
-def _style(typed: str) -> Style:
+def parse_style(typed: str) -> Style:
+    """The prompt style that somebody typed, for options of typer."""
     from qreal_tasks.benchmark import Style
 
     try:
@@ -32,7 +33,7 @@ def _style(typed: str) -> Style:
 
 PROMPTS = typer.Option(
     "--prompts",
-    parser=_style,
+    parser=parse_style,
     metavar="benchmark|paper",
     help="Which tasks are read, qreal or qreal_paper. Needed only where one run has both.",
     show_default=False,

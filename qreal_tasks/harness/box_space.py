@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from qreal_tasks.boxes import Space
+from qreal_tasks.boxes import DEFAULT_BOX_SPACE, Space
 from qreal_tasks.harness.backend_arguments import convert_value
 from qreal_tasks.harness.named_models import find_box_writer
-from qreal_tasks.models.families import DEFAULT_BOX_SPACE, find_family_by_name, find_family_by_type
+from qreal_tasks.models.families import find_family_by_name, find_family_by_type
 from qreal_tasks.models.server.served_model import FoundFamily, config_type, family_of_model, served_family
 from qreal_tasks.models.server.sizes import PictureSizes
 

@@ -31,12 +31,20 @@ from qreal_tasks.dataset.source import ENVIRONMENT, DatasetError, locate
 from qreal_tasks.harness.box_space import is_assumed, read_declared_space
 from qreal_tasks.harness.judge import add_scores
 from qreal_tasks.images import as_rgb
-from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE, OBJECTQA_LIVE
+from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE
 from qreal_tasks.metrics.grounding import grounding_sums
 from qreal_tasks.metrics.judgment import judgment_sums, score_judgment
-from qreal_tasks.metrics.sums import Ratio, aggregate
+from qreal_tasks.metrics.live import OBJECTQA_OTHERS, OBJECTQA_RATIOS, aggregate_ratios
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, record_to_json
-from qreal_tasks.samples import NO_INPUT_SIZE, grounding_record, in_human_set, judgment_record, reference_regions
+from qreal_tasks.samples import (
+    NO_INPUT_SIZE,
+    ModelAnswer,
+    SampleContext,
+    grounding_record,
+    in_human_set,
+    judgment_record,
+    reference_regions,
+)
 
 Doc = Mapping[str, Any]
 
@@ -71,13 +79,13 @@ def count(items: Sequence[Any]) -> int:
     return len(items)
 
 
-def _responses(results: Sequence[Any]) -> tuple[str, str | None]:
+def _answer(results: Sequence[Any]) -> ModelAnswer:
     """The model's text, and what the backend reports beside it as a second string."""
     first = results[0] if results else ""
     strings = [*first] if isinstance(first, (list, tuple)) else [*results]
     text = strings[0] if strings and isinstance(strings[0], str) else ""
     beside = strings[1] if len(strings) > 1 and isinstance(strings[1], str) else None
-    return text, beside
+    return ModelAnswer.from_response(text, beside)
 
 
 @functools.cache
@@ -99,35 +107,24 @@ def _frame(style: Style, name: str, given: Mapping[str, Any] | None) -> PromptFr
     return frame
 
 
-def _judgment_record(doc: Doc, results: Sequence[Any], style: Style, question: str) -> JudgmentRecord:
-    text, beside = _responses(results)
-    frame = _asked_in.get((style, question)) or frame_of(style, question)
-    data = _data_name(os.environ.get(ENVIRONMENT, ""))
-    return judgment_record(doc, question, text, beside, data, frame, reasoning_marks=read_declared_marks())
+def _asked(style: Style, name: str) -> SampleContext:
+    return SampleContext(
+        data=_data_name(os.environ.get(ENVIRONMENT, "")),
+        style=style,
+        frame=_asked_in.get((style, name)),
+        space=None if is_assumed() else read_declared_space(),
+        reasoning_marks=read_declared_marks(),
+    )
 
 
 def _grounding_record(doc: Doc, results: Sequence[Any], style: Style, set_name: str) -> GroundingRecord:
-    text, beside = _responses(results)
-    frame = _asked_in.get((style, set_name)) or frame_of(style, set_name)
-    data = _data_name(os.environ.get(ENVIRONMENT, ""))
-    record = grounding_record(
-        *(doc, set_name, text, beside, read_declared_space(), data, frame),
-        space_assumed=is_assumed(),
-        reasoning_marks=read_declared_marks(),
-    )
+    record = grounding_record(doc, set_name, _answer(results), _asked(style, set_name))
     if record.reason == NO_INPUT_SIZE:
         _say_once(
             "qreal: boxes in resized_pixels cannot be read, because this backend does not report the size it fed the "
             "model: every ImageQA answer counts as unreadable. Set QREAL_BOX_SPACE to another space."
         )
     return record
-
-
-OBJECTQA_OTHERS = ("auc", "mcc", "balanced")
-"""Metrics whose item is what of the record they need: the sample, its reference, its answer and P(Yes)."""
-
-OBJECTQA_RATIOS = tuple(metric for metric in OBJECTQA_LIVE if metric not in OBJECTQA_OTHERS)
-"""Metrics whose item is what the sample adds to numerator and denominator, like all of ImageQA's."""
 
 
 def _objectqa_items(record: JudgmentRecord) -> dict[str, Any]:
@@ -159,10 +156,6 @@ def _imageqa_items(record: GroundingRecord) -> dict[str, Any]:
     }
 
 
-def _aggregate_ratios(items: Sequence[Sequence[float]]) -> float | None:
-    return aggregate(Ratio(num, den) for num, den in items)
-
-
 def _scored_records(items: Sequence[Sequence[Any]]) -> list[JudgmentRecord]:
     return [
         JudgmentRecord(
@@ -192,7 +185,7 @@ def _define_aggregation(task: str, metric: str) -> None:
         try:
             if metric in OBJECTQA_OTHERS and task == "objectqa":
                 return score_judgment(_scored_records(items))[metric]
-            return _aggregate_ratios(items)
+            return aggregate_ratios(items)
         except ValueError as error:
             logger.error(f"qreal {task} {metric} is left undefined: {error}")
             return None
@@ -208,7 +201,7 @@ def _define_objectqa(style: Style, question: str) -> None:
         return ANSWERS[doc[question]]
 
     def process(doc: Doc, results: Sequence[Any]) -> dict[str, Any]:
-        return _objectqa_items(_judgment_record(doc, results, style, question))
+        return _objectqa_items(judgment_record(doc, question, _answer(results), _asked(style, question)))
 
     _name_hooks(style, question, text, target, process)
 

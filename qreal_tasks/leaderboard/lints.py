@@ -29,6 +29,8 @@ TOO_WELL = "P(Yes) fits the references better than the answers beside it allow"
 def find_notes(scores: RunScores) -> list[str]:
     """One sentence each, the worst first within a row of the tables."""
     found = [*_about_order(scores)]
+    if scores.run.origin is not None:
+        found.append(f"the answers were {scores.run.origin}")
     found += [line for name, group in scores.objectqa.items() for line in _of_question(scores, name, group)]
     found += [line for name, group in scores.imageqa.items() for line in _of_set(scores, name, group)]
     return found + [f"{lint.title} {lint.text}" for lint in find_box_lints(scores.run.groundings())]

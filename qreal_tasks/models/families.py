@@ -12,11 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from qreal_tasks.boxes import Space
+from qreal_tasks.boxes import DEFAULT_BOX_SPACE, Space
 from qreal_tasks.models.resizing import ResizeRule
-
-DEFAULT_BOX_SPACE = Space.NORM1000
-"""What a model of an unknown family is asked to write. That is an assumption, and every report says so."""
 
 
 @dataclass(frozen=True)

@@ -8,23 +8,44 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qreal_tasks.console.command_line import PROMPTS, as_folder, fail
+from qreal_tasks.console.command_line import PROMPTS, as_folder, fail, fail_on
 from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
     from qreal_tasks.benchmark import Style
+    from qreal_tasks.predictions.scoring import PredictedRun
     from qreal_tasks.results.run_folder import Run
     from qreal_tasks.results.score import RunScores
 
 _RUN = typer.Argument(help="Output folder of a run, or its *_results.json.", show_default=False)
+_PREDICTIONS = typer.Option(
+    help="Score this file of answers instead of a run: JSON lines, CSV, TSV, Parquet, XLSX, and what other harnesses "
+    "write. Several together are one run.",
+    show_default=False,
+)
+_MODEL = typer.Option(help="With --predictions: what to call the model.", show_default=False)
+_OUT = typer.Option(help="With --predictions: folder of the run. Default: runs/<model>-<time>.", show_default=False)
+_SPACE = typer.Option(
+    help="With --predictions: in which space boxes are written: pixels, resized_pixels, norm1000, norm1000_yx, unit.",
+    show_default=False,
+)
+_ONLY_ANSWERED = typer.Option("--only-answered", help="With --predictions: leave out samples without one.")
 _RUNS = typer.Argument(help="Output folders of runs, or their *_results.json.", show_default=False)
 _BASELINE = typer.Option(min=1, help="Which of them, by position, the others are compared with.")
-_DATA = typer.Option(help="Where the report finds the pictures. Default: where the run had its data.")
+_DATA = typer.Option(
+    help="Dataset: with --predictions that which was asked about (default: $QREAL_DATA), else where the report finds "
+    "the pictures (default: where the run had its data)."
+)
 _GALLERY = typer.Option(min=0, help="Images, and crops, in the report; with 0 the dataset is not read.")
 
 
 def score_command(
-    run: Annotated[Path, _RUN],
+    run: Annotated[Path | None, _RUN] = None,
+    predictions: Annotated[list[Path] | None, _PREDICTIONS] = None,
+    model: Annotated[str | None, _MODEL] = None,
+    box_space: Annotated[str | None, _SPACE] = None,
+    only_answered: Annotated[bool, _ONLY_ANSWERED] = False,
+    out: Annotated[Path | None, _OUT] = None,
     resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples; 0 for no intervals.")] = 10_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a report with figures and pictures to this file.")] = None,
@@ -35,8 +56,65 @@ def score_command(
     """Recompute every number of a run from its logged samples, with 95 % intervals.
 
     A difference from the numbers of the live run is an error.
+
+    \b
+    qreal score runs/qreal_hf-20260101-120000
+    qreal score --predictions answers.jsonl --data org/name --model "My model"
+
+    With --predictions the answers come from a file. The run folder is like any other: compare it, judge it, submit it.
+    The exit status is 1 when a sample has no prediction.
     """
+    alone = {"--model": model, "--out": out, "--box-space": box_space, "--only-answered": only_answered or None}
+    if predictions:
+        if run is not None:
+            fail("score", f"{run} and --predictions: give a run, or predictions")
+        if model is None:
+            fail("score", "--predictions takes --model NAME: what to call the model")
+        written = _write_run(predictions, data, model, box_space, only_answered, out, prompts)
+        print_score(written.results_path, resamples, as_json, html, gallery, data, prompts)
+        echo(f"Results and samples: {written.results_path.parent}", err=True)
+        if written.missing:
+            advice = "add them, or give --only-answered for the others alone, which is no benchmark result"
+            fail(
+                "score",
+                f"incomplete: {written.missing:,} samples have no prediction and count as unanswered; {advice}",
+            )
+        return
+    if given := [option for option, value in alone.items() if value is not None]:
+        fail("score", f"{given[0]} goes with --predictions FILE")
+    if run is None:
+        fail("score", "give the output folder of a run, or --predictions FILE")
     print_score(run, resamples, as_json, html, gallery, data, prompts)
+
+
+def _write_run(
+    paths: list[Path],
+    data: str | None,
+    model: str,
+    box_space: str | None,
+    only_answered: bool,
+    out: Path | None,
+    style: Style | None,
+) -> PredictedRun:
+    """Write the run folder of predictions, and print what must be said of them."""
+    from qreal_tasks.benchmark import Style
+    from qreal_tasks.boxes import parse_space
+    from qreal_tasks.dataset.source import DatasetError
+    from qreal_tasks.predictions.scoring import score_predictions
+
+    with fail_on("score", DatasetError, ValueError, OSError):
+        found = score_predictions(
+            paths,
+            as_folder(data),
+            model,
+            out=out,
+            style=style or Style.BENCHMARK,
+            space=parse_space(box_space) if box_space else None,
+            only_answered=only_answered,
+        )
+    for note in found.notes:
+        echo(f"note: {note}", err=True)
+    return found
 
 
 def print_score(

@@ -16,7 +16,8 @@ from qreal_tasks.pages.numbers import percent, whole
 from qreal_tasks.results import reasons
 from qreal_tasks.results.asked import find_other_prompts
 from qreal_tasks.results.box_lints import find_box_lints
-from qreal_tasks.results.run_folder import Run
+from qreal_tasks.results.predicted import NO_PREDICTION
+from qreal_tasks.results.run_folder import Run, describe_limit
 from qreal_tasks.results.score import GroupScores, RunScores
 
 DISAGREE_LIMIT = 0.05
@@ -55,9 +56,10 @@ def find_lints(scores: RunScores) -> list[Lint]:
 def _about_run(scores: RunScores) -> Iterator[Lint]:
     if scores.run.is_drawn:
         yield Lint(Level.WARNING, "Drawn pictures.", MINI_NOTICE)
+    if scores.run.origin is not None:
+        yield Lint(Level.INFO, "Answers from a file.", f"They were {scores.run.origin}.")
     if scores.run.limit is not None:
-        text = f"Started with --limit {scores.run.limit:g}. No benchmark result."
-        yield Lint(Level.WARNING, "Partial run.", text)
+        yield Lint(Level.WARNING, "Partial run.", f"It was {describe_limit(scores.run)}. No benchmark result.")
     for one in find_other_prompts(scores.run.tasks):
         yield Lint(Level.WARNING, "Asked with other words.", f"{one}; {one.verdict}.")
     missing = describe_missing_answers(scores.run)
@@ -141,12 +143,18 @@ def _listed(shares: Mapping[str, float]) -> str:
 
 
 def describe_missing_answers(run: Run) -> str | None:
-    """Describe the questions that no answer came to because a request failed; None when there is none.
+    """Describe the questions that have no answer, because a request failed or a file of predictions lacks them; None
+    when there is none.
 
     This project's backends and the harness's own are both known. What a model refused, or wrote and cannot be read, is
     its answer and does not count.
     """
     given = [record.reason or "" for record in run.records]
+    if lacking := given.count(NO_PREDICTION):
+        return (
+            f"{lacking} of {len(given)} questions have no prediction in the file, and count as unanswered: add them, "
+            "or give --only-answered for the others alone, which is no benchmark result."
+        )
     failed = Counter(reason for reason in given if reason.startswith((REQUEST_FAILED, Reason.REQUEST_FAILED)))
     if not failed:
         return None

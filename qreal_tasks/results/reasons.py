@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from qreal_tasks.answers import Reason
 from qreal_tasks.pages.numbers import whole
 from qreal_tasks.records import NO_REASON, GroundingRecord
+from qreal_tasks.results.predicted import NO_PREDICTION
 from qreal_tasks.results.score import RunScores
 from qreal_tasks.subtasks import SUBTASKS
 from qreal_tasks.text.one_line import one_line
@@ -40,6 +41,7 @@ _ANSWERS: Mapping[str, str] = {
     "empty answer": "came without a text",
     "used up its tokens before answering": "never began: all tokens went into what comes before",
     "request failed": "never came",
+    NO_PREDICTION: "had no line in the file of predictions",
     "unreadable picture": "had a picture that cannot be read",
     NO_REASON: "could not be read, without a reason given",
 }

@@ -16,6 +16,7 @@ from qreal_tasks.console.terminal import echo
 from qreal_tasks.dataset.drawn import is_drawn_id
 from qreal_tasks.files.regular import read_bytes, read_text
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, RecordError, record_from_json, record_to_json
+from qreal_tasks.results.predicted import PredictionsOrigin, read_origin
 from qreal_tasks.text.redaction import own_keys, redact, redact_keys, spellings
 
 RESULTS_SUFFIX = "_results.json"
@@ -58,6 +59,8 @@ class Run:
     limit: float | None
     """As given on the command line: a run with one is partial."""
     tasks: tuple[TaskRun, ...]
+    origin: PredictionsOrigin | None = None
+    """Where the answers came from, when a file brought them."""
 
     @property
     def style(self) -> Style:
@@ -141,6 +144,7 @@ def read_run(results_path: Path, style: Style | None = None) -> Run:
         versions = dict(results.get("versions") or {})
         names = [task for task, (its, _) in LEAVES.items() if task in numbers and style in (None, its)]
         live = {task: _live_numbers(dict(numbers[task])) for task in names}
+        origin = read_origin(results)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunFolderError(
             f"{results_path}: not a results file of lmms-eval: {type(error).__name__}: {error}"
@@ -162,6 +166,7 @@ def read_run(results_path: Path, style: Style | None = None) -> Run:
             TaskRun(task, str(versions.get(task)), live[task], tuple(clean_records(_read_samples(results_path, task))))
             for task in names
         ),
+        origin=origin,
     )
 
 
@@ -181,6 +186,13 @@ def _limit(results_path: Path, found: object) -> float | None:
         f"{results_path}: config.limit is {found!r:.80}, expected a number or null, as --limit of the run gave it; put "
         "the file back as the harness wrote it"
     )
+
+
+def describe_limit(run: Run) -> str:
+    """Why a run with a ``limit`` is partial, behind "the run was"."""
+    if run.origin is not None:
+        return f"scored on {run.limit:.1%} of the samples, those with a prediction"
+    return f"started with --limit {run.limit:g}"
 
 
 def _live_numbers(numbers: Mapping[str, Any]) -> dict[str, Any]:

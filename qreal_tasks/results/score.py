@@ -184,6 +184,7 @@ def to_json(scores: RunScores) -> dict[str, Any]:
         "prompts": run.style,
         "drawn": run.is_drawn,
         "limit": run.limit,
+        "predictions": run.origin and run.origin.model_dump(mode="json"),
         "judges": list(run.judges),
         "task_versions": {task.task: task.version for task in run.tasks},
         "objectqa": {name: asdict(group) for name, group in scores.objectqa.items()},

@@ -31,7 +31,7 @@ from qreal_tasks.models.tiny import write_learner_qwen2_5_vl
 from qreal_tasks.records import JudgmentRecord
 from qreal_tasks.results.run_folder import Run, find_results, read_run
 from qreal_tasks.results.score import RunScores, score_run
-from qreal_tasks.samples import judgment_record
+from qreal_tasks.samples import ModelAnswer, SampleContext, judgment_record
 
 RECIPES = Path(__file__).parents[2] / "configs" / "training"
 UNTRAINED_IMAGES = 40
@@ -72,7 +72,9 @@ def judgments(run: Run) -> list[JudgmentRecord]:
 def known_of(data: Path) -> list[JudgmentRecord]:
     """The train split's answers as records, for the baselines."""
     rows = load_split(locate(str(data)), "objectqa", "train").remove_columns("image")
-    return [judgment_record(row, name, "", None, str(data)) for row in rows for name in QUESTION_NAMES]
+    return [
+        judgment_record(row, name, ModelAnswer(""), SampleContext(str(data))) for row in rows for name in QUESTION_NAMES
+    ]
 
 
 def report_objectqa(run: Run, known: list[JudgmentRecord]) -> None:

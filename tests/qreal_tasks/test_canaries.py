@@ -52,7 +52,7 @@ from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.store import AnswerStore, answer_with_store
 from qreal_tasks.records import JudgmentRecord, Record
-from qreal_tasks.samples import judgment_record
+from qreal_tasks.samples import ModelAnswer, SampleContext, judgment_record
 from qreal_tasks.text.redaction import find_private
 
 GIVEN = "canary/Given+seven"
@@ -142,7 +142,8 @@ def records_of(made: Made, responses: list[Response], data: Path) -> list[Record
     given = itertools.cycle(responses)
 
     def read(row: Mapping[str, Any], question: str, response: Response) -> JudgmentRecord:
-        return judgment_record(dict(row), question, response.text, response.beside(), str(data))
+        answer = ModelAnswer.from_response(response.text, response.beside())
+        return judgment_record(dict(row), question, answer, SampleContext(str(data)))
 
     first = next(iter(references.entities.values()))
     reasons = (read(first, "realism_q1", response).reason for response in responses)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "section of a card": ("submit export {at}/run --model-card {out}/card.md", "card.md"),
     "board": ("leaderboard build {at}/submissions {out}/site --data {at}/set --cache {at}/cache", "out/site"),
     "its cache": ("leaderboard build {at}/submissions {out}/site --data {at}/set --cache {out}/cache", "out/cache"),
+    "predictions": ("score --predictions {at}/answers.jsonl --data {at}/set --model m --out {out}/run", "out/run"),
+    "prompts": ("data prompts {at}/set {out}/prompts.jsonl", "prompts"),
+    "prompts with pictures in them": ("data prompts {at}/set {out}/prompts.jsonl --inline", "prompts.jsonl"),
+    "files for VLMEvalKit": ("data export-vlmevalkit {at}/set {out}/kit", "out/kit"),
     "drawn set": ("mini {out}/mini --images 20", "mini"),
     "cache of a data set": ("data info {at}/set", "cache"),
     "answers of a judge": ("judge run {at}/run --cache {out}/judge/cache.sqlite", "out/judge"),
@@ -41,6 +46,9 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert qreal("submit", "pack", folder / "run", folder / "submissions" / "a", "--name", "A")[0] == 0
         built = ("leaderboard", "build", folder / "submissions", folder / "site", "--data", folder / "set")
         assert qreal(*built, "--cache", folder / "cache")[0] == 0
+        rows = small_rows()["objectqa"]["test"]
+        said = [{"entity_id": row["entity_id"], "question": "r1", "prediction": "Yes"} for row in rows]
+        (folder / "answers.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in said), encoding="utf-8")
     return folder
 
 

@@ -18,7 +18,7 @@ from qreal_tasks.dataset.schema import has_parts
 from qreal_tasks.metrics.matching import match
 from qreal_tasks.mini.read import read_drawn_rows
 from qreal_tasks.records import GroundingRecord, JudgmentRecord
-from qreal_tasks.samples import grounding_record, judgment_record
+from qreal_tasks.samples import ModelAnswer, SampleContext, grounding_record, judgment_record
 
 HOSTILE = (
     "</script></td><script>window.pwned = 1</script><img src=x onerror='window.pwned = 1'>{{ 7 * 7 }} \" ' & \u2028"
@@ -96,14 +96,14 @@ def _judgment(rng: Rng, row: dict[str, Any], name: str, skill: float, data: str)
     result = "Yes" if p_yes > 0.5 else "No"
     if rng.random() < 0.02:
         result = "It is hard to say." if rng.random() < 0.5 else ("No" if result == "Yes" else "Yes")
-    beside = json.dumps({"choices": ["Yes", "No"], "p": [p_yes, 1 - p_yes], "mass": 0.98})
-    return judgment_record(row, name, result, beside, data)
+    return judgment_record(row, name, ModelAnswer(result, p_yes, 0.98), SampleContext(data))
 
 
 def _grounding(
     rng: Rng, row: dict[str, Any], name: str, skill: float, data: str, description: str | None
 ) -> GroundingRecord:
-    blank = grounding_record(row, name, "[]", None, Space.PIXELS, data)
+    context = SampleContext(data, space=Space.PIXELS)
+    blank = grounding_record(row, name, ModelAnswer("[]"), context)
     result = []
     for region in blank.reference:
         if rng.random() < 0.75:
@@ -117,7 +117,7 @@ def _grounding(
     text = json.dumps(
         [{"bbox_2d": [round(float(v), 1) for v in b], "label": label, "description": d} for b, label, d in result]
     )
-    record = grounding_record(row, name, text if rng.random() > 0.03 else "I cannot help.", None, Space.PIXELS, data)
+    record = grounding_record(row, name, ModelAnswer(text if rng.random() > 0.03 else "I cannot help."), context)
     pairs = match(record.predicted, record.reference)
     scores = tuple(None if rng.random() < 0.02 else float(rng.choice([0, 0.25, 0.5, 0.75, 1])) for _ in pairs)
     missing = {"timeout": scores.count(None)} if None in scores else {}

@@ -34,7 +34,7 @@ from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE, OBJECTQA_LIVE
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.judgment import score_judgment
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, record_to_json
-from qreal_tasks.samples import grounding_record, judgment_record, reference_regions
+from qreal_tasks.samples import ModelAnswer, SampleContext, grounding_record, judgment_record, reference_regions
 
 JUDGE = load_manifest("gpt-4o")
 PREFIX = "20260101_000000"
@@ -86,9 +86,8 @@ def simulated(
             right = rng.random() < skill
             yes = bool(row[name]) == right
             p = float(np.round(rng.uniform(0.5, 1.0) if yes else rng.uniform(0.0, 0.5), 4))
-            beside = json.dumps({"choices": ["Yes", "No"], "p": [p, 1 - p], "mass": 0.97})
             text = "I cannot say." if rng.random() < unread else ("Yes" if yes else "No")
-            found.append(judgment_record(row, name, text, beside, references.name, frame_of(style, name)))
+            found.append(judgment_record(row, name, ModelAnswer(text, p, 0.97), SampleContext(references.name, style)))
     for set_name in IMAGEQA_SETS:
         ids = sorted(references.ids(task_of(style, set_name)))
         rows, frame = [references.images[image_id] for image_id in ids], frame_of(style, set_name)
@@ -108,7 +107,8 @@ def _grounded(
             result.append({"bbox_2d": box, "label": region.label, "description": f"seen: {region.description[:40]}"})
     if rng.random() > skill:
         result.append({"bbox_2d": [1.0, 1.0, 20.0, 20.0], "label": "thing", "description": "odd"})
-    return grounding_record(row, set_name, json.dumps(result), None, Space.PIXELS, references.name, frame)
+    context = SampleContext(references.name, frame=frame, space=Space.PIXELS)
+    return grounding_record(row, set_name, ModelAnswer(json.dumps(result)), context)
 
 
 def _sides(row: dict[str, Any]) -> tuple[int, ...]:

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from accelerate.utils import gather_object
 
-from qreal_tasks.benchmark import ANSWERS, frame_of
+from qreal_tasks.benchmark import ANSWERS
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.ranking import Ranking
 from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.local.loading import LoadedModel
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.records import GroundingRecord
-from qreal_tasks.samples import grounding_record
+from qreal_tasks.samples import ModelAnswer, SampleContext, grounding_record
 from training.config import BOX_METRICS, CHOICE_METRICS, CHOICE_TASKS
 from training.data.collator import decode_picture
 from training.data.conversations import list_regions
@@ -76,10 +76,11 @@ class HeldOutEvaluator:
 
     def _grounding(self, at: int, name: str, response: Response) -> GroundingRecord:
         row = self._rows.remove_columns("image")[at]
-        config, space, data = self._plan.config, self._plan.outline.family.box_space, self._plan.source.name
+        config, space = self._plan.config, self._plan.outline.family.box_space
         reference = list_regions(row) if config.task == "detect" else None
-        frame = frame_of(config.prompts, name)
-        return grounding_record(row, name, response.text, response.beside(), space, data, frame, reference)
+        answer = ModelAnswer.from_response(response.text, response.beside())
+        context = SampleContext(self._plan.source.name, config.prompts, space=space)
+        return grounding_record(row, name, answer, context, reference)
 
 
 def _choice_metrics(judged: Sequence[tuple[int, str, str, Response]]) -> dict[str, float]:

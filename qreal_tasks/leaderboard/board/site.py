@@ -247,6 +247,7 @@ def _facts(entry: Entry) -> dict[str, str]:
         "Adapter": adapter and f"{adapter.name}{f' (SHA-256 {adapter.sha256[:12]}…)' if adapter.sha256 else ''}",
         "Arguments": ", ".join(f"{key}={value}" for key, value in manifest.model.arguments.items()),
         "Backend": manifest.backend.name,
+        "Answers": manifest.answers and ", ".join(f"{f.name} ({f.rows:,} rows)" for f in manifest.answers.files),
         "Harness": manifest.backend.harness and f"lmms-eval {manifest.backend.harness}",
         "Project": manifest.backend.project,
         "Prompts": f"{STYLE_LABELS[entry.style]} ({GROUPS[entry.style]}), version {manifest.prompt_version}",

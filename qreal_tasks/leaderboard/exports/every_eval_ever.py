@@ -109,9 +109,11 @@ def _safe(part: str) -> str:
 
 
 def _library(source: ExportSource) -> dict[str, Any]:
+    """What asked the model; where a file brought the answers, what scored them."""
+    from_file = source.run.origin is not None
     return {
-        "name": "lmms-eval",
-        "version": source.backend.harness or "unknown",
+        "name": "qreal-bench" if from_file else "lmms-eval",
+        "version": source.backend.project if from_file else source.backend.harness or "unknown",
         "additional_details": {
             "tasks": GROUPS[source.run.style],
             "prompts": describe_prompts(source.run),

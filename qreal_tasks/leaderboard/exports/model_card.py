@@ -11,7 +11,7 @@ from qreal_tasks.metrics.catalogue import CATALOGUE, HALVES
 from qreal_tasks.metrics.objectqa import OVERALL
 from qreal_tasks.pages.numbers import with_interval
 from qreal_tasks.results.asked import describe_prompts, find_other_prompts
-from qreal_tasks.results.run_folder import Run
+from qreal_tasks.results.run_folder import Run, describe_limit
 from qreal_tasks.text.addresses import shown
 
 _SHOWN: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
@@ -44,8 +44,11 @@ def render_model_card_section(
     ]
     if run.is_drawn:
         lines += ["", "**On pictures that `qreal mini` drew, for trying the software: no benchmark result.**"]
+    if run.origin is not None:
+        lines += ["", "**The answers were read from a file: how the model was asked is its submitter's word.**"]
     if run.limit is not None:
-        lines += ["", f"**Cut to {run.limit:g} samples a task: no benchmark result.**"]
+        cut = f"Cut to {run.limit:g} samples a task" if run.origin is None else f"It was {describe_limit(run)}"
+        lines += ["", f"**{cut}: no benchmark result.**"]
     for one in find_other_prompts(run.tasks):
         lines += ["", f"**Asked with other words:** `{_code(str(one))}`"]
     for half in HALVES:

@@ -74,7 +74,8 @@ def check_folder(
     if opened.manifest is not None:
         problems += _about_manifest(opened, opened.manifest, records, references)
     for task, some in records.items():
-        problems += _about_task(task, some, references)
+        from_file = opened.manifest is not None and opened.manifest.answers is not None
+        problems += _about_task(task, some, references, from_file)
     problems += _about_boxes(r for some in records.values() for r in some if isinstance(r, GroundingRecord))
     problems += _about_marks(record for some in records.values() for record in some)
     problems += _about_judge(opened.manifest, records)
@@ -167,7 +168,7 @@ def _names(halves: Mapping[Half, str] | Sequence[Half]) -> str:
     return ", ".join(sorted(halves)) or "none"
 
 
-def _about_task(task: str, records: Sequence[Record], references: References) -> Iterator[Refusal]:
+def _about_task(task: str, records: Sequence[Record], references: References, from_file: bool) -> Iterator[Refusal]:
     name = TASKS[task][1]
     ids = Counter(record.sample_id for record in records)
     asked = references.ids(task)
@@ -184,7 +185,7 @@ def _about_task(task: str, records: Sequence[Record], references: References) ->
                 Rule.RECORD, f"{task} {record.sample_id:.80}: a record of {record.subject!r:.40}, expected {name}"
             )
         elif record.sample_id in asked:
-            yield from check_record(record, task, references)
+            yield from check_record(record, task, references, from_file=from_file)
 
 
 def _about_words(run: Run | None) -> Iterator[Refusal]:

@@ -182,6 +182,22 @@ class Cost(_Strict):
     usd: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
 
+class AnswersFile(_Strict):
+    """A file of predictions that answers were read from."""
+
+    name: Public
+    sha256: Digest
+    rows: Annotated[int, Field(ge=1)]
+
+
+class AnswersInfo(_Strict):
+    """Where the answers came from, when no model was asked by the harness."""
+
+    files: Annotated[list[AnswersFile], Field(min_length=1, max_length=20)]
+    missing: Annotated[int, Field(ge=0)] = 0
+    """Samples without a prediction, which count as unanswered."""
+
+
 class FileInfo(_Strict):
     """One file of the submission beside the manifest."""
 
@@ -215,6 +231,8 @@ class SubmissionManifest(_Strict):
     judge: Annotated[dict[str, Any], AfterValidator(_may_be_shown)] | None = None
     """Manifest of the judge that scored the descriptions (``qreal_tasks.judge.manifest``)."""
     cost: Cost = Cost()
+    answers: AnswersInfo | None = None
+    """Files that the answers were read from; None where the harness asked the model."""
     files: Annotated[list[FileInfo], Field(max_length=20)]
 
 

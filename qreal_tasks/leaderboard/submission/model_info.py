@@ -18,7 +18,16 @@ from typing import Any
 
 from qreal_tasks import __version__
 from qreal_tasks.files.regular import open_file, read_text
-from qreal_tasks.leaderboard.submission.manifest import ARGUMENTS, Adapter, Backend, Cost, ModelInfo
+from qreal_tasks.leaderboard.submission.manifest import (
+    ARGUMENTS,
+    Adapter,
+    AnswersFile,
+    AnswersInfo,
+    Backend,
+    Cost,
+    ModelInfo,
+)
+from qreal_tasks.results.predicted import read_origin
 from qreal_tasks.text.addresses import shown
 from qreal_tasks.text.one_line import UNSEEN
 from qreal_tasks.text.redaction import find_private
@@ -75,7 +84,26 @@ def digest_folder(folder: Path) -> str | None:
 
 def read_backend_info(results: Mapping[str, Any]) -> Backend:
     """Backend and versions."""
-    return Backend(name=str(results["config"].get("model")), harness=_harness(results), project=__version__)
+    harness = None if read_origin(results) else _harness(results)
+    return Backend(name=str(results["config"].get("model")), harness=harness, project=__version__)
+
+
+def read_answers_info(results: Mapping[str, Any]) -> AnswersInfo | None:
+    """The files that the answers were read from, None where the harness asked; a name that may say where a file lies
+    is replaced by its number."""
+    origin = read_origin(results)
+    if origin is None:
+        return None
+    files = [
+        AnswersFile(name=_public_name(file.name, number), sha256=file.sha256, rows=file.rows)
+        for number, file in enumerate(origin.files, start=1)
+    ]
+    return AnswersInfo(files=files, missing=origin.missing)
+
+
+def _public_name(name: str, number: int) -> str:
+    plain = shown(_one_line(name))[:200].strip()
+    return plain if plain and find_private(plain) is None else f"file {number}"
 
 
 def _harness(results: Mapping[str, Any]) -> str | None:

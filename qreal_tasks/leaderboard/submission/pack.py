@@ -29,6 +29,7 @@ from qreal_tasks.leaderboard.submission.manifest import (
     read_manifest,
 )
 from qreal_tasks.leaderboard.submission.model_info import (
+    read_answers_info,
     read_backend_info,
     read_cost_info,
     read_model_info,
@@ -44,7 +45,7 @@ from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.records import RECORD_VERSION, JudgmentRecord, Record
 from qreal_tasks.results.asked import find_other_prompts
 from qreal_tasks.results.rejudge import MANIFEST_KEY
-from qreal_tasks.results.run_folder import Run, read_run
+from qreal_tasks.results.run_folder import Run, describe_limit, read_run
 from qreal_tasks.results.score import find_differences, score_run
 from qreal_tasks.text.addresses import shown
 
@@ -113,7 +114,10 @@ def pack_run(
         raise PackError("; ".join(explain_errors(error))) from None
     folder = target or Path("submissions") / manifest.id
     _require_free(folder)
-    _write(folder, {**files, MANIFEST: _pretty(manifest.model_dump(mode="json"))})
+    said = manifest.model_dump(mode="json")
+    if manifest.answers is None:  # as releases wrote it that knew nothing of such files
+        del said["answers"]
+    _write(folder, {**files, MANIFEST: _pretty(said)})
     return PackedSubmission(folder, manifest)
 
 
@@ -155,7 +159,7 @@ def _require_submittable(run: Run) -> None:
     if run.is_drawn:
         raise PackError(f"{MINI_NOTICE} Then run again.")
     if run.limit is not None:
-        raise PackError(f"the run was started with --limit {run.limit:g}, so it is partial; run it without")
+        raise PackError(f"the run was {describe_limit(run)}, so it is partial; a submission has all samples")
     names = {record.data for record in run.records}
     if len(names) != 1:
         raise PackError(f"the samples are of {len(names)} datasets ({', '.join(sorted(names))}); run all tasks on one")
@@ -185,6 +189,7 @@ def _manifest(
     files: Mapping[str, bytes],
     commit: str | None,
 ) -> SubmissionManifest:
+    answers = read_answers_info(results)
     fingerprints = {half: fingerprint(r for r in run.records if half is half_of(r)) for half in halves}
     value = {
         "format": FORMAT,
@@ -203,6 +208,7 @@ def _manifest(
         "record_version": RECORD_VERSION,
         "limit": None,
         "judge": _judge_manifest(results, run),
+        "answers": answers and answers.model_dump(mode="json"),
         "cost": read_cost_info(results, info.hardware, info.usd).model_dump(mode="json"),
         "files": [
             FileInfo(path=p, sha256=hashlib.sha256(files[p]).hexdigest()).model_dump(mode="json") for p in sorted(files)

@@ -18,6 +18,7 @@ from qreal_tasks.leaderboard.submission.problems import Refusal, Rule
 from qreal_tasks.leaderboard.submission.samples_file import decompress, parse_json
 from qreal_tasks.leaf_tasks import TASKS
 from qreal_tasks.records import Record
+from qreal_tasks.results.predicted import PredictionsOrigin
 from qreal_tasks.results.run_folder import Run, TaskRun
 
 MANIFEST = "manifest.json"
@@ -225,4 +226,13 @@ def as_run(opened: Opened, records: Mapping[str, Sequence[Record]]) -> Run | Non
         TaskRun(task, versions.get(task, "unknown"), numbers if isinstance(numbers, Mapping) else {}, tuple(some))
         for (task, some), numbers in zip(records.items(), claimed.values(), strict=True)
     ]
-    return Run(Path(MANIFEST), manifest.backend.name if manifest else "unknown", "", None, tuple(tasks))
+    answers = manifest.answers if manifest else None
+    origin = None if answers is None else PredictionsOrigin.model_validate(answers.model_dump(mode="json"))
+    return Run(
+        results_path=Path(MANIFEST),
+        model=manifest.backend.name if manifest else "unknown",
+        model_args="",
+        limit=None,
+        tasks=tuple(tasks),
+        origin=origin,
+    )

@@ -23,13 +23,17 @@ MOST_RAW = 2**20
 """Characters of one answer: some hundred thousand tokens."""
 
 
-def check_record(record: Record, task: str, references: References) -> list[Refusal]:
-    """Every reason why the record cannot be what a run on this dataset left behind."""
+def check_record(record: Record, task: str, references: References, *, from_file: bool = False) -> list[Refusal]:
+    """Every reason why the record cannot be what a run on this dataset left behind.
+
+    Args:
+        from_file: a file of predictions brought the answer, and such a file may give P(Yes) without its mass.
+    """
     where = f"{task} {record.sample_id}"
     if len(record.raw) > MOST_RAW:
         message = f"raw has {len(record.raw):,} characters, expected at most {MOST_RAW:,}; no model writes that many"
         return [Refusal(Rule.TOO_LARGE, f"{where}: {message}")]
-    found = [Refusal(kind, f"{where}: {message}") for kind, message in _impossible(record)]
+    found = [Refusal(kind, f"{where}: {message}") for kind, message in _impossible(record, from_file)]
     if isinstance(record, GroundingRecord) and record.space not in tuple(Space):
         return found
     expected = references.expected(record)
@@ -40,7 +44,7 @@ def check_record(record: Record, task: str, references: References) -> list[Refu
     return found
 
 
-def _impossible(record: Record) -> Iterator[tuple[Rule, str]]:
+def _impossible(record: Record, from_file: bool) -> Iterator[tuple[Rule, str]]:
     if record.prompt_version != PROMPT_VERSION:
         yield (
             Rule.VERSION,
@@ -52,7 +56,7 @@ def _impossible(record: Record) -> Iterator[tuple[Rule, str]]:
             yield Rule.IMPOSSIBLE, f"p_yes is {record.p_yes!r}, expected a probability from 0 to 1 or null"
         if record.mass is not None and not 0 <= record.mass <= MOST_MASS:
             yield Rule.IMPOSSIBLE, f"mass is {record.mass!r}, expected a probability from 0 to 1 or null"
-        if (record.p_yes is None) != (record.mass is None):
+        if (record.p_yes is None) != (record.mass is None) and not (from_file and record.mass is None):
             message = f"p_yes is {record.p_yes!r} and mass is {record.mass!r}, expected both or neither; run it again"
             yield Rule.IMPOSSIBLE, message
         elif record.p_yes is not None and record.mass == 0:

@@ -17,7 +17,15 @@ from qreal_tasks.boxes import Space
 from qreal_tasks.dataset.drawn import is_drawn_id
 from qreal_tasks.leaf_tasks import TASKS, Half, tasks_of
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record
-from qreal_tasks.samples import Row, grounding_record, in_human_set, judgment_record
+from qreal_tasks.samples import (
+    ModelAnswer,
+    Row,
+    SampleContext,
+    build_record,
+    grounding_record,
+    in_human_set,
+    judgment_record,
+)
 from qreal_tasks.text.addresses import shown
 
 
@@ -69,23 +77,22 @@ class References:
         What cannot be known from text and dataset is taken from ``record``: P(Yes) and mass, the size that the
         backend fed the model, why a text that cannot be read is none, and what a judge said.
         """
-        reported = (
-            {"input_size": record.input_size} if isinstance(record, GroundingRecord) and record.input_size else {}
-        )
-        beside = json.dumps({**reported, **({"unanswered": record.reason} if record.reason else {})})
-        frame, marks = PromptFrame(record.pre_prompt, record.post_prompt), record.reasoning_marks
-        text, data = record.raw, record.data
+        reported: dict[str, Any] = {"unanswered": record.reason} if record.reason else {}
+        if isinstance(record, GroundingRecord) and record.input_size:
+            reported["input_size"] = record.input_size
+        answer = ModelAnswer.from_response(record.raw, json.dumps(reported))
+        frame = PromptFrame(record.pre_prompt, record.post_prompt)
+        context = SampleContext(record.data, frame=frame, reasoning_marks=record.reasoning_marks)
         if isinstance(record, JudgmentRecord):
             row = self.entities.get(record.entity_id)
             if row is None:
                 return None
-            made = judgment_record(row, record.question, text, beside, data, frame, reasoning_marks=marks)
-            return replace(made, p_yes=record.p_yes, mass=record.mass)
+            answer = replace(answer, p_yes=record.p_yes, mass=record.mass)
+            return judgment_record(row, record.question, answer, context)
         row = self.images.get(record.image_id)
         if row is None or (record.set_name == "human_plausibility" and not in_human_set(row)):
             return None
-        name, space = record.set_name, Space(record.space)
-        found = grounding_record(row, name, text, beside, space, data, frame, reasoning_marks=marks)
+        found = grounding_record(row, record.set_name, answer, replace(context, space=Space(record.space)))
         return replace(found, scores=record.scores, judge=record.judge, unjudged=record.unjudged)
 
     def fingerprint(self, half: Half) -> str:
@@ -95,10 +102,13 @@ class References:
         return self._made[half]
 
     def _blank(self, half: Half) -> Iterable[Record]:
+        blank, context = ModelAnswer(""), SampleContext("")
         if half is Half.OBJECTQA:
-            return (judgment_record(r, q, "", None, "") for r in self.entities.values() for q in QUESTION_NAMES)
+            return (
+                build_record(row, name, blank, context) for row in self.entities.values() for name in QUESTION_NAMES
+            )
         return (
-            grounding_record(self.images[image_id], name, "", None, Space.NORM1000, "")
+            build_record(self.images[image_id], name, blank, context)
             for name in IMAGEQA_SETS
             for image_id in self.ids(task_of(Style.BENCHMARK, name))
         )

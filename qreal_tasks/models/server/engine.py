@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from qreal_tasks.answers import read_declared_marks
-from qreal_tasks.boxes import Space
+from qreal_tasks.boxes import DEFAULT_BOX_SPACE, Space
 from qreal_tasks.llm.arguments import check, is_number, is_whole
 from qreal_tasks.llm.chat import ChatClient, ChatSession
 from qreal_tasks.llm.completions import OUT_OF_TOKENS, choice_in, is_choice, read_completion
@@ -24,7 +24,7 @@ from qreal_tasks.llm.logprobs import NOT_GIVEN, begins_with_choice
 from qreal_tasks.llm.options import RequestOptions
 from qreal_tasks.llm.outage import OUTAGE_S
 from qreal_tasks.llm.usage import Prices, Usage
-from qreal_tasks.models.families import DEFAULT_BOX_SPACE, find_family_by_name, find_named_family
+from qreal_tasks.models.families import find_family_by_name, find_named_family
 from qreal_tasks.models.requests import REQUEST_FAILED, Request, Response
 from qreal_tasks.models.server.one_token import OneToken
 from qreal_tasks.models.server.pictures import JPEG_QUALITY, ImageFormat, Pictures, UnsendableImage, by_picture

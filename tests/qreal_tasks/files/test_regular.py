@@ -36,6 +36,8 @@ from qreal_tasks.llm.usage import load_prices
 from qreal_tasks.models.server.served_model import config_type
 from qreal_tasks.models.store import AnswerStore
 from qreal_tasks.results.run_folder import read_run
+from qreal_tasks.tables.opening import open_table
+from qreal_tasks.tables.spreadsheets import read_spreadsheet
 from training.recipe import load_recipe
 
 KINDS = {
@@ -119,6 +121,8 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "a table": ("images.csv", lambda path: read_text_table(path, ColumnNames())),
     "lines of JSON": ("images.jsonl", lambda path: read_text_table(path, ColumnNames())),
     "a table in parquet": ("images.parquet", read_parquet_schema),
+    "a table of any kind": ("answers.csv", lambda path: open_table(path, bool)),
+    "a spreadsheet": ("answers.xlsx", read_spreadsheet),
     "a shard": ("000000.parquet", read_table),
     "a group of a shard": ("000000.parquet", lambda path: read_group(path, 0)),
     "a shard's recipe": ("000000.parquet", read_recipe),

@@ -28,6 +28,7 @@ from qreal_tasks.harness import hooks
 from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.judgment import score_judgment
+from qreal_tasks.metrics.live import OBJECTQA_OTHERS, OBJECTQA_RATIOS
 from qreal_tasks.models.store import hash_picture
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, record_from_json
 from qreal_tasks.samples import reference_regions
@@ -101,7 +102,7 @@ def test_live_objectqa_numbers_are_the_rescored_ones() -> None:
         expected = score_judgment(
             [record for item in items if isinstance(record := record_from_json(item["records"]), JudgmentRecord)]
         )
-        for metric in (*hooks.OBJECTQA_RATIOS, *hooks.OBJECTQA_OTHERS):
+        for metric in (*OBJECTQA_RATIOS, *OBJECTQA_OTHERS):
             assert hook(f"objectqa_{metric}")([item[metric] for item in items]) == expected[metric], metric
 
 

@@ -21,7 +21,7 @@ from qreal_tasks.results.box_lints import find_box_lints
 from qreal_tasks.results.lints import Level, find_lints
 from qreal_tasks.results.run_folder import find_results, read_run
 from qreal_tasks.results.score import score_run
-from qreal_tasks.samples import grounding_record
+from qreal_tasks.samples import ModelAnswer, SampleContext, grounding_record
 
 SIZE = (1600, 1200)
 Boxes = Sequence[Sequence[float]]
@@ -51,8 +51,8 @@ def text_record(
 ) -> GroundingRecord:
     row = {"image_id": image_id, "generator": "g", "is_portrait": False, "width": size[0], "height": size[1]}
     regions = tuple(Region("dog", tuple(box), "painted", f"{image_id}#{n}") for n, box in enumerate(reference))  # type: ignore[arg-type]
-    beside = json.dumps({"input_size": [1036, 784]}) if space is Space.RESIZED_PIXELS else None
-    return replace(grounding_record(row, "realism", text, beside, space, "x/y", reference=regions), **change)
+    answer = ModelAnswer(text, input_size=(1036, 784) if space is Space.RESIZED_PIXELS else None)
+    return replace(grounding_record(row, "realism", answer, SampleContext("x/y", space=space), regions), **change)
 
 
 def written(boxes_px: Boxes, space: Space) -> list[list[float]]:

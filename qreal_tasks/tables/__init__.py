@@ -1,0 +1,1 @@
+"""Tables as people and programs write them: CSV, TSV, JSON, JSON lines, Parquet, spreadsheets."""

@@ -60,9 +60,10 @@ class HubUser:
             finally:
                 close_session()
 
-    def qreal(self, *words: object, offline: bool = False) -> tuple[int, str]:
-        """Run a command as this user; its status and what it said on standard error."""
-        with self.here(offline):
+    def qreal(self, *words: object, offline: bool = False, data: str = "") -> tuple[int, str]:
+        """Run a command as this user, with ``QREAL_DATA=data``; its status and what it said on standard error."""
+        with self.here(offline), pytest.MonkeyPatch.context() as patch:
+            patch.setenv("QREAL_DATA", data)
             return qreal(*words)
 
     def push(self, folder: Path, name: str, *options: str) -> str:

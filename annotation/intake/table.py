@@ -79,9 +79,12 @@ class HubSource:
     def __init__(self, name: str, settings: IntakeSettings) -> None:
         from datasets import Image, load_dataset
 
+        from qreal_tasks.dataset.library_output import hub_words_once
+
         path, _, revision = name.partition("@")
         try:
-            loaded = load_dataset(path, split=settings.split, revision=revision or None)
+            with hub_words_once():
+                loaded = load_dataset(path, split=settings.split, revision=revision or None)
             self._found = find_columns(loaded.column_names, settings.columns)
             if self._found.image is not None:
                 self._rows = loaded.cast_column(self._found.image, Image(decode=False))

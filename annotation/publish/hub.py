@@ -84,7 +84,8 @@ class _Upload:
         if self.private or self.gated:
             self.step = "asking for access requests, or making it private"
             settings: dict[str, Any] = {"private": True} if self.private else {}
-            api.update_repo_settings(**about, **settings, **({"gated": "auto"} if self.gated else {}))
+            settings |= {"gated": "auto"} if self.gated else {}
+            api.update_repo_settings(**about, **settings)
         self.step = "uploading"
         last = api.upload_folder(
             **about,

@@ -13,6 +13,7 @@ _MOST_SHOWN = 300
 _SIGNED = re.compile(r"(://[^\s?]+)\?[^\s:;'\"<>]*")
 """The address of a large file gives it to everybody: what stands behind the mark of interrogation signs it."""
 _LATER = "try again later"
+_LOG_IN = "log in with `hf auth login` or set HF_TOKEN"
 
 
 class HubError(Exception):
@@ -69,6 +70,7 @@ def explain_hub_error(error: BaseException, repository: str, revision: str | Non
         revision: that was asked for.
     """
     import httpx2
+    from datasets.exceptions import DatasetNotFoundError
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     for one in _chain(error):
@@ -79,6 +81,10 @@ def explain_hub_error(error: BaseException, repository: str, revision: str | Non
             return HubTrouble("HF_HUB_OFFLINE is set, and what was asked for is not in the cache", advice)
         if isinstance(one, HfHubHTTPError) and getattr(one, "response", None) is not None:
             return _explain_answer(one, repository, revision)
+        if isinstance(one, DatasetNotFoundError):  # which keeps the hub's own words to itself
+            return HubTrouble(
+                describe_hub_error(one).rstrip("."), f"check name and revision; if it is private or gated, {_LOG_IN}"
+            )
         if isinstance(one, httpx2.HTTPError):
             broken = isinstance(one, httpx2.RemoteProtocolError | httpx2.ReadError)
             what = "the connection to the hub was cut off" if broken else "the hub cannot be reached"
@@ -103,27 +109,26 @@ def _explain_answer(error: Exception, repository: str, revision: str | None) -> 
     status, words = response.status_code, getattr(error, "server_message", None) or response.reason_phrase
     answer = f"({status}: {show_hub_text(str(words))})"
     has_token = get_token() is not None
-    log_in = "log in with `hf auth login` or set HF_TOKEN"
     if isinstance(error, errors.GatedRepoError):
         terms = f"accept its terms at {constants.ENDPOINT}/datasets/{repository}"
-        advice = f"{terms} with the account of the token" if has_token else f"{log_in}, and {terms}"
+        advice = f"{terms} with the account of the token" if has_token else f"{_LOG_IN}, and {terms}"
         return HubTrouble(f"it is gated: the hub gives it to people who have accepted its terms {answer}", advice)
     if isinstance(error, errors.RevisionNotFoundError):
         advice = f"spell it as a branch, a tag or a commit of {constants.ENDPOINT}/datasets/{repository}"
         return HubTrouble(f"the hub knows no revision {revision or 'main'} of it {answer}", advice)
     if isinstance(error, errors.RepositoryNotFoundError):
-        private = "the account of the token must be given access" if has_token else log_in
+        private = "the account of the token must be given access" if has_token else _LOG_IN
         said = f"the hub knows no such dataset, or hides it, as a private one {answer}"
         return HubTrouble(said, f"check the name; if it is private, {private}")
     if status == 401:
-        advice = "log in anew with `hf auth login`, or mend or unset HF_TOKEN" if has_token else log_in
+        advice = "log in anew with `hf auth login`, or mend or unset HF_TOKEN" if has_token else _LOG_IN
         return HubTrouble(f"the hub does not take {'the token' if has_token else 'who has no token'} {answer}", advice)
     if status == 403:
         return HubTrouble(f"the hub forbids it {answer}", "check what the account of the token, and the token, may do")
     if status == 429:
         wait = response.headers.get("Retry-After", "")
         later = f"try again in {wait} seconds" if wait.isdigit() else _LATER
-        advice = later if has_token else f"{later}; with a token it gives more: {log_in}"
+        advice = later if has_token else f"{later}; with a token it gives more: {_LOG_IN}"
         return HubTrouble(f"the hub has been asked too often {answer}", advice, True)
     if status in (408, 500, 502, 503, 504):
         return HubTrouble(f"the hub has trouble of its own {answer}", _LATER, True)

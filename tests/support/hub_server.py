@@ -121,14 +121,15 @@ class HubServer:
 
     def _create(self, asked: Asked) -> Answer:
         wanted = asked.json()
-        name = f"{wanted.get('organization') or self._user(asked)}/{wanted['name']}"
-        if not self._user(asked):
+        user = self._user(asked)
+        name = f"{wanted.get('organization') or user}/{wanted['name']}"
+        if user is None:
             return refuse(401, "Invalid username or password.")
-        if name.partition("/")[0] != self._user(asked):
+        if name.partition("/")[0] != user:
             return refuse(403, f"You don't have the rights to create a dataset under {name.partition('/')[0]}")
         there = name in self.repositories
         if not there:
-            self.repositories[name] = HubRepository(self._user(asked), private=wanted.get("visibility") == "private")
+            self.repositories[name] = HubRepository(user, private=wanted.get("visibility") == "private")
         return answer_json({"url": f"{self.url}/datasets/{name}", "name": name}, 409 if there else 200)
 
     def _whoami(self, asked: Asked) -> Answer:

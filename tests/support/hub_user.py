@@ -5,7 +5,9 @@ The libraries read their environment when they are imported; what they read is s
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +17,23 @@ from types import SimpleNamespace
 
 import pytest
 from huggingface_hub import HfApi, constants
-from huggingface_hub.utils import close_session
+from huggingface_hub.utils._http import close_session
 from refusing import qreal
 
 from annotation.publish.checksums import write_checksums
 from qreal_tasks.dataset import hub
 
 _WAITING = ("huggingface_hub.utils._http", "huggingface_hub.file_download")
+
+
+class _StandardError:
+    """Where the hub's library writes what it says meanwhile: not what was standard error when it was imported."""
+
+    def write(self, text: str) -> None:
+        sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,8 @@ class HubUser:
                 patch.setattr(name, found)
             hub._say_once.cache_clear()
             waiting = SimpleNamespace(**{**vars(time), "sleep": self.waited.append})
+            for handler in logging.getLogger("huggingface_hub").handlers:
+                patch.setattr(handler, "stream", _StandardError())
             for module in _WAITING:
                 patch.setattr(f"{module}.time", waiting)
             try:

@@ -32,7 +32,7 @@ def test_a_run_keeps_to_its_commit_when_a_tag_moves_and_goes_on_without_a_networ
         stranger = HubUser(hub.url, tmp_path / "stranger", READER_TOKEN)
         with stranger.here(), pytest.raises(DatasetError, match=r"^org/few@v1 \(hub\): it is gated: .* accept its ter"):
             train(recipe)
-        assert not Path(recipe.output).exists()
+        assert not Path(str(recipe.output)).exists()
 
         user = HubUser(hub.url, tmp_path / "home", OWNER_TOKEN)
         with user.here():
@@ -43,7 +43,7 @@ def test_a_run_keeps_to_its_commit_when_a_tag_moves_and_goes_on_without_a_networ
             assert train(recipe, folder) == folder
 
         owner.push(write_few(tmp_path / "fewer", 2), "org/few")
-        about = {"repo_id": "org/few", "repo_type": "dataset"}
+        about: dict[str, Any] = {"repo_id": "org/few", "repo_type": "dataset"}
         with owner.here():
             HfApi().delete_tag(**about, tag="v1")
             HfApi().create_tag(**about, tag="v1")

@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from datasets import load_dataset
 from hub_http import Answer, Asked, refuse
 from hub_server import OWNER_TOKEN, READER_TOKEN, SIGNATURE, HubServer
 from hub_user import HubUser
-from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub import HfApi, HfFileSystem, hf_hub_download
 from small_set import small_rows, write_hub_layout
 
 from qreal_tasks.dataset.check import check_dataset, count_split
@@ -111,6 +112,32 @@ def test_files_are_sent_once_and_the_token_stays_with_the_hub(hub: HubServer, ne
     }
 
 
+def test_the_hubs_own_client_finds_its_way(hub: HubServer, new_user: NEW_USER) -> None:
+    """What the server is asked beside that by others that use it."""
+    about: dict[str, Any] = {"repo_id": "org/private", "repo_type": "dataset"}
+    table, whole = "data/imageqa/test-00000-of-00001.parquet", hub.repositories["org/private"]
+    content = whole.commits[whole.branches["main"]][table].content
+    with new_user(OWNER_TOKEN).here():
+        api, files = HfApi(), HfFileSystem(skip_instance_cache=True)
+        assert api.whoami()["name"] == "org"
+        assert api.repo_exists(**about)
+        assert [api.file_exists(**about, filename=name) for name in (table, "none")] == [True, False]
+        assert [api.revision_exists(**about, revision=name) for name in ("main", "v9")] == [True, False]
+        assert {one.path for one in api.list_repo_tree(**about, path_in_repo="data")} == {
+            "data/imageqa",
+            "data/objectqa",
+        }
+        (found,) = api.get_paths_info(**about, paths=[table])
+        assert (found.path, getattr(found, "size", None)) == (table, len(content))
+        with files.open(f"datasets/org/private/{table}", block_size=1000) as file:
+            file.seek(500)
+            assert file.read(200) == content[500:700]
+    ranges = [asked.headers["Range"] for asked in hub.asked if "Range" in asked.headers]
+    assert ranges
+    with new_user().here():
+        assert not HfApi().repo_exists(**about)
+
+
 def test_datasets_alone_loads_what_was_pushed(hub: HubServer, new_user: NEW_USER) -> None:
     with new_user(OWNER_TOKEN).here():
         for config in ("objectqa", "imageqa"):
@@ -129,7 +156,7 @@ def test_a_renamed_set_is_found_and_its_new_name_said(hub: HubServer, new_user: 
 
 
 def test_a_tag_that_is_moved_is_another_commit_from_then_on(hub: HubServer, new_user: NEW_USER) -> None:
-    about = {"repo_id": "org/open", "repo_type": "dataset"}
+    about: dict[str, Any] = {"repo_id": "org/open", "repo_type": "dataset"}
     with new_user(OWNER_TOKEN).here():
         HfApi().create_tag(**about, tag="moving", revision="v1")
         user = new_user()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from annotation.errors import AnnotationError, annotate_command
 from annotation.publish.card import name_repository
 from annotation.publish.checksums import check_checksums, write_checksums
-from qreal_tasks.dataset.hub_errors import advise_on_hub, describe_hub_error, hub_failures
+from qreal_tasks.dataset.hub_errors import describe_hub_error, explain_hub_error, hub_failures
 from qreal_tasks.dataset.library_output import hub_words_once
 
 if TYPE_CHECKING:  # it takes a second
@@ -55,7 +55,7 @@ def push_folder(folder: Path, repository: str, tag: str | None, private: bool, g
     except hub_failures() as error:
         options = [*(["--tag", tag] if tag else []), *["--private"] * private, *["--gated"] * gated]
         command = annotate_command("push", folder, repository, *options)
-        reason = f"{repository}: {upload.step} failed: {advise_on_hub(error, repository)}"
+        reason = f"{repository}: {upload.step} failed: {_explain(error, repository)}"
         raise AnnotationError(f"{reason}. {folder} is whole; push it again with `{command}`") from None
 
 
@@ -113,6 +113,16 @@ class _Upload:
             if error.response.status_code not in _REFUSALS:
                 raise
             return last, describe_hub_error(error)
+
+
+def _explain(error: Exception, repository: str) -> str:
+    """What went wrong, and what to do before pushing again."""
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    if isinstance(error, OfflineModeIsEnabled):
+        return "HF_HUB_OFFLINE is set; unset it"
+    trouble = explain_hub_error(error, repository)
+    return f"{trouble.said}; {trouble.advice}" if trouble else describe_hub_error(error)
 
 
 def check_hub_names(repository: str, tag: str | None) -> None:

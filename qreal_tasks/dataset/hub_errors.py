@@ -95,15 +95,10 @@ def explain_hub_error(error: BaseException, repository: str, revision: str | Non
     return None
 
 
-def advise_on_hub(error: Exception, repository: str, revision: str | None = None) -> str:
-    """``explain_hub_error`` in one sentence; where the hub is not the reason, the error itself."""
-    trouble = explain_hub_error(error, repository, revision)
-    return f"{trouble.said}; {trouble.advice}" if trouble else describe_hub_error(error)
-
-
 def _explain_answer(error: Exception, repository: str, revision: str | None) -> HubTrouble:
     """The status of an answer, the hub's own words, and what to do."""
     from huggingface_hub import constants, errors, get_token
+    from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]
 
     response = error.response  # type: ignore[attr-defined]
     status, words = response.status_code, getattr(error, "server_message", None) or response.reason_phrase
@@ -126,7 +121,8 @@ def _explain_answer(error: Exception, repository: str, revision: str | None) -> 
     if status == 403:
         return HubTrouble(f"the hub forbids it {answer}", "check what the account of the token, and the token, may do")
     if status == 429:
-        wait = response.headers.get("Retry-After", "")
+        limit = parse_ratelimit_headers(response.headers)
+        wait = str(limit.reset_in_seconds) if limit else response.headers.get("Retry-After", "")
         later = f"try again in {wait} seconds" if wait.isdigit() else _LATER
         advice = later if has_token else f"{later}; with a token it gives more: {_LOG_IN}"
         return HubTrouble(f"the hub has been asked too often {answer}", advice, True)

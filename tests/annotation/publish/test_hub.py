@@ -224,7 +224,9 @@ def test_without_a_hub_it_says_how_to_go_on_and_the_folder_stays(
 ) -> None:
     nobody = HubUser("http://127.0.0.1:9", tmp_path / "home", OWNER_TOKEN)
     for expected, (status, said) in {
-        "HF_HUB_OFFLINE is set": owner.qreal("annotate", "push", folder, "org/name", "--private", offline=True),
+        "creating the repository failed: HF_HUB_OFFLINE is set; unset it. ": owner.qreal(
+            "annotate", "push", folder, "org/name", "--private", offline=True
+        ),
         "the hub cannot be reached": nobody.qreal("annotate", "push", folder, "org/name", "--private"),
     }.items():
         assert (status, expected in said) == (1, True)

@@ -19,6 +19,7 @@ from annotation.intake.parquet_rows import (
     read_parquet_table,
 )
 from annotation.intake.table_rows import TEXT_TABLES, read_text_table
+from qreal_tasks.dataset.hub_errors import explain_hub_error
 from qreal_tasks.text.one_line import one_line
 
 TABLES = (*TEXT_TABLES, ".parquet")
@@ -78,15 +79,20 @@ class HubSource:
     def __init__(self, name: str, settings: IntakeSettings) -> None:
         from datasets import Image, load_dataset
 
+        from qreal_tasks.dataset.library_output import hub_words_once
+
         path, _, revision = name.partition("@")
         try:
-            loaded = load_dataset(path, split=settings.split, revision=revision or None)
+            with hub_words_once():
+                loaded = load_dataset(path, split=settings.split, revision=revision or None)
             self._found = find_columns(loaded.column_names, settings.columns)
             if self._found.image is not None:
                 self._rows = loaded.cast_column(self._found.image, Image(decode=False))
         # The library raises some twenty types; all mean that the set cannot be had as it was asked for.
         except Exception as error:
-            reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            trouble = explain_hub_error(error, path, revision or None)
+            said = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            reason = f"{trouble.said}; {trouble.advice}" if trouble else said
             raise AnnotationError(f"{name}, split {settings.split}, cannot be loaded ({reason})") from error
         if self._found.image is None:
             raise AnnotationError(f"{name}: {say_no_image_column(loaded.column_names, settings.columns.image)}")

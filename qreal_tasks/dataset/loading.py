@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 import datasets
 import pyarrow
-from datasets import (
-    Dataset,
-    are_progress_bars_disabled,
-    disable_progress_bars,
-    enable_progress_bars,
-    load_dataset,
-    load_from_disk,
-)
+from datasets import Dataset, load_dataset, load_from_disk
 from datasets.table import CastError
 
 from qreal_tasks.dataset.columns import cast_script, cast_trouble, wrong_columns
 from qreal_tasks.dataset.files import first_unusable_picture
+from qreal_tasks.dataset.library_output import bars_on_terminals_only
 from qreal_tasks.dataset.schema import FEATURES
 from qreal_tasks.dataset.source import DatasetError, Source, SourceKind
 from qreal_tasks.files.system_errors import explain_refusal
@@ -43,19 +35,6 @@ def load_split(source: Source, config: str, split: str) -> Dataset:
     return rows
 
 
-@contextmanager
-def bars_on_terminals_only() -> Iterator[None]:
-    """Show the bars of ``datasets`` only where standard error is a terminal; elsewhere they are noise in a log."""
-    hide = not sys.stderr.isatty() and not are_progress_bars_disabled()
-    if hide:
-        disable_progress_bars()
-    try:
-        yield
-    finally:
-        if hide:
-            enable_progress_bars()
-
-
 def open_split(source: Source, config: str, split: str) -> Dataset:
     """One split of one config, whatever its columns and pictures are: for those who check them.
 
@@ -72,6 +51,7 @@ def open_split(source: Source, config: str, split: str) -> Dataset:
     except Exception as error:
         cause = _cause(error)
         why = explain_refusal(error, datasets.config.HF_DATASETS_CACHE)
+        why = why or _explain_missing(source, cause)
         why = why or f"{type(error).__name__}: {_text(cause)}{_advice(source, cause)}"
         # The library prepares all splits of a config at once and does not say which one it failed on.
         raise DatasetError(
@@ -128,15 +108,19 @@ def check_columns(source: Source, opened: Iterable[tuple[str, Dataset]]) -> None
 def _advice(source: Source, cause: BaseException) -> str:
     if source.kind is SourceKind.HUB and isinstance(cause, json.JSONDecodeError | pyarrow.ArrowInvalid):
         return f". Where the cache was cut off, as by a full disk, remove it: {datasets.config.HF_DATASETS_CACHE}"
-    if source.kind is SourceKind.HUB and datasets.config.HF_HUB_OFFLINE:
-        revision = f" --revision {source.revision}" if source.revision else ""
-        return (
-            ". HF_HUB_OFFLINE is set: unset it, or download the set first with "
-            f"`hf download --repo-type dataset {source.path}{revision}`"
-        )
     if isinstance(cause, TypeError) and "cast" in str(cause):
         return f"\nThe files of its splits hold a column in different types. {cast_script(*source.reading())}"
     return ""
+
+
+def _explain_missing(source: Source, cause: BaseException) -> str | None:
+    """Other programs put single files of a set into the hub's cache; without a network there is no more of it."""
+    if source.kind is not SourceKind.HUB or not isinstance(cause, FileNotFoundError):
+        return None
+    return (
+        f"commit {source.commit} has no such data, or only a part of it is in the cache; bring the rest with "
+        f"`hf download --repo-type dataset {source.path} --revision {source.commit}`"
+    )
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -11,6 +11,8 @@ import glob
 import hashlib
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +25,7 @@ from pyarrow import ArrowException, parquet
 from qreal_tasks.dataset.drawn import MINI_FOLDER, card_says_drawn, is_drawn_id
 from qreal_tasks.dataset.files import card_keys, data_files, saved_files, state_of
 from qreal_tasks.dataset.hub import bring_data, cards_of
+from qreal_tasks.dataset.hub_errors import HubError
 from qreal_tasks.dataset.schema import CONFIGS
 from qreal_tasks.files.parquet_limits import check_parquet
 
@@ -68,18 +71,29 @@ class Source:
     @functools.cached_property
     def _cards(self) -> Path:
         """The folder with the cards; of a hub set that of one commit, which stays that of this source."""
-        return cards_of(self.path, self.revision) if self.kind is SourceKind.HUB else Path(self.path)
+        with self._named():
+            return cards_of(self.path, self.revision) if self.kind is SourceKind.HUB else Path(self.path)
 
     @functools.cached_property
     def folder(self) -> Path:
         """The folder with the whole set; of a hub set it is downloaded first.
 
         Raises:
-            OSError, ValueError, huggingface_hub.errors.HfHubHTTPError: it cannot be had.
+            DatasetError: the hub does not give it.
+            OSError, ValueError: the cache cannot be written, or the cards cannot be read.
         """
         if self.kind is SourceKind.HUB:
-            bring_data(self.path, self._cards)
+            with self._named():
+                bring_data(self.path, self._cards)
         return self._cards
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Errors of the hub with the name of the set."""
+        try:
+            yield
+        except HubError as error:
+            raise DatasetError(f"{self.name} ({self.kind}): {error}") from error
 
     @property
     def commit(self) -> str | None:
@@ -100,8 +114,8 @@ class Source:
         """The ``path``, ``name`` and further keywords with which the harness loads ``config``.
 
         Raises:
-            DatasetError: the set is over a limit of ``parquet_limits``.
-            OSError, ValueError, huggingface_hub.errors.HfHubHTTPError: a hub set cannot be had.
+            DatasetError: the set is over a limit of ``parquet_limits``, or the hub does not give it.
+            OSError, ValueError: as ``folder``.
         """
         if self.kind is SourceKind.SAVED:
             return {"path": str(Path(self.path) / config), "name": None, "kwargs": {"load_from_disk": True}}

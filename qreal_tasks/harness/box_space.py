@@ -118,11 +118,12 @@ def _family(backend: str, model_args: Mapping[str, str]) -> FoundFamily:
 def _type_on_hub(model: str) -> str | None:
     """``model_type`` of a hub id; None where it cannot be had."""
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    from qreal_tasks.dataset.hub_errors import hub_failures
 
     if model.count("/") != 1:
         return None
     try:
         return config_type(Path(hf_hub_download(model, "config.json")))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError, ValueError):
+    except hub_failures():
         return None

@@ -88,12 +88,13 @@ def find_local_folder(given: str, settings: str = "config.json") -> Path | None:
 def _is_on_hub(given: str, settings: str) -> bool:
     """Whether the settings of a hub id can be had, from the hub or from what was loaded before."""
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    from qreal_tasks.dataset.hub_errors import hub_failures
 
     name, _, revision = given.partition("@")
     try:
         hf_hub_download(name, settings, revision=revision or None)
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError, ValueError):
+    except hub_failures():
         return False
     return True
 

@@ -47,8 +47,8 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Path:
         built = ("leaderboard", "build", folder / "submissions", folder / "site", "--data", folder / "set")
         assert qreal(*built, "--cache", folder / "cache")[0] == 0
         rows = small_rows()["objectqa"]["test"]
-        said = [{"entity_id": row["entity_id"], "question": "r1", "prediction": "Yes"} for row in rows]
-        (folder / "answers.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in said), encoding="utf-8")
+        result = [{"entity_id": row["entity_id"], "question": "r1", "prediction": "Yes"} for row in rows]
+        (folder / "answers.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in result), encoding="utf-8")
     return folder
 
 

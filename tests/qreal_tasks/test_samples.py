@@ -79,5 +79,5 @@ def test_why_there_is_no_answer_stands_only_where_there_is_none() -> None:
     refused = ModelAnswer("", unanswered="refused")
     assert build_record(ENTITY, "realism_q1", refused, SampleContext("x/y")).reason == "refused"
     assert grounding(refused, SampleContext("x/y")).reason == "refused"
-    said = ModelAnswer("Yes", unanswered="refused")
-    assert build_record(ENTITY, "realism_q1", said, SampleContext("x/y")).reason is None
+    result = ModelAnswer("Yes", unanswered="refused")
+    assert build_record(ENTITY, "realism_q1", result, SampleContext("x/y")).reason is None

@@ -34,11 +34,16 @@ def rows_of(run: Run) -> list[Row]:
 def _row(record: Record) -> Row:
     row: Row = dict.fromkeys(COLUMNS)
     if isinstance(record, JudgmentRecord):
-        said = {"entity_id": record.entity_id, "question": record.question, "p_yes": record.p_yes, "mass": record.mass}
+        result = {
+            "entity_id": record.entity_id,
+            "question": record.question,
+            "p_yes": record.p_yes,
+            "mass": record.mass,
+        }
     else:
         space = None if record.space_assumed else record.space
-        said = {"image_id": record.image_id, "set": record.set_name, "box_space": space}
-    return {**row, **said, "prediction": record.raw}
+        result = {"image_id": record.image_id, "set": record.set_name, "box_space": space}
+    return {**row, **result, "prediction": record.raw}
 
 
 def answers_of(run: Run) -> dict[str, str]:
@@ -135,10 +140,10 @@ def write_swift_results(prompts: Path, answers: Mapping[str, str], path: Path) -
     lines = [json.loads(line) for line in prompts.read_text(encoding="utf-8").splitlines()]
     results = []
     for line in lines:
-        said = answers[line["id"]]
+        result = answers[line["id"]]
         images = [{"bytes": None, "path": one} for one in line["images"]]
-        messages = [*line["messages"], {"role": "assistant", "content": said}]
-        results.append({"response": said, "labels": None, "logprobs": None, "messages": messages, "images": images})
+        messages = [*line["messages"], {"role": "assistant", "content": result}]
+        results.append({"response": result, "labels": None, "logprobs": None, "messages": messages, "images": images})
     path.write_bytes(_lines(results))
     return path
 

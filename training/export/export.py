@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from qreal_tasks.dataset.hub_errors import describe_hub_error
+from qreal_tasks.dataset.hub_errors import describe_hub_error, hub_failures
 from qreal_tasks.files.atomic import new_folder, write_whole
 from qreal_tasks.files.regular import read_text
 from qreal_tasks.models.local.loading import attach_adapter
@@ -91,7 +91,6 @@ def push(folder: Path, repository: str, private: bool) -> str:
         ConfigError: the hub refuses; the message is the hub's.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     if (folder / "adapter_config.json").is_file():
         settings = json.loads(read_text(folder / "adapter_config.json"))
@@ -100,7 +99,7 @@ def push(folder: Path, repository: str, private: bool) -> str:
     try:
         address = api.create_repo(repository, private=private, exist_ok=True)
         api.upload_folder(repo_id=repository, folder_path=folder, commit_message="Model tuned on Q-Real")
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
+    except hub_failures() as error:
         raise ConfigError(
             f"--push {repository}: {describe_hub_error(error)}. {folder} is written; push it again when mended"
         ) from None

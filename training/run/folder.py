@@ -131,6 +131,13 @@ def check_same(folder: Path, facts: Mapping[str, Any]) -> None:
             f"{folder} was started with version {started['prompt_version']} of the prompts, and this is version "
             f"{PROMPT_VERSION}; go on with the release that it was started with, or start anew"
         )
+    commit, now = started["data"].get("commit"), facts["data"].get("commit")
+    if commit and now and commit != now:
+        name = str(facts["data"]["name"]).partition("@")[0]
+        raise ConfigError(
+            f"{folder} was started with commit {commit} of {started['data']['name']}, which is at {now} now; to go on, "
+            f"write `data: {name}@{commit}` into its {CONFIG_FILE}"
+        )
     content = ("sha256", "commit", "rows")  # wherever the data lies now
     if any(started["data"].get(key) != facts["data"].get(key) for key in content):
         raise ConfigError(f"{folder} was started with the data {started['data']}, and now has {facts['data']}")

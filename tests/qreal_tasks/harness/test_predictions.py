@@ -54,9 +54,9 @@ def answer(asked: Asked) -> Reply:
     seed = hashlib.sha256((asked.text + digest(asked.image)).encode()).digest()
     if "one word" in asked.text:
         p_yes = int.from_bytes(seed[:4]) / 2**32
-        said = "Yes" if p_yes > 0.5 else "No"
-        entry = token(said, 0.9 * max(p_yes, 1 - p_yes), {"Yes": 0.9 * p_yes, "No": 0.9 * (1 - p_yes)})
-        text, logprobs = ("It is hard to say." if seed[4] < 12 else said), {"content": [entry]}
+        output = "Yes" if p_yes > 0.5 else "No"
+        entry = token(output, 0.9 * max(p_yes, 1 - p_yes), {"Yes": 0.9 * p_yes, "No": 0.9 * (1 - p_yes)})
+        text, logprobs = ("It is hard to say." if seed[4] < 12 else output), {"content": [entry]}
         logprobs = {"content": []} if seed[4] < 12 else logprobs
         return Reply({"choices": [{"message": {"content": text}, "finish_reason": "stop", "logprobs": logprobs}]})
     boxes = [
@@ -91,16 +91,16 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Live:
 
 
 def export(kind: str, out: Path, *arguments: str) -> None:
-    status, said = qreal("data", kind, "mini", out, "--box-space", SPACE, *arguments)
-    assert status == 0, said
+    status, output = qreal("data", kind, "mini", out, "--box-space", SPACE, *arguments)
+    assert status == 0, output
 
 
 def score(tmp_path: Path, *paths: Path) -> Path:
     given = [word for path in paths for word in ("--predictions", path)]
-    status, said = qreal(
+    status, output = qreal(
         "score", *given, "--data", "mini", "--model", "m", "--out", tmp_path / "run", "--resamples", "0"
     )
-    assert status == 0, said
+    assert status == 0, output
     return tmp_path / "run"
 
 

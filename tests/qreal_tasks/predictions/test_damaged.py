@@ -129,12 +129,12 @@ def test_each_kind_has_its_line(case: str, data: Path, tmp_path: Path) -> None:
     name, content, expected = DAMAGED[case]
     path, out = tmp_path / name, tmp_path / "run"
     path.write_bytes(content)
-    status, said = qreal("score", "--predictions", str(path), "--data", str(data), "--model", "m", "--out", str(out))
+    status, result = qreal("score", "--predictions", str(path), "--data", str(data), "--model", "m", "--out", str(out))
     assert status == 1
-    assert "Traceback" not in said
-    assert "qreal score: " in said
+    assert "Traceback" not in result
+    assert "qreal score: " in result
     for words in expected:
-        assert words in said, said
+        assert words in result, result
     assert not out.exists()
 
 
@@ -180,9 +180,9 @@ def test_what_is_declared_must_fit(
 ) -> None:
     (tmp_path / "a.jsonl").write_bytes(lines(rows))
     given = ("--predictions", str(tmp_path / "a.jsonl"), "--data", str(data), "--out", str(tmp_path / "run"))
-    status, said = qreal("score", *given, *(("--model", "m") if "--model" not in arguments else ()), *arguments)
+    status, result = qreal("score", *given, *(("--model", "m") if "--model" not in arguments else ()), *arguments)
     assert status == 1
-    assert expected in said
+    assert expected in result
     assert not (tmp_path / "run").exists()
 
 
@@ -197,15 +197,15 @@ def test_what_is_declared_must_fit(
     ],
 )
 def test_options_that_do_not_go_together(arguments: tuple[str, ...], expected: str) -> None:
-    status, said = qreal("score", *arguments)
+    status, result = qreal("score", *arguments)
     assert status == 1
-    assert expected in said
+    assert expected in result
 
 
 def test_a_folder_in_the_place_of_a_file(data: Path, tmp_path: Path) -> None:
-    status, said = qreal("score", "--predictions", str(tmp_path), "--data", str(data), "--model", "m")
+    status, result = qreal("score", "--predictions", str(tmp_path), "--data", str(data), "--model", "m")
     assert status == 1
-    assert "is a folder, expected a file" in said
+    assert "is a folder, expected a file" in result
 
 
 def test_a_run_folder_that_is_not_empty_stays_as_it_is(data: Path, tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_a_run_folder_that_is_not_empty_stays_as_it_is(data: Path, tmp_path: Pat
     out.mkdir()
     (out / "mine.txt").write_text("mine", encoding="utf-8")
     given = ("--predictions", str(tmp_path / "a.jsonl"), "--data", str(data), "--model", "m", "--out", str(out))
-    status, said = qreal("score", *given)
+    status, result = qreal("score", *given)
     assert status == 1
-    assert "is not empty" in said
+    assert "is not empty" in result
     assert [one.name for one in out.iterdir()] == ["mine.txt"]

@@ -48,23 +48,23 @@ def judgments(folder: Path) -> list[JudgmentRecord]:
 
 
 def test_all_of_one_question(score: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
-    status, said = score(answers(ENTITIES))
-    assert status == 0, said
+    status, result = score(answers(ENTITIES))
+    assert status == 0, result
     run = read(tmp_path / "run")
     assert [task.task for task in run.tasks] == ["qreal_objectqa_realism_q1"]
     assert [record.entity_id for record in judgments(tmp_path / "run")] == ENTITIES
     assert (run.model, run.model_args, run.limit) == ("predictions", "model=my/model", None)
-    assert "not in the file, so not in the run: qreal_objectqa_realism_q2, " in said
-    assert "qreal_imageqa_human_plausibility" in said
+    assert "not in the file, so not in the run: qreal_objectqa_realism_q2, " in result
+    assert "qreal_imageqa_human_plausibility" in result
 
 
 def test_missing_samples_count_as_unanswered_and_end_with_status_1(
     score: Callable[..., tuple[int, str]], tmp_path: Path
 ) -> None:
-    status, said = score(answers(ENTITIES[2:]))
+    status, result = score(answers(ENTITIES[2:]))
     assert status == 1
-    assert f"2 of {len(ENTITIES)} samples have no prediction ({ENTITIES[0]}, {ENTITIES[1]}): they count" in said
-    assert "incomplete: 2 samples have no prediction" in said
+    assert f"2 of {len(ENTITIES)} samples have no prediction ({ENTITIES[0]}, {ENTITIES[1]}): they count" in result
+    assert "incomplete: 2 samples have no prediction" in result
     found = judgments(tmp_path / "run")
     assert [(r.answer, r.reason) for r in found[:2]] == [(None, "no prediction in the file")] * 2
     assert len(found) == len(ENTITIES)
@@ -77,9 +77,9 @@ def test_missing_samples_count_as_unanswered_and_end_with_status_1(
 
 
 def test_only_the_answered_make_a_partial_run(score: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
-    status, said = score(answers(ENTITIES[2:]), "--only-answered")
-    assert status == 0, said
-    assert "they are left out: the run is partial" in said
+    status, result = score(answers(ENTITIES[2:]), "--only-answered")
+    assert status == 0, result
+    assert "they are left out: the run is partial" in result
     run = read(tmp_path / "run")
     assert [record.entity_id for record in judgments(tmp_path / "run")] == ENTITIES[2:]
     assert run.limit == pytest.approx((len(ENTITIES) - 2) / len(ENTITIES), abs=1e-6)
@@ -88,17 +88,17 @@ def test_only_the_answered_make_a_partial_run(score: Callable[..., tuple[int, st
 
 
 def test_strange_samples_are_left_out_and_said(score: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
-    status, said = score(answers([*ENTITIES, "other#0", TRAINED]))
-    assert status == 0, said
+    status, result = score(answers([*ENTITIES, "other#0", TRAINED]))
+    assert status == 0, result
     expected = f"2 ids are of no sample of the test split (other#0, {TRAINED}): left out; 1 of them are of the train"
-    assert expected in said
+    assert expected in result
     assert len(judgments(tmp_path / "run")) == len(ENTITIES)
 
 
 def test_equal_repetitions_are_read_once(score: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
-    status, said = score(answers([*ENTITIES, ENTITIES[0]]))
-    assert status == 0, said
-    assert f"1 samples are there more than once with the same answer ({ENTITIES[0]}): read once" in said
+    status, result = score(answers([*ENTITIES, ENTITIES[0]]))
+    assert status == 0, result
+    assert f"1 samples are there more than once with the same answer ({ENTITIES[0]}): read once" in result
     assert len(judgments(tmp_path / "run")) == len(ENTITIES)
 
 
@@ -120,9 +120,9 @@ def test_ids_that_lost_their_zeros(
     ids = [row["image_id"] for row in numbered_rows()["imageqa"]["test"]]
     assert ids[0] == "0000002"
     rows = [{"image_id": typed(one), "set": "realism", "prediction": "[]"} for one in ids]
-    status, said = score(rows, name=name, on=on)
-    assert status == 0, said
-    assert ("ids are numbers, and were matched without their leading zeros" in said) is (typed is not str)
+    status, result = score(rows, name=name, on=on)
+    assert status == 0, result
+    assert ("ids are numbers, and were matched without their leading zeros" in result) is (typed is not str)
     assert [record.image_id for record in read(tmp_path / "run").groundings()] == ids
 
 
@@ -132,9 +132,9 @@ def test_empty_answers_are_answers_that_cannot_be_read(
 ) -> None:
     rows = answers(ENTITIES)
     rows[1]["prediction"] = nothing
-    status, said = score(rows)
-    assert status == 0, said
-    assert "qreal_objectqa_realism_q1: 1 answers are empty: they count as unreadable" in said
+    status, result = score(rows)
+    assert status == 0, result
+    assert "qreal_objectqa_realism_q1: 1 answers are empty: they count as unreadable" in result
     assert judgments(tmp_path / "run")[1].reason == "empty"
 
 
@@ -151,10 +151,10 @@ def test_answers_that_never_came_in_vlmevalkit_are_no_answers(
 
 def test_what_pandas_and_others_add_is_no_harm(score: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
     rows = [{"": n, "Unnamed: 0": n, **row, "latency": 0.1} for n, row in enumerate(answers(ENTITIES))]
-    status, said = score(rows, name="a.csv")
-    assert status == 0, said
-    assert "a.csv: columns that are not used: latency" in said
-    assert "Unnamed" not in said
+    status, result = score(rows, name="a.csv")
+    assert status == 0, result
+    assert "a.csv: columns that are not used: latency" in result
+    assert "Unnamed" not in result
 
 
 @pytest.mark.parametrize("heading", ["Prediction", " response ", "Model Output", "generated_text", "RAW"])
@@ -162,8 +162,8 @@ def test_a_column_of_answers_may_be_called_as_harnesses_call_it(
     heading: str, score: Callable[..., tuple[int, str]]
 ) -> None:
     rows = [{heading if key == "prediction" else key: cell for key, cell in row.items()} for row in answers(ENTITIES)]
-    status, said = score(rows, name="a.csv")
-    assert status == 0, said
+    status, result = score(rows, name="a.csv")
+    assert status == 0, result
 
 
 def test_names_of_questions_as_people_write_them() -> None:
@@ -212,13 +212,13 @@ def test_boxes_are_read_in_the_declared_space(
     tmp_path: Path,
 ) -> None:
     rows = [{"image_id": one, "set": "realism", "prediction": BOX, **cells} for one in IMAGES]
-    status, said = score(rows, *arguments)
-    assert status == 0, said
+    status, result = score(rows, *arguments)
+    assert status == 0, result
     first = read(tmp_path / "run").records[0]
     assert isinstance(first, GroundingRecord)
     assert first.predicted[0].bbox_px == pytest.approx(expected)
     assert first.space_assumed is assumed
-    assert ("boxes are ASSUMED to be written in norm1000" in said) is assumed
+    assert ("boxes are ASSUMED to be written in norm1000" in result) is assumed
 
 
 def test_the_style_is_that_of_the_ids_or_of_the_command(data: Path, tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_results_of_openai_batches(live: Path, tmp_path: Path) -> None:
     body = [
-        {"id": f"batch_req_{n}", "custom_id": prompt_id, "response": {"status_code": 200, "body": completion(said)}}
-        for n, (prompt_id, said) in enumerate(answers_of(read(live)).items())
+        {"id": f"batch_req_{n}", "custom_id": prompt_id, "response": {"status_code": 200, "body": completion(result)}}
+        for n, (prompt_id, result) in enumerate(answers_of(read(live)).items())
     ]
     path = write_rows(tmp_path / "a.jsonl", body)
     score_predictions([path], "mini", "mine", out=tmp_path / "run")
@@ -45,8 +45,8 @@ def completion(text: str) -> dict[str, Any]:
 
 def test_a_log_of_inspect_ai_as_json(live: Path, tmp_path: Path) -> None:
     samples = [
-        {"id": prompt_id, "epoch": 1, "output": {"completion": said, "choices": []}}
-        for prompt_id, said in answers_of(read(live)).items()
+        {"id": prompt_id, "epoch": 1, "output": {"completion": result, "choices": []}}
+        for prompt_id, result in answers_of(read(live)).items()
     ]
     path = tmp_path / "log.json"
     path.write_text(json.dumps({"version": 2, "status": "success", "samples": samples}, indent=2), encoding="utf-8")

@@ -29,8 +29,8 @@ def answers(p_yes: float = 0.75) -> list[Row]:
     rows: list[Row] = []
     for name in QUESTION_NAMES:
         for at, row in enumerate(small_rows()["objectqa"]["test"]):
-            said = {"prediction": "No", "p_yes": 1 - p_yes} if at % 2 else {"prediction": "Yes", "p_yes": p_yes}
-            rows.append({"id": f"qreal_objectqa_{name}:{row['entity_id']}", **said})
+            result = {"prediction": "No", "p_yes": 1 - p_yes} if at % 2 else {"prediction": "Yes", "p_yes": p_yes}
+            rows.append({"id": f"qreal_objectqa_{name}:{row['entity_id']}", **result})
     box = '[{"bbox_2d": [100, 125, 400, 625], "label": "dog", "description": "flat"}]'
     for row in small_rows()["imageqa"]["test"]:
         sets = ("realism", "plausibility", *(("human_plausibility",) if row["is_portrait"] else ()))
@@ -42,14 +42,14 @@ def score(rows: list[Row], data: Path, out: Path, name: str = "answers.jsonl") -
     path = out.with_name(name)
     path.write_bytes(WRITERS["a.jsonl"](rows))
     given = ("--predictions", path, "--data", data, "--model", "org/My-Model", "--out", out, "--resamples", "0")
-    status, said = qreal("score", *given)
-    assert status in (0, 1), said
+    status, result = qreal("score", *given)
+    assert status in (0, 1), result
     return out
 
 
 def pack(run: Path, data: Path, out: Path) -> dict[str, object]:
-    status, said = qreal("submit", "pack", run, out, "--name", "Mine", "--data", data)
-    assert status == 0, said
+    status, result = qreal("submit", "pack", run, out, "--name", "Mine", "--data", data)
+    assert status == 0, result
     manifest: dict[str, object] = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
     return manifest
 
@@ -80,8 +80,8 @@ def test_a_submission_says_where_its_answers_came_from(data: Path, tmp_path: Pat
 def test_exports_say_it_too(data: Path, tmp_path: Path) -> None:
     run = score(answers(), data, tmp_path / "run")
     given = ("--model-card", tmp_path / "card.md", "--every-eval-ever", tmp_path / "eee", "--dataset", "org/set")
-    status, said = qreal("submit", "export", run, *given)
-    assert status == 0, said
+    status, result = qreal("submit", "export", run, *given)
+    assert status == 0, result
     assert "The answers were read from a file" in (tmp_path / "card.md").read_text(encoding="utf-8")
     [path] = (tmp_path / "eee").rglob("*.json")
     content = json.loads(path.read_text(encoding="utf-8"))
@@ -90,16 +90,16 @@ def test_exports_say_it_too(data: Path, tmp_path: Path) -> None:
 
 def test_what_is_missing_is_in_the_submission_too(data: Path, tmp_path: Path) -> None:
     run = score(answers()[1:], data, tmp_path / "run")
-    said = pack(run, data, tmp_path / "mine")["answers"]
-    assert isinstance(said, dict)
-    assert said["missing"] == 1
+    result = pack(run, data, tmp_path / "mine")["answers"]
+    assert isinstance(result, dict)
+    assert result["missing"] == 1
 
 
 def test_a_name_that_may_say_where_a_file_lies_is_not_published(data: Path, tmp_path: Path) -> None:
     run = score(answers(), data, tmp_path / "run", name="10.0.0.7:8000 answers.jsonl")
-    said = pack(run, data, tmp_path / "mine")["answers"]
-    assert isinstance(said, dict)
-    assert said["files"][0]["name"] == "file 1"
+    result = pack(run, data, tmp_path / "mine")["answers"]
+    assert isinstance(result, dict)
+    assert result["files"][0]["name"] == "file 1"
 
 
 def test_part_of_the_samples_is_no_submission(data: Path, tmp_path: Path) -> None:
@@ -107,9 +107,9 @@ def test_part_of_the_samples_is_no_submission(data: Path, tmp_path: Path) -> Non
     path.write_bytes(WRITERS["a.jsonl"](answers()[1:]))
     given = ("--predictions", path, "--data", data, "--model", "m", "--out", tmp_path / "run", "--only-answered")
     assert qreal("score", *given)[0] == 0
-    status, said = qreal("submit", "pack", tmp_path / "run", tmp_path / "mine", "--name", "Mine", "--data", data)
+    status, result = qreal("submit", "pack", tmp_path / "run", tmp_path / "mine", "--name", "Mine", "--data", data)
     assert status == 1
-    assert "so it is partial; a submission has all samples" in said
+    assert "so it is partial; a submission has all samples" in result
 
 
 def test_p_without_its_mass_is_taken_from_files_alone(data: Path, tmp_path: Path) -> None:
@@ -119,9 +119,9 @@ def test_p_without_its_mass_is_taken_from_files_alone(data: Path, tmp_path: Path
     content = json.loads(results.read_text(encoding="utf-8"))
     del content["qreal_predictions"]
     results.write_text(json.dumps(content), encoding="utf-8")
-    status, said = qreal("submit", "pack", run, tmp_path / "mine", "--name", "Mine", "--data", data)
+    status, result = qreal("submit", "pack", run, tmp_path / "mine", "--name", "Mine", "--data", data)
     assert status == 1
-    assert "mass is None, expected both or neither" in said
+    assert "mass is None, expected both or neither" in result
 
 
 def test_an_origin_that_is_none_is_refused(data: Path, tmp_path: Path) -> None:
@@ -130,9 +130,9 @@ def test_an_origin_that_is_none_is_refused(data: Path, tmp_path: Path) -> None:
     content = json.loads(results.read_text(encoding="utf-8"))
     content["qreal_predictions"]["files"] = "mine"
     results.write_text(json.dumps(content), encoding="utf-8")
-    status, said = qreal("score", run)
+    status, result = qreal("score", run)
     assert status == 1
-    assert "qreal_predictions" in said
+    assert "qreal_predictions" in result
 
 
 def _scored(record: GroundingRecord) -> GroundingRecord:
@@ -142,8 +142,8 @@ def _scored(record: GroundingRecord) -> GroundingRecord:
 
 def test_runs_from_files_are_compared_and_judged(data: Path, tmp_path: Path) -> None:
     first, second = score(answers(), data, tmp_path / "first"), score(answers(0.6), data, tmp_path / "second")
-    status, said = qreal("compare", first, second, "--resamples", "20")
-    assert status == 0, said
+    status, result = qreal("compare", first, second, "--resamples", "20")
+    assert status == 0, result
     run = read(first)
     judged = rejudge(run, lambda records: [_scored(one) for one in records], {"name": "j"})
     assert judged == len(run.groundings())

@@ -39,8 +39,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write(data: Path, out: Path, *arguments: str) -> list[dict[str, Any]]:
-    status, said = qreal("data", "prompts", data, out, *arguments)
-    assert status == 0, said
+    status, result = qreal("data", "prompts", data, out, *arguments)
+    assert status == 0, result
     return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
 
 
@@ -132,9 +132,9 @@ def test_a_second_file_takes_the_place_of_the_first(data: Path, tmp_path: Path) 
 def test_a_folder_of_others_stays(data: Path, tmp_path: Path) -> None:
     (tmp_path / "p-pictures").mkdir()
     (tmp_path / "p-pictures" / "mine.txt").write_text("mine", encoding="utf-8")
-    status, said = qreal("data", "prompts", data, tmp_path / "p.jsonl")
+    status, result = qreal("data", "prompts", data, tmp_path / "p.jsonl")
     assert status == 1
-    assert "is not empty" in said
+    assert "is not empty" in result
     assert sorted(one.name for one in tmp_path.iterdir()) == ["p-pictures"]
 
 
@@ -150,9 +150,9 @@ def test_a_folder_of_others_stays(data: Path, tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_asked(arguments: tuple[str, ...], expected: str, data: Path, tmp_path: Path) -> None:
-    status, said = qreal("data", "prompts", data, tmp_path / "p.jsonl", *arguments)
+    status, result = qreal("data", "prompts", data, tmp_path / "p.jsonl", *arguments)
     assert status == 1
-    assert expected in said
+    assert expected in result
     assert list(tmp_path.iterdir()) == []
 
 

@@ -30,8 +30,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def export(data: Path, folder: Path, *arguments: str) -> list[Path]:
-    status, said = qreal("data", "export-vlmevalkit", data, folder, *arguments)
-    assert status == 0, said
+    status, result = qreal("data", "export-vlmevalkit", data, folder, *arguments)
+    assert status == 0, result
     return sorted(folder.iterdir())
 
 
@@ -126,7 +126,7 @@ def test_what_would_be_too_large_for_the_kit_is_several_files(
 
 def test_a_folder_that_is_not_empty_is_refused(data: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
-    status, said = qreal("data", "export-vlmevalkit", data, tmp_path)
+    status, result = qreal("data", "export-vlmevalkit", data, tmp_path)
     assert status == 1
-    assert "is not empty" in said
+    assert "is not empty" in result
     assert [one.name for one in tmp_path.iterdir()] == ["mine.txt"]

@@ -6,11 +6,11 @@ import random
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from qreal_tasks.mini.drawing.paint import OVERSAMPLE, SIZE
 from qreal_tasks.mini.drawing.shapes import Rgb
-from qreal_tasks.mini.drawing.surface import Pixels
 
 _SPAN = SIZE * OVERSAMPLE
 _HORIZON = 0.62
@@ -32,7 +32,7 @@ _GROUNDS: dict[str, tuple[Rgb, Rgb]] = {
 }
 
 
-def draw_backdrop(place: str, rng: random.Random, *, rendered: bool) -> Pixels:
+def draw_backdrop(place: str, rng: random.Random, *, rendered: bool) -> NDArray[np.uint8]:
     """Sky or wall, something at the horizon, ground; shape (448, 448, 3).
 
     Args:
@@ -51,7 +51,7 @@ def draw_backdrop(place: str, rng: random.Random, *, rendered: bool) -> Pixels:
     _gradient(canvas, horizon, _SPAN, *_GROUNDS[place], even=not rendered)
     if place == "street":
         ImageDraw.Draw(canvas).rectangle((0, horizon, _SPAN, horizon + 8), fill=(196, 192, 186))
-    return np.array(canvas, np.int32)
+    return np.array(canvas)
 
 
 def _gradient(canvas: Image.Image, top: int, bottom: int, upper: Rgb, lower: Rgb, *, even: bool) -> None:

@@ -31,11 +31,11 @@ _SPAN = SIZE * OVERSAMPLE + 2 * _MARGIN
 class Layer:
     """One entity on a transparent ground, oversampled and with the margin."""
 
-    colour: Pixels
+    colour: NDArray[np.uint8]
     """Shape (_SPAN, _SPAN, 3)."""
     mask: NDArray[np.bool_]
 
-    def inner(self) -> tuple[Pixels, NDArray[np.bool_]]:
+    def inner(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Colour and mask without the margin."""
         cut = slice(_MARGIN, _SPAN - _MARGIN)
         return self.colour[cut, cut], self.mask[cut, cut]
@@ -52,7 +52,7 @@ class Placement:
 
 def paint(pieces: list[Piece], at: Placement, plan: EntityPlan) -> Layer:
     """Draw one entity, back to front."""
-    layer = Layer(np.zeros((_SPAN, _SPAN, 3), np.int32), np.zeros((_SPAN, _SPAN), np.bool_))
+    layer = Layer(np.zeros((_SPAN, _SPAN, 3), np.uint8), np.zeros((_SPAN, _SPAN), np.bool_))
     for piece in pieces:
         if isinstance(piece, Text):
             _write(layer, piece, at)
@@ -100,14 +100,15 @@ def _fill(layer: Layer, shape: Shape, at: Placement, plan: EntityPlan) -> None:
     area = Image.new("L", (window.width, window.height))
     ImageDraw.Draw(area).polygon(local, fill=255)
     inside = np.asarray(area) > 0
-    colour = np.broadcast_to(np.array(shape.colour, np.int32), (*inside.shape, 3))
+    colour: Pixels = np.array(shape.colour, np.int32)[None]
     if shape.material is not None and shape.shaded:
-        y, x = np.mgrid[window.slices]
-        colour = colour_surface(shape.material, shape.colour, x, y, max(int(at.scale * OVERSAMPLE * 0.075), 9))
+        y, x = (one.astype(np.int32) for one in np.nonzero(inside))
+        cell = max(int(at.scale * OVERSAMPLE * 0.075), 9)
+        colour = colour_surface(shape.material, shape.colour, x + window.x, y + window.y, cell)
     if shape.shaded and not plan.has("flat"):
-        colour = _lit(colour, area, rendered=plan.rendered)
+        colour = _lit(colour, area, inside, rendered=plan.rendered)
     rows, columns = window.slices
-    layer.colour[rows, columns][inside] = colour[inside]
+    layer.colour[rows, columns][inside] = colour
     layer.mask[rows, columns][inside] = shape.tag != HOLE
     if shape.outlined and not plan.rendered:
         contour = Image.new("L", (window.width, window.height))
@@ -117,26 +118,31 @@ def _fill(layer: Layer, shape: Shape, at: Placement, plan: EntityPlan) -> None:
         layer.mask[rows, columns] |= line
 
 
-def _lit(colour: Pixels, area: Image.Image, *, rendered: bool) -> Pixels:
+def _lit(colour: Pixels, area: Image.Image, inside: NDArray[np.bool_], *, rendered: bool) -> Pixels:
     """Light from the upper left on a shape that bulges towards the viewer.
 
     The blurred area serves as height; its slope tells how a surface element is turned. A render uses it as
     it is, a cartoon in three steps.
+
+    Args:
+        colour: of each pixel inside, or one for all; shape (pixels, 3) or (1, 3).
+        area: 255 inside.
     """
-    covered = np.asarray(area, np.int32) // 255
-    rim = int(np.abs(np.diff(covered, axis=0)).sum() + np.abs(np.diff(covered, axis=1)).sum())
-    radius = int(np.clip(covered.sum() * 5 // max(4 * rim, 1), 2, 18))
-    height = np.pad(np.asarray(area.filter(ImageFilter.GaussianBlur(radius)), np.int32), 1, mode="edge")
+    edges = (inside[1:] != inside[:-1], inside[:, 1:] != inside[:, :-1])
+    rim = sum(int(np.count_nonzero(one)) for one in edges)
+    radius = int(np.clip(int(np.count_nonzero(inside)) * 5 // max(4 * rim, 1), 2, 18))
+    blurred = np.asarray(area.filter(ImageFilter.GaussianBlur(radius)))
+    height = np.pad(blurred.astype(np.int16), 1, mode="edge")
     slope = (height[1:-1, 2:] - height[1:-1, :-2]) + (height[2:, 1:-1] - height[:-2, 1:-1])
-    light = slope * radius // 2
+    light = slope[inside].astype(np.int32) * radius // 2
     if rendered:
-        edge = np.clip(255 - height[1:-1, 1:-1], 0, 128)
+        edge = np.clip(255 - blurred[inside].astype(np.int32), 0, 128)
         factor = 262 + np.clip(light, -120, 84) - edge // 3
-        shine = np.clip(light - 70, 0, 60)[..., None]
+        shine: Any = np.clip(light - 70, 0, 60)[:, None] // 4 * 2
     else:
         factor = np.where(light < -46, 196, np.where(light > 60, 286, 256))
-        shine = np.zeros((*light.shape, 1), np.int32)
-    return np.asarray(np.clip(colour * (factor // 6 * 6)[..., None] // 256 + shine // 4 * 2, 0, 255))
+        shine = 0
+    return np.asarray(np.clip(colour * (factor // 6 * 6)[:, None] // 256 + shine, 0, 255))
 
 
 def _write(layer: Layer, piece: Text, at: Placement) -> None:
@@ -154,20 +160,22 @@ def _write(layer: Layer, piece: Text, at: Placement) -> None:
         raise ValueError(f"text {piece.text!r} does not fit on the layer at {corner_x}, {corner_y}")
     view = layer.colour[corner_y : corner_y + ink.height, corner_x : corner_x + ink.width]
     strength = np.asarray(ink, np.int32)[..., None]
-    view[:] = (view * (255 - strength) + np.array(piece.colour, np.int32) * strength) // 255
+    view[:] = (view.astype(np.int32) * (255 - strength) + np.array(piece.colour, np.int32) * strength) // 255
     layer.mask[corner_y : corner_y + ink.height, corner_x : corner_x + ink.width] |= strength[..., 0] > 127
 
 
 def _light_flaw(layer: Layer, plan: EntityPlan) -> None:
     """Change the finished entity's colours when its light is to be unnatural."""
+    if not (plan.has("grey") or plan.has("neon_light")):
+        return
     where: tuple[NDArray[Any], ...] = np.nonzero(layer.mask)
     if not len(where[0]):
         return
-    colour = layer.colour[where]
+    colour = layer.colour[where].astype(np.int32)
     grey = (colour @ np.array([77, 150, 29]))[:, None] // 256
     if plan.has("grey"):
         layer.colour[where] = grey
-    elif plan.has("neon_light"):
+    else:
         x1, x2 = int(where[1].min()), int(where[1].max())
         across = (where[1][:, None] - x1) * 256 // max(x2 - x1, 1)
         across = np.clip((across - 128) * 2 + 128, 0, 256)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from datasets import DatasetDict, load_dataset
+from huggingface_hub.errors import LocalEntryNotFoundError
 from small_set import small_rows, write_hub_layout
 from submitted import simulated, write_run
 from typer.testing import CliRunner
@@ -189,11 +190,14 @@ def test_of_a_hub_set_the_card_is_asked(
 ) -> None:
     asked: list[tuple[str, str | None]] = []
 
-    def download(repo_id: str, *, repo_type: str, revision: str | None, allow_patterns: list[str]) -> str:
+    def download(
+        repo_id: str, *, repo_type: str, revision: str | None, allow_patterns: list[str], local_files_only: bool
+    ) -> str:
+        assert local_files_only, "no network in tests"
         asked.append((repo_id, revision))
         assert (allow_patterns, repo_type) == (["README.md", ".huggingface.yaml"], "dataset")
         if card is None:
-            raise OSError("no network")
+            raise LocalEntryNotFoundError("not in the cache")
         (tmp_path / "README.md").write_text(card)
         return str(tmp_path)
 

@@ -181,7 +181,7 @@ def test_drawn_data_is_called_that_under_any_name(
 ) -> None:
     drawn, others = write_few(tmp_path / "drawn", 3), write_hub_layout(tmp_path / "others", small_rows())
     facts = {
-        path: describe_data(locate(str(path)), load_split(locate(str(path)), "objectqa", "train"))
+        path: describe_data(locate(str(path)), {"objectqa": load_split(locate(str(path)), "objectqa", "train")})
         for path in (drawn, others)
     }
     assert facts[drawn]["origin"] == DRAWN

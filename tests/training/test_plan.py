@@ -34,7 +34,7 @@ from training.data.captions import NAMELESS
 from training.data.collator import Collator, check_labels
 from training.data.families import TUNED_FAMILIES
 from training.data.packing import IGNORED
-from training.data.writer import LENGTH
+from training.data.writer import LENGTH, Counts
 from training.model import read_outline
 from training.plan import Batching, TrainPlan, choose_batching, make_plan
 from training.plan_table import print_plan
@@ -164,7 +164,7 @@ def test_the_human_set_is_asked_of_people_who_went_through_the_protocol(
             row["is_portrait"] = True
 
     plan = planned(config(task="filter", data=str(small_dataset(one_with_parts)), held_out={"share": 0}))
-    asked = {plan.rows[row["row"]]["image_id"]: row["names"] for row in plan.train}
+    asked = {plan.rows["objectqa"][row["row"]]["image_id"]: row["names"] for row in plan.train}
     assert asked == {"img0": list(IMAGEQA_SETS), "img1": ["realism", "plausibility"]}
 
 
@@ -174,7 +174,7 @@ def test_the_papers_queries_are_bare_and_its_answers_in_its_format(config: Calla
     assert {answer for row in plan.train for answer in _answers_of(plan, row)} == {"Yes", "No"}
 
     plan = planned(config(task="imageqa", prompts="paper"))
-    rows = plan.rows.remove_columns("image")
+    rows = plan.rows["imageqa"].remove_columns("image")
     unflawed = 0
     for row in plan.train:
         (name,), (prompt,), (answer,) = row["names"], row["prompts"], _answers_of(plan, row)
@@ -219,7 +219,7 @@ def test_a_caption_survives_the_papers_format(
         config(family, task="imageqa", prompts="paper", data=str(small_dataset(spoil)), held_out={"share": 0})
     )
     (turn,) = (_answers_of(plan, row)[0] for row in plan.train if row["row"] == 0 and row["names"] == ["plausibility"])
-    image = plan.rows.remove_columns("image")[0]
+    image = plan.rows["imageqa"].remove_columns("image")[0]
     named = len(reference_regions(image, "plausibility"))
     read = parse_entities(turn)
     assert (read.reason, read.dropped, len(read.entities)) == (None, {}, named), turn
@@ -253,7 +253,7 @@ def test_two_runs_on_one_model_keep_back_the_same_prompts(config: Callable[..., 
     for task in ("objectqa", "imageqa"):
         plan = planned(config(task=task, held_out={"share": 0.3}))
         assert plan.held_out is not None
-        kept.append({plan.rows[at]["prompt_id"] for at in plan.held_out["row"]})
+        kept.append({plan.rows[task][at]["prompt_id"] for at in plan.held_out["row"]})
     assert kept[0] == kept[1]
 
 
@@ -271,7 +271,7 @@ PARTS = ("Head face", "Hands", "Limbs", "Torso", "Feet", "Clothing", "Environmen
 def test_no_prompt_is_on_both_sides_and_the_choice_follows_the_seed(config: Callable[..., TrainConfig]) -> None:
     def sides(**keys: Any) -> tuple[set[str], set[str]]:
         plan = planned(config(held_out={"share": 0.3}, **keys))
-        ids = plan.rows["prompt_id"]
+        ids = plan.rows["objectqa"]["prompt_id"]
         assert plan.held_out is not None
         return {ids[at] for at in plan.train["row"]}, {ids[at] for at in plan.held_out["row"]}
 
@@ -298,7 +298,7 @@ def test_a_batch_counts_questions(
     batch: int, accumulation: int, each: int, sequences: int, accumulated: int, questions: int
 ) -> None:
     config = TrainConfig(task="objectqa", model="m", batch_size=batch, gradient_accumulation=accumulation)
-    found = choose_batching(config, each)
+    found = choose_batching(config, {"objectqa": Counts(sequences=10, questions=10 * each)}, {"objectqa": 10})
     assert (found.sequences, found.accumulation, found.questions) == (sequences, accumulated, questions)
 
 

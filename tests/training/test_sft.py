@@ -131,7 +131,7 @@ def test_evaluation_asks_what_was_learnt_and_reads_what_was_to_be_written(
     records: list[GroundingRecord] = []
 
     def right(_: Any, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
-        for at, (request, row) in enumerate(zip(requests, evaluator._asked, strict=True)):
+        for at, (request, row) in enumerate(zip(requests, evaluator._asked["imageqa"], strict=True)):
             asked.append(request.text)
             printed = row["answers"][0].removesuffix(end).strip()
             yield at, Response(printed, input_size=chat.ask(request.image, ["?"]).input_size)

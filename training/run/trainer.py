@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ from trl import SFTTrainer
 
 from qreal_tasks.models.local.batching import is_out_of_memory
 from qreal_tasks.models.local.prefix import as_attention_mask
+from training.data.collator import TASK
+from training.data.epochs import WeightedSampler
 from training.data.families import TunedFamily
 from training.data.packing import IGNORED
+from training.data.writer import LENGTH
 from training.run.checkpoints import COMPLETE, checkpoint_path, remove_old_checkpoints
 from training.run.held_out import HeldOutEvaluator
 
@@ -32,6 +36,7 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
         evaluator: asks what is kept back at each evaluation, None where nothing can be scored.
         end_of_turn: token id.
         keep_checkpoints: the newest that stay, beside the best.
+        weights: how often a task's sequences are seen in an epoch; by default all once.
         given: as SFTTrainer takes it.
     """
 
@@ -42,6 +47,7 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
         evaluator: HeldOutEvaluator | None,
         end_of_turn: int,
         keep_checkpoints: int,
+        weights: Mapping[str, float] | None = None,
         **given: Any,
     ) -> None:
         super().__init__(**given)
@@ -49,6 +55,7 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
         self._evaluator = evaluator
         self._end_of_turn = end_of_turn
         self._keep_checkpoints = keep_checkpoints
+        self._weights = weights or {}
         self._saved_step = -1
 
     def compute_loss(
@@ -60,6 +67,8 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
     ) -> torch.Tensor:
         """Cross-entropy over the answers' tokens: ``Σ -log p / n``, with ``n`` the tokens of this batch, or of all
         batches of the step where the family counts so."""
+        inputs = dict(inputs)
+        of_task = inputs.pop(TASK, None)
         if inputs["attention_mask"].ndim == 4:
             inputs = {**inputs, "attention_mask": as_attention_mask(inputs["attention_mask"], self.bare_model())}
         outputs = model(**inputs, use_cache=False, fused_lm_head=True)
@@ -68,7 +77,23 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
         if self.args.average_tokens_across_devices and num_items_in_batch is not None:
             loss = loss * self.accelerator.num_processes  # gradients are averaged over the processes afterwards
         self._note_accuracy(inputs["labels"][:, 1:], outputs.is_top1)
+        if of_task is not None:
+            self._note_losses(of_task, outputs)
         return loss
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        """Put together each epoch anew where a task is not seen just once in it."""
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        if all(weight == 1 for weight in self._weights.values()):
+            return super()._get_train_sampler(train_dataset)
+        return WeightedSampler(
+            list(rows["task"]),
+            self._weights,
+            epoch=lambda: int(self.state.epoch or 0),  # also that which a resumed run is in
+            seed=self.args.data_seed,
+            lengths=list(rows[LENGTH]) if self.args.train_sampling_strategy == "group_by_length" else None,
+            group=self.args.train_batch_size * self.args.gradient_accumulation_steps,
+        )
 
     def evaluation_loop(self, *given: Any, **named: Any) -> Any:
         """The loss on what is kept back, and the metrics of the benchmark beside it."""
@@ -95,6 +120,16 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
         if total:
             mode = "train" if self.model.training else "eval"
             self._metrics[mode][ANSWER_ACCURACY].append(right / total)
+
+    def _note_losses(self, of_task: torch.Tensor, outputs: Any) -> None:
+        """The loss of each task: of its tokens in this batch, where it has any."""
+        sums = torch.stack([-outputs.log_probs.detach().sum(1), outputs.label_mask.sum(1).to(outputs.log_probs)])
+        noted = sums.new_zeros(2, len(self._weights)).index_add_(1, of_task, sums)
+        losses, tokens = self.accelerator.reduce(noted, "sum").tolist()
+        mode = "train" if self.model.training else "eval"
+        for task, loss, count in zip(self._weights, losses, tokens, strict=True):
+            if count:
+                self._metrics[mode][f"{task}_loss"].append(loss / count)
 
     def save_last(self) -> None:
         """Save the last step, where the schedule of checkpoints did not."""

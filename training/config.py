@@ -176,8 +176,8 @@ class TrainConfig(Settings):
             return
         if thirds := [task for task in self.tasks if task in SUBTASKS]:
             raise ValueError(
-                f"prompts is {self.prompts} and task {' and '.join(thirds)}, but the paper prints no query of the agent's "
-                f"subtasks ({', '.join(SUBTASKS)}); leave prompts out, or train objectqa or imageqa"
+                f"prompts is {self.prompts} and task {' and '.join(thirds)}, but the paper prints no query of the "
+                f"agent's subtasks ({', '.join(SUBTASKS)}); leave prompts out, or train objectqa or imageqa"
             )
         if "imageqa" in self.tasks and {"plausibility", "human_plausibility"} <= set(self.sets):
             raise ValueError(

@@ -158,8 +158,8 @@ def _count_epoch(config: TrainConfig, source: Source, counts: Mapping[str, Count
             raise ConfigError(f"{source.name}: no question of task {task} is left to train on")
         if not count:
             raise ConfigError(
-                f"weights.{task} is {config.weight(task):g}, so that an epoch holds none of the {counts[task].sequences} "
-                f"sequences of task {task}; raise it, or leave the task out"
+                f"weights.{task} is {config.weight(task):g}, so that an epoch holds none of the "
+                f"{counts[task].sequences} sequences of task {task}; raise it, or leave the task out"
             )
     return seen
 

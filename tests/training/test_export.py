@@ -104,6 +104,11 @@ CARDS: dict[str, tuple[dict[str, Any], str, str]] = {
         "qreal eval --model qreal_hf --model_args pretrained=FOLDER --tasks qreal_paper_imageqa",
         "prompts of the tasks `qreal_paper`: the paper's bare queries",
     ),
+    "both halves": (
+        {"task": ["objectqa", "imageqa"]},
+        "qreal eval --model qreal_hf --model_args pretrained=FOLDER --tasks qreal_objectqa,qreal_imageqa",
+        "tuned on the tasks **objectqa** and **imageqa** of",
+    ),
     "a third of the agent": (
         {"task": "filter"},
         "qreal eval --model qreal_agent --model_args detect=DETECT,filter=FOLDER,describe=DESCRIBE "

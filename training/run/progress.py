@@ -63,7 +63,8 @@ def format_log(logs: Mapping[str, float], step: int) -> str:
         row, metric = _split_name(key.removeprefix("eval_"))
         if key.startswith("eval_") and metric not in _UNSHOWN:
             number = "N/A" if value != value else f"{value:.4f}" if metric == "loss" else f"{value:.3f}"
-            rows.setdefault(row, []).append(f"{metric} {number}")
+            texts = rows.setdefault(row, [])
+            texts.insert(0 if metric == "loss" else len(texts), f"{metric} {number}")
     lines = [f"{when}, kept back: {', '.join(rows.pop('', []))}"]
     width = max(20, *map(len, rows)) if rows else 0
     return "\n".join([*lines, *(f"  {name:{width}} {'  '.join(texts)}" for name, texts in rows.items())])

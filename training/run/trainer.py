@@ -36,7 +36,8 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
         evaluator: asks what is kept back at each evaluation, None where nothing can be scored.
         end_of_turn: token id.
         keep_checkpoints: the newest that stay, beside the best.
-        weights: how often a task's sequences are seen in an epoch; by default all once.
+        weights: by the run's tasks, in the order in which batches number them, how often the sequences of each are seen
+            in an epoch; by default all once.
         given: as SFTTrainer takes it.
     """
 
@@ -68,18 +69,37 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
         """Cross-entropy over the answers' tokens: ``Σ -log p / n``, with ``n`` the tokens of this batch, or of all
         batches of the step where the family counts so."""
         inputs = dict(inputs)
-        of_task = inputs.pop(TASK, None)
+        of_task, labels = inputs.pop(TASK, None), inputs.pop("labels")[:, 1:]
         if inputs["attention_mask"].ndim == 4:
-            inputs = {**inputs, "attention_mask": as_attention_mask(inputs["attention_mask"], self.bare_model())}
-        outputs = model(**inputs, use_cache=False, fused_lm_head=True)
-        counted = outputs.label_mask.sum().clamp(min=1) if num_items_in_batch is None else num_items_in_batch
-        loss: torch.Tensor = -outputs.log_probs.sum() / counted
+            inputs["attention_mask"] = as_attention_mask(inputs["attention_mask"], self.bare_model())
+        log_probs, is_top1 = self._score_labels(model, inputs, labels)
+        counted = (labels != IGNORED).sum().clamp(min=1) if num_items_in_batch is None else num_items_in_batch
+        loss: torch.Tensor = -log_probs.sum() / counted
         if self.args.average_tokens_across_devices and num_items_in_batch is not None:
             loss = loss * self.accelerator.num_processes  # gradients are averaged over the processes afterwards
-        self._note_accuracy(inputs["labels"][:, 1:], outputs.is_top1)
+        self._note_accuracy(labels, is_top1)
         if of_task is not None:
-            self._note_losses(of_task, outputs)
+            self._note_losses(of_task, labels, log_probs.detach())
         return loss
+
+    def _score_labels(
+        self, model: Any, inputs: Mapping[str, Any], labels: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The log-probability of every label, and whether it is the likeliest; 0 where none is, shape of ``labels``.
+
+        The output head sees the hidden states before a label only. TRL's head does so by itself on GPUs; on CPUs it
+        would score every position, which for a small model is a third of all arithmetic.
+        """
+        learnt = labels != IGNORED
+
+        def keep_learnt(_: Any, __: Any, output: Any) -> Any:
+            output.last_hidden_state = output.last_hidden_state[:, :-1][learnt][None]
+            return output
+
+        with self.bare_model().model.register_forward_hook(keep_learnt):
+            found = model(**inputs, shift_labels=labels[learnt][None], use_cache=False, fused_lm_head=True)
+        empty = found.log_probs.new_zeros(labels.shape)
+        return empty.masked_scatter(learnt, found.log_probs), empty.masked_scatter(learnt, found.is_top1.to(empty))
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         """Put together each epoch anew where a task is not seen just once in it."""
@@ -121,9 +141,9 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
             mode = "train" if self.model.training else "eval"
             self._metrics[mode][ANSWER_ACCURACY].append(right / total)
 
-    def _note_losses(self, of_task: torch.Tensor, outputs: Any) -> None:
+    def _note_losses(self, of_task: torch.Tensor, labels: torch.Tensor, log_probs: torch.Tensor) -> None:
         """The loss of each task: of its tokens in this batch, where it has any."""
-        sums = torch.stack([-outputs.log_probs.detach().sum(1), outputs.label_mask.sum(1).to(outputs.log_probs)])
+        sums = torch.stack([-log_probs.sum(1), (labels != IGNORED).sum(1).to(log_probs)])
         noted = sums.new_zeros(2, len(self._weights)).index_add_(1, of_task, sums)
         losses, tokens = self.accelerator.reduce(noted, "sum").tolist()
         mode = "train" if self.model.training else "eval"

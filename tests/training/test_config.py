@@ -252,7 +252,7 @@ def test_sets_and_tasks_of_evaluation_follow_the_prompts(given: list[str], sets:
 
 def test_a_recipe_takes_the_papers_prompts_on_the_command_line() -> None:
     for recipe in RECIPES:
-        if recipe.name.startswith(("objectqa-", "imageqa-", "mini-objectqa", "mini-imageqa")):
+        if recipe.name.startswith(("objectqa-", "imageqa-", "mini-objectqa", "mini-imageqa", "mini-both")):
             assert load_recipe(recipe, ["prompts=paper"]).prompts is Style.PAPER, recipe.name
 
 

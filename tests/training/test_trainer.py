@@ -51,7 +51,8 @@ def test_losses_and_accuracy_are_those_of_all_logits(
     chat = Chat(plan.outline.processor)
     collator = Collator(chat, plan.rows, model.model)
     end = chat.tokenizer.convert_tokens_to_ids(plan.outline.family.end_of_turn)
-    losses, right = {task: [] for task in recipe.tasks}, []
+    losses: dict[str, list[float]] = {task: [] for task in recipe.tasks}
+    right: list[bool] = []
     for row in plan.train:
         batch = collator([row])
         labels = batch.pop("labels")[0, 1:]

@@ -150,7 +150,7 @@ class Chat:
         if not self._follows_grid and image.size not in self._blocks:
             return None, None
         picture = self._step(image)
-        return picture, picture and self._blocks.get(_layout(picture, image))
+        return picture, None if picture is None else self._blocks.get(_layout(picture, image))
 
     def _keep_block(self, picture: dict[str, torch.Tensor], image: Image.Image, block: PromptTokens) -> None:
         """Keep the tokens of a picture for others that are laid out alike."""

@@ -13,10 +13,11 @@ thread. In turns in one run, medians:
 from __future__ import annotations
 
 import argparse
+import functools
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class WholeChat(Chat):
         return None, None
 
 
-def medians(contenders: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
+def medians(contenders: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
     """Milliseconds of processor time by contender, in turns; the first round warms up."""
     taken: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(repeats + 1):
@@ -53,6 +54,10 @@ def medians(contenders: dict[str, Callable[[], Any]], repeats: int) -> dict[str,
             run()
             taken[name].append(1000 * (time.process_time() - start))
     return {name: statistics.median(times[1:]) for name, times in taken.items()}
+
+
+def _collate(collator: Collator, batches: list[list[Any]]) -> list[Any]:
+    return [collator(rows) for rows in batches]
 
 
 def compare(name: str, model: Path, repeats: int) -> None:
@@ -78,9 +83,7 @@ def compare(name: str, model: Path, repeats: int) -> None:
         one, other = (collator(rows) for collator in collators.values())
         assert one.keys() == other.keys()
         assert all(torch.equal(value, other[key]) for key, value in one.items())
-    runs = {
-        each: lambda collator=collator: [collator(rows) for rows in batches] for each, collator in collators.items()
-    }
+    runs = {each: functools.partial(_collate, collator, batches) for each, collator in collators.items()}
     found = [each / len(chosen) for each in medians(runs, repeats).values()]
     print(f"{name:9} rows to batches       whole {found[0]:6.2f}, step {found[1]:6.2f} ms a sequence")
 

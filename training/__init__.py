@@ -1,1 +1,1 @@
-"""Fine-tuning of vision-language models on Q-Real: LoRA with TRL and PEFT, one model a task (section 4.1)."""
+"""Fine-tuning of vision-language models on Q-Real: LoRA with TRL and PEFT, a model for one task or for several."""

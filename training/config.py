@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from qreal_tasks.benchmark import GROUPS, IMAGEQA_SETS, QUESTION_NAMES, Style
 from qreal_tasks.files.settings import Settings
 from qreal_tasks.metrics.catalogue import IMAGEQA
 from qreal_tasks.subtasks import SUBTASKS
+from training.tasks import MEAN, TASKS, TaskName
 
-Task = Literal["objectqa", "imageqa", "detect", "filter", "describe"]
-
-CHOICE_TASKS = ("objectqa", "filter")
-"""Tasks whose answers are Yes or No."""
-
-BOX_TASKS = ("imageqa", "detect")
-"""Tasks whose answers hold boxes."""
-
-CHOICE_METRICS = ("acc", "auc")
-BOX_METRICS = ("iou", "detection_rate", "auc", "f1_at_50", "recall_at_50", "false_alarm", "unparsed")
 LOWER_IS_BETTER = ("loss", *(metric.name for metric in IMAGEQA.values() if not metric.higher_is_better))
 
 
 class ConfigError(ValueError):
     """A config that cannot be run; the message names the key, what was found and what was expected."""
+
+
+def _check_tasks(value: Any) -> Any:
+    """One task by its name, or several in a list; a list of one is that one."""
+    given = value if isinstance(value, list | tuple) else [value]
+    if not given or any(task not in TASKS for task in map(str, given)) or len(set(map(str, given))) < len(given):
+        raise PydanticCustomError(
+            "tasks", "expected one of {known}, or several in a list, each once", {"known": ", ".join(TASKS)}
+        )
+    return list(given) if len(given) > 1 else given[0]
 
 
 class Lora(Settings):
@@ -52,11 +54,15 @@ class HeldOut(Settings):
     share: float = Field(default=0.05, ge=0, lt=1)
     """Share of the prompts; 0 for no evaluation. All images of a prompt are on one side."""
     most: int = Field(default=256, ge=1)
-    """Entities or images to ask at each evaluation, drawn once with the seed."""
+    """Entities or images to ask at each evaluation in each task, drawn once with the seed."""
     every_epochs: float = Field(default=1.0, gt=0)
     best: str | None = None
     """Metric that chooses the best checkpoint; by default ``auc`` for Yes or No, ``f1_at_50`` for boxes, ``loss``
-    for descriptions. One question's or set's has its name behind it: ``auc_realism_q1``."""
+    for descriptions. One question's or set's has its name behind it: ``auc_realism_q1``. In a run of several tasks, the
+    task's name stands before it (``objectqa_auc_realism_q1``), and the default is ``mean``, that of the metrics which
+    each task alone would be chosen by: they lie between 0 and 1, so every task has an equal say, while the ``loss`` is
+    mostly that of the task with the longest answers. With descriptions among the tasks it is ``loss``: nothing else
+    is measured of these."""
     early_stop: int | None = Field(default=None, ge=1)
     """Stop after so many evaluations without a better value."""
     batch_size: int = Field(default=8, ge=1)
@@ -67,7 +73,11 @@ class HeldOut(Settings):
 class TrainConfig(Settings):
     """Everything that decides a run."""
 
-    task: Task
+    task: Annotated[TaskName | list[TaskName], BeforeValidator(_check_tasks)]
+    """What is learnt; of a list all together, by one model."""
+    weights: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """How often the sequences of a task are seen in an epoch, by its name; 1 where nothing is said. Of a fraction,
+    another part is seen in every epoch, until all have been."""
     prompts: Style = Style.BENCHMARK
     """What is asked, and how answers are written: as the benchmark's tasks ask, or as the paper prints it, its bare
     queries and for boxes the format of Figure 6."""
@@ -147,6 +157,10 @@ class TrainConfig(Settings):
             given = getattr(self, key)
             if not given or len(set(given)) < len(given) or not set(given) <= set(known):
                 raise ValueError(f"{key} is {given}, expected some of {', '.join(known)}, each once")
+        if absent := [name for name in self.weights if name not in self.tasks]:
+            raise ValueError(
+                f"weights has {', '.join(absent)}, expected some of the run's tasks {', '.join(self.tasks)}"
+            )
         self._check_prompts()
         if self.method == "lora" and self.freeze != Freeze():
             raise ValueError("freeze is for method: full; with LoRA, lora.targets says what is trained")
@@ -160,12 +174,12 @@ class TrainConfig(Settings):
     def _check_prompts(self) -> None:
         if self.prompts is Style.BENCHMARK:
             return
-        if self.task in SUBTASKS:
+        if thirds := [task for task in self.tasks if task in SUBTASKS]:
             raise ValueError(
-                f"prompts is {self.prompts} and task {self.task}, but the paper prints no query of the agent's "
-                f"subtasks ({', '.join(SUBTASKS)}); leave prompts out, or train objectqa or imageqa"
+                f"prompts is {self.prompts} and task {' and '.join(thirds)}, but the paper prints no query of the "
+                f"agent's subtasks ({', '.join(SUBTASKS)}); leave prompts out, or train objectqa or imageqa"
             )
-        if self.task == "imageqa" and {"plausibility", "human_plausibility"} <= set(self.sets):
+        if "imageqa" in self.tasks and {"plausibility", "human_plausibility"} <= set(self.sets):
             raise ValueError(
                 "sets has plausibility and human_plausibility, which the paper's query does not tell apart: a portrait "
                 "would have two answers to one question. Name one of them, or leave prompts out"
@@ -174,7 +188,8 @@ class TrainConfig(Settings):
     def _check_held_out(self) -> None:
         held_out, known = self.held_out, self._metrics()
         if self.best not in known:
-            raise ValueError(f"held_out.best is {self.best}, expected one of {', '.join(known)} for task {self.task}")
+            tasks = " and ".join(self.tasks)
+            raise ValueError(f"held_out.best is {self.best}, expected one of {', '.join(known)} for task {tasks}")
         if held_out.share and held_out.every_epochs > self.epochs:
             raise ValueError(
                 f"held_out.every_epochs is {held_out.every_epochs:g} and epochs {self.epochs:g}, so nothing would ever "
@@ -185,35 +200,56 @@ class TrainConfig(Settings):
 
     def _metrics(self) -> list[str]:
         """What is measured on the prompts that are kept back."""
-        if self.task == "describe":
-            return ["loss"]
-        kinds = CHOICE_METRICS if self.task in CHOICE_TASKS else BOX_METRICS
-        names = {"objectqa": self.questions, "detect": ["detect"]}.get(self.task, self.sets)
-        return ["loss", *kinds, *(f"{kind}_{name}" for kind in kinds for name in names)]
+        found = ["loss", *([MEAN] if len(self.tasks) > 1 else [])]
+        for task in self.tasks:
+            kinds, prefix = TASKS[task].answers.metrics, self.prefix(task)
+            found += [f"{prefix}{kind}" for kind in kinds]
+            found += [f"{prefix}{kind}_{name}" for kind in kinds for name in self.names(task)]
+        return found
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks of the run."""
+        return (self.task,) if isinstance(self.task, str) else tuple(self.task)
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The configs of the dataset whose rows are shown."""
+        return tuple(dict.fromkeys(TASKS[task].rows for task in self.tasks))
+
+    def names(self, task: str) -> list[str]:
+        """What a task asks about a picture: names of questions or sets."""
+        return {"objectqa": self.questions, "detect": ["detect"]}.get(task, self.sets)
+
+    def prefix(self, task: str) -> str:
+        """What stands before a task's metrics: nothing where it is the only one."""
+        return f"{task}_" if len(self.tasks) > 1 else ""
+
+    def packs(self, task: str) -> bool:
+        """Whether a task's questions about a picture share a sequence."""
+        return TASKS[task].answers.packs if self.packing is None else self.packing
+
+    def weight(self, task: str) -> float:
+        """How often a task's sequences are seen in an epoch."""
+        return self.weights.get(task, 1.0)
 
     @property
     def eval_tasks(self) -> str:
         """The ``--tasks`` of ``qreal eval`` that ask a model what it learnt."""
-        return f"{GROUPS[self.prompts]}_{'objectqa' if self.task == 'objectqa' else 'imageqa'}"
+        return ",".join(dict.fromkeys(map(self.group, self.tasks)))
 
-    @property
-    def rows(self) -> str:
-        """The config of the dataset whose rows a task shows: entities' crops or whole images."""
-        return "imageqa" if self.task in BOX_TASKS else "objectqa"
-
-    @property
-    def best_is_lowest(self) -> bool:
-        """Whether the best checkpoint is the one with the lowest value."""
-        return self.best.startswith(LOWER_IS_BETTER)
-
-    @property
-    def packs(self) -> bool:
-        """Whether the questions about a picture share a sequence."""
-        return self.task in CHOICE_TASKS if self.packing is None else self.packing
+    def group(self, task: str) -> str:
+        """The group of the harness's tasks that scores a task."""
+        return f"{GROUPS[self.prompts]}_{TASKS[task].half}"
 
     @property
     def best(self) -> str:
         """The metric that chooses the best checkpoint."""
-        if self.held_out.best:
-            return self.held_out.best
-        return "auc" if self.task in CHOICE_TASKS else "f1_at_50" if self.task in BOX_TASKS else "loss"
+        own = [TASKS[task].answers.best for task in self.tasks]
+        return self.held_out.best or (own[0] if len(own) == 1 else "loss" if "loss" in own else MEAN)
+
+    @property
+    def best_is_lowest(self) -> bool:
+        """Whether the best checkpoint is the one with the lowest value."""
+        lowest = [f"{self.prefix(task)}{metric}" for task in self.tasks for metric in LOWER_IS_BETTER]
+        return self.best.startswith(("loss", *lowest))

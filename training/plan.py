@@ -13,11 +13,13 @@ from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.source import Source
 from qreal_tasks.models.families import takes_shared_prefix
 from qreal_tasks.models.local.prefix import takes_any_mask
-from training.config import BOX_TASKS, ConfigError, TrainConfig
+from training.config import ConfigError, TrainConfig
 from training.data.conversations import Conversation
+from training.data.epochs import count_seen
 from training.data.round_trip import name_characters
 from training.data.writer import ConversationWriter, Counts
 from training.model import Outline, Trainable, count_trainable
+from training.tasks import BOXES, TASKS
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,17 @@ class TrainPlan:
     source: Source
     outline: Outline
     trainable: Trainable
-    rows: Dataset
-    """The split's rows with undecoded pictures."""
+    rows: Mapping[str, Dataset]
+    """By config of the dataset, for those that a task shows, the split's rows with undecoded pictures."""
     train: Dataset
     """A row a sequence; see ``ConversationWriter.to_dataset``."""
     held_out: Dataset | None
     counts: Mapping[str, Counts]
-    """By ``train`` and ``held_out``."""
+    """By ``train`` and ``held_out``, of all tasks together."""
+    of_tasks: Mapping[str, Mapping[str, Counts]]
+    """The same of every task by itself."""
+    seen: Mapping[str, int]
+    """By task, how many of its sequences an epoch holds."""
     batching: Batching
     cleaned: int
     """Captions that held special tokens."""
@@ -69,18 +75,20 @@ def make_plan(config: TrainConfig, source: Source, outline: Outline) -> TrainPla
     """
     trainable = count_trainable(config, outline)
     _check_packing(config, outline)
-    rows = load_split(source, config.rows, "train")
+    rows = {shown: load_split(source, shown, "train") for shown in config.rows}
     writer = ConversationWriter(config, source, outline)
     kept_back = choose_held_out_prompts(source, config)
     made: dict[str, list[Conversation]] = {"train": [], "held_out": []}
-    plain = rows.remove_columns("image")
-    for at, row in enumerate(plain):
-        part = "held_out" if row["prompt_id"] in kept_back else "train"
-        made[part] += writer.write(at, row)
-    counts = {part: writer.count(of_part) for part, of_part in made.items()}
-    if not counts["train"].questions:
-        raise ConfigError(f"{source.name}: no question of task {config.task} is left to train on")
-    _check_answers(config, counts)
+    for shown, split in rows.items():
+        for at, row in enumerate(split.remove_columns("image")):
+            part = "held_out" if row["prompt_id"] in kept_back else "train"
+            made[part] += writer.write(shown, at, row)
+    of_tasks = {
+        part: {task: writer.count([one for one in of_part if one.task == task]) for task in config.tasks}
+        for part, of_part in made.items()
+    }
+    seen = _count_epoch(config, source, of_tasks["train"])
+    _check_answers(config, of_tasks["held_out"])
     _check_characters(config, writer.lost)
     return TrainPlan(
         config=config,
@@ -90,26 +98,38 @@ def make_plan(config: TrainConfig, source: Source, outline: Outline) -> TrainPla
         rows=rows,
         train=writer.to_dataset(made["train"]),
         held_out=writer.to_dataset(made["held_out"]) if made["held_out"] else None,
-        counts=counts,
-        batching=choose_batching(config, counts["train"].questions / counts["train"].sequences),
+        counts={part: writer.count(of_part) for part, of_part in made.items()},
+        of_tasks=of_tasks,
+        seen=seen,
+        batching=choose_batching(config, of_tasks["train"], seen),
         cleaned=writer.cleaner.changed,
         dropped=writer.dropped,
         stretched=writer.stretched,
     )
 
 
-def choose_batching(config: TrainConfig, questions_per_sequence: float) -> Batching:
+def choose_batching(config: TrainConfig, counts: Mapping[str, Counts], seen: Mapping[str, int]) -> Batching:
     """Choose whole sequences such that a step sees as many questions as the config says, or as near as can be.
 
     ``batch_size`` counts questions, as in the paper, where every question is a sequence. A packed picture is several,
     and is not cut: memory allows for it, since its questions share the picture. So a device sees
     ``batch_size / questions_per_sequence`` sequences at once, at least one, and gradients are accumulated over as many
     batches as come nearest to ``batch_size · gradient_accumulation`` questions.
+
+    Batches of several tasks hold what the shuffle puts there, in the worst case only sequences of the task that has
+    most questions in one. A device's sequences are counted by that task, so that a batch is never larger than asked
+    for; the batches of a step by the mean over all sequences of an epoch.
+
+    Args:
+        counts: what is learnt in each task.
+        seen: how many sequences of each an epoch holds.
     """
+    questions = {task: counts[task].questions / counts[task].sequences for task in seen}
+    mean = sum(questions[task] * seen[task] for task in seen) / sum(seen.values())
     wanted = config.batch_size * config.gradient_accumulation
-    sequences = max(1, math.floor(config.batch_size / questions_per_sequence))
-    accumulation = max(1, round(wanted / (sequences * questions_per_sequence)))
-    return Batching(sequences, accumulation, sequences * accumulation * questions_per_sequence)
+    sequences = max(1, math.floor(config.batch_size / max(questions.values())))
+    accumulation = max(1, round(wanted / (sequences * mean)))
+    return Batching(sequences, accumulation, sequences * accumulation * mean)
 
 
 def choose_held_out_prompts(source: Source, config: TrainConfig) -> frozenset[str]:
@@ -130,8 +150,22 @@ def choose_held_out_prompts(source: Source, config: TrainConfig) -> frozenset[st
     return frozenset(random.Random(config.seed).sample(prompts, count))
 
 
+def _count_epoch(config: TrainConfig, source: Source, counts: Mapping[str, Counts]) -> dict[str, int]:
+    """Count the sequences of each task that an epoch holds; refuse a task of which nothing is learnt."""
+    seen = {task: count_seen(of_task.sequences, config.weight(task)) for task, of_task in counts.items()}
+    for task, count in seen.items():
+        if not counts[task].sequences:
+            raise ConfigError(f"{source.name}: no question of task {task} is left to train on")
+        if not count:
+            raise ConfigError(
+                f"weights.{task} is {config.weight(task):g}, so that an epoch holds none of the "
+                f"{counts[task].sequences} sequences of task {task}; raise it, or leave the task out"
+            )
+    return seen
+
+
 def _check_packing(config: TrainConfig, outline: Outline) -> None:
-    if not config.packs:
+    if not any(map(config.packs, config.tasks)):
         return
     if not takes_any_mask(outline.config):
         raise ConfigError(
@@ -144,9 +178,11 @@ def _check_packing(config: TrainConfig, outline: Outline) -> None:
         )
 
 
-def _check_answers(config: TrainConfig, counts: Mapping[str, Counts]) -> None:
-    longest = counts["held_out"].longest_answer
-    if config.task in BOX_TASKS and longest > config.held_out.max_new_tokens:
+def _check_answers(config: TrainConfig, held_out: Mapping[str, Counts]) -> None:
+    longest = max(
+        (of_task.longest_answer for task, of_task in held_out.items() if TASKS[task].answers is BOXES), default=0
+    )
+    if longest > config.held_out.max_new_tokens:
         raise ConfigError(
             f"held_out.max_new_tokens is {config.held_out.max_new_tokens}, which would cut answers of up to {longest} "
             "tokens and make every evaluation too low; raise it"

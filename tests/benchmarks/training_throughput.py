@@ -112,6 +112,7 @@ def ours(
     train = Dataset.from_list(
         [
             {
+                "task": "objectqa",
                 "row": at,
                 "names": [QUESTION_NAMES[n] for n in group],
                 "prompts": [objectqa_prompt(QUESTION_NAMES[n]) for n in group],
@@ -128,7 +129,7 @@ def ours(
         args=settings(
             folder, options, batch, remove_unused_columns=False, dataset_kwargs={"skip_prepare_dataset": True}
         ),
-        data_collator=Collator(chat, rows, model.model),
+        data_collator=Collator(chat, {"objectqa": rows}, model.model),
         train_dataset=train,
         processing_class=chat.processor,
         peft_config=make_lora_config(recipe(folder, options), FAMILY),

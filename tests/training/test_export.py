@@ -104,6 +104,11 @@ CARDS: dict[str, tuple[dict[str, Any], str, str]] = {
         "qreal eval --model qreal_hf --model_args pretrained=FOLDER --tasks qreal_paper_imageqa",
         "prompts of the tasks `qreal_paper`: the paper's bare queries",
     ),
+    "both halves": (
+        {"task": ["objectqa", "imageqa"]},
+        "qreal eval --model qreal_hf --model_args pretrained=FOLDER --tasks qreal_objectqa,qreal_imageqa",
+        "tuned on the tasks **objectqa** and **imageqa** of",
+    ),
     "a third of the agent": (
         {"task": "filter"},
         "qreal eval --model qreal_agent --model_args detect=DETECT,filter=FOLDER,describe=DESCRIBE "
@@ -181,7 +186,7 @@ def test_drawn_data_is_called_that_under_any_name(
 ) -> None:
     drawn, others = write_few(tmp_path / "drawn", 3), write_hub_layout(tmp_path / "others", small_rows())
     facts = {
-        path: describe_data(locate(str(path)), load_split(locate(str(path)), "objectqa", "train"))
+        path: describe_data(locate(str(path)), {"objectqa": load_split(locate(str(path)), "objectqa", "train")})
         for path in (drawn, others)
     }
     assert facts[drawn]["origin"] == DRAWN

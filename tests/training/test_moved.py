@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from few_rows import write_few
 from safetensors.torch import load_file, save_file
 
@@ -58,6 +60,17 @@ def test_qreal_hf_refuses_an_adapter_of_another_base(config: Callable[..., Train
         QRealHF(pretrained=str(other), **given)
 
 
+def _write_as_the_release_before(run: Path) -> None:
+    """Without what a run of several tasks has brought."""
+    settings = yaml.safe_load((run / "config.yaml").read_text())
+    assert settings.pop("weights") == {}
+    assert settings["task"] == "objectqa"
+    (run / "config.yaml").write_text(yaml.safe_dump(settings))
+    environment = json.loads((run / "environment.json").read_text())
+    environment.pop("tasks")
+    (run / "environment.json").write_text(json.dumps(environment))
+
+
 def test_a_run_goes_on_and_is_exported_from_another_folder(
     config: Callable[..., TrainConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,6 +84,7 @@ def test_a_run_goes_on_and_is_exported_from_another_folder(
     train(recipe)
     shutil.rmtree(tmp_path / "run" / "final")
     shutil.rmtree(tmp_path / "run" / "checkpoint-2")
+    _write_as_the_release_before(tmp_path / "run")
     saved = read_config(tmp_path / "run")
     assert (saved.data, saved.model) == (str(tmp_path / "here" / "few"), str(tmp_path / "here" / "tiny"))
     assert saved == recipe.model_copy(update={"data": saved.data, "model": saved.model})

@@ -34,16 +34,19 @@ from training.data.captions import NAMELESS
 from training.data.collator import Collator, check_labels
 from training.data.families import TUNED_FAMILIES
 from training.data.packing import IGNORED
-from training.data.writer import LENGTH
+from training.data.writer import LENGTH, Counts
 from training.model import read_outline
 from training.plan import Batching, TrainPlan, choose_batching, make_plan
 from training.plan_table import print_plan
+from training.recipe import parse_config
 
 pytestmark = pytest.mark.slow
 
-ASKED = (
+ASKED: tuple[dict[str, Any], ...] = (
     *(({"task": task}) for task in ("objectqa", "imageqa", "detect", "filter", "describe")),
     *(({"task": task, "prompts": "paper"}) for task in ("objectqa", "imageqa")),
+    {"task": ["objectqa", "imageqa"]},
+    {"task": ["describe", "detect", "filter"]},
 )
 
 
@@ -63,18 +66,18 @@ def collator_of(plan: TrainPlan) -> tuple[Collator, Chat]:
 
 
 @pytest.mark.parametrize("packing", [True, False])
-@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: "-".join(asked.values()))
+@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: "-".join(map(str, asked.values())))
 @pytest.mark.parametrize("family", TUNED_FAMILIES)
 def test_labels_are_the_answers_and_their_end_of_turn_and_nothing_else(
-    family: str, asked: dict[str, str], packing: bool, config: Callable[..., TrainConfig], few: str
+    family: str, asked: dict[str, Any], packing: bool, config: Callable[..., TrainConfig], few: str
 ) -> None:
     plan = planned(config(family, **asked, packing=packing, data=few))
     collator, chat = collator_of(plan)
-    for row in plan.train.select(range(min(6, len(plan.train)))):
+    last = len(plan.train) - 1
+    for row in plan.train.select(sorted({at for at in (0, 1, 2, last - 2, last - 1, last) if 0 <= at <= last})):
         batch = collator([row])
         labels = batch["labels"][0].tolist()
         assert len(labels) == row[LENGTH], "the tokens were counted without processing the picture"
-        assert not packing or asked["task"] in ("objectqa", "filter") or row["names"]
         learnt: list[list[int]] = []
         for before, label in zip([IGNORED, *labels], labels, strict=False):
             if label != IGNORED:
@@ -164,7 +167,7 @@ def test_the_human_set_is_asked_of_people_who_went_through_the_protocol(
             row["is_portrait"] = True
 
     plan = planned(config(task="filter", data=str(small_dataset(one_with_parts)), held_out={"share": 0}))
-    asked = {plan.rows[row["row"]]["image_id"]: row["names"] for row in plan.train}
+    asked = {plan.rows["objectqa"][row["row"]]["image_id"]: row["names"] for row in plan.train}
     assert asked == {"img0": list(IMAGEQA_SETS), "img1": ["realism", "plausibility"]}
 
 
@@ -174,7 +177,7 @@ def test_the_papers_queries_are_bare_and_its_answers_in_its_format(config: Calla
     assert {answer for row in plan.train for answer in _answers_of(plan, row)} == {"Yes", "No"}
 
     plan = planned(config(task="imageqa", prompts="paper"))
-    rows = plan.rows.remove_columns("image")
+    rows = plan.rows["imageqa"].remove_columns("image")
     unflawed = 0
     for row in plan.train:
         (name,), (prompt,), (answer,) = row["names"], row["prompts"], _answers_of(plan, row)
@@ -219,7 +222,7 @@ def test_a_caption_survives_the_papers_format(
         config(family, task="imageqa", prompts="paper", data=str(small_dataset(spoil)), held_out={"share": 0})
     )
     (turn,) = (_answers_of(plan, row)[0] for row in plan.train if row["row"] == 0 and row["names"] == ["plausibility"])
-    image = plan.rows.remove_columns("image")[0]
+    image = plan.rows["imageqa"].remove_columns("image")[0]
     named = len(reference_regions(image, "plausibility"))
     read = parse_entities(turn)
     assert (read.reason, read.dropped, len(read.entities)) == (None, {}, named), turn
@@ -253,8 +256,46 @@ def test_two_runs_on_one_model_keep_back_the_same_prompts(config: Callable[..., 
     for task in ("objectqa", "imageqa"):
         plan = planned(config(task=task, held_out={"share": 0.3}))
         assert plan.held_out is not None
-        kept.append({plan.rows[at]["prompt_id"] for at in plan.held_out["row"]})
+        kept.append({plan.rows[task][at]["prompt_id"] for at in plan.held_out["row"]})
     assert kept[0] == kept[1]
+
+
+def test_a_run_of_several_tasks_holds_what_each_alone_holds(config: Callable[..., TrainConfig]) -> None:
+    """Sequences, what is kept back, and counts; pictures that two tasks show are counted once in all."""
+    keys = {"held_out": {"share": 0.3}}
+    names = ["objectqa", "detect", "imageqa", "describe"]
+    both = planned(config(task=names, **keys))
+    assert both.held_out is not None
+    for task in names:
+        alone = planned(config(task=task, **keys))
+        assert alone.held_out is not None
+        for of_both, of_alone in ((both.train, alone.train), (both.held_out, alone.held_out)):
+            assert [row for row in of_both.to_list() if row["task"] == task] == of_alone.to_list()
+        assert {part: of_part[task] for part, of_part in both.of_tasks.items()} == alone.counts
+    together = both.counts["train"]
+    of_tasks = both.of_tasks["train"]
+    assert together.tokens == sum(counts.tokens for counts in of_tasks.values())
+    assert together.pictures == of_tasks["objectqa"].pictures + of_tasks["imageqa"].pictures
+
+
+def test_steps_and_table_count_what_an_epoch_holds(config: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    plan = planned(config(task=["objectqa", "imageqa"], weights={"objectqa": 0.5, "imageqa": 2}))
+    sequences = {task: counts.sequences for task, counts in plan.of_tasks["train"].items()}
+    assert plan.seen == {"objectqa": round(sequences["objectqa"] / 2), "imageqa": 2 * sequences["imageqa"]}
+    console = Console(record=True, width=200, file=io.StringIO())
+    print_plan(plan, 1, tmp_path, console)
+    text = " ".join(console.export_text().replace("│", " ").split())
+    for part in (
+        "task objectqa (all questions about a picture as one sequence), each sequence seen 0.5 times an epoch "
+        "imageqa, each sequence seen 2 times an epoch prompts benchmark: as qreal_objectqa and qreal_imageqa ask",
+        f"objectqa: {plan.of_tasks['train']['objectqa'].questions:,} about",
+        "and mean chooses the best checkpoint",
+        f"about {3 * plan.batching.steps_an_epoch(sum(plan.seen.values()), 1):,} steps, 3 epochs",
+        "boxes in resized_pixels",
+    ):
+        assert part in text, text
+    with pytest.raises(ConfigError, match=r"weights\.imageqa is 0\.0001, so that an epoch holds none of the \d+ seq"):
+        planned(config(task=["objectqa", "imageqa"], weights={"imageqa": 1e-4}))
 
 
 @pytest.mark.parametrize(
@@ -271,7 +312,7 @@ PARTS = ("Head face", "Hands", "Limbs", "Torso", "Feet", "Clothing", "Environmen
 def test_no_prompt_is_on_both_sides_and_the_choice_follows_the_seed(config: Callable[..., TrainConfig]) -> None:
     def sides(**keys: Any) -> tuple[set[str], set[str]]:
         plan = planned(config(held_out={"share": 0.3}, **keys))
-        ids = plan.rows["prompt_id"]
+        ids = plan.rows["objectqa"]["prompt_id"]
         assert plan.held_out is not None
         return {ids[at] for at in plan.train["row"]}, {ids[at] for at in plan.held_out["row"]}
 
@@ -298,8 +339,31 @@ def test_a_batch_counts_questions(
     batch: int, accumulation: int, each: int, sequences: int, accumulated: int, questions: int
 ) -> None:
     config = TrainConfig(task="objectqa", model="m", batch_size=batch, gradient_accumulation=accumulation)
-    found = choose_batching(config, each)
+    found = choose_batching(config, {"objectqa": Counts(sequences=10, questions=10 * each)}, {"objectqa": 10})
     assert (found.sequences, found.accumulation, found.questions) == (sequences, accumulated, questions)
+
+
+@pytest.mark.parametrize(
+    ("batch", "accumulation", "seen", "sequences", "accumulated", "questions"),
+    [
+        (96, 1, (100, 100), 16, 2, 112),  # 16 packed crops are 96 questions: a batch of these alone is no larger
+        (96, 1, (100, 20), 16, 1, 82.7),
+        (12, 1, (100, 300), 2, 3, 13.5),
+        (4, 1, (100, 100), 1, 1, 3.5),
+        (4, 8, (100, 100), 1, 9, 31.5),  # 32 asked for
+        (1, 1, (100, 100), 1, 1, 3.5),
+    ],
+)
+def test_a_batch_of_packed_crops_and_single_questions(
+    batch: int, accumulation: int, seen: tuple[int, int], sequences: int, accumulated: int, questions: float
+) -> None:
+    config = parse_config(
+        {"task": ["objectqa", "imageqa"], "model": "m", "batch_size": batch, "gradient_accumulation": accumulation}, "x"
+    )
+    counts = {"objectqa": Counts(sequences=50, questions=300), "imageqa": Counts(sequences=200, questions=200)}
+    found = choose_batching(config, counts, dict(zip(counts, seen, strict=True)))
+    assert (found.sequences, found.accumulation) == (sequences, accumulated)
+    assert found.questions == pytest.approx(questions, abs=0.05)
 
 
 def test_special_tokens_in_captions_are_taken_out_and_counted(

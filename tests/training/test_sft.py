@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -117,6 +118,53 @@ def test_every_task_is_trained_and_evaluated(task: str, prompts: str, config: Ca
     assert (folder / "final" / "adapter_model.safetensors").is_file()
 
 
+BOTH: dict[str, Any] = {
+    "task": ["objectqa", "imageqa"],
+    "weights": {"objectqa": 0.5, "imageqa": 2},
+    "batch_size": 24,
+    "epochs": 2,
+    "log_every_steps": 1,
+    "lora": {"r": 16, "dropout": 0.1},
+    "keep_checkpoints": 9,
+    "save_every_steps": 1,
+}
+
+
+def test_several_tasks_are_trained_evaluated_and_gone_on_with(
+    config: Callable[..., TrainConfig], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Gone on with in the second epoch, which holds another half of the crops than the first: equal to the bit."""
+    held_out = {"share": 0.4, "most": 4, "max_new_tokens": 400, "batch_size": 4}
+    recipe = config(**BOTH, held_out=held_out, data=str(write_few(tmp_path / "data", 8)))
+    whole = train(recipe)
+    history = json.loads((whole / "history.json").read_text())
+    first, last = (entry for entry in history if "eval_loss" in entry)
+    assert first["step"] * 2 == last["step"] > 2
+    assert last["eval_mean"] == pytest.approx((last["eval_objectqa_auc"] + last["eval_imageqa_f1_at_50"]) / 2)
+    assert {"eval_objectqa_acc_plausibility_q4", "eval_imageqa_iou_realism", "eval_imageqa_loss"} <= set(last)
+    steps = [entry for entry in history if "loss" in entry]
+    assert all(entry.keys() & {"objectqa_loss", "imageqa_loss"} for entry in steps)
+    assert any(entry.keys() >= {"objectqa_loss", "imageqa_loss"} for entry in steps), "no batch was mixed"
+    facts = json.loads((whole / "environment.json").read_text())
+    counts = facts["tasks"].values()
+    assert facts["questions"]["train"] == sum(of_task["questions"] for of_task in counts)
+    printed = capsys.readouterr().out
+    assert "mean chooses the best checkpoint" in " ".join(printed.replace("│", " ").split())
+
+    killed = tmp_path / "killed"
+    shutil.copytree(whole, killed)
+    shutil.rmtree(killed / "final")
+    for step in range(first["step"] + 2, last["step"] + 1):
+        shutil.rmtree(checkpoint_path(killed, step))
+    train(recipe, resume=killed)
+    final = [load_file(folder / "final" / "adapter_model.safetensors") for folder in (whole, killed)]
+    assert all(torch.equal(final[0][name], final[1][name]) for name in final[0])
+    again = json.loads((killed / "history.json").read_text())
+    apart = ("runtime", "_per_second")
+    same = [{k: v for k, v in e.items() if not k.endswith(apart)} for e in history if "train_runtime" not in e]
+    assert [{k: v for k, v in e.items() if not k.endswith(apart)} for e in again if "train_runtime" not in e] == same
+
+
 @pytest.mark.parametrize("style", Style)
 @pytest.mark.parametrize("family", ["qwen2_5_vl", "internvl", "llava_next"])
 def test_evaluation_asks_what_was_learnt_and_reads_what_was_to_be_written(
@@ -131,7 +179,7 @@ def test_evaluation_asks_what_was_learnt_and_reads_what_was_to_be_written(
     records: list[GroundingRecord] = []
 
     def right(_: Any, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
-        for at, (request, row) in enumerate(zip(requests, evaluator._asked, strict=True)):
+        for at, (request, row) in enumerate(zip(requests, evaluator._asked["imageqa"], strict=True)):
             asked.append(request.text)
             printed = row["answers"][0].removesuffix(end).strip()
             yield at, Response(printed, input_size=chat.ask(request.image, ["?"]).input_size)

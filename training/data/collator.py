@@ -15,24 +15,36 @@ from qreal_tasks.models.local.chat import Chat
 from training.config import ConfigError
 from training.data.packing import IGNORED, PackedQuestions, make_batch, pack
 from training.data.round_trip import RoundTrip
+from training.tasks import TASKS
+
+TASK = "task"
+"""Key of a batch of several tasks: the number of each sequence's task among them, shape (sequences,)."""
 
 
 class Collator:
-    """Makes a batch of rows of ``TrainPlan.train``, whose pictures are looked up in ``rows``, the split.
+    """Makes a batch of rows of ``TrainPlan.train``, of one task or of several.
 
-    ``decoder`` is that of ``packing.make_batch``.
+    Args:
+        chat: of the model's processor.
+        rows: the split of each config of the dataset that a task shows; pictures are looked up there.
+        decoder: that of ``packing.make_batch``.
+        tasks: of the run; with several, batches say of which each sequence is.
     """
 
-    def __init__(self, chat: Chat, rows: Dataset, decoder: Any) -> None:
+    def __init__(self, chat: Chat, rows: Mapping[str, Dataset], decoder: Any, tasks: Sequence[str] = ()) -> None:
         self._chat = chat
         self._rows = rows
         self._decoder = decoder
+        self._tasks = tasks
         pad, end = chat.tokenizer.pad_token_id, chat.tokenizer.eos_token_id
         self._pad = end if pad is None else pad
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
         """See ``packing.make_batch``."""
-        return make_batch([self.sequence(row) for row in rows], self._decoder, self._pad)
+        batch = make_batch([self.sequence(row) for row in rows], self._decoder, self._pad)
+        if len(self._tasks) > 1:
+            batch[TASK] = torch.tensor([self._tasks.index(row["task"]) for row in rows])
+        return batch
 
     def sequence(self, row: Mapping[str, Any]) -> PackedQuestions:
         """Make one row into tokens and a processed picture.
@@ -40,13 +52,14 @@ class Collator:
         Raises:
             ValueError: the picture cannot be read, or the processor refuses it; the message names the row's id.
         """
-        image = decode_picture(self._rows, row["row"])
+        shown = self._rows[TASKS[row["task"]].rows]
+        image = decode_picture(shown, row["row"])
         try:
             asked = self._chat.ask(image, row["prompts"])
             pairs = zip(row["prompts"], row["answers"], strict=True)
             return pack(asked, [self._chat.answer_ids(prompt, answer) for prompt, answer in pairs])
         except ValueError as error:
-            raise ValueError(f"{name_row(self._rows, row['row'])}: {error}") from error
+            raise ValueError(f"{name_row(shown, row['row'])}: {error}") from error
 
 
 def decode_picture(rows: Dataset, at: int) -> Image.Image:
@@ -68,7 +81,8 @@ def name_row(rows: Dataset, at: int) -> str:
 
 
 def check_labels(collator: Collator, chat: Chat, train: Dataset, count: int = 4) -> None:
-    """Check on the first sequences what would be learnt: every answer with its end of turn, and nothing else.
+    """Check on the first sequences of every task what would be learnt: every answer with its end of turn, and nothing
+    else.
 
     Whether the tokenizer can write the answers is checked for every one of them in ``ConversationWriter``.
 
@@ -76,7 +90,9 @@ def check_labels(collator: Collator, chat: Chat, train: Dataset, count: int = 4)
         ConfigError: anything else is; with this model's chat template it would train on the wrong tokens.
     """
     round_trip = RoundTrip(chat.tokenizer)
-    for row in train.select(range(min(count, len(train)))):
+    tasks = list(train["task"])
+    first = [at for task in dict.fromkeys(tasks) for at in [n for n, of in enumerate(tasks) if of == task][:count]]
+    for row in train.select(first):
         labels = collator([row])["labels"][0].tolist()
         runs = groupby(labels, key=lambda label: label != IGNORED)
         learnt = [round_trip.decode(list(run)) for is_learnt, run in runs if is_learnt]

@@ -37,8 +37,9 @@ class Exchange:
 class Conversation:
     """A picture of the dataset and the exchanges about it, each of which stands alone."""
 
+    task: str
     row: int
-    """Number of the picture's row in the split."""
+    """Number of the picture's row in the split of the config that the task shows."""
     size: tuple[int, int]
     """Width and height of the stored picture in pixels."""
     exchanges: tuple[Exchange, ...]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 
 from qreal_tasks.models.local.chat import AskedPicture
-from qreal_tasks.models.local.collate import collate_pictures, collate_prompts, compute_positions
+from qreal_tasks.models.local.collate import collate_pictures, collate_texts, compute_positions
 
 IGNORED = -100
 """Label of a token whose prediction is not learnt."""
@@ -76,12 +76,13 @@ def make_batch(sequences: Sequence[PackedQuestions], decoder: Any, pad_id: int) 
         pad_id: any token id.
     """
     laid = _layout(sequences, pad_id)
+    pictures = collate_pictures([s.asked for s in sequences])
     batch = {
         "input_ids": laid.ids,
         "attention_mask": _seen(laid.number) if any(len(s.parts) > 1 for s in sequences) else (laid.number >= 0).long(),
-        "position_ids": _positions(sequences, laid, decoder, pad_id),
+        "position_ids": _positions(sequences, laid, pictures, decoder, pad_id),
         "labels": laid.labels,
-        **collate_pictures([s.asked for s in sequences]),
+        **pictures,
     }
     if sequences[0].asked.prompts[0].types is not None:
         batch["mm_token_type_ids"] = _types(sequences, laid.ids.shape)
@@ -89,19 +90,19 @@ def make_batch(sequences: Sequence[PackedQuestions], decoder: Any, pad_id: int) 
 
 
 def _layout(sequences: Sequence[PackedQuestions], pad_id: int) -> _Layout:
-    shape = len(sequences), max(map(len, sequences))
-    laid = _Layout(*(torch.full(shape, value) for value in (pad_id, IGNORED, -1, 0)))
-    for at, sequence in enumerate(sequences):
+    longest = max(map(len, sequences))
+    rows: tuple[list[list[int]], ...] = ([], [], [], [])
+    ids, labels, numbers, offsets = rows
+    for sequence in sequences:
         beginning = Part(sequence.asked.prompts[0].ids[: sequence.shared], 0)
-        start = 0
-        for number, part in enumerate((beginning, *sequence.parts)):
-            end = start + len(part.ids)
-            laid.ids[at, start:end] = torch.tensor(part.ids)
-            laid.number[at, start:end] = number
-            laid.offset[at, start:end] = torch.arange(len(part.ids))
-            laid.labels[at, end - part.answer : end] = laid.ids[at, end - part.answer : end]
-            start = end
-    return laid
+        parts = (beginning, *sequence.parts)
+        padding = longest - len(sequence)
+        ids.append([token for part in parts for token in part.ids] + [pad_id] * padding)
+        learnt = ([IGNORED] * (len(part.ids) - part.answer) + part.ids[len(part.ids) - part.answer :] for part in parts)
+        labels.append([label for of_part in learnt for label in of_part] + [IGNORED] * padding)
+        numbers.append([number for number, part in enumerate(parts) for _ in part.ids] + [-1] * padding)
+        offsets.append([at for part in parts for at in range(len(part.ids))] + [0] * padding)
+    return _Layout(*map(torch.tensor, rows))
 
 
 def _seen(number: torch.Tensor) -> torch.Tensor:
@@ -110,10 +111,12 @@ def _seen(number: torch.Tensor) -> torch.Tensor:
     return ((of_key == 0) | (of_key == of_query)).tril()[:, None]
 
 
-def _positions(sequences: Sequence[PackedQuestions], laid: _Layout, decoder: Any, pad_id: int) -> torch.Tensor:
+def _positions(
+    sequences: Sequence[PackedQuestions], laid: _Layout, pictures: dict[str, torch.Tensor], decoder: Any, pad_id: int
+) -> torch.Tensor:
     """Shape (sequences, longest), or (3, sequences, longest) in families whose positions follow the picture's grid."""
     asked, shared = [s.asked for s in sequences], [s.shared for s in sequences]
-    padded_left, following = compute_positions(decoder, collate_prompts(asked, shared, pad_id))
+    padded_left, following = compute_positions(decoder, {**collate_texts(asked, shared, pad_id), **pictures})
     found = (following + laid.offset).expand(*padded_left.shape[:-2], *laid.offset.shape).clone()
     for at, length in enumerate(shared):
         found[..., at, :length] = padded_left[..., at, -length:]

@@ -1,4 +1,4 @@
-"""The conversations of a task, with their tokens counted before any picture is processed."""
+"""The conversations of a run's tasks, with their tokens counted before any picture is processed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.source import Source
 from qreal_tasks.images import LARGEST_RATIO, with_sides_in_range
 from qreal_tasks.models.local.chat import Chat, count_shared
-from training.config import BOX_TASKS, ConfigError, TrainConfig
+from training.config import ConfigError, TrainConfig
 from training.data import conversations
 from training.data.captions import Cleaner
 from training.data.conversations import BoxFrame, Conversation, Exchange
 from training.data.families import TunedFamily
 from training.data.round_trip import RoundTrip
 from training.model import Outline
+from training.tasks import BOXES, TASKS
 
 BENCHMARK_MAX_NEW_TOKENS = 2048
 """Where the benchmark cuts an ImageQA answer (``harness/tasks/_imageqa``)."""
@@ -79,24 +80,32 @@ class ConversationWriter:
         self._answer = functools.cache(self._count_answer)
         self._picture_tokens = functools.cache(self._count_picture)
         self._input_size = functools.cache(self._feed)
-        if config.task in ("filter", "describe"):
+        if {"filter", "describe"} & set(config.tasks):
             images = list(load_split(source, "imageqa", "train").remove_columns("image"))
             apart = Cleaner(self._chat.tokenizer)  # these captions are counted with the crops
             self._issues = conversations.collect_issues([apart.clean(row) for row in images], config.sets)
             self._portraits = frozenset(row["image_id"] for row in images if conversations.is_portrait(row))
 
-    def write(self, at: int, row: Mapping[str, Any]) -> list[Conversation]:
-        """Write what is asked about a row: one conversation when packed, else one a question."""
+    def write(self, shown: str, at: int, row: Mapping[str, Any]) -> list[Conversation]:
+        """Write what the tasks ask about a row: for each, one conversation when packed, else one a question.
+
+        Args:
+            shown: the config of the dataset that the row is of.
+            at: its number in the split.
+        """
         row = self.cleaner.clean(row)
         if max(row["width"], row["height"]) > LARGEST_RATIO * min(row["width"], row["height"]):
             self.stretched += 1
-        exchanges = [exchange for exchange in self._exchanges(row) if self._fits(row, exchange)]
-        groups = [exchanges] if self._config.packs else [[exchange] for exchange in exchanges]
-        return [Conversation(at, _size(row), tuple(group)) for group in groups if group]
+        made = []
+        for task in (task for task in self._config.tasks if TASKS[task].rows == shown):
+            exchanges = [exchange for exchange in self._exchanges(task, row) if self._fits(task, row, exchange)]
+            groups = [exchanges] if self._config.packs(task) else [[exchange] for exchange in exchanges]
+            made += [Conversation(task, at, _size(row), tuple(group)) for group in groups if group]
+        return made
 
     def count(self, made: Sequence[Conversation]) -> Counts:
         """Sum over conversations."""
-        found = Counts(pictures=len({conversation.row for conversation in made}), sequences=len(made))
+        found = Counts(pictures=len({(TASKS[one.task].rows, one.row) for one in made}), sequences=len(made))
         for conversation in made:
             picture = self._picture_tokens(conversation.size)
             length, apart = self._length(conversation)
@@ -114,9 +123,10 @@ class ConversationWriter:
         return found
 
     def to_dataset(self, made: Sequence[Conversation]) -> Dataset:
-        """Make a row of each conversation: its row in the split, names, prompts, the model's turns, and tokens."""
+        """Make a row of each conversation: task, row in the split, names, prompts, the model's turns, and tokens."""
         rows = [
             {
+                "task": conversation.task,
                 "row": conversation.row,
                 "names": [e.name for e in conversation.exchanges],
                 "prompts": [e.prompt for e in conversation.exchanges],
@@ -127,26 +137,26 @@ class ConversationWriter:
         ]
         return Dataset.from_list(rows)
 
-    def _exchanges(self, row: Mapping[str, Any]) -> list[Exchange]:
+    def _exchanges(self, task: str, row: Mapping[str, Any]) -> list[Exchange]:
         config = self._config
-        if config.task == "objectqa":
+        if task == "objectqa":
             return conversations.ask_objectqa(row, config.questions, config.prompts)
-        if config.task in BOX_TASKS:
+        if TASKS[task].answers is BOXES:
             frame = BoxFrame(self._family.box_space, self._input_size(_size(row)))
-            if config.task == "detect":
+            if task == "detect":
                 return conversations.ask_detect(row, frame)
             return conversations.ask_imageqa(row, config.sets, frame, config.prompts)
         issues = self._issues.get(row["entity_id"], {})
-        if config.task == "describe":
+        if task == "describe":
             return conversations.ask_describe(row, config.sets, issues)
         return conversations.ask_filter(row, config.sets, issues, row["image_id"] in self._portraits)
 
-    def _fits(self, row: Mapping[str, Any], exchange: Exchange) -> bool:
+    def _fits(self, task: str, row: Mapping[str, Any], exchange: Exchange) -> bool:
         """Whether a question with its answer is short enough for the model and the config; what it loses is noted."""
         length = len(self._chat.plain_ids(exchange.prompt)) - 1 + self._picture_tokens(_size(row))
         length += self._answer(exchange).tokens
         most = min(self._config.max_tokens or self._longest_possible, self._longest_possible)
-        name = f"{row.get('entity_id', row['image_id'])}, {exchange.name}"
+        name = f"{row.get('entity_id', row['image_id'])}, {self._config.prefix(task)}{exchange.name}"
         if length <= most:
             if lost := (*self._lost_of_prompt(exchange.prompt), *self._answer(exchange).lost):
                 self.lost[name] = lost

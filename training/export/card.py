@@ -36,7 +36,7 @@ _TEXT = """\
 
 # {title}
 
-`{model}` tuned on the task **{task}** of [Q-Real Bench](https://arxiv.org/abs/2511.16908): which entities of a
+`{model}` tuned on {tasks} of [Q-Real Bench](https://arxiv.org/abs/2511.16908): which entities of a
 generated image are unreal or implausible, and why.
 {warning}
 ## Use
@@ -86,7 +86,7 @@ def write_card(run: Path, config: TrainConfig, merged: bool, results: Path | Non
         metadata=_metadata(name, model, config, data, evaluated, groups, merged).to_yaml(),
         title=name,
         model=model,
-        task=config.task,
+        tasks=f"the task{'s' if len(config.tasks) > 1 else ''} " + " and ".join(f"**{task}**" for task in config.tasks),
         warning=_warning(data),
         command=write_command(config, "FOLDER", f"pretrained={use}"),
         form=_form(config, model, merged),
@@ -107,13 +107,18 @@ def write_card(run: Path, config: TrainConfig, merged: bool, results: Path | Non
 def write_command(config: TrainConfig, folder: str, model_args: str) -> str:
     """Write the command that evaluates an exported model; a third of an agent is evaluated with the other two.
 
+    A model that learnt both a third and a whole task is evaluated by two commands, a line each.
+
     ``model_args`` are those of the export for ``qreal_hf``.
     """
-    backend = "qreal_hf"
-    if config.task in SUBTASKS:
-        backend = "qreal_agent"
-        model_args = ",".join(f"{name}={folder if name == config.task else name.upper()}" for name in SUBTASKS)
-    return f"qreal eval --model {backend} --model_args {model_args} --tasks {config.eval_tasks}"
+    thirds = [task for task in config.tasks if task in SUBTASKS]
+    whole = [task for task in config.tasks if task not in SUBTASKS]
+    agent = ",".join(f"{name}={folder if name in thirds else name.upper()}" for name in SUBTASKS)
+    return "\n".join(
+        f"qreal eval --model {backend} --model_args {arguments} --tasks {','.join(map(config.group, tasks))}"
+        for backend, arguments, tasks in (("qreal_hf", model_args, whole), ("qreal_agent", agent, thirds[:1]))
+        if tasks
+    )
 
 
 def _metadata(
@@ -130,7 +135,7 @@ def _metadata(
         library_name="transformers" if merged else "peft",
         pipeline_tag="image-text-to-text",
         datasets=[data["name"]] if data["kind"] == "hub" else None,
-        tags=["qreal-bench", "image-quality", config.task],
+        tags=["qreal-bench", "image-quality", *config.tasks],
         model_name=name,
         eval_results=_eval_results(evaluated, groups) if evaluated else None,
     )
@@ -182,13 +187,16 @@ def _form(config: TrainConfig, model: str, merged: bool) -> str:
 
 
 def _asked(config: TrainConfig) -> str:
-    if config.task in SUBTASKS:
-        return f"It was trained on the prompts of the agent's subtasks ({', '.join(SUBTASKS)})."
     how = {
         Style.BENCHMARK: "the paper's queries, and behind them how to answer",
         Style.PAPER: "the paper's bare queries, answered in the paper's format",
     }
-    return f"It was trained on the prompts of the tasks `{GROUPS[config.prompts]}`: {how[config.prompts]}."
+    asked = []
+    if set(config.tasks) & set(SUBTASKS):
+        asked.append(f"the agent's subtasks ({', '.join(SUBTASKS)})")
+    if set(config.tasks) - set(SUBTASKS):
+        asked.append(f"the tasks `{GROUPS[config.prompts]}`: {how[config.prompts]}")
+    return f"It was trained on the prompts of {' and of '.join(asked)}."
 
 
 def _trained(config: TrainConfig, parameters: int) -> str:

@@ -143,10 +143,10 @@ def check_same(folder: Path, facts: Mapping[str, Any]) -> None:
         raise ConfigError(f"{folder} was started with the data {started['data']}, and now has {facts['data']}")
 
 
-def describe_data(source: Source, rows: Dataset) -> dict[str, Any]:
-    """Describe the data: where it is, and a revision or a digest of its files."""
-    facts: dict[str, Any] = {"name": source.name, "kind": str(source.kind), "rows": len(rows)}
-    if source.is_drawn or any(map(is_drawn_id, rows["image_id"])):
+def describe_data(source: Source, rows: Mapping[str, Dataset]) -> dict[str, Any]:
+    """Describe the data: where it is, and a revision or a digest of its files; ``rows`` as ``TrainPlan.rows``."""
+    facts: dict[str, Any] = {"name": source.name, "kind": str(source.kind), "rows": sum(map(len, rows.values()))}
+    if source.is_drawn or any(is_drawn_id(name) for shown in rows.values() for name in shown["image_id"]):
         facts["origin"] = DRAWN
     if source.kind is SourceKind.HUB:
         return {**facts, "revision": source.revision, "commit": source.commit}

@@ -19,67 +19,84 @@ from qreal_tasks.models.local.loading import LoadedModel
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.records import GroundingRecord
 from qreal_tasks.samples import ModelAnswer, SampleContext, grounding_record
-from training.config import BOX_METRICS, CHOICE_METRICS, CHOICE_TASKS
 from training.data.collator import decode_picture
 from training.data.conversations import list_regions
 from training.plan import TrainPlan
+from training.tasks import BOXES, CHOICE, MEAN, TASKS
 
 
 class HeldOutEvaluator:
-    """Asks the model a sample of the sequences kept back, the same one at every evaluation.
+    """Asks the model a sample of the sequences kept back of every task, the same one at every evaluation.
 
     Args:
-        plan: of a task whose answers can be scored without a judge, with sequences kept back.
+        plan: with sequences kept back; tasks whose answers only a judge could score are passed over.
     """
 
     def __init__(self, plan: TrainPlan) -> None:
         assert plan.held_out is not None
         self._plan = plan
-        self._rows = plan.rows
-        order = list(range(len(plan.held_out)))
-        random.Random(plan.config.seed).shuffle(order)
-        self._asked = [plan.held_out[at] for at in order[: plan.config.held_out.most]]
+        self._asked: dict[str, list[Mapping[str, Any]]] = {}
+        of_sequence = list(plan.held_out["task"])
+        for task in plan.config.tasks:
+            if TASKS[task].answers.metrics:
+                order = [at for at, name in enumerate(of_sequence) if name == task]
+                random.Random(plan.config.seed).shuffle(order)
+                self._asked[task] = [plan.held_out[at] for at in order[: plan.config.held_out.most]]
 
     def evaluate(self, model: Any, rank: int = 0, processes: int = 1) -> dict[str, float]:
         """Compute metrics by name, NaN where undefined: means over questions or sets, and each by itself.
+
+        With several tasks the name of a metric begins with the task's, and ``mean`` is the mean of what chooses the
+        best checkpoint of each.
 
         Args:
             model: with output head, in evaluation mode, not wrapped; an adapter is in its layers.
             rank, processes: each process asks its share. Where a forward pass takes all of them (DeepSpeed's third
                 stage) call it with one process, and every one asks everything.
         """
-        share = self._asked[rank::processes]
-        requests, about = self._requests(share)
-        answered: dict[int, Response] = {}
-        if requests:
-            loaded = LoadedModel(model, self._plan.outline.processor, model.get_input_embeddings().weight.device)
-            engine = TransformersEngine.around(loaded, self._plan.config.held_out.batch_size)
-            answered = dict(engine.run(requests))
-        if self._plan.config.task in CHOICE_TASKS:
+        config = self._plan.config
+        loaded = LoadedModel(model, self._plan.outline.processor, model.get_input_embeddings().weight.device)
+        engine = TransformersEngine.around(loaded, config.held_out.batch_size)
+        found: dict[str, float] = {}
+        best = []
+        for task, asked in self._asked.items():
+            of_task = self._evaluate_task(task, asked[rank::processes], engine, processes)
+            best.append(of_task[TASKS[task].answers.best])
+            found |= {f"{config.prefix(task)}{name}": value for name, value in of_task.items()}
+        return found if len(config.tasks) == 1 else {MEAN: _mean_of_defined(best), **found}
+
+    def _evaluate_task(
+        self, task: str, share: Sequence[Mapping[str, Any]], engine: TransformersEngine, processes: int
+    ) -> dict[str, float]:
+        requests, about = self._requests(task, share)
+        answered: dict[int, Response] = dict(engine.run(requests)) if requests else {}
+        if TASKS[task].answers is CHOICE:
             judged = [(*key, answered[at]) for at, key in enumerate(about)]
             return _choice_metrics(gather_object(judged) if processes > 1 else judged)
-        found = [self._grounding(row, name, answered[at]) for at, (row, name, _) in enumerate(about)]
-        return _box_metrics(gather_object(found) if processes > 1 else found)
+        records = [self._grounding(task, row, name, answered[at]) for at, (row, name, _) in enumerate(about)]
+        return _box_metrics(gather_object(records) if processes > 1 else records)
 
-    def _requests(self, share: Sequence[Mapping[str, Any]]) -> tuple[list[Request], list[tuple[int, str, str]]]:
+    def _requests(
+        self, task: str, share: Sequence[Mapping[str, Any]]
+    ) -> tuple[list[Request], list[tuple[int, str, str]]]:
         """List the questions, and for each the row, its name and the right answer."""
-        config, family = self._plan.config, self._plan.outline.family
-        choices = ANSWERS if config.task in CHOICE_TASKS else ()
+        config, family, rows = self._plan.config, self._plan.outline.family, self._plan.rows[TASKS[task].rows]
+        choices = ANSWERS if TASKS[task].answers is CHOICE else ()
         requests, about = [], []
         for sequence in share:
-            image = decode_picture(self._rows, sequence["row"])
+            image = decode_picture(rows, sequence["row"])
             for name, prompt, turn in zip(sequence["names"], sequence["prompts"], sequence["answers"], strict=True):
                 requests.append(Request(image, prompt, choices, config.held_out.max_new_tokens))
                 answer = turn.removeprefix(family.before_answer).removesuffix(family.end_of_turn)
                 about.append((sequence["row"], name, answer))
         return requests, about
 
-    def _grounding(self, at: int, name: str, response: Response) -> GroundingRecord:
-        row = self._rows.remove_columns("image")[at]
-        config, space = self._plan.config, self._plan.outline.family.box_space
-        reference = list_regions(row) if config.task == "detect" else None
+    def _grounding(self, task: str, at: int, name: str, response: Response) -> GroundingRecord:
+        row = self._plan.rows[TASKS[task].rows].remove_columns("image")[at]
+        reference = list_regions(row) if task == "detect" else None
         answer = ModelAnswer.from_response(response.text, response.beside())
-        context = SampleContext(self._plan.source.name, config.prompts, space=space)
+        space = self._plan.outline.family.box_space
+        context = SampleContext(self._plan.source.name, self._plan.config.prompts, space=space)
         return grounding_record(row, name, answer, context, reference)
 
 
@@ -94,7 +111,7 @@ def _choice_metrics(judged: Sequence[tuple[int, str, str, Response]]) -> dict[st
         ranking = Ranking.of([p for p, _ in scored], [yes for _, yes in scored], [0] * len(scored))
         found[f"acc_{name}"] = float(np.mean([response.text == answer for answer, response in pairs]))
         found[f"auc_{name}"] = float(ranking.scores(np.ones((1, 1))).auc[0])
-    return _with_means(found, CHOICE_METRICS)
+    return _with_means(found, CHOICE.metrics)
 
 
 def _box_metrics(records: Sequence[GroundingRecord]) -> dict[str, float]:
@@ -104,8 +121,8 @@ def _box_metrics(records: Sequence[GroundingRecord]) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, of_set in sorted(by_set.items()):
         scores = score_grounding(of_set)
-        found |= {f"{metric}_{name}": _nan_if_none(scores[metric]) for metric in BOX_METRICS}
-    return _with_means(found, BOX_METRICS)
+        found |= {f"{metric}_{name}": _nan_if_none(scores[metric]) for metric in BOXES.metrics}
+    return _with_means(found, BOXES.metrics)
 
 
 def _nan_if_none(value: float | None) -> float:
@@ -116,6 +133,11 @@ def _with_means(found: Mapping[str, float], metrics: Sequence[str]) -> dict[str,
     """Put before each question's or set's metrics their means where they are defined; NaN when they are nowhere."""
     means = {}
     for metric in metrics:
-        values = [v for name, v in found.items() if name.startswith(f"{metric}_") and not math.isnan(v)]
-        means[metric] = float(np.mean(values)) if values else math.nan
+        means[metric] = _mean_of_defined([v for name, v in found.items() if name.startswith(f"{metric}_")])
     return {**means, **found}
+
+
+def _mean_of_defined(values: Sequence[float]) -> float:
+    """NaN when none is."""
+    defined = [value for value in values if not math.isnan(value)]
+    return float(np.mean(defined)) if defined else math.nan

@@ -37,6 +37,7 @@ from training.run.folder import (
 )
 from training.run.held_out import HeldOutEvaluator
 from training.run.trl_config import make_trl_config
+from training.tasks import TASKS
 
 _LOCK = ".lock"
 
@@ -66,7 +67,7 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
     found = read_outline(config)
     plan = make_plan(config, source, found)
     chat = Chat(found.processor)
-    collator = Collator(chat, plan.rows, found.empty.model)
+    collator = Collator(chat, plan.rows, found.empty.model, config.tasks)
     check_labels(collator, chat, plan.train)
 
     arguments = make_trl_config(config, plan)
@@ -113,7 +114,7 @@ def _run(config: TrainConfig, plan: TrainPlan, collator: Collator, arguments: An
 
     found, folder = plan.outline, Path(arguments.output_dir)
     model = load_model(config, found.family)
-    examined = plan.held_out is not None and config.task != "describe"
+    examined = plan.held_out is not None and any(TASKS[task].answers.metrics for task in config.tasks)
     callbacks: list[Any] = [SaveWhatWasEvaluated()]
     if config.held_out.early_stop:
         callbacks.append(EarlyStoppingCallback(config.held_out.early_stop))
@@ -130,6 +131,7 @@ def _run(config: TrainConfig, plan: TrainPlan, collator: Collator, arguments: An
         evaluator=HeldOutEvaluator(plan) if examined else None,
         end_of_turn=found.processor.tokenizer.convert_tokens_to_ids(found.family.end_of_turn),
         keep_checkpoints=config.keep_checkpoints,
+        weights={task: config.weight(task) for task in config.tasks},
     )
     tuner.pop_callback(ProgressCallback)
     tuner.add_callback(Progress)
@@ -168,7 +170,7 @@ def _choose_folder(config: TrainConfig, resume: Path | None, held: contextlib.Ex
     """
     from accelerate.utils import broadcast_object_list
 
-    name = config.name or f"{config.task}-{Path(config.model).name}"
+    name = config.name or f"{'-'.join(config.tasks)}-{Path(config.model).name}"
     by_date = Path(f"runs/train/{name}-{time.strftime('%Y%m%d-%H%M%S')}")
     folder = resume or (Path(config.output).expanduser() if config.output else find_free_name(by_date))
     refusal = None
@@ -203,6 +205,10 @@ def _list_facts(plan: TrainPlan, processes: int) -> dict[str, Any]:
         "data": describe_data(plan.source, plan.rows),
         "model": {"type": plan.outline.family.model_type, "commit": getattr(plan.outline.config, "_commit_hash", None)},
         "questions": {part: counts.questions for part, counts in plan.counts.items()},
+        "tasks": {
+            task: {"questions": counts.questions, "sequences_an_epoch": plan.seen[task]}
+            for task, counts in plan.of_tasks["train"].items()
+        },
         "trainable_parameters": plan.trainable.parameters,
         "questions_a_step": plan.batching.questions * processes,
         "processes": processes,

@@ -90,7 +90,7 @@ def make_trl_config(config: TrainConfig, plan: TrainPlan) -> Any:
             f"{arguments.n_gpu} GPUs are visible to one process: add --processes {arguments.n_gpu} to use them all, or "
             "--processes 1"
         )
-    epoch = plan.batching.steps_an_epoch(plan.counts["train"].sequences, arguments.world_size)
+    epoch = plan.batching.steps_an_epoch(sum(plan.seen.values()), arguments.world_size)
     most = config.max_steps or epoch * math.ceil(config.epochs)
     arguments.eval_steps = max(1, min(round(config.held_out.every_epochs * epoch), most))
     if config.deepspeed and on_cpu:

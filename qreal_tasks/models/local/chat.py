@@ -10,11 +10,13 @@ import torch
 from PIL import Image
 
 from qreal_tasks.answers import Reason, extract_answer_text
+from qreal_tasks.models.local.pictures import PictureStep
 
 _MARK_CHARACTERS = 64
 """At the end of a prompt, among which a mark that opens reasoning is looked for."""
 _TEXTS_KEPT = 4096
-"""Prompts, with or without answer, whose tokens are kept: the same few questions are asked about every picture."""
+"""Prompts, with or without answer, whose tokens are kept: the same few questions are asked about every picture. As many
+sizes of pictures, with the tokens that stand for such a one."""
 _SEQUENCE_KEYS = frozenset({"input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids"})
 
 
@@ -65,6 +67,9 @@ class Chat:
         self.alone = alone
         self.tokenizer = processor.tokenizer
         self._kept: dict[tuple[str, str], tuple[int, ...]] = {}
+        self._step = PictureStep(processor)
+        self._blocks: dict[tuple[int, ...], PromptTokens] = {}
+        self._follows_grid = False
 
     def ask(self, image: Image.Image, texts: Sequence[str]) -> AskedPicture:
         """Process ``image`` once and tokenise every text behind it.
@@ -78,10 +83,15 @@ class Chat:
         for text in texts:
             if self.processor.image_token in text:
                 raise ValueError(f"the question holds the picture's placeholder {self.processor.image_token}")
-        picture, first = self._processed(image, texts[0])
-        block = None if self.alone else self._picture_block(first, self.plain_ids(texts[0]))
-        prompts = [first]
-        for text in texts[1:]:
+        picture, block = self._processed_like_another(image)
+        prompts = []
+        if picture is None or block is None:
+            picture, first = self._processed(image, texts[0])
+            block = None if self.alone else self._picture_block(first, self.plain_ids(texts[0]))
+            prompts = [first]
+            if block is not None:
+                self._keep_block(picture, image, block)
+        for text in texts[len(prompts) :]:
             if block is None:
                 prompts.append(self._processed(image, text)[1])
             else:
@@ -128,13 +138,27 @@ class Chat:
 
     def _processed(self, image: Image.Image, text: str) -> tuple[dict[str, torch.Tensor], PromptTokens]:
         """The family's own way from a message to inputs."""
-        inputs = self.processor.apply_chat_template(
-            _messages(text, image), tokenize=True, add_generation_prompt=True, return_dict=True, return_tensors="pt"
-        )
+        inputs = _apply_template(self.processor, image, text)
         types = inputs.get("mm_token_type_ids")
         kept = dict(inputs) if self.alone else None
         prompt = PromptTokens(inputs["input_ids"][0].tolist(), None if types is None else types[0].tolist(), kept)
-        return {key: value for key, value in inputs.items() if key not in _SEQUENCE_KEYS}, prompt
+        return _without_text(inputs), prompt
+
+    def _processed_like_another(self, image: Image.Image) -> tuple[dict[str, torch.Tensor] | None, PromptTokens | None]:
+        """The inputs of the vision tower, and the tokens that stand for them, when a picture that is laid out alike was
+        processed before."""
+        if not self._follows_grid and image.size not in self._blocks:
+            return None, None
+        picture = self._step(image)
+        return picture, None if picture is None else self._blocks.get(_layout(picture, image))
+
+    def _keep_block(self, picture: dict[str, torch.Tensor], image: Image.Image, block: PromptTokens) -> None:
+        """Keep the tokens of a picture for others that are laid out alike."""
+        self._step.learn(image, lambda processor: _without_text(_apply_template(processor, image, "?")))
+        if len(self._blocks) >= _TEXTS_KEPT:
+            self._blocks.clear()
+        self._blocks[_layout(picture, image)] = block
+        self._follows_grid = "image_grid_thw" in picture
 
     def _tokens(self, text: str, answer: str = "") -> tuple[int, ...]:
         """Tokens of the prompt and, behind it, the answer. BOS comes from the template or from the tokenizer."""
@@ -176,3 +200,19 @@ class Chat:
 def _messages(text: str, image: Image.Image | None = None) -> list[dict[str, Any]]:
     shown = {"type": "image"} if image is None else {"type": "image", "image": image}
     return [{"role": "user", "content": [shown, {"type": "text", "text": text}]}]
+
+
+def _apply_template(processor: Any, image: Image.Image, text: str) -> Any:
+    return processor.apply_chat_template(
+        _messages(text, image), tokenize=True, add_generation_prompt=True, return_dict=True, return_tensors="pt"
+    )
+
+
+def _without_text(inputs: Any) -> dict[str, torch.Tensor]:
+    return {key: value for key, value in inputs.items() if key not in _SEQUENCE_KEYS}
+
+
+def _layout(picture: dict[str, torch.Tensor], image: Image.Image) -> tuple[int, ...]:
+    """What the tokens of a picture depend on: its grid of patches, where there is one, or its size."""
+    grid = picture.get("image_grid_thw")
+    return image.size if grid is None else tuple(grid[0].tolist())

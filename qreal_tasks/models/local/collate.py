@@ -29,9 +29,14 @@ def pad_left(rows: Sequence[Sequence[int]], pad_id: int) -> Padded:
 
 def collate_prompts(asked: Sequence[AskedPicture], rows: Sequence[int], pad_id: int) -> dict[str, torch.Tensor]:
     """What a model takes for the first ``rows[i]`` tokens of the first prompt of ``asked[i]``, on the CPU."""
+    return {**collate_texts(asked, rows, pad_id), **collate_pictures(asked)}
+
+
+def collate_texts(asked: Sequence[AskedPicture], rows: Sequence[int], pad_id: int) -> dict[str, torch.Tensor]:
+    """The same without the inputs of the vision tower."""
     prompts = [a.prompts[0] for a in asked]
     ids, mask = pad_left([p.ids[:n] for p, n in zip(prompts, rows, strict=True)], pad_id)
-    inputs = {"input_ids": ids, "attention_mask": mask, **collate_pictures(asked)}
+    inputs = {"input_ids": ids, "attention_mask": mask}
     types = [p.types[:n] for p, n in zip(prompts, rows, strict=True) if p.types is not None]
     if types:
         inputs["mm_token_type_ids"] = pad_left(types, 0).ids

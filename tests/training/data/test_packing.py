@@ -11,7 +11,7 @@ import torch
 from straightforward import picture
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from qreal_tasks.benchmark import QUESTION_NAMES, objectqa_prompt
+from qreal_tasks.benchmark import QUESTION_NAMES, imageqa_prompt, objectqa_prompt
 from qreal_tasks.models.local.chat import Chat
 from qreal_tasks.models.local.prefix import as_attention_mask
 from training.data.families import TUNED_FAMILIES
@@ -53,6 +53,18 @@ class Tuned:
                 made.append(pack(asked, [answers[n] for n in group]))
         return made
 
+    def boxes(self) -> list[PackedQuestions]:
+        """Whole images, each asked one question with a long answer."""
+        made = []
+        for at, size in enumerate(((150, 90), (64, 64))):
+            prompt = imageqa_prompt("realism", self.family.box_space, *size)
+            answer = self.family.answer(
+                '[{"bbox_2d": [1, 2, 30, 40], "label": "dog", "description": "Blue."}]' * (at + 1)
+            )
+            asked = self.chat.ask(picture(*size, seed=9 + at), [prompt])
+            made.append(pack(asked, [self.chat.answer_ids(prompt, answer)]))
+        return made
+
     def loss(self, sequences: list[PackedQuestions]) -> torch.Tensor:
         """Sum over the learnt tokens."""
         base = self.model.get_base_model()
@@ -89,6 +101,29 @@ def test_loss_and_gradients_are_those_of_questions_apart(
     assert float(together.detach()) == pytest.approx(float(apart.detach()), rel=1e-6)
     assert float((in_one - in_rows).norm() / in_rows.norm()) < 1e-4
     assert float(in_rows.norm()) > 1e-3, "nothing flows, the test proves nothing"
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("family", TUNED_FAMILIES)
+def test_a_batch_of_two_tasks_is_the_mean_of_both_weighted_by_tokens(
+    family: str, attention: str, tiny_model: Callable[[str], Path], config: Callable[..., Any]
+) -> None:
+    """Packed crops and whole images in one batch: neither sees the other, whatever order they come in."""
+    tuned = Tuned(tiny_model(family), config(family), attention)
+    crops, images = tuned.sequences(together=True), tuned.boxes()
+    mixed = [crops[0], images[1], crops[1], crops[2], images[0], crops[3]]
+    tokens = [sum(part.answer for one in of_task for part in one.parts) for of_task in (crops, images)]
+    assert tokens[1] > tokens[0] > 0
+    loss = tuned.loss(mixed) / sum(tokens)
+    torch.autograd.backward(loss)
+    of_mixed = tuned.gradients()
+    of_each = [tuned.loss(of_task) / count for of_task, count in zip((crops, images), tokens, strict=True)]
+    mean = (tokens[0] * of_each[0] + tokens[1] * of_each[1]) / sum(tokens)
+    torch.autograd.backward(mean)
+    of_both = tuned.gradients()
+    assert float(loss.detach()) == pytest.approx(float(mean.detach()), rel=1e-6)
+    assert abs(float(of_each[0].detach()) / float(of_each[1].detach()) - 1) > 1e-2, "alike, the weights prove nothing"
+    assert float((of_mixed - of_both).norm() / of_both.norm()) < 1e-4
 
 
 def test_in_single_precision_too(tiny_model: Callable[[str], Path], config: Callable[..., Any]) -> None:

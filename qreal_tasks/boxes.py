@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -168,6 +170,17 @@ def clip_to_image(boxes_px: ArrayLike, width: int, height: int) -> Clipped:
         was_outside=np.any((inside < boxes) | (inside > boxes), axis=1),
         has_area=(inside[:, 0] < inside[:, 2]) & (inside[:, 1] < inside[:, 3]),
     )
+
+
+def pixel_box(box_px: Sequence[float], width: int, height: int) -> tuple[int, int, int, int]:
+    """The smallest box of whole pixels around the box, inside the image and with an area.
+
+    >>> pixel_box([10.2, -3, 20.7, 99.5], 100, 80)
+    (10, 0, 21, 80)
+    """
+    x1, y1, x2, y2 = box_px
+    left, top = min(max(0, math.floor(x1)), width - 1), min(max(0, math.floor(y1)), height - 1)
+    return left, top, max(left + 1, min(width, math.ceil(x2))), max(top + 1, min(height, math.ceil(y2)))
 
 
 def iou_matrix(a_px: ArrayLike, b_px: ArrayLike) -> NDArray[np.float64]:

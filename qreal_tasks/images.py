@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
+
+from qreal_tasks.boxes import pixel_box
 
 LARGEST_RATIO = 200
 """Qwen's processors, and servers with such a model, refuse a picture whose sides differ by more than this factor."""
@@ -43,6 +46,19 @@ def as_rgb(image: Image.Image) -> Image.Image:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, _WHITE), layer).convert("RGB")
     return image.convert("RGB")
+
+
+def draw_frame(image: Image.Image, box_px: Sequence[float], colour: tuple[int, int, int]) -> None:
+    """Draw a frame around a box into an RGB picture, outside of the box as far as there is room."""
+    x1, y1, x2, y2 = pixel_box(box_px, *image.size)
+    line = max(2, round(max(image.size) / 256))
+    frame = (
+        max(0, x1 - line),
+        max(0, y1 - line),
+        min(image.width, x2 + line) - 1,
+        min(image.height, y2 + line) - 1,
+    )
+    ImageDraw.Draw(image).rectangle(frame, outline=colour, width=line)
 
 
 def pixels_digest(rgb: Image.Image) -> str:

@@ -63,9 +63,25 @@ def task_versions() -> Mapping[str, str]:
     return {task: str(_metadata(task)["version"]) for task in TASKS}
 
 
+@functools.cache
+def answer_length(task: str) -> int:
+    """Tokens that the answer to a leaf task may have.
+
+    >>> answer_length("qreal_objectqa_realism_q1"), answer_length("qreal_paper_imageqa_realism")
+    (16, 2048)
+    """
+    found = _read(f"{task}.yaml")
+    while "generation_kwargs" not in found:
+        found = _read(found["include"])
+    return int(found["generation_kwargs"]["max_new_tokens"])
+
+
 def _metadata(task: str) -> Mapping[str, Any]:
-    text = (TASKS_FOLDER / f"{task}.yaml").read_text(encoding="utf-8")
-    return dict(yaml.load(text, _WithoutFunctions)["metadata"])
+    return dict(_read(f"{task}.yaml")["metadata"])
+
+
+def _read(name: str) -> Mapping[str, Any]:
+    return dict(yaml.load((TASKS_FOLDER / name).read_text(encoding="utf-8"), _WithoutFunctions))
 
 
 class _WithoutFunctions(yaml.SafeLoader):

@@ -9,7 +9,7 @@ so a reference, and what counts as read, cannot differ between them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from qreal_tasks.answers import (
@@ -86,6 +86,54 @@ class SampleContext:
         return self.frame or frame_of(self.style, name)
 
 
+@dataclass(frozen=True)
+class ReadJudgment:
+    """What an answer to one of the six questions says."""
+
+    answer: str | None
+    """"Yes" or "No"; None when it could not be read as either."""
+    reason: str | None
+    """Why there is none."""
+
+
+@dataclass(frozen=True)
+class ReadRegions:
+    """What an answer about a whole image says."""
+
+    regions: tuple[Region, ...]
+    """Valid boxes only, clipped to the image, in the order of the text."""
+    reason: str | None = None
+    """Why nothing could be read; None when it was read, also as an empty list."""
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    """Entities left out, counted by reason."""
+    clipped: int = 0
+    """How many of ``regions`` reached outside the image."""
+
+
+def read_judgment(answer: ModelAnswer, reasoning_marks: ReasoningMarks = ()) -> ReadJudgment:
+    """Read an answer to one of the six questions."""
+    judgment = parse_judgment(answer.text, reasoning_marks=reasoning_marks)
+    return ReadJudgment(judgment.answer, judgment.reason and (answer.unanswered or str(judgment.reason)))
+
+
+def read_regions(
+    answer: ModelAnswer, space: Space, size: tuple[int, int], reasoning_marks: ReasoningMarks = ()
+) -> ReadRegions:
+    """Read an answer that lists entities with boxes.
+
+    Args:
+        space: in which the boxes were asked for.
+        size: width and height of the stored image, in pixels.
+    """
+    entities = parse_entities(answer.text, reasoning_marks=reasoning_marks)
+    if entities.reason is not None:
+        return ReadRegions((), answer.unanswered or str(entities.reason))
+    if space is Space.RESIZED_PIXELS and answer.input_size is None:
+        return ReadRegions((), NO_INPUT_SIZE)
+    located = locate_regions(entities, space, *size, answer.input_size)
+    return ReadRegions(located.regions, None, dict(located.dropped), located.clipped)
+
+
 def build_record(row: Row, name: str, answer: ModelAnswer, context: SampleContext) -> Record:
     """The record of one sample of any of the nine tasks.
 
@@ -101,7 +149,7 @@ def build_record(row: Row, name: str, answer: ModelAnswer, context: SampleContex
 def judgment_record(row: Row, question: str, answer: ModelAnswer, context: SampleContext) -> JudgmentRecord:
     """The record of one question about one entity; arguments as ``build_record``."""
     frame, marks = context.frame_of(question), context.reasoning_marks
-    judgment = parse_judgment(answer.text, reasoning_marks=marks)
+    read = read_judgment(answer, marks)
     return JudgmentRecord(
         question=question,
         entity_id=row["entity_id"],
@@ -111,8 +159,8 @@ def judgment_record(row: Row, question: str, answer: ModelAnswer, context: Sampl
         label=row["label"],
         reference=ANSWERS[row[question]],
         raw=answer.text,
-        answer=judgment.answer,
-        reason=judgment.reason and (answer.unanswered or str(judgment.reason)),
+        answer=read.answer,
+        reason=read.reason,
         p_yes=answer.p_yes,
         mass=answer.mass,
         prompt_version=PROMPT_VERSION,
@@ -132,15 +180,7 @@ def grounding_record(
         reference: by default the flawed entities, ``reference_regions``.
     """
     frame, marks, space = context.frame_of(set_name), context.reasoning_marks, context.space or DEFAULT_BOX_SPACE
-    entities = parse_entities(answer.text, reasoning_marks=marks)
-    reason: str | None = entities.reason and (answer.unanswered or str(entities.reason))
-    if reason is None and space is Space.RESIZED_PIXELS and answer.input_size is None:
-        reason = NO_INPUT_SIZE
-    if reason is None:
-        located = locate_regions(entities, space, row["width"], row["height"], answer.input_size)
-        predicted, dropped, clipped = located.regions, dict(located.dropped), located.clipped
-    else:
-        predicted, dropped, clipped = (), {}, 0
+    read = read_regions(answer, space, (row["width"], row["height"]), marks)
     return GroundingRecord(
         set_name=set_name,
         image_id=row["image_id"],
@@ -151,10 +191,10 @@ def grounding_record(
         space=str(space),
         input_size=answer.input_size,
         raw=answer.text,
-        reason=reason,
-        predicted=predicted,
-        dropped=dropped,
-        clipped=clipped,
+        reason=read.reason,
+        predicted=read.regions,
+        dropped=dict(read.dropped),
+        clipped=read.clipped,
         reference=reference_regions(row, set_name) if reference is None else reference,
         prompt_version=PROMPT_VERSION,
         pre_prompt=frame.pre,

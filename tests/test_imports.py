@@ -25,7 +25,7 @@ LAYERS = (
     ("predictions",),
     ("report",),
     ("judge",),
-    ("leaderboard",),
+    ("leaderboard", "api"),
     ("harness",),
     ("demo",),
     ("commands",),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from annotation.run.folder import AcceptedImage
+from qreal_tasks.boxes import pixel_box
+from qreal_tasks.images import draw_frame
 from qreal_tasks.models.server.pictures import eight_bits
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
@@ -47,15 +48,7 @@ class Gallery:
     def framed(self, image_id: str, box_px: Sequence[float]) -> Image.Image:
         """The whole image with a red frame around the box, outside of it as far as there is room."""
         image = self.whole(image_id).copy()
-        x1, y1, x2, y2 = pixel_box(box_px, *image.size)
-        line = max(2, round(max(image.size) / 256))
-        frame = (
-            max(0, x1 - line),
-            max(0, y1 - line),
-            min(image.width, x2 + line) - 1,
-            min(image.height, y2 + line) - 1,
-        )
-        ImageDraw.Draw(image).rectangle(frame, outline=(255, 0, 0), width=line)
+        draw_frame(image, box_px, (255, 0, 0))
         return image
 
 
@@ -67,17 +60,6 @@ def percent_box(box_px: Sequence[float], width: int, height: int) -> tuple[float
     """
     x1, y1, x2, y2 = box_px
     return 100 * x1 / width, 100 * y1 / height, 100 * (x2 - x1) / width, 100 * (y2 - y1) / height
-
-
-def pixel_box(box_px: Sequence[float], width: int, height: int) -> tuple[int, int, int, int]:
-    """The smallest box of whole pixels around the box, inside the image and with an area.
-
-    >>> pixel_box([10.2, -3, 20.7, 99.5], 100, 80)
-    (10, 0, 21, 80)
-    """
-    x1, y1, x2, y2 = box_px
-    left, top = min(max(0, math.floor(x1)), width - 1), min(max(0, math.floor(y1)), height - 1)
-    return left, top, max(left + 1, min(width, math.ceil(x2))), max(top + 1, min(height, math.ceil(y2)))
 
 
 def on_white(image: Image.Image) -> Image.Image:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from annotation.config import PictureSettings
 from annotation.llm.request import Shown
 from annotation.run.folder import AcceptedImage, RunFolder
-from annotation.run.gallery import Gallery, pixel_box
+from annotation.run.gallery import Gallery
 from annotation.run.schemas import State
+from qreal_tasks.boxes import pixel_box
 
 
 @dataclass(frozen=True)

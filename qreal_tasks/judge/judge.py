@@ -1,8 +1,9 @@
 """The judge of LLM-Score: pairs of descriptions in, judgements out, each pair paid for once.
 
-with Judge(load_manifest("gpt-4o"), cache_path()) as judge:
+with Judge("gpt-4o") as judge:
+    print(judge.score("The hand has six fingers.", "A hand with too many fingers.").score)
     scores = [judgement.score for judgement in judge.judge(pairs)]
-print(judge.counts, judge.cost())
+print(judge)
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self, overload
 
 from qreal_tasks.files import user_cache
 from qreal_tasks.judge.cache import JudgeCache
-from qreal_tasks.judge.manifest import JudgeManifest
-from qreal_tasks.judge.pairs import Judgement, Pair
+from qreal_tasks.judge.manifest import JudgeManifest, load_manifest
+from qreal_tasks.judge.pairs import Judgement, Pair, pair_texts
 from qreal_tasks.judge.question import PairQuestion
 from qreal_tasks.llm.arguments import DEFAULT_BASE_URL
 from qreal_tasks.llm.cached_client import CachedClient
@@ -27,6 +28,11 @@ from qreal_tasks.llm.event_loop import EventLoopThread
 from qreal_tasks.llm.options import RequestOptions
 from qreal_tasks.llm.usage import Usage
 from qreal_tasks.records import NO_REASON
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Texts = list[str] | tuple[str, ...] | pd.Series[str]
 
 CACHE_ENVIRONMENT = "QREAL_JUDGE_CACHE"
 SCORED = "scored"
@@ -66,20 +72,22 @@ class Judge:
     the cache holds needs no key and opens no connection.
 
     Args:
-        cache: the file for judgements; any number of processes may share it.
+        manifest: or what ``load_manifest`` takes: the name of a packaged judge, or the path of a YAML file.
+        cache: the file for judgements, by default that of the user; any number of processes may share it.
         timeout_s: of one attempt.
         max_retries: of one pair, after time-outs, lost connections, 408, 409, 429 and 5xx.
         api_key: default ``OPENAI_API_KEY``; a server of one's own needs none.
         first_wait_s: before the first retry when the server names no time; three times as long before each next one.
 
     Raises:
+        ManifestError: there is no such judge, or its file is not as expected.
         StoreError: the cache file is something else or damaged.
     """
 
     def __init__(
         self,
-        manifest: JudgeManifest,
-        cache: str | Path,
+        manifest: JudgeManifest | str | Path,
+        cache: str | Path | None = None,
         *,
         concurrency: int = 64,
         timeout_s: float = 60,
@@ -87,6 +95,7 @@ class Judge:
         api_key: str | None = None,
         first_wait_s: float = 0.1,
     ) -> None:
+        manifest = manifest if isinstance(manifest, JudgeManifest) else load_manifest(manifest)
         self.manifest, self._hash = manifest, manifest.exact_hash
         self._prices = manifest.prices
         self._options = RequestOptions("max_tokens", None, manifest.temperature, manifest.seed, "json_schema")
@@ -106,7 +115,7 @@ class Judge:
             first_wait_s=first_wait_s,
             prices=self._prices,
         )
-        self._cache = JudgeCache(cache)
+        self._cache = JudgeCache(cache or cache_path())
         self._lock = threading.Lock()
         self._client: ChatClient | None = None
         self._thread: EventLoopThread[CachedClient[PairQuestion, Judgement]] | None = None
@@ -119,6 +128,26 @@ class Judge:
     def cost(self) -> float | None:
         """Dollars spent since the judge was made; None when the manifest names no prices."""
         return None if self._prices is None else self.usage.cost_usd(self._prices)
+
+    def __repr__(self) -> str:
+        counted = ", ".join(f"{count:,} {outcome}" for outcome, count in self.counts.most_common())
+        cost = self.cost()
+        spent = "" if cost is None else f", ${cost:.4f}"
+        return f"Judge({self.manifest.title}: {counted or 'nothing asked yet'}{spent})"
+
+    @overload
+    def score(self, predicted: str, reference: str) -> Judgement: ...
+    @overload
+    def score(self, predicted: Texts, reference: Texts) -> list[Judgement]: ...
+    def score(self, predicted: str | Texts, reference: str | Texts) -> Judgement | list[Judgement]:
+        """Score how well a predicted description means what the reference says: one pair, or many.
+
+        Raises:
+            ValueError: one text and several, not as many of the one as of the other, or something that is no text.
+            StoppedRun, StoreError: as ``judge``.
+        """
+        judged = self.judge(pair_texts(predicted, reference))
+        return judged[0] if isinstance(predicted, str) else judged
 
     def judge(self, pairs: Sequence[Pair]) -> list[Judgement]:
         """One judgement for every pair, in their order.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from qreal_tasks.text.one_line import one_line
@@ -43,3 +44,21 @@ def unjudged(reason: str, text: str = "") -> Judgement:
     '{"grade": 7}'
     """
     return Judgement(None, redact(reason), one_line(redact(text[:_MOST_READ]), MOST_SAID))
+
+
+def pair_texts(predicted: str | Iterable[str], reference: str | Iterable[str]) -> list[Pair]:
+    """One pair of two texts, or as many as there are of each.
+
+    Raises:
+        ValueError: one text and several, not as many of the one as of the other, or something that is no text.
+    """
+    sides = {"predicted": predicted, "reference": reference}
+    texts = {name: [side] if isinstance(side, str) else list(side) for name, side in sides.items()}
+    if isinstance(predicted, str) != isinstance(reference, str) or len(texts["predicted"]) != len(texts["reference"]):
+        found = ", ".join(f"{len(some)} {name}" for name, some in texts.items())
+        raise ValueError(f"{found}: expected two texts, or as many of the one as of the other")
+    for name, some in texts.items():
+        for at, text in enumerate(some):
+            if not isinstance(text, str):
+                raise ValueError(f"{name} {at} is {text!r:.60}, expected a text; leave out what has none")
+    return [Pair(*pair) for pair in zip(*texts.values(), strict=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from qreal_tasks.predictions.cells import CellError, is_empty, read_id, read_pro
 from qreal_tasks.predictions.chat_lines import ChatLines
 from qreal_tasks.predictions.columns import FoundColumns, find_columns, fits
 from qreal_tasks.predictions.names import find_name
+from qreal_tasks.predictions.rows import PredictionRows
 from qreal_tasks.prompt_files.prompt_id import PromptId, parse_prompt_id
 from qreal_tasks.samples import ModelAnswer
 from qreal_tasks.tables.decoding import TableError
@@ -64,8 +66,8 @@ class PredictionFile:
     note: str
 
 
-def read_predictions(path: Path, style: Style, chat_lines: ChatLines) -> PredictionFile:
-    """Read one file.
+def read_predictions(source: Path | PredictionRows, style: Style, chat_lines: ChatLines) -> PredictionFile:
+    """Read one file, or rows that are in memory.
 
     Args:
         style: of prompts whose id does not say it.
@@ -76,25 +78,33 @@ def read_predictions(path: Path, style: Style, chat_lines: ChatLines) -> Predict
         OSError: the file cannot be opened.
     """
     try:
-        table = open_table(path, fits, _rows_of_inspect)
-        columns = find_columns(table.headings, str(path))
+        table = open_table(source, fits, _rows_of_inspect) if isinstance(source, Path) else source.table
+        columns = find_columns(table.headings, str(source))
     except TableError as error:
         raise PredictionsError(str(error)) from None
+    name = source.name
     found: list[Prediction] = []
     wrong: list[str] = []
     for row in table.rows:
         try:
-            found.append(_read_row(row, columns, style, chat_lines, f"{path.name}, {row.place}"))
+            found.append(_read_row(row, columns, style, chat_lines, f"{name}, {row.place}"))
         except CellError as error:
             wrong.append(f"{row.place}: {error}")
     if wrong:
         more = f"\n  … and {len(wrong) - _SHOWN:,} more" if len(wrong) > _SHOWN else ""
         shown = "".join(f"\n  {line}" for line in wrong[:_SHOWN])
-        raise PredictionsError(f"{path}: {len(wrong):,} of {len(table.rows):,} rows cannot be read:{shown}{more}")
+        raise PredictionsError(f"{source}: {len(wrong):,} of {len(table.rows):,} rows cannot be read:{shown}{more}")
     unused = tuple(one for one in table.headings if one not in columns.used and one.strip() not in _OF_PANDAS)
-    with open_file(path) as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return PredictionFile(path.name, digest, table.kind, tuple(found), unused, table.note)
+    return PredictionFile(name, _digest(source), table.kind, tuple(found), unused, table.note)
+
+
+def _digest(source: Path | PredictionRows) -> str:
+    """SHA-256 of a file's bytes, or of rows as JSON."""
+    if isinstance(source, Path):
+        with open_file(source) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    rows = [dict(row.cells) for row in source.table.rows]
+    return hashlib.sha256(json.dumps(rows, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _rows_of_inspect(content: Any) -> list[Any] | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from qreal_tasks.predictions.asked_rows import AskedRows, load_asked_rows
 from qreal_tasks.predictions.chat_lines import ChatLines
 from qreal_tasks.predictions.matching import MatchedTask, describe_matches, find_space, match_predictions
 from qreal_tasks.predictions.reading import Prediction, PredictionFile, PredictionsError, count_empty, read_predictions
+from qreal_tasks.predictions.rows import PredictionRows
 from qreal_tasks.records import record_to_json
 from qreal_tasks.results.predicted import (
     NO_PREDICTION,
@@ -38,16 +39,19 @@ _NO_ANSWER = ModelAnswer("", unanswered=NO_PREDICTION)
 
 @dataclass(frozen=True)
 class PredictedRun:
-    """What was written, and what must be said of it."""
+    """A run made of predictions, and what must be said of it."""
 
-    results_path: Path
+    run: Run
     notes: tuple[str, ...]
-    missing: int
-    """Samples that count as unanswered."""
+
+    @property
+    def missing(self) -> int:
+        """Samples that count as unanswered."""
+        return self.run.origin.missing if self.run.origin else 0
 
 
 def score_predictions(
-    paths: Sequence[Path],
+    sources: Sequence[Path | PredictionRows],
     data: str | None,
     model: str,
     *,
@@ -56,13 +60,35 @@ def score_predictions(
     space: Space | None = None,
     only_answered: bool = False,
 ) -> PredictedRun:
-    """Write the run folder of predictions.
+    """Write the run folder of predictions; arguments beside ``out`` as ``build_run``.
 
     Args:
-        paths: files; together they are one run.
+        out: folder that is empty or not there, by default one in ``runs/``; appears whole, or not at all.
+
+    Raises:
+        PredictionsError, DatasetError: as ``build_run``.
+        OSError: a file cannot be read or written.
+    """
+    found = build_run(sources, data, model, style=style, space=space, only_answered=only_answered)
+    folder = out or find_free_name(Path("runs") / f"{_folder_name(model)}-{datetime.now():%Y%m%d-%H%M%S}")
+    return replace(found, run=_write(found.run, folder))
+
+
+def build_run(
+    sources: Sequence[Path | PredictionRows],
+    data: str | None,
+    model: str,
+    *,
+    style: Style = Style.BENCHMARK,
+    space: Space | None = None,
+    only_answered: bool = False,
+) -> PredictedRun:
+    """Make the run of predictions, in memory alone.
+
+    Args:
+        sources: files, or rows; together they are one run.
         data: as ``locate`` takes it.
         model: what to call the model.
-        out: folder that is empty or not there, by default one in ``runs/``; appears whole, or not at all.
         style: whose prompts the model was asked with, where the ids do not say it.
         space: in which boxes are written, where the file does not say it.
         only_answered: leave out samples without a prediction; the run is then partial, as one with ``--limit``.
@@ -70,22 +96,20 @@ def score_predictions(
     Raises:
         PredictionsError: a file cannot be read, is of another dataset, or contradicts itself.
         DatasetError: the dataset cannot be loaded.
-        OSError: a file cannot be read or written.
+        OSError: a file cannot be read.
     """
     _check_model(model)
     source = locate(data)
     load = functools.cache(lambda: load_asked_rows(source))  # behind the files: what is wrong with them is told at once
-    files = [read_predictions(path, style, ChatLines(load)) for path in paths]
+    files = [read_predictions(one, style, ChatLines(load)) for one in sources]
     rows = load()
     predictions = [one for file in files for one in file.predictions]
     space = find_space(predictions, space)
     matched = match_predictions(predictions, rows)
     origin = _origin(files, matched, only_answered)
     run = _run(model, matched, rows, SampleContext(rows.source.name, space=space), only_answered)
-    folder = out or find_free_name(Path("runs") / f"{_folder_name(model)}-{datetime.now():%Y%m%d-%H%M%S}")
-    results_path = _write(run, origin, folder)
     notes = [*_about_files(files, predictions, space), *describe_matches(matched, rows, only_answered=only_answered)]
-    return PredictedRun(results_path, tuple(notes), origin.missing)
+    return PredictedRun(replace(run, origin=origin), tuple(notes))
 
 
 def _check_model(model: str) -> None:
@@ -132,18 +156,20 @@ def _task(matched: MatchedTask, rows: AskedRows, context: SampleContext, only_an
         for sample_id, row in rows.of(name).items()
         if not only_answered or sample_id in matched.answers
     ]
-    return TaskRun(matched.task, task_versions()[matched.task], {}, tuple(clean_records(records)))
+    cleaned = tuple(clean_records(records))
+    return TaskRun(matched.task, task_versions()[matched.task], compute_live(cleaned), cleaned)
 
 
-def _write(run: Run, origin: PredictionsOrigin, folder: Path) -> Path:
+def _write(run: Run, folder: Path) -> Run:
+    """Write the folder, and return the run with its place."""
     now = datetime.now()
     name = f"{now:%Y%m%d_%H%M%S}{RESULTS_SUFFIX}"
     results: dict[str, Any] = {
-        "results": {task.task: _reported(task.task, compute_live(task.records)) for task in run.tasks},
+        "results": {task.task: _reported(task) for task in run.tasks},
         "versions": {task.task: task.version for task in run.tasks},
         "config": {"model": run.model, "model_args": run.model_args, "limit": run.limit},
         "date": f"{now:%Y%m%d_%H%M%S}",
-        PREDICTIONS_KEY: origin.model_dump(mode="json"),
+        PREDICTIONS_KEY: run.origin and run.origin.model_dump(mode="json"),
     }
     with new_folder(folder) as filled:
         for task in run.tasks:
@@ -153,12 +179,12 @@ def _write(run: Run, origin: PredictionsOrigin, folder: Path) -> Path:
             )
             samples_path(filled / name, task.task).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         (filled / name).write_text(json.dumps(results, indent=2, allow_nan=False), encoding="utf-8")
-    return folder / name
+    return replace(run, results_path=folder / name)
 
 
-def _reported(task: str, numbers: Mapping[str, float | None]) -> dict[str, Any]:
+def _reported(task: TaskRun) -> dict[str, Any]:
     """The numbers under the names that the harness gives them."""
-    return {"alias": task, **{f"{metric},none": value for metric, value in numbers.items()}}
+    return {"alias": task.task, **{f"{metric},none": value for metric, value in task.live.items()}}
 
 
 def _about_files(files: Sequence[PredictionFile], predictions: Sequence[Prediction], space: Space | None) -> list[str]:
@@ -173,7 +199,8 @@ def _about_files(files: Sequence[PredictionFile], predictions: Sequence[Predicti
     if asked_boxes and space is None:
         notes.append(
             f"boxes are ASSUMED to be written in {DEFAULT_BOX_SPACE}: neither the file nor --box-space says it. If the "
-            f"model writes in another one, every ImageQA number is wrong; give --box-space, one of {', '.join(Space)}"
+            f"model writes in another one, every ImageQA number is wrong; give --box-space (in Python box_space), one "
+            f"of {', '.join(Space)}"
         )
     styles = {LEAVES[one.task][0] for one in predictions}
     if len(styles) > 1:

@@ -71,8 +71,8 @@ def score_command(
         if model is None:
             fail("score", "--predictions takes --model NAME: what to call the model")
         written = _write_run(predictions, data, model, box_space, only_answered, out, prompts)
-        print_score(written.results_path, resamples, as_json, html, gallery, data, prompts)
-        echo(f"Results and samples: {written.results_path.parent}", err=True)
+        print_score(written.run.results_path, resamples, as_json, html, gallery, data, prompts)
+        echo(f"Results and samples: {written.run.results_path.parent}", err=True)
         if written.missing:
             advice = "add them, or give --only-answered for the others alone, which is no benchmark result"
             fail(

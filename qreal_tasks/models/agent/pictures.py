@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +10,7 @@ from PIL import Image
 
 from qreal_tasks.answers import Box, parse_entities, reorder_box
 from qreal_tasks.benchmark import Answer
-from qreal_tasks.boxes import Space, clip_to_image, to_pixels
+from qreal_tasks.boxes import Space, clip_to_image, pixel_box, to_pixels
 from qreal_tasks.images import as_rgb
 from qreal_tasks.models.local.batching import shorten_error
 from qreal_tasks.models.requests import Request, Response
@@ -157,8 +156,8 @@ def crop_entities(picture: SearchedPicture, response: Response) -> DetectedEntit
     boxes_px = to_pixels(boxes, picture.space, *image.size, response.input_size)
     clipped = clip_to_image(boxes_px, *image.size)
     entities = [
-        DetectedEntity(box, entity.label, image.crop((math.floor(x1), math.floor(y1), math.ceil(x2), math.ceil(y2))))
-        for entity, box, (x1, y1, x2, y2), inside in zip(
+        DetectedEntity(box, entity.label, image.crop(pixel_box(box_px, *image.size)))
+        for entity, box, box_px, inside in zip(
             answer.entities, boxes, clipped.boxes_px.tolist(), clipped.has_area.tolist(), strict=True
         )
         if inside

@@ -17,6 +17,7 @@ from qreal_tasks.text.token_text import normalise_token
 class Written(NamedTuple):
     """A greedy answer."""
 
+    prompt_tokens: int
     ids: list[int]
     """With the token that ended it, if one did."""
     p: np.ndarray
@@ -52,7 +53,8 @@ class Plain:
         settings = {"max_new_tokens": max_new_tokens, "do_sample": False}
         found = self.model.generate(**inputs, **settings, return_dict_in_generate=True, output_logits=True)
         p = torch.cat(found.logits).double().softmax(-1).numpy()
-        return Written(found.sequences[0, inputs["input_ids"].shape[1] :].tolist(), p)
+        prompt_tokens = inputs["input_ids"].shape[1]
+        return Written(prompt_tokens, found.sequences[0, prompt_tokens:].tolist(), p)
 
     def generated(self, image: Image.Image, text: str, max_new_tokens: int) -> list[int]:
         return self.write(image, text, max_new_tokens).ids
@@ -63,10 +65,10 @@ class Plain:
         return set(np.atleast_1d(self.model.generation_config.eos_token_id).tolist())
 
 
-def talkative(folder: Path, seed: int = 0, ends: float = 1.0) -> None:
+def talkative(folder: Path, seed: int = 0, ends: float = 1e4) -> None:
     """Give the tiny model of ``folder`` an output head by which every token has a probability of its own.
 
-    It mostly begins with Yes or No, however spelled, and ends its turn then, or with a smaller ``ends`` now and then.
+    It mostly begins with Yes or No, however spelled, and ends its turn then, or only now and then with ``ends`` near 1.
     """
     plain = Plain(folder)
     model, tokenizer = plain.model, plain.processor.tokenizer
@@ -77,10 +79,10 @@ def talkative(folder: Path, seed: int = 0, ends: float = 1.0) -> None:
         usual = torch.stack([model.model(**inputs).last_hidden_state[0, -1] for inputs in asked]).mean(0)
         head, embedding = model.lm_head.weight, model.get_input_embeddings().weight
         answered = head[tokenizer.eos_token_id] / head[tokenizer.eos_token_id].norm()
-        embedding[spelled] = embedding[spelled].norm(dim=1).max() * answered
+        embedding[spelled] = ends * embedding.norm(dim=1).median() * answered
         head.normal_(0, 0.1)
         head[spelled] += 6 * usual / usual.norm() ** 2
-        head[tokenizer.eos_token_id] = ends * (answered - (answered @ usual) / usual.norm() ** 2 * usual)
+        head[tokenizer.eos_token_id] = answered - (answered @ usual) / usual.norm() ** 2 * usual
     model.save_pretrained(folder)
 
 

@@ -267,7 +267,8 @@ def _outcome(stage: str, responses: list[Response]) -> list[Response] | Failure:
         if response.unanswered not in (None, EMPTY):  # no description is one, and counted
             return Failure(f"{stage}: {response.unanswered}")
         if response.choices and response.p is None:
-            return Failure(f"{stage}: no probability of {' and '.join(response.choices)}")
+            why = f" ({response.no_p})" if response.no_p else ""
+            return Failure(f"{stage}: no probability of {' and '.join(response.choices)}{why}")
     return responses
 
 

@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 from straightforward import Plain, picture, talkative
+from transformers import AutoProcessor
 
 from qreal_tasks.answers import NO_VERDICT
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, imageqa_prompt, objectqa_prompt
@@ -24,6 +25,7 @@ from qreal_tasks.boxes import Space
 from qreal_tasks.models import families
 from qreal_tasks.models.local import prefix
 from qreal_tasks.models.local.engine import TransformersEngine
+from qreal_tasks.models.local.generation import decode_answer, decode_tokens
 from qreal_tasks.models.requests import Request, Response
 
 pytestmark = pytest.mark.slow
@@ -175,22 +177,25 @@ def test_answers_that_go_on_are_those_of_one_question_at_a_time(
 ) -> None:
     """Up to the end of each turn, or the limit of each question, whatever is answered beside it."""
     folder = shutil.copytree(tiny_model(family), tmp_path / "model")
-    talkative(folder, seed=1, ends=0.3)
+    talkative(folder, seed=2, ends=3)
     if rows == "each":
         monkeypatch.setattr(prefix, "takes_any_mask", lambda config: False)
     plain, engine = Plain(folder), TransformersEngine(str(folder), batch_size=4)
     requests = [replace(one, max_new_tokens=(1, 3, 12)[at % 3]) for at, one in enumerate(questions())]
+    vocabulary = plain.processor.tokenizer.get_vocab()
+    words = [[vocabulary[t] for t in words if t in vocabulary] for words in (YES, NO)]
     lengths = set()
     for at, response in engine.run(requests):
-        request = requests[at]
-        ids = plain.generated(request.image, request.text, request.max_new_tokens)
-        kept = ids[:-1] if ids[-1] in plain.stops else ids
+        written = plain.write(requests[at].image, requests[at].text, requests[at].max_new_tokens)
+        kept = written.ids[:-1] if written.ids[-1] in plain.stops else written.ids
         lengths.add(len(kept))
         assert response.text == plain.processor.tokenizer.decode(kept, skip_special_tokens=False)
-        if response.p is not None and plain.processor.tokenizer.convert_ids_to_tokens(ids[0]) in YES | NO:
-            yes, no = yes_and_no(plain, request)
-            assert p_yes(response) == pytest.approx(yes / (yes + no), abs=1e-5)
-    assert {1, 3, 12} <= lengths
+        if response.p is not None:  # of which of its words is a matter of test_engines_agree.py
+            yes, no = (written.p[:, ids].sum(1) for ids in words)
+            at_words = [at for at, token in enumerate(kept) if token in {*words[0], *words[1]}]
+            assert any(p_yes(response) == pytest.approx(yes[at] / (yes + no)[at], abs=1e-5) for at in at_words)
+    assert 1 in lengths, "no answer ends with its first token"
+    assert max(lengths) > 1, "no answer goes on"
 
 
 @pytest.mark.parametrize(
@@ -252,12 +257,21 @@ def test_one_bad_picture_or_text_costs_no_other_answer(tiny_model: Callable[[str
 
 
 def test_box_tokens_stay_and_end_of_turn_goes(tiny_model: Callable[[str], Path]) -> None:
-    from qreal_tasks.models.local.generation import decode_answer
-
     engine = TransformersEngine(str(tiny_model("internvl")))
     ids = engine._tokenizer("<ref>dog</ref><box>[[1, 2, 30, 40]]</box>")["input_ids"]
     assert decode_answer(engine._tokenizer, ids) == "<ref>dog</ref><box>[[1, 2, 30, 40]]</box>"
     assert engine._tokenizer.convert_tokens_to_ids("<|im_end|>") in engine._stops
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_tokens_are_the_parts_of_the_text(family: str, tiny_model: Callable[[str], Path]) -> None:
+    tokenizer = AutoProcessor.from_pretrained(tiny_model(family)).tokenizer
+    for text in ("Yes, it is.", " **No**\n\n", "是的 🐶 Yes é", "Yes 😀"):
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        parts = decode_tokens(tokenizer, ids)
+        assert (len(parts), "".join(parts)) == (len(ids), decode_answer(tokenizer, ids))
+        cut = decode_tokens(tokenizer, ids[:-1])  # perhaps within a character, which then is none
+        assert decode_answer(tokenizer, ids[:-1]).rstrip("\ufffd") == "".join(cut)
 
 
 def test_choices_that_cannot_be_scored_are_refused(tiny_model: Callable[[str], Path]) -> None:

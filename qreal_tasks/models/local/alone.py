@@ -31,7 +31,7 @@ def generate_alone(
     return ids
 
 
-class _Watching(LogitsProcessor):
+class _Watching(LogitsProcessor):  # type: ignore[misc]
     """Changes nothing."""
 
     def __init__(self, watch: Callable[[torch.Tensor], None]) -> None:

@@ -16,7 +16,7 @@ import torch
 from qreal_tasks.answers import find_answer_token
 from qreal_tasks.llm.completions import explain_blank
 from qreal_tasks.models.local.alone import generate_alone
-from qreal_tasks.models.local.chat import AskedPicture
+from qreal_tasks.models.local.chat import AskedPicture, PromptTokens
 from qreal_tasks.models.local.generation import decode_answer, decode_tokens, greedy_settings
 from qreal_tasks.models.local.prefix import SharedPrompts
 from qreal_tasks.models.local.spellings import ScoredChoices, Spellings
@@ -96,22 +96,26 @@ def answer_alone(
     model: Any, asked: Sequence[AskedPicture], questions: Sequence[Question], stops: Sequence[int], pad_id: int
 ) -> list[ScoredAnswer]:
     """As ``answer_sharing``, for any other model."""
-    answers = []
     prompts = [prompt for a in asked for prompt in a.prompts]
-    for prompt, question in zip(prompts, questions, strict=True):
-        steps: list[ScoredChoices | None] = []
-        generate_alone(
-            model,
-            prompt,
-            greedy_settings(question.max_new_tokens, stops, pad_id),
-            lambda logits, steps=steps, score=question.spellings.score: steps.extend(score(logits)),
-        )
-        answer = ScoredAnswer()
-        for scored in steps:
-            if not answer.take(scored, question, stops):
-                break
-        answers.append(answer)
-    return answers
+    return [
+        _answer_one(model, prompt, question, stops, pad_id) for prompt, question in zip(prompts, questions, strict=True)
+    ]
+
+
+def _answer_one(
+    model: Any, prompt: PromptTokens, question: Question, stops: Sequence[int], pad_id: int
+) -> ScoredAnswer:
+    steps: list[ScoredChoices | None] = []
+
+    def watch(logits: torch.Tensor) -> None:
+        steps.extend(question.spellings.score(logits))
+
+    generate_alone(model, prompt, greedy_settings(question.max_new_tokens, stops, pad_id), watch)
+    answer = ScoredAnswer()
+    for scored in steps:
+        if not answer.take(scored, question, stops):
+            break
+    return answer
 
 
 def _score(logits: torch.Tensor, spellings: Sequence[Spellings]) -> list[ScoredChoices | None]:

@@ -233,7 +233,8 @@ def test_the_text_is_kept_as_it_came() -> None:
 
 def test_rounding_makes_no_mass_above_1() -> None:
     found = choice_probabilities(choice("Yes", token("Yes", 0.8, {"Yes": 0.8, "No": 0.204})), "Yes", CHOICES)
-    assert (found.mass, found.p) == (1.0, pytest.approx((0.8 / 1.004, 0.204 / 1.004)))
+    assert found.mass == 1
+    assert found.p == pytest.approx((0.8 / 1.004, 0.204 / 1.004))
 
 
 @pytest.mark.slow

@@ -116,8 +116,7 @@ def served(weights: ServedWeights, asked: Sequence[Request], by_ids: bool) -> li
 
 def assert_same(one: Sequence[Response], other: Sequence[Response], within: float = 1e-6) -> None:
     for at, (a, b) in enumerate(zip(one, other, strict=True)):
-        without = {"p": None, "mass": None}
-        assert dataclasses.replace(a, **without) == dataclasses.replace(b, **without), at
+        assert dataclasses.replace(a, p=None, mass=None) == dataclasses.replace(b, p=None, mass=None), at
         assert a.p == (None if b.p is None else pytest.approx(b.p, abs=within)), at
         assert a.mass == (None if b.mass is None else pytest.approx(b.mass, abs=within)), at
 

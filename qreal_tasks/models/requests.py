@@ -24,12 +24,20 @@ from typing import Any
 
 from PIL import Image
 
+from qreal_tasks.answers import read_declared_marks
+
 REQUEST_FAILED = "request failed"
 """``Response.unanswered`` begins with it when no answer came, so that the same question is to be asked again."""
 
 SCORED_VERSION = 2
 """Changes when other text, P or mass is recorded of the same answer to a request with choices; part of every key under
 which such an answer is stored."""
+
+
+def identify_reading() -> dict[str, Any]:
+    """What P depends on beside model and request, for an engine's identity: the declared marks of reasoning."""
+    marks = read_declared_marks()
+    return {"reasoning_marks": marks} if marks else {}
 
 
 @dataclass(frozen=True)

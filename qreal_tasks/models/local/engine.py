@@ -24,11 +24,11 @@ from qreal_tasks.models.local.generation import decode_answer, find_stop_ids, ge
 from qreal_tasks.models.local.jobs import WINDOW, ReadyJob, plan_jobs, prepare_windows, refuse_job, split_windows
 from qreal_tasks.models.local.loading import LoadedModel, identify, limit_pictures, load_model
 from qreal_tasks.models.local.spellings import Spellings
-from qreal_tasks.models.requests import Request, Response
+from qreal_tasks.models.requests import Request, Response, identify_reading
 
 logger = logging.getLogger(__name__)
 
-_ENGINE_VERSION = 3
+ENGINE_VERSION = 3
 """Changes when the same model may answer otherwise; part of every cache key."""
 
 
@@ -89,7 +89,7 @@ class TransformersEngine:
         self._take(loaded, fixed)
         self._identity |= {
             "engine": "transformers",
-            "engine_version": _ENGINE_VERSION,
+            "engine_version": ENGINE_VERSION,
             **identify(pretrained, revision, adapter, merge_adapter, self.model.config, loaded.processor),
             "attention": self.model.config._attn_implementation,
             "dtype": str(self.model.dtype).removeprefix("torch."),
@@ -138,7 +138,7 @@ class TransformersEngine:
         """
         if not self._identity:
             raise ValueError("this engine is around a model in memory, which has no identity to keep answers under")
-        return dict(self._identity)
+        return {**self._identity, **identify_reading()}
 
     def run(self, requests: Sequence[Request], known: Collection[int] = frozenset()) -> Iterator[tuple[int, Response]]:
         """Yield (index, response) for every request that is not in ``known`` once, as they are answered.

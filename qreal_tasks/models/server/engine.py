@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from qreal_tasks.answers import read_declared_marks
 from qreal_tasks.boxes import Space
 from qreal_tasks.llm.arguments import check, is_number, is_whole
 from qreal_tasks.llm.chat import ChatClient, ChatSession
@@ -23,7 +22,7 @@ from qreal_tasks.llm.options import RequestOptions
 from qreal_tasks.llm.outage import OUTAGE_S
 from qreal_tasks.llm.usage import Prices, Usage
 from qreal_tasks.models.families import DEFAULT_BOX_SPACE, find_family_by_name, find_named_family
-from qreal_tasks.models.requests import REQUEST_FAILED, Request, Response
+from qreal_tasks.models.requests import REQUEST_FAILED, Request, Response, identify_reading
 from qreal_tasks.models.server.pictures import JPEG_QUALITY, ImageFormat, Pictures, UnsendableImage, by_picture
 from qreal_tasks.models.server.sizes import Counted, PictureSizes, counted_tokens
 from qreal_tasks.models.server.token_ids import TokenIds
@@ -121,9 +120,8 @@ class OpenAIEngine:
     def identity(self) -> dict[str, Any]:
         """Everything that an answer depends on beside the request: what belongs into a cache key. No secret."""
         options = self._client.asked_options
-        marks = read_declared_marks()
         return {
-            **({"reasoning_marks": marks} if marks else {}),  # P is that of the token behind them
+            **identify_reading(),
             "engine": "openai",
             "form": 2,  # changes with the layout of the message, and with what is read from an answer
             "model": self._client.model,

@@ -184,6 +184,17 @@ def test_with_one_token_the_first_is_all_that_both_know(
     assert {response.text for response in here} == {max(FORMS[name].places[0], key=FORMS[name].places[0].__getitem__)}
 
 
+def test_declared_marks_of_reasoning_hold_for_both(
+    tiny_model: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QREAL_REASONING_MARKS", "~~ ~/")
+    folder = write_chain(tmp_path / "model", tiny_model("qwen2_5_vl"), [other("~~"), YES, {"?~/": 1.0}, NO, ENDS])
+    asked = requests(max_new_tokens=LIMIT)
+    here = local(folder, asked)
+    assert_same(here, served(ServedWeights(folder), asked, by_ids=True))
+    assert all(response.p == pytest.approx((0.65 / 0.9, 0.25 / 0.9), abs=1e-6) for response in here)
+
+
 def test_reasoning_that_the_template_opens_differs_by_its_mark_alone(
     tiny_model: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -319,6 +319,16 @@ def test_picture_limits_hold_and_are_part_of_the_identity(tiny_model: Callable[[
     assert json.loads(json.dumps(plain.identity())) == plain.identity()
 
 
+def test_declared_marks_of_reasoning_are_part_of_the_identity(
+    tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P is that of the token behind them."""
+    engine = TransformersEngine(str(tiny_model("qwen2_5_vl")))
+    before = engine.identity()
+    monkeypatch.setenv("QREAL_REASONING_MARKS", "<mull> </mull>")
+    assert engine.identity() != before
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_adapter_is_used_merged_or_not_and_named_by_content(
     family: str, tiny_model: Callable[[str], Path], tmp_path: Path

@@ -58,7 +58,7 @@ class JudgmentRecord:
     reason: str | None
     """Why ``answer`` is None."""
     p_yes: Number | None
-    """P(Yes) against P(No) at the first answer token, None when the backend gives no probability."""
+    """P(Yes) against P(No) at the token that answers, None when the backend gives no probability."""
     mass: Number | None
     """Probability covered by the spellings of Yes and No, None when unknown."""
     prompt_version: str

@@ -26,7 +26,7 @@ _MOST_READ = 4_000
 
 @dataclass(frozen=True)
 class Scores:
-    """Probabilities at the first answer token."""
+    """Probabilities at the token that answers."""
 
     p_yes: float
     """P(Yes) / (P(Yes) + P(No))."""

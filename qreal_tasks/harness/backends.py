@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ class EngineBackend(lmms):  # type: ignore[misc]
                     self._show(bar)
                     bar.update()
         self._report()
-        return [_to_harness(response) for response in responses]
+        reports_size = read_declared_space() is Space.RESIZED_PIXELS
+        return [_to_harness(response, reports_size) for response in responses]
 
     def _collect_questions(self, requests: Sequence[Any]) -> list[Request | str]:
         """The questions; a row is decoded once for all requests about it. A reason where it cannot be read.
@@ -219,7 +221,9 @@ def _refuse_damaged_files() -> Iterator[None]:
         ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
-def _to_harness(response: Response | None) -> list[str] | str:
+def _to_harness(response: Response | None, reports_size: bool) -> list[str] | str:
     response = response or Response("", unanswered="the engine gave no response")
+    if not reports_size:  # only boxes in its pixels are read with it, and no server tells it
+        response = replace(response, input_size=None)
     beside = response.beside()
     return response.text if beside is None else [response.text, beside]

@@ -23,7 +23,6 @@ _CUT_OFF = re.compile(r"length|max(_output|_completion)?_(tokens|length)|model_l
 _FILTERED = re.compile(
     r"content_?filter|sensitive|(image_)?safety|moderation|prohibited_content|blocklist|spii|recitation|guardrail"
 )
-_PUNCTUATION = " \t\r\n.,;:!。"
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,7 @@ class Completion:
 def read_completion(sent: object, choices: tuple[str, ...] = ()) -> Completion:
     """Read the JSON value that a server sent.
 
-    An answer cut off at the token limit keeps its text. One that is a choice and nothing else but punctuation is kept
-    as that word, "Yes" for "Yes.": with a limit of one token the same answer comes without it.
+    An answer cut off at the token limit keeps its text.
 
     Raises:
         MalformedAnswer: it is no chat completion, or the server ended it before the model did.
@@ -75,16 +73,13 @@ def _read(
     text = _text_of(message.get("content"))
     if message.get("refusal") or ended == "refusal":
         return _text_of(message.get("refusal")) or text, REFUSED, NO_PROBABILITIES
-    if not text.strip():
-        if is_cut_off:
-            return text, OUT_OF_TOKENS, NO_PROBABILITIES
-        if not _has_tokens(sent, choice):
+    if (blank := explain_blank(text, is_cut_off)) is not None:
+        if blank == EMPTY and not _has_tokens(sent, choice):
             raise MalformedAnswer("an empty answer without a token")
-        return text, EMPTY, NO_PROBABILITIES
+        return text, blank, NO_PROBABILITIES
     if not choices:
         return text, None, NO_PROBABILITIES
-    found, bare = choice_probabilities(choice, text, choices), text.strip(_PUNCTUATION)
-    return bare if found.p is not None and is_choice(bare, choices) else text, None, found
+    return text, None, choice_probabilities(choice, text, choices)
 
 
 def choice_in(completion: object) -> Mapping[str, Any]:
@@ -108,9 +103,15 @@ def choice_in(completion: object) -> Mapping[str, Any]:
     return choice
 
 
-def is_choice(text: str, choices: tuple[str, ...]) -> bool:
-    """Whether a text is one of the choices, in whatever case."""
-    return text.casefold() in {choice.casefold() for choice in choices}
+def explain_blank(text: str, is_cut_off: bool) -> str | None:
+    """Why an answer says nothing; None where it says something.
+
+    >>> explain_blank("Yes", True), explain_blank("", False), explain_blank(" ", True)
+    (None, 'empty answer', 'used up its tokens before answering')
+    """
+    if text.strip():
+        return None
+    return OUT_OF_TOKENS if is_cut_off else EMPTY
 
 
 def _ended(choice: Mapping[str, Any]) -> str:

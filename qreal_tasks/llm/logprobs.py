@@ -8,18 +8,14 @@ other gives a number that looks like P and is none.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
-from qreal_tasks.answers import extract_answer_text, parse_judgment, read_declared_marks
+from qreal_tasks.answers import find_answer_token
 from qreal_tasks.text.token_text import decode_marks, normalise_token
 
 NOT_GIVEN = "no log-probabilities came"
-NO_VERDICT = "no choice stands in the text as its answer"
-NOT_FOUND = "the answer's word is no token of those with log-probabilities"
 MALFORMED = "the log-probabilities are malformed"
 
 _ROUNDING = 1e-2
@@ -27,12 +23,6 @@ _ROUNDING = 1e-2
 _SAME_TOKEN = 1e-3
 """Difference of log-probabilities within which the token taken and a listed one of the same text are one. Others may
 share a text: ``▁Yes`` and ``Yes`` are both shown as "Yes" by some servers."""
-_MOST_WORDS = 64
-"""Places of the answer's word that are looked at; each takes a reading of the text before it."""
-_YES_NO = frozenset(("yes", "no"))
-_ALONE = re.compile(r"(?:yes|no)(?=[.!]?\Z)", re.IGNORECASE)
-_SPECIAL = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|")
-"""A token that ends a turn, as far as it is written out; servers leave it out of the text."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +62,7 @@ def sum_spellings(tokens: Iterable[tuple[str, float]], choices: Sequence[str]) -
     mass = math.fsum(sums)
     if mass <= 0:
         return ChoiceProbabilities(why_not=MALFORMED)
-    return ChoiceProbabilities(tuple(x / mass for x in sums), mass)
+    return ChoiceProbabilities(tuple(x / mass for x in sums), min(mass, 1.0))
 
 
 def choice_probabilities(choice: Mapping[str, Any], text: str, choices: Sequence[str]) -> ChoiceProbabilities:
@@ -85,53 +75,11 @@ def choice_probabilities(choice: Mapping[str, Any], text: str, choices: Sequence
     entries = _entries(choice)
     if entries is None:
         return ChoiceProbabilities(why_not=NOT_GIVEN)
-    word = answering_word(text, choices)
-    if word is None:
-        return ChoiceProbabilities(why_not=NO_VERDICT)
-    at = _place(entries, text, word)
-    if at is None:
-        return ChoiceProbabilities(why_not=NOT_FOUND)
-    listed = _listed(entries[at], choices)
+    found = find_answer_token([_bytes(entry) for entry in entries], text, choices)
+    if found.place is None:
+        return ChoiceProbabilities(why_not=found.why_not)
+    listed = _listed(entries[found.place], choices)
     return ChoiceProbabilities(why_not=listed) if isinstance(listed, str) else sum_spellings(listed, choices)
-
-
-def begins_with_choice(choice: Mapping[str, Any], choices: Sequence[str]) -> bool:
-    """Whether the first token that the model wrote spells a choice."""
-    entries = _entries(choice)
-    return entries is not None and normalise_token(_text(entries[0])) in {one.casefold() for one in choices}
-
-
-def answering_word(text: str, choices: Sequence[str]) -> re.Match[str] | None:
-    """Where the word stands by which the text commits itself to a choice; None when it does not.
-
-    For Yes and No that is the first one up to which the text reads as it does as a whole. Other choices are looked for
-    as words, and only one of them may occur.
-
-    >>> answering_word("**Yes**, no doubt", ("Yes", "No")).span(), answering_word("Yes or No? No", ("Yes", "No")).span()
-    ((2, 5), (11, 13))
-    """
-    if {one.casefold() for one in choices} != _YES_NO:
-        found = (re.search(rf"(?<!\w){re.escape(one)}(?!\w)", text, re.IGNORECASE) for one in choices)
-        words = [word for word in found if word]
-        return words[0] if len(words) == 1 else None
-    if alone := _ALONE.match(text):  # most answers are, and need no reading
-        return alone
-    marks = read_declared_marks()
-    answer = parse_judgment(text, reasoning_marks=marks).answer
-    if answer is None:
-        return None
-    start = max(0, text.rfind(extract_answer_text(text, marks).text))
-    verdicts = re.compile(r"(?<!\w)(?:yes|no)(?!\w)", re.IGNORECASE)
-    words = [word for word in verdicts.finditer(text, start) if word[0].casefold() == answer.casefold()]
-    for word in words[:_MOST_WORDS]:
-        # With the word behind it, which tells "no" the answer from "no text"; a verdict there is not read yet.
-        behind = re.compile(r"(\W*)([\w'’]*)").match(text, word.end())
-        assert behind is not None  # both parts may be empty
-        following = "x" if verdicts.fullmatch(behind[2]) else behind[2]
-        so_far = text[: word.end()] + behind[1] + following
-        if parse_judgment(so_far, reasoning_marks=marks).answer == answer:
-            return word
-    return None
 
 
 def _entries(choice: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
@@ -142,33 +90,6 @@ def _entries(choice: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
         return None
     known = all(isinstance(entry, Mapping) and isinstance(entry.get("token"), str) for entry in content)
     return content if known else None
-
-
-def _place(entries: Sequence[Mapping[str, Any]], text: str, word: re.Match[str]) -> int | None:
-    """The entry that is the answer's word: the text from there on is what the last tokens say.
-
-    Blanks do not count on either side: some servers lose them token by token. Where fewer tokens are listed than the
-    text has, they are its beginning.
-    """
-    parts = [_without_blanks(_bytes(entry)) for entry in entries]
-    rest, before = (
-        _without_blanks(part.encode("utf-8", "replace")) for part in (text[word.start() :], text[: word.start()])
-    )
-    kept = len(parts)
-    while kept and not b"".join(parts[:kept]).endswith(rest):
-        if not _SPECIAL.fullmatch(parts[kept - 1].decode("utf-8", "replace")):
-            kept = 0
-            break
-        kept -= 1
-    if kept:
-        start = sum(map(len, parts[:kept])) - len(rest)
-    elif (before + rest).startswith(b"".join(parts)):
-        start = len(before)
-    else:
-        return None
-    begins = [0, *accumulate(map(len, parts))]
-    at = next((at for at, part in enumerate(parts) if part and begins[at] == start), None)
-    return at if at is not None and normalise_token(_text(entries[at])) == word[0].casefold() else None
 
 
 def _listed(entry: Mapping[str, Any], choices: Sequence[str]) -> list[tuple[str, float]] | str:
@@ -231,7 +152,3 @@ def _bytes(entry: Mapping[str, Any]) -> bytes:
         return decode_marks(raw.decode()).encode()
     except UnicodeDecodeError:
         return raw
-
-
-def _without_blanks(text: bytes) -> bytes:
-    return b"".join(text.split())

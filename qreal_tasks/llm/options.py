@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from qreal_tasks.llm.errors.messages import StatusError
-from qreal_tasks.llm.errors.rejected_options import does_not_know, named_limit, names_a_limit, refuses, wants_more
+from qreal_tasks.llm.errors.rejected_options import does_not_know, named_limit, names_a_limit, refuses
 from qreal_tasks.llm.errors.retry import StoppedRun
 
 JsonMode = Literal["json_schema", "json_object"]
@@ -40,8 +40,6 @@ class RequestOptions:
     """How JSON is asked for beside the prompt."""
     token_ids: bool = False
     """Name the tokens whose log-probabilities are wanted (vLLM from 0.26), where their ids are known."""
-    one_token: bool = False
-    """Ask for one token where one is enough."""
 
     def body(
         self,
@@ -98,8 +96,6 @@ class RequestOptions:
             return self._less_json(self.json_mode)
         if self.token_limit == "max_tokens" and does_not_know("max_tokens", error):
             return Learned(replace(self, token_limit="max_completion_tokens"), "is given `max_completion_tokens`")
-        if self.one_token and wants_more(self.token_limit, error):
-            return Learned(replace(self, one_token=False), f"does not answer with one token ({error})")
         if self.temperature is not None and refuses("temperature", error):
             notice = f"rejects `temperature` ({error}): answers may differ from run to run"
             return Learned(replace(self, temperature=None), notice)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from qreal_tasks.files.sqlite_file import SqliteFile, StoreKind, select
 from qreal_tasks.files.sqlite_file import StoreError as StoreError
-from qreal_tasks.models.requests import Request, Response
+from qreal_tasks.models.requests import SCORED_VERSION, Request, Response
 
 MODEL_OUTCOMES = frozenset({"refused", "content filter", "empty answer"})
 """Reasons to be unanswered that are the model's own decision. They are stored; a failure on the way is asked again."""
@@ -48,7 +48,7 @@ class AnswerStore(SqliteFile):
 
     @staticmethod
     def key(identity: Mapping[str, Any], request: Request, picture: str | None = None) -> str:
-        """SHA-256 over identity, text, choices, token limit and the pixels of the picture.
+        """SHA-256 over identity, text, choices, token limit, pixels of the picture, and the form of scored answers.
 
         Args:
             picture: ``hash_picture(request.image)`` where it is already known.
@@ -59,6 +59,7 @@ class AnswerStore(SqliteFile):
             "choices": list(request.choices),
             "max_new_tokens": request.max_new_tokens,
             "picture": picture or hash_picture(request.image),
+            **({"recorded": SCORED_VERSION} if request.choices else {}),
         }
         canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()

@@ -102,10 +102,10 @@ def test_the_first_answer_token_is_the_one_that_scoring_reads(
 
     chat = Chat(read_outline(config(family)).processor)
     prompt = objectqa_prompt("realism_q1", frame_of(style, "realism_q1"))
-    spellings = Spellings(chat.tokenizer, ("Yes", "No"), chat.rendered(prompt))
-    for answer in ("Yes", "No"):
+    spellings = Spellings(chat.tokenizer, ("Yes", "No"))
+    for answer, spelled in zip(spellings.choices, spellings.ids, strict=True):
         ids = chat.answer_ids(prompt, TUNED_FAMILIES[family].answer(answer))
-        assert spellings.choice_of(ids[0]) == answer
+        assert ids[0] in spelled
         assert len(ids) == 2, "the word and the end of turn"
 
 

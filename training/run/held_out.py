@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from accelerate.utils import gather_object
 
+from qreal_tasks.answers import parse_judgment
 from qreal_tasks.benchmark import ANSWERS
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.ranking import Ranking
@@ -81,12 +82,12 @@ class HeldOutEvaluator:
     ) -> tuple[list[Request], list[tuple[int, str, str]]]:
         """List the questions, and for each the row, its name and the right answer."""
         config, family, rows = self._plan.config, self._plan.outline.family, self._plan.rows[TASKS[task].rows]
-        choices = ANSWERS if TASKS[task].answers is CHOICE else ()
         requests, about = [], []
         for sequence in share:
             image = decode_picture(rows, sequence["row"])
             for name, prompt, turn in zip(sequence["names"], sequence["prompts"], sequence["answers"], strict=True):
-                requests.append(Request(image, prompt, choices, config.held_out.max_new_tokens))
+                request = Request(image, prompt, max_new_tokens=config.held_out.max_new_tokens)
+                requests.append(Request(image, prompt, ANSWERS) if TASKS[task].answers is CHOICE else request)
                 answer = turn.removeprefix(family.before_answer).removesuffix(family.end_of_turn)
                 about.append((sequence["row"], name, answer))
         return requests, about
@@ -101,15 +102,15 @@ class HeldOutEvaluator:
 
 
 def _choice_metrics(judged: Sequence[tuple[int, str, str, Response]]) -> dict[str, float]:
-    """``acc`` is that of the first answer token as it would be written, ``auc`` that of P(Yes)."""
+    """``acc`` is that of the answers as the benchmark reads them, ``auc`` that of P(Yes), where none is .5."""
     by_name: dict[str, list[tuple[str, Response]]] = defaultdict(list)
     for _, name, answer, response in judged:
         by_name[name].append((answer, response))
     found: dict[str, float] = {}
     for name, pairs in sorted(by_name.items()):
-        scored = [(r.p[r.choices.index("Yes")], answer == "Yes") for answer, r in pairs if r.p is not None]
-        ranking = Ranking.of([p for p, _ in scored], [yes for _, yes in scored], [0] * len(scored))
-        found[f"acc_{name}"] = float(np.mean([response.text == answer for answer, response in pairs]))
+        p_yes = [0.5 if r.p is None else r.p[r.choices.index("Yes")] for _, r in pairs]
+        ranking = Ranking.of(p_yes, [answer == "Yes" for answer, _ in pairs], [0] * len(pairs))
+        found[f"acc_{name}"] = float(np.mean([parse_judgment(r.text).answer == answer for answer, r in pairs]))
         found[f"auc_{name}"] = float(ranking.scores(np.ones((1, 1))).auc[0])
     return _with_means(found, CHOICE.metrics)
 

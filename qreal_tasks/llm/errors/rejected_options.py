@@ -73,7 +73,6 @@ _FROM = re.compile(
     re.IGNORECASE,
 )
 """The lower end of what is allowed."""
-_AT_LEAST = re.compile(r"at least|minimum|\bmin\b|too (small|low|few)|(greater|more) than|>|≥|higher", re.IGNORECASE)
 
 
 def refuses(name: str, error: StatusError) -> bool:
@@ -110,12 +109,6 @@ def named_limit(error: StatusError, asked: int) -> int | None:
         if found.start() not in lower
     ]
     return max((number for number in numbers if 0 <= number < asked), default=None)
-
-
-def wants_more(name: str, error: StatusError) -> bool:
-    """Whether the error is about a number, ``name``, that is too small."""
-    named = _last_name(error.param) == name or re.search(rf"\b{name}\b", error.message) is not None
-    return error.status in (400, 422) and named and _AT_LEAST.search(error.message) is not None
 
 
 def _last_name(param: str | None) -> str | None:

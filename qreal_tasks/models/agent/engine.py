@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from qreal_tasks.answers import extract_answer_text
 from qreal_tasks.benchmark import PROMPT_VERSION, Answer
 from qreal_tasks.boxes import Space
+from qreal_tasks.llm.completions import EMPTY
 from qreal_tasks.models.agent.on_demand import EngineOptions, OnDemand, OneInMemory
 from qreal_tasks.models.agent.pictures import (
     DESCRIPTION_TOKENS,
@@ -263,10 +264,11 @@ def _in_order(searches: Sequence[EntitySearch]) -> list[EntitySearch]:
 def _outcome(stage: str, responses: list[Response]) -> list[Response] | Failure:
     """The responses, or why one of them says nothing."""
     for response in responses:
-        if response.unanswered is not None:
+        if response.unanswered not in (None, EMPTY):  # no description is one, and counted
             return Failure(f"{stage}: {response.unanswered}")
         if response.choices and response.p is None:
-            return Failure(f"{stage}: no probability of {' and '.join(response.choices)}")
+            why = f" ({response.no_p})" if response.no_p else ""
+            return Failure(f"{stage}: no probability of {' and '.join(response.choices)}{why}")
     return responses
 
 

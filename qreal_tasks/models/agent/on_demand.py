@@ -12,9 +12,9 @@ import torch
 from qreal_tasks.boxes import Space
 from qreal_tasks.models.families import find_box_space
 from qreal_tasks.models.local.adapter_base import check_base
-from qreal_tasks.models.local.engine import TransformersEngine
+from qreal_tasks.models.local.engine import ENGINE_VERSION, TransformersEngine
 from qreal_tasks.models.local.loading import identify, limit_pictures, load_processor
-from qreal_tasks.models.requests import Request, Response
+from qreal_tasks.models.requests import Request, Response, identify_reading
 from qreal_tasks.models.sources import ModelSource
 
 
@@ -92,7 +92,7 @@ class OnDemand:
         self._model_type = str(config.model_type)
         self._identity = {
             "engine": "transformers on demand",
-            "engine_version": 1,
+            "engine_version": ENGINE_VERSION,
             **identify(source.pretrained, source.revision, source.adapter, options.merge_adapter, config, processor),
             "attention": options.attn_implementation,
             "dtype": options.dtype,
@@ -105,7 +105,7 @@ class OnDemand:
 
     def identity(self) -> dict[str, Any]:
         """What an answer depends on beside the request, as far as it is known without the weights in memory."""
-        return dict(self._identity)
+        return {**self._identity, **identify_reading()}
 
     def run(self, requests: Sequence[Request], known: Collection[int] = frozenset()) -> Iterator[tuple[int, Response]]:
         """Load the model in the place of the one in memory, and answer as ``TransformersEngine.run``."""

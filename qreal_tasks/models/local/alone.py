@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from transformers import LogitsProcessor, LogitsProcessorList
 
-from qreal_tasks.models.local.chat import AskedPicture
-
-
-def compute_logits_alone(model: Any, asked: Sequence[AskedPicture]) -> torch.Tensor:
-    """Logits of the first answer token for every prompt of every picture; shape (prompts in total, vocabulary)."""
-    prompts = [prompt for a in asked for prompt in a.prompts]
-    return torch.cat([model(**_on_device(model, prompt.inputs)).logits[:, -1] for prompt in prompts])
+from qreal_tasks.models.local.chat import PromptTokens
 
 
-def generate_alone(model: Any, asked: Sequence[AskedPicture], **settings: Any) -> list[list[int]]:
-    """What ``model.generate`` with these settings writes behind the first prompt of every picture."""
-    written = []
-    for a in asked:
-        inputs = _on_device(model, a.prompts[0].inputs)
-        written.append(model.generate(**inputs, **settings)[0, inputs["input_ids"].shape[1] :].tolist())
-    return written
+def generate_alone(
+    model: Any, prompt: PromptTokens, settings: Mapping[str, Any], watch: Callable[[torch.Tensor], None] | None = None
+) -> list[int]:
+    """What ``model.generate`` with these settings writes behind a prompt.
 
-
-def _on_device(model: Any, inputs: Any) -> dict[str, torch.Tensor]:
-    """Numbers that are no ids go along in the weights' precision."""
+    Args:
+        watch: is shown the logits that each token is taken from, shape (1, vocabulary).
+    """
     weight = model.get_input_embeddings().weight
-    return {
+    assert prompt.inputs is not None  # chat.Chat keeps them for such models
+    inputs = {  # numbers that are no ids go along in the weights' precision
         key: value.to(weight.device, weight.dtype if value.is_floating_point() else None)
-        for key, value in inputs.items()
+        for key, value in prompt.inputs.items()
     }
+    watching = LogitsProcessorList([] if watch is None else [_Watching(watch)])
+    written = model.generate(**inputs, **settings, logits_processor=watching)
+    ids: list[int] = written[0, inputs["input_ids"].shape[1] :].tolist()
+    return ids
+
+
+class _Watching(LogitsProcessor):  # type: ignore[misc]
+    """Changes nothing."""
+
+    def __init__(self, watch: Callable[[torch.Tensor], None]) -> None:
+        self._watch = watch
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        self._watch(scores)
+        return scores

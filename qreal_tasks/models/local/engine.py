@@ -9,44 +9,36 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 
-from qreal_tasks.answers import Reason, extract_answer_text
 from qreal_tasks.boxes import Space
+from qreal_tasks.llm.completions import explain_blank
 from qreal_tasks.models.families import find_box_space, takes_shared_prefix
-from qreal_tasks.models.local import alone
 from qreal_tasks.models.local.batching import GIVE_UP_AFTER, AdaptiveBatches, BatchSize, Failure, cuda_memory_used
 from qreal_tasks.models.local.chat import Chat
+from qreal_tasks.models.local.choices import Question, answer_alone, answer_sharing
 from qreal_tasks.models.local.generation import decode_answer, find_stop_ids, generate_greedily
 from qreal_tasks.models.local.jobs import WINDOW, ReadyJob, plan_jobs, prepare_windows, refuse_job, split_windows
 from qreal_tasks.models.local.loading import LoadedModel, identify, limit_pictures, load_model
-from qreal_tasks.models.local.prefix import compute_logits_sharing
 from qreal_tasks.models.local.spellings import Spellings
-from qreal_tasks.models.requests import Request, Response
+from qreal_tasks.models.requests import Request, Response, identify_reading
 
 logger = logging.getLogger(__name__)
 
-_ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 """Changes when the same model may answer otherwise; part of every cache key."""
-
-REASONING_OPEN = "the chat template opens reasoning, so the first token is no answer"
-REASONS_FIRST = "the first token opens reasoning"
 
 
 class TransformersEngine:
-    """Engine over one model: scores requests that carry choices, and generates an answer to the others.
+    """Engine over one model, whose greedy answers it gives.
 
-    Scored: the questions about one picture share its vision pass and their common prefix (``prefix.py``); ``p`` and
-    ``mass`` are those of the choices' spellings at the first answer token (``spellings.py``). ``text`` is what greedy
-    decoding writes as that first token, as the choice where the token spells one, and as it is where it does not; it
-    can differ from the choice of larger ``p``, since a choice has several spellings. Where the chat template opens
-    reasoning, or the first token does, that token is no answer: there is no ``p`` then but ``no_p``, the reason, and
-    with such a template the answers are generated.
+    What it records of an answer is in ``requests.Response``. The questions with choices about one picture share its
+    vision pass and their common prefix (``prefix.py``), and are answered side by side up to the end of their turns
+    (``choices.py``); ``p`` and ``mass`` are over all tokens of the vocabulary that spell a choice (``spellings.py``).
+    Where the chat template opens reasoning, its mark is put before the text.
 
     Args:
         pretrained: folder or hub id.
@@ -97,7 +89,7 @@ class TransformersEngine:
         self._take(loaded, fixed)
         self._identity |= {
             "engine": "transformers",
-            "engine_version": _ENGINE_VERSION,
+            "engine_version": ENGINE_VERSION,
             **identify(pretrained, revision, adapter, merge_adapter, self.model.config, loaded.processor),
             "attention": self.model.config._attn_implementation,
             "dtype": str(self.model.dtype).removeprefix("torch."),
@@ -146,7 +138,7 @@ class TransformersEngine:
         """
         if not self._identity:
             raise ValueError("this engine is around a model in memory, which has no identity to keep answers under")
-        return dict(self._identity)
+        return {**self._identity, **identify_reading()}
 
     def run(self, requests: Sequence[Request], known: Collection[int] = frozenset()) -> Iterator[tuple[int, Response]]:
         """Yield (index, response) for every request that is not in ``known`` once, as they are answered.
@@ -167,17 +159,16 @@ class TransformersEngine:
         """
         opened = requests and self._chat.opened_reasoning(requests[0].text)
         if opened and any(request.choices for request in requests):
-            logger.warning("its chat template opens reasoning (%r): answers are generated, without P", opened)
-            generated = [replace(request, choices=()) for request in requests]
-            for at, response in self.run(generated, known):
-                choices = requests[at].choices
-                yield at, replace(response, choices=choices, no_p=REASONING_OPEN) if choices else response
-            return
+            logger.warning(
+                "its chat template opens reasoning (%r): an answer that comes after more than %d tokens has no P",
+                opened,
+                max(request.max_new_tokens for request in requests if request.choices),
+            )
         work = plan_jobs(requests)
         yield from work.unreadable
         for job in work.scored:
             for request in job.requests:
-                self._spellings_of(request)
+                self._spellings_of(request.choices)
         for jobs in (work.scored, *work.generated):
             answer = self._score if jobs is work.scored else self._generate
             reasons: list[str] = []
@@ -200,31 +191,18 @@ class TransformersEngine:
 
     @torch.inference_mode()
     def _score(self, batch: Sequence[ReadyJob]) -> list[list[Response]]:
-        pictures = [ready.asked for ready in batch]
-        if self._shares:
-            logits = compute_logits_sharing(self.model, pictures, self._pad)
-        else:
-            logits = alone.compute_logits_alone(self.model, pictures)
         asked = [(ready, request) for ready in batch for request in ready.job.requests]
-        rows: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        for row, (_, request) in enumerate(asked):
-            rows[request.choices].append(row)
-        responses = [Response("")] * len(asked)
-        for choices, own in rows.items():
-            spellings = self._spellings[choices]
-            part = logits if len(own) == len(asked) else logits[own]
-            for row, scored in zip(own, spellings.score(part), strict=True):
-                if scored is None:
-                    responses[row] = Response("", choices, unanswered="the model's output is not finite")
-                    continue
-                text = spellings.choice_of(scored.greedy_id) or decode_answer(self._tokenizer, [scored.greedy_id])
-                size = asked[row][0].asked.input_size
-                if extract_answer_text(text).reason is Reason.UNFINISHED_REASONING:
-                    responses[row] = Response(text, choices, no_p=REASONS_FIRST, input_size=size)
-                else:
-                    responses[row] = Response(text, choices, scored.p, scored.mass, input_size=size)
-        remaining = iter(responses)
-        return [[next(remaining) for _ in ready.job.requests] for ready in batch]
+        questions = [Question(self._spellings_of(r.choices), r.max_new_tokens) for _, r in asked]
+        answer = answer_sharing if self._shares else answer_alone
+        answers = answer(self.model, [ready.asked for ready in batch], questions, self._stops, self._pad)
+        opened = self._chat.opened_reasoning(asked[0][1].text)
+        responses = iter(
+            [
+                found.response(self._tokenizer, request.choices, opened, ready.asked.input_size)
+                for found, (ready, request) in zip(answers, asked, strict=True)
+            ]
+        )
+        return [[next(responses) for _ in ready.job.requests] for ready in batch]
 
     @torch.inference_mode()
     def _generate(self, batch: Sequence[ReadyJob]) -> list[list[Response]]:
@@ -232,16 +210,17 @@ class TransformersEngine:
         answers = generate_greedily(self.model, [ready.asked for ready in batch], most, self._stops, self._pad)
         # The mark that opens the reasoning goes in front of it, or it would be read as the answer.
         opened = self._chat.opened_reasoning(batch[0].job.requests[0].text)
-        return [
-            [Response(opened + decode_answer(self._tokenizer, ids), input_size=ready.asked.input_size)]
-            for ready, ids in zip(batch, answers, strict=True)
-        ]
+        responses = []
+        for ready, answer in zip(batch, answers, strict=True):
+            text, size = decode_answer(self._tokenizer, answer.ids), ready.asked.input_size
+            blank = explain_blank(text, answer.is_cut_off)
+            responses.append([Response(text if blank else opened + text, input_size=size, unanswered=blank)])
+        return responses
 
-    def _spellings_of(self, request: Request) -> Spellings:
-        if request.choices not in self._spellings:
-            rendered = self._chat.rendered(request.text)
-            self._spellings[request.choices] = Spellings(self._tokenizer, request.choices, rendered)
-        return self._spellings[request.choices]
+    def _spellings_of(self, choices: tuple[str, ...]) -> Spellings:
+        if choices not in self._spellings:
+            self._spellings[choices] = Spellings(self._tokenizer, choices)
+        return self._spellings[choices]
 
 
 def _fixed(batch_size: int | Literal["auto"]) -> int | None:

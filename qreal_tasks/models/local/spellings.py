@@ -1,4 +1,4 @@
-"""Tokens that spell a choice, and the probability of each choice at the first answer token."""
+"""Tokens that spell a choice, and the probability of each choice at a token."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from qreal_tasks.text.token_text import BLANK_MARKS, list_cases
+from qreal_tasks.text.token_text import normalise_token
 
 
 @dataclass(frozen=True)
 class ScoredChoices:
-    """Probabilities of one question's choices at the first answer token."""
+    """Probabilities of one question's choices at one token of the answer."""
 
     p: tuple[float, ...]
     """Normalised over the choices."""
@@ -24,34 +24,34 @@ class ScoredChoices:
 
 
 class Spellings:
-    """The token ids of every choice: ``Yes``, ``yes`` and ``YES``, each with and without a space before it.
+    """The token ids of every choice: all tokens whose text is the choice, whatever its case and the blanks around it.
 
-    A spelling counts when the tokenizer writes it as one token, behind the prompt, alone, or as an entry of its
-    vocabulary in either of the two ways to write a space. One of several tokens does not count: what its first token
-    goes on to say is not known.
+    That is the rule by which ``llm.logprobs.sum_spellings`` sums the tokens that a server lists. A spelling of several
+    tokens does not count: what its first token goes on to say is not known.
 
     Args:
         tokenizer: of the model.
         choices: at least two.
-        rendered: a prompt after the chat template; only what it ends in matters.
 
     Raises:
         ValueError: a choice has no spelling of one token, or two choices share one.
     """
 
-    def __init__(self, tokenizer: Any, choices: Sequence[str], rendered: str) -> None:
+    def __init__(self, tokenizer: Any, choices: Sequence[str]) -> None:
         self.choices = tuple(choices)
-        self.ids = [_single_tokens(tokenizer, choice, rendered) for choice in self.choices]
+        vocabulary = sorted(set(tokenizer.get_vocab().values()))
+        texts = tokenizer.batch_decode([[at] for at in vocabulary], clean_up_tokenization_spaces=False)
+        said = [normalise_token(text) for text in texts]
+        self.ids = [
+            [at for at, word in zip(vocabulary, said, strict=True) if word == choice.strip().casefold()]
+            for choice in choices
+        ]
         for choice, ids in zip(self.choices, self.ids, strict=True):
             if not ids:
                 raise ValueError(f"choice {choice!r} is never one token of this tokenizer, expected short common words")
         every = [at for ids in self.ids for at in ids]
         if len(set(every)) != len(every):
             raise ValueError(f"two of the choices {self.choices} are spelled by the same token")
-
-    def choice_of(self, token_id: int) -> str | None:
-        """The choice that this token spells."""
-        return next((c for c, ids in zip(self.choices, self.ids, strict=True) if token_id in ids), None)
 
     def score(self, logits: torch.Tensor) -> list[ScoredChoices | None]:
         """Probabilities from logits; None in place of a row that is not finite.
@@ -69,23 +69,3 @@ class Spellings:
         finite = (p.isfinite().all(1) & mass.isfinite()).tolist()
         rows = zip(p.tolist(), mass.tolist(), greedy.tolist(), finite, strict=True)
         return [ScoredChoices(tuple(row), total, token) if ok else None for row, total, token, ok in rows]
-
-
-def _single_tokens(tokenizer: Any, choice: str, rendered: str) -> list[int]:
-    def ids_of(text: str) -> list[int]:
-        ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids
-
-    vocabulary: dict[str, int] = tokenizer.get_vocab()
-    before = ids_of(rendered)
-    found: set[int] = set()
-    for spelling in list_cases(choice):
-        entries = (mark + spelling for mark in ("", *BLANK_MARKS))
-        found.update(vocabulary[entry] for entry in entries if entry in vocabulary)
-        for written in (spelling, " " + spelling):
-            alone, behind = ids_of(written), ids_of(rendered + written)
-            if len(alone) == 1:
-                found.add(alone[0])
-            if behind[:-1] == before:
-                found.add(behind[-1])
-    return sorted(at for at in found if at != tokenizer.unk_token_id)

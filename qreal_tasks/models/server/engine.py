@@ -8,25 +8,21 @@ print(engine.usage, engine.cost())
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
-from qreal_tasks.answers import read_declared_marks
 from qreal_tasks.boxes import DEFAULT_BOX_SPACE, Space
 from qreal_tasks.llm.arguments import check, is_number, is_whole
 from qreal_tasks.llm.chat import ChatClient, ChatSession
-from qreal_tasks.llm.completions import OUT_OF_TOKENS, choice_in, is_choice, read_completion
+from qreal_tasks.llm.completions import OUT_OF_TOKENS, read_completion
 from qreal_tasks.llm.errors.messages import short
-from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Action, RetryDecision, StoppedRun
-from qreal_tasks.llm.logprobs import NOT_GIVEN, begins_with_choice
+from qreal_tasks.llm.errors.retry import CONTENT_FILTER, RetryDecision, StoppedRun
+from qreal_tasks.llm.logprobs import NOT_GIVEN
 from qreal_tasks.llm.options import RequestOptions
 from qreal_tasks.llm.outage import OUTAGE_S
 from qreal_tasks.llm.usage import Prices, Usage
 from qreal_tasks.models.families import find_family_by_name, find_named_family
-from qreal_tasks.models.requests import REQUEST_FAILED, Request, Response
-from qreal_tasks.models.server.one_token import OneToken
+from qreal_tasks.models.requests import REQUEST_FAILED, Request, Response, identify_reading
 from qreal_tasks.models.server.pictures import JPEG_QUALITY, ImageFormat, Pictures, UnsendableImage, by_picture
 from qreal_tasks.models.server.sizes import Counted, PictureSizes, counted_tokens
 from qreal_tasks.models.server.token_ids import TokenIds
@@ -37,9 +33,9 @@ Progress = Callable[[int, int, float | None], None]
 class OpenAIEngine:
     """A model behind a server; asks ``concurrency`` requests at a time and yields the answers as they come.
 
-    Requests with ``choices`` get P over them from the log-probabilities of the token where the answer stands
-    (``llm/logprobs.py``), or the reason why not as ``no_p``. While a model answers them with a choice and nothing
-    else, one token is asked for (``one_token.py``).
+    What it records of an answer is in ``requests.Response``; P comes from the log-probabilities of the token where the
+    answer stands (``llm/logprobs.py``). Every answer is asked for up to ``max_new_tokens``, whatever others were: with
+    fewer tokens "Yes" would be kept of "Yes, or rather no".
 
     Args:
         base_url, api_key, concurrency, timeout_s, max_retries, first_wait_s, outage_s: as ``ChatClient`` takes them.
@@ -104,7 +100,6 @@ class OpenAIEngine:
                 temperature=None if temperature is None else float(temperature),  # 0 and 0.0 are one identity
                 seed=seed,
                 token_ids=True,
-                one_token=True,
             ),
             concurrency=concurrency,
             timeout_s=timeout_s,
@@ -114,7 +109,6 @@ class OpenAIEngine:
             outage_s=outage_s,
         )
         self._token_ids = TokenIds(model, self._client.base_url)
-        self._one_token = OneToken()
         self._image_detail, self._image_format = image_detail, image_format
         self._progress = progress
 
@@ -126,9 +120,8 @@ class OpenAIEngine:
     def identity(self) -> dict[str, Any]:
         """Everything that an answer depends on beside the request: what belongs into a cache key. No secret."""
         options = self._client.asked_options
-        marks = read_declared_marks()
         return {
-            **({"reasoning_marks": marks} if marks else {}),  # P is that of the token behind them
+            **identify_reading(),
             "engine": "openai",
             "form": 2,  # changes with the layout of the message, and with what is read from an answer
             "model": self._client.model,
@@ -199,65 +192,31 @@ class OpenAIEngine:
             return Response("", request.choices, unanswered=short(str(error)))
         finally:
             pictures.done(request.image)
-        if request.choices:
-            answered = await self._scored(session, request, url)
-        else:
-            answered = await self._asked(session, request, url)
-        return self._told(request, answered)
-
-    async def _scored(self, session: ChatSession, request: Request, url: str) -> _Answered:
-        """With one token where that is enough, else in full."""
-        options, ids = self._client.state.options, tuple[int, ...]()
-        is_scored = options.top_logprobs is not None
-        if is_scored and options.token_ids:
-            ids = await self._token_ids.of(request.choices, session.server, session.alone)
-        if is_scored and options.one_token and request.max_new_tokens > 1 and self._one_token.is_enough:
-            answered = await self._asked(session, request, url, ids, one_token=True)
-            unanswered = answered.response.unanswered or ""
-            if answered.at_once:
-                self._one_token.saw(at_once=True, begins=True)
-            if answered.refused is not None:
-                return await self._after_refusal(answered.refused, session, request, url, ids)
-            if answered.at_once or unanswered == CONTENT_FILTER or unanswered.startswith(REQUEST_FAILED):
-                return answered
-            self._one_token.saw(at_once=False, begins=False)
-        answered = await self._asked(session, request, url, ids)
-        if answered.response.unanswered is None:
-            self._one_token.saw(answered.at_once, answered.begins)
-        return answered
-
-    async def _after_refusal(
-        self, refusal: RetryDecision, session: ChatSession, request: Request, url: str, ids: Sequence[int]
-    ) -> _Answered:
-        """In full what was refused with one token. Where that is answered, one token was what the server refused."""
-        self.usage.failures -= Counter((refusal.reason,))  # the question is not lost yet
-        answered = await self._asked(session, request, url, ids)
-        state = self._client.state
-        if answered.read and state.options.one_token:
-            state.options = replace(state.options, one_token=False)
-            self._client.notice(f"does not answer with one token ({refusal.message})", once="one token")
-        return answered
-
-    async def _asked(
-        self, session: ChatSession, request: Request, url: str, ids: Sequence[int] = (), *, one_token: bool = False
-    ) -> _Answered:
+        ids = await self._spelling_ids(session, request.choices)
         size = request.image.size
 
         def body(options: RequestOptions) -> dict[str, Any]:
-            most = 1 if one_token and options.one_token else request.max_new_tokens
-            return self._body(request, url, options, most, scored=bool(request.choices), wanted_ids=ids)
+            scored = bool(request.choices)
+            return self._body(request, url, options, request.max_new_tokens, scored=scored, wanted_ids=ids)
 
-        def answered(completion: object) -> _Answered:
+        def answered(completion: object) -> Response:
             self._sizes.check(size, counted_tokens(completion), self._client.base_url)
-            return _Answered.of(completion, request.choices)
+            return self._sizes.reported(read_response(completion, request.choices), size)
 
         outcome = await session.ask(body, answered)
-        if not isinstance(outcome, RetryDecision):
-            return replace(outcome, response=self._sizes.reported(outcome.response, size))
-        filtered = outcome.reason == CONTENT_FILTER
-        unanswered = CONTENT_FILTER if filtered else short(f"{REQUEST_FAILED}: {outcome.message}")
-        refused = outcome if outcome.action is Action.GIVE_UP and not filtered else None
-        return _Answered(Response("", request.choices, unanswered=unanswered), refused=refused)
+        if isinstance(outcome, RetryDecision):
+            filtered = outcome.reason == CONTENT_FILTER
+            unanswered = CONTENT_FILTER if filtered else short(f"{REQUEST_FAILED}: {outcome.message}")
+            return Response("", request.choices, unanswered=unanswered)
+        self._tell(request, outcome)
+        return outcome
+
+    async def _spelling_ids(self, session: ChatSession, choices: tuple[str, ...]) -> Sequence[int]:
+        """The tokens whose log-probabilities are asked for by name; none where that is of no use."""
+        options = self._client.state.options
+        if not choices or options.top_logprobs is None or not options.token_ids:
+            return ()
+        return await self._token_ids.of(choices, session.server, session.alone)
 
     def _body(
         self, request: Request, url: str, options: RequestOptions, max_tokens: int, **asked: Any
@@ -269,12 +228,10 @@ class OpenAIEngine:
         ]
         return options.body(self._client.model, [{"role": "user", "content": content}], max_tokens, **asked)
 
-    def _told(self, request: Request, answered: _Answered) -> Response:
-        """The response, after what the user must know of it is said and counted."""
-        response = answered.response
+    def _tell(self, request: Request, response: Response) -> None:
+        """Say and count what the user must know of a response."""
         if response.unanswered is not None:
-            if answered.read:  # a request that failed is counted already
-                self.usage.failures[response.unanswered] += 1
+            self.usage.failures[response.unanswered] += 1
             if response.unanswered == OUT_OF_TOKENS:
                 allowed = f"{request.max_new_tokens} were allowed"
                 advice = "raise max_new_tokens, or turn its reasoning off"
@@ -285,29 +242,6 @@ class OpenAIEngine:
                 self._client.notice("gives no log-probabilities: answers are read from the text, AUC will be empty")
             else:
                 self._client.notice(f"gives answers without P: {response.no_p}")
-        return response
-
-
-@dataclass(frozen=True)
-class _Answered:
-    """What one request came to."""
-
-    response: Response
-    at_once: bool = False
-    """It is a choice alone, written as its first token."""
-    begins: bool = False
-    """Its first token is a choice."""
-    read: bool = False
-    """The server sent a completion."""
-    refused: RetryDecision | None = None
-    """The server takes no such request."""
-
-    @classmethod
-    def of(cls, completion: object, choices: tuple[str, ...]) -> _Answered:
-        response = read_response(completion, choices)
-        begins = begins_with_choice(choice_in(completion), choices)
-        bare = response.p is not None and is_choice(response.text, choices)
-        return cls(response, bare and begins, begins, read=True)
 
 
 def read_response(completion: object, choices: tuple[str, ...]) -> Response:

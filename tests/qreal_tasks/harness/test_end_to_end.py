@@ -34,6 +34,7 @@ from qreal_tasks.benchmark import (
 from qreal_tasks.dataset.check import count_split
 from qreal_tasks.dataset.source import locate
 from qreal_tasks.leaf_tasks import TASKS_FOLDER
+from qreal_tasks.llm.completions import EMPTY
 from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
 from qreal_tasks.records import JudgmentRecord
 from qreal_tasks.results.comparable import CompareError
@@ -136,13 +137,14 @@ def test_qreal_hf_gives_p_yes_and_the_input_size(style: Style, tmp_path: Path, t
     for task in run.tasks:
         for record in task.records:
             if isinstance(record, JudgmentRecord):
-                assert record.p_yes is not None
-                assert record.mass is not None
-                assert 0 < record.mass <= 1
+                # Random weights end their turn at once now and then.
+                assert (record.p_yes is None) is (record.reason == EMPTY) is (record.raw == "")
+                assert record.mass is None or 0 < record.mass <= 1
             else:
                 # Qwen2.5-VL is fed multiples of 28 pixels; the scenes of the embedded set are 224 x 224.
                 assert record.input_size == (224, 224)
     assert any(task.live["auc"] is not None for task in run.tasks if "objectqa" in task.task)
+    assert sum(record.reason == EMPTY for task in run.tasks for record in task.records) <= 5
 
 
 @pytest.fixture(scope="module")

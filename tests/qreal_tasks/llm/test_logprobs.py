@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from annotation.demo.server import token
+from qreal_tasks.answers import NO_VERDICT, NOT_FOUND
 from qreal_tasks.llm.completions import read_completion
-from qreal_tasks.llm.logprobs import MALFORMED, NO_VERDICT, NOT_FOUND, NOT_GIVEN, answering_word, choice_probabilities
+from qreal_tasks.llm.logprobs import MALFORMED, NOT_GIVEN, choice_probabilities
 from qreal_tasks.models.server.engine import read_response
 
 CHOICES = ("Yes", "No")
@@ -225,36 +226,15 @@ def test_what_is_not_found_or_is_no_probability_gives_none_with_a_reason(name: s
     assert p_yes(content, *entries) == why_not
 
 
-def test_a_choice_alone_is_kept_as_its_word_and_any_other_text_as_it_is() -> None:
-    for content, kept in (("Yes.", "Yes"), (" yes!\n", "yes"), ("Yes, it is.", "Yes, it is."), ("**Yes**", "**Yes**")):
-        entries = [token(part, 0.9, {part: 0.9, "No": 0.05}) for part in _parts(content)]
-        found = read_completion({"choices": [choice(content, *entries)]}, CHOICES)
-        assert found.probabilities.p is not None, found.probabilities.why_not
-        assert found.text == kept
-    # Without P nothing tells where the answer stands.
-    assert read_completion({"choices": [choice("Yes.")]}, CHOICES).text == "Yes."
+def test_the_text_is_kept_as_it_came() -> None:
+    for content in ("Yes.", " yes!\n", "Yes, it is.", "**Yes**"):
+        assert read_completion({"choices": [choice(content, YES)]}, CHOICES).text == content
 
 
-def _parts(content: str) -> list[str]:
-    word = answering_word(content, CHOICES)
-    assert word
-    return [part for part in (content[: word.start()], word[0], content[word.end() :]) if part]
-
-
-@pytest.mark.parametrize(
-    ("text", "choices", "word"),
-    [
-        ("Good", ("Excellent", "Good", "Bad"), "Good"),
-        ("The quality is **bad**.", ("Excellent", "Good", "Bad"), "bad"),
-        ("Good, not Bad", ("Excellent", "Good", "Bad"), None),
-        ("Goodness", ("Excellent", "Good", "Bad"), None),
-        ("nothing", ("Yes", "No"), None),
-        ("NO", ("No", "Yes"), "NO"),
-    ],
-)
-def test_the_word_that_answers(text: str, choices: tuple[str, ...], word: str | None) -> None:
-    found = answering_word(text, choices)
-    assert (found and found[0]) == word
+def test_rounding_makes_no_mass_above_1() -> None:
+    found = choice_probabilities(choice("Yes", token("Yes", 0.8, {"Yes": 0.8, "No": 0.204})), "Yes", CHOICES)
+    assert found.mass == 1
+    assert found.p == pytest.approx((0.8 / 1.004, 0.204 / 1.004))
 
 
 @pytest.mark.slow

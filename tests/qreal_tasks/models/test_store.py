@@ -82,6 +82,12 @@ def test_same_pixels_from_different_files_have_one_key(tmp_path: Path) -> None:
     assert {key(Image.open(tmp_path / name)) for name in ("a.png", "b.png", "c.bmp")} == {key()}
 
 
+def test_answers_with_choices_have_another_key_than_before_and_others_have_theirs() -> None:
+    """Of one answer with choices an earlier version may have kept the first word alone: the two are never mixed."""
+    assert key(max_new_tokens=2048) == "73ec68f739d7650530470348954d73a69610ac9cc728be692ab4d7482584b358"
+    assert key(choices=("Yes", "No")) != "fb053d926a5c61cea6081195fe974b056b8658167bf0b784da79a3e14f90e05a"
+
+
 def test_everything_an_answer_depends_on_changes_the_key() -> None:
     one_pixel = PIXELS.copy()
     one_pixel[3, 2, 1] ^= 1

@@ -151,14 +151,6 @@ def test_a_limit_that_is_named_is_used_as_named(message: str, allowed: int) -> N
             ),
             RequestOptions(token_limit="max_completion_tokens"),
         ),
-        (RequestOptions(one_token=True), StatusError(400, "max_tokens must be at least 16"), RequestOptions()),
-        (
-            RequestOptions("max_completion_tokens", one_token=True),
-            StatusError(
-                400, "Invalid 'max_completion_tokens': integer below minimum value.", param="max_completion_tokens"
-            ),
-            RequestOptions("max_completion_tokens"),
-        ),
     ],
 )
 def test_other_refused_parameters_are_learned(

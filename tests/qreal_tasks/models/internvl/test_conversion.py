@@ -14,7 +14,7 @@ import pytest
 import sentencepiece
 import torch
 from safetensors.torch import load_file, save_file
-from straightforward import Plain, picture
+from straightforward import Plain, picture, talkative
 from transformers import AutoModelForImageTextToText, AutoProcessor, InternVLConfig, InternVLForConditionalGeneration
 from typer.testing import CliRunner
 
@@ -253,8 +253,10 @@ def test_computes_as_the_model_that_the_layout_was_written_from(
     assert difference.abs().max() == 0
 
 
-def test_the_engine_scores_and_generates(native: Path) -> None:
-    plain, engine = Plain(native), TransformersEngine(str(native), max_patches=2)
+def test_the_engine_scores_and_generates(native: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(native, tmp_path / "talkative")
+    talkative(folder)
+    plain, engine = Plain(folder), TransformersEngine(str(folder), max_patches=2)
     plain.processor.image_processor.max_patches = 2
     texts = [objectqa_prompt(name) for name in QUESTION_NAMES]
     asked = [Request(picture(90, 60, 0), text, ANSWERS) for text in texts]

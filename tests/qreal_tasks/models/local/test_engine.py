@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -14,15 +15,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from saying import write_saying
 from sklearn.metrics import roc_auc_score
-from straightforward import Plain, picture
+from straightforward import Plain, picture, talkative
+from transformers import AutoProcessor
 
+from qreal_tasks.answers import NO_VERDICT
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, imageqa_prompt, objectqa_prompt
 from qreal_tasks.boxes import Space
 from qreal_tasks.models import families
 from qreal_tasks.models.local import prefix
-from qreal_tasks.models.local.engine import REASONING_OPEN, REASONS_FIRST, TransformersEngine
+from qreal_tasks.models.local.engine import TransformersEngine
+from qreal_tasks.models.local.generation import decode_answer, decode_tokens
 from qreal_tasks.models.requests import Request, Response
 
 pytestmark = pytest.mark.slow
@@ -46,6 +49,13 @@ def questions(count_of: Callable[[int], int] = lambda at: at % 6 + 1) -> list[Re
     return [asked[at] for at in np.random.default_rng(0).permutation(len(asked))]
 
 
+def yes_and_no(plain: Plain, request: Request) -> tuple[float, float]:
+    """Probability of all spellings of either word at the first token."""
+    vocabulary, p = plain.processor.tokenizer.get_vocab(), plain.first_token(request.image, request.text)
+    yes, no = (sum(float(p[vocabulary[t]]) for t in words if t in vocabulary) for words in (YES, NO))
+    return yes, no
+
+
 def p_yes(response: Response) -> float:
     assert response.p is not None, response.unanswered
     return response.p[response.choices.index("Yes")]
@@ -60,11 +70,9 @@ def test_scores_are_those_of_one_question_at_a_time(
     requests = questions()
     answers = dict(engine.run(requests))
     assert sorted(answers) == list(range(len(requests)))
-    vocabulary = plain.processor.tokenizer.get_vocab()
     truth, scores = [], []
     for at, request in enumerate(requests):
-        p = plain.first_token(request.image, request.text)
-        yes, no = (sum(p[vocabulary[t]] for t in words if t in vocabulary) for words in (YES, NO))
+        yes, no = yes_and_no(plain, request)
         assert p_yes(answers[at]) == pytest.approx(yes / (yes + no), abs=1e-5)
         assert answers[at].mass == pytest.approx(yes + no, abs=1e-5)
         truth.append(at % 2)
@@ -81,15 +89,13 @@ def test_a_family_that_is_not_known_is_asked_one_question_at_a_time(
     monkeypatch.setattr(families, "_SHARING_PROVEN", frozenset())
     plain, engine = Plain(tiny_model(family)), TransformersEngine(str(tiny_model(family)))
     requests = [*questions(lambda at: 2), Request(picture(80, 60, 1), "Where is it?", max_new_tokens=5)]
-    vocabulary = plain.processor.tokenizer.get_vocab()
     for at, response in engine.run(requests):
         request = requests[at]
+        ids = plain.generated(request.image, request.text, request.max_new_tokens)
+        assert plain.processor.tokenizer.decode(ids).startswith(response.text)
         if not request.choices:
-            ids = plain.generated(request.image, request.text, 5)
-            assert plain.processor.tokenizer.decode(ids).startswith(response.text)
             continue
-        p = plain.first_token(request.image, request.text)
-        yes, no = (sum(p[vocabulary[t]] for t in words if t in vocabulary) for words in (YES, NO))
+        yes, no = yes_and_no(plain, request)
         # The bound of the others: the last digits of float32 sums depend on the number of threads.
         assert p_yes(response) == pytest.approx(yes / (yes + no), abs=1e-5)
 
@@ -119,17 +125,20 @@ def test_questions_in_rows_score_as_in_one_row(
     engine = TransformersEngine(str(tiny_model(family)), batch_size=4)
     requests = questions()
     expected = dict(engine.run(requests))
-    calls = []
+    monkeypatch.setattr(prefix, "takes_any_mask", lambda config: False)
+    masks: list[torch.Tensor] = []
+    real = engine.model.forward
 
-    def in_rows(*arguments: Any) -> torch.Tensor:
-        calls.append(arguments)
-        return prefix._in_rows(*arguments)
+    def forward(**given: Any) -> Any:
+        masks.append(given["attention_mask"])
+        return real(**given)
 
-    monkeypatch.setattr(prefix, "_in_one_row", in_rows)
+    monkeypatch.setattr(engine.model, "forward", forward)
     for at, response in engine.run(requests):
         assert p_yes(response) == pytest.approx(p_yes(expected[at]), abs=1e-5)
         assert response.mass == pytest.approx(expected[at].mass, abs=1e-5)
-    assert calls
+        assert response.text == expected[at].text
+    assert {mask.ndim for mask in masks} == {2}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -157,25 +166,41 @@ def test_generates_what_the_model_generates_unbatched(family: str, tiny_model: C
         for at, size in enumerate(CROPS)
     ]
     tokenizer = plain.processor.tokenizer
-    ends = np.atleast_1d(plain.model.generation_config.eos_token_id)
     for at, response in engine.run(requests):
         request = requests[at]
         ids = plain.generated(request.image, request.text, request.max_new_tokens)
-        assert not set(ids[:-1]) & set(ends)
-        expected = tokenizer.decode(ids[:-1] if ids[-1] in ends else ids, skip_special_tokens=False)
+        assert not set(ids[:-1]) & plain.stops
+        expected = tokenizer.decode(ids[:-1] if ids[-1] in plain.stops else ids, skip_special_tokens=False)
         assert response.text == expected
         assert response.p is None
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_first_word_is_the_greedy_one(family: str, tiny_model: Callable[[str], Path]) -> None:
-    plain, engine = Plain(tiny_model(family)), TransformersEngine(str(tiny_model(family)))
-    requests = questions(lambda at: 1)
+@pytest.mark.parametrize("rows", ["one", "each"])
+def test_answers_that_go_on_are_those_of_one_question_at_a_time(
+    family: str, rows: str, tiny_model: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to the end of each turn, or the limit of each question, whatever is answered beside it."""
+    folder = shutil.copytree(tiny_model(family), tmp_path / "model")
+    talkative(folder, seed=2, ends=3)
+    if rows == "each":
+        monkeypatch.setattr(prefix, "takes_any_mask", lambda config: False)
+    plain, engine = Plain(folder), TransformersEngine(str(folder), batch_size=4)
+    requests = [replace(one, max_new_tokens=(1, 3, 12)[at % 3]) for at, one in enumerate(questions())]
+    vocabulary = plain.processor.tokenizer.get_vocab()
+    words = [[vocabulary[t] for t in words if t in vocabulary] for words in (YES, NO)]
+    lengths = set()
     for at, response in engine.run(requests):
-        best = int(plain.first_token(requests[at].image, requests[at].text).argmax())
-        word = plain.processor.tokenizer.convert_ids_to_tokens(best)
-        result = "Yes" if word in YES else "No" if word in NO else plain.processor.tokenizer.decode([best])
-        assert response.text == result
+        written = plain.write(requests[at].image, requests[at].text, requests[at].max_new_tokens)
+        kept = written.ids[:-1] if written.ids[-1] in plain.stops else written.ids
+        lengths.add(len(kept))
+        assert response.text == plain.processor.tokenizer.decode(kept, skip_special_tokens=False)
+        if response.p is not None:  # of which of its words is a matter of test_engines_agree.py
+            yes, no = (written.p[:, ids].sum(1) for ids in words)
+            at_words = [at for at, token in enumerate(kept) if token in {*words[0], *words[1]}]
+            assert any(p_yes(response) == pytest.approx(yes[at] / (yes + no)[at], abs=1e-5) for at in at_words)
+    assert 1 in lengths, "no answer ends with its first token"
+    assert max(lengths) > 1, "no answer goes on"
 
 
 @pytest.mark.parametrize(
@@ -237,12 +262,21 @@ def test_one_bad_picture_or_text_costs_no_other_answer(tiny_model: Callable[[str
 
 
 def test_box_tokens_stay_and_end_of_turn_goes(tiny_model: Callable[[str], Path]) -> None:
-    from qreal_tasks.models.local.generation import decode_answer
-
     engine = TransformersEngine(str(tiny_model("internvl")))
     ids = engine._tokenizer("<ref>dog</ref><box>[[1, 2, 30, 40]]</box>")["input_ids"]
     assert decode_answer(engine._tokenizer, ids) == "<ref>dog</ref><box>[[1, 2, 30, 40]]</box>"
     assert engine._tokenizer.convert_tokens_to_ids("<|im_end|>") in engine._stops
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_tokens_are_the_parts_of_the_text(family: str, tiny_model: Callable[[str], Path]) -> None:
+    tokenizer = AutoProcessor.from_pretrained(tiny_model(family)).tokenizer
+    for text in ("Yes, it is.", " **No**\n\n", "是的 🐶 Yes é", "Yes 😀"):
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        parts = decode_tokens(tokenizer, ids)
+        assert (len(parts), "".join(parts)) == (len(ids), decode_answer(tokenizer, ids))
+        cut = decode_tokens(tokenizer, ids[:-1])  # perhaps within a character, which then is none
+        assert decode_answer(tokenizer, ids[:-1]).rstrip("\ufffd") == "".join(cut)
 
 
 def test_choices_that_cannot_be_scored_are_refused(tiny_model: Callable[[str], Path]) -> None:
@@ -285,6 +319,16 @@ def test_picture_limits_hold_and_are_part_of_the_identity(tiny_model: Callable[[
     assert json.loads(json.dumps(plain.identity())) == plain.identity()
 
 
+def test_declared_marks_of_reasoning_are_part_of_the_identity(
+    tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P is that of the token behind them."""
+    engine = TransformersEngine(str(tiny_model("qwen2_5_vl")))
+    before = engine.identity()
+    monkeypatch.setenv("QREAL_REASONING_MARKS", "<mull> </mull>")
+    assert engine.identity() != before
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_adapter_is_used_merged_or_not_and_named_by_content(
     family: str, tiny_model: Callable[[str], Path], tmp_path: Path
@@ -298,19 +342,17 @@ def test_adapter_is_used_merged_or_not_and_named_by_content(
         torch.manual_seed(1)
         for name, weight in adapted.named_parameters():
             if "lora_B" in name:
-                weight.normal_(0, 0.5)
+                weight.normal_(0, 0.1)
     adapted.save_pretrained(tmp_path / "one")
     plain.model = adapted
     requests = questions(lambda at: 2)
     base = dict(TransformersEngine(str(tiny_model(family))).run(requests))
     identities = []
-    vocabulary = plain.processor.tokenizer.get_vocab()
     for merged in (True, False):
         engine = TransformersEngine(str(tiny_model(family)), adapter=str(tmp_path / "one"), merge_adapter=merged)
         identities.append(engine.identity())
         for at, response in engine.run(requests):
-            p = plain.first_token(requests[at].image, requests[at].text)
-            yes, no = (sum(p[vocabulary[t]] for t in words if t in vocabulary) for words in (YES, NO))
+            yes, no = yes_and_no(plain, requests[at])
             assert p_yes(response) == pytest.approx(yes / (yes + no), abs=1e-5)
             assert abs(p_yes(response) - p_yes(base[at])) > 1e-6
     assert identities[0]["adapter"] == identities[1]["adapter"]
@@ -373,10 +415,10 @@ def test_missing_adapter_is_named(tiny_model: Callable[[str], Path], tmp_path: P
         ("", ""),
     ],
 )
-def test_a_template_that_opens_reasoning_gives_no_p(
+def test_a_template_that_opens_reasoning_is_read_as_such(
     ending: str, opened: str, tiny_model: Callable[[str], Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What it writes then is reasoning, of which the first token says nothing, and is read as such."""
+    """The model writes no mark that closes it, so what it writes is no answer."""
     engine = TransformersEngine(str(tiny_model("qwen2_5_vl")))
     processor = engine._chat.processor
     processor.chat_template = processor.chat_template + ending
@@ -386,18 +428,7 @@ def test_a_template_that_opens_reasoning_gives_no_p(
     for at, response in found.items():
         assert response.choices == requests[at].choices
         assert response.unanswered is None
-        if opened:
-            assert (response.p, response.text.startswith(opened)) == (None, True)
-            assert response.no_p == (REASONING_OPEN if requests[at].choices else None)
-        else:
-            assert (response.p is None) is (not requests[at].choices)
+        assert response.text.startswith(opened)
+        if opened and requests[at].choices:
+            assert (response.p, response.no_p) == (None, NO_VERDICT)
     assert ("its chat template opens reasoning" in caplog.text) is bool(opened)
-
-
-@pytest.mark.parametrize(("result", "no_p"), [("<think>", REASONS_FIRST), ("Hm", None)])
-def test_a_first_token_that_opens_reasoning_gives_no_p(
-    result: str, no_p: str | None, tiny_model: Callable[[str], Path], tmp_path: Path
-) -> None:
-    engine = TransformersEngine(str(write_saying(tmp_path / "saying", tiny_model("qwen2_5_vl"), result)))
-    for _, response in engine.run(questions(lambda at: 1)):
-        assert (response.text, response.no_p, response.p is None) == (result, no_p, no_p is not None)

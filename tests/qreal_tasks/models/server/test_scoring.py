@@ -1,5 +1,4 @@
-"""How choices are asked for: with every spelling by its id where the server knows ids, and with one token where one is
-all of the answer."""
+"""How choices are asked for: with every spelling by its id where the server knows ids, and each answer in full."""
 
 from __future__ import annotations
 
@@ -17,7 +16,6 @@ from PIL import Image
 from annotation.demo.server import Asked, Reply, ScriptedServer, error, token
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.server.engine import OpenAIEngine
-from qreal_tasks.models.server.one_token import LEARNED_AFTER
 from qreal_tasks.models.server.token_ids import tokenize_url
 from qreal_tasks.models.store import AnswerStore, answer_with_store
 
@@ -144,123 +142,41 @@ def test_where_ids_are_asked_for(base_url: str, url: str | None) -> None:
 
 
 YES = token("Yes", 0.8, {"Yes": 0.8, "No": 0.1})
-
-
-def bare(asked: Asked) -> Reply:
-    """A model that says "Yes." in full."""
-    if asked.body["max_tokens"] == 1:
-        return with_token(YES)
-    return with_token(YES, token(".", 1.0, {".": 1.0}), reason="stop")
-
-
-def result(found: dict[int, Response]) -> set[tuple[str, float | None]]:
-    """Texts with P(Yes), which is 8/9 for ``YES``."""
-    return {(r.text, round(r.p[0], 3) if r.p else None) for r in found.values()}
-
-
-def limits(server: ScriptedServer) -> Counter[int]:
-    return Counter(one.body["max_tokens"] for one in server.asked)
-
-
-def test_one_token_is_asked_for_when_it_is_all_of_the_answers() -> None:
-    with ScriptedServer(bare) as server:
-        engine = engine_at(server, concurrency=1)
-        found = dict(engine.run(requests(100)))
-        assert limits(server)[16] <= LEARNED_AFTER + 2
-        assert len(server.asked) == 100
-    assert result(found) == {("Yes", 0.889)}
-    assert engine.usage.completion_tokens == sum(1 if one.body["max_tokens"] == 1 else 2 for one in server.asked)
-
-
 MARKUP = [token("**", 0.9, {"**": 0.9, "Yes": 0.01}), YES, token("**", 1.0, {"**": 1.0})]
-REASONING = [token("Okay", 0.9, {"Okay": 0.9, "No": 0.01}), token(",", 1.0, {",": 1.0}), YES]
-
-
-@pytest.mark.parametrize(
-    ("entries", "content"),
-    [
-        pytest.param(MARKUP, "**Yes**", id="markup"),
-        pytest.param(REASONING, "Yes", id="reasoning apart"),
-        pytest.param([YES, token(", because", 1.0, {", because": 1.0})], "Yes, because", id="goes on"),
-    ],
-)
-def test_a_model_that_says_more_is_asked_in_full(entries: list[dict[str, Any]], content: str) -> None:
-    with ScriptedServer(lambda _: with_token(*entries, content=content, reason="stop")) as server:
-        found = dict(engine_at(server).run(requests(40)))
-        assert limits(server) == {16: 40}
-    assert result(found) == {(content, 0.889)}
-
-
-def test_what_one_token_does_not_answer_is_asked_in_full() -> None:
-    """A model that starts to write markup in the middle of a run: once that is known, one token is no longer asked."""
-
-    def script(asked: Asked) -> Reply:
-        if int(asked.text) < 30:
-            return bare(asked)
-        return with_token(
-            *MARKUP[: asked.body["max_tokens"]], content="**" if asked.body["max_tokens"] == 1 else "**Yes**"
-        )
-
-    with ScriptedServer(script) as server:
-        found = dict(engine_at(server, concurrency=2).run(requests(100)))
-        again = Counter(asked.text for asked in server.asked)
-    assert [found[at].text for at in range(100)] == ["Yes"] * 30 + ["**Yes**"] * 70
-    assert {p for _, p in result(found)} == {0.889}
-    assert sum(count > 1 for count in again.values()) <= 8
-
-
-ONE_TOKEN_REFUSED = [
-    "max_tokens must be at least 16",
-    "max_tokens: value is below the minimum of 16",
-    "Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16, but got 1 instead.",
-    "Could not finish the message because max_tokens or model output limit was reached. Please try again with higher "
-    "max_tokens.",
-    "the output is cut",
-]
-
-
-@pytest.mark.parametrize("message", ONE_TOKEN_REFUSED)
-def test_a_server_that_does_not_give_one_token_is_asked_in_full(message: str) -> None:
-    with ScriptedServer(lambda asked: error(400, message) if asked.body["max_tokens"] == 1 else bare(asked)) as server:
-        engine = engine_at(server, concurrency=1)
-        found = dict(engine.run(requests(40)))
-        assert 1 <= limits(server)[1] <= 2
-    assert {(r.text, r.unanswered) for r in found.values()} == {("Yes", None)}
-    assert not engine.usage.failures
-
-
-def test_a_question_that_is_refused_in_full_too_costs_no_other_one_its_one_token() -> None:
-    def script(asked: Asked) -> Reply:
-        return error(400, "image too small") if asked.text == "20" else bare(asked)
-
-    with ScriptedServer(script) as server:
-        engine = engine_at(server, concurrency=1)
-        found = dict(engine.run(requests(40)))
-        assert limits(server)[1] >= 40 - LEARNED_AFTER - 2
-    assert [at for at, response in found.items() if response.unanswered] == [20]
-    assert found[20].unanswered == "request failed: 400: image too small"
-    assert dict(engine.usage.failures) == {"status 400": 1}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", [3, 11, 37])
-def test_a_run_that_goes_on_stores_what_an_uninterrupted_one_stores(stop: int, tmp_path: Path) -> None:
-    """A choice alone, written as "Yes." or "yes", and other texts, each with the limit that was learned by then."""
+def test_what_is_recorded_of_an_answer_does_not_depend_on_the_others(stop: int, tmp_path: Path) -> None:
+    """A model that gives bare choices for long, and then one that goes on: each answer is asked for in full."""
 
     def script(asked: Asked) -> Reply:
         number = int(asked.text)
-        word = "No" if number % 3 else "yes"
-        entries = [token(word, 0.8, {word: 0.8, "Yes": 0.01}), token(".", 1.0, {".": 1.0})]
+        word = token("No" if number % 3 else "yes", 0.8, {"No" if number % 3 else "yes": 0.8, "Yes": 0.01})
+        entries = [word, token(".", 1.0, {".": 1.0})] if number % 2 else [word]
         if number % 13 == 12:
-            entries = [token("Hm", 0.8, {"Hm": 0.8}), token(", ", 1.0, {", ": 1.0}), *entries]
+            entries = [word, token(", because", 1.0, {", because": 1.0})]
+        if number == 31:
+            entries = MARKUP
         return with_token(*entries[: asked.body["max_tokens"]])
 
-    def run(name: str, count: int) -> dict[int, Response]:
+    def run(name: str, count: int, **settings: Any) -> dict[int, Response]:
         with ScriptedServer(script, port=whole.port) as server, AnswerStore(tmp_path / name) as store:
-            return dict(answer_with_store(engine_at(server), store, requests(count)))
+            return dict(answer_with_store(engine_at(server, **settings), store, requests(count)))
 
     with ScriptedServer(script) as whole, AnswerStore(tmp_path / "whole") as store:
         expected = dict(answer_with_store(engine_at(whole), store, requests(60)))
+        assert {asked.body["max_tokens"] for asked in whole.asked} == {16}
     run("killed", stop)
-    assert run("killed", 60) == expected
-    assert Counter(r.text for r in expected.values()).keys() == {"No", "yes", "Hm, No.", "Hm, yes."}
+    assert run("killed", 60) == expected == run("one at a time", 60, concurrency=1)
+    texts = Counter(response.text for response in expected.values())
+    assert texts.keys() == {"No", "No.", "yes", "yes.", "No, because", "yes, because", "**Yes**"}
+    assert all(response.p for response in expected.values())
+
+
+def test_one_token_is_asked_for_where_the_request_says_so() -> None:
+    with ScriptedServer(lambda _: with_token(YES)) as server:
+        found = dict(engine_at(server).run(requests(20, max_new_tokens=1)))
+        assert {asked.body["max_tokens"] for asked in server.asked} == {1}
+    assert {response.text for response in found.values()} == {"Yes"}
+    assert all(response.p == pytest.approx((8 / 9, 1 / 9)) for response in found.values())

@@ -55,13 +55,13 @@ def test_a_saved_folder_with_a_damaged_list_is_refused(content: str, saved: Path
 
 def test_a_saved_folder_that_changes_in_place_is_read_anew(saved: Path, tmp_path: Path) -> None:
     source = locate(str(saved))
-    before = describe_data(source, load_split(source, "imageqa", "test"))["sha256"]
+    before = describe_data(source, {"imageqa": load_split(source, "imageqa", "test")})["sha256"]
     rows = Dataset.from_list(small_rows()["imageqa"]["test"][:1], features=FEATURES["imageqa"])
     rows.save_to_disk(str(tmp_path / "one"))
     for path in (tmp_path / "one").iterdir():
         path.replace(saved / "imageqa" / "test" / path.name)
     assert len(load_split(source, "imageqa", "test")) == count_split(source, "test").images == 1
-    assert describe_data(source, load_split(source, "imageqa", "test"))["sha256"] != before
+    assert describe_data(source, {"imageqa": load_split(source, "imageqa", "test")})["sha256"] != before
 
 
 @pytest.mark.slow
@@ -75,7 +75,9 @@ def test_equal_contents_are_one_set_wherever_they_lie(
     shutil.copytree(first, linked, copy_function=lambda a, b: Path(b).symlink_to(a))
     shutil.copytree(first, hard, copy_function=os.link)
     sources = [locate(str(folder)) for folder in (first, copy, linked, hard)]
-    assert len({describe_data(one, load_split(one, "objectqa", "test"))["sha256"] for one in sources}) == 1
+    assert (
+        len({describe_data(one, {"objectqa": load_split(one, "objectqa", "test")})["sha256"] for one in sources}) == 1
+    )
     references = [load_references(str(folder)) for folder in (first, copy, linked, hard, saved)]
     assert len({tuple(one.fingerprint(half) for half in Half) for one in references}) == 1
 

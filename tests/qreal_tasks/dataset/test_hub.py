@@ -92,7 +92,7 @@ def test_a_branch_that_moves_is_another_set_from_the_next_source_on(commit: Comm
     assert (moved.commit, _test_images(moved), count_split(moved, "test").images) == (second, 1, 1)
     fingerprints.append(load_references("org/name@main").fingerprint)
     assert fingerprints[0](Half.OBJECTQA) != fingerprints[1](Half.OBJECTQA)
-    facts = [describe_data(one, load_split(one, "objectqa", "train")) for one in (source, moved)]
+    facts = [describe_data(one, {"objectqa": load_split(one, "objectqa", "train")}) for one in (source, moved)]
     assert [one["commit"] for one in facts] == [first, second]
 
 

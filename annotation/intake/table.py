@@ -91,8 +91,8 @@ class HubSource:
         # The library raises some twenty types; all mean that the set cannot be had as it was asked for.
         except Exception as error:
             trouble = explain_hub_error(error, path, revision or None)
-            said = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-            reason = f"{trouble.said}; {trouble.advice}" if trouble else said
+            problem = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            reason = f"{trouble.refusal}; {trouble.advice}" if trouble else problem
             raise AnnotationError(f"{name}, split {settings.split}, cannot be loaded ({reason})") from error
         if self._found.image is None:
             raise AnnotationError(f"{name}: {say_no_image_column(loaded.column_names, settings.columns.image)}")

@@ -122,7 +122,7 @@ def _explain(error: Exception, repository: str) -> str:
     if isinstance(error, OfflineModeIsEnabled):
         return "HF_HUB_OFFLINE is set; unset it"
     trouble = explain_hub_error(error, repository)
-    return f"{trouble.said}; {trouble.advice}" if trouble else describe_hub_error(error)
+    return f"{trouble.refusal}; {trouble.advice}" if trouble else describe_hub_error(error)
 
 
 def check_hub_names(repository: str, tag: str | None) -> None:

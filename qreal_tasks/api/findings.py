@@ -37,8 +37,8 @@ class QuestionAnswer:
     """The model's text, untouched."""
 
     def __str__(self) -> str:
-        said = self.answer or f"unread ({self.reason})"
-        return said if self.p_yes is None else f"{said} ({self.p_yes:.2f})"
+        answer = self.answer or f"unread ({self.reason})"
+        return answer if self.p_yes is None else f"{answer} ({self.p_yes:.2f})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,10 +59,10 @@ class EntityFindings:
         """Whether the six answers say that it is flawed in ``realism`` or ``plausibility``, by the benchmark's rule;
         None when an answer that decides it could not be read."""
         one = Dimension(dimension)
-        said = {q.name: self.answers[q.name].answer for q in questions_of(one) if q.name in self.answers}
-        if any(said.get(q.name) == q.defect for q in questions_of(one)):
+        asked = {q.name: self.answers[q.name].answer for q in questions_of(one) if q.name in self.answers}
+        if any(asked.get(q.name) == q.defect for q in questions_of(one)):
             return True
-        known = {name: answer for name, answer in said.items() if answer is not None}
+        known = {name: answer for name, answer in asked.items() if answer is not None}
         return is_flawed(one, known) if len(known) == len(questions_of(one)) else None
 
     @property
@@ -77,9 +77,9 @@ class EntityFindings:
 
     def __repr__(self) -> str:
         box = ", ".join(f"{value:g}" for value in self.box_px)
-        said = ", ".join(f"{name} {answer}" for name, answer in self.answers.items())
+        answers = ", ".join(f"{name} {answer}" for name, answer in self.answers.items())
         told = "".join(f"\n    {name}: {text}" for name, text in self.descriptions.items())
-        return f"{self.label or 'entity'} [{box}]: {said}{told}"
+        return f"{self.label or 'entity'} [{box}]: {answers}{told}"
 
 
 @dataclass(frozen=True)

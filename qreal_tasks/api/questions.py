@@ -189,7 +189,7 @@ def _read_image(response: Response, space: Space, picture: NamedPicture) -> Imag
 def _with_answers(entity: Entity, responses: Iterator[Response]) -> EntityFindings:
     answers = {}
     for name in QUESTION_NAMES:
-        said = _model_answer(next(responses))
-        read = read_judgment(said, read_declared_marks())
-        answers[name] = QuestionAnswer(read.answer, said.p_yes, read.reason, said.mass, said.text)
+        answer = _model_answer(next(responses))
+        read = read_judgment(answer, read_declared_marks())
+        answers[name] = QuestionAnswer(read.answer, answer.p_yes, read.reason, answer.mass, answer.text)
     return EntityFindings(entity.label, entity.box_px, answers, entity.descriptions, entity.found_by)

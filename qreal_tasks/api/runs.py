@@ -120,8 +120,8 @@ class EvaluatedRun:
     def __repr__(self) -> str:
         judgments, groundings = len(self.run.judgments()), len(self.run.groundings())
         counts = f"{judgments:,} answers about entities, {groundings:,} about images"
-        said = f", {len(self.notes)} notes" if self.notes else ""
-        return f"EvaluatedRun({self.model} on {self.data}: {counts}{said})"
+        notes = f", {len(self.notes)} notes" if self.notes else ""
+        return f"EvaluatedRun({self.model} on {self.data}: {counts}{notes})"
 
 
 def load_run(path: str | Path, *, prompts: Literal["benchmark", "paper"] | None = None) -> EvaluatedRun:

@@ -49,7 +49,9 @@ def cards_of(name: str, revision: str | None) -> Path:
             except LocalEntryNotFoundError:
                 raise error from error.__cause__
             if not isinstance(error, OfflineModeIsEnabled):
-                _say_once(f"{name}: {trouble.said}; going on with commit {folder.name[:12]}, as it was loaded before")
+                _say_once(
+                    f"{name}: {trouble.refusal}; going on with commit {folder.name[:12]}, as it was loaded before"
+                )
             return folder
         if now and now != name:
             _say_once(f"{name} is called {now} on the hub now; name it so")
@@ -79,7 +81,7 @@ def _explained(name: str, revision: str | None, kept: str = "") -> Iterator[None
         trouble = explain_hub_error(error, name, revision)
         if trouble is None:
             raise
-        raise HubError(f"{trouble.said}; {trouble.advice}{kept if trouble.passes else ''}") from error
+        raise HubError(f"{trouble.refusal}; {trouble.advice}{kept if trouble.passes else ''}") from error
 
 
 @functools.cache

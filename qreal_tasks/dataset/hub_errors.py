@@ -23,7 +23,7 @@ class HubError(Exception):
 class HubTrouble(NamedTuple):
     """What went wrong between this machine and the hub."""
 
-    said: str
+    refusal: str
     advice: str
     passes: bool = False
     """The same may go well later."""
@@ -113,8 +113,8 @@ def _explain_answer(error: Exception, repository: str, revision: str | None) -> 
         return HubTrouble(f"the hub knows no revision {revision or 'main'} of it {answer}", advice)
     if isinstance(error, errors.RepositoryNotFoundError):
         private = "the account of the token must be given access" if has_token else _LOG_IN
-        said = f"the hub knows no such dataset, or hides it, as a private one {answer}"
-        return HubTrouble(said, f"check the name; if it is private, {private}")
+        refusal = f"the hub knows no such dataset, or hides it, as a private one {answer}"
+        return HubTrouble(refusal, f"check the name; if it is private, {private}")
     if status == 401:
         advice = "log in anew with `hf auth login`, or mend or unset HF_TOKEN" if has_token else _LOG_IN
         return HubTrouble(f"the hub does not take {'the token' if has_token else 'who has no token'} {answer}", advice)

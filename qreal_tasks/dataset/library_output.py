@@ -31,12 +31,12 @@ def bars_on_terminals_only() -> Iterator[None]:
 def hub_words_once() -> Iterator[None]:
     """Let the hub's library say why it waits or tries again: once for all its threads, and without keys, of which the
     signed addresses of large files hold one."""
-    said: set[str] = set()
+    seen: set[str] = set()
 
     def clean(record: logging.LogRecord) -> bool:
         record.msg, record.args = show_hub_text(record.getMessage()), ()
-        is_new = record.msg not in said
-        said.add(record.msg)
+        is_new = record.msg not in seen
+        seen.add(record.msg)
         return is_new
 
     handlers = logging.getLogger(huggingface_hub.__name__).handlers

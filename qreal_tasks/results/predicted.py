@@ -47,10 +47,10 @@ def read_origin(results: Mapping[str, Any]) -> PredictionsOrigin | None:
     Raises:
         ValueError: it says something else than this program writes.
     """
-    said = results.get(PREDICTIONS_KEY)
-    if said is None:
+    stored = results.get(PREDICTIONS_KEY)
+    if stored is None:
         return None
     try:
-        return PredictionsOrigin.model_validate(said)
+        return PredictionsOrigin.model_validate(stored)
     except ValidationError as error:
         raise ValueError(f"{PREDICTIONS_KEY}: {' '.join(str(error).split()):.200}") from None

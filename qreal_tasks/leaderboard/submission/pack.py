@@ -114,10 +114,10 @@ def pack_run(
         raise PackError("; ".join(explain_errors(error))) from None
     folder = target or Path("submissions") / manifest.id
     _require_free(folder)
-    said = manifest.model_dump(mode="json")
+    content = manifest.model_dump(mode="json")
     if manifest.answers is None:  # as releases wrote it that knew nothing of such files
-        del said["answers"]
-    _write(folder, {**files, MANIFEST: _pretty(said)})
+        del content["answers"]
+    _write(folder, {**files, MANIFEST: _pretty(content)})
     return PackedSubmission(folder, manifest)
 
 

@@ -41,9 +41,9 @@ class Spellings:
         self.choices = tuple(choices)
         vocabulary = sorted(set(tokenizer.get_vocab().values()))
         texts = tokenizer.batch_decode([[at] for at in vocabulary], clean_up_tokenization_spaces=False)
-        said = [normalise_token(text) for text in texts]
+        normalised = [normalise_token(text) for text in texts]
         self.ids = [
-            [at for at, word in zip(vocabulary, said, strict=True) if word == choice.strip().casefold()]
+            [at for at, word in zip(vocabulary, normalised, strict=True) if word == choice.strip().casefold()]
             for choice in choices
         ]
         for choice, ids in zip(self.choices, self.ids, strict=True):

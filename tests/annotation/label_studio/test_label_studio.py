@@ -37,7 +37,7 @@ from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
 
 INSTALLED = Path(__file__).parents[3] / ".venv" / "label-studio" / "bin" / "label-studio"
 QREAL = [sys.executable, "-c", "from qreal_tasks.cli import main; main()"]
-IMAGES = 12
+IMAGES = 16
 """With 18 entities."""
 DROPPED, EDITED = 3, 5
 """Of the entities in the order in which they are laid before people."""

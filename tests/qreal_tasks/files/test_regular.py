@@ -194,7 +194,7 @@ def test_no_module_reads_in_another_way() -> None:
         "qreal_tasks/harness/eval_command/installed_harness.py: (Path(spec.origin).parent / name).read_text",
         "qreal_tasks/leaderboard/board/paper.py: (resources.files('qreal_tasks.leaderboard.board') / 'paper.json')"
         ".read_text",
-        "qreal_tasks/leaf_tasks.py: (TASKS_FOLDER / f'{task}.yaml').read_text",
+        "qreal_tasks/leaf_tasks.py: (TASKS_FOLDER / name).read_text",
         "qreal_tasks/files/package_tables.py: path.read_text",
         "qreal_tasks/files/yaml_files.py: file.open",
         "qreal_tasks/mini/card.py: _TEMPLATE.read_text",

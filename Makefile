@@ -8,8 +8,8 @@ ONE_THREAD := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 # Modules are compiled once, when they are installed: what training imports then takes 9 s of a process and not 24.
 export UV_COMPILE_BYTECODE := 1
 unexport PYTHONDONTWRITEBYTECODE
-# Test files run side by side in so many processes, each of up to 3 GiB.
-WORKERS ?= 2
+# Test files run side by side in so many processes, each of up to 2 GiB; one more than cores, since many wait for servers.
+WORKERS ?= 3
 
 .PHONY: demo demo-annotate test test-fast coverage check clean
 .DEFAULT_GOAL := help
@@ -43,7 +43,8 @@ demo-annotate: $(VENV)/.installed-eval,annotate,annotate-local
 	$(OFFLINE) $(BIN)/qreal annotate demo
 
 EVERYTHING := $(VENV)/.installed-eval,train,annotate,annotate-local,dev
-PYTEST := -m pytest -n $(WORKERS) --dist loadfile
+# In the order of tests/conftest.py: slow files first.
+PYTEST := -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test: $(EVERYTHING) $(VENV)/label-studio/bin/label-studio
 	$(OFFLINE) $(ONE_THREAD) $(BIN)/python $(PYTEST)

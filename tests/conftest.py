@@ -31,12 +31,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the harness and those with a slow fixture are slow; their files come first, lest a worker end alone."""
+    """Tests of the harness and those with a slow fixture are slow; their files come first, lest a worker end alone, and
+    before them the files that are slow as a whole."""
     for item in items:
         if item.get_closest_marker("harness") or not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    wholly = {path for path in slow if _SLOW_FILE.search(path.read_text(encoding="utf-8"))}
+    items.sort(key=lambda item: (item.path not in wholly, item.path not in slow))
 
 
 @pytest.hookimpl(wrapper=True)

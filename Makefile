@@ -17,7 +17,7 @@ WORKERS ?= 3
 help:
 	@echo "make demo   score a tiny model with random weights on the embedded set (3 minutes)"
 	@echo "make demo-annotate   twelve drawn scenes through the whole annotation (3 minutes)"
-	@echo "make test   run the tests (14 minutes)"
+	@echo "make test   run the tests (12 minutes)"
 	@echo "make test-fast   run those that start nothing and load no model (90 seconds)"
 	@echo "make coverage   run the tests and show which branches of the source they take"
 	@echo "make check  ruff and mypy"

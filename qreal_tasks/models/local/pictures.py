@@ -8,7 +8,8 @@ of its image processor, repeated with the same arguments.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -26,7 +27,7 @@ class PictureStep:
 
     def __init__(self, processor: Any) -> None:
         self._processor = processor
-        self._step: Callable[[Image.Image], Pictures] | None = None
+        self._step: _Step | None = None
         self._is_learnt = False
 
     def __call__(self, image: Image.Image) -> Pictures | None:
@@ -78,18 +79,31 @@ def _put_in(given: Any, instead_of: Image.Image, picture: Image.Image) -> Any:
     return picture if given is instead_of else given
 
 
-def _find_step(watched: _Watched, image: Image.Image, expected: Pictures) -> Callable[[Image.Image], Pictures] | None:
+@dataclass(frozen=True)
+class _Step:
+    """A call of an image processor, to be repeated; data loaders take it to other processes."""
+
+    image_processor: Any
+    given: tuple[Any, ...]
+    named: Mapping[str, Any]
+    image: Image.Image
+    """The picture among the arguments, in whose place others go."""
+    keys: tuple[str, ...]
+    """Of the result, what the vision tower takes."""
+
+    def __call__(self, picture: Image.Image) -> Pictures:
+        found = self.image_processor(*_put_in(self.given, self.image, picture), **self.named)
+        return {key: found[key] for key in self.keys}
+
+
+def _find_step(watched: _Watched, image: Image.Image, expected: Pictures) -> _Step | None:
     """The step that gave ``expected`` for ``image``; None where the call, or what became of it, is another."""
     if len(watched.calls) != 1:
         return None
     given, named = watched.calls[0]
     if not _holds(given, image):  # the processor has made something else of it
         return None
-
-    def step(picture: Image.Image) -> Pictures:
-        found = watched.own(*_put_in(given, image, picture), **named)
-        return {key: found[key] for key in expected}
-
+    step = _Step(watched.own, given, named, image, tuple(expected))
     try:
         same = all(torch.equal(value, expected[key]) for key, value in step(image).items())
     except (KeyError, TypeError):  # the processor adds to what it is given, or changes it

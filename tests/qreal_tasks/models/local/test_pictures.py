@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,13 @@ def test_the_step_alone_gives_what_the_processor_gives(
         assert_same(one, other)
     assert not torch.equal(each[1].picture["pixel_values"], each[2].picture["pixel_values"])
     assert len(whole) == len(set(whole)) < len(SIZES), "as a whole it is called for the first picture of a size"
+
+
+def test_data_loaders_may_take_it_to_other_processes(tiny_model: Callable[[str], Path]) -> None:
+    chat = Chat(AutoProcessor.from_pretrained(tiny_model("qwen2_5_vl")))
+    expected = ask(chat)
+    for one, other in zip(ask(pickle.loads(pickle.dumps(chat))), expected, strict=True):
+        assert_same(one, other)
 
 
 @pytest.mark.parametrize("spoilt", ["picture", "result", "calls"])

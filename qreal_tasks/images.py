@@ -30,6 +30,10 @@ _WHITE = (255, 255, 255, 255)
 _TRANSPARENT_MODES = frozenset({"RGBA", "RGBa", "LA", "La", "PA"})
 
 
+class PictureError(ValueError):
+    """There is no picture that could be shown to a model; the message says why."""
+
+
 def as_rgb(image: Image.Image) -> Image.Image:
     """The picture in mode RGB; transparency is laid on white, 16 bits and floats are scaled to 8.
 

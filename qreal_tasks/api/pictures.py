@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from qreal_tasks.files.regular import read_bytes
-from qreal_tasks.images import as_rgb
+from qreal_tasks.images import PictureError, as_rgb
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
 _ARRAYS = "an array of height x width, or height x width x 1, 3 or 4, of uint8, or of floats from 0 to 1"
 _EXPECTED = f"a path, the bytes of a file, a PIL image, or {_ARRAYS}"
-
-
-class PictureError(ValueError):
-    """A picture that cannot be read; the message says which."""
 
 
 @dataclass(frozen=True)

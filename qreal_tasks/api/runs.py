@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
-    from qreal_tasks.api.scores import Scores
+    from qreal_tasks.api.scores import ScoreTable
     from qreal_tasks.judge.judge import Judge
     from qreal_tasks.records import Record
     from qreal_tasks.results.run_folder import Run
@@ -46,7 +46,7 @@ class EvaluatedRun:
         """Folder of the run; None for one in memory alone."""
         return self.run.results_path.parent if self.run.results_path.name else None
 
-    def scores(self, resamples: int = 10_000) -> Scores:
+    def scores(self, resamples: int = 10_000) -> ScoreTable:
         """Compute every metric from the records, with 95 % intervals from a bootstrap over images.
 
         Args:
@@ -55,10 +55,10 @@ class EvaluatedRun:
         Raises:
             ValueError: records that contradict each other; names the record.
         """
-        from qreal_tasks.api.scores import Scores
+        from qreal_tasks.api.scores import ScoreTable
         from qreal_tasks.results.score import score_run
 
-        return Scores.of(score_run(self.run, resamples=resamples), self.model)
+        return ScoreTable.of(score_run(self.run, resamples=resamples), self.model)
 
     def records(self, name: str | None = None) -> list[Record]:
         """The records of all samples, or of one question or ImageQA set."""

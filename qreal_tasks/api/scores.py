@@ -38,7 +38,7 @@ Rows = Mapping[str, Mapping[str, Score]]
 
 
 @dataclass(frozen=True, repr=False)
-class Scores:
+class ScoreTable:
     """All numbers of a run, by row and metric: ``scores.objectqa["realism_q1"]["acc"].value``.
 
     ``repr`` shows the paper's metrics, ``to_pandas`` has all. What each means is in ``metrics/catalogue.py``.
@@ -52,7 +52,7 @@ class Scores:
     """The sets that were asked."""
 
     @classmethod
-    def of(cls, scores: RunScores, model: str) -> Scores:
+    def of(cls, scores: RunScores, model: str) -> ScoreTable:
         """The numbers that ``results.score.score_run`` computed."""
         halves = {half: {name: _row(group) for name, group in scores.groups(half).items()} for half in HALVES}
         return cls(model, scores.run.data, **halves)

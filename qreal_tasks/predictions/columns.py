@@ -36,7 +36,7 @@ _ROLE_OF = {fold(name): role for role, names in _NAMES.items() for name in names
 
 
 @dataclass(frozen=True)
-class FoundColumns:
+class PredictionColumns:
     """The headings of a file by what their columns hold; of most there is one or none."""
 
     id: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ def fits(headings: Sequence[str]) -> bool:
     return "text" in roles and bool(roles & {"id", "entity_id", "image_id", "messages"})
 
 
-def find_columns(headings: Sequence[str], where: str) -> FoundColumns:
+def find_columns(headings: Sequence[str], where: str) -> PredictionColumns:
     """Find the columns of a file.
 
     Args:
@@ -93,7 +93,7 @@ def find_columns(headings: Sequence[str], where: str) -> FoundColumns:
             f"{where}: nothing to know a sample by; expected entity_id and question, image_id and set, or the id that "
             f"`qreal data prompts` writes. Found the columns {_listed(headings)}"
         )
-    return FoundColumns(**{role: tuple(found) for role, found in by_role.items()})
+    return PredictionColumns(**{role: tuple(found) for role, found in by_role.items()})
 
 
 def _words(role: str) -> str:

@@ -16,7 +16,7 @@ from qreal_tasks.files.regular import open_file
 from qreal_tasks.models.requests import REQUEST_FAILED
 from qreal_tasks.predictions.cells import CellError, is_empty, read_id, read_probability, read_size, read_text
 from qreal_tasks.predictions.chat_lines import ChatLines
-from qreal_tasks.predictions.columns import FoundColumns, find_columns, fits
+from qreal_tasks.predictions.columns import PredictionColumns, find_columns, fits
 from qreal_tasks.predictions.names import find_name
 from qreal_tasks.predictions.rows import PredictionRows
 from qreal_tasks.prompt_files.prompt_id import PromptId, parse_prompt_id
@@ -115,7 +115,9 @@ def _rows_of_inspect(content: Any) -> list[Any] | None:
     return [{"id": one.get("id"), "prediction": one["output"]} for one in samples if not one.get("error")]
 
 
-def _read_row(row: PlacedRow, columns: FoundColumns, style: Style, chat_lines: ChatLines, where: str) -> Prediction:
+def _read_row(
+    row: PlacedRow, columns: PredictionColumns, style: Style, chat_lines: ChatLines, where: str
+) -> Prediction:
     cells = row.cells
     asked = _find_prompt(cells, columns, style, chat_lines)
     is_judgment = LEAVES[asked.task][1] in QUESTION_NAMES
@@ -138,7 +140,7 @@ def _first(cells: Mapping[str, Any], headings: Sequence[str]) -> Any:
     return next((cells.get(heading) for heading in headings), None)
 
 
-def _find_prompt(cells: Mapping[str, Any], columns: FoundColumns, style: Style, chat_lines: ChatLines) -> PromptId:
+def _find_prompt(cells: Mapping[str, Any], columns: PredictionColumns, style: Style, chat_lines: ChatLines) -> PromptId:
     for heading in columns.id:
         if isinstance(cell := cells.get(heading), str) and (found := parse_prompt_id(cell)):
             return found
@@ -154,7 +156,7 @@ def _find_prompt(cells: Mapping[str, Any], columns: FoundColumns, style: Style, 
     return PromptId(task_of(stated or style, name), read_id(ids[role]))
 
 
-def _find_space(cells: Mapping[str, Any], columns: FoundColumns, asked: PromptId) -> Space | None:
+def _find_space(cells: Mapping[str, Any], columns: PredictionColumns, asked: PromptId) -> Space | None:
     declared = _first(cells, columns.space)
     try:
         space = None if is_empty(declared) else parse_space(str(declared))
@@ -165,7 +167,7 @@ def _find_space(cells: Mapping[str, Any], columns: FoundColumns, asked: PromptId
     return space or asked.space
 
 
-def _no_id(cells: Mapping[str, Any], columns: FoundColumns) -> str:
+def _no_id(cells: Mapping[str, Any], columns: PredictionColumns) -> str:
     expected = "entity_id and question, image_id and set, or the id that `qreal data prompts` writes"
     for heading in columns.id:
         if not is_empty(cell := cells.get(heading)):
@@ -173,7 +175,7 @@ def _no_id(cells: Mapping[str, Any], columns: FoundColumns) -> str:
     return f"no id; expected {expected}"
 
 
-def _find_name(cells: Mapping[str, Any], columns: FoundColumns) -> tuple[Style | None, str]:
+def _find_name(cells: Mapping[str, Any], columns: PredictionColumns) -> tuple[Style | None, str]:
     given = [cell for heading in columns.name if not is_empty(cell := cells.get(heading))]
     expected = f"expected one of {', '.join((*QUESTION_NAMES, *IMAGEQA_SETS))}"
     if not given:
@@ -186,7 +188,7 @@ def _find_name(cells: Mapping[str, Any], columns: FoundColumns) -> tuple[Style |
     return next((one for one in found if one[0] is not None), next(iter(found)))
 
 
-def _read_input_size(cells: Mapping[str, Any], columns: FoundColumns) -> tuple[int, int] | None:
+def _read_input_size(cells: Mapping[str, Any], columns: PredictionColumns) -> tuple[int, int] | None:
     if columns.input_size:
         return read_size(_first(cells, columns.input_size))
     sides = [_first(cells, columns.width), _first(cells, columns.height)]

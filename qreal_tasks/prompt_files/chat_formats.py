@@ -13,7 +13,7 @@ from qreal_tasks.files.atomic import new_folder, replace_file
 from qreal_tasks.leaf_tasks import TASKS, Half
 from qreal_tasks.prompt_files.picture_files import write_picture
 from qreal_tasks.prompt_files.prompt_id import PromptId
-from qreal_tasks.prompt_files.prompts import AskedPicture, PromptOptions
+from qreal_tasks.prompt_files.prompts import PromptedPicture, PromptOptions
 
 MAX_TOKENS = {Half.OBJECTQA: 16, Half.IMAGEQA: 2048}
 """New tokens that the tasks give an answer."""
@@ -27,7 +27,12 @@ class ChatFormat(StrEnum):
 
 
 def write_prompts(
-    asked: Iterator[AskedPicture], out: Path, options: PromptOptions, chat_format: ChatFormat, *, inline: bool = False
+    asked: Iterator[PromptedPicture],
+    out: Path,
+    options: PromptOptions,
+    chat_format: ChatFormat,
+    *,
+    inline: bool = False,
 ) -> int:
     """Write a line for each prompt, and the pictures into the folder beside it, ``pictures_folder``.
 
@@ -71,7 +76,7 @@ def _is_ours(folder: Path) -> bool:
     return folder.is_dir() and {one.name for one in folder.iterdir()} <= {"crops", "images"}
 
 
-def _write_lines(lines: Any, asked: AskedPicture, picture: str, chat_format: ChatFormat) -> int:
+def _write_lines(lines: Any, asked: PromptedPicture, picture: str, chat_format: ChatFormat) -> int:
     for prompt_id, text in asked.prompts.items():
         make = _openai_line if chat_format is ChatFormat.OPENAI else _swift_line
         lines.write(json.dumps(make(prompt_id, text, picture), ensure_ascii=False) + "\n")

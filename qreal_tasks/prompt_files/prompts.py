@@ -42,7 +42,7 @@ class PromptOptions:
 
 
 @dataclass(frozen=True)
-class AskedPicture:
+class PromptedPicture:
     """One picture, and all prompts about it: the words of each by its id."""
 
     name: str
@@ -56,7 +56,7 @@ class AskedPicture:
         return encode_picture(self.row, self.name, sizes)
 
 
-def list_prompts(source: Source, options: PromptOptions) -> Iterator[AskedPicture]:
+def list_prompts(source: Source, options: PromptOptions) -> Iterator[PromptedPicture]:
     """Every prompt on the test split, picture by picture, in the order of the dataset.
 
     Raises:
@@ -75,16 +75,16 @@ def _rows(source: Source, config: str) -> Dataset:
     return load_split(source, config, "test")
 
 
-def _about_entity(row: Mapping[str, Any], questions: Sequence[str], options: PromptOptions) -> AskedPicture:
+def _about_entity(row: Mapping[str, Any], questions: Sequence[str], options: PromptOptions) -> PromptedPicture:
     entity_id = row["entity_id"]
     prompts = {
         PromptId(task_of(options.style, name), entity_id): objectqa_prompt(name, frame_of(options.style, name))
         for name in questions
     }
-    return AskedPicture(picture_name(CROPS, entity_id), row, prompts)
+    return PromptedPicture(picture_name(CROPS, entity_id), row, prompts)
 
 
-def _about_image(row: Mapping[str, Any], sets: Sequence[str], options: PromptOptions) -> AskedPicture:
+def _about_image(row: Mapping[str, Any], sets: Sequence[str], options: PromptOptions) -> PromptedPicture:
     image_id, size = row["image_id"], (row["width"], row["height"])
     fed = options.sizes.reported(size) if options.sizes else None
     prompts = {
@@ -94,4 +94,4 @@ def _about_image(row: Mapping[str, Any], sets: Sequence[str], options: PromptOpt
         for name in sets
         if name != "human_plausibility" or in_human_set(row)
     }
-    return AskedPicture(picture_name(IMAGES, image_id, fed), row, prompts)
+    return PromptedPicture(picture_name(IMAGES, image_id, fed), row, prompts)

@@ -18,7 +18,7 @@ from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES
 from qreal_tasks.dataset.source import Source
 from qreal_tasks.files.atomic import new_folder
 from qreal_tasks.leaf_tasks import Half
-from qreal_tasks.prompt_files.prompts import AskedPicture, PromptOptions, list_prompts
+from qreal_tasks.prompt_files.prompts import PromptedPicture, PromptOptions, list_prompts
 
 COLUMNS = ("index", "id", "question", "image", "image_path")
 """``question`` is the whole prompt; ``id`` is this project's own (``prompt_id``), which the kit's results keep."""
@@ -58,7 +58,7 @@ class _Part:
     count: int = 0
 
 
-def _write_half(half: Half, asked: Iterable[AskedPicture], folder: Path, options: PromptOptions) -> Iterator[str]:
+def _write_half(half: Half, asked: Iterable[PromptedPicture], folder: Path, options: PromptOptions) -> Iterator[str]:
     """The names of the files: each has a digest of what it asks, so that the kit, which keeps pictures by that name,
     never shows those of another set."""
     parts: list[tuple[Path, str]] = []
@@ -89,7 +89,7 @@ def _open_part(stack: ExitStack, path: Path) -> _Part:
     return _Part(out, rows)
 
 
-def _write_rows(part: _Part, asked: AskedPicture, encoded: str) -> None:
+def _write_rows(part: _Part, asked: PromptedPicture, encoded: str) -> None:
     """The picture in the first row about it; in the others the index of that row, which the kit takes for it."""
     first = part.count
     for prompt_id, text in asked.prompts.items():

@@ -11,10 +11,11 @@ from pathlib import Path
 from datasets import Dataset, Image
 
 from qreal_tasks.dataset.check.boxes import Fault, fault_of
-from qreal_tasks.dataset.check.pictures import DecodedPicture, PictureError, check_row_picture, read_picture
+from qreal_tasks.dataset.check.pictures import DecodedPicture, check_row_picture, read_picture
 from qreal_tasks.dataset.check.problem import DatasetProblem
 from qreal_tasks.dataset.check.repeats import ShownPicture, digest_of
 from qreal_tasks.dataset.check.rows import Row, nulls_of, nulls_of_image
+from qreal_tasks.images import PictureError
 
 ID_OF = {"imageqa": "image_id", "objectqa": "entity_id"}
 """The column that identifies a row of each config."""

@@ -14,17 +14,13 @@ from PIL import Image as PillowImage
 from qreal_tasks.dataset.check.problem import RowFinding
 from qreal_tasks.dataset.files import unusable_picture
 from qreal_tasks.files.regular import read_bytes
-from qreal_tasks.images import as_rgb
+from qreal_tasks.images import PictureError, as_rgb
 
 _TURNED = range(2, 9)
 """Orientations of EXIF that turn or mirror; 1 is upright, and nobody heeds another value."""
 
 _SIDES_CHANGE = 5
 """From this one on, width becomes height."""
-
-
-class PictureError(ValueError):
-    """There is no picture that could be shown to a model; the message says why."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from qreal_tasks.models.requests import Response
 
 
 @dataclass(frozen=True)
-class Question:
+class ChoiceQuestion:
     """How one prompt is to be answered."""
 
     spellings: Spellings
@@ -41,7 +41,7 @@ class ScoredAnswer:
     is_finite: bool = True
     """The model's output was."""
 
-    def take(self, scored: ScoredChoices | None, question: Question, stops: Sequence[int]) -> bool:
+    def take(self, scored: ScoredChoices | None, question: ChoiceQuestion, stops: Sequence[int]) -> bool:
         """Take the next token; return whether the answer goes on."""
         self.is_finite = scored is not None
         if scored is None or scored.greedy_id in stops:
@@ -72,7 +72,7 @@ class ScoredAnswer:
 
 
 def answer_sharing(
-    model: Any, asked: Sequence[AskedPicture], questions: Sequence[Question], stops: Sequence[int], pad_id: int
+    model: Any, asked: Sequence[AskedPicture], questions: Sequence[ChoiceQuestion], stops: Sequence[int], pad_id: int
 ) -> list[ScoredAnswer]:
     """The answers to all prompts of all pictures, for models whose prompts share their pictures' prefixes.
 
@@ -93,7 +93,7 @@ def answer_sharing(
 
 
 def answer_alone(
-    model: Any, asked: Sequence[AskedPicture], questions: Sequence[Question], stops: Sequence[int], pad_id: int
+    model: Any, asked: Sequence[AskedPicture], questions: Sequence[ChoiceQuestion], stops: Sequence[int], pad_id: int
 ) -> list[ScoredAnswer]:
     """As ``answer_sharing``, for any other model."""
     prompts = [prompt for a in asked for prompt in a.prompts]
@@ -103,7 +103,7 @@ def answer_alone(
 
 
 def _answer_one(
-    model: Any, prompt: PromptTokens, question: Question, stops: Sequence[int], pad_id: int
+    model: Any, prompt: PromptTokens, question: ChoiceQuestion, stops: Sequence[int], pad_id: int
 ) -> ScoredAnswer:
     steps: list[ScoredChoices | None] = []
 

@@ -19,7 +19,7 @@ from qreal_tasks.llm.completions import explain_blank
 from qreal_tasks.models.families import find_box_space, takes_shared_prefix
 from qreal_tasks.models.local.batching import GIVE_UP_AFTER, AdaptiveBatches, BatchSize, Failure, cuda_memory_used
 from qreal_tasks.models.local.chat import Chat
-from qreal_tasks.models.local.choices import Question, answer_alone, answer_sharing
+from qreal_tasks.models.local.choices import ChoiceQuestion, answer_alone, answer_sharing
 from qreal_tasks.models.local.generation import decode_answer, find_stop_ids, generate_greedily
 from qreal_tasks.models.local.jobs import WINDOW, ReadyJob, plan_jobs, prepare_windows, refuse_job, split_windows
 from qreal_tasks.models.local.loading import LoadedModel, identify, limit_pictures, load_model
@@ -192,7 +192,7 @@ class TransformersEngine:
     @torch.inference_mode()
     def _score(self, batch: Sequence[ReadyJob]) -> list[list[Response]]:
         asked = [(ready, request) for ready in batch for request in ready.job.requests]
-        questions = [Question(self._spellings_of(r.choices), r.max_new_tokens) for _, r in asked]
+        questions = [ChoiceQuestion(self._spellings_of(r.choices), r.max_new_tokens) for _, r in asked]
         answer = answer_sharing if self._shares else answer_alone
         answers = answer(self.model, [ready.asked for ready in batch], questions, self._stops, self._pad)
         opened = self._chat.opened_reasoning(asked[0][1].text)

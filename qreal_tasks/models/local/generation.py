@@ -18,7 +18,7 @@ _NOT_WHOLE = "\ufffd"
 
 
 @dataclass(frozen=True)
-class Answer:
+class GeneratedAnswer:
     """The tokens of an answer, without the one that ends the turn."""
 
     ids: list[int]
@@ -26,7 +26,7 @@ class Answer:
     """It ended at the limit on its tokens."""
 
     @classmethod
-    def of(cls, written: Sequence[int], stops: Sequence[int]) -> Answer:
+    def of(cls, written: Sequence[int], stops: Sequence[int]) -> GeneratedAnswer:
         """The answer in what a model wrote, up to the first of ``stops``."""
         end = next((at for at, token in enumerate(written) if token in stops), None)
         return cls(list(written[:end]), end is None)
@@ -66,7 +66,7 @@ def greedy_settings(max_new_tokens: int, stops: Sequence[int], pad_id: int) -> d
 
 def generate_greedily(
     model: Any, asked: Sequence[AskedPicture], max_new_tokens: int, stops: Sequence[int], pad_id: int
-) -> list[Answer]:
+) -> list[GeneratedAnswer]:
     """The greedy answer to the first prompt of every picture."""
     settings = greedy_settings(max_new_tokens, stops, pad_id)
     if asked[0].prompts[0].inputs is not None:
@@ -76,7 +76,7 @@ def generate_greedily(
         inputs = collate_prompts(asked, [len(a.prompts[0].ids) for a in asked], pad_id)
         rows: torch.Tensor = model.generate(**{key: value.to(device) for key, value in inputs.items()}, **settings)
         written = rows[:, inputs["input_ids"].shape[1] :].tolist()
-    return [Answer.of(row, stops) for row in written]
+    return [GeneratedAnswer.of(row, stops) for row in written]
 
 
 def decode_answer(tokenizer: Any, ids: Sequence[int]) -> str:

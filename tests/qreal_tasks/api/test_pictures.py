@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from qreal_tasks.api.pictures import PictureError, open_picture, open_pictures
-from qreal_tasks.images import as_rgb
+from qreal_tasks.api.pictures import open_picture, open_pictures
+from qreal_tasks.images import PictureError, as_rgb
 
 PIXELS = np.random.default_rng(3).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 PICTURE = Image.fromarray(PIXELS)

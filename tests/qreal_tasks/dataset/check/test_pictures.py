@@ -14,11 +14,11 @@ from PIL import Image
 from small_set import Rows, write_hub_layout
 
 from qreal_tasks.dataset.check import check_dataset
-from qreal_tasks.dataset.check.pictures import PictureError, read_picture
+from qreal_tasks.dataset.check.pictures import read_picture
 from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.source import DatasetError, Source, locate
 from qreal_tasks.harness import yaml_values
-from qreal_tasks.images import as_rgb
+from qreal_tasks.images import PictureError, as_rgb
 
 pytestmark = pytest.mark.slow
 

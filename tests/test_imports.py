@@ -26,6 +26,7 @@ LAYERS = (
     ("report",),
     ("judge",),
     ("leaderboard", "api"),
+    ("screening",),
     ("harness",),
     ("demo",),
     ("commands",),

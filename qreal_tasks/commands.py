@@ -1,4 +1,4 @@
-"""The commands ``qreal eval``, ``data``, ``mini``, ``demo``, ``convert-internvl`` and ``tasks-path``."""
+"""The commands ``qreal eval``, ``data``, ``mini``, ``mini-model``, ``demo``, ``convert-internvl`` and ``tasks-path``."""
 
 from __future__ import annotations
 
@@ -124,6 +124,26 @@ def mini_command(
         drawn = draw_mini(folder, images=images, seed=seed, workers=os.cpu_count() or 1)
     value = shlex.quote(str(folder.resolve()))
     echo(f"Drew {images} images, {drawn.bytes / 1e6:.1f} MB. Use them with QREAL_DATA={value}")
+
+
+def mini_model_command(
+    folder: Annotated[Path, typer.Argument(help="Where to write; must be empty or not exist.", show_default=False)],
+) -> None:
+    """Copy the small model that ships with this package, for programs that do not know it as `mini`.
+
+    It was trained on drawn scenes and knows nothing else. The commands of qreal take its name:
+
+    \b
+    qreal eval --model qreal_hf --model_args pretrained=mini
+    """
+    import shutil
+
+    from qreal_tasks.files.atomic import new_folder
+    from qreal_tasks.mini import MINI_MODEL
+
+    with fail_on("mini-model", OSError), new_folder(folder) as beside:
+        shutil.copytree(MINI_MODEL, beside, dirs_exist_ok=True)
+    echo(f"Copied to {folder}. Its card is {folder / 'README.md'}")
 
 
 def demo_command(

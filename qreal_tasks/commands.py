@@ -1,4 +1,4 @@
-"""The commands ``qreal eval``, ``data``, ``mini``, ``mini-model``, ``demo``, ``convert-internvl`` and ``tasks-path``."""
+"""The commands that are too small for a room of their own, from ``qreal eval`` to ``qreal tasks-path``."""
 
 from __future__ import annotations
 

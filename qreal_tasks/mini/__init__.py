@@ -11,7 +11,7 @@ MINI_SEED = 0
 """The shipped set is ``draw_mini(MINI_FOLDER, MINI_IMAGES, MINI_SEED)``."""
 
 MINI_MODEL = Path(__file__).parent / "qreal-mini"
-"""Folder of the small model; ``python -m tools.train_mini_model`` makes it."""
+"""Folder of the small model; ``python tools/train_mini_model.py`` makes it."""
 
 MINI_NOTICE = (
     "These numbers are on `mini`: all or some of the pictures were drawn by this project, for trying the software. "

@@ -147,19 +147,27 @@ def mini_model_command(
 
 
 def demo_command(
-    folder: Annotated[Path, typer.Option(help="Where the tiny model and the results go.")] = Path("runs/demo"),
+    folder: Annotated[Path, typer.Option(help="Where the results and the report go.")] = Path("runs/demo"),
 ) -> None:
-    """Score a tiny model with random weights on the embedded set, in about two minutes."""
-    from qreal_tasks.demo import run_demo
+    """Score the shipped model on all nine tasks of the embedded set, and show how to read it; about two minutes.
+
+    \b
+    qreal demo
+    """
+    from qreal_tasks.demo import TRIVIAL, run_demo
     from qreal_tasks.harness.eval_command.arguments import RunError
 
-    with fail_on("demo", RunError):
-        results = run_demo(folder)
-    print_score(results, resamples=10_000, as_json=False)
+    with fail_on("demo", RunError, OSError):
+        found = run_demo(folder)
+    report = folder / "report.html"
+    print_score(found.model, resamples=10_000, as_json=False, html=report)
+    runs = [shlex.quote(str(one.parent)) for one in (found.trivial, found.model)]
     echo(
-        "The model answers at random (random weights), so expect chance level: accuracy near .5, and no boxes, because "
-        f"it cannot write any.\nFiles: {results.parent}\nRecompute the tables from the samples alone: qreal score "
-        f"{results.parent}"
+        f"\n{found.conclusion}\n({TRIVIAL}: Yes to every question, and a box around the whole of every image.)\n\n"
+        f"The report, with the images: {report.resolve()}\n\nNext:\n"
+        f"  qreal compare {' '.join(runs)}    every difference, with its interval\n"
+        "  qreal eval --model qreal_hf --model_args pretrained=Qwen/Qwen2.5-VL-3B-Instruct    a model of your own\n"
+        "  qreal mini my-set --images 300 && qreal data info my-set    what a dataset looks like"
     )
 
 

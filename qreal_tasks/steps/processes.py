@@ -1,4 +1,4 @@
-"""One program after another with all that they print in a log, and none of them left when this one is stopped."""
+"""Programs that write all that they print into logs, none of which is left when this one is stopped."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import threading
+from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
+from types import FrameType, TracebackType
+from typing import NoReturn, Self
 
 from qreal_tasks.steps.step import StepCommand
 
@@ -18,35 +18,67 @@ _GRACE_S = 20.0
 """For a program that was told to end."""
 
 
-def run_command(command: StepCommand, log: Path, environment: Mapping[str, str], held: int) -> int:
-    """Run a program to its end; returns its exit status, 128 and the number of the signal that ended it.
+class RunningPrograms:
+    """The programs that run now, on any thread; leaving the block ends them. SIGTERM leaves it too."""
 
-    Args:
-        log: is added to.
-        environment: what it gets beside its own variables.
-        held: a descriptor that the program keeps open: a lock stays held while it runs, whatever becomes of this one.
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._is_over = False
+        self._lock = threading.Lock()
 
-    Raises:
-        OSError: it cannot be started, or the log not be written.
-    """
-    with log.open("ab") as out, _told_by_exception():
-        out.write(f"$ {command}\n".encode())
-        out.flush()
-        program = subprocess.Popen(
-            command.words,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            env={**environment, **dict(command.environment)},
-            pass_fds=(held,),
-            start_new_session=True,
-        )
-        try:
+    def __enter__(self) -> Self:
+        self._before = signal.signal(signal.SIGTERM, _stop)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.end_all()
+        signal.signal(signal.SIGTERM, self._before)
+
+    def run(self, command: StepCommand, log: Path, environment: Mapping[str, str], held: int) -> int:
+        """Run a program to its end; returns its exit status, or 128 and the number of the signal that ended it.
+
+        Args:
+            log: is added to.
+            environment: what it gets beside its own variables.
+            held: a descriptor that the program keeps open: a lock stays held while it runs, whatever becomes of this
+                one.
+
+        Raises:
+            OSError: it cannot be started, or the log not be written.
+        """
+        with log.open("ab") as out:
+            out.write(f"$ {command}\n".encode())
+            out.flush()
+            with self._lock:
+                if self._is_over:
+                    return 128 + signal.SIGTERM
+                program = subprocess.Popen(
+                    command.words,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=subprocess.STDOUT,
+                    env={**environment, **dict(command.environment)},
+                    pass_fds=(held,),
+                    start_new_session=True,
+                )
+                self._running.add(program)
             status = program.wait()
-        except BaseException:
-            _end(program)
-            raise
-    return status if status >= 0 else 128 - status
+        with self._lock:
+            self._running.discard(program)
+        return status if status >= 0 else 128 - status
+
+    def end_all(self) -> None:
+        """End every program, with what it has started; no other begins."""
+        with self._lock:
+            self._is_over, running = True, list(self._running)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for program in running:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(program.pid, number)
+            for program in running:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    program.wait(_GRACE_S)
+            running = [program for program in running if program.poll() is None]
 
 
 def read_last_line(log: Path) -> str:
@@ -57,29 +89,5 @@ def read_last_line(log: Path) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
-@contextmanager
-def _told_by_exception() -> Iterator[None]:
-    """SIGTERM as an exception, so that what runs is ended first."""
-
-    def stop(number: int, _: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not in the main thread, which no signal reaches
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _end(program: subprocess.Popen[bytes]) -> None:
-    """End a program and what it has started."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(program.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            program.wait(_GRACE_S)
-            return
+def _stop(number: int, _: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)

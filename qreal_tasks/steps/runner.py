@@ -1,4 +1,4 @@
-"""Does the steps of a list that are not done yet, one after the other.
+"""Does the steps of a list that are not done yet.
 
     run_steps(steps, Path("runs/tour"), "tour")
 
@@ -14,13 +14,15 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from qreal_tasks.console.terminal import echo
 from qreal_tasks.files.locks import acquire
-from qreal_tasks.steps.processes import read_last_line, run_command
+from qreal_tasks.steps.processes import RunningPrograms, read_last_line
 from qreal_tasks.steps.records import StepRecord, StepRecords
 from qreal_tasks.steps.step import Step, StepCommand, require_order
 from qreal_tasks.text.one_line import printable
@@ -45,7 +47,13 @@ def choose_steps(steps: Sequence[Step], only: Sequence[str]) -> list[Step]:
 
 
 def run_steps(
-    steps: Sequence[Step], folder: Path, program: str, only: Sequence[str] = (), environment: Mapping[str, str] = {}
+    steps: Sequence[Step],
+    folder: Path,
+    program: str,
+    *,
+    only: Sequence[str] = (),
+    jobs: int = 1,
+    environment: Mapping[str, str] = {},
 ) -> None:
     """Do every step that is not done, or those of ``only``, and say so on the terminal.
 
@@ -53,6 +61,7 @@ def run_steps(
         folder: of all steps; is made.
         program: what the user typed behind ``qreal``, for messages.
         only: names of steps, or patterns; what they use has to be done.
+        jobs: so many at a time, of those that do not use each other.
         environment: variables for all commands, over those of this program.
 
     Raises:
@@ -64,8 +73,19 @@ def run_steps(
     records = StepRecords(folder)
     for place in (folder, records.path("").parent, records.log("").parent):
         place.mkdir(parents=True, exist_ok=True)
-    for number, step in enumerate(chosen, 1):
-        _do(step, steps, records, program, f"[{number}/{len(chosen)}]", {**os.environ, **environment})
+    waiting = [(f"[{number}/{len(chosen)}]", step) for number, step in enumerate(chosen, 1)]
+    running: dict[Future[None], str] = {}
+    # The programs end before the threads are waited for.
+    with ThreadPoolExecutor(jobs) as pool, RunningPrograms() as programs:
+        doing = _Doing(steps, records, program, {**os.environ, **environment}, programs)
+        while waiting or running:
+            unfinished = {*running.values(), *(step.name for _, step in waiting)}
+            free = [one for one in waiting if not unfinished & {*one[1].after}][: jobs - len(running)]
+            waiting = [one for one in waiting if one not in free]
+            running.update({pool.submit(doing.do, step, where): step.name for where, step in free})
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                del running[future]
+                future.result()
 
 
 def describe_time(seconds: float) -> str:
@@ -82,29 +102,35 @@ def describe_time(seconds: float) -> str:
     return f"{hours}:{minutes} h" if hours != "0" else f"{int(minutes)}:{rest} min"
 
 
-def _do(
-    step: Step, steps: Sequence[Step], records: StepRecords, program: str, where: str, environment: Mapping[str, str]
-) -> None:
-    with _step_lock(records, step, where) as held:
-        done = records.find_done(steps)
-        if step.name in done:
-            echo(f"{where} {step.name}: done already, in {describe_time(done[step.name].seconds)}")
-            return
-        _require_used(step, done, records.folder, program)
-        echo(f"{where} {step.name}: {step.about}")
-        begun = time.monotonic()
-        for command in _prepare(step, records):
-            log = records.log(step.name)
-            status = run_command(command, log, environment, held)
-            if status:
-                reason = printable(read_last_line(log))[:300]
-                raise StepError(f"step {step.name} ended with status {status}: {reason}\nIts log: {log}")
-        if missing := [str(path) for path in step.makes if not path.exists()]:
-            raise StepError(
-                f"step {step.name} ended well and left no {', '.join(missing)}\nIts log: {records.log(step.name)}"
-            )
-        records.write(step, time.monotonic() - begun)
-        echo(f"{' ' * len(where)} {describe_time(time.monotonic() - begun)}")
+@dataclass(frozen=True)
+class _Doing:
+    """What every step needs."""
+
+    steps: Sequence[Step]
+    records: StepRecords
+    program: str
+    environment: Mapping[str, str]
+    programs: RunningPrograms
+
+    def do(self, step: Step, where: str) -> None:
+        """Do a step unless it is done."""
+        records, log = self.records, self.records.log(step.name)
+        with _step_lock(records, step, where) as held:
+            done = records.find_done(self.steps)
+            if step.name in done:
+                echo(f"{where} {step.name}: done already, in {describe_time(done[step.name].seconds)}")
+                return
+            _require_used(step, done, records.folder, self.program)
+            echo(f"{where} {step.name}: {step.about}")
+            begun = time.monotonic()
+            for command in _prepare(step, records):
+                if status := self.programs.run(command, log, self.environment, held):
+                    reason = printable(read_last_line(log))[:300]
+                    raise StepError(f"step {step.name} ended with status {status}: {reason}\nIts log: {log}")
+            if missing := [str(path) for path in step.makes if not path.exists()]:
+                raise StepError(f"step {step.name} ended well and left no {', '.join(missing)}\nIts log: {log}")
+            records.write(step, time.monotonic() - begun)
+            echo(f"{where} {step.name}: {describe_time(time.monotonic() - begun)}")
 
 
 def _require_used(step: Step, done: Mapping[str, StepRecord], folder: Path, program: str) -> None:

@@ -181,6 +181,39 @@ def test_after_a_kill_the_program_that_is_left_is_waited_for_and_the_step_goes_o
     assert "slow: Take long." in capsys.readouterr().out
 
 
+MEET = """
+import sys, time, pathlib
+folder, own, other = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+(folder / own).touch()
+until = time.monotonic() + 20
+while not (folder / other).exists():
+    assert time.monotonic() < until, "alone"
+    time.sleep(0.02)
+"""
+
+
+def meeting(folder: Path, own: str, other: str) -> Step:
+    """A step that ends once the other has begun."""
+    return Step(own, "Meet.", (script(MEET, folder, own, other),), (folder / own,))
+
+
+def test_several_at_a_time_and_what_uses_them_afterwards(tmp_path: Path) -> None:
+    steps = [meeting(tmp_path, "a", "b"), meeting(tmp_path, "b", "a"), adding(tmp_path, "c", after=("a", "b"))]
+    run_steps(steps, tmp_path, "tour", jobs=2)
+    assert ran(tmp_path, "c") == 1
+
+
+def test_a_failure_ends_what_runs_beside_it(tmp_path: Path) -> None:
+    failing = Step("bad", "Fail.", (script("raise SystemExit(2)"),), (tmp_path / "never",))
+    steps = [meeting(tmp_path, "a", "nobody"), failing, adding(tmp_path, "c", after=("a",))]
+    begun = time.monotonic()
+    with pytest.raises(StepError, match="step bad ended with status 2"):
+        run_steps(steps, tmp_path, "tour", jobs=2)
+    assert time.monotonic() - begun < 15
+    assert ran(tmp_path, "c") == 0
+    assert StepRecords(tmp_path).read("a") is None
+
+
 def test_a_step_writes_only_below_the_folder(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_text("precious")

@@ -144,16 +144,24 @@ def _require_used(step: Step, done: Mapping[str, StepRecord], folder: Path, prog
 def _prepare(step: Step, records: StepRecords) -> Sequence[StepCommand]:
     """Make room for a step that was stopped; returns its commands, or those by which it goes on."""
     records.path(step.name).unlink(missing_ok=True)
-    if step.going_on is not None and next(records.folder.glob(step.going_on.once), None) is not None:
-        return step.going_on.commands
-    records.log(step.name).unlink(missing_ok=True)
+    further = step.going_on
+    if further is not None and next(further.keeps.glob(further.once), None) is None:
+        further = None
+    if further is None:
+        records.log(step.name).unlink(missing_ok=True)
     for path in step.makes:
         if records.folder.resolve() not in path.resolve().parents:
             raise ValueError(f"step {step.name} makes {path}, which is not below {records.folder}")
-        if path.is_dir():
-            shutil.rmtree(path)
-        path.unlink(missing_ok=True)
-    return step.commands
+        if further is None or path != further.keeps:
+            _remove(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return step.commands if further is None else further.commands
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
 
 
 @contextmanager

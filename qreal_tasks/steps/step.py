@@ -40,8 +40,10 @@ class StepCommand:
 class GoingOn:
     """How a step goes on where it was killed, instead of beginning anew."""
 
+    keeps: Path
+    """Which of what it makes is not removed."""
     once: str
-    """A pattern of a path below the folder of all steps; the step can go on once there is such a file."""
+    """A pattern of a path below that; the step can go on once there is such a file."""
     commands: tuple[StepCommand, ...]
 
 

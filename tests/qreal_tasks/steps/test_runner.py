@@ -118,6 +118,7 @@ def test_variables_of_a_step_and_of_all(tmp_path: Path) -> None:
 SLOW = """
 import sys, time, pathlib
 folder = pathlib.Path(sys.argv[1])
+(folder / "part").mkdir(exist_ok=True)
 (folder / "halves").write_text("half")
 (folder / "started").write_text("")
 while not (folder / "go").exists():
@@ -135,8 +136,8 @@ run_steps(slow_steps(Path(sys.argv[1])), Path(sys.argv[1]), "tour")
 
 
 def slow_steps(folder: Path) -> list[Step]:
-    going_on = GoingOn("checkpoint", (script(ADD, folder / "halves", " went on"),))
-    slow = Step("slow", "Take long.", (script(SLOW, folder),), (folder / "halves",), ("a",), going_on)
+    going_on = GoingOn(folder / "part", "checkpoint-*", (script(ADD, folder / "halves", "went on"),))
+    slow = Step("slow", "Take long.", (script(SLOW, folder),), (folder / "part", folder / "halves"), ("a",), going_on)
     return [adding(folder, "a"), slow]
 
 
@@ -174,10 +175,11 @@ def test_after_a_kill_the_program_that_is_left_is_waited_for_and_the_step_goes_o
     program = start_runner(tmp_path)
     program.kill()
     program.wait(30)
-    (tmp_path / "checkpoint").touch()
+    (tmp_path / "part" / "checkpoint-1").touch()
     (tmp_path / "go").touch()
     run_steps(slow_steps(tmp_path), tmp_path, "tour")
-    assert (tmp_path / "halves").read_text() == "halfwhole went on", "one after the other, by the commands for that"
+    assert (tmp_path / "halves").read_text() == "went on", "one after the other, by the commands for that"
+    assert (tmp_path / "part" / "checkpoint-1").exists()
     assert "slow: Take long." in capsys.readouterr().out
 
 

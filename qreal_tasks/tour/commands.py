@@ -11,11 +11,8 @@ import typer
 
 from qreal_tasks.console.command_line import fail, fail_on
 from qreal_tasks.console.terminal import echo
+from qreal_tasks.steps.options import DRY_RUN, ONLY
 
-ONLY = typer.Option(
-    "--only", metavar="STEP", help="Do this step alone; may be repeated, and be a pattern.", show_default=False
-)
-DRY_RUN = typer.Option("--dry-run", help="List the steps with their commands, and what is done already.")
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qreal_tasks import __version__
-from qreal_tasks.benchmark import Style
+from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTIONS, Style
 from qreal_tasks.files.atomic import write_whole
 from qreal_tasks.leaderboard.board.paper import SOURCE, list_contradictions
 from qreal_tasks.metrics.catalogue import CATALOGUE
@@ -24,6 +24,11 @@ TITLES = {
     3: "Table 3: ImageQA, plausibility of people",
     4: "Table 4: ablations",
 }
+_PARTS = {
+    **{question.name: question.text for question in QUESTIONS},
+    **{name: name.replace("_", " ").capitalize() for name in IMAGEQA_SETS},
+}
+"""What stands above the part of a table."""
 
 
 def write_tables(
@@ -62,6 +67,7 @@ def write_tables(
             title="Tables 1 to 4 of the paper",
             tables=tables,
             titles=TITLES,
+            parts=_PARTS,
             labels={half: {name: metric.label for name, metric in of.items()} for half, of in CATALOGUE.items()},
             contradictions=list_contradictions(),
             drawn_notice=MINI_NOTICE if is_drawn else "",

@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from qreal_tasks.judge.manifest import load_manifest
 from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion
 from qreal_tasks.mini.write import draw_mini
 from qreal_tasks.models.tiny import write_tiny_internvl, write_tiny_llava_next, write_tiny_qwen2_5_vl
+from qreal_tasks.reproduce.commands import reproduce_command
 from qreal_tasks.steps.step import qreal
 from qreal_tasks.tour.scripted_judge import answer as answer_as_judge
 
@@ -37,6 +37,7 @@ SMALL = (
     *("dtype=float32", "gradient_checkpointing=false", "held_out.share=0", "workers=0", "report_to=none"),
     *("batch_size=48", "over_length=drop"),
 )
+ENVIRONMENT = {"OPENAI_API_KEY": "none", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1"}
 TAUGHT = ("task=[objectqa,imageqa,detect]", "sets=[realism,plausibility]", "learning_rate=5e-3", "epochs=1000")
 """Keys of the training by which the tiny models learn a few images by heart, so that they write boxes at all."""
 
@@ -47,17 +48,22 @@ def main() -> None:
     parser.add_argument("--prompts", nargs="+", default=["paper", "benchmark"], choices=["paper", "benchmark"])
     parser.add_argument("--teaching-steps", type=int, default=200)
     options = parser.parse_args()
-    sys.exit(reproduce(options.folder, options.prompts, options.teaching_steps))
+    os.environ |= ENVIRONMENT
+    reproduce(options.folder, options.prompts, options.teaching_steps)
 
 
-def reproduce(folder: Path, prompts: Sequence[str], teaching: int, families: Sequence[str] = tuple(WRITERS)) -> int:
-    """Run ``qreal reproduce`` with tiny stand-ins; returns its exit status.
+def reproduce(folder: Path, prompts: Sequence[str], teaching: int, families: Sequence[str] = tuple(WRITERS)) -> None:
+    """Run ``qreal reproduce`` with tiny stand-ins.
 
     Args:
         prompts: styles that are asked.
         teaching: steps that the tiny models are trained for, before they are taken as released.
         families: names of models in ``configs/reproduce.yaml``.
+
+    Raises:
+        typer.Exit: a step failed; the message was printed.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     data = folder / "set"
     if not data.is_dir():
         draw_mini(data, images=40, seed=5)
@@ -65,8 +71,7 @@ def reproduce(folder: Path, prompts: Sequence[str], teaching: int, families: Seq
     weights = {family: _teach(folder, family, teaching) for family in families}
     with ScriptedServer(_answer) as server:
         config = _write_config(folder, weights, server.url, prompts)
-        command = qreal("reproduce", "--data", data, "--folder", folder / "results", "--config", config)
-        return subprocess.run(command.words, env=_environment(), check=False).returncode
+        reproduce_command(data=str(data), folder=folder / "results", config=config)
 
 
 def _teach(folder: Path, family: str, steps: int) -> Path:
@@ -79,8 +84,8 @@ def _teach(folder: Path, family: str, steps: int) -> Path:
     if not run.is_dir():
         data = f"data={folder / 'lesson'}"
         keys = (*SMALL, *TAUGHT, f"max_steps={steps}", "method=full", data, f"model={start}", f"output={run}")
-        subprocess.run(qreal("train", recipe, *keys).words, env=_environment(), check=True)
-    subprocess.run(qreal("train", "export", run, taught).words, env=_environment(), check=True)
+        subprocess.run(qreal("train", recipe, *keys).words, check=True)
+    subprocess.run(qreal("train", "export", run, taught).words, check=True)
     return taught
 
 
@@ -113,10 +118,6 @@ def _answer(asked: Asked) -> Reply:
         return completion("Yes", {"Yes": 0.7, "No": 0.3})
     box = {"bbox_2d": [250, 250, 750, 750], "label": "dog", "description": "There are three legs."}
     return completion(json.dumps([box]))
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "OPENAI_API_KEY": "none", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 
 if __name__ == "__main__":

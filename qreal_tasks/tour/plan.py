@@ -12,6 +12,8 @@ from qreal_tasks.steps.step import GoingOn, Step, StepCommand, python_module, qr
 RECIPE = Path(__file__).with_name("recipe.yaml")
 RUNS = {"worse": "model with noise", "tuned": "fine-tuned model", "shipped": "shipped model"}
 """Runs of models, worst first, with what each is called."""
+LONGEST_ANSWER = 400
+"""Tokens; the answers that are learnt are shorter, and a model with noise would go on to the end of what it may."""
 EVALUATED = {"worse": "Ask the worse model.", "tuned": "Ask it again.", "shipped": "Ask the model that ships."}
 
 
@@ -124,11 +126,12 @@ def _evaluation(run: str) -> str:
 
 def _evaluate(at: TourPlaces, run: str) -> Step:
     arguments = ("--model", "qreal_hf", "--model_args", f"pretrained={at.model(run)}", "--batch_size", "32")
+    cut = ("--gen_kwargs", f"max_new_tokens={LONGEST_ANSWER}")
     uses = {"worse": ("worsen",), "tuned": ("fine-tune",)}.get(run, ())
     return Step(
         _evaluation(run),
         EVALUATED[run],
-        (qreal("eval", *arguments, "--output_path", at.run(run), QREAL_DATA=at.data),),
+        (qreal("eval", *arguments, *cut, "--output_path", at.run(run), QREAL_DATA=at.data),),
         (at.run(run),),
         ("draw", *uses),
     )

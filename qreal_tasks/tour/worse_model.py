@@ -13,7 +13,7 @@ from qreal_tasks.console.terminal import echo
 from qreal_tasks.files.atomic import new_folder
 from qreal_tasks.mini import MINI_MODEL
 
-NOISE = 0.5
+NOISE = 0.35
 """Standard deviation of the noise, as a share of that of each matrix."""
 WEIGHTS = "model.safetensors"
 

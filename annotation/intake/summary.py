@@ -6,11 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from annotation.intake.inputs import UNKNOWN_GENERATOR
-from annotation.run import shards
 from annotation.run.folder import RunFolder
 from annotation.run.items import format_count
 from annotation.run.schemas import Row, State
+from qreal_tasks.intake.inputs import UNKNOWN_GENERATOR
+from qreal_tasks.shards import parquet_files as shards
 from qreal_tasks.text.one_line import one_line
 from qreal_tasks.text.prompts import normalize_prompt
 

@@ -6,8 +6,8 @@ import codecs
 
 import pytest
 
-from annotation.errors import AnnotationError
-from annotation.intake.text_files import decode_text, tidy_prompt
+from qreal_tasks.intake.errors import IntakeError
+from qreal_tasks.intake.text_files import decode_text, tidy_prompt
 
 CAFE = "a café by the sea"
 RUSSIAN = "кот на столе, вид сверху"
@@ -58,7 +58,7 @@ def test_nul_bytes_alone_make_no_utf_16(raw: bytes, text: str) -> None:
     ],
 )
 def test_what_is_no_text_is_said(raw: bytes, reason: str) -> None:
-    with pytest.raises(AnnotationError) as raised:
+    with pytest.raises(IntakeError) as raised:
         decode_text(raw)
     assert reason in str(raised.value)
     assert "save it as UTF-8" in str(raised.value)

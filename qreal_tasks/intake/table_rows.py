@@ -9,11 +9,11 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from annotation.config import ColumnNames
-from annotation.errors import AnnotationError
-from annotation.intake.files import require_content
-from annotation.intake.inputs import find_columns
-from annotation.intake.text_files import decode_text
+from qreal_tasks.intake.errors import IntakeError
+from qreal_tasks.intake.files import require_content
+from qreal_tasks.intake.inputs import find_columns
+from qreal_tasks.intake.settings import ColumnNames
+from qreal_tasks.intake.text_files import decode_text
 from qreal_tasks.tables.decoding import TableError
 from qreal_tasks.tables.text_tables import SEPARATORS, PlacedRow, read_objects, read_separated
 
@@ -42,14 +42,14 @@ def read_text_table(path: Path, columns: ColumnNames) -> TableRows:
         columns: what is looked for; tells with which character the cells of a .csv or .tsv are separated.
 
     Raises:
-        AnnotationError: the file cannot be read, a line of it is no row, or there are too many.
+        IntakeError: the file cannot be read, a line of it is no row, or there are too many.
     """
     try:
         decoded = decode_text(require_content(os.fsencode(path), MOST_BYTES))
-    except AnnotationError as error:
-        raise AnnotationError(f"{path} cannot be read: {error}") from error
+    except IntakeError as error:
+        raise IntakeError(f"{path} cannot be read: {error}") from error
     text = decoded.text.lstrip("\ufeff")
-    with _as_annotation_errors():
+    with _as_intake_errors():
         if path.suffix.lower() in SEPARATORS:
             headings, rows = read_separated(text, path, lambda tried: find_columns(tried, columns).image is not None)
             _check_named_once(headings, path, columns)
@@ -59,22 +59,22 @@ def read_text_table(path: Path, columns: ColumnNames) -> TableRows:
 
 
 @contextmanager
-def _as_annotation_errors() -> Iterator[None]:
+def _as_intake_errors() -> Iterator[None]:
     try:
         yield
     except TableError as error:
-        raise AnnotationError(str(error)) from error
+        raise IntakeError(str(error)) from error
 
 
 def _limit(rows: Iterable[PlacedRow], path: Path) -> Iterator[TableRow]:
-    with _as_annotation_errors():
+    with _as_intake_errors():
         for number, row in enumerate(rows, start=1):
             if number > MOST_ROWS:
-                raise AnnotationError(f"{path}: more than {MOST_ROWS:,} rows; make several tables, and a run of each")
+                raise IntakeError(f"{path}: more than {MOST_ROWS:,} rows; make several tables, and a run of each")
             yield row.cells
 
 
 def _check_named_once(headings: Sequence[str], path: Path, columns: ColumnNames) -> None:
     for heading in filter(None, astuple(find_columns(headings, columns))):
         if (count := headings.count(heading)) > 1:
-            raise AnnotationError(f"{path}: {count} columns are called {heading!r}, expected one; rename the others")
+            raise IntakeError(f"{path}: {count} columns are called {heading!r}, expected one; rename the others")

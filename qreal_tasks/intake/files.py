@@ -6,9 +6,9 @@ import os
 import re
 from pathlib import Path
 
-from annotation.errors import AnnotationError
 from qreal_tasks.files.parquet_limits import LONGEST_PICTURE as MOST_PICTURE_BYTES
 from qreal_tasks.files.regular import NotAFileError, TooLargeError, read_bytes
+from qreal_tasks.intake.errors import IntakeError
 from qreal_tasks.text.one_line import one_line
 
 NO_NAME = "the row names no picture"
@@ -56,29 +56,29 @@ def say_missing(looked_for: str) -> str:
     return f"no such file: looked for {looked_for}{advice if _DRIVE.search(looked_for) else ''}"
 
 
-def read_file(path: bytes, most: int = MOST_PICTURE_BYTES) -> bytes | AnnotationError:
+def read_file(path: bytes, most: int = MOST_PICTURE_BYTES) -> bytes | IntakeError:
     """Read the bytes of a file, at most so many; or why they cannot be had."""
     try:
         return read_bytes(path, most)
     except NotAFileError as error:
-        return AnnotationError(f"the file {error.strerror}: {_show_path(path)}")
+        return IntakeError(f"the file {error.strerror}: {_show_path(path)}")
     except TooLargeError as error:
-        return AnnotationError(f"the file {error}: {_show_path(path)}")
+        return IntakeError(f"the file {error}: {_show_path(path)}")
     except FileNotFoundError:
-        return AnnotationError(say_missing(_show_path(path)))
+        return IntakeError(say_missing(_show_path(path)))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        return AnnotationError(f"the file cannot be read: {reason}: {_show_path(path)}")
+        return IntakeError(f"the file cannot be read: {reason}: {_show_path(path)}")
 
 
 def require_content(path: bytes, most: int) -> bytes:
     """Read the bytes of a file, at most so many.
 
     Raises:
-        AnnotationError: they cannot be had.
+        IntakeError: they cannot be had.
     """
     found = read_file(path, most)
-    if isinstance(found, AnnotationError):
+    if isinstance(found, IntakeError):
         raise found
     return found
 

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from annotation.config import ColumnNames
-from annotation.errors import AnnotationError
-from annotation.intake import table_rows
-from annotation.intake.files import read_file
-from annotation.intake.folder import FolderSource
-from annotation.intake.table import TableSource
-from annotation.intake.text_files import LONGEST_PROMPT
 from qreal_tasks.files.parquet_limits import LONGEST_PICTURE
+from qreal_tasks.intake import table_rows
+from qreal_tasks.intake.errors import IntakeError
+from qreal_tasks.intake.files import read_file
+from qreal_tasks.intake.folder import FolderSource
+from qreal_tasks.intake.settings import ColumnNames
+from qreal_tasks.intake.table import TableSource
+from qreal_tasks.intake.text_files import LONGEST_PROMPT
 
 LONG = "x" * (LONGEST_PROMPT + 1)
 
@@ -42,7 +42,7 @@ LONG = "x" * (LONGEST_PROMPT + 1)
 )
 def test_a_table_over_a_limit_is_refused(name: str, content: str, result: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(AnnotationError) as raised:
+    with pytest.raises(IntakeError) as raised:
         list(TableSource(tmp_path / name, ColumnNames()).listing())
     assert result in str(raised.value)
     assert len(str(raised.value)) < 600
@@ -52,10 +52,10 @@ def test_a_table_has_so_many_bytes_and_rows(tmp_path: Path, monkeypatch: pytest.
     path = tmp_path / "t.csv"
     path.write_text("image,prompt\n" + "a.png,b\n" * 4)
     monkeypatch.setattr(table_rows, "MOST_ROWS", 3)
-    with pytest.raises(AnnotationError, match="more than 3 rows; make several tables"):
+    with pytest.raises(IntakeError, match="more than 3 rows; make several tables"):
         list(TableSource(path, ColumnNames()).listing())
     monkeypatch.setattr(table_rows, "MOST_BYTES", 30)
-    with pytest.raises(AnnotationError, match="cannot be read: the file has more than 30 bytes"):
+    with pytest.raises(IntakeError, match="cannot be read: the file has more than 30 bytes"):
         list(TableSource(path, ColumnNames()).listing())
 
 
@@ -66,9 +66,7 @@ def test_a_small_parquet_table_that_stands_for_a_large_one_is_refused(column: st
     names = pa.array(["a"] * 5_000)
     held = {"image": pictures if column == "image" else names, "prompt": large if column == "prompt" else names}
     pq.write_table(pa.table(held), tmp_path / "t.parquet", compression="zstd", store_schema=False)
-    with pytest.raises(
-        AnnotationError, match=r"t.parquet: it has [\d,]+ bytes in texts and pictures, each copy counted"
-    ):
+    with pytest.raises(IntakeError, match=r"t.parquet: it has [\d,]+ bytes in texts and pictures, each copy counted"):
         list(TableSource(tmp_path / "t.parquet", ColumnNames()).listing())
 
 
@@ -103,7 +101,7 @@ def test_prompt_files_beside_pictures_are_plain_and_short(tmp_path: Path) -> Non
 def test_metadata_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"picture")
     os.mkfifo(tmp_path / "metadata.csv")
-    with pytest.raises(AnnotationError, match="cannot be read: the file is a named pipe, expected a file"):
+    with pytest.raises(IntakeError, match="cannot be read: the file is a named pipe, expected a file"):
         list(FolderSource(tmp_path, ColumnNames()).listing())
 
 

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from annotation.config import ColumnNames
-from annotation.intake.files import decode_path, find_name_problem, list_spellings, say_missing
-from annotation.intake.inputs import (
+from qreal_tasks.intake.files import decode_path, find_name_problem, list_spellings, say_missing
+from qreal_tasks.intake.inputs import (
     FoundColumns,
     ListedInput,
     add_notes,
@@ -23,8 +22,9 @@ from annotation.intake.inputs import (
     say_no_image_column,
     shorten_name,
 )
-from annotation.intake.parquet_rows import embeds_pictures, read_parquet_table
-from annotation.intake.table_rows import TableRow, TableRows, read_text_table
+from qreal_tasks.intake.parquet_rows import embeds_pictures, read_parquet_table
+from qreal_tasks.intake.settings import ColumnNames
+from qreal_tasks.intake.table_rows import TableRow, TableRows, read_text_table
 from qreal_tasks.text.one_line import one_line
 
 _NAMES = (b"metadata.jsonl", b"metadata.csv", b"metadata.parquet")
@@ -71,7 +71,7 @@ class Metadata:
         """Read the metadata file of a folder, if it has one.
 
         Raises:
-            AnnotationError: it cannot be read, or a line of it is no row.
+            IntakeError: it cannot be read, or a line of it is no row.
         """
         found = sorted(filter(is_metadata, files), key=lambda name: _NAMES.index(name.lower()))
         for name in found[1:]:
@@ -88,7 +88,7 @@ class Metadata:
             reason = say_no_image_column(table.headings, _NAME_COLUMN)
             self._problems[place] = f"metadata that names no pictures: {reason}"
         elif is_parquet and embeds_pictures(path, columns.image):
-            self._problems[place] = "metadata that holds pictures: give this file to init in place of the folder"
+            self._problems[place] = "metadata that holds pictures: give this file in place of the folder"
         else:
             self._files[folder] = decode_path(place)
             self._enter(folder, decode_path(place), table, columns)

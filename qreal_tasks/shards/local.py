@@ -7,25 +7,21 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 
-from annotation.errors import AnnotationError
-from annotation.execution.work import StageWork, compute_shard
+from qreal_tasks.shards.errors import ShardError
+from qreal_tasks.shards.work import ShardWork, compute_shard
 
-_MODELS = ["annotation.execution.work", "annotation.local_models.detector", "annotation.local_models.q_eval"]
-"""Modules that are not installed are passed over by the server, and told when a stage needs them."""
-_PRELOAD = {"intake": ["annotation.execution.work"]}
-"""``init`` is a program of its own and needs no model."""
 _DEATHS = 3
 """Pools that may die one after the other without finishing a shard between them."""
 
 
-def run_local(work: StageWork, shards: Sequence[int], workers: int) -> Iterator[int]:
+def run_local(work: ShardWork, shards: Sequence[int], workers: int) -> Iterator[int]:
     """Yield the number of each shard when it is written.
 
     One worker is this process, which keeps one model loaded. A process that is killed takes its shard with it; the
     shard is done again.
 
     Raises:
-        AnnotationError: processes keep dying.
+        ShardError: processes keep dying.
     """
     if workers == 1 or len(shards) == 1:
         for shard in shards:
@@ -41,17 +37,17 @@ def run_local(work: StageWork, shards: Sequence[int], workers: int) -> Iterator[
         except BrokenProcessPool as error:
             deaths += 1
             if deaths == _DEATHS:
-                raise AnnotationError(
-                    f"{work.stage}: the processes were killed {deaths} times in a row, the last time at one of shards "
+                raise ShardError(
+                    f"{work.name}: the processes were killed {deaths} times in a row, the last time at one of shards "
                     f"{left[: 2 * workers]}. Often memory is short: take fewer --workers or a smaller batch_size"
                 ) from error
 
 
-def _in_pool(work: StageWork, shards: Sequence[int], workers: int) -> Iterator[int]:
+def _in_pool(work: ShardWork, shards: Sequence[int], workers: int) -> Iterator[int]:
     # Forking this process, with a model's threads or an event loop in it, may lock up. The server that is forked in its
-    # place imports what the stages need once, for the processes of all stages and for those that follow killed ones.
+    # place imports what the work needs once, for the processes of all stages and for those that follow killed ones.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOAD.get(work.stage, _MODELS))
+    context.set_forkserver_preload(list(work.modules))
     pool = ProcessPoolExecutor(min(workers, len(shards)), mp_context=context)
     try:
         futures = [pool.submit(compute_shard, work, shard) for shard in shards]

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, features
 
-from annotation.config import IntakeSettings
-from annotation.errors import AnnotationError
-from annotation.run.gallery import FORMATS, on_white
 from qreal_tasks.images import pixels_digest
+from qreal_tasks.intake.errors import IntakeError
+from qreal_tasks.intake.settings import IntakeSettings
 from qreal_tasks.models.server.pictures import eight_bits
+
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
+"""Formats of stored pictures: read by every Pillow and by browsers, or at least (TIFF) by every Pillow."""
 
 _STORED_AS_PNG = {"AVIF": "AVIF", "JPEG2000": "JPEG 2000"}
 """What is read and stored as PNG: browsers show no JPEG 2000, and a Pillow of some years ago knows no AVIF."""
@@ -37,7 +39,7 @@ _TURNED = range(2, 9)
 """Orientations of EXIF that turn or mirror; 1 is upright, and nobody heeds another value."""
 
 
-class UnusablePicture(AnnotationError):  # noqa: N818 - named for what was found
+class UnusablePicture(IntakeError):  # noqa: N818 - named for what was found
     """The message is the reason; the caller knows which file."""
 
 
@@ -106,6 +108,26 @@ def check_input(raw: bytes, limits: IntakeSettings) -> CheckedPicture:
         file_mode,
         "; ".join(notes),
     )
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """Convert to 8-bit RGB: what every model is shown, and crops are cut from. Transparent places become white.
+
+    Raises:
+        ValueError: a mode with no defined range of values.
+    """
+    plain = eight_bits(image)
+    if plain.mode in ("RGBA", "LA"):
+        ground = Image.new("RGBA", plain.size, "white")
+        ground.alpha_composite(plain.convert("RGBA"))
+        plain = ground
+    return plain.convert("RGB")
+
+
+def decode_stored(content: bytes) -> Image.Image:
+    """Decode what ``check_input`` says is to be stored, as models are shown it."""
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        return on_white(image)
 
 
 def _open(raw: bytes, limits: IntakeSettings) -> Image.Image:

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from annotation.config import ColumnNames
-from annotation.errors import AnnotationError
-from annotation.intake.files import decode_path, read_file, require_content
-from annotation.intake.inputs import UNKNOWN_GENERATOR, ListedInput, add_notes, fold_name, make_note, shorten_name
-from annotation.intake.metadata import Metadata, is_metadata
-from annotation.intake.text_files import MOST_PROMPT_BYTES, decode_text, tidy_prompt
+from qreal_tasks.intake.errors import IntakeError
+from qreal_tasks.intake.files import decode_path, read_file, require_content
+from qreal_tasks.intake.inputs import UNKNOWN_GENERATOR, ListedInput, add_notes, fold_name, make_note, shorten_name
+from qreal_tasks.intake.metadata import Metadata, is_metadata
+from qreal_tasks.intake.settings import ColumnNames
+from qreal_tasks.intake.text_files import MOST_PROMPT_BYTES, decode_text, tidy_prompt
 
 _TABLES = (b".csv", b".tsv", b".jsonl", b".parquet")
 """Not .json: many programs save one beside every picture."""
@@ -44,7 +44,7 @@ class FolderSource:
         for folder, problem in walked.unread:
             yield ListedInput(shorten_name(decode_path(folder)), problem=problem)
 
-    def read(self, locators: Sequence[bytes]) -> Iterator[bytes | AnnotationError]:
+    def read(self, locators: Sequence[bytes]) -> Iterator[bytes | IntakeError]:
         return (read_file(os.path.join(os.fsencode(self._root), locator)) for locator in locators)
 
     def _listed(self, path: bytes, captions: Captions, metadata: Metadata) -> Iterator[ListedInput]:
@@ -58,7 +58,7 @@ class FolderSource:
             if name in captions.unclaimed:
                 yield replace(listed, problem="a prompt file: no picture beside it has its name")
         elif os.path.splitext(name)[1].lower() in _TABLES:
-            yield replace(listed, problem="a table, no picture: give this file to init in place of the folder")
+            yield replace(listed, problem="a table, no picture: give this file in place of the folder")
         else:
             yield metadata.add_row(captions.add_prompt(listed))
 
@@ -152,7 +152,7 @@ class Captions:
             try:
                 decoded = decode_text(require_content(os.path.join(self._folder, name), MOST_PROMPT_BYTES))
                 prompt = tidy_prompt(decoded.text)
-            except AnnotationError as error:
+            except IntakeError as error:
                 found = add_notes(found, make_note("prompt file cannot be read", f"{file}: {error}"))
                 continue
             if prompt.text and not found.prompt:

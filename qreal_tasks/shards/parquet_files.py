@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from annotation.errors import AnnotationError
 from qreal_tasks.files.atomic import replace_file
 from qreal_tasks.files.regular import require_file
 from qreal_tasks.files.system_errors import describe_error, explain_refusal
+from qreal_tasks.shards.errors import ShardError
 
 _RECIPE = b"qreal_recipe"
 
@@ -39,7 +39,7 @@ def read_group(path: Path, group: int, columns: Sequence[str] | None = None) -> 
     """Read one row group of a file.
 
     Raises:
-        AnnotationError: the file is missing or damaged.
+        ShardError: the file is missing or damaged.
     """
     with _explain_errors(path), pq.ParquetFile(require_file(path)) as file:
         return file.read_row_group(group, columns=None if columns is None else list(columns))
@@ -73,7 +73,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a table.
 
     Raises:
-        AnnotationError: the file is missing or damaged.
+        ShardError: the file is missing or damaged.
     """
     with _explain_errors(path):
         return pq.read_table(require_file(path), columns=None if columns is None else list(columns), partitioning=None)
@@ -83,7 +83,7 @@ def read_recipe(path: Path) -> str | None:
     """Read what the file was made with; None when there is no file, or another program made it.
 
     Raises:
-        AnnotationError: the file is damaged.
+        ShardError: the file is damaged.
     """
     with _explain_errors(path):
         try:
@@ -111,4 +111,4 @@ def _explain_errors(path: Path) -> Iterator[None]:
         yield
     except (OSError, pa.ArrowException) as error:
         damaged = f"{path} cannot be read ({describe_error(error)}); delete it, and the next run makes it again"
-        raise AnnotationError(explain_refusal(error, path) or damaged) from error
+        raise ShardError(explain_refusal(error, path) or damaged) from error

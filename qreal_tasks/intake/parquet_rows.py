@@ -10,13 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from annotation.config import ColumnNames
-from annotation.errors import AnnotationError
-from annotation.intake.inputs import find_columns
-from annotation.intake.table_rows import TableRow, TableRows
 from qreal_tasks.files.parquet_limits import check_parquet
 from qreal_tasks.files.regular import require_file
 from qreal_tasks.files.system_errors import describe_error
+from qreal_tasks.intake.errors import IntakeError
+from qreal_tasks.intake.inputs import find_columns
+from qreal_tasks.intake.settings import ColumnNames
+from qreal_tasks.intake.table_rows import TableRow, TableRows
 from qreal_tasks.text.one_line import one_line
 
 _ROWS_AT_A_TIME = 1_000
@@ -27,7 +27,7 @@ def read_parquet_table(path: Path, columns: ColumnNames) -> TableRows:
     """Read the rows without embedded pictures; of those only their paths.
 
     Raises:
-        AnnotationError: the file cannot be read, is over a limit of ``parquet_limits``, or the column of pictures holds
+        IntakeError: the file cannot be read, is over a limit of ``parquet_limits``, or the column of pictures holds
             neither pictures nor paths.
     """
     schema = read_parquet_schema(path)
@@ -40,9 +40,9 @@ def read_parquet_table(path: Path, columns: ColumnNames) -> TableRows:
     try:
         check_parquet(path, [*wanted, *([found.image] if found.image else [])])
     except (OSError, pa.ArrowException) as error:
-        raise AnnotationError(f"{path} cannot be read: {describe_error(error)}") from error
+        raise IntakeError(f"{path} cannot be read: {describe_error(error)}") from error
     except ValueError as error:
-        raise AnnotationError(f"{path}: {error}; make several tables, and a run of each") from error
+        raise IntakeError(f"{path}: {error}; make several tables, and a run of each") from error
     classes = read_class_names(schema)
     return TableRows(schema.names, (name_classes(row, classes) for row in _read(path, wanted)))
 
@@ -70,7 +70,7 @@ def embeds_pictures(path: Path, column: str) -> bool:
     """Whether a column holds pictures; else it holds paths.
 
     Raises:
-        AnnotationError: it holds neither.
+        IntakeError: it holds neither.
     """
     kind = read_parquet_schema(path).field(column).type
     if pa.types.is_struct(kind):
@@ -83,7 +83,7 @@ def embeds_pictures(path: Path, column: str) -> bool:
         return False
     if _is_bytes(plain):
         return True
-    raise AnnotationError(
+    raise IntakeError(
         f"{path}: column {column!r} is {one_line(str(kind), 200)}, expected pictures (binary, or a struct of bytes and "
         "path) or paths (string); write one picture a row"
     )
@@ -93,12 +93,12 @@ def read_parquet_schema(path: Path) -> pa.Schema:
     """Read the columns of a file.
 
     Raises:
-        AnnotationError: it cannot be read.
+        IntakeError: it cannot be read.
     """
     try:
         return pq.read_schema(require_file(path))
     except (OSError, pa.ArrowException) as error:
-        raise AnnotationError(f"{path} cannot be read: {describe_error(error)}") from error
+        raise IntakeError(f"{path} cannot be read: {describe_error(error)}") from error
 
 
 def _read(path: Path, wanted: list[str]) -> Iterator[TableRow]:
@@ -107,7 +107,7 @@ def _read(path: Path, wanted: list[str]) -> Iterator[TableRow]:
             for batch in file.iter_batches(_ROWS_AT_A_TIME, columns=wanted):
                 yield from batch.to_pylist() if wanted else [{}] * batch.num_rows
     except (OSError, pa.ArrowException) as error:
-        raise AnnotationError(f"{path} cannot be read: {describe_error(error)}") from error
+        raise IntakeError(f"{path} cannot be read: {describe_error(error)}") from error
 
 
 def _fields(kind: pa.DataType) -> dict[str, Any]:

@@ -13,9 +13,8 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from annotation.config import IntakeSettings
-from annotation.intake.picture import UnusablePicture, check_input
-from annotation.run.gallery import decode_stored
+from qreal_tasks.intake.picture import UnusablePicture, check_input, decode_stored
+from qreal_tasks.intake.settings import IntakeSettings
 
 LIMITS = IntakeSettings()
 

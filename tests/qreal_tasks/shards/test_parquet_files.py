@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from annotation.errors import AnnotationError
-from annotation.run import shards
+from qreal_tasks.shards import parquet_files as shards
+from qreal_tasks.shards.errors import ShardError
 
 READERS: dict[str, Callable[[Path], object]] = {
     "the table": shards.read_table,
@@ -33,7 +33,7 @@ def test_nobody_is_told_to_delete_what_the_system_refuses(
         raise OSError(number, os.strerror(number), str(refused))
 
     monkeypatch.setattr(shards, "require_file", refuse)
-    with pytest.raises(AnnotationError, match=rf"000000\.parquet: {os.strerror(number)}; ") as result:
+    with pytest.raises(ShardError, match=rf"000000\.parquet: {os.strerror(number)}; ") as result:
         READERS[reader](path)
     assert "delete it" not in str(result.value)
 
@@ -42,11 +42,11 @@ def test_nobody_is_told_to_delete_what_the_system_refuses(
 def test_a_damaged_one_is_made_again(reader: str, tmp_path: Path) -> None:
     path = tmp_path / "000000.parquet"
     path.write_bytes(b"PAR1 damaged")
-    with pytest.raises(AnnotationError, match=r"000000\.parquet cannot be read \(.*\); delete it, and the next run"):
+    with pytest.raises(ShardError, match=r"000000\.parquet cannot be read \(.*\); delete it, and the next run"):
         READERS[reader](path)
 
 
 def test_one_that_is_not_there_has_no_recipe(tmp_path: Path) -> None:
     assert shards.read_recipe(tmp_path / "000000.parquet") is None
-    with pytest.raises(AnnotationError, match=r"cannot be read \(No such file or directory\)"):
+    with pytest.raises(ShardError, match=r"cannot be read \(No such file or directory\)"):
         shards.read_table(tmp_path / "000000.parquet")

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from annotation.config import ColumnNames
-from annotation.errors import AnnotationError
-from annotation.intake.text_files import tidy_prompt
+from qreal_tasks.intake.errors import IntakeError
+from qreal_tasks.intake.settings import ColumnNames
+from qreal_tasks.intake.text_files import tidy_prompt
 from qreal_tasks.text.one_line import one_line
 from qreal_tasks.text.unicode_forms import normalize_unicode
 
@@ -43,7 +43,7 @@ class ImageSource(Protocol):
 
     def listing(self) -> Iterator[ListedInput]: ...
 
-    def read(self, locators: Sequence[bytes]) -> Iterator[bytes | AnnotationError]:
+    def read(self, locators: Sequence[bytes]) -> Iterator[bytes | IntakeError]:
         """The bytes of each, or why they cannot be had."""
 
 
@@ -131,6 +131,6 @@ def _text(row: Mapping[str, Any], column: str | None, what: str) -> list[str]:
         return ["", make_note(f"{what} is no text", f"a {type(held).__name__}")]
     try:
         tidied = tidy_prompt(str(held))
-    except AnnotationError as error:
+    except IntakeError as error:
         return ["", make_note(f"{what} is too long", str(error))]
     return [tidied.text, tidied.note] if tidied.note else [tidied.text]

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from annotation.errors import AnnotationError
-from annotation.execution.work import StageWork, compute_shard
+from qreal_tasks.shards.errors import ShardError
+from qreal_tasks.shards.work import ShardWork, compute_shard
 
 _RETRIES = 3
 """How often a shard whose worker died is tried again."""
@@ -19,16 +19,16 @@ _AHEAD = 4
 
 @contextmanager
 def start_ray(workers: int, address: str | None) -> Iterator[None]:
-    """Start Ray for as long as the block lasts, so that workers keep what they have imported from stage to stage.
+    """Start Ray for as long as the block lasts, so that workers keep what they have imported from one work to the next.
 
     Raises:
-        AnnotationError: Ray is not installed or not there.
+        ShardError: Ray is not installed or not there.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
     except ImportError as error:
-        raise AnnotationError(f"--executor ray needs Ray ({error}); pip install 'qreal-bench[annotate-ray]'") from error
+        raise ShardError(f"--executor ray needs Ray ({error}); pip install 'qreal-bench[annotate-ray]'") from error
     if ray.is_initialized():
         yield
         return
@@ -36,14 +36,14 @@ def start_ray(workers: int, address: str | None) -> Iterator[None]:
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **here)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise AnnotationError(f"no Ray at {address or 'this machine'}: {error}") from error
+        raise ShardError(f"no Ray at {address or 'this machine'}: {error}") from error
     try:
         yield
     finally:
         ray.shutdown()
 
 
-def run_on_ray(work: StageWork, shards: Sequence[int], workers: int, gpus_each: float) -> Iterator[int]:
+def run_on_ray(work: ShardWork, shards: Sequence[int], workers: int, gpus_each: float) -> Iterator[int]:
     """Yield the number of each shard when it is written; within a ``start_ray``.
 
     Args:
@@ -51,7 +51,7 @@ def run_on_ray(work: StageWork, shards: Sequence[int], workers: int, gpus_each: 
         gpus_each: GPUs of each task.
 
     Raises:
-        AnnotationError: a shard killed its worker again and again.
+        ShardError: a shard killed its worker again and again.
     """
     import ray
     from ray.exceptions import RayError, RayTaskError
@@ -71,9 +71,9 @@ def run_on_ray(work: StageWork, shards: Sequence[int], workers: int, gpus_each: 
             try:
                 yield ray.get(done[0])
             except RayTaskError as error:
-                raise error.cause from error  # what the stage itself raised
+                raise error.cause from error  # what the work itself raised
             except RayError as error:
-                raise AnnotationError(f"{work.stage}, shard {shard}: the Ray worker was lost ({error})") from error
+                raise ShardError(f"{work.name}, shard {shard}: the Ray worker was lost ({error})") from error
     finally:
         for left in running:
             ray.cancel(left)

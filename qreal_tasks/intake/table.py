@@ -7,19 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from annotation.config import ColumnNames, IntakeSettings
-from annotation.errors import AnnotationError
-from annotation.intake.files import NO_NAME, find_name_problem, locate_file, read_file
-from annotation.intake.inputs import ListedInput, find_columns, list_row, say_no_image_column
-from annotation.intake.parquet_rows import (
+from qreal_tasks.dataset.hub_errors import explain_hub_error
+from qreal_tasks.intake.errors import IntakeError
+from qreal_tasks.intake.files import NO_NAME, find_name_problem, locate_file, read_file
+from qreal_tasks.intake.inputs import ListedInput, find_columns, list_row, say_no_image_column
+from qreal_tasks.intake.parquet_rows import (
     embeds_pictures,
     name_classes,
     read_class_names,
     read_parquet_schema,
     read_parquet_table,
 )
-from annotation.intake.table_rows import TEXT_TABLES, read_text_table
-from qreal_tasks.dataset.hub_errors import explain_hub_error
+from qreal_tasks.intake.settings import ColumnNames, IntakeSettings
+from qreal_tasks.intake.table_rows import TEXT_TABLES, read_text_table
 from qreal_tasks.text.one_line import one_line
 
 TABLES = (*TEXT_TABLES, ".parquet")
@@ -39,7 +39,7 @@ class TableSource:
         found = find_columns(table.headings, self._columns)
         embedded = self._is_parquet and found.image is not None and embeds_pictures(self._path, found.image)
         if found.image is None and table.headings:
-            raise AnnotationError(f"{self._path}: {say_no_image_column(table.headings, self._columns.image)}")
+            raise IntakeError(f"{self._path}: {say_no_image_column(table.headings, self._columns.image)}")
         for number, row in enumerate(table.rows):
             held = row.get(found.image or "")
             path = held.get("path") if isinstance(held, Mapping) else held
@@ -63,7 +63,7 @@ class TableSource:
         locator, problem = locate_file(str(path), self._path.parent)
         return ListedInput(str(path), locator, problem=problem)
 
-    def read(self, locators: Sequence[bytes]) -> Iterator[bytes | AnnotationError]:
+    def read(self, locators: Sequence[bytes]) -> Iterator[bytes | IntakeError]:
         found = find_columns(read_parquet_schema(self._path).names, self._columns).image if self._is_parquet else None
         if found is not None and embeds_pictures(self._path, found):
             from datasets import Dataset, Image
@@ -93,27 +93,27 @@ class HubSource:
             trouble = explain_hub_error(error, path, revision or None)
             problem = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             reason = f"{trouble.refusal}; {trouble.advice}" if trouble else problem
-            raise AnnotationError(f"{name}, split {settings.split}, cannot be loaded ({reason})") from error
+            raise IntakeError(f"{name}, split {settings.split}, cannot be loaded ({reason})") from error
         if self._found.image is None:
-            raise AnnotationError(f"{name}: {say_no_image_column(loaded.column_names, settings.columns.image)}")
+            raise IntakeError(f"{name}: {say_no_image_column(loaded.column_names, settings.columns.image)}")
 
     def listing(self) -> Iterator[ListedInput]:
         classes = read_class_names(self._rows.features.arrow_schema)
         for number, row in enumerate(self._rows.remove_columns(self._found.image)):
             yield list_row(name_classes(row, classes), self._found, ListedInput(f"row {number}", str(number).encode()))
 
-    def read(self, locators: Sequence[bytes]) -> Iterator[bytes | AnnotationError]:
+    def read(self, locators: Sequence[bytes]) -> Iterator[bytes | IntakeError]:
         return _read_rows(self._rows, str(self._found.image), locators, Path.cwd())
 
 
-def _read_rows(rows: Any, column: str, locators: Sequence[bytes], folder: Path) -> Iterator[bytes | AnnotationError]:
+def _read_rows(rows: Any, column: str, locators: Sequence[bytes], folder: Path) -> Iterator[bytes | IntakeError]:
     """The pictures of some rows; a path without a picture is looked for beside the table."""
     for held in rows.select([int(locator) for locator in locators])[column]:
         content, path = (held["bytes"], held["path"]) if held else (None, None)
         if content is not None:
             yield content
         elif problem := find_name_problem(path):
-            yield AnnotationError("the row holds no picture" if problem == NO_NAME else problem)
+            yield IntakeError("the row holds no picture" if problem == NO_NAME else problem)
         else:
             locator, problem = locate_file(str(path), folder)
-            yield AnnotationError(problem) if problem else read_file(os.path.join(os.fsencode(folder), locator))
+            yield IntakeError(problem) if problem else read_file(os.path.join(os.fsencode(folder), locator))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from annotation.errors import AnnotationError
+from qreal_tasks.intake.errors import IntakeError
 from qreal_tasks.tables.decoding import DecodedText, TableError
 from qreal_tasks.tables.decoding import decode_text as _decode
 
@@ -24,12 +24,12 @@ def decode_text(raw: bytes) -> DecodedText:
     """Decode a text file (``qreal_tasks.tables.decoding``).
 
     Raises:
-        AnnotationError: no text in UTF-8, UTF-16, UTF-32 or Windows-1252.
+        IntakeError: no text in UTF-8, UTF-16, UTF-32 or Windows-1252.
     """
     try:
         return _decode(raw)
     except TableError as error:
-        raise AnnotationError(str(error)) from error
+        raise IntakeError(str(error)) from error
 
 
 def tidy_prompt(text: str) -> DecodedText:
@@ -37,14 +37,14 @@ def tidy_prompt(text: str) -> DecodedText:
     settings that generators save below it; what is lost is noted.
 
     Raises:
-        AnnotationError: it has more than ``LONGEST_PROMPT`` characters.
+        IntakeError: it has more than ``LONGEST_PROMPT`` characters.
 
     >>> tidy_prompt("a cat\\nNegative prompt: ugly\\nSteps: 20, Sampler: Euler a, Seed: 1").text
     'a cat'
     """
     prompt = _SETTINGS.sub("", text)
     if len(prompt) > LONGEST_PROMPT:
-        raise AnnotationError(f"{len(prompt):,} characters, expected at most {LONGEST_PROMPT:,}")
+        raise IntakeError(f"{len(prompt):,} characters, expected at most {LONGEST_PROMPT:,}")
     kept = "".join(one for one in prompt if one.isspace() or unicodedata.category(one) != "Cc")
     notes = ["negative prompt and settings below the prompt left out"] if prompt != text else []
     if kept != prompt:

@@ -19,7 +19,8 @@ import numpy as np
 
 from qreal_tasks import __version__
 from qreal_tasks.benchmark import QUESTIONS, Dimension
-from qreal_tasks.pages.environment import page_environment, write_page as write_text
+from qreal_tasks.pages.environment import page_environment
+from qreal_tasks.pages.environment import write_page as write_text
 from qreal_tasks.screening.calibration import Calibration
 from qreal_tasks.screening.rows import RowState, ScreeningRow, read_rows
 from qreal_tasks.screening.run_record import read_record
@@ -79,7 +80,9 @@ def collect_rows(rows: Iterable[ScreeningRow], most: int = SHOWN_IMAGES) -> Page
     return found
 
 
-def render_page(title: str, rows: PageRows, calibration: Calibration | None, about: Mapping[str, str] | None = None) -> str:
+def render_page(
+    title: str, rows: PageRows, calibration: Calibration | None, about: Mapping[str, str] | None = None
+) -> str:
     """The page as HTML.
 
     Args:

@@ -79,7 +79,7 @@ def make_refused(image: str, reason: str) -> ScreeningRow:
     """The row of a file that is no picture."""
     nothing = dict.fromkeys(("p_realism", "p_plausibility", "severity", "pixels", "width", "height"))
     empty = dict.fromkeys(q.name for q in QUESTIONS)
-    return make_screened(image, state="refused", reason=reason, p_question=empty, **nothing)
+    return make_screened(image, [], state="refused", reason=reason, p_question=empty, **nothing)
 
 
 def write_screened(out: Path, rows: Iterable[ScreeningRow], calibration: Any = None, **asked: Any) -> Path:
@@ -91,7 +91,7 @@ def write_screened(out: Path, rows: Iterable[ScreeningRow], calibration: Any = N
 
 
 def many_rows(n: int, seed: int = 0, out: Path | None = None) -> list[ScreeningRow]:
-    """Rows as a run of some generators has them, some refused, unread and repeated; with thumbnails when given ``out``."""
+    """Rows of four generators, some refused, unread and repeated; with thumbnails in ``out`` when that is given."""
     rng = np.random.default_rng(seed)
     labels = ("woman in a red coat", "street sign", "dog", "bicycle", "cup of coffee", "oak tree", "old man", "bus")
     rows: list[ScreeningRow] = []

@@ -108,7 +108,9 @@ def test_2000_images_open_in_three_widths(page: Path, tmp_path: Path, theme: str
 @pytest.mark.slow
 def test_filters_thresholds_and_keys(page: Path, tmp_path: Path) -> None:
     listed = "[...document.querySelectorAll('.tile .name')].map(n => n.textContent)"
-    change = "(id, value) => { const e = document.getElementById(id); e.value = value; e.dispatchEvent(new Event('%s')); }"
+    change = (
+        "(id, value) => { const e = document.getElementById(id); e.value = value; e.dispatchEvent(new Event('%s')); }"
+    )
     with Chromium(tmp_path, 1400, 900) as browser:
         browser.go(page.as_uri())
         assert browser.run(listed)[0] == HOSTILE
@@ -130,7 +132,9 @@ def test_filters_thresholds_and_keys(page: Path, tmp_path: Path) -> None:
         assert browser.run("shown.every((r, n) => !n || scoreOf(shown[n - 1]) >= scoreOf(r))")
         browser.run("document.getElementById('controls').reset()")
         browser.wait("shown.length === 2000")
-        browser.run(f"({change % 'change'})('generator', [...document.querySelectorAll('#generator option')].find(o => o.dataset.name === 'gen-2').value)")
+        browser.run(
+            f"({change % 'change'})('generator', document.querySelector('#generator [data-name=\"gen-2\"]').value)"
+        )
         assert browser.run("shown.length") == sum(row["generator"] == "gen-2" for row in rows)
         browser.run("document.getElementById('controls').reset()")
         browser.wait("shown.length === 2000")
@@ -154,7 +158,9 @@ def test_filters_thresholds_and_keys(page: Path, tmp_path: Path) -> None:
         browser.wait("document.getElementById('details').open")
         browser.press("ArrowRight")
         assert browser.run("document.getElementById('details-name').textContent") == browser.run("shown[60].image")
-        browser.run("Object.defineProperty(navigator, 'clipboard', {value: {writeText: async (t) => { window.copied = t; }}})")
+        browser.run(
+            "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async (t) => { window.copied = t; }}})"
+        )
         browser.press("c")
         browser.wait("window.copied")
         assert json.loads(browser.run("window.copied")) == browser.run("shown[60]")

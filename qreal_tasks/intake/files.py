@@ -71,6 +71,15 @@ def read_file(path: bytes, most: int = MOST_PICTURE_BYTES) -> bytes | IntakeErro
         return IntakeError(f"the file cannot be read: {reason}: {_show_path(path)}")
 
 
+def stamp_file(path: bytes) -> str:
+    """Size and time of a file: another stamp, perhaps another content. Empty where there is none."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return ""
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
 def require_content(path: bytes, most: int) -> bytes:
     """Read the bytes of a file, at most so many.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from qreal_tasks.intake.errors import IntakeError
-from qreal_tasks.intake.files import decode_path, read_file, require_content
+from qreal_tasks.intake.files import decode_path, read_file, require_content, stamp_file
 from qreal_tasks.intake.inputs import UNKNOWN_GENERATOR, ListedInput, add_notes, fold_name, make_note, shorten_name
 from qreal_tasks.intake.metadata import Metadata, is_metadata
 from qreal_tasks.intake.settings import ColumnNames
@@ -46,6 +46,9 @@ class FolderSource:
 
     def read(self, locators: Sequence[bytes]) -> Iterator[bytes | IntakeError]:
         return (read_file(os.path.join(os.fsencode(self._root), locator)) for locator in locators)
+
+    def stamp(self, locator: bytes) -> str:
+        return stamp_file(os.path.join(os.fsencode(self._root), locator))
 
     def _listed(self, path: bytes, captions: Captions, metadata: Metadata) -> Iterator[ListedInput]:
         name = os.path.basename(path)

@@ -46,6 +46,9 @@ class ImageSource(Protocol):
     def read(self, locators: Sequence[bytes]) -> Iterator[bytes | IntakeError]:
         """The bytes of each, or why they cannot be had."""
 
+    def stamp(self, locator: bytes) -> str:
+        """What is another one when the picture that the locator leads to may be."""
+
 
 @dataclass(frozen=True)
 class FoundColumns:

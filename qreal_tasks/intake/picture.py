@@ -10,6 +10,8 @@ import hashlib
 import io
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, features
@@ -71,31 +73,22 @@ def check_input(raw: bytes, limits: IntakeSettings) -> CheckedPicture:
         UnusablePicture: it is empty, no picture, damaged, animated, too small or too large. What stands before the
             first colon or bracket of the message is the kind of reason, the same for all files.
     """
-    if not raw:
-        raise UnusablePicture("the file is empty (0 bytes)")
     image = _open(raw, limits)
     file_format, file_mode = str(image.format), image.mode
     content, notes = raw, []
     if file_format == "MPO":
         notes.append("a JPEG with a second picture in it, the first one is taken")
-    if image.getexif().get(ExifTags.Base.Orientation) in _TURNED:
-        # Some readers turn it and some do not: the same box would mean two places.
-        try:
-            ImageOps.exif_transpose(image, in_place=True)
-        except Exception as error:  # it writes the other metadata anew, whatever they hold
-            raise _damage_error(f"{type(error).__name__}: {error}") from None
+    if _turn(image):
         notes.append("turned as its EXIF orientation says and stored as PNG")
         content = b""
     elif file_format in _STORED_AS_PNG:
         notes.append(f"{_STORED_AS_PNG[file_format]} stored as PNG")
         content = b""
-    try:
+    with _explain_colours():
         if not content:
             content = _encode_png(eight_bits(image))
             image = Image.open(io.BytesIO(content))
         rgb = on_white(image)
-    except ValueError as error:
-        raise UnusablePicture(f"no 8-bit colours: {error}; save it as 8-bit RGB") from error
     if file_mode not in ("RGB", "P", "L", "1"):
         notes.append(f"stored as {file_mode}, models are shown 8-bit RGB")
     return CheckedPicture(
@@ -108,6 +101,39 @@ def check_input(raw: bytes, limits: IntakeSettings) -> CheckedPicture:
         file_mode,
         "; ".join(notes),
     )
+
+
+def show_input(raw: bytes, limits: IntakeSettings) -> Image.Image:
+    """Decode the file as models are shown it: the pixels of ``check_input``, which encodes them for storing; the same
+    files are refused for the same reasons.
+
+    Raises:
+        UnusablePicture: as ``check_input``.
+    """
+    image = _open(raw, limits)
+    _turn(image)
+    with _explain_colours():
+        return on_white(image)
+
+
+def _turn(image: Image.Image) -> bool:
+    """Turn the picture as its EXIF orientation says, if it says so: some readers turn it and some do not, and the same
+    box would mean two places."""
+    if image.getexif().get(ExifTags.Base.Orientation) not in _TURNED:
+        return False
+    try:
+        ImageOps.exif_transpose(image, in_place=True)
+    except Exception as error:  # it writes the other metadata anew, whatever they hold
+        raise _damage_error(f"{type(error).__name__}: {error}") from None
+    return True
+
+
+@contextmanager
+def _explain_colours() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise UnusablePicture(f"no 8-bit colours: {error}; save it as 8-bit RGB") from error
 
 
 def on_white(image: Image.Image) -> Image.Image:
@@ -132,6 +158,8 @@ def decode_stored(content: bytes) -> Image.Image:
 
 def _open(raw: bytes, limits: IntakeSettings) -> Image.Image:
     """Decoded to its end; the size is looked at before anything is decoded."""
+    if not raw:
+        raise UnusablePicture("the file is empty (0 bytes)")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of large files and odd metadata; the limits below decide
         try:

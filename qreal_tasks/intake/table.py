@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from qreal_tasks.dataset.hub_errors import explain_hub_error
 from qreal_tasks.intake.errors import IntakeError
-from qreal_tasks.intake.files import NO_NAME, find_name_problem, locate_file, read_file
+from qreal_tasks.intake.files import NO_NAME, find_name_problem, locate_file, read_file, stamp_file
 from qreal_tasks.intake.inputs import ListedInput, find_columns, list_row, say_no_image_column
 from qreal_tasks.intake.parquet_rows import (
     embeds_pictures,
@@ -72,6 +73,16 @@ class TableSource:
             return _read_rows(rows, found, locators, self._path.parent)
         return (read_file(os.path.join(os.fsencode(self._path.parent), locator)) for locator in locators)
 
+    def stamp(self, locator: bytes) -> str:
+        return self._own_stamp or stamp_file(os.path.join(os.fsencode(self._path.parent), locator))
+
+    @cached_property
+    def _own_stamp(self) -> str:
+        """That of the table, where it holds the pictures."""
+        found = find_columns(read_parquet_schema(self._path).names, self._columns).image if self._is_parquet else None
+        embedded = found is not None and embeds_pictures(self._path, found)
+        return stamp_file(os.fsencode(self._path)) if embedded else ""
+
 
 class HubSource:
     """Source of pictures: a split of a dataset on the hub, or in its cache."""
@@ -104,6 +115,9 @@ class HubSource:
 
     def read(self, locators: Sequence[bytes]) -> Iterator[bytes | IntakeError]:
         return _read_rows(self._rows, str(self._found.image), locators, Path.cwd())
+
+    def stamp(self, locator: bytes) -> str:
+        return str(self._rows._fingerprint)  # of all rows: the library knows none of a single one
 
 
 def _read_rows(rows: Any, column: str, locators: Sequence[bytes], folder: Path) -> Iterator[bytes | IntakeError]:

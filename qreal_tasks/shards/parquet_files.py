@@ -45,6 +45,17 @@ def read_group(path: Path, group: int, columns: Sequence[str] | None = None) -> 
         return file.read_row_group(group, columns=None if columns is None else list(columns))
 
 
+def read_groups(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """Read the row groups of a file one after the other; one is in memory at a time.
+
+    Raises:
+        ShardError: the file is missing or damaged.
+    """
+    with _explain_errors(path), pq.ParquetFile(require_file(path)) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, columns=None if columns is None else list(columns))
+
+
 def count_groups(path: Path) -> int:
     """Count the row groups of a file, from its footer."""
     return int(_footer(path).num_row_groups)

@@ -36,7 +36,7 @@ FEWEST_FLAGGED = 10
 """Flagged images below which a precision is chance."""
 _LOWEST, _HIGHEST = 0.1, 20.0
 """Temperatures looked at. P that tells flawed from clean perfectly has none: the colder the better."""
-_CUT = 1e-3
+_CUT = 1e-4
 """For the fit, P nearer to 0 or 1 counts as that: else one sure mistake decides the temperature of all."""
 _ROUNDING = 1e-9
 
@@ -161,8 +161,8 @@ def _describe_reach(p: FloatArray, flawed: np.ndarray, wanted: float) -> str:
     best = int(np.argmax(precision))
     return (
         f"no threshold reaches a precision of {decimals(wanted)}: the highest is {decimals(float(precision[best]))}, "
-        f"with {int(n_flagged[best]):,} of {len(p):,} images flagged from P {decimals(float(values[best]))} on; ask for "
-        "less, or for a recall"
+        f"with {int(n_flagged[best]):,} of {len(p):,} images flagged, from P {decimals(float(values[best]))} on; ask "
+        "for less, or for a recall"
     )
 
 

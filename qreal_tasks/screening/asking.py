@@ -163,11 +163,17 @@ def _identify(one: OneModel) -> dict[str, Any]:
 
     source = resolve_model(one.adapter or one.model, one.model if one.adapter else None)
     from qreal_tasks.models.local.engine import ENGINE_VERSION
-    from qreal_tasks.models.local.loading import hash_adapter, identify_model
+    from qreal_tasks.models.local.loading import hash_adapter, hash_model_folder, identify_model
 
-    config = None if Path(source.pretrained).is_dir() else _read_hub_config(source.pretrained, source.revision)
+    folder = Path(source.pretrained)
+    if folder.is_dir():
+        weights: dict[str, Any] = {"content": hash_model_folder(folder)}
+    else:
+        weights = identify_model(
+            source.pretrained, source.revision, _read_hub_config(source.pretrained, source.revision)
+        )
     return {
-        **identify_model(source.pretrained, source.revision, config),
+        **weights,
         "adapter": source.adapter and hash_adapter(source.adapter),
         "engine": ENGINE_VERSION,
         **about,

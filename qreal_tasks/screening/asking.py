@@ -8,6 +8,7 @@ identify_asking(asking)  # what decides the numbers: for recipes, and to hold a 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -107,7 +108,10 @@ class PictureAsker:
         self._asking = asking
         self._model = model or _open(asking)
         if asking.crop_model is not None:
-            self._model = Model(_TwoModels(self._model, _open(asking.crop_model)))
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=".*boxes are ASSUMED")  # it writes none
+                judging = _open(asking.crop_model)
+            self._model = Model(_TwoModels(self._model, judging))
 
     def ask(self, pictures: Sequence[Image.Image]) -> list[PictureFindings]:
         """Ask about pictures at once; errors as ``Model.ask``."""

@@ -112,8 +112,10 @@ class _Run:
     def go(self) -> ScreeningSummary:
         """Do what is missing, and put everything together."""
         folder, settings = self.folder, self._settings
+        calibration = None if settings.calibration is None else load_calibration(settings.calibration.expanduser())
         asked = identify_asking(settings, self._model)
-        calibration = None if settings.calibration is None else _load_calibration(settings.calibration, asked)
+        if calibration is not None:
+            _check_fitted_for(calibration, asked, settings.calibration)
         held = None if calibration is None else calibration.model_dump(mode="json")
         record = make_record(self._images, settings, asked, held)
         if (before := read_record_file(folder.record_path)) is not None:
@@ -212,17 +214,17 @@ class _Executor:
         yield from self._where.over(work, shards)
 
 
-def _load_calibration(path: Path, asked: dict[str, Any]) -> Calibration:
-    """Load a calibration file for the model that is asked.
+def _check_fitted_for(calibration: Calibration, asked: dict[str, Any], path: Path | None) -> None:
+    """Refuse a calibration of another model.
 
     Raises:
         ScreeningError: it was fitted for another one.
     """
-    found = load_calibration(path.expanduser())
-    differing = [name for name, value in asked.items() if found.model.get(name) != value]
-    if differing:
+    differing = [
+        name for name, value in asked.items() if name in calibration.model and calibration.model[name] != value
+    ]
+    if differing or "model" not in calibration.model:
         raise ScreeningError(
             f"{path} was fitted for another model or other questions ({', '.join(differing)} differ), so its "
             "probabilities mean nothing here; fit one with `qreal screen calibrate`"
         )
-    return found

@@ -70,7 +70,7 @@ class TableSource:
             from datasets import Dataset, Image
 
             rows = Dataset.from_parquet(str(self._path), columns=[found]).cast_column(found, Image(decode=False))
-            return _read_rows(rows, found, locators, self._path.parent)
+            return read_row_pictures(rows, found, locators, self._path.parent)
         return (read_file(os.path.join(os.fsencode(self._path.parent), locator)) for locator in locators)
 
     def stamp(self, locator: bytes) -> str:
@@ -114,14 +114,19 @@ class HubSource:
             yield list_row(name_classes(row, classes), self._found, ListedInput(f"row {number}", str(number).encode()))
 
     def read(self, locators: Sequence[bytes]) -> Iterator[bytes | IntakeError]:
-        return _read_rows(self._rows, str(self._found.image), locators, Path.cwd())
+        return read_row_pictures(self._rows, str(self._found.image), locators, Path.cwd())
 
     def stamp(self, locator: bytes) -> str:
         return str(self._rows._fingerprint)  # of all rows: the library knows none of a single one
 
 
-def _read_rows(rows: Any, column: str, locators: Sequence[bytes], folder: Path) -> Iterator[bytes | IntakeError]:
-    """The pictures of some rows; a path without a picture is looked for beside the table."""
+def read_row_pictures(rows: Any, column: str, locators: Sequence[bytes], folder: Path) -> Iterator[bytes | IntakeError]:
+    """Read the pictures of some rows of a dataset; a path without a picture is looked for in the folder.
+
+    Args:
+        column: of pictures, not decoded.
+        locators: numbers of rows.
+    """
     for held in rows.select([int(locator) for locator in locators])[column]:
         content, path = (held["bytes"], held["path"]) if held else (None, None)
         if content is not None:

@@ -12,6 +12,8 @@ import typer
 
 from qreal_tasks.console.command_line import RunByDefault, fail, new_group
 from qreal_tasks.console.terminal import echo
+from qreal_tasks.screening.calibrate_command import calibrate_command
+from qreal_tasks.screening.compare_command import compare_command
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
     from qreal_tasks.screening.run.screening import ScreeningWatcher
@@ -143,11 +145,15 @@ def run_command(
     _end(summary, out, max_flawed)
 
 
+screen_app.command("calibrate")(calibrate_command)
+screen_app.command("compare")(compare_command)
+
+
 def _end(summary: ScreeningSummary, out: Path, max_flawed: float | None) -> None:
     """Print what came of the run, and end with its status."""
     for line in summary.list_lines():
         echo(line)
-    echo(f"Done: {out / 'images.parquet'}, images.jsonl, images.csv, summary.json")
+    echo(f"Done: {out / 'index.html'}; the same as images.parquet, images.jsonl, images.csv, summary.json")
     if not summary.told:
         fail("screen", f"of none of {summary.whole.images} images it could be told; {out / 'images.csv'} says why")
     if max_flawed is not None and (sentence := summary.exceeds(max_flawed)):

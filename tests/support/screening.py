@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,16 @@ def screened(
     """Screen with a scripted engine, in shards of four unless told otherwise."""
     made = ScreeningSettings.model_validate({"model": "scripted", "images_per_shard": 4, **settings})
     return screen(str(images), out, made, options, watcher, Model(engine or AnsweringEngine()))
+
+
+def go_slowly(images: str, out: str) -> None:
+    """As ``screened``, for a process that is to be killed."""
+
+    def slow(request: Request) -> Response:
+        time.sleep(0.002)
+        return answer(request)
+
+    screened(images, Path(out), AnsweringEngine(slow))
 
 
 RESULTS = ("images.parquet", "images.jsonl", "images.csv", "summary.json", "screening.json")

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qreal_tasks.benchmark import Dimension
-from qreal_tasks.intake.sources import open_source
 from qreal_tasks.screening.asking import AskingSettings, PictureAsker, identify_asking
 from qreal_tasks.screening.calibration import load_calibration
+from qreal_tasks.screening.page import write_page
 from qreal_tasks.screening.rows import RowState
 from qreal_tasks.screening.run.claims import Claims, is_done
 from qreal_tasks.screening.run.errors import ScreeningError
@@ -24,6 +24,7 @@ from qreal_tasks.screening.run.joining import JoinedRows
 from qreal_tasks.screening.run.outputs import GrowingLines, growing_lines, write_summary, write_tables
 from qreal_tasks.screening.run.record import check_same_run, make_record, read_record_file, write_record
 from qreal_tasks.screening.run.settings import ScreeningSettings
+from qreal_tasks.screening.run.sources import open_images
 from qreal_tasks.screening.run.stock import Stock, take_stock
 from qreal_tasks.screening.run.summary import THRESHOLD, ScreeningSummary
 from qreal_tasks.screening.run.work import CheckWork, JudgeWork, make_judge_recipe
@@ -117,7 +118,8 @@ class _Run:
         record = make_record(self._images, settings, asked, held)
         if (before := read_record_file(folder.record_path)) is not None:
             check_same_run(before, record, folder.out, self._options.anew)
-        source = open_source(self._images, settings.intake)
+        open_images.cache_clear()  # of an earlier start in this process: a table may have other rows by now
+        source = open_images(self._images, settings.intake)
         if before is None or before | {"counts": None} != record:
             write_record(folder.record_path, record)
         recipe = make_judge_recipe(asked)
@@ -136,6 +138,7 @@ class _Run:
         write_tables(folder.out, rows, summary)
         write_summary(folder.out, summary)
         write_record(folder.record_path, record | {"counts": summary.whole.to_json()["states"]})
+        write_page(folder.out)
         return summary
 
     def _prepare(self, stock: Stock, recipe: str, executor: _Executor) -> tuple[Stock, Claims]:

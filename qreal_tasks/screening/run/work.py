@@ -12,16 +12,15 @@ from PIL import Image
 
 from qreal_tasks.images import pixels_digest
 from qreal_tasks.intake.errors import IntakeError
-from qreal_tasks.intake.inputs import ImageSource
 from qreal_tasks.intake.picture import show_input
 from qreal_tasks.intake.settings import IntakeSettings
-from qreal_tasks.intake.sources import open_source
 from qreal_tasks.llm.errors.retry import StoppedRun
 from qreal_tasks.screening.asking import AskingSettings, PictureAsker, identify_asking
 from qreal_tasks.screening.assessment import assess
 from qreal_tasks.screening.rows import ImageOrigin, ScreeningRow, make_failed_row, make_refused_row, make_row
 from qreal_tasks.screening.run.errors import ScreeningError
 from qreal_tasks.screening.run.folder import Row, ScreeningFolder, make_recipe
+from qreal_tasks.screening.run.sources import open_images
 from qreal_tasks.screening.thumbnails import save_thumbnail
 from qreal_tasks.text.one_line import one_line
 
@@ -52,7 +51,7 @@ class CheckWork:
         """Check the files of a shard and write what became of them."""
         folder = ScreeningFolder(Path(self.out))
         files = folder.read_plan(shard)
-        contents = _source(self.images, self.intake).read([one["locator"] for one in files])
+        contents = open_images(self.images, self.intake).read([one["locator"] for one in files])
         folder.write_checked(shard, [self._check(raw) for raw in contents], self.recipe)
 
     def _check(self, raw: bytes | IntakeError) -> Row:
@@ -107,7 +106,7 @@ class JudgeWork:
         """The rows of some pictures, in their order; what the model failed at is also put into ``failures``."""
         rows: dict[int, ScreeningRow] = {}
         shown: dict[int, Image.Image] = {}
-        contents = _source(self.images, self.intake).read([one["locator"] for one in claims])
+        contents = open_images(self.images, self.intake).read([one["locator"] for one in claims])
         for at, (claim, raw) in enumerate(zip(claims, contents, strict=True)):
             try:
                 shown[at] = _show_claimed(raw, self.intake, claim["pixels"].hex())
@@ -184,11 +183,6 @@ def _in_chunks(claims: Sequence[Row], most: int) -> Iterator[Sequence[Row]]:
         pixels += own
     if held:
         yield held
-
-
-@lru_cache(maxsize=1)
-def _source(images: str, intake: IntakeSettings) -> ImageSource:
-    return open_source(images, intake)
 
 
 @lru_cache(maxsize=1)

@@ -25,6 +25,7 @@ class ShownImage:
     image: str
     pixels: str
     severity: float
+    prompt: str | None
 
 
 @dataclass(frozen=True)
@@ -75,4 +76,7 @@ def find_moved(
 
 def _most_severe(table: pd.DataFrame, units: set[str]) -> dict[str, ShownImage]:
     own = table[table[UNIT].isin(units)].dropna(subset=[SEVERITY]).sort_values([SEVERITY, "image"])
-    return {row[UNIT]: ShownImage(row["image"], row["pixels"], float(row[SEVERITY])) for row in own.to_dict("records")}
+    return {
+        row[UNIT]: ShownImage(row["image"], row["pixels"], float(row[SEVERITY]), row["prompt"])
+        for row in own.to_dict("records")
+    }

@@ -23,7 +23,8 @@ def test_pairs_and_p_value_are_those_of_scipy() -> None:
     a, b = ({f"{at}": float(p) for at, p in enumerate(side)} for side in (first, second))
     found = estimate_difference(a, b | {"alone": 1.0})
     expected = stats.ttest_rel(first, second)
-    assert (found.n, found.value) == (40, pytest.approx(np.mean(first - second)))
+    assert found.n == 40
+    assert found.value == pytest.approx(float(np.mean(first - second)))
     assert found.p_value == pytest.approx(expected.pvalue)
     assert (found.low, found.high) == pytest.approx(expected.confidence_interval(0.95))
     found = estimate_difference(a, b, paired=False)
@@ -36,13 +37,13 @@ def test_the_correction_turns_mean_p_into_a_share() -> None:
     half = {f"{at}": p for at, p in enumerate([0.8, 0.2] * 20)}  # P of labelled images: half of them are flawed
     rate = estimate_rate(half, KNOWN)
     assert rate.value == pytest.approx(0.5)
-    plain, corrected = estimate_difference(half, {one: 0.2 for one in half}), None
-    corrected = estimate_difference(half, {one: 0.2 for one in half}, KNOWN)
+    plain, corrected = estimate_difference(half, dict.fromkeys(half, 0.2)), None
+    corrected = estimate_difference(half, dict.fromkeys(half, 0.2), KNOWN)
     assert plain.value == pytest.approx(0.3)
     assert corrected.value == pytest.approx(0.5)
     assert corrected.p_value == plain.p_value
     unsure = LabelledMeans(flawed=0.8, clean=0.2, covariance=(0.01, 0.0, 0.01))
-    wider = estimate_difference(half, {one: 0.2 for one in half}, unsure)
+    wider = estimate_difference(half, dict.fromkeys(half, 0.2), unsure)
     assert wider.value == corrected.value
     assert _width(wider) > _width(corrected)
 
@@ -86,9 +87,7 @@ def _draw(
 def _calibrate(rng: np.random.Generator) -> Callable[[np.ndarray], dict[str, float]]:
     """Labels of 400 images of 200 prompts: the function that gives calibrated P by prompt, and the labelled means."""
     flawed, p = _draw(rng, LABELLED_RATE, rng.normal(size=200), 2)
-    images = [
-        LabelledImage(float(p[at, one]), bool(flawed[at, one]), str(at)) for at in range(200) for one in range(2)
-    ]
+    images = [LabelledImage(float(p[at, one]), bool(flawed[at, one]), str(at)) for at in range(200) for one in range(2)]
     fitted = fit_dimension(images, "recall", 0.8, resamples=1)
 
     def by_prompt(raw: np.ndarray) -> dict[str, float]:

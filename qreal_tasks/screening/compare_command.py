@@ -86,25 +86,42 @@ def _write(comparison: GeneratorComparison, text: str, out: Path) -> None:
 
 
 def print_comparison(comparison: GeneratorComparison) -> None:
-    """Print tables, notes and the conclusion."""
-    from qreal_tasks.console.tables import new_console, new_table
-    from qreal_tasks.pages.numbers import decimals, interval
-    from qreal_tasks.screening.comparison import DIMENSIONS
-    from qreal_tasks.screening.comparison_text import conclude, shown_ends, write_notes
+    """Print tables, notes and the conclusion; of more than two generators the dimensions alone."""
+    from qreal_tasks.screening.comparison_text import conclude, write_notes
 
-    console = new_console()
-    table = new_table("Flaw rates", ("generator",), ("images", *DIMENSIONS))
-    for group in comparison.groups:
-        rates = [shown_ends(group.rates[name]) for name in DIMENSIONS]
-        cells = [f"{decimals(one.value)} {interval(one)}".strip() for one in rates]
-        table.add_row(group.name, f"{group.n_images:,}", *cells)
-    console.print(table)
-    for pair in comparison.pairs:
-        _print_pair(pair)
+    _print_groups(comparison)
+    if len(comparison.pairs) == 1:
+        _print_pair(comparison.pairs[0])
     for note in write_notes(comparison):
         echo(f"note: {note}")
     echo()
     echo(conclude(comparison))
+
+
+def _print_groups(comparison: GeneratorComparison) -> None:
+    from qreal_tasks.console.tables import new_console, new_table
+    from qreal_tasks.pages.numbers import decimals, interval, p_value, with_interval
+    from qreal_tasks.screening.comparison import DIMENSIONS
+    from qreal_tasks.screening.comparison_text import shown_ends
+
+    pairs = {pair.run: pair for pair in comparison.pairs} if len(comparison.pairs) > 1 else {}
+    numbers = ["images"]
+    for name in DIMENSIONS:
+        numbers += [name, *((f"minus {comparison.groups[0].name}", "p, Holm") if pairs else ())]
+    table = new_table("Flaw rates", ("generator",), numbers)
+    for group in comparison.groups:
+        cells = [f"{group.n_images:,}"]
+        for name in DIMENSIONS:
+            rate = shown_ends(group.rates[name])
+            cells.append(f"{decimals(rate.value)} {interval(rate)}".strip())
+            if pairs and group.name in pairs:
+                row = pairs[group.name].rows[name]
+                cells.append(with_interval(row.difference.value, row.difference))
+                cells.append("" if row.p_corrected is None else p_value(row.p_corrected))
+            elif pairs:
+                cells += ["", ""]
+        table.add_row(group.name, *cells)
+    new_console().print(table)
 
 
 def _print_pair(pair: GeneratorPair) -> None:

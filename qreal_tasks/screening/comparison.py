@@ -130,7 +130,7 @@ def _compare_pair(
 
 def _unit_means(table: pd.DataFrame, column: str) -> dict[str, float]:
     known = table.dropna(subset=[UNIT, column])
-    return dict(known.groupby(UNIT, sort=True)[column].mean())
+    return {str(unit): float(mean) for unit, mean in known.groupby(UNIT, sort=True)[column].mean().items()}
 
 
 def _means_of(column: str, calibration: Calibration | None) -> LabelledMeans | None:

@@ -18,8 +18,8 @@ FORMAT = 1
 """Of ``comparison.json``."""
 _CORRECTED = (
     "Flaw rate of a dimension: estimated share of flawed images, from the mean P of the images (averaged within a "
-    "prompt first), corrected for the P of labelled flawed and clean images. This holds where P of a flawed image, and of a "
-    "clean one, is as on the labelled images."
+    "prompt first), corrected for the P of labelled flawed and clean images. This holds where P of a flawed image, and "
+    "of a clean one, is as on the labelled images."
 )
 _PLAIN = (
     "Flaw rate: mean P of the images, averaged within a prompt first. Without a calibration it is no share of flawed "

@@ -25,6 +25,7 @@ class ShownImage:
     image: str
     pixels: str
     severity: float
+    prompt: str | None
 
 
 @dataclass(frozen=True)
@@ -75,4 +76,8 @@ def find_moved(
 
 def _most_severe(table: pd.DataFrame, units: set[str]) -> dict[str, ShownImage]:
     own = table[table[UNIT].isin(units)].dropna(subset=[SEVERITY]).sort_values([SEVERITY, "image"])
-    return {row[UNIT]: ShownImage(row["image"], row["pixels"], float(row[SEVERITY])) for row in own.to_dict("records")}
+    found = {}
+    for row in own.to_dict("records"):
+        prompt = row["prompt"] if isinstance(row["prompt"], str) else None  # pandas has nan for none
+        found[str(row[UNIT])] = ShownImage(row["image"], row["pixels"], float(row[SEVERITY]), prompt)
+    return found

@@ -23,15 +23,16 @@ from qreal_tasks.pages.environment import page_environment
 from qreal_tasks.pages.environment import write_page as write_text
 from qreal_tasks.screening.calibration import Calibration
 from qreal_tasks.screening.rows import RowState, ScreeningRow, read_rows
+from qreal_tasks.screening.run.summary import THRESHOLD
 from qreal_tasks.screening.run_record import read_record
 from qreal_tasks.screening.thumbnails import THUMBNAILS
+from qreal_tasks.text.addresses import shown
 
 PAGE = "index.html"
 SHOWN_IMAGES = 2000
 """The most severe ones; more of them would make the page slow to open."""
 SHOWN_ENTITIES = 40
 """Entities of one image, the most important ones: a model may write a thousand boxes."""
-UNCALIBRATED_THRESHOLD = 0.5
 
 
 @dataclass
@@ -58,7 +59,9 @@ def write_page(out: Path) -> Path:
         OSError: it cannot be written.
     """
     rows = collect_rows(read_rows(out))
-    text = render_page(out.resolve().name, rows, read_record(out).calibration)
+    record = read_record(out)
+    about = {"Model": shown(record.model)} if record.model else {}
+    text = render_page(out.resolve().name, rows, record.calibration, about)
     write_text(out / PAGE, text)
     return out / PAGE
 
@@ -97,9 +100,7 @@ def render_page(
             for q in QUESTIONS
         ],
         "dimensions": list(Dimension),
-        "thresholds": {
-            one: UNCALIBRATED_THRESHOLD if calibration is None else calibration.threshold(one) for one in Dimension
-        },
+        "thresholds": {one: THRESHOLD if calibration is None else calibration.threshold(one) for one in Dimension},
         "total": rows.total,
         "all_p": None if is_whole else {one: _pack(rows.p[one]) for one in Dimension},
     }

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qreal_tasks.files.regular import read_text
+from pydantic import ValidationError
+
 from qreal_tasks.screening.calibration import Calibration
+from qreal_tasks.screening.run.record import ASKED, read_record_file
 
 RECORD = "screening.json"
-_DECIDES_P = ("model", "sets", "detect", "prompts", "detector")
-"""Keys that decide the probabilities: two runs that differ in one of them cannot be compared."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,10 @@ class RunRecord:
     """The record of a run."""
 
     asked: dict[str, Any]
-    """What decides the probabilities."""
+    """What decides the probabilities: two runs that differ in it cannot be compared."""
     calibration: Calibration | None
+    model: str | None
+    """The model as the user named it."""
 
 
 def read_record(out: Path) -> RunRecord:
@@ -29,17 +31,15 @@ def read_record(out: Path) -> RunRecord:
 
     Raises:
         ValueError: there is none, or it is no record of ``qreal screen``.
-        OSError: it cannot be read.
     """
     path = out / RECORD
+    content = read_record_file(path)
+    if content is None:
+        raise ValueError(f"{path} is missing: {out} is no output folder of qreal screen")
+    found = content.get("calibration")
     try:
-        content = json.loads(read_text(path))
-        if not isinstance(content, dict) or "model" not in content:
-            raise ValueError("no entry model")
-        found = content.get("calibration")
         calibration = None if found is None else Calibration.model_validate_json(json.dumps(found))
-    except FileNotFoundError:
-        raise ValueError(f"{path} is missing: {out} is no output folder of qreal screen") from None
-    except ValueError as error:
-        raise ValueError(f"{path}: no record of qreal screen ({' '.join(str(error).split()):.200})") from None
-    return RunRecord({key: content[key] for key in _DECIDES_P if key in content}, calibration)
+    except ValidationError as error:
+        raise ValueError(f"{path}: calibration: {' '.join(str(error).split()):.200}") from None
+    named = content.get("named") or {}
+    return RunRecord({key: content.get(key) for key in ASKED}, calibration, named.get("adapter") or named.get("model"))

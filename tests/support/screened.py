@@ -17,7 +17,14 @@ from qreal_tasks.screening.assessment import any_of
 from qreal_tasks.screening.rows import ROWS_FILE, EntityCell, ScreeningRow, make_table
 from qreal_tasks.screening.thumbnails import save_thumbnail, thumbnail_path
 
-ASKED: dict[str, Any] = {"model": {"name": "made-up"}, "sets": ["realism", "plausibility"], "detect": True}
+ASKED: dict[str, Any] = {
+    "model": {"name": "made-up"},
+    "sets": ["realism", "plausibility"],
+    "detect": True,
+    "prompts": "benchmark",
+    "detector": None,
+    "form": [1, "2"],
+}
 HOSTILE = "</script><script>window.pwned = 1</script><img src=x onerror='window.pwned=2'>\u2028{{ 7 * 7 }}"
 
 

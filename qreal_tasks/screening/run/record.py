@@ -15,7 +15,7 @@ from qreal_tasks.screening.run.settings import ScreeningSettings
 from qreal_tasks.text.one_line import one_line
 
 _FORMAT = 1
-_ASKED = ("model", "sets", "detect", "prompts", "detector", "form")
+ASKED = ("model", "sets", "detect", "prompts", "detector", "form")
 """What decides the numbers, as ``identify_asking`` has it."""
 
 
@@ -81,7 +81,7 @@ def check_same_run(before: dict[str, Any], record: dict[str, Any], out: Path, an
     """
     if before["images"] != record["images"]:
         raise ScreeningError(f"{out} holds a run over {before['images']}; give another --out for {record['images']}")
-    differing = [name for name in _ASKED if before.get(name) != record[name]]
+    differing = [name for name in ASKED if before.get(name) != record[name]]
     if differing and not anew:
         shown = "; ".join(f"{name} was {_show(before.get(name))}, is {_show(record[name])}" for name in differing)
         raise ScreeningError(

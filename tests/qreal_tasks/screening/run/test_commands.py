@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from refusing import no_permission, no_room, tree
-from screening import RESULTS, encode, picture, reply, write_images
+from scripted_screening import RESULTS, encode, picture, reply, write_images
 from typer.testing import CliRunner
 
 from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from refusing import no_permission
-from screening import AnsweringEngine, encode, picture, screened, write_images
+from scripted_screening import AnsweringEngine, encode, picture, screened, write_images
 
 from qreal_tasks.files.regular import read_bytes
 from qreal_tasks.screening.rows import ScreeningRow, read_rows

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from screening import AnsweringEngine, encode, go_slowly, picture, reply, results, screened, write_images
+from scripted_screening import AnsweringEngine, encode, go_slowly, picture, reply, results, screened, write_images
 
 from annotation.demo.server import ScriptedServer
 from qreal_tasks.screening.rows import read_rows
@@ -35,7 +35,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_three_kills_leave_the_bytes_of_one_run(images: Path, tmp_path: Path) -> None:
     screened(images, tmp_path / "once")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["screening"])
+    context.set_forkserver_preload(["scripted_screening"])
     chance = random.Random(4)
     kills = []
     for least in (0, 2, 5):

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import csv
 import json
+import multiprocessing
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from screening import AnsweringEngine, answer, encode, picture, results, screened, write_images
+from labelled import fit_made_up
+from refusing import no_room
+from scripted_screening import AnsweringEngine, answer, encode, measure_peak, picture, results, screened, write_images
 
+from qreal_tasks.benchmark import Dimension
 from qreal_tasks.models.requests import Request, Response
+from qreal_tasks.screening.calibration import save_calibration
 from qreal_tasks.screening.rows import read_rows
 from qreal_tasks.screening.run.errors import ScreeningError
 from qreal_tasks.screening.run.screening import ScreeningOptions, ScreeningWatcher
+from qreal_tasks.screening.run_record import read_record
 
 
 def test_every_form_holds_the_same_rows_in_the_order_of_the_folder(tmp_path: Path) -> None:
@@ -220,3 +228,50 @@ def test_out_among_the_images_and_nothing_to_screen_are_refused(tmp_path: Path) 
     (tmp_path / "empty").mkdir()
     with pytest.raises(ScreeningError, match="holds no file or row"):
         screened(tmp_path / "empty", tmp_path / "out")
+
+
+def test_a_disk_that_fills_up_under_way_loses_nothing(tmp_path: Path) -> None:
+    images = write_images(tmp_path / "images", 10)
+    with ExitStack() as stack:
+
+        def fill(step: str, count: int, failed: int) -> None:
+            if step == "judging":
+                stack.enter_context(no_room())
+
+        with pytest.raises(OSError, match="File too large") as refused:
+            screened(images, tmp_path / "out", watcher=ScreeningWatcher(advance=fill))
+    assert str(refused.value.filename).startswith(str(tmp_path / "out"))
+    engine = AnsweringEngine()
+    screened(images, tmp_path / "out", engine)
+    assert engine.whole_images == 6  # the first shard is there
+    screened(images, tmp_path / "once")
+    assert results(tmp_path / "out") == results(tmp_path / "once")
+
+
+def test_a_calibration_is_of_one_model_and_needs_no_judging(tmp_path: Path) -> None:
+    images = write_images(tmp_path / "images", 6)
+    screened(images, tmp_path / "out")
+    raw = {row["image"]: row for row in read_rows(tmp_path / "out")}
+    made = fit_made_up(**read_record(tmp_path / "out").asked)
+    save_calibration(made, tmp_path / "fitted.json")
+    engine = AnsweringEngine()
+    summary = screened(images, tmp_path / "out", engine, calibration=tmp_path / "fitted.json")
+    assert engine.asked == []
+    assert summary.calibrated
+    assert summary.thresholds == {one: made.threshold(one) for one in Dimension}
+    for row in read_rows(tmp_path / "out"):
+        before = raw[row["image"]]["p_realism"]
+        assert (row["raw_p_realism"], row["p_realism"]) == (before, made.apply(before or 0.0, Dimension.REALISM))
+    with pytest.raises(ScreeningError, match=r"fitted\.json was fitted for another model .*\(model differ\)"):
+        screened(images, tmp_path / "other", AnsweringEngine(name="another"), calibration=tmp_path / "fitted.json")
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_images(tmp_path: Path) -> None:
+    peaks = {}
+    for count in (32, 320):
+        images = write_images(tmp_path / f"images {count}", count)
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            peaks[count] = pool.submit(measure_peak, str(images), str(tmp_path / f"out {count}")).result()
+    print(f"peak memory in KiB by images: {peaks}")
+    assert peaks[320] <= 1.1 * peaks[32]

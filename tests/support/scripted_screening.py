@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import resource
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -127,3 +128,9 @@ RESULTS = ("images.parquet", "images.jsonl", "images.csv", "summary.json", "scre
 def results(out: Path) -> dict[str, bytes]:
     """What a run ends with, byte for byte."""
     return {name: (out / name).read_bytes() for name in RESULTS}
+
+
+def measure_peak(images: str, out: str) -> int:
+    """Screen, and return how much memory this process has had at most, in KiB; for a process of its own."""
+    screened(Path(images), Path(out), images_per_shard=16)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

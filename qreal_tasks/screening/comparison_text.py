@@ -16,10 +16,12 @@ from qreal_tasks.screening.moved_images import MOVED
 
 FORMAT = 1
 """Of ``comparison.json``."""
+_OUTSIDE = 0.05
+"""How far a corrected flaw rate may be outside of 0 to 1 by chance."""
 _CORRECTED = (
     "Flaw rate of a dimension: estimated share of flawed images, from the mean P of the images (averaged within a "
     "prompt first), corrected for the P of labelled flawed and clean images. This holds where P of a flawed image, and "
-    "of a clean one, is as on the labelled images."
+    "of a clean one, is as on the labelled images: best they come from the generators that are compared."
 )
 _PLAIN = (
     "Flaw rate: mean P of the images, averaged within a prompt first. Without a calibration it is no share of flawed "
@@ -100,6 +102,7 @@ def write_notes(comparison: GeneratorComparison) -> list[str]:
         "Intervals are 95 %, by Student's t over prompts; p-values are two-sided, and corrected by Holm's method: "
         "those of dimensions for each other, and so those of questions and of body parts."
     )
+    notes += describe_impossible(comparison)
     for group in comparison.groups:
         notes += [
             f"{n:,} images of {group.name} have no P of {one} and are left out."
@@ -107,6 +110,23 @@ def write_notes(comparison: GeneratorComparison) -> list[str]:
             if n
         ]
     return [*notes, *comparison.notes]
+
+
+def describe_impossible(comparison: GeneratorComparison) -> list[str]:
+    """Corrected rates that no share can have: the labelled images do not stand for these."""
+    found = [
+        f"{decimals(rate.value)} for {group.name} in {name}"
+        for group in comparison.groups
+        for name, rate in group.rates.items()
+        if rate.value is not None and not -_OUTSIDE <= rate.value <= 1 + _OUTSIDE
+    ]
+    if comparison.calibration is None or not found:
+        return []
+    return [
+        f"The correction gives flaw rates outside of 0 to 1 ({'; '.join(found)}), so P of flawed or of clean images is "
+        "not as on the labelled ones: the order and the p-values hold, differences are too large. Fit the calibration "
+        "on images of these generators."
+    ]
 
 
 def to_json(comparison: GeneratorComparison) -> dict[str, Any]:

@@ -98,13 +98,22 @@ def test_without_prompts_names_pair(tmp_path: Path) -> None:
     assert _compare(first, second).pairing is PairedBy.NAME
     third = [{**row, "image": "x" + row["image"]} for row in _images(0.5, 8, n=30, prompt_id=None)]
     other = write_screened(tmp_path / "c", third)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"share neither prompts nor file names.*--by none"):
+    with pytest.raises(ValueError, match=r"share less than half of their prompts.*--by none"):
         _compare(first, other)
     comparison = _compare(first, other, pairing=PairedBy.NONE)
     assert comparison.pairs[0].moved is None
     assert comparison.pairs[0].rows["realism"].difference.n == 120
     with pytest.raises(ValueError, match="share no prompt of which both are judged"):
         _compare(first, second, pairing=PairedBy.PROMPT)
+
+
+def test_few_shared_prompts_are_paired_only_when_asked(tmp_path: Path) -> None:
+    first = write_screened(tmp_path / "a", _images(0.5, 7, n=30))
+    rows = _images(0.5, 8, n=60)[2 * 20 :]  # prompts 20 to 59: 10 of them are shared
+    other = write_screened(tmp_path / "b", [{**row, "image": "x" + row["image"]} for row in rows])
+    with pytest.raises(ValueError, match="share less than half"):
+        _compare(first, other)
+    assert _compare(first, other, pairing=PairedBy.PROMPT).pairs[0].rows["realism"].difference.n == 10
 
 
 def test_generators_of_one_run_are_compared_with_the_one_of_most_images(tmp_path: Path) -> None:
@@ -164,6 +173,16 @@ def test_a_calibration_corrects_the_dimensions(runs: tuple[Path, Path], tmp_path
     threshold = fitted.threshold(Dimension.REALISM)
     expected = np.mean([fitted.apply(row["raw_p_realism"] or 0, Dimension.REALISM) >= threshold for row in images[0]])
     assert flagged == pytest.approx(expected)
+
+
+def test_rates_that_no_share_can_have_are_said(tmp_path: Path) -> None:
+    first = write_screened(tmp_path / "a", _images(0.01, 1, p_realism=0.01))
+    second = write_screened(tmp_path / "b", _images(0.99, 2, p_realism=0.999))
+    comparison = _compare(first, second, calibration=fit_made_up(**ASKED))
+    content = to_json(comparison)
+    assert any("outside of 0 to 1" in note and "for a in realism" in note for note in content["notes"])
+    assert comparison.pairs[0].rows["realism"].difference.value == 1.0
+    assert "flaw rate 1.000 against .000" in content["conclusion"]
 
 
 @pytest.mark.parametrize(

@@ -51,23 +51,42 @@ def open_socket(host: str, port: int) -> socket.socket:
     return opened
 
 
+class AnnouncedServer(uvicorn.Server):
+    """uvicorn with the settings of a reward server, which says when it takes requests.
+
+    Args:
+        server: whose application runs.
+        on_start: called once it listens.
+    """
+
+    def __init__(self, server: RewardServer, on_start: Callable[[], None]) -> None:
+        config = uvicorn.Config(
+            server.app,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=_FINISH_S,
+            timeout_keep_alive=30,
+            ws="none",
+            lifespan="off",
+        )
+        super().__init__(config)
+        self._on_start = on_start
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_start()
+
+
 def serve(server: RewardServer, opened: socket.socket, on_start: Callable[[], None]) -> bool:
     """Answer requests until SIGINT or SIGTERM; then take no more, end those under way and judge what waits.
 
     Returns:
         Whether all that was under way could be ended.
     """
-    config = uvicorn.Config(
-        server.app,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=_FINISH_S,
-        timeout_keep_alive=30,
-        ws="none",
-        lifespan="off",
-    )
-    running = _AnnouncedServer(config, on_start)
+    running = AnnouncedServer(server, on_start)
     # uvicorn ends gracefully at these signals, and then hands them to who had them before: to nobody, so that an end
     # that was asked for is the status 0.
     before = {one: signal.signal(one, _ignore) for one in (signal.SIGINT, signal.SIGTERM)}
@@ -78,20 +97,6 @@ def serve(server: RewardServer, opened: socket.socket, on_start: Callable[[], No
             signal.signal(one, handler)
         ended = server.close()
     return ended and running.started
-
-
-class _AnnouncedServer(uvicorn.Server):
-    """Says when it takes requests."""
-
-    def __init__(self, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_start = on_start
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen."""
-        await super().startup(sockets)
-        if self.started:
-            self._on_start()
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:

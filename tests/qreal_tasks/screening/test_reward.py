@@ -107,7 +107,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "not clipped": (lambda: _tensor(2, 3, 4, 4, low=-0.01, high=1.02), ".clamp(0, 1) cuts off what is a little"),
     "NaN": (lambda: [PICTURES[0], _tensor(3, 4, 4) * float("nan")], "picture 2 holds NaN or infinity"),
     "integers of 64 bits": (lambda: _tensor(1, 3, 4, 4).long(), "picture 1: an array of shape (4, 4, 3) and int64"),
-    "colours last in a tensor": (lambda: _tensor(2, 4, 4, 3), ".permute(2, 0, 1) puts the colours first"),
+    "colours last in a tensor": (lambda: _tensor(2, 8, 8, 3), ".permute(2, 0, 1) puts the colours first"),
     "colours first in an array": (lambda: np.zeros((2, 3, 8, 8), np.uint8), ".transpose(1, 2, 0) puts the colours"),
     "one tensor": (lambda: _tensor(3, 4, 4), "one picture, expected a list of them; put it in a list"),
     "one PIL image": (lambda: Image.new("RGB", (4, 4)), "Image, expected a list of PIL images"),

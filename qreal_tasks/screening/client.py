@@ -34,8 +34,8 @@ class RewardServerError(RuntimeError):
 class RemoteReward:
     """The reward of ``qreal serve``, with the call and the records of ``QRealReward``.
 
-    Pictures travel as PNG, which loses nothing; maps are drawn here. A server that is full, or is being started anew, is
-    asked again: a picture's reward is the same however often it is asked for. Threads may share it.
+    Pictures travel as PNG, which loses nothing; maps are drawn here. A server that is full, or is being started anew,
+    is asked again: a picture's reward is the same however often it is asked for. Threads may share it.
 
     Args:
         url: of the server, such as ``http://127.0.0.1:8000``.

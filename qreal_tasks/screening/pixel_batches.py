@@ -19,7 +19,7 @@ _EXPECTED = (
     "N x 3 x H x W; of uint8 or of floats from 0 to 1"
 )
 _FAR_BELOW, _FAR_ABOVE = -0.05, 1.5
-"""Beyond these, values are of another range; between them and 0 or 1, they are of the right one and were not clipped."""
+"""Values beyond these are of another range; those between them and 0 or 1 are of the right one, but not clipped."""
 
 
 def read_batch(images: Any) -> list[Image.Image]:

@@ -6,7 +6,7 @@ import io
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -63,7 +63,7 @@ def png(picture: Any) -> bytes:
     return out.getvalue()
 
 
-def form(pictures: Sequence[Any]) -> list[tuple[str, tuple[str, bytes, str]]]:
+def form(pictures: Iterable[Any]) -> list[tuple[str, tuple[str, bytes, str]]]:
     """Pictures as httpx takes the files of a form."""
     return [
         ("images", (f"{at}.png", one if isinstance(one, bytes) else png(one), "image/png"))

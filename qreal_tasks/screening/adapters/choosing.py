@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from qreal_tasks.screening.client import RemoteReward
@@ -10,12 +11,12 @@ from qreal_tasks.screening.reward import QRealReward
 AnyReward = QRealReward | RemoteReward
 
 
-def choose_reward(model: Any, device: Any = None, **options: Any) -> AnyReward:
+def choose_reward(model: Any, trainer_device: Any = None, /, **options: Any) -> AnyReward:
     """A reward as it is, ``http://…`` as ``RemoteReward``, anything else as ``QRealReward``.
 
     Args:
         model: a reward, the address of ``qreal serve``, or what ``QRealReward`` takes.
-        device: the trainer's, on which a model of this process is loaded where ``options`` name no other.
+        trainer_device: on which a model of this process is loaded where ``options`` name no other.
         options: of ``QRealReward`` or ``RemoteReward``.
 
     Raises:
@@ -27,11 +28,6 @@ def choose_reward(model: Any, device: Any = None, **options: Any) -> AnyReward:
         return model
     if isinstance(model, str) and model.startswith(("http://", "https://")):
         return RemoteReward(model, **options)
-    local = device is not None and "server" not in options and _is_to_be_loaded(model)
-    return QRealReward(model, **({"device": str(device)} if local else {}) | options)
-
-
-def _is_to_be_loaded(model: Any) -> bool:
-    from pathlib import Path
-
-    return isinstance(model, str | Path)
+    if trainer_device is not None and isinstance(model, str | Path) and "server" not in options:
+        options = {"device": str(trainer_device)} | options
+    return QRealReward(model, **options)

@@ -61,7 +61,9 @@ class QRealRewardModel(_Pointwise):  # type: ignore[misc]
         self.model = None  # the trainer moves what is here from device to device
         named = getattr(config, "qreal_model", None)
         if not named:
-            raise ValueError("the config of the reward has no qreal_model: give the address of `qreal serve`, or a model")
+            raise ValueError(
+                "the config of the reward has no qreal_model: give the address of `qreal serve`, or a model"
+            )
         self._rule = Unanswered(getattr(config, "unanswered", None) or Unanswered.ERROR)
         self._reward = choose_reward(named, self.device, **(getattr(config, "qreal_options", None) or {}))
 

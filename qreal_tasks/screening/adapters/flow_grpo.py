@@ -14,7 +14,9 @@ Score = Callable[[Any, Sequence[str] | None, Any], tuple[list[float], dict[str, 
 """``(images, prompts, metadata) -> (scores, details)``."""
 
 
-def make_factory(model: Any, *, unanswered: Unanswered | str = Unanswered.ERROR, **options: Any) -> Callable[..., Score]:
+def make_factory(
+    model: Any, *, unanswered: Unanswered | str = Unanswered.ERROR, **options: Any
+) -> Callable[..., Score]:
     """A factory for the table of reward functions, where it stands under a name that the config weights::
 
         score_functions["qreal"] = make_factory("http://127.0.0.1:8000", unanswered="mean")

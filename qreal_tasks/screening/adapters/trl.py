@@ -15,8 +15,8 @@ def make_reward_func(model: Any, *, column: str = "image", **options: Any) -> Re
 
         trainer = GRPOTrainer(..., reward_funcs=[make_reward_func("http://127.0.0.1:8000"), preference])
 
-    It returns a float for each sample, and None where the picture has no answer or there is no picture: TRL leaves these
-    out. The share of pictures without an answer is logged as ``qreal_unanswered`` where the trainer has a log.
+    It returns a float for each sample, and None where the picture has no answer or there is no picture: TRL leaves
+    these out. The share of pictures without an answer is logged as ``qreal_unanswered`` where the trainer has a log.
 
     Args:
         model: a reward, the address of ``qreal serve``, or a model to be loaded.

@@ -22,7 +22,7 @@ from qreal_tasks.pages.environment import page_environment
 from qreal_tasks.screening.image_reward import ImageReward
 from qreal_tasks.screening.reward import QRealReward
 from qreal_tasks.screening.serving.gate import Gate
-from qreal_tasks.screening.serving.limits import MemoryBudget, RefusedRequest, ServeLimits
+from qreal_tasks.screening.serving.limits import MemoryBudget, RequestRefusedError, ServeLimits
 from qreal_tasks.screening.serving.metrics import CONTENT_TYPE, ServerMetrics
 from qreal_tasks.screening.serving.reward_queue import FullQueueError, RewardQueue
 from qreal_tasks.screening.serving.tokens import TokenCheck
@@ -79,7 +79,7 @@ class RewardServer:
         app.add_api_route("/healthz", self._health, methods=["GET"])
         app.add_api_route("/metrics", self._write_metrics, methods=["GET"], dependencies=[checked])
         app.add_api_route("/score", self._score, methods=["POST"], dependencies=[checked])
-        app.add_exception_handler(RefusedRequest, _answer_refused)
+        app.add_exception_handler(RequestRefusedError, _answer_refused)
         app.add_exception_handler(ClientDisconnect, _answer_nobody)
         return app
 
@@ -112,9 +112,9 @@ class RewardServer:
             try:
                 futures = self.queue.submit(upload.pictures)
             except FullQueueError as error:
-                raise RefusedRequest(429, f"{error}; try again later", error.retry_after_s) from None
+                raise RequestRefusedError(429, f"{error}; try again later", error.retry_after_s) from None
             except RuntimeError as error:
-                raise RefusedRequest(503, str(error)) from None
+                raise RequestRefusedError(503, str(error)) from None
             found = await _wait_for(futures, request)
         return await asyncio.to_thread(self._write_rewards, found, upload.maps)
 
@@ -138,7 +138,7 @@ async def _wait_for(futures: Sequence[Future[ImageReward]], request: Request) ->
     errors = [error for one in waiting if (error := one.exception()) is not None]
     if errors:
         text = redact(f"{type(errors[0]).__name__}: {errors[0]}")
-        raise RefusedRequest(500, f"the model failed: {text}; the server's log says more")
+        raise RequestRefusedError(500, f"the model failed: {text}; the server's log says more")
     return [one.result() for one in waiting]
 
 
@@ -162,7 +162,7 @@ def _as_json(plain: dict[str, Any], status: int = 200) -> Response:
 
 
 async def _answer_refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RefusedRequest)
+    assert isinstance(error, RequestRefusedError)
     answer = _as_json({"error": error.reason}, error.status)
     if error.retry_after_s is not None:
         answer.headers["Retry-After"] = str(error.retry_after_s)

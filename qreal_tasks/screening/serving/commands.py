@@ -14,7 +14,9 @@ _NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
 
 
 def serve_command(
-    model: Annotated[str, typer.Option(help="Folder or hub id of a model, or its name on --server.", show_default=False)],
+    model: Annotated[
+        str, typer.Option(help="Folder or hub id of a model, or its name on --server.", show_default=False)
+    ],
     server: Annotated[str | None, typer.Option(help="OpenAI-compatible server that has the model, with /v1.")] = None,
     base: Annotated[str | None, typer.Option(help="Model below an adapter, where its settings do not name it.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen at. All but loopback need a token.")] = "127.0.0.1",
@@ -22,7 +24,9 @@ def serve_command(
     token_file: Annotated[
         Path | None, typer.Option(help="File with the token that requests must bring. Default: $QREAL_SERVE_TOKEN.")
     ] = None,
-    sets: Annotated[str, typer.Option(help="ImageQA sets to ask, with commas; empty for none.")] = "realism,plausibility",
+    sets: Annotated[
+        str, typer.Option(help="ImageQA sets to ask, with commas; empty for none.")
+    ] = "realism,plausibility",
     detect: Annotated[bool, typer.Option("--detect", help="Also ask for all entities, flawed or not.")] = False,
     prompts: Annotated[str, typer.Option(help="benchmark or paper.")] = "benchmark",
     weighting: Annotated[str, typer.Option(help="How size weighs in importance: area, side or equal.")] = "area",
@@ -89,7 +93,9 @@ def serve_command(
             )
             address = f"http://{f'[{host}]' if ':' in host else host}:{opened.getsockname()[1]}"
             asked = " Requests need the token." if token else ""
-            ended = serve(serving, opened, lambda: echo(f"{shown(model)} is served at {address}.{asked} Ctrl-C ends it."))
+            ended = serve(
+                serving, opened, lambda: echo(f"{shown(model)} is served at {address}.{asked} Ctrl-C ends it.")
+            )
     if not ended:
         fail("serve", "requests that were under way could not be ended in time; they had no answer")
     echo("Stopped.")

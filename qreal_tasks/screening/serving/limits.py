@@ -32,7 +32,7 @@ class ServeLimits:
             )
 
 
-class RefusedRequest(Exception):
+class RequestRefusedError(Exception):
     """A request that is not taken.
 
     Args:
@@ -56,10 +56,10 @@ class MemoryLease:
         """Hold so many bytes more.
 
         Raises:
-            RefusedRequest: the requests that are under way hold too much already.
+            RequestRefusedError: the requests that are under way hold too much already.
         """
         if self._budget.held + size > self._budget.most:
-            raise RefusedRequest(
+            raise RequestRefusedError(
                 429, "the server holds as many images of other requests as it may; try again", retry_after_s=1
             )
         self._budget.held += size

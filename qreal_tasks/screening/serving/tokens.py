@@ -10,7 +10,7 @@ from fastapi import Request
 
 from qreal_tasks.files.regular import read_bytes
 from qreal_tasks.screening.client import TOKEN_VARIABLE
-from qreal_tasks.screening.serving.limits import RefusedRequest
+from qreal_tasks.screening.serving.limits import RequestRefusedError
 
 _SHORTEST = 16
 
@@ -47,7 +47,7 @@ class TokenCheck:
         """Let a request pass.
 
         Raises:
-            RefusedRequest: with the status 401.
+            RequestRefusedError: with the status 401.
         """
         if self._token is None:
             return
@@ -56,4 +56,4 @@ class TokenCheck:
         same = hmac.compare_digest(given.strip().encode(), self._token)
         if kind.lower() != "bearer" or not same:
             found = "a wrong token" if given else "no token"
-            raise RefusedRequest(401, f"{found}, expected the server's in the header Authorization: Bearer TOKEN")
+            raise RequestRefusedError(401, f"{found}, expected the server's in the header Authorization: Bearer TOKEN")

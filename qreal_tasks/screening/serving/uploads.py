@@ -18,7 +18,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from qreal_tasks.api.pictures import open_picture
 from qreal_tasks.images import PictureError
-from qreal_tasks.screening.serving.limits import MemoryLease, RefusedRequest, ServeLimits
+from qreal_tasks.screening.serving.limits import MemoryLease, RequestRefusedError, ServeLimits
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 """What is decoded; Pillow has decoders that start programs or are seldom tested."""
@@ -59,14 +59,14 @@ async def read_upload(request: Request, limits: ServeLimits, lease: MemoryLease)
     """The pictures that a request brings, in RGB.
 
     Raises:
-        RefusedRequest: with the status 400, 408, 413, 415, 422 or 429 and what is wrong.
+        RequestRefusedError: with the status 400, 408, 413, 415, 422 or 429 and what is wrong.
         ClientDisconnect: the client left before the end of its body (Starlette's).
     """
     try:
         async with asyncio.timeout(limits.upload_s):
             body = await _read_body(request, limits, lease)
     except TimeoutError:
-        raise RefusedRequest(
+        raise RequestRefusedError(
             408, f"the body did not arrive within {limits.upload_s:g} s; send less, or over a faster line"
         ) from None
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -75,9 +75,9 @@ async def read_upload(request: Request, limits: ServeLimits, lease: MemoryLease)
     elif kind == "application/json":
         files = await asyncio.to_thread(_read_json, body)
     else:
-        raise RefusedRequest(415, f"content type {kind[:80]!r}, expected {_EXPECTED}")
+        raise RequestRefusedError(415, f"content type {kind[:80]!r}, expected {_EXPECTED}")
     if not files.contents:
-        raise RefusedRequest(422, f"no images, expected {_EXPECTED}")
+        raise RequestRefusedError(422, f"no images, expected {_EXPECTED}")
     if len(files.contents) > limits.images:
         raise _too_many(len(files.contents), limits)
     opened = await asyncio.to_thread(lambda: [_open(one, at, limits) for at, one in enumerate(files.contents, 1)])
@@ -124,14 +124,14 @@ async def _read_form(request: Request, body: bytes, limits: ServeLimits) -> _Fil
     except MultiPartException as error:
         if error.message.startswith("Too many files"):
             raise _too_many(None, limits) from None
-        raise RefusedRequest(400, f"no form: {error.message}") from None
+        raise RequestRefusedError(400, f"no form: {error.message}") from None
     try:
         contents = [await one.read() for one in form.getlist(FIELD) if isinstance(one, UploadFile)]
         fields = {name: value for name, value in form.items() if isinstance(value, str) and value}
     finally:
         await form.close()
     if not parser.has_ended:
-        raise RefusedRequest(400, "the form ends before its last boundary: the upload was cut off; send it again")
+        raise RequestRefusedError(400, "the form ends before its last boundary: the upload was cut off; send it again")
     try:
         return _Files(contents, _ScoreForm.model_validate(fields).maps)
     except ValidationError as error:
@@ -148,7 +148,7 @@ def _read_json(body: bytes) -> _Files:
         try:
             contents.append(base64.b64decode(text, validate=True))
         except (binascii.Error, ValueError):
-            raise RefusedRequest(422, f"image {number} is not base64: {text[:20]!r}") from None
+            raise RequestRefusedError(422, f"image {number} is not base64: {text[:20]!r}") from None
     return _Files(contents, asked.maps)
 
 
@@ -161,9 +161,9 @@ def _open(content: bytes, number: int, limits: ServeLimits) -> Image.Image:
         size = limits.image_pixels + 1
     except Exception:  # decoders raise whatever damaged bytes make them meet
         found = f"{len(content):,} bytes that begin with {content[:8]!r}" if content else "no bytes at all"
-        raise RefusedRequest(422, f"image {number}: {found}, expected {', '.join(FORMATS)}") from None
+        raise RequestRefusedError(422, f"image {number}: {found}, expected {', '.join(FORMATS)}") from None
     if size > limits.image_pixels:
-        raise RefusedRequest(413, f"image {number} has more than {limits.image_pixels:,} pixels; send it smaller")
+        raise RequestRefusedError(413, f"image {number} has more than {limits.image_pixels:,} pixels; send it smaller")
     return image
 
 
@@ -173,24 +173,24 @@ def _decode(opened: Sequence[Image.Image]) -> list[Image.Image]:
         try:
             pictures.append(open_picture(image))
         except PictureError as error:
-            raise RefusedRequest(422, f"image {number}: {error}") from None
+            raise RequestRefusedError(422, f"image {number}: {error}") from None
     return pictures
 
 
-def _unfit(error: Exception) -> RefusedRequest:
+def _unfit(error: Exception) -> RequestRefusedError:
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the body"
-        return RefusedRequest(422, f"{where}: {first['msg']}; expected {_EXPECTED}")
-    return RefusedRequest(400, f"the body is no JSON, expected {_JSON}")
+        return RequestRefusedError(422, f"{where}: {first['msg']}; expected {_EXPECTED}")
+    return RequestRefusedError(400, f"the body is no JSON, expected {_JSON}")
 
 
-def _too_many(count: int | None, limits: ServeLimits) -> RefusedRequest:
+def _too_many(count: int | None, limits: ServeLimits) -> RequestRefusedError:
     found = "too many images" if count is None else f"{count} images"
-    return RefusedRequest(413, f"{found}, expected at most {limits.images} in a request; send them in several")
+    return RequestRefusedError(413, f"{found}, expected at most {limits.images} in a request; send them in several")
 
 
-def _too_large(limits: ServeLimits) -> RefusedRequest:
-    return RefusedRequest(
+def _too_large(limits: ServeLimits) -> RequestRefusedError:
+    return RequestRefusedError(
         413, f"the body has more than {limits.body_bytes:,} bytes; send fewer or smaller images in a request"
     )

@@ -70,12 +70,14 @@ NUMPY_FORMS = {
 }
 
 
+@pytest.mark.slow
 def test_every_form_is_the_same_pixels() -> None:
     expected = [one.tobytes() for one in PICTURES]
     for name, form in (NUMPY_FORMS | torch_forms()).items():
         assert [one.tobytes() for one in read_batch(form)] == expected, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bfloat16", "float16"])
 def test_half_precision_is_rounded_once(name: str) -> None:
     """A bfloat16 of .9 is .8984: 229 of 255. Multiplied in bfloat16 it would be 230."""
@@ -182,7 +184,8 @@ def test_the_map_is_one_minus_the_importance_of_what_lies_over_a_pixel() -> None
     equal = QRealReward(BrightnessEngine(), weighting="equal")
     [found] = equal(PICTURES[:1], maps=True)
     assert found.map is not None
-    assert (found.map.shape, found.map.dtype) == ((12, 20), np.float32)
+    assert found.map.shape == (12, 20)
+    assert found.map.dtype == np.dtype(np.float32)
     for entity in found.entities:
         p_flaw = any_of(entity.p_flaw.values())
         assert p_flaw is not None

@@ -53,6 +53,7 @@ def _error(reply: httpx2.Response) -> tuple[int, str]:
     return reply.status_code, reply.json()["error"]
 
 
+@pytest.mark.slow
 def test_the_client_returns_what_the_reward_of_this_process_returns(running: Served) -> None:
     import torch
 
@@ -93,6 +94,7 @@ def test_json_and_a_form_are_the_same_and_maps_come_as_asked(running: Served) ->
         assert np.abs(pixels / 255 - expected.map).max() <= 0.5 / 255 + 1e-6
 
 
+@pytest.mark.slow
 def test_64_clients_at_once_get_each_their_own_and_share_batches() -> None:
     pictures = noise(128, seed=7)
     own = QRealReward(BrightnessEngine())(pictures)
@@ -134,7 +136,11 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
         "the body is no JSON",
     ),
     "no base64": ({"json": {"images": ["!!"]}}, 422, "image 1 is not base64: '!!'"),
-    "maps of another kind": ({"json": {"images": ["AAAA"], "maps": "jpeg"}}, 422, "maps: Input should be 'png' or 'list'"),
+    "maps of another kind": (
+        {"json": {"images": ["AAAA"], "maps": "jpeg"}},
+        422,
+        "maps: Input should be 'png' or 'list'",
+    ),
     "pickle": (
         {"content": b"\x80\x04N.", "headers": {"content-type": "application/octet-stream"}},
         415,
@@ -142,7 +148,8 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
     ),
     "a form without its end": (
         {
-            "content": b'--B\r\nContent-Disposition: form-data; name="images"; filename="a.png"\r\n\r\n' + png(PICTURES[0]),
+            "content": b'--B\r\nContent-Disposition: form-data; name="images"; filename="a.png"\r\n\r\n'
+            + png(PICTURES[0]),
             "headers": {"content-type": "multipart/form-data; boundary=B"},
         },
         400,
@@ -153,7 +160,11 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
         400,
         "no form: Missing boundary",
     ),
-    "another site's page": ({"files": form(PICTURES[:1]), "headers": {"origin": "http://evil.example"}}, 403, "another site"),
+    "another site's page": (
+        {"files": form(PICTURES[:1]), "headers": {"origin": "http://evil.example"}},
+        403,
+        "another site",
+    ),
     "another name of this machine": ({"files": form(PICTURES[:1]), "headers": {"host": "evil.example"}}, 403, "--host"),
 }
 
@@ -202,7 +213,9 @@ def test_uploads_that_together_are_too_large_wait_outside(small: Served) -> None
 
 def _begin_upload(to: Served, length: int) -> socket.socket:
     one = to.connect()
-    head = f"POST /score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    head = (
+        f"POST /score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    )
     one.sendall(head.encode())
     return one
 
@@ -230,6 +243,7 @@ def test_an_upload_that_breaks_off_is_forgotten(small: Served) -> None:
     assert _post(small, PICTURES[:2]).status_code == 200
 
 
+@pytest.mark.slow
 def test_what_a_client_that_left_asked_for_is_not_judged() -> None:
     engine = BrightnessEngine()
     engine.may_answer.clear()
@@ -249,7 +263,9 @@ def test_a_model_that_fails_is_told_and_does_not_end_the_server(caplog: pytest.L
     engine = BrightnessEngine()
     with served(engine) as one, RemoteReward(one.url) as remote:
         engine.failure = RuntimeError("out of memory; key sk-abcdefgh1234")
-        with pytest.raises(RewardServerError, match=r"answers 500: the model failed: RuntimeError: out of memory; key <key>"):
+        with pytest.raises(
+            RewardServerError, match=r"answers 500: the model failed: RuntimeError: out of memory; key <key>"
+        ):
             remote(PICTURES)
         engine.failure = None
         assert remote(PICTURES) == QRealReward(BrightnessEngine())(PICTURES)
@@ -258,7 +274,12 @@ def test_a_model_that_fails_is_told_and_does_not_end_the_server(caplog: pytest.L
 
 def test_with_a_token_nobody_else_is_answered(caplog: pytest.LogCaptureFixture) -> None:
     with served(token=TOKEN) as one:
-        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}, {"Authorization": TOKEN}):
+        for headers in (
+            {},
+            {"Authorization": "Bearer wrong"},
+            {"Authorization": f"Basic {TOKEN}"},
+            {"Authorization": TOKEN},
+        ):
             for reply in (
                 httpx2.post(f"{one.url}/score", files=form(PICTURES), headers=headers),
                 httpx2.get(f"{one.url}/metrics", headers=headers),
@@ -363,5 +384,3 @@ def test_told_to_stop_it_answers_what_is_under_way_and_ends_with_0(number: int) 
     assert process.wait(30) == 0
     with RemoteReward(url, patience_s=0.1) as remote, pytest.raises(RewardServerError, match="cannot be reached"):
         remote(noise(1))
-
-

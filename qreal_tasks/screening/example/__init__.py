@@ -1,1 +1,1 @@
-"""A generator that is made better by the reward, with its true flaws known: ``python -m qreal_tasks.screening.example``."""
+"""A generator that the reward makes better, with its true flaws known: ``python -m qreal_tasks.screening.example``."""

@@ -24,7 +24,7 @@ def write_chart(result: ExampleResult, path: Path) -> None:
     _draw(left, result.best_of_n, "Choosing: the best of N pictures", "N, pictures to choose from")
     _draw(right, result.policy, "Training: a policy that learns from the reward", "step")
     left.set_ylabel("mean over the pictures")
-    right.legend(loc="center right", frameon=False)
+    right.legend(loc="upper right")
     figure.suptitle("Drawn scenes, flaws known by construction; training never sees them", fontsize=10)
     figure.savefig(path, dpi=110, format="png")
 

@@ -75,7 +75,7 @@ def test_where_none_cannot_be_held_the_rule_is_chosen_and_0_is_none_of_them() ->
     stop, nan, mean = (make_factory(BrightnessEngine(), unanswered=rule)() for rule in ("error", "nan", "mean"))
     with pytest.raises(
         UnansweredError,
-        match=r"1 of 5 pictures have no reward, the first is picture 5 \(realism: empty answer\); give unanswered='mean'",
+        match=r"1 of 5 pictures have no reward, the first is picture 5 \(realism: empty answer\); give unanswered='me",
     ):
         stop(WITH_SILENT, None, None)
     expected = _expected()

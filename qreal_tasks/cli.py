@@ -21,7 +21,7 @@ from qreal_tasks.console.terminal import echo
 ENTRY_POINTS = "qreal.commands"
 
 _ORDER = (
-    *("eval", "score", "compare", "mini", "demo", "convert-internvl", "tasks-path", "data"),
+    *("eval", "score", "compare", "mini", "mini-model", "demo", "convert-internvl", "tasks-path", "data"),
     *("judge", "submit", "leaderboard", "train", "annotate"),
 )
 """Order of the help page; commands of other packages follow by name."""

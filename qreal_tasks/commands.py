@@ -1,4 +1,4 @@
-"""The commands ``qreal eval``, ``data``, ``mini``, ``demo``, ``convert-internvl`` and ``tasks-path``."""
+"""The commands that are too small for a room of their own, from ``qreal eval`` to ``qreal tasks-path``."""
 
 from __future__ import annotations
 
@@ -126,20 +126,50 @@ def mini_command(
     echo(f"Drew {images} images, {drawn.bytes / 1e6:.1f} MB. Use them with QREAL_DATA={value}")
 
 
-def demo_command(
-    folder: Annotated[Path, typer.Option(help="Where the tiny model and the results go.")] = Path("runs/demo"),
+def mini_model_command(
+    folder: Annotated[Path, typer.Argument(help="Where to write; must be empty or not exist.", show_default=False)],
 ) -> None:
-    """Score a tiny model with random weights on the embedded set, in about two minutes."""
-    from qreal_tasks.demo import run_demo
+    """Copy the small model that ships with this package, for programs that do not know it as `mini`.
+
+    It was trained on drawn scenes and knows nothing else. The commands of qreal take its name:
+
+    \b
+    qreal eval --model qreal_hf --model_args pretrained=mini
+    """
+    import shutil
+
+    from qreal_tasks.files.atomic import new_folder
+    from qreal_tasks.mini import MINI_MODEL
+
+    with fail_on("mini-model", OSError), new_folder(folder) as beside:
+        shutil.copytree(MINI_MODEL, beside, dirs_exist_ok=True)
+    echo(f"Copied to {folder}. Its card is {folder / 'README.md'}")
+
+
+def demo_command(
+    folder: Annotated[Path, typer.Option(help="Where the results and the report go.")] = Path("runs/demo"),
+) -> None:
+    """Score the shipped model on all nine tasks of the embedded set, and show how to read it; about two minutes.
+
+    \b
+    qreal demo
+    """
+    from qreal_tasks.demo import TRIVIAL, run_demo
     from qreal_tasks.harness.eval_command.arguments import RunError
 
-    with fail_on("demo", RunError):
-        results = run_demo(folder)
-    print_score(results, resamples=10_000, as_json=False)
+    with fail_on("demo", RunError, OSError):
+        found = run_demo(folder)
+    report = folder / "report.html"
+    print_score(found.model, resamples=10_000, as_json=False, html=report, gallery=24)
+    runs = [shlex.quote(str(one.parent)) for one in (found.trivial, found.model)]
     echo(
-        "The model answers at random (random weights), so expect chance level: accuracy near .5, and no boxes, because "
-        f"it cannot write any.\nFiles: {results.parent}\nRecompute the tables from the samples alone: qreal score "
-        f"{results.parent}"
+        f"\n{found.conclusion}\n({TRIVIAL}: Yes to every question, and a box around the whole of every image.)\n\n"
+        f"The report, with the images: {report.resolve()}\n\nNext:\n\n"
+        f"Every difference between the two, with its interval:\n  qreal compare {' '.join(runs)}\n"
+        "A model of your own, from a folder or the hub, on these images:\n"
+        "  qreal eval --model qreal_hf --model_args pretrained=Qwen/Qwen2.5-VL-3B-Instruct\n"
+        "What a dataset holds, and on which the model was not tried yet:\n"
+        "  qreal mini my-set --images 300 && qreal data info my-set"
     )
 
 

@@ -9,10 +9,12 @@ import fnmatch
 from collections.abc import Mapping, Sequence
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, TASK_NAMES, Style, task_of
-from qreal_tasks.models.sources import ADAPTER_SETTINGS, find_local_folder, resolve_model
+from qreal_tasks.models.sources import ADAPTER_SETTINGS, SHIPPED, find_local_folder, locate, resolve_model
 from qreal_tasks.subtasks import SUBTASKS
 
 AGENT = "qreal_agent"
+LOCAL = ("qreal_hf", AGENT)
+"""Backends of this project that load models themselves."""
 
 _OF_THE_AGENT = frozenset({"qreal_imageqa", *(task_of(Style.BENCHMARK, name) for name in IMAGEQA_SETS)})
 """Its three models are asked prompts of their own, so the paper's bare queries mean nothing to it."""
@@ -24,6 +26,11 @@ def check_models(backend: str, model_args: Mapping[str, str], tasks: Sequence[st
     Raises:
         ValueError: one is missing or holds no model; or the agent is given no model for a stage, or asked ObjectQA.
     """
+    if backend not in LOCAL and model_args.get("pretrained") == SHIPPED:
+        raise ValueError(
+            f"pretrained: {backend} does not know the shipped model by its name; `qreal mini-model FOLDER` copies it, "
+            "then give pretrained=FOLDER"
+        )
     for name in ("pretrained", "adapter"):
         _check_folder(name, model_args.get(name, ""))
     if backend != AGENT:
@@ -55,6 +62,8 @@ def find_box_writer(backend: str, model_args: Mapping[str, str]) -> str | None:
     """
     if backend == AGENT and model_args.get("detect"):
         return resolve_model(model_args["detect"], model_args.get("pretrained")).pretrained
+    if backend in LOCAL and model_args.get("pretrained"):
+        return locate(model_args["pretrained"])
     return next((model_args[name] for name in ("pretrained", "model", "model_version") if model_args.get(name)), None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, Dimension, is_flawed
 from qreal_tasks.files.package_tables import load_table
 from qreal_tasks.mini.answers import derive_answers
-from qreal_tasks.mini.flaws import Flaw
+from qreal_tasks.mini.flaws import CATALOGUE, Flaw
 from qreal_tasks.mini.plan import EntityPlan
 
 _TABLE: dict[str, Any] = load_table(Path(__file__).with_suffix(".yaml"))
@@ -45,6 +46,15 @@ def describe_entity(entity: EntityPlan, dimension: Dimension) -> str:
     return " ".join(found) or _pick(_TABLE["fine"][dimension], entity, dimension.value).format(label=entity.label)
 
 
+def find_kinds(description: str) -> frozenset[str]:
+    """Names of the flaws whose sentences stand in a description, and ``drawn`` where it says that something is drawn.
+
+    >>> sorted(find_kinds("The dog is drawn as a cartoon with dark outlines. There are three legs."))
+    ['drawn', 'extra_leg']
+    """
+    return frozenset(name for name, pattern in _SENTENCES if pattern.search(description))
+
+
 def describe_parts(entity: EntityPlan) -> dict[str, str]:
     """The seven body part descriptions of a portrait; they say what the plausibility description says."""
     texts = {}
@@ -62,6 +72,19 @@ def make_up_quality(entity: EntityPlan) -> float:
     defects = sum(entity.answers[q.name] == q.defect for q in QUESTIONS)
     noise = random.Random(f"{entity.seed}/quality").gauss(0, 0.05)
     return round(min(max(0.92 - 0.13 * defects + noise, 0.0), 1.0), 3)
+
+
+def _compile(sentence: str, choices: Sequence[str] = ()) -> re.Pattern[str]:
+    """A pattern for a sentence of the tables: what may stand in its places."""
+    parts = re.split(r"(\{\w+\})", sentence)
+    places = {"{choice}": f"(?:{'|'.join(map(re.escape, choices))})", "{It}": "(?:It|He|She|They)"}
+    return re.compile("".join(places.get(one, "[^.]+?") if one.startswith("{") else re.escape(one) for one in parts))
+
+
+_SENTENCES = [
+    *((kind.name, _compile(one, kind.choices)) for kind in CATALOGUE for one in (*kind.say, *kind.look)),
+    *(("drawn", _compile(one)) for one in _TABLE["drawn"]),
+]
 
 
 def _pick(options: Sequence[str], entity: EntityPlan, topic: str) -> str:

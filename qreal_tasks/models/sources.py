@@ -11,10 +11,16 @@ from pathlib import Path
 
 from qreal_tasks.files.regular import read_text
 from qreal_tasks.files.system_errors import describe_error
+from qreal_tasks.mini import MINI_MODEL
 from qreal_tasks.text.addresses import is_path
 
 ADAPTER_SETTINGS = "adapter_config.json"
 """What tells the folder of a PEFT adapter from that of a whole model."""
+
+
+SHIPPED = "mini"
+"""Name of the small model that ships with this package, wherever a folder or hub id is expected; a folder of that name
+is ``./mini``."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ def resolve_model(given: str, base: str | None = None, revision: str | None = No
     """What ``given`` names.
 
     Args:
-        given: the folder of a whole model or of an adapter, or a hub id, also as ``org/name@revision``.
+        given: the folder of a whole model or of an adapter, or a hub id, also as ``org/name@revision``, or ``mini``.
         base: the model below an adapter; without it, the one that the adapter's settings name.
         revision: of ``base``, when that is a hub id.
 
@@ -50,12 +56,17 @@ def resolve_model(given: str, base: str | None = None, revision: str | None = No
         name, _, at = given.partition("@")
         return ModelSource(name, revision=at or None)
     if (folder / ADAPTER_SETTINGS).is_file():
-        return ModelSource(base or _base_of(folder), str(folder), revision if base else None)
+        return ModelSource(locate(base or _base_of(folder)), str(folder), revision if base else None)
     if (folder / "config.json").is_file():
         return ModelSource(str(folder))
     raise ValueError(
         f"{given} has neither config.json nor {ADAPTER_SETTINGS}, expected the folder of a model or of an adapter"
     )
+
+
+def locate(given: str) -> str:
+    """Folder of the shipped model for its name; anything else as it is."""
+    return str(MINI_MODEL) if given == SHIPPED else given
 
 
 def find_local_folder(given: str, settings: str = "config.json") -> Path | None:
@@ -69,7 +80,7 @@ def find_local_folder(given: str, settings: str = "config.json") -> Path | None:
     Raises:
         ValueError: a folder is meant that is not there.
     """
-    folder = Path(given).expanduser()
+    folder = Path(locate(given)).expanduser()
     if folder.is_dir():
         return folder
     begins_here = "/" in given and Path(given.partition("/")[0]).is_dir()

@@ -1,6 +1,8 @@
 """Questions per second of ObjectQA: ``TransformersEngine`` against the harness's own backend, on the same crops.
 
     python tests/benchmarks/objectqa_throughput.py [--quick]
+    python tests/benchmarks/objectqa_throughput.py --threads 1 2 --shapes 2M 20M 50M 100M --batches
+    python tests/benchmarks/objectqa_throughput.py --server http://localhost:8000/v1 --served NAME
 
 Qwen2.5-VL shapes with random weights that answer Yes or No and end the turn. Crops of 100 to 800 image tokens, about
 400 in the mean, six questions each. In turns, several times, medians:
@@ -9,7 +11,9 @@ Qwen2.5-VL shapes with random weights that answer Yes or No and end the turn. Cr
   what the engine loads (``--dtype``), and it gets the processor's own ``min_pixels``, since its default would enlarge
   the small crops.
 - ``decision``: the pipeline of transformers; its prompt is another one, and its questions see each other.
-- ``engine``: this project's.
+- ``engine``: this project's; with ``--threads`` once with each number of threads, which is how ``SMALL_MODEL`` of
+  ``models/local/threads.py`` was found.
+- ``server``: ``qreal_openai`` on a server that runs already, whatever model it serves.
 
 The floor is the arithmetic of the shared form (vision tower and prefix once a crop, then the questions' own tokens;
 padding not counted), over the rate of large matrix products measured in the same run.
@@ -18,6 +22,7 @@ padding not counted), over the rate of large matrix products measured in the sam
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
@@ -36,14 +41,23 @@ from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, objectqa_prompt, ques
 from qreal_tasks.llm.completions import EMPTY
 from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.requests import Request
+from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.tiny.qwen import write_qwen2_5_vl
 
 T = TypeVar("T")
 
 SHAPES = {
+    "2M": (
+        {"hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 3, "num_attention_heads": 4},
+        {"hidden_size": 96, "intermediate_size": 256, "depth": 3, "num_heads": 4, "out_hidden_size": 128},
+    ),
     "20M": (
         {"hidden_size": 448, "intermediate_size": 1216, "num_hidden_layers": 8, "num_attention_heads": 7},
         {"hidden_size": 160, "intermediate_size": 432, "depth": 6, "num_heads": 2, "out_hidden_size": 448},
+    ),
+    "50M": (
+        {"hidden_size": 576, "intermediate_size": 1664, "num_hidden_layers": 10, "num_attention_heads": 9},
+        {"hidden_size": 240, "intermediate_size": 640, "depth": 6, "num_heads": 4, "out_hidden_size": 576},
     ),
     "100M": (
         {"hidden_size": 768, "intermediate_size": 2304, "num_hidden_layers": 12, "num_attention_heads": 12},
@@ -54,7 +68,7 @@ SHAPES = {
         {"hidden_size": 1280, "intermediate_size": 3420, "depth": 32, "num_heads": 16, "out_hidden_size": 3584},
     ),
 }
-KEY_VALUE_HEADS = {"20M": 1, "100M": 2, "7B": 4}
+KEY_VALUE_HEADS = {"2M": 1, "20M": 1, "50M": 1, "100M": 2, "7B": 4}
 PATCHES_A_TOKEN, WINDOW_PATCHES, TOKEN_PIXELS = 4, 64, 28 * 28
 FULL_ATTENTION_LAYERS = 2
 
@@ -169,6 +183,26 @@ def asked_of_engine(engine: TransformersEngine, pictures: list[Image.Image]) -> 
     return ask
 
 
+def asked_of_server(engine: OpenAIEngine, pictures: list[Image.Image]) -> Callable[[], int]:
+    """What a server answers; an answer without probabilities counts."""
+    requests = requests_about(pictures)
+    return lambda: len(dict(engine.run(requests)))
+
+
+def with_threads(count: int, ask: Callable[[], int]) -> Callable[[], int]:
+    """The same with another number of threads."""
+
+    def ask_in_threads() -> int:
+        before = torch.get_num_threads()
+        torch.set_num_threads(count)
+        try:
+            return ask()
+        finally:
+            torch.set_num_threads(before)
+
+    return ask_in_threads
+
+
 class Operations(NamedTuple):
     """Multiplications and additions over all crops, padding and decoding not counted."""
 
@@ -231,7 +265,14 @@ def _timed(work: Callable[[], T], device: str) -> tuple[float, T]:
 
 
 def compare(
-    name: str, pictures: list[Image.Image], batches: list[int], repeats: int, dtype: torch.dtype, device: str
+    name: str,
+    pictures: list[Image.Image],
+    batches: list[int],
+    repeats: int,
+    dtype: torch.dtype,
+    device: str,
+    threads: list[int],
+    server: OpenAIEngine | None,
 ) -> None:
     """Print a table for one shape."""
     with tempfile.TemporaryDirectory() as place:
@@ -242,11 +283,16 @@ def compare(
         contenders: dict[str, Callable[[], int]] = {}
         for batch in batches:
             contenders[f"qwen2_5_vl at {batch}"] = asked_of_stock(stock_backend(folder, batch, dtype, device), pictures)
-        try:
-            contenders["decision"] = asked_of_decision(folder, pictures, dtype, device)
-        except Exception as error:
-            print(f"decision pipeline left out: {type(error).__name__}: {error}")
+        if batches:
+            try:
+                contenders["decision"] = asked_of_decision(folder, pictures, dtype, device)
+            except Exception as error:
+                print(f"decision pipeline left out: {type(error).__name__}: {error}")
+        if server is not None:
+            contenders["server"] = asked_of_server(server, pictures)
         contenders["engine"] = asked_of_engine(engine, pictures)
+        for count in threads:
+            contenders[f"engine, {count} threads"] = with_threads(count, contenders["engine"])
         asked_of_engine(engine, pictures[:2])()
         rates: dict[str, list[float]] = {each: [] for each in contenders}
         matrix: list[float] = []
@@ -258,6 +304,8 @@ def compare(
         needed = operations(name, engine, pictures)
     tokens = [p.width * p.height / TOKEN_PIXELS for p in pictures]
     print(f"\n{name}: {parameters / 1e6:.0f} M parameters, {dtype}, {device}, {repeats} repeats")
+    given = ", ".join(f"{one}={os.environ.get(one, 'not set')}" for one in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY"))
+    print(f"  {torch.get_num_threads()} threads ({given}); load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print(
         f"  {len(pictures)} crops of {min(tokens):.0f} to {max(tokens):.0f} image tokens (mean {np.mean(tokens):.0f})"
     )
@@ -279,15 +327,28 @@ def main() -> None:
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=["20M", "100M"])
     parser.add_argument("--crops", type=int, default=24)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 2, 4, 8])
+    parser.add_argument(
+        "--batches", type=int, nargs="*", default=[1, 2, 4, 8], help="of the stock backend; may be none"
+    )
+    parser.add_argument("--threads", type=int, nargs="+", default=[], help="also the engine in so many threads")
+    parser.add_argument("--server", help="address of an OpenAI-compatible server, with /v1, for a row of its own")
+    parser.add_argument("--served", default="model", help="name of its model")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     if options.quick:
         options.crops, options.repeats, options.batches = 6, 1, [1, 4]
+    server = OpenAIEngine(options.served, base_url=options.server) if options.server else None
     for name in options.shapes:
         compare(
-            name, crops(options.crops), options.batches, options.repeats, getattr(torch, options.dtype), options.device
+            name,
+            crops(options.crops),
+            options.batches,
+            options.repeats,
+            getattr(torch, options.dtype),
+            options.device,
+            options.threads,
+            server,
         )
 
 

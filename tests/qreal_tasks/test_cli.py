@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from qreal_tasks import cli
 
 COMMANDS = [
-    *("eval", "score", "compare", "mini", "demo", "convert-internvl", "tasks-path", "data"),
+    *("eval", "score", "compare", "mini", "mini-model", "demo", "convert-internvl", "tasks-path", "data"),
     *("judge", "submit", "leaderboard", "train", "annotate"),
 ]
 

@@ -46,8 +46,11 @@ def _explain_os_errors() -> Iterator[None]:
 
 
 @_explain_os_errors()
-def evaluate(given: Sequence[str]) -> Path:
+def evaluate(given: Sequence[str], *, quiet: bool = False) -> Path:
     """Run lmms-eval with ``given`` arguments passed through, and return its file of results; samples lie beside it.
+
+    Args:
+        quiet: what the harness writes goes to its log alone.
 
     Raises:
         RunError: before anything is loaded, when the arguments or the data are wrong, or nothing can be written;
@@ -88,7 +91,7 @@ def evaluate(given: Sequence[str]) -> Path:
         before = record_states(folder)
         _say("loading lmms-eval, which takes about 15 seconds")
         try:
-            status = _run(_command(arguments), environment, folder / LOG_NAME)
+            status = _run(_command(arguments), environment, folder / LOG_NAME, quiet)
         finally:
             clean_files(list_changed(folder, before))
         results = check_results(folder, before, status)
@@ -130,8 +133,9 @@ def _manifest(judge: str | None) -> JudgeManifest | None:
         raise RunError(f"--judge {judge}: {error}") from None
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
-    """Run the harness, its output both shown as it comes and kept, for nobody else to read: a server's words are in it.
+def _run(command: Sequence[str], environment: Mapping[str, str], log: Path, quiet: bool) -> int:
+    """Run the harness, its output shown as it comes unless ``quiet``, and kept, for nobody else to read: a server's
+    words are in it.
 
     A log that cannot be written ends the run: the results would go to the same place, hours later.
     """
@@ -147,14 +151,14 @@ def _run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> i
     ):
         assert process.stdout is not None
         try:
-            _tee(process.stdout, file, log)
+            _tee(process.stdout, file, log, quiet)
         except OSError:
             process.terminate()
             raise
         return process.wait()
 
 
-def _tee(source: IO[bytes], file: IO[bytes], log: Path) -> None:
+def _tee(source: IO[bytes], file: IO[bytes], log: Path, quiet: bool) -> None:
     without_keys, shown = KeyFilter(), OutputRelay(sys.stdout)
     while True:
         chunk = os.read(source.fileno(), 65536)
@@ -163,7 +167,8 @@ def _tee(source: IO[bytes], file: IO[bytes], log: Path) -> None:
             file.write(clean)
         except OSError as error:
             raise OSError(error.errno, f"{error.strerror}; the run was stopped", str(log)) from error
-        shown.write(clean, final=not chunk)
+        if not quiet:
+            shown.write(clean, final=not chunk)
         if not chunk:
             return
 

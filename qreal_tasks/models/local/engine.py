@@ -25,6 +25,7 @@ from qreal_tasks.models.local.jobs import WINDOW, ReadyJob, plan_jobs, prepare_w
 from qreal_tasks.models.local.loading import LoadedModel, identify, limit_pictures, load_model
 from qreal_tasks.models.local.spellings import Spellings
 from qreal_tasks.models.requests import Request, Response, identify_reading
+from qreal_tasks.models.sources import locate
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class TransformersEngine:
     Where the chat template opens reasoning, its mark is put before the text.
 
     Args:
-        pretrained: folder or hub id.
+        pretrained: folder, hub id, or ``mini`` for the model that ships.
         adapter: folder of a PEFT adapter.
         merge_adapter: add the adapter to the weights, which is faster; otherwise it is computed beside them.
         revision: of a hub id.
@@ -75,6 +76,7 @@ class TransformersEngine:
         max_patches: int | None = None,
     ) -> None:
         fixed = _fixed(batch_size)
+        pretrained = locate(pretrained)
         loaded = load_model(
             pretrained,
             adapter=adapter,

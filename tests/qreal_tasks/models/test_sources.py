@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from qreal_tasks.models.sources import ModelSource, resolve_model
+from qreal_tasks.harness.named_models import check_models, find_box_writer
+from qreal_tasks.mini import MINI_MODEL
+from qreal_tasks.models.sources import ModelSource, find_local_folder, locate, resolve_model
 
 
 @pytest.fixture
@@ -58,3 +60,20 @@ def test_models_and_adapters_are_told_apart(given: str, base: str | None, expect
 def test_what_is_no_model_is_refused(given: str, message: str, folders: Path) -> None:
     with pytest.raises(ValueError, match=message):
         resolve_model(given.format(tmp=folders))
+
+
+def test_mini_is_the_shipped_model_whatever_lies_here(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folders / "model").rename(folders / "mini")
+    (folders / "orphan" / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "mini"}))
+    monkeypatch.chdir(folders)
+    assert locate("mini") == str(MINI_MODEL) == str(find_local_folder("mini"))
+    assert resolve_model("mini") == ModelSource(str(MINI_MODEL))
+    assert resolve_model("orphan") == ModelSource(str(MINI_MODEL), "orphan")
+    assert resolve_model("./mini") == ModelSource("mini")
+    assert find_box_writer("qreal_hf", {"pretrained": "mini"}) == str(MINI_MODEL)
+
+
+def test_a_backend_of_the_harness_is_not_given_the_shipped_model_by_name() -> None:
+    check_models("qreal_hf", {"pretrained": "mini"}, [])
+    with pytest.raises(ValueError, match="qwen2_5_vl does not know the shipped model by its name; `qreal mini-model"):
+        check_models("qwen2_5_vl", {"pretrained": "mini"}, [])

@@ -337,9 +337,9 @@ def test_adapter_is_used_merged_or_not_and_named_by_content(
 
     plain = Plain(tiny_model(family))
     target = r".*language_model.*\.(q_proj|v_proj|down_proj)"
-    adapted = get_peft_model(plain.model, LoraConfig(r=4, target_modules=target))
     with torch.random.fork_rng(), torch.no_grad():
-        torch.manual_seed(1)
+        torch.manual_seed(1)  # with it every answer begins with its word, whose token is what ``yes_and_no`` looks at
+        adapted = get_peft_model(plain.model, LoraConfig(r=4, target_modules=target))
         for name, weight in adapted.named_parameters():
             if "lora_B" in name:
                 weight.normal_(0, 0.1)

@@ -59,4 +59,4 @@ def standardise_groups(rewards: ArrayLike) -> NDArray[np.float64]:
     count = np.maximum(known.sum(axis=1, keepdims=True), 1)
     mean = np.where(known, values, 0).sum(axis=1, keepdims=True) / count
     spread = np.sqrt(np.where(known, (values - mean) ** 2, 0).sum(axis=1, keepdims=True) / count)
-    return (values - mean) / np.where(spread > 1e-6, spread, np.inf)
+    return np.asarray((values - mean) / np.where(spread > 1e-6, spread, np.inf))

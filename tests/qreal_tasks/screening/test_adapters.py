@@ -57,8 +57,7 @@ def test_flow_grpo_weights_the_reward_beside_another(images: Any) -> None:
         "qreal": make_factory(BrightnessEngine()),
         "one": lambda: lambda images, prompts, metadata: ([1.0] * 4, {}),
     }
-    prompts, metadata = ("a dog",) * 4, [{}] * 4
-    found = _weighted(functions, {"one": 1.0, "qreal": 0.5}, images, prompts, metadata)
+    found = _weighted(functions, {"one": 1.0, "qreal": 0.5}, images, ("a dog",) * 4, [{"seed": 1}] * 4)
     assert found == pytest.approx([1 + 0.5 * one for one in _expected(images)])
     assert torch.as_tensor(found).shape == (4,)
 
@@ -138,7 +137,9 @@ def test_flow_factory_asks_only_its_own_kind_of_reward(monkeypatch: pytest.Monke
         model = fresh.QRealRewardModel(config, accelerator)
         assert isinstance(model, Pointwise)
         assert model.began == (config, accelerator)
-        assert model(prompt=["a dog"] * 4, image=list(_tensor())).rewards.tolist() == pytest.approx(_expected())
+        assert fresh.QRealRewardModel.__call__(
+            model, prompt=["a dog"] * 4, image=list(_tensor())
+        ).rewards.tolist() == pytest.approx(_expected())
 
 
 def test_trl_calls_it_with_lists_and_takes_none() -> None:
@@ -147,7 +148,7 @@ def test_trl_calls_it_with_lists_and_takes_none() -> None:
 
     logged: dict[str, float] = {}
     function, other = make_reward_func(BrightnessEngine()), lambda prompts, **_: [1.0] * len(prompts)
-    samples = [
+    samples: list[dict[str, Any]] = [
         *({"prompt": "a dog", "image": one} for one in WITH_SILENT),
         {"prompt": "a dog", "image": None},
         {"prompt": "two dogs", "image": WITH_SILENT[:2]},

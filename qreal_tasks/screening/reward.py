@@ -42,9 +42,9 @@ class QRealReward:
         for one in reward(images, maps=True):
             print(one.reward, one.dimensions, one.map)
 
-    A picture whose answers leave a dimension open has the reward None and is in ``counts.unanswered``; it is never 0.
-    The same pictures in the same order get the same rewards; what shares a batch may change the last digits of one.
-    Threads may share it: they take turns.
+    A picture whose answers leave a dimension open has the reward None and is counted as unanswered in ``counts``; it
+    is never 0. The same pictures in the same order get the same rewards; what shares a batch may change the last
+    digits of one. Threads may share it: they take turns.
 
     Args:
         model: folder or hub id, name behind ``server``, an engine, or a ``Model`` (which is then not closed).

@@ -37,12 +37,14 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def served(engine: BrightnessEngine | None = None, cached: int = 4096, **options: Any) -> Iterator[Served]:
+def served(
+    engine: BrightnessEngine | None = None, cached: int = 4096, finish_s: int = 30, **options: Any
+) -> Iterator[Served]:
     """A server with the options of ``RewardServer`` at a free port."""
     reward = QRealReward(engine or BrightnessEngine(), cached=cached)
     server = RewardServer(reward, name="brightness", **options)
     listening = threading.Event()
-    running = AnnouncedServer(server, listening.set)
+    running = AnnouncedServer(server, listening.set, finish_s)
     with open_socket("127.0.0.1", 0) as opened:
         thread = threading.Thread(target=running.run, kwargs={"sockets": [opened]})
         thread.start()

@@ -65,6 +65,8 @@ class RewardServer:
             reward, batch=batch, wait_s=wait_s, most=self._limits.queued_images, observe=self._metrics.count_batch
         )
         self._needs_token = token is not None
+        self.cut_off = 0
+        """Requests that waited for the model when the server had to end."""
         self.app = self._make_app(Depends(TokenCheck(token).check))
         self.app.add_middleware(Gate, metrics=self._metrics, only_loopback=only_loopback)
 
@@ -115,7 +117,11 @@ class RewardServer:
                 raise RequestRefusedError(429, f"{error}; try again later", error.retry_after_s) from None
             except RuntimeError as error:
                 raise RequestRefusedError(503, str(error)) from None
-            found = await _wait_for(futures, request)
+            try:
+                found = await _wait_for(futures, request)
+            except asyncio.CancelledError:  # uvicorn's, once the time to end in is over
+                self.cut_off += 1
+                raise RequestRefusedError(503, "the server had to end before the model answered; ask again") from None
         return await asyncio.to_thread(self._write_rewards, found, upload.maps)
 
     def _write_rewards(self, found: Sequence[ImageReward], maps: Maps | None) -> Response:

@@ -16,9 +16,6 @@ from qreal_tasks.screening.serving.gate import LOOPBACK_HOSTS
 if TYPE_CHECKING:
     from types import FrameType
 
-_FINISH_S = 30
-"""For which requests that are under way may go on when the server is told to stop."""
-
 
 def is_loopback(host: str) -> bool:
     """Whether only programs of this machine reach a server at this address.
@@ -57,15 +54,16 @@ class AnnouncedServer(uvicorn.Server):
     Args:
         server: whose application runs.
         on_start: called once it listens.
+        finish_s: for which requests that are under way may go on when it is told to stop.
     """
 
-    def __init__(self, server: RewardServer, on_start: Callable[[], None]) -> None:
+    def __init__(self, server: RewardServer, on_start: Callable[[], None], finish_s: int = 60) -> None:
         config = uvicorn.Config(
             server.app,
             access_log=False,
             log_config=None,
             server_header=False,
-            timeout_graceful_shutdown=_FINISH_S,
+            timeout_graceful_shutdown=finish_s,
             timeout_keep_alive=30,
             ws="none",
             lifespan="off",
@@ -84,7 +82,7 @@ def serve(server: RewardServer, opened: socket.socket, on_start: Callable[[], No
     """Answer requests until SIGINT or SIGTERM; then take no more, end those under way and judge what waits.
 
     Returns:
-        Whether all that was under way could be ended.
+        Whether all that waited for the model had its answer.
     """
     running = AnnouncedServer(server, on_start)
     # uvicorn ends gracefully at these signals, and then hands them to who had them before: to nobody, so that an end
@@ -96,7 +94,7 @@ def serve(server: RewardServer, opened: socket.socket, on_start: Callable[[], No
         for one, handler in before.items():
             signal.signal(one, handler)
         ended = server.close()
-    return ended and running.started
+    return ended and running.started and not server.cut_off
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:

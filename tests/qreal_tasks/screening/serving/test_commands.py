@@ -8,11 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import typer
+import yaml
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from qreal_tasks.screening.client import RemoteReward, RewardServerError
@@ -61,6 +64,20 @@ def test_what_cannot_work_is_told_before_the_model_is_loaded() -> None:
     line = _refused("--model", "none", "--max-images", "9", "--max-queue", "8")
     assert "9 images a request, and 8 that may wait: a full request would never be taken" in line
     assert "model folder './none' does not exist" in _refused("--model", "./none", "--port", "0")
+
+
+def test_the_page_about_the_reward_names_what_exists() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "reward.md").read_text(encoding="utf-8")
+    options = {name for one in get_command(app).params for name in one.opts}
+    named = set(re.findall(r"(?<=[ `])--[a-z-]+", page))
+    assert len(named) > 4
+    assert named <= options
+    [config] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    [entry] = yaml.safe_load(config)["rewards"]
+    places = [entry["reward_model"].rpartition("."), *re.findall(r"from (qreal_tasks\.\S+)( )import (\w+)", page)]
+    assert len(places) > 4
+    for module, _, name in places:
+        assert hasattr(import_module(module), name), (module, name)
 
 
 @pytest.mark.slow

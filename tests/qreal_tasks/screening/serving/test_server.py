@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -196,6 +197,24 @@ def test_a_full_queue_answers_429_and_the_client_comes_again() -> None:
             engine.may_answer.set()
             assert later.result() == QRealReward(BrightnessEngine())(PICTURES[5:])
         assert [each.result().status_code for each in waiting] == [200] * 5
+
+
+def test_a_server_with_tighter_limits_gets_smaller_requests() -> None:
+    with served(limits=SMALL) as one, RemoteReward(one.url) as remote:
+        assert remote(noise(21)) == QRealReward(BrightnessEngine())(noise(21))
+        with pytest.raises(RewardServerError, match=r"answers 413: image 1 has more than 1,000 pixels"):
+            remote(noise(1, size=(40, 26)))
+
+
+def test_what_had_no_answer_when_the_server_had_to_end_is_counted() -> None:
+    engine = BrightnessEngine()
+    engine.may_answer.clear()
+    threading.Timer(2.5, engine.may_answer.set).start()
+    with ThreadPoolExecutor(1) as pool, served(engine, finish_s=1) as one:
+        lost = pool.submit(_post, one, PICTURES[:1])
+        _until(lambda: bool(engine.threads))
+    assert one.server.cut_off == 1
+    assert _error(lost.result()) == (503, "the server had to end before the model answered; ask again")
 
 
 def test_uploads_that_together_are_too_large_wait_outside(small: Served) -> None:

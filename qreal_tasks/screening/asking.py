@@ -111,7 +111,7 @@ class PictureAsker:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=".*boxes are ASSUMED")  # it writes none
                 judging = _open(asking.crop_model)
-            self._model = Model(_TwoModels(self._model, judging))
+            self._model = Model(TwoModels(self._model, judging))
 
     def ask(self, pictures: Sequence[Image.Image]) -> list[PictureFindings]:
         """Ask about pictures at once; errors as ``Model.ask``."""
@@ -201,7 +201,7 @@ def _open(one: OneModel) -> Model:
         raise ValueError(f"options of {one.model}: {error}") from error
 
 
-class _TwoModels:
+class TwoModels:
     """Two models as one engine: one finds the entities, the other judges their crops."""
 
     def __init__(self, finding: Model, judging: Model) -> None:

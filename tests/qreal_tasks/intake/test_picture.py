@@ -13,10 +13,18 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from qreal_tasks.intake.picture import UnusablePicture, check_input, decode_stored
+from qreal_tasks.images import pixels_digest
+from qreal_tasks.intake.picture import CheckedPicture, UnusablePicture, check_input, decode_stored, show_input
 from qreal_tasks.intake.settings import IntakeSettings
 
 LIMITS = IntakeSettings()
+
+
+def checked_input(raw: bytes, limits: IntakeSettings) -> CheckedPicture:
+    """As ``check_input``; what is shown without storing it has the same pixels."""
+    checked = check_input(raw, limits)
+    assert pixels_digest(show_input(raw, limits)) == checked.pixels_sha256
+    return checked
 
 
 def encoded(image: Image.Image, form: str = "PNG", **settings: Any) -> bytes:
@@ -98,10 +106,13 @@ def test_what_cannot_be_annotated_is_told_with_its_reason(raw: bytes, reason: st
     with pytest.raises(UnusablePicture) as raised:
         check_input(raw, LIMITS)
     assert reason in str(raised.value)
+    with pytest.raises(UnusablePicture) as shown:
+        show_input(raw, LIMITS)
+    assert str(shown.value) == str(raised.value)
 
 
 def test_a_wide_picture_within_the_limit_is_taken() -> None:
-    assert check_input(encoded(Image.new("RGB", (20_000, 40))), LIMITS).width == 20_000
+    assert checked_input(encoded(Image.new("RGB", (20_000, 40))), LIMITS).width == 20_000
 
 
 def sixteen_bits() -> bytes:
@@ -120,7 +131,7 @@ def sixteen_bits() -> bytes:
     ],
 )
 def test_modes_are_kept_and_shown_as_rgb(raw: bytes, mode: str, note: str) -> None:
-    checked = check_input(raw, LIMITS)
+    checked = checked_input(raw, LIMITS)
     assert (checked.content, checked.mode, checked.note) == (raw, mode, note)
     shown = decode_stored(checked.content)
     assert (shown.mode, shown.size) == ("RGB", (checked.width, checked.height))
@@ -138,7 +149,7 @@ def test_transparent_places_are_white() -> None:
 
 def test_a_turned_picture_is_stored_as_it_is_seen() -> None:
     """Some readers heed the orientation and some do not: a box must mean one place."""
-    checked = check_input(turned(6), LIMITS)
+    checked = checked_input(turned(6), LIMITS)
     assert (checked.width, checked.height) == (48, 64)
     assert "turned as its EXIF orientation says" in checked.note
     stored = Image.open(io.BytesIO(checked.content))
@@ -147,18 +158,18 @@ def test_a_turned_picture_is_stored_as_it_is_seen() -> None:
 
 @pytest.mark.parametrize("orientation", [0, 1, 9, 99])
 def test_an_orientation_that_turns_nothing_leaves_the_file_as_it_is(orientation: int) -> None:
-    checked = check_input(turned(orientation), LIMITS)
+    checked = checked_input(turned(orientation), LIMITS)
     assert (checked.content, checked.note) == (turned(orientation), "")
 
 
 def test_ids_follow_the_content_and_pixels_tell_duplicates() -> None:
     one, other = encoded(scene()), encoded(scene(), compress_level=1)
-    first, again, copy = (check_input(raw, LIMITS) for raw in (one, one, other))
+    first, again, copy = (checked_input(raw, LIMITS) for raw in (one, one, other))
     assert first.image_id == again.image_id
     assert len(first.image_id) == 20
     assert first.image_id != copy.image_id
     assert first.pixels_sha256 == copy.pixels_sha256
-    assert first.pixels_sha256 != check_input(encoded(scene().rotate(180)), LIMITS).pixels_sha256
+    assert first.pixels_sha256 != checked_input(encoded(scene().rotate(180)), LIMITS).pixels_sha256
 
 
 def test_the_header_alone_decides_about_size(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +182,7 @@ def test_the_header_alone_decides_about_size(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(Image.Image, "load", counted)
     with pytest.raises(UnusablePicture):
-        check_input(png_header(20_000, 4_000), LIMITS)
+        checked_input(png_header(20_000, 4_000), LIMITS)
     assert not loaded
 
 
@@ -185,16 +196,16 @@ def test_the_header_alone_decides_about_size(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_what_not_every_reader_knows_is_stored_as_png(form: str, settings: dict[str, Any], name: str) -> None:
     raw = encoded(scene(), form, **settings)
-    checked = check_input(raw, LIMITS)
+    checked = checked_input(raw, LIMITS)
     assert (checked.format, checked.note) == (form, f"{name} stored as PNG")
     stored = Image.open(io.BytesIO(checked.content))
     assert stored.format == "PNG"
     assert (np.asarray(stored) == np.asarray(Image.open(io.BytesIO(raw)))).all()
-    assert checked.pixels_sha256 == check_input(encoded(stored.copy()), LIMITS).pixels_sha256
+    assert checked.pixels_sha256 == checked_input(encoded(stored.copy()), LIMITS).pixels_sha256
 
 
 def test_alpha_of_an_avif_is_kept() -> None:
-    checked = check_input(encoded(Image.new("RGBA", (64, 64), (255, 0, 0, 0)), "AVIF"), LIMITS)
+    checked = checked_input(encoded(Image.new("RGBA", (64, 64), (255, 0, 0, 0)), "AVIF"), LIMITS)
     assert Image.open(io.BytesIO(checked.content)).mode == "RGBA"
     assert decode_stored(checked.content).getpixel((5, 5)) == (255, 255, 255)
 
@@ -202,7 +213,7 @@ def test_alpha_of_an_avif_is_kept() -> None:
 def test_a_turned_avif_is_stored_as_it_is_seen() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    checked = check_input(encoded(scene(), "AVIF", exif=exif), LIMITS)
+    checked = checked_input(encoded(scene(), "AVIF", exif=exif), LIMITS)
     assert (checked.width, checked.height) == (48, 64)
     assert Image.open(io.BytesIO(checked.content)).size == (48, 64)
 
@@ -210,7 +221,7 @@ def test_a_turned_avif_is_stored_as_it_is_seen() -> None:
 def test_of_a_jpeg_with_a_second_picture_the_first_is_taken() -> None:
     first, second = scene(), Image.new("RGB", (64, 48), "teal")
     raw = encoded(first, "MPO", quality=95, save_all=True, append_images=[second])
-    checked = check_input(raw, LIMITS)
+    checked = checked_input(raw, LIMITS)
     assert checked.content == raw
     assert checked.note == "a JPEG with a second picture in it, the first one is taken"
     alone = Image.open(io.BytesIO(encoded(first, "JPEG", quality=95))).convert("RGB")

@@ -6,18 +6,23 @@ import io
 import socket
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import httpx2
 from brightness_engine import BrightnessEngine
 from PIL import Image
 
 from qreal_tasks.screening.reward import QRealReward
 from qreal_tasks.screening.serving.app import RewardServer
+from qreal_tasks.screening.serving.limits import ServeLimits
 from qreal_tasks.screening.serving.run import AnnouncedServer, open_socket, serve
 
 TOKEN = "t0ken-of-the-reward-server-42"
+SMALL = ServeLimits(body_bytes=20_000, images=4, image_pixels=1000, queued_images=4, memory_bytes=50_000, upload_s=0.6)
+"""Limits that a test can reach."""
 
 
 class Served(NamedTuple):
@@ -71,6 +76,24 @@ def form(pictures: Iterable[Any]) -> list[tuple[str, tuple[str, bytes, str]]]:
         ("images", (f"{at}.png", one if isinstance(one, bytes) else png(one), "image/png"))
         for at, one in enumerate(pictures)
     ]
+
+
+def post(to: Served, pictures: Iterable[Any], **options: Any) -> httpx2.Response:
+    """Ask for the rewards of pictures, without a client of ours."""
+    return httpx2.post(f"{to.url}/score", files=form(pictures), timeout=30, **options)
+
+
+def error_of(reply: httpx2.Response) -> tuple[int, str]:
+    """Status and reason of a refusal."""
+    return reply.status_code, reply.json()["error"]
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 10) -> None:
+    """Look until something is true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 if __name__ == "__main__":

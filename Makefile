@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Test files run side by side in so many processes, each of up to 2 GiB; one more than cores, since many wait for servers.
 WORKERS ?= 3
 
-.PHONY: demo demo-annotate test test-fast coverage check clean
+.PHONY: demo demo-annotate test test-fast coverage check docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make test-fast   run those that start nothing and load no model (90 seconds)"
 	@echo "make coverage   run the tests and show which branches of the source they take"
 	@echo "make check  ruff and mypy"
+	@echo "make docs   the documentation as a site, in build/docs"
 	@echo "make clean  remove the environment and what the targets wrote"
 
 # uv when it is there, else installed into the environment through pip.
@@ -69,6 +70,11 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Links and anchors that lead nowhere are errors.
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Written: build/docs/index.html"
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

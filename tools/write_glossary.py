@@ -1,4 +1,4 @@
-"""Writes the tables of ``docs/results.md`` that the code knows: every metric, and every reason for a missing answer or score.
+"""Writes those tables of ``docs/results.md`` that the code knows: metrics, and reasons for a missing answer or score.
 
     python tools/write_glossary.py
 
@@ -7,7 +7,6 @@ What stands between two marks of the page is replaced. A test holds the page aga
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -43,12 +42,12 @@ def fill_tables(page: str) -> str:
         ValueError: the page lacks the marks of a table.
     """
     for name, table in write_tables().items():
-        marks = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
-        page, found = re.subn(
-            f"{marks[0]}.*?{marks[1]}", lambda _, t=table, m=marks: f"{m[0]}\n{t}\n{m[1]}", page, count=1, flags=re.DOTALL
-        )
-        if not found:
-            raise ValueError(f"{PAGE.name}: no lines {marks[0].strip()} … {marks[1].strip()}")
+        first, last = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
+        before, mark, rest = page.partition(first)
+        _, end, after = rest.partition(last)
+        if not mark or not end:
+            raise ValueError(f"{PAGE.name}: no lines {first.strip()} … {last.strip()}")
+        page = f"{before}{first}\n{table}\n{last}{after}"
     return page
 
 

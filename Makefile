@@ -73,7 +73,7 @@ check: $(VENV)/.installed-dev
 
 # Links and anchors that lead nowhere are errors.
 docs: $(VENV)/.installed-docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "Written: build/docs/index.html"
 
 clean:

@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from chromium import Chromium
 from documented import PAGES, ROOT
 from write_glossary import PAGE, fill_tables
 
@@ -80,19 +81,41 @@ class _Loaded(HTMLParser):
             self.addresses.append(found.get("href") or "")
 
 
-@pytest.mark.slow
-def test_the_site_is_built_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages as `make docs` builds them; links or anchors that lead nowhere end it."""
     if importlib.util.find_spec("mkdocs") is None:
         pytest.skip("MkDocs is not installed: it is in the extra docs")
-    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    folder = tmp_path_factory.mktemp("docs") / "site"
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    pages = list((tmp_path / "site").rglob("*.html"))
+    return folder
+
+
+@pytest.mark.slow
+def test_the_site_has_every_page_and_loads_nothing_from_elsewhere(site: Path) -> None:
+    pages = list(site.rglob("*.html"))
     assert {page.stem for page in pages} >= {path.stem for path in (ROOT / "docs").glob("*.md")}
     for page in pages:
         reader = _Loaded()
         reader.feed(page.read_text(encoding="utf-8"))
         far = [one for one in reader.addresses if re.match(r"(?:\w+:)?//", one)]
         assert not far, f"{page.name} loads {far[0]}"
-    for style in (tmp_path / "site").rglob("*.css"):
+    for style in site.rglob("*.css"):
         assert not re.search(r"url\(['\"]?(?:\w+:)?//", style.read_text(encoding="utf-8")), style.name
+
+
+@pytest.mark.slow
+def test_one_can_search_on_the_disk(site: Path, tmp_path: Path) -> None:
+    with Chromium(tmp_path) as browser:
+        _search(browser, site / "index.html", "detection rate", "Read the results")
+
+
+def _search(browser: Chromium, page: Path, words: str, expected: str) -> None:
+    browser.go(page.as_uri())
+    browser.run("document.querySelector('.md-search__input').focus()")
+    browser.write(words)
+    browser.wait("document.querySelectorAll('.md-search-result__item').length > 0")
+    assert expected in browser.run("document.querySelector('.md-search-result').textContent")
+    assert (browser.trouble, browser.left) == ([], [])

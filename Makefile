@@ -15,7 +15,7 @@ WORKERS ?= 3
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo   score a tiny model with random weights on the embedded set (3 minutes)"
+	@echo "make demo   score the model that ships on the embedded set, beside answers that need no model (2 minutes)"
 	@echo "make demo-annotate   twelve drawn scenes through the whole annotation (3 minutes)"
 	@echo "make test   run the tests (12 minutes)"
 	@echo "make test-fast   run those that start nothing and load no model (90 seconds)"

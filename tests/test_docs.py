@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from chromium import Chromium
 from documented import PAGES, ROOT
+from draw_example import main as draw_example
+from PIL import Image
 from write_glossary import PAGE, fill_tables
 
 README = ROOT / "README.md"
@@ -47,6 +49,21 @@ def test_the_readme_quotes_the_paper_as_it_is() -> None:
             for metric in ("iou", "detection_rate", "llm_score")
         ]
         assert [None if cell == "–" else float(cell) for cell in cells] == [*accuracies, *boxes], model
+
+
+def test_the_example_of_the_readme_is_drawn(tmp_path: Path) -> None:
+    drawn = tmp_path / "example.png"
+    draw_example([str(drawn)])
+    with Image.open(drawn) as new, Image.open(ROOT / "docs" / "example.png") as shown:
+        assert new.width == shown.width
+        corner = (0, 0, 500, 180)  # of the picture, above all boxes: whoever answered
+        assert new.crop(corner).tobytes() == shown.convert(new.mode).crop(corner).tobytes()
+
+
+def test_an_entity_that_was_not_found_is_no_crop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        draw_example([str(tmp_path / "example.png"), "--crop", "3"])
+    assert "--crop 3: 2 entities were found in picture 37" in capsys.readouterr().err
 
 
 def _anchors(text: str) -> set[str]:

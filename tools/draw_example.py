@@ -22,30 +22,28 @@ from qreal_tasks.images import draw_frame
 from qreal_tasks.mini.figures.lettering import FONT
 from qreal_tasks.mini.read import decode_pixels, read_drawn_rows
 
-ROW, ENTITY = 37, "dog"
-"""Which picture of the test split, and of which entity the crop is shown."""
+ROW, CROP = 37, 2
+"""Which picture of the test split, and which entity of it, from the left, is shown as crop."""
 SCALE, MARGIN, WIDTH = 3, 24, 1600
 INK, GREY, BAD, GOOD = (30, 30, 36), (110, 110, 120), (200, 30, 45), (20, 125, 70)
 TEXT, SMALL = FONT.font_variant(size=27), FONT.font_variant(size=23)
 LINE = 36
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", type=Path, help="PNG to write")
     parser.add_argument("--model", help="folder, hub id or `mini`; without it the reference answers are shown")
     parser.add_argument("--row", type=int, default=ROW, help="picture of the test split (default: %(default)s)")
-    parser.add_argument("--entity", default=ENTITY, help="label of the entity of the crop (default: %(default)s)")
-    options = parser.parse_args()
+    parser.add_argument("--crop", type=int, default=CROP, help="which entity, from the left (default: %(default)s)")
+    options = parser.parse_args(arguments)
     row = read_drawn_rows(MINI_FOLDER, "imageqa", "test")[options.row]
     picture = Image.fromarray(decode_pixels(row))
     entities = ask_model(options.model, picture) if options.model else read_references(row)
-    named = [number for number, one in enumerate(entities, 1) if one.label == options.entity]
-    if not named:
-        found = ", ".join(one.label for one in entities) or "nothing"
-        parser.error(f"no {options.entity} was found in picture {options.row}, but {found}: give --row and --entity")
-    caption = f"Answers of {options.model}" if options.model else "The reference answers"
-    draw_example(picture, entities, named[0], caption).save(options.path, "PNG", optimize=True)
+    if not 1 <= options.crop <= len(entities):
+        parser.error(f"--crop {options.crop}: {len(entities)} entities were found in picture {options.row}")
+    caption = f"Answers of {Path(options.model).name}" if options.model else "The reference answers"
+    draw_example(picture, entities, options.crop, caption).save(options.path, "PNG", optimize=True)
 
 
 def ask_model(name: str, picture: Image.Image) -> Sequence[EntityFindings]:

@@ -22,7 +22,7 @@ ENTRY_POINTS = "qreal.commands"
 
 _ORDER = (
     *("eval", "score", "compare", "mini", "mini-model", "demo", "convert-internvl", "tasks-path", "data"),
-    *("judge", "submit", "leaderboard", "train", "annotate"),
+    *("judge", "screen", "serve", "submit", "leaderboard", "train", "annotate"),
 )
 """Order of the help page; commands of other packages follow by name."""
 

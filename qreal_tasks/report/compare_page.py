@@ -13,9 +13,6 @@ from qreal_tasks.report.compare_tables import write_notes
 from qreal_tasks.results.asked import describe_prompts
 from qreal_tasks.results.compare import TESTED, Comparison, RunPair
 
-_WIDTH, _MIDDLE = 150, 75
-"""Width of the strip that shows an interval, and where 0 lies in it."""
-
 
 def write_comparison(comparison: Comparison, path: Path) -> int:
     """Write the page; returns its bytes.
@@ -37,22 +34,10 @@ def write_comparison(comparison: Comparison, path: Path) -> int:
             drawn_notice=MINI_NOTICE if comparison.is_drawn else None,
             tables=[(half, HALVES[half], [CATALOGUE[half][name] for name in names]) for half, names in TESTED.items()],
             means=(*(str(dimension) for dimension in Dimension), "overall"),
-            strip=place_in_strip,
             scale=max((_reach(pair) for pair in comparison.shown), default=0.0),
-            width=_WIDTH,
-            middle=_MIDDLE,
         )
     )
     return write_page(path, text)
-
-
-def place_in_strip(value: float, scale: float) -> float:
-    """Where a difference lies in a strip that reaches from ``-scale`` to ``scale``.
-
-    >>> place_in_strip(0.05, 0.1)
-    109.5
-    """
-    return round(_MIDDLE + (_MIDDLE - 6) * value / scale, 1) if scale else float(_MIDDLE)
 
 
 def _reach(pair: RunPair) -> float:

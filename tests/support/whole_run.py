@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from annotation.config import AnnotationConfig
-from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
+from annotation.execution.driver import RunOptions, Watcher, init_run, run_stages
+from qreal_tasks.shards.executors import ExecutorOptions
 
 
 def go(images: str, run: str, config: AnnotationConfig) -> None:

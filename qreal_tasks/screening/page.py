@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import heapq
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -42,7 +43,7 @@ class PageRows:
     images: list[dict[str, Any]] = field(default_factory=list)
     """By falling severity; those without one last."""
     states: Counter[str] = field(default_factory=Counter)
-    p: dict[Dimension, list[float]] = field(default_factory=dict)
+    p: dict[Dimension, array[float]] = field(default_factory=dict)
     """Of all images of the run, shown or not; nan where it is unknown."""
 
     @property
@@ -68,7 +69,7 @@ def write_page(out: Path) -> Path:
 
 def collect_rows(rows: Iterable[ScreeningRow], most: int = SHOWN_IMAGES) -> PageRows:
     """Keep the most severe rows, and of the others what the counts need."""
-    found = PageRows(p={one: [] for one in Dimension})
+    found = PageRows(p={one: array("f") for one in Dimension})
 
     def watched() -> Iterable[tuple[float, int, ScreeningRow]]:
         for place, row in enumerate(rows):
@@ -135,6 +136,6 @@ def _with_fewer_entities(row: ScreeningRow) -> dict[str, Any]:
     return {**row, "entities": row["entities"][:SHOWN_ENTITIES], "entities_left_out": left_out}
 
 
-def _pack(p: list[float]) -> str:
+def _pack(p: array[float]) -> str:
     """Four bytes each, as a typed array of a script reads them."""
     return base64.b64encode(np.array(p, dtype="<f4").tobytes()).decode()

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import typer
+from chromium import Chromium
 from labelled import fit_made_up
-from screened import ASKED, HOSTILE, make_entity, make_refused, make_screened, write_screened
+from screened import ASKED, HOSTILE, make_entity, make_refused, make_screened, many_rows, write_screened
 from typer.testing import CliRunner
 
 from qreal_tasks.benchmark import Dimension
@@ -246,3 +247,30 @@ def test_wrong_arguments_end_with_one_line(arguments: list[str], message: str) -
     assert found.exit_code == 1
     assert message in found.output
     assert len(found.output.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_page_shows_images_side_by_side_in_three_widths(tmp_path: Path, theme: str) -> None:
+    runs = []
+    for name, seed in (("old", 1), (HOSTILE.replace("/", "|")[:60], 2)):
+        out = tmp_path / name
+        rows = many_rows(60, seed, out=out)
+        for row in rows:
+            row["entities"] = [{**one, "reasons": {**one["reasons"], "realism": HOSTILE}} for one in row["entities"]]
+        runs.append(write_screened(out, rows))
+    assert _run(*runs, "--out", tmp_path / "out").exit_code == 0
+    with Chromium(tmp_path) as browser:
+        browser.theme(theme)
+        for width in (360, 800, 1400):
+            browser.resize(width, 900, mobile=width == 360)
+            browser.go((tmp_path / "out" / "comparison.html").as_uri())
+            assert browser.run("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+            assert browser.run("[...document.images].every(i => i.loading = 'eager') && document.images.length") >= 10
+            browser.wait("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+        assert browser.run(
+            "[...document.querySelectorAll('.moved article')].every(a => a.querySelectorAll('img').length === 2)"
+        )
+        assert browser.run("window.pwned === undefined")
+        assert browser.trouble == []
+        assert browser.left == []

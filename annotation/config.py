@@ -15,9 +15,7 @@ from qreal_tasks.files.yaml_files import read_yaml
 from qreal_tasks.files.yaml_models import validate
 from qreal_tasks.intake.settings import IntakeSettings
 from qreal_tasks.llm.usage import GivenPrices
-
-Device = Literal["auto", "cpu", "cuda"]
-Dtype = Literal["float32", "bfloat16", "float16"]
+from qreal_tasks.models.detector.settings import DetectionSettings, Device, Dtype
 
 
 class LanguageModel(Settings):
@@ -62,25 +60,6 @@ class EntitySettings(Settings):
     view: Literal["whole", "crop"] = "crop"
     """Which of the two views shows the image."""
     max_tokens: int = Field(default=1000, ge=1)
-
-
-class DetectionSettings(Settings):
-    model: str = "IDEA-Research/grounding-dino-base"
-    """Any checkpoint of Grounding DINO, MM-Grounding-DINO or LLMDet: hub id or folder."""
-    revision: str | None = None
-    threshold: float = Field(default=0.3, gt=0, lt=1)
-    second_threshold: float = Field(default=0.3, gt=0, lt=1)
-    """The threshold for a phrase that the first pass gave no box and that is then looked for alone."""
-    nms_iou: float = Field(default=0.7, gt=0, le=1)
-    """Boxes of one phrase that overlap more are one."""
-    duplicate_iou: float = Field(default=0.9, gt=0, le=1)
-    """Boxes of different phrases that overlap more are one; the better phrase names it."""
-    min_area_px: float = Field(default=64, ge=0)
-    max_boxes_per_phrase: int = Field(default=10, ge=1)
-    phrases_a_text: int = Field(default=40, ge=1)
-    batch_size: int = Field(default=4, ge=1)
-    device: Device = "auto"
-    dtype: Dtype = "float32"
 
 
 class QualitySettings(Settings):

@@ -18,7 +18,7 @@ _ROWS = {
     "quality": quality.score_crops,
     "drafts": drafts.assemble_drafts,
 }
-_MODELS = ("annotation.execution.work", "annotation.local_models.detector", "annotation.local_models.q_eval")
+_MODELS = ("annotation.execution.work", "qreal_tasks.models.detector.grounding_dino", "annotation.local_models.q_eval")
 _WRITERS = {"imageqa": records.write_imageqa, "objectqa": records.write_objectqa}
 
 

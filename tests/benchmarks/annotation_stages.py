@@ -42,7 +42,7 @@ def timed(run: RunFolder, stage: str, where: ExecutorOptions) -> float:
 
 def detection_floor(run: RunFolder) -> float:
     """Seconds of the forward passes that the first pass makes, in the same batches."""
-    from annotation.local_models.detector import Detector
+    from qreal_tasks.models.detector.grounding_dino import Detector
 
     detector = Detector(run.config.detection)
     batches = []

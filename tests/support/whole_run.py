@@ -20,7 +20,7 @@ PRELOADED = [
     "torch",
     "transformers",
     "torchvision",
-    "annotation.local_models.detector",
+    "qreal_tasks.models.detector.grounding_dino",
     "annotation.local_models.q_eval",
 ]
 """Imported once, so that a run that is started and killed ten times does not spend its time on imports."""

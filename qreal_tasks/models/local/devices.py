@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from annotation.errors import AnnotationError
 from qreal_tasks.files.user_cache import NoHomeError, require_hub_cache
 from qreal_tasks.llm.errors.messages import short
+from qreal_tasks.models.errors import LocalModelError
 from qreal_tasks.models.local.loading import identify_model
 from qreal_tasks.models.sources import find_local_folder
 
@@ -47,7 +47,7 @@ def explain_model_errors(field: str, model: str, example: str, kind: str) -> Ite
         kind: what is expected.
 
     Raises:
-        AnnotationError: the model cannot be had, is damaged or is of another kind.
+        LocalModelError: the model cannot be had, is damaged or is of another kind.
     """
     try:
         folder = find_local_folder(model)
@@ -56,11 +56,11 @@ def explain_model_errors(field: str, model: str, example: str, kind: str) -> Ite
         elif not (folder / "config.json").is_file():
             raise ValueError(f"the folder {folder} holds no config.json")
         yield
-    except (ImportError, AnnotationError, NoHomeError):
+    except (ImportError, LocalModelError, NoHomeError):
         raise
     except Exception as error:  # transformers and safetensors have many kinds for damaged and foreign files
         section, _, name = field.partition(".")
-        raise AnnotationError(
+        raise LocalModelError(
             f"{field} {model} cannot be loaded: {_why_not(error)}. Expected {kind}, as a folder or the id of a hub "
             f"model. Get it with `hf download {_to_download(model, example)}` on a machine with network; the cache it "
             f"fills (HF_HOME) is read here without network. Or name a folder that holds it (`hf download … --local-dir "

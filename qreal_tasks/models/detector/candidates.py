@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torchvision.ops import batched_nms, nms
 
-from annotation.config import DetectionSettings
 from qreal_tasks.boxes import Space, clip_to_image, to_pixels
+from qreal_tasks.models.detector.settings import DetectionSettings
 
 Scores = NDArray[np.float32]
 

@@ -16,10 +16,10 @@ import torch
 from PIL import Image
 from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
-from annotation.config import DetectionSettings
-from annotation.local_models.candidates import CandidateBox, Scores, select_candidates, suppress_overlaps
-from annotation.local_models.devices import describe_model, explain_model_errors, resolve_device, resolve_dtype
-from annotation.local_models.phrases import find_spans, split_phrases
+from qreal_tasks.models.detector.candidates import CandidateBox, Scores, select_candidates, suppress_overlaps
+from qreal_tasks.models.detector.phrases import find_spans, split_phrases
+from qreal_tasks.models.detector.settings import DetectionSettings
+from qreal_tasks.models.local.devices import describe_model, explain_model_errors, resolve_device, resolve_dtype
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Detector:
     """The model in evaluation mode.
 
     Raises:
-        AnnotationError: there is no such checkpoint, or it is of no type that finds objects by text.
+        LocalModelError: there is no such checkpoint, or it is of no type that finds objects by text.
     """
 
     def __init__(self, settings: DetectionSettings) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from annotation.errors import AnnotationError
+from qreal_tasks.models.errors import LocalModelError
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ def find_spans(token_ids: Sequence[int], n_phrases: int, tokenizer: Any) -> list
         token_ids: of a text that the processor made of ``n_phrases`` names without dots; padding may follow.
 
     Raises:
-        AnnotationError: the text has another number of dots.
+        LocalModelError: the text has another number of dots.
     """
     dot = tokenizer.convert_tokens_to_ids(".")
     ends = [place for place, token in enumerate(token_ids) if token == dot]
     if len(ends) != n_phrases:
-        raise AnnotationError(f"the text of {n_phrases} names has {len(ends)} dots, expected one a name")
+        raise LocalModelError(f"the text of {n_phrases} names has {len(ends)} dots, expected one a name")
     begins = [1, *(end + 1 for end in ends[:-1])]
     found = []
     for begin, end in zip(begins, ends, strict=True):

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from annotation.config import DetectionSettings
-from annotation.local_models.candidates import CandidateBox, select_candidates, suppress_overlaps
+from qreal_tasks.models.detector.candidates import CandidateBox, select_candidates, suppress_overlaps
+from qreal_tasks.models.detector.settings import DetectionSettings
 
 LEFT, NEARLY_LEFT, HALF_LEFT, RIGHT = (0, 0, 40, 40), (0, 0, 40, 41), (0, 0, 40, 60), (50, 0, 90, 40)
 

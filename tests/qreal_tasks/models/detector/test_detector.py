@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_annotators import WORDS, write_tiny_mm_grounding_dino
+from tiny_annotators import WORDS, write_tiny_grounding_dino, write_tiny_mm_grounding_dino
 
-from annotation.config import DetectionSettings
-from annotation.local_models.detector import DetectionQuery, DetectionResult, Detector
-from annotation.local_models.phrases import find_spans, split_phrases
+from qreal_tasks.models.detector.grounding_dino import DetectionQuery, DetectionResult, Detector
+from qreal_tasks.models.detector.phrases import find_spans, split_phrases
+from qreal_tasks.models.detector.settings import DetectionSettings
 
 pytestmark = pytest.mark.slow
 
@@ -31,11 +31,16 @@ def wanted(seed: int, size: tuple[int, int], phrases: Sequence[str]) -> Detectio
     return DetectionQuery(lambda: image, size, phrases)
 
 
+@pytest.fixture(scope="module")
+def dino(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_grounding_dino(tmp_path_factory.mktemp("dino"))
+
+
 @pytest.fixture(scope="module", params=["grounding_dino", "mm_grounding_dino"])
-def checkpoint(request: pytest.FixtureRequest, models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkpoint(request: pytest.FixtureRequest, dino: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MM-Grounding-DINO is also what LLMDet is published as."""
     if request.param == "grounding_dino":
-        return models / "dino"
+        return dino
     return write_tiny_mm_grounding_dino(tmp_path_factory.mktemp("mm"))
 
 
@@ -100,10 +105,10 @@ def hand_set(monkeypatch: pytest.MonkeyPatch, detector: Detector, logits: Callab
 
 @pytest.mark.parametrize("phrases", [["red dog", "blue dog"], ["blue dog", "red dog"], ["dog", "red dog", "blue dog"]])
 def test_names_that_share_words_get_their_own_boxes(
-    models: Path, monkeypatch: pytest.MonkeyPatch, phrases: list[str]
+    dino: Path, monkeypatch: pytest.MonkeyPatch, phrases: list[str]
 ) -> None:
     """The left box scores high at "red", the right one at "blue", and both, a little lower, at every "dog"."""
-    detector = detector_of(models / "dino")
+    detector = detector_of(dino)
     tokenizer = detector._processor.tokenizer
     red, blue, dog = tokenizer.convert_tokens_to_ids(["red", "blue", "dog"])
 
@@ -124,9 +129,9 @@ def test_names_that_share_words_get_their_own_boxes(
     assert len(found.boxes) == 2
 
 
-def test_the_stock_labels_would_have_mixed_them(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stock_labels_would_have_mixed_them(dino: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Why there is a scoring of our own: on the same scores, the library's labels are no names at all."""
-    detector = detector_of(models / "dino")
+    detector = detector_of(dino)
     processor = detector._processor
     inputs = processor(images=[picture(0, (100, 80))], text=[["red dog", "blue dog"]], return_tensors="pt")
     ids = inputs["input_ids"][0].tolist()
@@ -137,10 +142,8 @@ def test_the_stock_labels_would_have_mixed_them(models: Path, monkeypatch: pytes
     assert stock["text_labels"] == ["red dog dog", "dog blue dog"]
 
 
-def test_a_box_outside_the_image_is_cut_and_one_beyond_it_dropped(
-    models: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    detector = detector_of(models / "dino")
+def test_a_box_outside_the_image_is_cut_and_one_beyond_it_dropped(dino: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = detector_of(dino)
 
     class _Model:
         dtype = torch.float32
@@ -156,8 +159,8 @@ def test_a_box_outside_the_image_is_cut_and_one_beyond_it_dropped(
 
 
 @pytest.mark.parametrize("phrases", [[], ["dog"], ["wooden chair", "dog"], ["st bernard dog", "手", "dog 手"]])
-def test_spans_are_the_tokens_of_each_name(models: Path, phrases: list[str]) -> None:
-    processor = detector_of(models / "dino")._processor
+def test_spans_are_the_tokens_of_each_name(dino: Path, phrases: list[str]) -> None:
+    processor = detector_of(dino)._processor
     if not phrases:
         assert split_phrases([], processor.tokenizer, 40, 256) == []
         return
@@ -178,14 +181,14 @@ def test_spans_are_the_tokens_of_each_name(models: Path, phrases: list[str]) -> 
     ],
 )
 def test_names_are_cut_into_texts_that_the_model_reads_whole(
-    models: Path, phrases: list[str], most_phrases: int, expected: list[list[int]]
+    dino: Path, phrases: list[str], most_phrases: int, expected: list[list[int]]
 ) -> None:
-    tokenizer = detector_of(models / "dino")._processor.tokenizer
+    tokenizer = detector_of(dino)._processor.tokenizer
     assert split_phrases(phrases, tokenizer, most_phrases, 256) == expected
 
 
-def test_a_name_longer_than_a_text_is_undetected_and_said_so(models: Path) -> None:
-    detector = detector_of(models / "dino", threshold=0.01)
+def test_a_name_longer_than_a_text_is_undetected_and_said_so(dino: Path) -> None:
+    detector = detector_of(dino, threshold=0.01)
     found = detector.find([wanted(0, (100, 80), ["cat " * 300, "dog"])])[0]
     assert found.unknown == {0}
     assert {box.phrase for box in found.boxes} == {1}

@@ -19,7 +19,7 @@ UNIT = "unit"
 """Column with what pairs an image: its prompt, or its name."""
 
 
-class Pairing(StrEnum):
+class PairedBy(StrEnum):
     """What makes two images a pair."""
 
     PROMPT = "prompt"
@@ -39,14 +39,14 @@ class ComparedGroups:
     tables: Mapping[str, pd.DataFrame]
     folders: Mapping[str, Path]
     """Of the run that each is from."""
-    pairing: Pairing
+    pairing: PairedBy
     calibration: Calibration | None
 
 
 def load_groups(
     folders: Sequence[Path],
     *,
-    pairing: Pairing | None = None,
+    pairing: PairedBy | None = None,
     calibration: Calibration | None = None,
     baseline: str | None = None,
 ) -> ComparedGroups:
@@ -135,21 +135,21 @@ def _split_generators(table: pd.DataFrame, baseline: str | None) -> dict[str, pd
     return groups
 
 
-def _choose_pairing(groups: Sequence[pd.DataFrame], one_run: bool) -> Pairing:
-    for pairing in (Pairing.PROMPT, Pairing.NAME):
+def _choose_pairing(groups: Sequence[pd.DataFrame], one_run: bool) -> PairedBy:
+    for pairing in (PairedBy.PROMPT, PairedBy.NAME):
         keys = [set(_unit_of(table, pairing).dropna()) for table in groups]
         if all(len(keys[0] & other) > 1 for other in keys[1:]):
             return pairing
     if one_run:
-        return Pairing.NONE
+        return PairedBy.NONE
     raise ComparisonError(
         "the runs share neither prompts nor file names, so nothing pairs: screen with a table that has a column prompt "
         "or prompt_id, or give --by none to compare them as independent groups"
     )
 
 
-def _unit_of(table: pd.DataFrame, pairing: Pairing) -> pd.Series:
-    if pairing is Pairing.NAME:
+def _unit_of(table: pd.DataFrame, pairing: PairedBy) -> pd.Series:
+    if pairing is PairedBy.NAME:
         return table["name"] if "name" in table else table["image"]
     prompts: pd.Series = table["prompt_id"].fillna(table["prompt"])
-    return prompts.fillna(table["image"]) if pairing is Pairing.NONE else prompts
+    return prompts.fillna(table["image"]) if pairing is PairedBy.NONE else prompts

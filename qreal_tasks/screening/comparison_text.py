@@ -9,7 +9,7 @@ from qreal_tasks import __version__
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, question
 from qreal_tasks.metrics.significance import SIGNIFICANCE
 from qreal_tasks.pages.numbers import decimals, interval
-from qreal_tasks.screening.compared_groups import Pairing
+from qreal_tasks.screening.compared_groups import PairedBy
 from qreal_tasks.screening.comparison import DIMENSIONS, ComparedRow, GeneratorComparison, GeneratorPair
 from qreal_tasks.screening.flaw_rates import FlawRate
 from qreal_tasks.screening.moved_images import MOVED
@@ -35,13 +35,13 @@ def conclude(comparison: GeneratorComparison) -> str:
     return " ".join(_conclude_pair(pair, comparison.pairing) for pair in comparison.pairs)
 
 
-def _conclude_pair(pair: GeneratorPair, pairing: Pairing) -> str:
+def _conclude_pair(pair: GeneratorPair, pairing: PairedBy) -> str:
     found: dict[str, list[str]] = {"better": [], "worse": [], "not shown to differ": []}
     for name, row in pair.group(DIMENSIONS).items():
         found[weigh(row)].append(f"{name} ({_describe_rates(row)})")
     told = [f"{verdict} in {' and '.join(names)}" for verdict, names in found.items() if names]
     n = max(row.difference.n for row in pair.group(DIMENSIONS).values())
-    over = f"over {n:,} {pairing}s" if pairing is not Pairing.NONE else "as independent groups"
+    over = f"over {n:,} {pairing}s" if pairing is not PairedBy.NONE else "as independent groups"
     return f"{pair.run} against {pair.against}, {over}: {'; '.join(told)}."
 
 
@@ -89,7 +89,7 @@ def write_notes(comparison: GeneratorComparison) -> list[str]:
         notes.append("Questions and body parts are not corrected: theirs are the mean P, and the share of images.")
         if calibration.data.is_drawn:
             notes.append("The calibration was fitted on pictures that this project drew; on others it says little.")
-    if comparison.pairing is Pairing.NONE:
+    if comparison.pairing is PairedBy.NONE:
         notes.append("Nothing pairs the images, so the groups are compared as independent ones; intervals are wider.")
     else:
         notes.append(

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from qreal_tasks.benchmark import Dimension
 from qreal_tasks.screening.calibration import save_calibration
 from qreal_tasks.screening.compare_command import compare_command
-from qreal_tasks.screening.compared_groups import Pairing, load_groups, name_runs
+from qreal_tasks.screening.compared_groups import PairedBy, load_groups, name_runs
 from qreal_tasks.screening.comparison import GeneratorComparison, compare_groups
 from qreal_tasks.screening.comparison_text import conclude, to_json
 from qreal_tasks.screening.rows import ScreeningRow
@@ -50,7 +50,7 @@ def runs(tmp_path: Path) -> tuple[Path, Path]:
 def test_a_better_generator_is_found_better_in_one_dimension(runs: tuple[Path, Path]) -> None:
     comparison = _compare(*runs)
     [pair] = comparison.pairs
-    assert (pair.against, pair.run, comparison.pairing) == ("old", "new", Pairing.PROMPT)
+    assert (pair.against, pair.run, comparison.pairing) == ("old", "new", PairedBy.PROMPT)
     row = pair.rows["realism"]
     assert row.difference.value == pytest.approx(-0.3, abs=0.05)
     assert row.difference.n == 60
@@ -95,16 +95,16 @@ def test_prompts_without_a_pair_and_images_without_p_are_left_out_and_said(tmp_p
 def test_without_prompts_names_pair(tmp_path: Path) -> None:
     first = write_screened(tmp_path / "a", _images(0.5, 7, n=30, prompt_id=None))
     second = write_screened(tmp_path / "b", _images(0.5, 8, n=30, prompt_id=None))
-    assert _compare(first, second).pairing is Pairing.NAME
+    assert _compare(first, second).pairing is PairedBy.NAME
     third = [{**row, "image": "x" + row["image"]} for row in _images(0.5, 8, n=30, prompt_id=None)]
     other = write_screened(tmp_path / "c", third)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"share neither prompts nor file names.*--by none"):
         _compare(first, other)
-    comparison = _compare(first, other, pairing=Pairing.NONE)
+    comparison = _compare(first, other, pairing=PairedBy.NONE)
     assert comparison.pairs[0].moved is None
     assert comparison.pairs[0].rows["realism"].difference.n == 120
     with pytest.raises(ValueError, match="share no prompt of which both are judged"):
-        _compare(first, second, pairing=Pairing.PROMPT)
+        _compare(first, second, pairing=PairedBy.PROMPT)
 
 
 def test_generators_of_one_run_are_compared_with_the_one_of_most_images(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_generators_of_one_run_are_compared_with_the_one_of_most_images(tmp_path
     out = write_screened(tmp_path / "run", rows)
     comparison = _compare(out)
     assert [group.name for group in comparison.groups] == ["b", "a", "c"]
-    assert comparison.pairing is Pairing.NAME
+    assert comparison.pairing is PairedBy.NAME
     assert [pair.rows["realism"].difference.n for pair in comparison.pairs] == [60, 60]
     told = conclude(comparison)
     assert "a against b, over 60 names: better in realism" in told

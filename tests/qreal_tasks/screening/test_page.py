@@ -177,3 +177,17 @@ def test_the_threshold_of_a_calibration_is_where_the_page_starts() -> None:
     text = render_page("run", collect_rows([make_screened("a.png")]), calibration)
     assert "Uncalibrated" not in text
     assert _data(text)["thresholds"] == {str(one): calibration.threshold(one) for one in Dimension}
+
+
+@pytest.mark.slow
+def test_counts_beside_the_thresholds_are_of_all_images(tmp_path: Path) -> None:
+    rows = many_rows(900)
+    (tmp_path / "index.html").write_text(render_page("run", collect_rows(rows, most=30), None), encoding="utf-8")
+    with Chromium(tmp_path) as browser:
+        browser.go((tmp_path / "index.html").as_uri())
+        for threshold in (0.0, 0.5, 0.93):
+            browser.run(f"(thresholds.plausibility = {threshold}, countFlagged())")
+            expected = sum(row["p_plausibility"] is not None and row["p_plausibility"] >= threshold for row in rows)
+            text = browser.run("document.getElementById('count-plausibility').textContent")
+            assert text.startswith(f"{expected} of 900 images flagged")
+        assert browser.run("shown.length") == 30

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from qreal_tasks.api.asking import SETS, Model
+from qreal_tasks.api.questions import make_plan
+from qreal_tasks.boxes import DEFAULT_BOX_SPACE
 from qreal_tasks.images import pixels_digest
 from qreal_tasks.screening.assessment import Weighting, assess
 from qreal_tasks.screening.image_reward import ImageReward
@@ -38,7 +40,7 @@ class QRealReward:
 
     ::
 
-        reward = QRealReward("mini", detect=True)
+        reward = QRealReward("mini")
         for one in reward(images, maps=True):
             print(one.reward, one.dimensions, one.map)
 
@@ -48,8 +50,8 @@ class QRealReward:
 
     Args:
         model: folder or hub id, name behind ``server``, an engine, or a ``Model`` (which is then not closed).
-        sets, detect: what is asked about a picture, as in ``Model.ask``. ``sets=(), detect=True`` asks a model that
-            learnt to find all entities for these alone, which is fastest; there are no reasons then.
+        sets, detect: what is asked about a picture, as in ``Model.ask``; by default what ``qreal screen`` asks.
+            ``sets=()`` asks for all entities alone, which is fastest; there are no reasons then.
         style: the prompts: ``benchmark`` or ``paper``, as ``prompts`` of ``Model.ask``.
         weighting: of the importance of entities, and so of the map.
         batch_size: pictures that are asked about at once.
@@ -67,7 +69,7 @@ class QRealReward:
         model: str | Path | Model | Engine,
         *,
         sets: Sequence[str] = SETS,
-        detect: bool = False,
+        detect: bool = True,
         style: Prompts = "benchmark",
         weighting: Weighting | str = Weighting.AREA,
         batch_size: int = 16,
@@ -80,6 +82,7 @@ class QRealReward:
             )
         if not sets and not detect:
             raise ValueError("neither sets nor detect: nothing would find an entity; give sets, or detect=True")
+        make_plan(sets, detect, style, DEFAULT_BOX_SPACE)  # refuses what is not known, before the model is loaded
         self._weighting = Weighting(weighting)
         if isinstance(model, Model) and options:
             raise TypeError(f"{', '.join(options)}: options of a Model that is loaded already; give them to Model")

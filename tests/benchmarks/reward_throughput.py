@@ -21,7 +21,7 @@ from contextlib import contextmanager
 
 from PIL import Image
 
-from qreal_tasks.api.asking import Model
+from qreal_tasks.api.asking import SETS, Model
 from qreal_tasks.mini.drawing.scene import draw_scene
 from qreal_tasks.mini.plan import plan_images
 from qreal_tasks.screening.client import RemoteReward
@@ -36,7 +36,7 @@ Ask = Callable[[Sequence[Image.Image]], int]
 
 def new_reward(model: Model, detect_only: bool) -> QRealReward:
     """A reward that keeps nothing."""
-    return QRealReward(model, sets=() if detect_only else ("realism", "plausibility"), detect=detect_only, cached=0)
+    return QRealReward(model, sets=() if detect_only else SETS, cached=0)
 
 
 def in_calls_of(size: int, reward: QRealReward) -> Ask:
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--model", default="mini")
     parser.add_argument("--images", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--sets", action="store_true", help="ask the ImageQA sets; otherwise for all entities alone")
+    parser.add_argument("--sets", action="store_true", help="ask the ImageQA sets too, not for all entities alone")
     options = parser.parse_args()
     plans = plan_images(max(20, options.images), SEED, 0.25, 0.4)[: options.images]
     pictures = [Image.fromarray(draw_scene(plan).pixels) for plan in plans]

@@ -34,7 +34,7 @@ def example_command(
 
         out.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
-        with QRealReward(model, sets=(), detect=True) as reward:
+        with QRealReward(model, sets=()) as reward:
             result = run_example(reward, seed, steps=steps, tell=echo)
         write_chart(result, out / "reward.png")
         write_whole(out / "reward.json", json.dumps(asdict(result), indent=1).encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,12 +14,26 @@ from qreal_tasks.console.terminal import echo
 _NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
 
 
+class _Weighting(StrEnum):
+    AREA = "area"
+    SIDE = "side"
+    EQUAL = "equal"
+
+
+class _Prompts(StrEnum):
+    BENCHMARK = "benchmark"
+    PAPER = "paper"
+
+
 def serve_command(
     model: Annotated[
         str, typer.Option(help="Folder or hub id of a model, or its name on --server.", show_default=False)
     ],
     server: Annotated[str | None, typer.Option(help="OpenAI-compatible server that has the model, with /v1.")] = None,
-    base: Annotated[str | None, typer.Option(help="Model below an adapter, where its settings do not name it.")] = None,
+    adapter: Annotated[str | None, typer.Option(help="Adapter on --model.", show_default=False)] = None,
+    box_space: Annotated[
+        str | None, typer.Option(help="In which the model writes boxes. Default: its family's.", show_default=False)
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen at. All but loopback need a token.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8000,
     token_file: Annotated[
@@ -27,9 +42,9 @@ def serve_command(
     sets: Annotated[
         str, typer.Option(help="ImageQA sets to ask, with commas; empty for none.")
     ] = "realism,plausibility",
-    detect: Annotated[bool, typer.Option("--detect", help="Also ask for all entities, flawed or not.")] = False,
-    prompts: Annotated[str, typer.Option(help="benchmark or paper.")] = "benchmark",
-    weighting: Annotated[str, typer.Option(help="How size weighs in importance: area, side or equal.")] = "area",
+    detect: Annotated[bool, typer.Option("--detect/--no-detect", help="Ask for sound entities too.")] = True,
+    prompts: Annotated[_Prompts, typer.Option(help="Whose prompts.")] = _Prompts.BENCHMARK,
+    weighting: Annotated[_Weighting, typer.Option(help="How size weighs in importance.")] = _Weighting.AREA,
     store: Annotated[Path | None, typer.Option(help="File that keeps answers, for the next start too.")] = None,
     device: Annotated[str | None, typer.Option(help="Such as cuda:1 or cpu; of a model on this machine.")] = None,
     dtype: Annotated[str | None, typer.Option(help="Such as bfloat16; default: that of the weights.")] = None,
@@ -70,14 +85,21 @@ def serve_command(
             queued_images=max_queue,
         )
         opened = open_socket(host, port)
-    options: dict[str, Any] = {"server": server, "base": base, "store": store, "device": device, "dtype": dtype}
+    options: dict[str, Any] = {
+        "server": server,
+        "adapter": adapter,
+        "box_space": box_space,
+        "store": store,
+        "device": device,
+        "dtype": dtype,
+    }
     with opened, fail_on("serve", ValueError, OSError, ImportError, RuntimeError):
         reward = QRealReward(
             model,
             sets=[one for one in sets.split(",") if one],
             detect=detect,
-            style=prompts,  # type: ignore[arg-type]  # checked by the model's plan
-            weighting=weighting,
+            style=prompts.value,
+            weighting=weighting.value,
             batch_size=batch,
             **{name: value for name, value in options.items() if value is not None},
         )

@@ -74,7 +74,7 @@ def test_where_none_cannot_be_held_the_rule_is_chosen_and_0_is_none_of_them() ->
     stop, nan, mean = (make_factory(BrightnessEngine(), unanswered=rule)() for rule in ("error", "nan", "mean"))
     with pytest.raises(
         UnansweredError,
-        match=r"1 of 5 pictures have no reward, the first is picture 5 \(realism: empty answer\); give unanswered='me",
+        match=r"1 of 5 pictures have no reward, the first is picture 5 \(detect: empty answer\); give unanswered='me",
     ):
         stop(WITH_SILENT, None, None)
     expected = _expected()
@@ -106,7 +106,7 @@ def test_flow_factory_gets_a_float_tensor(image: list[Any]) -> None:
 
 def test_flow_factory_has_its_rules_and_options_in_its_config() -> None:
     accelerator = SimpleNamespace(device="cpu")
-    keys = {"qreal_model": BrightnessEngine(), "unanswered": "mean", "qreal_options": {"detect": True, "sets": ()}}
+    keys = {"qreal_model": BrightnessEngine(), "unanswered": "mean", "qreal_options": {"sets": ()}}
     model = QRealRewardModel(_config(**keys), accelerator)
     output = model(prompt=["a dog"] * 5, image=WITH_SILENT)
     assert output.rewards[4] == pytest.approx(float(output.rewards[:4].mean()))
@@ -196,8 +196,8 @@ def test_a_reward_that_exists_is_taken_as_it_is() -> None:
     assert choose_reward(own, "cuda:1") is own
     with RemoteReward("http://127.0.0.1:9") as remote:
         assert choose_reward(remote) is remote
-    with pytest.raises(TypeError, match="detect: options of a reward that exists already"):
-        choose_reward(own, detect=True)
+    with pytest.raises(TypeError, match="sets: options of a reward that exists already"):
+        choose_reward(own, sets=())
 
 
 def test_a_model_is_loaded_on_the_device_of_the_trainer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +146,7 @@ def test_no_answer_is_none_and_counted_and_asked_again() -> None:
         first, silent = reward([PICTURES[0], silent_picture()], maps=True)
         assert first.reward is not None
         assert (silent.reward, silent.map, silent.dimensions) == (None, None, dict.fromkeys(Dimension))
-        assert silent.unread == {"realism": "empty answer", "plausibility": "empty answer"}
+        assert silent.unread == dict.fromkeys(("detect", "realism", "plausibility"), "empty answer")
         assert (reward.counts.images, reward.counts.unanswered) == (2 * call, call)
     assert engine.batches == [2, 1], "the second call asks about the silent picture alone"
     assert reward.counts.cached == 1
@@ -222,7 +224,9 @@ def test_a_record_survives_json(reward: QRealReward) -> None:
 
 def test_what_cannot_work_is_refused_before_anything_is_loaded() -> None:
     with pytest.raises(ValueError, match="nothing would find an entity"):
-        QRealReward("no such model", sets=())
+        QRealReward("no such model", sets=(), detect=False)
+    with pytest.raises(ValueError, match=r"sets is \('beauty',\), expected some of realism, plausibility"):
+        QRealReward("no such model", sets=("beauty",))
     with pytest.raises(ValueError, match="batch_size 0"):
         QRealReward("no such model", batch_size=0)
     with pytest.raises(TypeError, match="dtype: options of a Model that is loaded already"):
@@ -234,3 +238,11 @@ def test_a_model_that_was_given_stays_open() -> None:
     with QRealReward(model) as reward:
         reward(PICTURES[:1])
     assert model.ask(PICTURES[0]).entities
+
+
+def test_nothing_of_it_imports_torch_by_itself() -> None:
+    modules = ("reward", "client", "adapters.flow_grpo", "adapters.flow_factory", "adapters.trl", "serving.app")
+    imports = "; ".join(f"import qreal_tasks.screening.{one}" for one in modules)
+    code = f"import sys; {imports}; print(sorted({{'torch', 'transformers', 'trl'}} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

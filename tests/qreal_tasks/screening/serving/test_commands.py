@@ -87,8 +87,8 @@ def test_the_shipped_model_is_served_and_equals_the_reward_of_this_process() -> 
     from qreal_tasks.screening.reward import QRealReward
 
     pictures = np.stack([draw_scene(plan).pixels for plan in plan_images(20, 77, 0.25, 0.4)[::5]])
-    own = QRealReward("mini", detect=True)(pictures, maps=True)
-    command = [sys.executable, "-c", RUN, "--model", "mini", "--detect", "--port", "0", "--batch", "4"]
+    own = QRealReward("mini")(pictures, maps=True)
+    command = [sys.executable, "-c", RUN, "--model", "mini", "--port", "0", "--batch", "4"]
     environment = {**os.environ, "QREAL_SERVE_TOKEN": SECRET}
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"

@@ -137,7 +137,7 @@ def test_a_picture_is_dropped_and_a_wrong_one_is_told(browser: Chromium, running
     drop("image/png", png(silent_picture()))
     browser.wait("!document.getElementById('result').hidden")
     assert "N/A" in _text(browser, "#facts")
-    assert "realism: empty answer" in _text(browser, "#unread")
+    assert "detect: empty answer" in _text(browser, "#unread")
     assert browser.run(WIDE) == 0
     drop("image/png", png(Image.fromarray(PICTURES[0])))
     browser.wait("document.querySelectorAll('.entity').length === 2")

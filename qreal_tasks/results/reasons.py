@@ -45,8 +45,7 @@ ANSWER_REASONS: Mapping[str, str] = {
     "unreadable picture": "had a picture that cannot be read",
     NO_REASON: "could not be read, without a reason given",
 }
-"""Why an answer could not be read: what follows a count of answers in a sentence, by reason or by what stands before the
-colon of one."""
+"""Why an answer could not be read: what follows a count in a sentence, by reason or by what stands before its colon."""
 PAIR_REASONS: Mapping[str, str] = {
     "malformed JSON": 'got a reply that is not one JSON object {"score": …} alone',
     "no score": 'got a reply without one number as its "score"',

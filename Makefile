@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Test files run side by side in so many processes, each of up to 2 GiB; one more than cores, since many wait for servers.
 WORKERS ?= 3
 
-.PHONY: demo demo-annotate test test-fast coverage check docs clean
+.PHONY: demo demo-annotate test test-fast coverage check clean
 .DEFAULT_GOAL := help
 
 help:
@@ -72,6 +72,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 # Links and anchors that lead nowhere are errors.
+.PHONY: docs
 docs: $(VENV)/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "Written: build/docs/index.html"

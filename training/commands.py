@@ -45,7 +45,7 @@ def run_command(
     qreal train --resume runs/train/objectqa-Qwen2.5-VL-7B-Instruct-20260101-120000
 
     A run is resumed in as many processes as it was started in. Several machines start with torchrun, see
-    training/README.md.
+    docs/training.md.
     """
     from qreal_tasks.dataset.source import DatasetError
     from training.config import ConfigError

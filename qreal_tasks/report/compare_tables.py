@@ -15,16 +15,19 @@ from qreal_tasks.pages.numbers import UNDEFINED, decimals, interval, p_value, wh
 from qreal_tasks.results.asked import describe_prompts, find_other_prompts
 from qreal_tasks.results.box_lints import find_box_lints
 from qreal_tasks.results.compare import TESTED, Comparison, MetricDifference, MetricDifferences, RunPair
+from qreal_tasks.results.conclusion import conclude
 from qreal_tasks.results.score import GroupScores
 
 Groups = Mapping[str, GroupScores]
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """For every run but the baseline: both values, the difference, what it is worth; then the flipped samples."""
+    """The conclusion; then for every run but the baseline both values, the difference, what it is worth, and the
+    flipped samples."""
     out = new_console()
+    out.print(f"{conclude(comparison)}\n")
     for name, scores in zip(comparison.names, comparison.runs, strict=True):
-        mark = " (baseline)" if name == comparison.names[comparison.baseline] else ""
+        mark = ", the baseline" if name == comparison.names[comparison.baseline] else ""
         out.print(f"{name}{mark}: {scores.run.model} {scores.run.model_args}")
     asked = describe_prompts(comparison.runs[comparison.baseline].run)
     out.print(f"data: {comparison.data}\nprompts: {asked}")
@@ -69,7 +72,7 @@ def write_notes(comparison: Comparison) -> list[str]:
     if comparison.left_out:
         found.append(f"Not in all runs, so left out: {', '.join(comparison.left_out)}.")
     for name, scores in zip(comparison.names, comparison.runs, strict=True):
-        found += [f"Run {name}: {title} {text}" for title, text in find_box_lints(scores.run.groundings())]
+        found += [f"{name}: {title} {text}" for title, text in find_box_lints(scores.run.groundings())]
     return found
 
 
@@ -80,7 +83,7 @@ def _table(half: str, comparison: Comparison, pair: RunPair) -> Table:
     found = new_table(
         f"{HALVES[half]}: {run} minus {against} (95 % interval: paired bootstrap over images)",
         ["Row", "Metric"],
-        [against, run, f"{run} - {against}", "95 %", "p", "Holm", "Images", "Detectable"],
+        [against, run, "Difference", "95 %", "p", "Holm", "Images", "Detectable"],
     )
     for name in (name for name in ours if name in findings):
         for metric in TESTED[half]:
@@ -121,6 +124,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
     """Everything about all pairs as plain JSON values, undefined as null."""
     names = comparison.names
     return {
+        "conclusion": conclude(comparison),
         "runs": {
             name: {
                 "model": scores.run.model,

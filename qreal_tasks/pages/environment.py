@@ -13,6 +13,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import escape
 
+from qreal_tasks.benchmark import QUESTIONS
 from qreal_tasks.files.atomic import write_whole
 from qreal_tasks.pages.numbers import count, decimals, interval, p_value, percent, whole
 from qreal_tasks.pages.prose import begin_sentence, mark_code
@@ -46,7 +47,7 @@ def page_environment(package: str, folder: str = _FOLDER) -> Environment:
     environment.filters.update(decimals=decimals, interval=interval, p_value=p_value, percent=percent, whole=whole)
     environment.filters.update(name=shown, arguments=shown_arguments, prose=mark_code, sentence=begin_sentence)
     environment.filters.update(count=count)
-    environment.globals.update(place_interval=place_interval)
+    environment.globals.update(place_interval=place_interval, question_of={one.name: one for one in QUESTIONS})
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False}
     return environment
 

@@ -24,8 +24,10 @@ class Headline:
 
 
 def list_headlines(scores: RunScores) -> list[Headline]:
-    """Accuracy above the best answer that needs no model, AUC, flawed entities that were found, and false alarms, as far
-    as they were asked."""
+    """Accuracy above the best answer that needs no model, AUC, flawed entities that were found, and false alarms.
+
+    What a run was not asked is left out.
+    """
     return [*_about_answers(scores.objectqa), *_about_boxes(scores.imageqa)]
 
 

@@ -173,6 +173,7 @@ def build_command(
     from qreal_tasks.leaderboard.board.board import BoardError, build_board
     from qreal_tasks.leaderboard.board.cache import CheckCache
     from qreal_tasks.leaderboard.board.site import SiteError, require_own_folder, write_site
+    from qreal_tasks.pages.numbers import count
 
     try:
         require_own_folder(out, submissions)
@@ -187,6 +188,6 @@ def build_command(
         for problem in refused.problems:
             echo(f"  {problem}", err=True)
     echo(
-        f"{out / 'index.html'}: {len(board.entries)} submissions, {len(board.refused)} refused "
+        f"{out / 'index.html'}: {count(len(board.entries), 'submission')}, {len(board.refused)} refused "
         f"({board.recomputed} checked anew, {board.from_cache} from the cache)"
     )

@@ -35,7 +35,7 @@ PROMPTS = typer.Option(
     "--prompts",
     parser=parse_style,
     metavar="benchmark|paper",
-    help="Which tasks are read, qreal or qreal_paper. Needed only where one run has both.",
+    help="Which tasks are read, qreal or qreal_paper. Default: those that the run has; needed where it has both.",
     show_default=False,
 )
 """Annotate its parameter as ``Any``: typer looks types up when it starts, and the value is a ``Style`` or None."""

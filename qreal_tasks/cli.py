@@ -66,7 +66,13 @@ def _load(entry_point: EntryPoint) -> Any:
 
 
 app = new_group(
-    "Q-Real Bench: which entities of a generated image are unreal or implausible, and why.", _EntryPointGroup
+    "Q-Real Bench: which entities of a generated image are unreal or implausible, and why.\n\n"
+    "\b\n"
+    "qreal demo                       # start here: two minutes, nothing is downloaded\n"
+    "qreal eval --model qreal_hf --model_args pretrained=Qwen/Qwen2.5-VL-7B-Instruct\n"
+    "qreal score RUN --html report.html\n"
+    "qreal COMMAND --help             # an example of every command, its options, and where it writes",
+    _EntryPointGroup,
 )
 
 

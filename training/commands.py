@@ -32,7 +32,10 @@ def run_command(
     ] = None,
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(help="key=value, for instance lora.r=16. Default: as the recipe has it.", show_default=False),
+        typer.Argument(
+            help="Keys of the recipe as key=value, for instance lora.r=16. Default: as the recipe has it.",
+            show_default=False,
+        ),
     ] = None,
     processes: Annotated[
         int | None,
@@ -44,7 +47,7 @@ def run_command(
     ] = None,
     deepspeed: Annotated[
         str | None,
-        typer.Option(help="zero2, zero3 or a JSON file of DeepSpeed. Default: that of the recipe.", show_default=False),
+        typer.Option(help="DeepSpeed: zero2, zero3 or a JSON file. Default: that of the recipe.", show_default=False),
     ] = None,
     resume: Annotated[
         Path | None,

@@ -90,7 +90,7 @@ def probe_command(
     concurrency: Annotated[int, _CONCURRENCY] = 64,
     cache: Annotated[Path | None, _CACHE] = None,
 ) -> None:
-    """Ask a judge about pairs whose answer is known: can it be trusted?
+    """Ask a judge about pairs whose answer is known, which shows whether it can be trusted.
 
     \b
     qreal judge probe --judge configs/eval/judge-local.yaml

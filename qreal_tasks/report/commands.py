@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # `qreal --help` answers at once
     from qreal_tasks.results.run_folder import Run
     from qreal_tasks.results.score import RunScores
 
-_RUN = typer.Argument(help="Output folder of a run, or its *_results.json.", show_default=False)
+_RUN = typer.Argument(help="Output folder of a run, or its *_results.json. Not with --predictions.", show_default=False)
 _PREDICTIONS = typer.Option(
     help="Score this file of answers instead of a run: JSON lines, CSV, TSV, Parquet, XLSX, and what other harnesses "
     "write. Several together are one run. Default: score RUN.",

@@ -215,10 +215,11 @@ def preview_command(
     with report_errors("annotate preview"):
         from annotation.preview.page import write_preview
         from annotation.run.folder import RunFolder
+        from qreal_tasks.pages.numbers import count
 
         path = out or run / "preview.html"
         shown = write_preview(RunFolder(run), path, images)
-    echo(f"{shown} images: {path}")
+    echo(f"{count(shown, 'image')}: {path}")
 
 
 @annotate_app.command("demo")

@@ -11,11 +11,12 @@ unexport PYTHONDONTWRITEBYTECODE
 # Test files run side by side in so many processes, each of up to 2 GiB; one more than cores, since many wait for servers.
 WORKERS ?= 3
 
-.PHONY: demo demo-annotate test test-fast coverage check clean
+.PHONY: demo tour demo-annotate test test-fast coverage check clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   score the model that ships on the embedded set, beside answers that need no model (2 minutes)"
+	@echo "make tour   all that this software does, on one page (8 minutes)"
 	@echo "make demo-annotate   twelve drawn scenes through the whole annotation (3 minutes)"
 	@echo "make test   run the tests (12 minutes)"
 	@echo "make test-fast   run those that start nothing and load no model (90 seconds)"
@@ -39,6 +40,9 @@ $(VENV)/.installed-%: $(BIN)/python setup.cfg constraints.txt
 
 demo: $(VENV)/.installed-eval
 	$(OFFLINE) $(BIN)/qreal demo
+
+tour: $(VENV)/.installed-eval,train,annotate,annotate-local
+	$(OFFLINE) $(BIN)/qreal tour
 
 demo-annotate: $(VENV)/.installed-eval,annotate,annotate-local
 	$(OFFLINE) $(BIN)/qreal annotate demo

@@ -46,5 +46,3 @@ class Gallery:
         image = self.whole(image_id).copy()
         draw_frame(image, box_px, (255, 0, 0))
         return image
-
-

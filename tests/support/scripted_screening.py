@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from annotation.demo.server import Asked, Reply, completion
 from PIL import Image
 
-from annotation.demo.server import Asked, Reply, completion
 from qreal_tasks.api.asking import Model
 from qreal_tasks.boxes import Space
 from qreal_tasks.models.requests import Request, Response

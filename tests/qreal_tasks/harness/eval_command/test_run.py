@@ -14,7 +14,6 @@ from typing import IO
 
 import pytest
 
-from annotation.demo.server import Reply, ScriptedServer, completion
 from qreal_tasks.boxes import Space
 from qreal_tasks.files.locks import hold_lock
 from qreal_tasks.harness.backend_arguments import ABOUT, ARGUMENTS
@@ -23,6 +22,7 @@ from qreal_tasks.harness.eval_command import argument_checks, installed_harness,
 from qreal_tasks.harness.eval_command.arguments import RunError, read_arguments
 from qreal_tasks.harness.eval_command.eval_help import format_arguments_help
 from qreal_tasks.harness.plugin import BACKENDS
+from qreal_tasks.llm.scripted_server import Reply, ScriptedServer, completion
 
 pytestmark = pytest.mark.slow
 

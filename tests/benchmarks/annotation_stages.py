@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from annotating import answer, config_for, write_pictures
 from tiny_annotators import write_tiny_grounding_dino, write_tiny_q_eval
 
-from annotation.execution.driver import Executor, ExecutorOptions, RunOptions, Watcher, init_run, run_stages
+from annotation.execution.driver import RunOptions, Watcher, init_run, run_stages
 from annotation.run.chain import STAGES
 from annotation.run.folder import RunFolder
 from annotation.run.gallery import Gallery

@@ -15,13 +15,14 @@ WORKERS ?= 3
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo   score a tiny model with random weights on the embedded set (3 minutes)"
+	@echo "make demo   score the model that ships on the embedded set, beside answers that need no model (2 minutes)"
 	@echo "make tour   all that this software does, on one page (8 minutes)"
 	@echo "make demo-annotate   twelve drawn scenes through the whole annotation (3 minutes)"
 	@echo "make test   run the tests (12 minutes)"
 	@echo "make test-fast   run those that start nothing and load no model (90 seconds)"
 	@echo "make coverage   run the tests and show which branches of the source they take"
 	@echo "make check  ruff and mypy"
+	@echo "make docs   the documentation as a site, in build/docs"
 	@echo "make clean  remove the environment and what the targets wrote"
 
 # uv when it is there, else installed into the environment through pip.
@@ -73,6 +74,12 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Links and anchors that lead nowhere are errors.
+.PHONY: docs
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Written: build/docs/index.html"
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

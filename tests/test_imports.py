@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     ("text",),
     ("boxes", "files"),
-    ("benchmark", "tables"),
+    ("benchmark", "tables", "shards"),
     ("records", "subtasks", "images", "console", "pages"),
     ("leaf_tasks", "steps"),
     ("answers", "metrics"),
@@ -21,7 +21,7 @@ LAYERS = (
     ("samples", "mini"),
     ("llm",),
     ("models",),
-    ("prompt_files", "results"),
+    ("prompt_files", "results", "intake"),
     ("predictions",),
     ("report",),
     ("judge",),

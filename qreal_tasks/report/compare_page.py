@@ -12,9 +12,10 @@ from qreal_tasks.pages.environment import page_environment, write_page
 from qreal_tasks.report.compare_tables import write_notes
 from qreal_tasks.results.asked import describe_prompts
 from qreal_tasks.results.compare import TESTED, Comparison, RunPair
+from qreal_tasks.results.conclusion import list_conclusions
 
-_WIDTH, _MIDDLE = 150, 75
-"""Width of the strip that shows an interval, and where 0 lies in it."""
+_NAMED = 2
+"""Runs that the title names beside the baseline; more are counted."""
 
 
 def write_comparison(comparison: Comparison, path: Path) -> int:
@@ -29,30 +30,19 @@ def write_comparison(comparison: Comparison, path: Path) -> int:
         page_environment("qreal_tasks.report")
         .get_template("compare.html.j2")
         .render(
-            title=f"{', '.join(names)} against {baseline}",
+            title=f"{' and '.join(names) if len(names) <= _NAMED else f'{len(names)} runs'} against {baseline}",
             version=__version__,
             comparison=comparison,
+            conclusions=list_conclusions(comparison),
             notes=write_notes(comparison),
             prompts=describe_prompts(comparison.runs[comparison.baseline].run),
             drawn_notice=MINI_NOTICE if comparison.is_drawn else None,
             tables=[(half, HALVES[half], [CATALOGUE[half][name] for name in names]) for half, names in TESTED.items()],
             means=(*(str(dimension) for dimension in Dimension), "overall"),
-            strip=place_in_strip,
             scale=max((_reach(pair) for pair in comparison.shown), default=0.0),
-            width=_WIDTH,
-            middle=_MIDDLE,
         )
     )
     return write_page(path, text)
-
-
-def place_in_strip(value: float, scale: float) -> float:
-    """Where a difference lies in a strip that reaches from ``-scale`` to ``scale``.
-
-    >>> place_in_strip(0.05, 0.1)
-    109.5
-    """
-    return round(_MIDDLE + (_MIDDLE - 6) * value / scale, 1) if scale else float(_MIDDLE)
 
 
 def _reach(pair: RunPair) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -104,7 +104,7 @@ def _of_model(name: str, scores: RunScores) -> ModelFigures:
 
 def _conclude(runs: Mapping[str, Run], against: str, run: str) -> str:
     names = f"the {RUNS[against]}", f"The {RUNS[run]}"
-    return conclude(compare_runs([runs[against], runs[run]], resamples=RESAMPLES), names)
+    return conclude(replace(compare_runs([runs[against], runs[run]], resamples=RESAMPLES), names=names))
 
 
 def _of_screening(path: Path) -> ScreeningFigures | None:

@@ -25,6 +25,7 @@ from qreal_tasks.leaderboard.board.site_tables import (
 )
 from qreal_tasks.leaf_tasks import task_versions
 from qreal_tasks.metrics.bootstrap import RESAMPLES
+from qreal_tasks.metrics.catalogue import CATALOGUE
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.pages.environment import page_environment, write_page
 from qreal_tasks.results.asked import STYLE_LABELS
@@ -232,6 +233,7 @@ def _about(entry: Entry) -> dict[str, Any]:
         "entry": entry,
         "manifest": entry.manifest,
         "tables": tables,
+        "catalogue": CATALOGUE,
         "facts": _facts(entry),
         "asked": STYLE_LABELS[entry.style],
     }

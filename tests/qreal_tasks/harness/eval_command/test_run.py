@@ -419,9 +419,9 @@ def test_a_log_that_cannot_be_written_stops_the_harness(tmp_path: Path, monkeypa
 
     tee = run._tee
 
-    def on_a_full_disk(source: IO[bytes], file: IO[bytes], log: Path) -> None:
+    def on_a_full_disk(source: IO[bytes], file: IO[bytes], log: Path, quiet: bool) -> None:
         with Path("/dev/full").open("wb", buffering=0) as full:
-            tee(source, full, log)
+            tee(source, full, log, quiet)
 
     monkeypatch.setattr(run, "_tee", on_a_full_disk)
     command = [sys.executable, "-c", "import time; print('at work', flush=True); time.sleep(60)"]

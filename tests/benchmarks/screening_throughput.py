@@ -5,7 +5,8 @@
 Drawn images, in turns, medians. Both go through ``screen``: files are read and checked, the questions are those of its
 defaults (realism, plausibility, all entities, and the six about each entity), the results are written. ``loop`` answers
 each question with one call of transformers' ``generate`` on one picture, and has no P; ``screen`` answers with the
-engine of this project. The more entities a picture has, and the larger the model, the more is to be shared. Also printed: how many answers to the six questions differ.
+engine of this project. The more entities a picture has, and the larger the model, the more there is to share. Also
+printed: how many answers to the six questions differ.
 """
 
 from __future__ import annotations

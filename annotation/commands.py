@@ -25,7 +25,10 @@ if TYPE_CHECKING:  # `qreal --help` answers at once
     from qreal_tasks.llm.batch.harvester import BatchProgress
 
 annotate_app = new_group(
-    "Annotate images: entities, boxes, quality, answers and descriptions, as drafts that people verify."
+    "Annotate images: entities, boxes, quality, answers and descriptions, as drafts that people verify.\n\n"
+    "\b\nqreal annotate demo                                # all of it on drawn scenes\n"
+    "qreal annotate init IMAGES RUN --config FILE\nqreal annotate run RUN\nqreal annotate verify start RUN\n"
+    "qreal annotate verify merge RUN\nqreal annotate publish RUN DIR"
 )
 
 annotate_app.add_typer(verify_app, name="verify")
@@ -41,7 +44,9 @@ class _Executor(StrEnum):
 _EXECUTOR = typer.Option(help="What computes the stages without a language model.")
 _WORKERS = typer.Option(min=1, help="Processes, or Ray tasks, at a time. A GPU on this machine: 1.")
 _GPUS = typer.Option(min=0, help="With ray: GPUs of each task.")
-_ADDRESS = typer.Option(help='With ray: address of a cluster, or "auto". Default: start Ray on this machine.')
+_ADDRESS = typer.Option(
+    help='With ray: address of a cluster, or "auto". Default: start Ray on this machine.', show_default=False
+)
 
 
 @annotate_app.command("init")
@@ -62,7 +67,11 @@ def init_command(
 ) -> None:
     """Check every image, find duplicates, and write the manifest of a new run.
 
-    Files that cannot be annotated are in the manifest with their reason. An interrupted init goes on where it stopped.
+    \b
+    qreal annotate init IMAGES RUN --config configs/annotation/gpt-4o.yaml
+
+    Writes the folder RUN, with every picture as it came. Files that cannot be annotated are in the manifest with their
+    reason. An interrupted init goes on where it stopped.
 
     \b
     IMAGES/sdxl/1.png   a picture of the generator sdxl
@@ -95,9 +104,13 @@ def run_stages_command(
     stage: Annotated[
         list[str] | None, typer.Option(help="Only this stage; may be given more than once. Default: all.")
     ] = None,
-    images: Annotated[int | None, typer.Option(min=1, help="A pilot: the first shards with so many images.")] = None,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="A pilot: the first shards with so many images. Default: all.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print calls, tokens and cost; ask nothing.")] = False,
-    max_cost: Annotated[float | None, typer.Option(min=0, help="Dollars of the whole run; stop before more.")] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(min=0, help="Dollars of the whole run; stop before more. Default: no limit.")
+    ] = None,
     batch: Annotated[bool, typer.Option("--batch", help="Over the Batch API: half the price, within a day.")] = False,
     poll: Annotated[float, typer.Option(min=1, help="With --batch: seconds between two looks at the batches.")] = 60,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed items again first.")] = False,
@@ -106,9 +119,10 @@ def run_stages_command(
     gpus_each: Annotated[float, _GPUS] = 0,
     address: Annotated[str | None, _ADDRESS] = None,
 ) -> None:
-    """Do what is missing. Stopped or killed at any time and started again, it goes on and pays for nothing twice.
+    """Draft what is missing in a run: entities, boxes, quality, answers and descriptions.
 
-    It stops when nothing comes of a stage, and ends with what went through, what did not, and why. Exit status 1 when
+    Writes into RUN alone. Stopped or killed at any time and started again, it goes on and pays for nothing twice. It
+    stops when nothing comes of a stage, and ends with what went through, what did not, and why. Exit status 1 when
     nothing did.
 
     \b
@@ -171,7 +185,13 @@ def _print_summary(run: RunFolder, shards: Sequence[int]) -> None:
 
 @annotate_app.command("status")
 def status_command(run: Annotated[Path, _RUN]) -> None:
-    """Per stage what is done, pending and failed and why, cost so far, and what is left."""
+    """Print for each stage what is done, pending and failed and why, cost so far, and what is left.
+
+    \b
+    qreal annotate status RUN
+
+    Writes nothing.
+    """
     with report_errors("annotate status"):
         from annotation.run.folder import RunFolder
         from annotation.status.status import read_status
@@ -184,16 +204,24 @@ def status_command(run: Annotated[Path, _RUN]) -> None:
 def preview_command(
     run: Annotated[Path, _RUN],
     images: Annotated[int, typer.Option(min=1, help="How many images to show, from the first on.")] = 50,
-    out: Annotated[Path | None, typer.Option(help="Default: RUN/preview.html.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File of the page. Default: RUN/preview.html.", show_default=False)
+    ] = None,
 ) -> None:
-    """Write one HTML page with boxes, scores, answers and descriptions, as far as the run has come."""
+    """Write one HTML page with boxes, scores, answers and descriptions, as far as the run has come.
+
+    \b
+    qreal annotate preview RUN
+    qreal annotate preview RUN --images 200 --out look.html
+    """
     with report_errors("annotate preview"):
         from annotation.preview.page import write_preview
         from annotation.run.folder import RunFolder
+        from qreal_tasks.pages.numbers import count
 
         path = out or run / "preview.html"
         shown = write_preview(RunFolder(run), path, images)
-    echo(f"{shown} images: {path}")
+    echo(f"{count(shown, 'image')}: {path}")
 
 
 @annotate_app.command("demo")
@@ -202,8 +230,11 @@ def annotate_demo_command(
 ) -> None:
     """Try the whole annotation in about two minutes, without a key, weights or a download.
 
-    Twelve drawn scenes go through every command, from images to a published and scored dataset. The language model is
-    scripted, the people are simulated, the detector is tiny.
+    \b
+    qreal annotate demo
+
+    Writes everything into --folder. Twelve drawn scenes go through every command, from images to a published and scored
+    dataset. The language model is scripted, the people are simulated, the detector is tiny.
     """
     if missing := [name for name in ("aiohttp", "lmms_eval", "torch", "transformers") if find_spec(name) is None]:
         fail("annotate demo", f"{', '.join(missing)} not installed; install qreal-bench[eval,annotate,annotate-local]")

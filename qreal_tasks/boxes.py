@@ -172,6 +172,16 @@ def clip_to_image(boxes_px: ArrayLike, width: int, height: int) -> Clipped:
     )
 
 
+def percent_box(box_px: Sequence[float], width: int, height: int) -> tuple[float, float, float, float]:
+    """The left and upper edge, the width and the height of a box, in percent of the image.
+
+    >>> percent_box([10, 20, 30, 80], 100, 200)
+    (10.0, 10.0, 20.0, 30.0)
+    """
+    x1, y1, x2, y2 = box_px
+    return 100 * x1 / width, 100 * y1 / height, 100 * (x2 - x1) / width, 100 * (y2 - y1) / height
+
+
 def pixel_box(box_px: Sequence[float], width: int, height: int) -> tuple[int, int, int, int]:
     """The smallest box of whole pixels around the box, inside the image and with an area.
 

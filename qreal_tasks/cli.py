@@ -15,14 +15,14 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from qreal_tasks import __version__
-from qreal_tasks.console.command_line import fail, new_group, run_program
+from qreal_tasks.console.command_line import fail, join_lines, new_group, run_program
 from qreal_tasks.console.terminal import echo
 
 ENTRY_POINTS = "qreal.commands"
 
 _ORDER = (
-    *("eval", "score", "compare", "mini", "mini-model", "demo", "convert-internvl", "tasks-path", "data"),
-    *("judge", "screen", "serve", "submit", "leaderboard", "train", "annotate"),
+    *("eval", "score", "compare", "mini", "mini-model", "demo", "tour", "convert-internvl", "tasks-path", "data"),
+    *("judge", "screen", "serve", "submit", "leaderboard", "train", "reproduce", "annotate"),
 )
 """Order of the help page; commands of other packages follow by name."""
 
@@ -62,11 +62,22 @@ def _load(entry_point: EntryPoint) -> Any:
         value.command(entry_point.name)(function)
     command = get_command(value)
     command.name = entry_point.name
+    _join_help(command)
     return command
 
 
+def _join_help(command: Any) -> None:
+    """Let the help of a command, and of those below it, fill the terminal (``join_lines``)."""
+    command.help = join_lines(command.help or "")
+    for one in getattr(command, "commands", {}).values():
+        _join_help(one)
+
+
 app = new_group(
-    "Q-Real Bench: which entities of a generated image are unreal or implausible, and why.", _EntryPointGroup
+    "Q-Real Bench: which entities of a generated image are unreal or implausible, and why.\n\n"
+    "qreal demo              # start here: two minutes, nothing is downloaded\n"
+    "qreal COMMAND --help    # an example, the options, where it writes",
+    _EntryPointGroup,
 )
 
 

@@ -15,7 +15,10 @@ from qreal_tasks.console.terminal import echo
 from qreal_tasks.prompt_files.commands import export_vlmevalkit_command, prompts_command
 from qreal_tasks.report.commands import print_score
 
-data_app = new_group("Look at a dataset, or write its prompts for other harnesses.")
+data_app = new_group(
+    "Look at a dataset, or write its prompts for other harnesses.\n\n"
+    "\b\nqreal data info org/name\nqreal data check org/name"
+)
 eval_app = typer.Typer(add_completion=False)
 
 _DATASET = typer.Argument(
@@ -51,9 +54,9 @@ def eval_command(context: typer.Context) -> None:
     qreal eval --model qreal_hf --model_args pretrained=Qwen/Qwen2.5-VL-7B-Instruct
     qreal eval --model qreal_openai --model_args model=gpt-4o --tasks qreal_objectqa --judge gpt-4o
 
-    Arguments and data are checked before the model is loaded, and samples are always logged. Ends with the recomputed
-    tables; the exit status is not 0 when anything failed, or when questions are left without an answer. `qreal judge`
-    can ask a judge afterwards.
+    Arguments and data are checked before the model is loaded. Writes results, samples and the log into a folder of its
+    own, runs/<model>-<time> unless --output_path names another, and ends with the recomputed tables. The exit status is
+    not 0 when anything failed, or when questions are left without an answer. `qreal judge` can ask a judge afterwards.
     """
     from qreal_tasks.harness.eval_command.arguments import RunError
     from qreal_tasks.harness.eval_command.run import evaluate
@@ -76,7 +79,14 @@ def data_check(
     dataset: Annotated[str | None, _DATASET] = None,
     most: Annotated[int, typer.Option("--most", min=1, help="How many problems to print.")] = 50,
 ) -> None:
-    """Read every row and say what is wrong with it. Exit status 1 when anything is."""
+    """Read every row of a dataset and say what is wrong with it.
+
+    \b
+    qreal data check org/name
+    qreal data check ./my-dataset --most 500
+
+    Writes nothing. Exit status 1 when anything is wrong.
+    """
     from collections import Counter
 
     from qreal_tasks.dataset.check import check_dataset
@@ -97,7 +107,14 @@ def data_check(
 
 @data_app.command("info")
 def data_info(dataset: Annotated[str | None, _DATASET] = None) -> None:
-    """Count what a dataset holds: images, entities, annotations, balances."""
+    """Count what a dataset holds: images, entities, annotations, balances.
+
+    \b
+    qreal data info
+    qreal data info org/name@v1.0
+
+    Writes nothing.
+    """
     from qreal_tasks.dataset.check import count_split
     from qreal_tasks.dataset.schema import SPLITS
     from qreal_tasks.dataset.source import DatasetError, locate
@@ -117,7 +134,14 @@ def mini_command(
     images: Annotated[int, typer.Option(help="How many images to draw.")] = 150,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
 ) -> None:
-    """Draw a set like the embedded one: scenes with planted flaws, in hub layout."""
+    """Draw a set like the embedded one: scenes with planted flaws, in hub layout.
+
+    \b
+    qreal mini my-set --images 300
+    QREAL_DATA=my-set qreal eval --model qreal_hf --model_args pretrained=mini
+
+    Writes the set into FOLDER, which appears whole or not at all. It is for trying the software, and no benchmark.
+    """
     from qreal_tasks.mini.write import draw_mini
 
     with fail_on("mini", ValueError, OSError):
@@ -131,10 +155,11 @@ def mini_model_command(
 ) -> None:
     """Copy the small model that ships with this package, for programs that do not know it as `mini`.
 
-    It was trained on drawn scenes and knows nothing else. The commands of qreal take its name:
-
     \b
-    qreal eval --model qreal_hf --model_args pretrained=mini
+    qreal mini-model my-copy
+    qreal eval --model qreal_hf --model_args pretrained=mini   # the commands of qreal take its name
+
+    Writes the model and its card into FOLDER. It was trained on drawn scenes and knows nothing else.
     """
     import shutil
 
@@ -153,6 +178,8 @@ def demo_command(
 
     \b
     qreal demo
+
+    Writes two run folders and report.html into --folder. Nothing is downloaded.
     """
     from qreal_tasks.demo import TRIVIAL, run_demo
     from qreal_tasks.harness.eval_command.arguments import RunError
@@ -182,6 +209,8 @@ def convert_internvl_command(
     \b
     hf download OpenGVLab/InternVL2_5-8B --local-dir InternVL2_5-8B
     qreal convert-internvl InternVL2_5-8B InternVL2_5-8B-native
+
+    Writes TARGET; the original stays as it is.
     """
     with fail_on("convert-internvl", ValueError, OSError, ImportError):
         from qreal_tasks.models.internvl.conversion import convert
@@ -191,7 +220,14 @@ def convert_internvl_command(
 
 
 def tasks_path_command() -> None:
-    """Print the folder for lmms-eval's --include_path, where its plugin mechanism is not used."""
+    """Print the folder for lmms-eval's --include_path, where its plugin mechanism is not used.
+
+    \b
+    qreal tasks-path
+    lmms-eval --include_path "$(qreal tasks-path)" --tasks qreal --model …
+
+    Writes nothing.
+    """
     from qreal_tasks.leaf_tasks import TASKS_FOLDER
 
     echo(str(TASKS_FOLDER))

@@ -61,7 +61,7 @@ def run_demo(folder: Path) -> Demonstration:
     echo("Done. What the harness wrote is in harness.log beside the results.")
     trivial = _score_trivial(folder / TRIVIAL.replace(" ", "-"))
     runs = [read_run(trivial), read_run(model)]
-    return Demonstration(model, trivial, conclude(compare_runs(runs), (TRIVIAL, SHIPPED)))
+    return Demonstration(model, trivial, conclude(compare_runs(runs)))
 
 
 def _score_trivial(folder: Path) -> Path:

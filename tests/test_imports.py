@@ -15,7 +15,7 @@ LAYERS = (
     ("boxes", "files"),
     ("benchmark", "tables", "shards"),
     ("records", "subtasks", "images", "console", "pages"),
-    ("leaf_tasks",),
+    ("leaf_tasks", "steps"),
     ("answers", "metrics"),
     ("dataset",),
     ("samples", "mini"),
@@ -28,7 +28,7 @@ LAYERS = (
     ("leaderboard", "api"),
     ("screening",),
     ("harness",),
-    ("demo",),
+    ("demo", "tour", "reproduce"),
     ("commands",),
     ("cli",),
 )

@@ -17,23 +17,41 @@ if TYPE_CHECKING:
 
 
 train_app = new_group(
-    "Fine-tune a model: qreal train RECIPE KEY=VALUE …, qreal train --resume RUN, qreal train export RUN DIR.",
+    "Fine-tune a model, or export what was trained.\n\n"
+    "\b\nqreal train RECIPE KEY=VALUE …\nqreal train --resume RUN\nqreal train export RUN DIR\n\n"
+    "qreal train RECIPE is qreal train run RECIPE.",
     RunByDefault,
 )
 
 
 @train_app.command("run", context_settings={"ignore_unknown_options": True})  # --key=value reaches the config
 def run_command(
-    recipe: Annotated[Path | None, typer.Argument(help="YAML file, for instance of configs/training/.")] = None,
-    overrides: Annotated[list[str] | None, typer.Argument(help="key=value, for instance lora.r=16.")] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Argument(help="YAML file, for instance of configs/training/. Not with --resume.", show_default=False),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Keys of the recipe as key=value, for instance lora.r=16. Default: as the recipe has it.",
+            show_default=False,
+        ),
+    ] = None,
     processes: Annotated[
-        int | None, typer.Option(min=1, help="Processes on this machine, one a GPU.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes on this machine, one a GPU. Default: 1, or as many as the run to go on with had.",
+            show_default=False,
+        ),
     ] = None,
     deepspeed: Annotated[
-        str | None, typer.Option(help="zero2, zero3 or a JSON file of DeepSpeed.", show_default=False)
+        str | None,
+        typer.Option(help="DeepSpeed: zero2, zero3 or a JSON file. Default: that of the recipe.", show_default=False),
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(help="Folder of an interrupted run to go on with.", show_default=False)
+        Path | None,
+        typer.Option(help="Folder of an interrupted run to go on with. Default: a new run.", show_default=False),
     ] = None,
 ) -> None:
     """Train with a recipe, any key of which can be set behind it.
@@ -44,8 +62,9 @@ def run_command(
     qreal train configs/training/imageqa-qwen2.5-vl-7b.yaml --processes 8 --deepspeed zero3
     qreal train --resume runs/train/objectqa-Qwen2.5-VL-7B-Instruct-20260101-120000
 
-    A run is resumed in as many processes as it was started in. Several machines start with torchrun, see
-    training/README.md.
+    Writes checkpoints, logs and the final model into a run folder, runs/train/<name>-<time> unless output=DIR names
+    another. A run is resumed in as many processes as it was started in. Several machines start with torchrun, see
+    docs/training.md.
     """
     from qreal_tasks.dataset.source import DatasetError
     from training.config import ConfigError
@@ -103,8 +122,12 @@ def export_command(
     run: Annotated[Path, typer.Argument(help="Folder of a finished training run.")],
     folder: Annotated[Path, typer.Argument(help="Where to write; empty or not there.")],
     merge: Annotated[bool, typer.Option(help="Add the adapter to the weights, or keep it apart.")] = True,
-    results: Annotated[Path | None, typer.Option(help="Run of `qreal eval` whose scores go into the card.")] = None,
-    push: Annotated[str | None, typer.Option(help="Upload to this repository of the hub, org/name.")] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Run of `qreal eval` whose scores go into the card. Default: none.")
+    ] = None,
+    push: Annotated[
+        str | None, typer.Option(help="Upload to this repository of the hub, org/name. Default: no upload.")
+    ] = None,
     private: Annotated[bool, typer.Option(help="The repository is private, when it is new.")] = False,
 ) -> None:
     """Write a trained model into a folder that `qreal eval --model qreal_hf` takes.

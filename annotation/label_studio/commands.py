@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from annotation.merging.votes import VoteRecord
     from annotation.run.folder import RunFolder
 
-verify_app = new_group("People verify the drafts, on Label Studio; their votes are merged into the dataset.")
+verify_app = new_group(
+    "People verify the drafts, on Label Studio; their votes are merged into the dataset.\n\n"
+    "\b\nqreal annotate verify start RUN\nqreal annotate verify merge RUN\nqreal annotate verify report RUN"
+)
 verify_app.command("merge")(merge_command)
 verify_app.command("report")(report_command)
 
@@ -33,7 +36,8 @@ def start_command(
     run: Annotated[Path, _RUN],
     annotators: Annotated[str, typer.Option(help="Their names, with commas between.")] = "anna,ben,cara",
     adjudicator: Annotated[
-        str | None, typer.Option(help="Somebody who settles ties and conflicts, once all have answered.")
+        str | None,
+        typer.Option(help="Somebody who settles ties and conflicts, once all have answered. Default: nobody."),
     ] = None,
     adaptive: Annotated[
         bool | None,
@@ -46,14 +50,19 @@ def start_command(
     host: Annotated[str, typer.Option(help="0.0.0.0 lets other machines in, without encryption.")] = "127.0.0.1",
     pull_every: Annotated[float, typer.Option(min=1, help="Seconds between two pulls.")] = 300,
     url: Annotated[
-        list[str] | None, typer.Option(help="A team's server, for all or as NAME=URL; none is started.")
+        list[str] | None,
+        typer.Option(
+            help="A team's server, for all or as NAME=URL; none is started. Default: servers of the run's own."
+        ),
     ] = None,
     token: Annotated[
         list[str] | None,
-        typer.Option(help="Token of an account there, for all or as NAME=TOKEN.", envvar="QREAL_VERIFY_TOKEN"),
+        typer.Option(
+            help="Token of an account there, for all or as NAME=TOKEN. Default: none.", envvar="QREAL_VERIFY_TOKEN"
+        ),
     ] = None,
     media_url: Annotated[
-        str | None, typer.Option(help="With --url: where RUN/verification/media/pictures is served.")
+        str | None, typer.Option(help="With --url: where RUN/verification/media/pictures is served. Default: none.")
     ] = None,
 ) -> None:
     """Start Label Studio, give every entity to three people, print their links, and pull until Ctrl-C.
@@ -64,6 +73,8 @@ def start_command(
     qreal annotate verify start RUN
     qreal annotate verify start RUN --annotators mia,noah,olga --adaptive
     qreal annotate verify start RUN --url https://labels.example.org --token TOKEN --media-url https://files.example.org/run
+
+    Writes the servers, the pictures and every vote into RUN/verification/.
     """
     with report_errors("annotate verify start"):
         from annotation.label_studio.environment import find_or_install
@@ -104,7 +115,13 @@ def start_command(
 
 @verify_app.command("push")
 def push_tasks_command(run: Annotated[Path, _RUN]) -> None:
-    """Give people the tasks that they do not have yet: new drafts, a third vote where two differ, conflicts."""
+    """Give people the tasks that they do not have yet: new drafts, a third vote where two differ, conflicts.
+
+    \b
+    qreal annotate verify push RUN
+
+    Writes tasks to the servers, and into RUN/verification/ who has which.
+    """
     with report_errors("annotate verify push"), _open(run) as (folder, workplace, record):
         from annotation.label_studio.workplace import lock_workplace
 
@@ -114,14 +131,26 @@ def push_tasks_command(run: Annotated[Path, _RUN]) -> None:
 
 @verify_app.command("pull")
 def pull_command(run: Annotated[Path, _RUN]) -> None:
-    """Bring home every vote, while people work; as often as you like. Every task is read."""
+    """Bring home every vote, while people work; as often as you like.
+
+    \b
+    qreal annotate verify pull RUN
+
+    Writes RUN/verification/votes.sqlite. Every task is read.
+    """
     with report_errors("annotate verify pull"), _open(run) as (folder, workplace, record):
         _pull(folder, workplace, record, everything=True)
 
 
 @verify_app.command("status")
 def verify_status_command(run: Annotated[Path, _RUN]) -> None:
-    """How far each person has come, how fast, and how many hours are left, by what was pulled last."""
+    """Print how far each person has come, how fast, and how many hours are left, by what was pulled last.
+
+    \b
+    qreal annotate verify status RUN
+
+    Writes nothing.
+    """
     with report_errors("annotate verify status"), _open(run) as (folder, workplace, record):
         from annotation.label_studio.progress import measure_progress, print_progress
         from annotation.merging.forms import load_forms

@@ -11,9 +11,9 @@ from pydantic import BaseModel, Field, ValidationError
 from annotation.errors import first_fault
 from annotation.label_studio.page import BOX, DROP, LABEL, PART
 from annotation.label_studio.tasks import StoredSize
-from annotation.run.gallery import percent_box
 from annotation.run.schemas import DESCRIPTIONS
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES
+from qreal_tasks.boxes import percent_box
 from qreal_tasks.text.one_line import one_line
 
 Json = Mapping[str, Any]

@@ -16,8 +16,9 @@ from PIL import Image
 from annotation.label_studio.page import BOX, IMAGE, LABEL
 from annotation.merging.forms import DraftForm, load_shard_forms
 from annotation.run.folder import AcceptedImage, RunFolder
-from annotation.run.gallery import Gallery, percent_box
+from annotation.run.gallery import Gallery
 from qreal_tasks.benchmark import BODY_PARTS
+from qreal_tasks.boxes import percent_box
 from qreal_tasks.files.atomic import write_whole
 
 FOLDER = "pictures"

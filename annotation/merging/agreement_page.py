@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from annotation.merging.agreement import ASKED, DROP, AgreementReport, QuestionAgreement
-from qreal_tasks.benchmark import QUESTIONS
 from qreal_tasks.metrics.bootstrap import LEVEL, Estimate
 from qreal_tasks.pages.environment import page_environment, write_page
 
-ABOUT = {question.name: question.about for question in QUESTIONS} | {DROP: "drop the entity"}
 _CHANGED = {
     "label": "label",
     "box": "box",
@@ -32,7 +30,14 @@ def write_agreement(report: AgreementReport, counts: dict[str, int], name: str, 
     page, data = folder / "agreement.html", folder / "agreement.json"
     environment = page_environment("annotation", "merging")
     html = environment.get_template("agreement.html.j2").render(
-        name=name, report=report, counts=counts, about=ABOUT, asked=ASKED, changed=_CHANGED, level=LEVEL
+        title=f"{name}: agreement",
+        name=name,
+        report=report,
+        counts=counts,
+        asked=ASKED,
+        drop=DROP,
+        changed=_CHANGED,
+        level=LEVEL,
     )
     folder.mkdir(parents=True, exist_ok=True)
     write_page(page, html)

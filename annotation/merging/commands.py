@@ -36,13 +36,18 @@ def merge_command(
         ),
     ] = None,
     max_cost: Annotated[
-        float | None, typer.Option(min=0, help="Dollars of the whole run for the model; stop before more.")
+        float | None,
+        typer.Option(min=0, help="Dollars of the whole run for the model; stop before more. Default: no limit."),
     ] = None,
 ) -> None:
     """Make one record of all votes on each entity, and list what somebody must decide.
 
-    Answers, label, box and drop go by majority; what several people wrote is combined. Pull first; merge as often as
-    you like: the model is paid once for each text.
+    \b
+    qreal annotate verify merge RUN
+    qreal annotate verify merge RUN --no-combine
+
+    Writes RUN/verification/merged.parquet. Answers, label, box and drop go by majority; what several people wrote is
+    combined. Pull first; merge as often as you like: the model is paid once for each text.
     """
     if max_cost is not None and combine is False:
         fail("annotate verify merge", "--max-cost goes with --combine: nothing else is paid for")
@@ -104,7 +109,13 @@ def _combine_by_model(
 
 
 def report_command(run: Annotated[Path, _RUN]) -> None:
-    """How far people agree, per question and per person, as HTML and JSON in RUN/verification/."""
+    """Measure how far people agree, for each question and each person.
+
+    \b
+    qreal annotate verify report RUN
+
+    Writes agreement.html and agreement.json into RUN/verification/.
+    """
     with report_errors("annotate verify report"):
         from annotation.merging.agreement import measure_agreement
         from annotation.merging.agreement_page import write_agreement

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from annotation.run.folder import AcceptedImage, RunFolder
-from annotation.run.gallery import percent_box
 from annotation.run.schemas import Row, State
 from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, Dimension, is_flawed
+from qreal_tasks.boxes import percent_box
 from qreal_tasks.intake.picture import decode_stored
 from qreal_tasks.pages.environment import page_environment, write_page
 from qreal_tasks.pages.pictures import encode_data_url
@@ -20,6 +20,8 @@ from qreal_tasks.text.redaction import redact
 
 _SIDE_PX = 640
 _QUALITY = 82
+_MARKS = 8
+"""Colours that boxes take in turn, the classes ``mark-0`` to ``mark-7`` of ``shapes.css``."""
 _ON_ENTITIES = ("quality", "judgment", "parts", "merge")
 _LOST = (State.REFUSED, State.FILTERED, State.FAILED)
 _FREE_TEXTS = ("reason", "notes")
@@ -38,6 +40,7 @@ def write_preview(run: RunFolder, path: Path, images: int) -> int:
     entities = [entity for image in shown for entity in image["entities"]]
     page = page_environment("annotation", "preview").get_template("page.html.j2")
     text = page.render(
+        title=f"{run.path.resolve().name}: annotation preview",
         name=run.path.resolve().name,
         images=shown,
         counts=Counter(entity["state"] for entity in entities),
@@ -87,7 +90,8 @@ def _entity(number: int, detected: Row, later: dict[str, Row | None], picture: A
     return {
         "number": number,
         "detected": detected,
-        "box": box and dict(zip("xywh", box, strict=True)),
+        "style": f"mark-{(number - 1) % _MARKS}",
+        "box": box,
         "state": state,
         "flaws": flaws,
         "judged": judged if done else None,

@@ -15,7 +15,7 @@ from qreal_tasks.console.terminal import echo
 if TYPE_CHECKING:  # `qreal --help` answers at once
     from annotation.publish.publish import PublishResult
 
-_TAG = typer.Option(help="Tag of this version on the hub, for instance v1.0.", show_default=False)
+_TAG = typer.Option(help="Tag of this version on the hub, for instance v1.0. Default: none.", show_default=False)
 _PRIVATE = typer.Option("--private", help="Only you and your organisation see it.")
 _GATED = typer.Option("--gated", help="People must agree to share who they are before they get it.")
 _SHOWN = 10
@@ -25,15 +25,24 @@ def publish_command(
     run: Annotated[Path, typer.Argument(help="Folder of the run, verified and merged.", show_default=False)],
     folder: Annotated[Path, typer.Argument(help="Where the dataset is written; empty or new.", show_default=False)],
     config: Annotated[
-        Path | None, typer.Option(help="Licences and the like: configs/annotation/publish.yaml.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="Licences and the like, as in configs/annotation/publish.yaml. Default: none stated.",
+            show_default=False,
+        ),
     ] = None,
     test_images: Annotated[
-        int | None, typer.Option(min=1, help="Default: 400, or 13 % of fewer than 3,088.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1, help="Images of the test split. Default: 400, or 13 % of fewer than 3,088.", show_default=False
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
     partial: Annotated[bool, typer.Option("--partial", help="Leave out what is pending or in conflict.")] = False,
     names: Annotated[bool, typer.Option("--names", help="People by their names, not as annotator_1 …")] = False,
-    push: Annotated[str | None, typer.Option(help="Then upload it: org/name.", show_default=False)] = None,
+    push: Annotated[
+        str | None, typer.Option(help="Then upload it: org/name. Default: no upload.", show_default=False)
+    ] = None,
     tag: Annotated[str | None, _TAG] = None,
     private: Annotated[bool, _PRIVATE] = False,
     gated: Annotated[bool, _GATED] = False,
@@ -44,6 +53,8 @@ def publish_command(
     qreal annotate publish RUN DIR --config publish.yaml
     qreal data check DIR && qreal data info DIR
     qreal annotate push DIR org/name --tag v1.0 --private
+
+    Writes DIR, whole or not at all; the run stays as it is.
     """
     _check(push, tag, private, gated)
     with report_errors("annotate publish"):
@@ -67,7 +78,13 @@ def push_dataset_command(
     private: Annotated[bool, _PRIVATE] = False,
     gated: Annotated[bool, _GATED] = False,
 ) -> None:
-    """Upload a published folder to the hub; may be repeated after a failure. Log in first: `hf auth login`."""
+    """Upload a published folder to the hub; may be repeated after a failure.
+
+    \b
+    qreal annotate push DIR org/name --tag v1.0 --private
+
+    Writes to the hub alone. Log in first: `hf auth login`.
+    """
     with report_errors("annotate push"):
         _upload(folder, repository, tag, private, gated)
 

@@ -46,13 +46,3 @@ class Gallery:
         image = self.whole(image_id).copy()
         draw_frame(image, box_px, (255, 0, 0))
         return image
-
-
-def percent_box(box_px: Sequence[float], width: int, height: int) -> tuple[float, float, float, float]:
-    """The left and upper edge, the width and the height of a box, in percent of the image.
-
-    >>> percent_box([10, 20, 30, 80], 100, 200)
-    (10.0, 10.0, 20.0, 30.0)
-    """
-    x1, y1, x2, y2 = box_px
-    return 100 * x1 / width, 100 * y1 / height, 100 * (x2 - x1) / width, 100 * (y2 - y1) / height

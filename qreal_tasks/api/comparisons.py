@@ -21,8 +21,6 @@ class RunComparison:
     """Every difference between runs, with its interval and what it is worth."""
 
     comparison: Comparison
-    models: tuple[str, ...]
-    """What the runs A, B, … are called, in the order given."""
 
     @property
     def conclusion(self) -> str:
@@ -34,7 +32,7 @@ class RunComparison:
     def to_pandas(self) -> pd.DataFrame:
         """A frame with a row for each pair of runs, each row of a table and each metric.
 
-        ``value`` is ``run`` minus ``against``, both by letter; ``low`` and ``high`` are the ends of its 95 % interval,
+        ``value`` is ``run`` minus ``against``, both by name; ``low`` and ``high`` are the ends of its 95 % interval,
         ``p_corrected`` is Holm's and NaN for metrics that are not tested, ``n`` counts images.
         """
         import pandas as pd
@@ -66,8 +64,7 @@ class RunComparison:
         return comparison_json(self.comparison)
 
     def __repr__(self) -> str:
-        runs = ", ".join(f"{name} {model}" for name, model in zip(self.comparison.names, self.models, strict=True))
-        return f"{runs}\n{self.conclusion}"
+        return self.conclusion
 
 
 def compare(
@@ -91,5 +88,4 @@ def compare(
     from qreal_tasks.results.compare import compare_runs
 
     runs = [one if isinstance(one, EvaluatedRun) else load_run(one) for one in (a, b, *others)]
-    found = compare_runs([one.run for one in runs], resamples=resamples, any_judge=any_judge)
-    return RunComparison(found, tuple(one.model for one in runs))
+    return RunComparison(compare_runs([one.run for one in runs], resamples=resamples, any_judge=any_judge))

@@ -28,13 +28,10 @@ class EvaluatedRun:
 
     @property
     def model(self) -> str:
-        """What the run calls its model."""
-        from qreal_tasks.results.predicted import PREDICTIONS_BACKEND
+        """The model's name, with that of its adapter."""
+        from qreal_tasks.results.model_names import name_model
 
-        arguments = self.run.model_args
-        if self.run.model == PREDICTIONS_BACKEND:
-            return arguments.removeprefix("model=")
-        return f"{self.run.model} {arguments}".strip()
+        return name_model(self.run)
 
     @property
     def data(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import traceback
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ PROMPTS = typer.Option(
     "--prompts",
     parser=parse_style,
     metavar="benchmark|paper",
-    help="Which tasks are read, qreal or qreal_paper. Needed only where one run has both.",
+    help="Which tasks are read, qreal or qreal_paper. Default: those that the run has; needed where it has both.",
     show_default=False,
 )
 """Annotate its parameter as ``Any``: typer looks types up when it starts, and the value is a ``Style`` or None."""
@@ -59,6 +60,20 @@ def new_group(help_text: str, group: type[TyperGroup] = TyperGroup) -> typer.Typ
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
+    )
+
+
+def join_lines(text: str) -> str:
+    """The text of a help page with its lines joined to paragraphs, so that they fill a terminal of any width.
+
+    Paragraphs that begin with a backspace character, as click marks examples, keep their lines.
+
+    >>> join_lines("Do this and\\nthat.\\n\\n\\b\\nqreal do this\\nqreal do that")
+    'Do this and that.\\n\\nqreal do this\\nqreal do that'
+    """
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(
+        one.strip("\b\n") if one.startswith("\b") else " ".join(map(str.strip, one.splitlines())) for one in paragraphs
     )
 
 

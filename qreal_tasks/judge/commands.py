@@ -20,7 +20,12 @@ if TYPE_CHECKING:  # `qreal --help` answers at once
     from qreal_tasks.results.run_folder import Run
 
 
-judge_app = new_group("LLM-Score: judge the descriptions of a run, or measure a judge.", RunByDefault)
+judge_app = new_group(
+    "LLM-Score: judge the descriptions of a run, or measure a judge.\n\n"
+    "\b\nqreal judge runs/a --judge gpt-4o\nqreal judge probe --judge ./mine.yaml\n\n"
+    "qreal judge RUN is qreal judge run RUN.",
+    RunByDefault,
+)
 
 _MANIFEST = "Name of a packaged judge (gpt-4o), or a manifest file like configs/eval/judge-local.yaml."
 _CONCURRENCY = typer.Option(min=1, help="Pairs asked at a time.")
@@ -39,7 +44,13 @@ def run_command(
 ) -> None:
     """Fill in or replace the LLM-Scores of a run, from its logged samples alone.
 
-    What was judged before costs nothing. Ends with the numbers that changed. With --batch the command can be stopped
+    \b
+    qreal judge run runs/a --judge gpt-4o
+    qreal judge run runs/a --judge configs/eval/judge-local.yaml
+    qreal judge run runs/a --batch
+
+    Writes the scores into the run's own files, and what was asked into --cache. What was judged before costs nothing.
+    Ends with the numbers that changed. With --batch the command can be stopped
     at any time: started again, it goes on with the batches it had submitted.
     """
     from qreal_tasks.files.sqlite_file import StoreError
@@ -79,10 +90,14 @@ def probe_command(
     concurrency: Annotated[int, _CONCURRENCY] = 64,
     cache: Annotated[Path | None, _CACHE] = None,
 ) -> None:
-    """Ask a judge about pairs whose answer is known: can it be trusted?
+    """Ask a judge about pairs whose answer is known, which shows whether it can be trusted.
 
-    Identical texts, paraphrases, reversed meanings, shuffled references, empty and very long texts, and descriptions
-    that hold instructions. Exit status 1 when it fails one of the checks.
+    \b
+    qreal judge probe --judge configs/eval/judge-local.yaml
+
+    Writes nothing but what was asked, into --cache. Identical texts, paraphrases, reversed meanings, shuffled
+    references, empty and very long texts, and descriptions that hold instructions. Exit status 1 when it fails one of
+    the checks.
     """
     from qreal_tasks.files.sqlite_file import StoreError
     from qreal_tasks.judge.manifest import ManifestError, load_manifest
@@ -111,9 +126,13 @@ def agree_command(
     cache: Annotated[Path | None, _CACHE] = None,
     prompts: Annotated[Any, PROMPTS] = None,
 ) -> None:
-    """How far judges agree on the pairs of these runs, and whether they rank the runs alike.
+    """Measure how far judges agree on the pairs of these runs, and whether they rank the runs alike.
 
-    The runs themselves stay as they are. Only runs with the same prompts are ranked with each other.
+    \b
+    qreal judge agree runs/a runs/b --judges gpt-4o,configs/eval/judge-local.yaml
+
+    Writes nothing but what was asked, into --cache. The runs themselves stay as they are. Only runs with the same
+    prompts are ranked with each other.
     """
     from qreal_tasks.files.sqlite_file import StoreError
     from qreal_tasks.judge.manifest import ManifestError, load_manifest
@@ -158,9 +177,13 @@ def similarity_command(
     ] = None,
     prompts: Annotated[Any, PROMPTS] = None,
 ) -> None:
-    """Text similarity of the matched descriptions, without a language model: a companion to LLM-Score, not one.
+    """Measure the text similarity of the matched descriptions without a language model: a companion to LLM-Score.
 
-    It tells what two texts are about, and hardly whether one says the opposite of the other. The run stays as it is.
+    \b
+    qreal judge similarity runs/a
+
+    Writes nothing. It tells what two texts are about, and hardly whether one says the opposite of the other. The run
+    stays as it is.
     """
     from qreal_tasks.judge.similarity import DEFAULT_ENCODER, load_encoder, score_similarity
     from qreal_tasks.pages.numbers import decimals

@@ -13,9 +13,11 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import escape
 
+from qreal_tasks.benchmark import QUESTIONS
 from qreal_tasks.files.atomic import write_whole
-from qreal_tasks.pages.numbers import decimals, interval, p_value, percent, whole
-from qreal_tasks.pages.strips import place_in_strip
+from qreal_tasks.pages.numbers import count, decimals, interval, p_value, percent, whole
+from qreal_tasks.pages.prose import begin_sentence, mark_code
+from qreal_tasks.pages.shapes import place_interval
 from qreal_tasks.text.addresses import shown, shown_arguments
 from qreal_tasks.text.redaction import own_keys, redact_keys
 
@@ -26,9 +28,10 @@ def page_environment(package: str, folder: str = _FOLDER) -> Environment:
     """Templates of a folder in ``package``, and behind them those that all pages share.
 
     Everything is escaped, whatever a template is called, and a name that is not given is an error. Filters:
-    ``decimals``, ``interval``, ``p_value``, ``percent``, ``whole``; ``in_strip`` for ``strips.html.j2``; ``name`` and
-    ``arguments`` show a model or a set, and the arguments of a backend, without where they lie. Data for scripts goes
-    through ``tojson``, which writes ASCII that cannot end a script element::
+    ``decimals``, ``interval``, ``p_value``, ``percent``, ``whole``; ``count`` puts a number before its noun; ``name``
+    and ``arguments`` show a model or a set, and the arguments of a backend, without where they lie; ``prose`` makes
+    code of what stands in backquotes, and ``sentence`` begins a text with a capital. Data for scripts goes through
+    ``tojson``, which writes ASCII that cannot end a script element::
 
         <script type="application/json" id="data">{{ rows | tojson }}</script>
     """
@@ -42,8 +45,9 @@ def page_environment(package: str, folder: str = _FOLDER) -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(decimals=decimals, interval=interval, p_value=p_value, percent=percent, whole=whole)
-    environment.filters.update(in_strip=place_in_strip)
-    environment.filters.update(name=shown, arguments=shown_arguments)
+    environment.filters.update(name=shown, arguments=shown_arguments, prose=mark_code, sentence=begin_sentence)
+    environment.filters.update(count=count)
+    environment.globals.update(place_interval=place_interval, question_of={one.name: one for one in QUESTIONS})
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False}
     return environment
 

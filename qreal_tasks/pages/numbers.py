@@ -70,6 +70,15 @@ def whole(value: float | None) -> str:
     return UNDEFINED if value is None else f"{value:,.0f}"
 
 
+def count(number: float | None, noun: str, plural: str | None = None) -> str:
+    """A count before its noun.
+
+    >>> count(1, "submission"), count(2316, "submission"), count(0, "entity", "entities")
+    ('1 submission', '2,316 submissions', '0 entities')
+    """
+    return f"{whole(number)} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def percent(value: float | None) -> str:
     """A share with one decimal.
 

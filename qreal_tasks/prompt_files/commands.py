@@ -23,9 +23,16 @@ _SPACE = typer.Option(
     "--family, else norm1000, which then counts as assumed.",
     show_default=False,
 )
-_FAMILY = typer.Option(help="Family of the model, such as qwen2_5_vl: its space, and its size of pictures.")
-_LIMIT = typer.Option(help="As the model's processor has it; only for boxes in its pixels.", show_default=False)
-_TASKS = typer.Option("--only", help="A question or set, such as realism_q1; several times for several.")
+_FAMILY = typer.Option(
+    help="Family of the model, such as qwen2_5_vl: its space, and its size of pictures. Default: none.",
+    show_default=False,
+)
+_LIMIT = typer.Option(
+    help="As the model's processor has it; only for boxes in its pixels. Default: that of --family.", show_default=False
+)
+_TASKS = typer.Option(
+    "--only", help="A question or set, such as realism_q1; several times for several. Default: all nine."
+)
 _INLINE = typer.Option("--inline", help="Put the pictures into the lines, as data URLs.")
 
 
@@ -43,8 +50,12 @@ def prompts_command(
 ) -> None:
     """Write every prompt on the test split with its picture and an id, for any batch inference.
 
-    The words are those of the live tasks. Pictures lie beside, in NAME-pictures/. Put the answers into a file with the
-    same ids, and read them with `qreal score --predictions FILE --data DATA --model NAME`.
+    \b
+    qreal data prompts org/name prompts.jsonl
+    qreal data prompts org/name prompts.jsonl --format swift --family qwen2_5_vl
+
+    Writes OUT, and the pictures beside it into NAME-pictures/. The words are those of the live tasks. Put the answers
+    into a file with the same ids, and read them with `qreal score --predictions FILE --data DATA --model NAME`.
     """
     from qreal_tasks.dataset.source import DatasetError, locate
     from qreal_tasks.prompt_files.chat_formats import ChatFormat, pictures_folder, write_prompts
@@ -73,10 +84,11 @@ def export_vlmevalkit_command(
     """Write the prompts on the test split as TSV files that VLMEvalKit runs as they are.
 
     \b
+    qreal data export-vlmevalkit org/name DIR
     LMUData=DIR python run.py --data NAME --model MODEL --mode infer
 
-    NAME is that of a file without .tsv. Read its results with `qreal score --predictions FILE …`, several files with
-    several --predictions.
+    Writes a file for each question and set into FOLDER; NAME is that of a file without .tsv. Read its results with
+    `qreal score --predictions FILE …`, several files with several --predictions.
     """
     from qreal_tasks.dataset.source import DatasetError, locate
     from qreal_tasks.prompt_files.vlmevalkit import write_kit_files

@@ -17,16 +17,19 @@ if TYPE_CHECKING:  # `qreal --help` answers at once
     from qreal_tasks.results.run_folder import Run
     from qreal_tasks.results.score import RunScores
 
-_RUN = typer.Argument(help="Output folder of a run, or its *_results.json.", show_default=False)
+_RUN = typer.Argument(help="Output folder of a run, or its *_results.json. Not with --predictions.", show_default=False)
 _PREDICTIONS = typer.Option(
     help="Score this file of answers instead of a run: JSON lines, CSV, TSV, Parquet, XLSX, and what other harnesses "
-    "write. Several together are one run.",
+    "write. Several together are one run. Default: score RUN.",
     show_default=False,
 )
-_MODEL = typer.Option(help="With --predictions: what to call the model.", show_default=False)
+_MODEL = typer.Option(
+    help="With --predictions: what to call the model. Default: none, it must be given.", show_default=False
+)
 _OUT = typer.Option(help="With --predictions: folder of the run. Default: runs/<model>-<time>.", show_default=False)
 _SPACE = typer.Option(
-    help="With --predictions: in which space boxes are written: pixels, resized_pixels, norm1000, norm1000_yx, unit.",
+    help="With --predictions: in which space boxes are written: pixels, resized_pixels, norm1000, norm1000_yx, unit. "
+    "Default: what the file says, else norm1000, and then it is said.",
     show_default=False,
 )
 _ONLY_ANSWERED = typer.Option("--only-answered", help="With --predictions: leave out samples without one.")
@@ -48,7 +51,9 @@ def score_command(
     out: Annotated[Path | None, _OUT] = None,
     resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples; 0 for no intervals.")] = 10_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-    html: Annotated[Path | None, typer.Option(help="Write a report with figures and pictures to this file.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a report with figures and pictures to this file. Default: none.")
+    ] = None,
     gallery: Annotated[int, _GALLERY] = 24,
     data: Annotated[str | None, _DATA] = None,
     prompts: Annotated[Any, PROMPTS] = None,
@@ -59,10 +64,12 @@ def score_command(
 
     \b
     qreal score runs/qreal_hf-20260101-120000
+    qreal score runs/qreal_hf-20260101-120000 --html report.html
     qreal score --predictions answers.jsonl --data org/name --model "My model"
 
-    With --predictions the answers come from a file. The run folder is like any other: compare it, judge it, submit it.
-    The exit status is 1 when a sample has no prediction.
+    Prints tables, and writes the report to the file of --html. With --predictions the answers come from a file, and a
+    run folder is written (--out) that is like any other: compare it, judge it, submit it. The exit status is 1 when a
+    sample has no prediction.
     """
     alone = {"--model": model, "--out": out, "--box-space": box_space, "--only-answered": only_answered or None}
     if predictions:
@@ -178,14 +185,22 @@ def compare_command(
     resamples: Annotated[int, typer.Option(min=1, help="Bootstrap resamples.")] = 10_000,
     any_judge: Annotated[bool, typer.Option(help="Compare LLM-Scores of different judges.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: all pairs of runs, all metrics.")] = False,
-    html: Annotated[Path | None, typer.Option(help="Write the comparison as a page to this file.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the comparison as a page to this file. Default: none.")
+    ] = None,
     prompts: Annotated[Any, PROMPTS] = None,
 ) -> None:
-    """Runs side by side, paired by sample and image: every run minus the baseline.
+    """Compare runs, paired by sample and image: every run minus the baseline.
 
-    With 95 % intervals, p-values corrected for the number of tests, the samples that flipped, and how many images it
-    would take to show a difference. Runs whose samples, references, versions, prompts or judges differ are refused.
-    Of a run with tasks of both prompt styles those are read that the first run has.
+    \b
+    qreal compare runs/a runs/b
+    qreal compare runs/a runs/b runs/c --baseline 2 --html compare.html
+
+    Begins with a sentence on each run, which is called by its model's name. Prints tables, or JSON, and writes the page
+    to the file of --html; the runs stay as they are. With 95 % intervals, p-values corrected for the number of tests,
+    the samples that flipped, and how many images it would take to show a difference. Runs whose samples, references,
+    versions, prompts or judges differ are refused. Of a run with tasks of both prompt styles those are read that the
+    first run has.
     """
     from qreal_tasks.report.compare_tables import comparison_json, print_comparison
     from qreal_tasks.results.compare import compare_runs

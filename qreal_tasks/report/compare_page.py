@@ -12,6 +12,10 @@ from qreal_tasks.pages.environment import page_environment, write_page
 from qreal_tasks.report.compare_tables import write_notes
 from qreal_tasks.results.asked import describe_prompts
 from qreal_tasks.results.compare import TESTED, Comparison, RunPair
+from qreal_tasks.results.conclusion import list_conclusions
+
+_NAMED = 2
+"""Runs that the title names beside the baseline; more are counted."""
 
 
 def write_comparison(comparison: Comparison, path: Path) -> int:
@@ -26,9 +30,10 @@ def write_comparison(comparison: Comparison, path: Path) -> int:
         page_environment("qreal_tasks.report")
         .get_template("compare.html.j2")
         .render(
-            title=f"{', '.join(names)} against {baseline}",
+            title=f"{' and '.join(names) if len(names) <= _NAMED else f'{len(names)} runs'} against {baseline}",
             version=__version__,
             comparison=comparison,
+            conclusions=list_conclusions(comparison),
             notes=write_notes(comparison),
             prompts=describe_prompts(comparison.runs[comparison.baseline].run),
             drawn_notice=MINI_NOTICE if comparison.is_drawn else None,

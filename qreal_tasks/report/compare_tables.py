@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -15,16 +16,21 @@ from qreal_tasks.pages.numbers import UNDEFINED, decimals, interval, p_value, wh
 from qreal_tasks.results.asked import describe_prompts, find_other_prompts
 from qreal_tasks.results.box_lints import find_box_lints
 from qreal_tasks.results.compare import TESTED, Comparison, MetricDifference, MetricDifferences, RunPair
+from qreal_tasks.results.conclusion import conclude, list_conclusions
 from qreal_tasks.results.score import GroupScores
 
 Groups = Mapping[str, GroupScores]
+_HEAD = 16
+"""Characters of a line of a column's heading."""
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """For every run but the baseline: both values, the difference, what it is worth; then the flipped samples."""
+    """The conclusion; then for every run but the baseline both values, the difference, what it is worth, and the
+    flipped samples."""
     out = new_console()
+    out.print("\n".join(list_conclusions(comparison)) + "\n")
     for name, scores in zip(comparison.names, comparison.runs, strict=True):
-        mark = " (baseline)" if name == comparison.names[comparison.baseline] else ""
+        mark = ", the baseline" if name == comparison.names[comparison.baseline] else ""
         out.print(f"{name}{mark}: {scores.run.model} {scores.run.model_args}")
     asked = describe_prompts(comparison.runs[comparison.baseline].run)
     out.print(f"data: {comparison.data}\nprompts: {asked}")
@@ -69,7 +75,7 @@ def write_notes(comparison: Comparison) -> list[str]:
     if comparison.left_out:
         found.append(f"Not in all runs, so left out: {', '.join(comparison.left_out)}.")
     for name, scores in zip(comparison.names, comparison.runs, strict=True):
-        found += [f"Run {name}: {title} {text}" for title, text in find_box_lints(scores.run.groundings())]
+        found += [f"{name}: {title} {text}" for title, text in find_box_lints(scores.run.groundings())]
     return found
 
 
@@ -77,10 +83,11 @@ def _table(half: str, comparison: Comparison, pair: RunPair) -> Table:
     run, against = comparison.names[pair.run], comparison.names[pair.against]
     ours, theirs = comparison.runs[pair.run].groups(half), comparison.runs[pair.against].groups(half)
     findings = pair.findings(half)
+    heads = [textwrap.fill(name, _HEAD) for name in (against, run)]
     found = new_table(
         f"{HALVES[half]}: {run} minus {against} (95 % interval: paired bootstrap over images)",
         ["Row", "Metric"],
-        [against, run, f"{run} - {against}", "95 %", "p", "Holm", "Images", "Detectable"],
+        [*heads, "Difference", "95 %", "p", "Holm", "Images", "Detectable"],
     )
     for name in (name for name in ours if name in findings):
         for metric in TESTED[half]:
@@ -106,9 +113,9 @@ def _cells(finding: MetricDifference | None) -> tuple[str, ...]:
 def _flip_table(comparison: Comparison, pair: RunPair) -> Table:
     run, against = comparison.names[pair.run], comparison.names[pair.against]
     found = new_table(
-        f"Samples on which {run} and {against} differ (--json and --html list them)",
+        f"Samples on which {run} differs from {against} (--json and --html list them)",
         ["Row"],
-        [f"Only {against}\nright", f"Only {run}\nright", "McNemar p", f"{run}\nbetter", f"{run}\nworse", "Same"],
+        ["Right to\nwrong", "Wrong to\nright", "McNemar p", "Better", "Worse", "Same"],
     )
     for name, flips in pair.flips.items():
         found.add_row(name, str(len(flips.lost)), str(len(flips.won)), p_value(flips.p_value), "", "", "")
@@ -121,6 +128,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
     """Everything about all pairs as plain JSON values, undefined as null."""
     names = comparison.names
     return {
+        "conclusion": conclude(comparison),
         "runs": {
             name: {
                 "model": scores.run.model,

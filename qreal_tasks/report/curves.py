@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from qreal_tasks.benchmark import Answer
+from qreal_tasks.metrics.bootstrap import LEVEL
 from qreal_tasks.metrics.grounding import detection_curve
 from qreal_tasks.metrics.judgment import CALIBRATION_BINS
 from qreal_tasks.metrics.matching import match
+from qreal_tasks.pages.shapes import Points
 from qreal_tasks.records import GroundingRecord, JudgmentRecord
-
-Points = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,10 @@ class CalibrationBin:
     """Mean."""
     yes_share: float
     """Share of Yes among the references."""
+    low: float
+    high: float
+    """Ends of the 95 % interval of ``yes_share`` (Wilson's, which holds for a single item too), as if the items were
+    independent: those of one image are not, so it is a little narrow."""
 
 
 def roc_curve(records: Sequence[JudgmentRecord]) -> Points | None:
@@ -58,12 +62,16 @@ def calibration_curve(records: Sequence[JudgmentRecord]) -> tuple[CalibrationBin
         if record.p_yes is not None:
             position = min(int(record.p_yes * CALIBRATION_BINS), CALIBRATION_BINS - 1)
             held[position].append((record.p_yes, record.reference == Answer.YES))
-    return tuple(
-        CalibrationBin(len(items), float(np.mean([p for p, _ in items])), float(np.mean([yes for _, yes in items])))
-        if items
-        else None
-        for items in held
-    )
+    return tuple(_summarise(items) if items else None for items in held)
+
+
+def _summarise(items: Sequence[tuple[float, bool]]) -> CalibrationBin:
+    from scipy.stats import binomtest
+
+    n_yes = sum(yes for _, yes in items)
+    ends = binomtest(n_yes, len(items)).proportion_ci(LEVEL, "wilson")
+    mean = float(np.mean([p for p, _ in items]))
+    return CalibrationBin(len(items), mean, n_yes / len(items), float(ends.low), float(ends.high))
 
 
 def detection_points(records: Sequence[GroundingRecord]) -> Points | None:

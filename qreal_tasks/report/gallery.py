@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qreal_tasks.benchmark import QUESTION_NAMES, Answer
+from qreal_tasks.boxes import percent_box
 from qreal_tasks.metrics.description import IOU_THRESHOLD
 from qreal_tasks.metrics.matching import match
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Region
@@ -19,14 +20,12 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @dataclass(frozen=True)
 class Marked:
-    """A region as the page shows it: a box in per cent of the picture with a mark in its corner."""
+    """A region as the page shows it: a box on the picture with a mark in its corner."""
 
     mark: str
     region: Region
-    left: float
-    top: float
-    width: float
-    height: float
+    place: tuple[float, float, float, float]
+    """Left, top, width and height in per cent of the picture."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +120,7 @@ def _pairings(record: GroundingRecord) -> tuple[Pairing, ...]:
 
 
 def _marked(region: Region, mark: str, record: GroundingRecord) -> Marked:
-    x1, y1, x2, y2 = region.bbox_px
-    across, down = 100 / max(1, record.width), 100 / max(1, record.height)
-    return Marked(mark, region, x1 * across, y1 * down, (x2 - x1) * across, (y2 - y1) * down)
+    return Marked(mark, region, percent_box(region.bbox_px, max(1, record.width), max(1, record.height)))
 
 
 def _letter(number: int) -> str:

@@ -9,13 +9,15 @@ from typing import Any
 
 from qreal_tasks import __version__
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTIONS, Dimension
-from qreal_tasks.metrics.catalogue import IMAGEQA, OBJECTQA, PAPER_IMAGEQA, PAPER_OBJECTQA, Metric
+from qreal_tasks.metrics.catalogue import CATALOGUE, IMAGEQA, OBJECTQA, PAPER_IMAGEQA, PAPER_OBJECTQA, Metric
 from qreal_tasks.pages.environment import page_environment, write_page
 from qreal_tasks.report.figures import draw_calibration, draw_detection, draw_roc
 from qreal_tasks.report.gallery import Miss, SureAndWrong, find_surest_wrong, find_worst_misses
+from qreal_tasks.report.headline import list_headlines
 from qreal_tasks.report.pictures import ReportPictures, load_pictures
 from qreal_tasks.results.asked import describe_prompts, find_other_prompts, render_prompt
 from qreal_tasks.results.lints import find_lints
+from qreal_tasks.results.model_names import name_model
 from qreal_tasks.results.reasons import describe_answer
 from qreal_tasks.results.score import GroupScores, RunScores
 from qreal_tasks.results.slices import Heatmap, build_heatmap, score_portraits_apart
@@ -35,7 +37,7 @@ def _pick(catalogue: Mapping[str, Metric], *names: str) -> list[Metric]:
 
 _COLUMNS = {
     "objectqa_paper": _pick(OBJECTQA, *PAPER_OBJECTQA),
-    "objectqa_beside": _pick(OBJECTQA, "recall", "balanced", "mcc", "unparsed", "mass"),
+    "objectqa_beside": _pick(OBJECTQA, "recall", "balanced", "mcc", "unparsed"),
     "defect": _pick(OBJECTQA, "precision_defect", "recall_defect", "f1_defect", "balanced", "mcc", "auc"),
     "imageqa_paper": _pick(IMAGEQA, *PAPER_IMAGEQA),
     "imageqa_beside": _pick(
@@ -98,14 +100,17 @@ def render_report(
     resamples: int = 10_000,
 ) -> str:
     """The page's text; arguments as there."""
-    run = scores.run
+    run, name = scores.run, name_model(scores.run)
     template = page_environment("qreal_tasks.report").get_template("report.html.j2")
     return template.render(
-        title=f"{run.model}: report",
+        title=f"{name}: report",
+        name=name,
         version=__version__,
         run=run,
         scores=scores,
         columns=_COLUMNS,
+        catalogue=CATALOGUE,
+        headlines=list_headlines(scores),
         wrong=wrong,
         lints=find_lints(scores),
         facts=_facts(scores),

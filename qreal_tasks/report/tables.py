@@ -15,6 +15,7 @@ from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.pages.numbers import decimals, with_interval
 from qreal_tasks.results.asked import STYLE_LABELS, describe_prompts
 from qreal_tasks.results.lints import Level, find_lints
+from qreal_tasks.results.model_names import name_model
 from qreal_tasks.results.score import GroupScores, RunScores
 
 if TYPE_CHECKING:  # a table of scores needs no dataset library
@@ -34,7 +35,8 @@ def print_scores(scores: RunScores) -> None:
     """Both tables, with 95 % intervals under the values, and what must be known to read them."""
     console = new_console()
     run = scores.run
-    console.print(f"{run.model} {run.model_args}\ndata: {run.data}\nprompts: {describe_prompts(run)}")
+    console.print(f"{name_model(run)}\nbackend: {run.model} {run.model_args}".rstrip())
+    console.print(f"data: {run.data}\nprompts: {describe_prompts(run)}")
     if run.judges:
         console.print(f"judge: {', '.join(run.judges)}")
     if scores.objectqa:

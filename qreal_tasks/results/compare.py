@@ -13,6 +13,7 @@ from qreal_tasks.metrics.objectqa import compare_objectqa
 from qreal_tasks.metrics.significance import Power, estimate_power, holm
 from qreal_tasks.results.comparable import keep_shared_scores, require_comparable
 from qreal_tasks.results.flips import Flips, Movement, compare_images, find_flips
+from qreal_tasks.results.model_names import name_runs
 from qreal_tasks.results.run_folder import Run
 from qreal_tasks.results.score import RunScores, score_run
 
@@ -77,7 +78,7 @@ class Comparison:
     """All runs on the tasks that all of them have."""
 
     names: tuple[str, ...]
-    """Letters that stand for the runs, in the order given."""
+    """Short names of the runs, all different, in the order given."""
     runs: tuple[RunScores, ...]
     baseline: int
     pairs: tuple[RunPair, ...]
@@ -132,7 +133,7 @@ def compare_runs(
         CompareError: the runs share no task, differ in samples, references or versions, or were judged differently.
         ValueError: records that contradict each other.
     """
-    names = tuple(map(_letter, range(len(runs))))
+    names = name_runs(runs)
     shared, left_out = require_comparable(runs, names, any_judge=any_judge)
     runs = [replace(run, tasks=tuple(task for task in run.tasks if task.task in shared)) for run in runs]
     order = _order(len(runs), baseline)
@@ -162,10 +163,6 @@ def _pair(
         _flips(run, against),
         _movements(run, against),
     )
-
-
-def _letter(number: int) -> str:
-    return chr(ord("A") + number) if number < 26 else f"R{number + 1}"
 
 
 def _order(n: int, baseline: int) -> list[tuple[int, int]]:

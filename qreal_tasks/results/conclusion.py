@@ -15,22 +15,25 @@ HEADLINE = {"objectqa": "acc", "imageqa": "f1_at_50"}
 LEVEL = 0.05
 
 
-def conclude(comparison: Comparison, names: Sequence[str] | None = None) -> str:
-    """Say of every run, against the baseline, on how many questions and sets it is better or worse.
+def list_conclusions(comparison: Comparison) -> list[str]:
+    """A sentence for each run: on how many questions and sets it is better or worse than the baseline.
 
-    What counts is a p-value, corrected for the number of tests, of at most 5 %.
-
-    Args:
-        names: what to call the runs; by default their letters.
+    What counts is a p-value, corrected for the number of tests, of at most 5 %. Where there are too few resamples for
+    any to be so small, a last sentence says that.
     """
-    sentences = [_about(comparison, pair, names or comparison.names) for pair in comparison.shown]
+    sentences = [_about(comparison, pair) for pair in comparison.shown]
     if comparison.family and comparison.smallest_p > LEVEL:
         sentences.append(f"{comparison.resamples:,} resamples are too few to show any difference: take more.")
-    return " ".join(sentences)
+    return sentences
 
 
-def _about(comparison: Comparison, pair: RunPair, names: Sequence[str]) -> str:
-    run, against = names[pair.run], names[pair.against]
+def conclude(comparison: Comparison) -> str:
+    """The sentences of ``list_conclusions`` as one text."""
+    return " ".join(list_conclusions(comparison))
+
+
+def _about(comparison: Comparison, pair: RunPair) -> str:
+    run, against = comparison.names[pair.run], comparison.names[pair.against]
     halves = []
     for half, (parts, noun) in ROWS.items():
         rows, metric = pair.findings(half), HEADLINE[half]

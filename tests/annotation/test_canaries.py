@@ -24,7 +24,6 @@ from typer.testing import CliRunner
 from verified_run import cast, merge_run
 
 from annotation.commands import annotate_app
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from annotation.execution.driver import RunOptions, Watcher, init_run, run_stages
 from annotation.label_studio.server import _last_words
 from annotation.label_studio.tasks import build_task, read_stored_sizes
@@ -34,6 +33,7 @@ from annotation.merging.forms import load_forms
 from annotation.run.folder import RunFolder
 from qreal_tasks.llm.batch.limits import BatchLimits
 from qreal_tasks.llm.errors.retry import StoppedRun
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.shards.executors import ExecutorOptions
 from qreal_tasks.text.redaction import find_private
 

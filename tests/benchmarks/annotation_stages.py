@@ -23,12 +23,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from annotating import answer, config_for, write_pictures
 from tiny_annotators import write_tiny_grounding_dino, write_tiny_q_eval
 
-from annotation.demo.server import ScriptedServer
 from annotation.execution.driver import RunOptions, Watcher, init_run, run_stages
 from annotation.run.chain import STAGES
 from annotation.run.folder import RunFolder
 from annotation.run.gallery import Gallery
 from annotation.stages.entity_views import load_entities
+from qreal_tasks.llm.scripted_server import ScriptedServer
 from qreal_tasks.shards.executors import Executor, ExecutorOptions
 
 IMAGES = 96

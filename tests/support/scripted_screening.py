@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from annotation.demo.server import Asked, Reply, completion
 from qreal_tasks.api.asking import Model
 from qreal_tasks.boxes import Space
+from qreal_tasks.llm.scripted_server import Asked, Reply, completion
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.screening.run.screening import ScreeningOptions, ScreeningWatcher, screen
 from qreal_tasks.screening.run.settings import ScreeningSettings

@@ -23,6 +23,12 @@ _GROUPS = (
 """What the CSV has columns for."""
 
 
+PRACTICE_NOTICE = (
+    "Its submissions are runs on pictures that `qreal mini` drew, to try how submitting goes. Nothing here is a result "
+    "of the benchmark, and no other board takes these submissions."
+)
+
+
 def render_json(board: Board) -> dict[str, Any]:
     """Everything on the board as plain JSON values; ranks are among entries with the same ``prompts``."""
     return {
@@ -36,6 +42,7 @@ def render_json(board: Board) -> dict[str, Any]:
             "images": board.images,
             "entities": board.entities,
         },
+        **({"practice": PRACTICE_NOTICE} if board.practice else {}),
         "judge": board.judge,
         "entries": [_entry(entry) for entry in board.entries],
         "refused": [

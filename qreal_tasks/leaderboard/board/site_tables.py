@@ -19,6 +19,7 @@ from qreal_tasks.leaderboard.result import IMAGEQA_F1, IMAGEQA_JOINT, OBJECTQA_A
 from qreal_tasks.leaf_tasks import MEAN
 from qreal_tasks.metrics.catalogue import CATALOGUE, PAPER_IMAGEQA
 from qreal_tasks.metrics.objectqa import OVERALL
+from qreal_tasks.pages.prose import begin_sentence
 
 _MEANS = (
     ("Macro AUC", OVERALL, "auc"),
@@ -84,8 +85,8 @@ def build_question_tables(board: Board, style: Style) -> list[BoardTable]:
             board,
             style,
             question.name,
-            f"{question.name}: {question.about}",
-            f"{question.text} “{question.defect}” reports a defect.",
+            begin_sentence(question.about),
+            f"{question.text} “{question.defect}” reports a defect. In tasks and files: `{question.name}`.",
             _columns("objectqa", question.name, _OBJECTQA),
         )
         for question in QUESTIONS

@@ -27,20 +27,18 @@ from qreal_tasks.leaderboard.submission.manifest import (
     Cost,
     ModelInfo,
 )
+from qreal_tasks.results.model_names import find_model, split_arguments
 from qreal_tasks.results.predicted import read_origin
 from qreal_tasks.text.addresses import shown
 from qreal_tasks.text.one_line import UNSEEN
 from qreal_tasks.text.redaction import find_private
 
-_MODEL_KEYS = ("pretrained", "model_version", "model", "model_name", "model_id", "path")
-
 
 def read_model_info(results: Mapping[str, Any]) -> ModelInfo:
     """What answered, from a parsed results file: its name, and those of ``ARGUMENTS`` that hold nothing private."""
     config = results["config"]
-    arguments = _arguments(config.get("model_args"))
-    name = next((arguments[key] for key in _MODEL_KEYS if arguments.get(key)), str(config.get("model")))
-    adapter = arguments.get("adapter") or arguments.get("peft")
+    arguments = split_arguments(config.get("model_args"))
+    name, adapter = find_model(str(config.get("model")), arguments)
     kept = {
         key: text
         for key, value in sorted(arguments.items())
@@ -52,13 +50,6 @@ def read_model_info(results: Mapping[str, Any]) -> ModelInfo:
         adapter=Adapter(name=shown(adapter), sha256=digest_folder(Path(adapter).expanduser())) if adapter else None,
         arguments=kept,
     )
-
-
-def _arguments(given: object) -> dict[str, str]:
-    if isinstance(given, Mapping):
-        return {str(key): str(value) for key, value in given.items() if value is not None}
-    pairs = (part.partition("=") for part in str(given or "").split(",") if part)
-    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _one_line(text: str) -> str:

@@ -54,14 +54,14 @@ def test_too_few_resamples_are_said(runs: Runs) -> None:
 
 
 def test_plain_values_and_what_is_shown(compared: RunComparison) -> None:
-    assert json.loads(json.dumps(compared.to_dict()))["baseline"] == "A"
-    assert repr(compared).startswith("A pretend, B pretend\nB against A: ")
+    assert json.loads(json.dumps(compared.to_dict()))["baseline"] == "pretend (a)"
+    assert repr(compared).startswith("pretend (b) against pretend (a): ")
 
 
 def test_several_runs_have_a_sentence_each(runs: Runs) -> None:
     found = qreal.compare(runs[0], runs[1], runs[0], resamples=200)
-    assert [one in found.conclusion for one in ("B against A: ", "C against A: ")] == [True, True]
-    assert set(found.to_pandas().run) == {"B", "C"}
+    assert [f"pretend ({n}) against pretend (1): " in found.conclusion for n in (2, 3)] == [True, True]
+    assert set(found.to_pandas().run) == {"pretend (2)", "pretend (3)"}
 
 
 def test_runs_of_other_samples_are_refused(runs: Runs) -> None:

@@ -306,7 +306,7 @@ def test_a_post_prompt_of_ones_own_is_asked_recorded_and_compared_only_with_its_
     ]
     asked = [{record.post_prompt for record in run.tasks[0].records} for run in runs]
     assert asked == [{"\nYes or No?"}, {"\nAnswer with one word, Yes or No."}]
-    with pytest.raises(CompareError, match=r"realism_q1: post_prompt is '\\nYes or No\?' in run A"):
+    with pytest.raises(CompareError, match=r"realism_q1: post_prompt is '\\nYes or No\?' in run dummy \(theirs\)"):
         compare_runs(runs, resamples=10)
 
 

@@ -100,3 +100,22 @@ def test_a_key_is_found_however_a_page_writes_it(key: str, tmp_path: Path, monke
     )
     write_page(tmp_path / "page.html", template.render(result=f"bad {key}!"))
     assert (tmp_path / "page.html").read_text() == '<p>bad <key>!</p><script>"bad <key>!"</script>'
+
+
+def test_backquotes_are_code_and_the_rest_is_text() -> None:
+    text = rendered(
+        "<p>{{ result | prose }}</p>{% call notice('warn', result) %}{{ result | prose }}{% endcall %}",
+        result=f"`mini` {HOSTILE}",
+    )
+    assert text.count("<code>mini</code>") == 3
+    assert "`" not in text
+    assert "<script" not in text
+
+
+def test_one_of_a_thing_is_one() -> None:
+    assert (
+        rendered("{{ 1 | count('submission') }}, {{ 2 | count('entity', 'entities') }}").count(
+            "1 submission, 2 entities"
+        )
+        == 1
+    )

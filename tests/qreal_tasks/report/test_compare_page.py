@@ -14,9 +14,10 @@ from qreal_tasks.cli import app
 from qreal_tasks.pages.numbers import decimals, interval
 from qreal_tasks.report.compare_page import write_comparison
 from qreal_tasks.results.compare import TESTED, compare_runs
+from qreal_tasks.results.conclusion import list_conclusions
 from qreal_tasks.results.run_folder import find_results, read_run
 
-CELL = re.compile(r'data-pair="(\w+)" data-row="([^"]*)" data-metric="(\w+)">(.*?)</td>')
+CELL = re.compile(r'data-pair="(\d-\d)" data-row="([^"]*)" data-metric="(\w+)">(.*?)</td>')
 
 
 @pytest.mark.slow
@@ -28,7 +29,7 @@ def test_every_difference_is_that_of_the_comparison(tmp_path: Path) -> None:
     runs = [read_run(find_results(folder)[-1]) for folder in folders]
     comparison = compare_runs(runs, resamples=100)
     expected = {}
-    for name, pair in zip(("BA", "CA"), comparison.shown, strict=True):
+    for name, pair in zip(("1-0", "2-0"), comparison.shown, strict=True):
         for table, metrics in TESTED.items():
             for row, found in pair.findings(table).items():
                 for metric in metrics:
@@ -41,6 +42,10 @@ def test_every_difference_is_that_of_the_comparison(tmp_path: Path) -> None:
     }
     assert shown == expected
     assert len(shown) == comparison.family
+    page = html.read_text(encoding="utf-8")
+    assert "<h1>b and c against a</h1>" in page
+    first = page.index('id="conclusion"')
+    assert first < page.index(f'<p class="conclusion">{list_conclusions(comparison)[0]}</p>') < page.index('id="runs"')
 
 
 @pytest.mark.slow

@@ -10,8 +10,9 @@ from written_run import groundings, judgments
 
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.judgment import score_judgment
+from qreal_tasks.pages.shapes import Points
 from qreal_tasks.records import GroundingRecord, JudgmentRecord
-from qreal_tasks.report.curves import Points, calibration_curve, detection_points, roc_curve
+from qreal_tasks.report.curves import calibration_curve, detection_points, roc_curve
 
 TASKS = pretend_tasks()
 QUESTIONS = [records for task, records in TASKS.items() if "objectqa" in task]
@@ -63,3 +64,25 @@ def test_the_area_below_a_detection_curve_is_the_auc(records: list[GroundingReco
 
 def test_no_prediction_has_no_curve() -> None:
     assert detection_points([r for r in groundings() if not r.predicted]) is None
+
+
+def sure(references: str) -> list[JudgmentRecord]:
+    """Items of one bin, Y or N a reference."""
+    return [
+        JudgmentRecord(
+            *("realism_q1", f"i{n}#0", f"i{n}", "g", False, "dog", {"Y": "Yes", "N": "No"}[one], "", None, None),
+            *(0.95, None, "1", "", "", "mini"),
+        )
+        for n, one in enumerate(references)
+    ]
+
+
+# Wilson's interval by hand: (k + 1.92) / (n + 3.84) ± 1.96 / (n + 3.84) * sqrt(k (n - k) / n + .96)
+@pytest.mark.parametrize(
+    ("references", "low", "high"),
+    [("Y", 0.2065, 1.0), ("N", 0.0, 0.7935), ("YN", 0.0945, 0.9055), ("YYYYYYYYYN", 0.5958, 0.9821)],
+)
+def test_a_bin_of_few_items_has_a_long_interval(references: str, low: float, high: float) -> None:
+    (found,) = [one for one in calibration_curve(sure(references)) if one is not None]
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-4)
+    assert found.low <= found.yes_share <= found.high

@@ -44,7 +44,7 @@ def test_boxes_are_in_per_cent_of_the_picture() -> None:
     (miss,) = find_worst_misses([image("i", [(5.0, 10.0, 20.0, 20.0)], 1)], 1)
     marked = miss.pairings[0].predicted
     assert marked is not None
-    assert (marked.mark, marked.left, marked.top, marked.width, marked.height) == ("1", 25, 50, 75, 50)
+    assert (marked.mark, *marked.place) == ("1", 25, 50, 75, 50)
 
 
 def test_every_region_and_score_is_shown_once() -> None:

@@ -153,7 +153,7 @@ def test_what_is_missing_from_a_run_is_missing_from_its_page(tmp_path: Path) -> 
     done, page = report(write_run(tmp_path / "run"))
     assert done.exit_code == 0, done.output
     text = " ".join(page.text)
-    for piece in ("1 answer held nothing to read", "These numbers are on `mini`", "asks one", "N/A"):
+    for piece in ("1 answer held nothing to read", "These numbers are on  mini :", "asks one", "N/A"):
         assert piece in text
     assert "Portraits apart" not in text
 

@@ -64,6 +64,27 @@ def test_links_lead_to_sections_and_tables_scroll_in_their_own_box(pages: dict[s
         assert browser.run("[...document.images].every(i => i.alt)")
 
 
+def test_on_a_phone_a_table_says_that_it_scrolls_and_shows_two_numbers(pages: dict[str, Path], tmp_path: Path) -> None:
+    said = """[...document.querySelectorAll('.scroll')].filter(s => s.checkVisibility()).map(s => [
+        s.scrollWidth > s.clientWidth, s.querySelector('.hint').getBoundingClientRect().height > 10])"""
+    numbers = """Math.min(...[...document.querySelectorAll('td[data-row][data-metric=auc]')].map(cell =>
+        [...cell.parentNode.querySelectorAll('td[data-metric]:not([data-metric=n])')]
+            .filter(cell => cell.getBoundingClientRect().right - 9 <= innerWidth).length))"""
+    with Chromium(tmp_path, width=360, height=780) as browser:
+        browser.resize(360, 780, mobile=True)
+        browser.go(pages["honest"].as_uri())
+        browser.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        found = browser.run(said)
+        assert any(scrolls for scrolls, _ in found)
+        assert all(scrolls == hint for scrolls, hint in found), found
+        assert browser.run(numbers) >= 2
+        browser.resize(1400, 900)
+        browser.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        wide = browser.run(said)
+        assert any(not scrolls for scrolls, _ in wide)
+        assert all(scrolls == hint for scrolls, hint in wide), wide
+
+
 def test_boxes_lie_on_the_picture_where_the_record_says(pages: dict[str, Path], tmp_path: Path) -> None:
     with Chromium(tmp_path) as browser:
         browser.go(pages["honest"].as_uri())

@@ -15,12 +15,12 @@ from submitted import JUDGE, simulated, small_references, write_run
 from two_styles import asked_with_other, mixed_run
 from typer.testing import CliRunner, Result
 
-from annotation.demo.server import ScriptedServer
 from qreal_tasks.benchmark import LEAVES, Style, frame_of, imageqa_prompt, objectqa_prompt
 from qreal_tasks.boxes import Space
 from qreal_tasks.cli import app
 from qreal_tasks.judge import similarity
 from qreal_tasks.leaderboard.submission.references import References
+from qreal_tasks.llm.scripted_server import ScriptedServer
 from qreal_tasks.records import GroundingRecord, JudgmentRecord
 from qreal_tasks.report.tables import print_scores
 from qreal_tasks.results.asked import OtherPrompt, describe_prompts, find_other_prompts, render_prompt
@@ -138,7 +138,10 @@ def test_all_runs_of_a_comparison_may_have_the_same_other_words(references: Refe
     assert json.loads(qreal(*alike, "--json").stdout)["prompts"] == "benchmark"
     refused = qreal("compare", tmp_path / "1", tmp_path / "own", "--resamples", 20)
     assert refused.exit_code == 1
-    assert "pre_prompt is 'Look. ' in run A, '' in run B; only runs that were asked alike" in refused.output
+    assert (
+        "pre_prompt is 'Look. ' in run model (1), '' in run model (own); only runs that were asked alike"
+        in refused.output
+    )
 
 
 def _judge_files(folder: Path, url: str) -> list[Path]:
@@ -216,7 +219,10 @@ def test_the_first_run_of_a_comparison_decides(mixed: Path, references: Referenc
     assert SAID in undecided.output
     both = qreal("compare", tmp_path / "benchmark", tmp_path / "paper", "--resamples", 10)
     assert both.exit_code == 1
-    assert "run A is of qreal, run B of qreal_paper: other words around the questions" in both.output
+    assert (
+        "run model (benchmark) is of qreal, run model (paper) of qreal_paper: other words around the questions"
+        in both.output
+    )
     named = qreal("compare", mixed, tmp_path / "benchmark", "--resamples", 10, "--prompts", "paper")
     assert named.exit_code == 1
     assert "no task of qreal_paper in it" in named.output

@@ -179,7 +179,7 @@ def test_they_are_said_in_every_report_and_change_no_number(tmp_path: Path) -> N
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     for title in ("Box space assumed.", TURNED, KEY):
         assert title in board
-        assert f"Run A: {title}" in compared
-        assert f"Run B: {title}" in page
+        assert f"dummy (1): {title}" in compared
+        assert f"dummy (2): {title}" in page
         assert f"Warning: {title}" in shown
     assert scores.imageqa["realism"].metrics["detection_rate"] == 0

@@ -66,7 +66,7 @@ def test_different_judges_are_refused_unless_told(tmp_path: Path) -> None:
 def test_two_judges_are_found_behind_a_run_without_one(tmp_path: Path) -> None:
     records = {"a": groundings(), "b": scored(0.5, "j@1"), "c": scored(0.5, "j@2")}
     runs = [run_of(tmp_path / name, found) for name, found in records.items()]
-    with pytest.raises(CompareError, match="run B were judged by j@1, those of run C by j@2"):
+    with pytest.raises(CompareError, match=r"run dummy \(b\) were judged by j@1, those of run dummy \(c\) by j@2"):
         compare_runs(runs, resamples=50)
 
 
@@ -80,17 +80,20 @@ def test_a_run_without_a_judge_is_compared_in_the_rest(tmp_path: Path) -> None:
     ("change", "result"),
     [
         (lambda record: replace(record, prompt_version="9"), "9"),
-        (lambda record: replace(record, post_prompt="\nAnswer."), r"post_prompt is '.* in run A, '\\nAnswer.' in run"),
+        (
+            lambda record: replace(record, post_prompt="\nAnswer."),
+            r"post_prompt is '.* in run dummy \(.\), '\\nAnswer.' in run",
+        ),
         (
             lambda r: replace(r, post_prompt=r.post_prompt + " Now."),
-            r"is '…[^']*\[\]\.' in run A, '…[^']* Now\.' in run",
+            r"is '…[^']*\[\]\.' in run dummy \(.\), '…[^']* Now\.' in run",
         ),
-        (lambda record: replace(record, pre_prompt="Look. "), "pre_prompt is '' in run A, 'Look. ' in run"),
-        (lambda record: replace(record, image_id=record.image_id + "x"), "i0 is only in run A"),
-        (lambda record: replace(record, generator="h"), "i0: generator is 'g' in run A, 'h' in run"),
-        (lambda record: replace(record, is_portrait=True), "i0: is_portrait is False in run A, True in run"),
-        (lambda record: replace(record, width=21), "i0: width is 20 in run A, 21 in run"),
-        (lambda record: replace(record, height=21), "i0: height is 20 in run A, 21 in run"),
+        (lambda record: replace(record, pre_prompt="Look. "), r"pre_prompt is '' in run dummy \(.\), 'Look. ' in run"),
+        (lambda record: replace(record, image_id=record.image_id + "x"), r"i0 is only in run dummy \([a1]\)"),
+        (lambda record: replace(record, generator="h"), r"i0: generator is 'g' in run dummy \(.\), 'h' in run"),
+        (lambda record: replace(record, is_portrait=True), r"i0: is_portrait is False in run dummy \(.\), True in run"),
+        (lambda record: replace(record, width=21), r"i0: width is 20 in run dummy \(.\), 21 in run"),
+        (lambda record: replace(record, height=21), r"i0: height is 20 in run dummy \(.\), 21 in run"),
         (lambda record: replace(record, reference=(), data="org/other"), "i0: reference is .* on org/other"),
     ],
 )
@@ -113,7 +116,9 @@ def test_entities_of_another_dataset_are_refused(tmp_path: Path, change: dict[st
     task = a.tasks[0]
     changed = replace(task, records=(replace(task.records[0], **change), *task.records[1:]))  # type: ignore[arg-type]
     (field, value), *_ = change.items()
-    with pytest.raises(CompareError, match=f"realism_q1: i0#0: {field} is .* in run A, '{value}' in run B"):
+    with pytest.raises(
+        CompareError, match=rf"realism_q1: i0#0: {field} is .* in run dummy \(1\), '{value}' in run dummy \(2\)"
+    ):
         compare_runs([a, replace(a, tasks=(changed, *a.tasks[1:]))], resamples=50)
 
 
@@ -122,9 +127,9 @@ def test_a_copy_of_the_dataset_in_another_place_is_the_same_dataset(tmp_path: Pa
     folders = [write_pretend_run(tmp_path / name, seed, data=name) for seed, name in enumerate(("mini", "org/copy"))]
     done = CliRunner().invoke(app, ["compare", *map(str, folders), "--resamples", "50"])
     assert done.exit_code == 0, done.output
-    assert "data: A: mini, B: org/copy" in done.output
+    assert "data: pretend (mini): mini, pretend (copy): org/copy" in done.output
     comparison = compare_runs([read_run(find_results(folder)[-1]) for folder in reversed(folders)], resamples=50)
-    assert comparison.data == "A: org/copy, B: mini"
+    assert comparison.data == "pretend (copy): org/copy, pretend (mini): mini"
     assert comparison.is_drawn
 
 
@@ -157,7 +162,7 @@ def test_whole_and_unjudged_runs_leave_no_image_out(tmp_path: Path) -> None:
 def test_another_task_version_and_a_single_run_are_refused(tmp_path: Path) -> None:
     a = run_of(tmp_path / "a", groundings())
     newer = replace(a, tasks=tuple(replace(task, version="9.0") for task in a.tasks))
-    with pytest.raises(CompareError, match=r"2\.0 / 1 in run A, 9\.0 / 1 in run B"):
+    with pytest.raises(CompareError, match=r"2\.0 / 1 in run dummy \(1\), 9\.0 / 1 in run dummy \(2\)"):
         compare_runs([a, newer], resamples=50)
     with pytest.raises(CompareError, match="1 run given"):
         compare_runs([a], resamples=50)
@@ -187,8 +192,10 @@ def test_every_run_against_the_baseline_then_the_other_pairs(three: list[Path]) 
     done = CliRunner().invoke(app, ["compare", *map(str, three), "--baseline", "2", "--resamples", "300", "--json"])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
-    assert found["baseline"] == "B"
-    assert [(pair["run"], pair["against"]) for pair in found["pairs"]] == [("A", "B"), ("C", "B"), ("C", "A")]
+    assert found["baseline"] == "b"
+    assert list(found["runs"]) == ["a", "b", "c"]
+    assert found["conclusion"].startswith("a against b: ObjectQA Accuracy is ")
+    assert [(pair["run"], pair["against"]) for pair in found["pairs"]] == [("a", "b"), ("c", "b"), ("c", "a")]
     ab, cb, ca = (pair["objectqa"]["overall"]["acc"] for pair in found["pairs"])
     assert cb["value"] - ab["value"] == pytest.approx(ca["value"])
     assert ca["value"] == pytest.approx(ca["run"] - ca["against"])
@@ -213,8 +220,9 @@ def test_every_run_against_the_baseline_then_the_other_pairs(three: list[Path]) 
 def test_the_table_says_what_the_numbers_rest_on(three: list[Path]) -> None:
     done = CliRunner().invoke(app, ["compare", *map(str, three), "--resamples", "50"])
     assert done.exit_code == 0, done.output
-    for piece in ("A (baseline): a", "B minus A", "C minus A", "Holm", "McNemar", "Detectable", "raise --resamples"):
+    for piece in ("a, the baseline: a", "b minus a", "c minus a", "Holm", "McNemar", "Detectable", "raise --resamples"):
         assert piece in done.output
+    assert done.output.startswith("b against a: ObjectQA Accuracy is "), "the conclusion comes first"
     wrong = CliRunner().invoke(app, ["compare", *map(str, three), "--baseline", "4"])
     assert wrong.exit_code == 1
     assert "--baseline is 4" in wrong.output

@@ -14,7 +14,7 @@ from refusing import no_permission, no_room, tree
 from scripted_screening import RESULTS, encode, picture, reply, write_images
 from typer.testing import CliRunner
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.screening.commands import screen_app
 from qreal_tasks.screening.rows import read_rows
 from qreal_tasks.screening.run.settings import ScreeningSettings, load_screening_settings

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from scripted_screening import AnsweringEngine, encode, go_slowly, picture, reply, results, screened, write_images
 
-from annotation.demo.server import ScriptedServer
+from qreal_tasks.llm.scripted_server import ScriptedServer
 from qreal_tasks.screening.rows import read_rows
 from qreal_tasks.screening.run.screening import ScreeningOptions, ScreeningWatcher, screen
 from qreal_tasks.screening.run.settings import ScreeningSettings

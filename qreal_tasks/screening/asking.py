@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from qreal_tasks.api.asking import SETS, Model
+from qreal_tasks.api.pictures import open_pictures
+from qreal_tasks.api.questions import ask_pictures, make_plan
 from qreal_tasks.benchmark import IMAGEQA_SETS, PROMPT_VERSION
 from qreal_tasks.boxes import Space
 from qreal_tasks.files.settings import BaseUrl, Settings
+from qreal_tasks.models.detector.settings import DetectionSettings
+from qreal_tasks.screening.detected_boxes import DetectedBoxes
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -77,6 +80,8 @@ class AskingSettings(OneModel):
     detect: bool = True
     """Ask for all entities too, flawed or not."""
     prompts: Literal["benchmark", "paper"] = "benchmark"
+    detector: DetectionSettings | None = None
+    """Looks for the names that the model gives, and gives the boxes; null takes the model's own."""
 
     @field_validator("sets")
     @classmethod
@@ -112,10 +117,15 @@ class PictureAsker:
                 warnings.filterwarnings("ignore", message=".*boxes are ASSUMED")  # it writes none
                 judging = _open(asking.crop_model)
             self._model = Model(TwoModels(self._model, judging))
+        self._boxes = None if asking.detector is None else DetectedBoxes(asking.detector)
 
     def ask(self, pictures: Sequence[Image.Image]) -> list[PictureFindings]:
         """Ask about pictures at once; errors as ``Model.ask``."""
         asked = self._asking
+        if self._boxes is not None:
+            plan = make_plan(asked.sets, asked.detect, asked.prompts, self._model.box_space)
+            opened = open_pictures(pictures)
+            return ask_pictures(opened, [None] * len(opened), plan, self._model.answer, self._boxes.relocate)
         return self._model.ask(list(pictures), sets=asked.sets, detect=asked.detect, prompts=asked.prompts)
 
     def cost(self) -> float | None:
@@ -153,7 +163,7 @@ def identify_asking(asking: AskingSettings, model: Model | None = None) -> dict[
         "sets": list(asking.sets),
         "detect": asking.detect,
         "prompts": asking.prompts,
-        "detector": None,
+        "detector": None if asking.detector is None else _identify_detector(asking.detector),
         "form": [_FORM, PROMPT_VERSION],
     }
 
@@ -167,21 +177,29 @@ def _identify(one: OneModel) -> dict[str, Any]:
 
     source = resolve_model(one.adapter or one.model, one.model if one.adapter else None)
     from qreal_tasks.models.local.engine import ENGINE_VERSION
-    from qreal_tasks.models.local.loading import hash_adapter, hash_model_folder, identify_model
+    from qreal_tasks.models.local.loading import hash_adapter
 
-    folder = Path(source.pretrained)
-    if folder.is_dir():
-        weights: dict[str, Any] = {"content": hash_model_folder(folder)}
-    else:
-        weights = identify_model(
-            source.pretrained, source.revision, _read_hub_config(source.pretrained, source.revision)
-        )
     return {
-        **weights,
+        **_identify_weights(source.pretrained, source.revision),
         "adapter": source.adapter and hash_adapter(source.adapter),
         "engine": ENGINE_VERSION,
         **about,
     }
+
+
+def _identify_detector(settings: DetectionSettings) -> dict[str, Any]:
+    deciding = settings.model_dump(mode="json", exclude={"model", "revision", "device", "batch_size"})
+    return {**_identify_weights(settings.model, settings.revision), **deciding}
+
+
+def _identify_weights(model: str, revision: str | None) -> dict[str, Any]:
+    from qreal_tasks.models.local.loading import hash_model_folder, identify_model
+    from qreal_tasks.models.sources import find_local_folder
+
+    folder = find_local_folder(model)
+    if folder is not None:
+        return {"content": hash_model_folder(folder)}
+    return identify_model(model, revision, _read_hub_config(model, revision))
 
 
 def _read_hub_config(name: str, revision: str | None) -> Any:

@@ -48,6 +48,7 @@ _SETTINGS = {
     "box_space": "box_space",
     "crop_model": "crop_model.model",
     "crop_server": "crop_model.server",
+    "detector": "detector.model",
     "sets": "sets",
     "detect": "detect",
     "prompts": "prompts",
@@ -86,6 +87,13 @@ def run_command(
         str | None, typer.Option(help="Another model for the six questions about each entity.", show_default=False)
     ] = None,
     crop_server: Annotated[str | None, typer.Option(help="Its server.", show_default=False)] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option(
+            help="Grounding DINO or a relative, folder or hub id: finds the boxes of what the model names.",
+            show_default=False,
+        ),
+    ] = None,
     sets: Annotated[
         str | None,
         typer.Option(help="ImageQA prompts, with commas. Default: realism,plausibility.", show_default=False),

@@ -54,14 +54,14 @@ def compare_command(
     """
     with fail_on(_COMMAND, ValueError, OSError):
         from qreal_tasks.screening.calibration import load_calibration
-        from qreal_tasks.screening.compared_groups import Pairing, load_groups
+        from qreal_tasks.screening.compared_groups import PairedBy, load_groups
         from qreal_tasks.screening.comparison import compare_groups
         from qreal_tasks.screening.comparison_text import to_json
 
-        if by is not None and by not in list(Pairing):
-            fail(_COMMAND, f"--by {by}: expected {', '.join(Pairing)}")
+        if by is not None and by not in list(PairedBy):
+            fail(_COMMAND, f"--by {by}: expected {', '.join(PairedBy)}")
         fitted = load_calibration(calibration) if calibration else None
-        pairing = Pairing(by) if by else None
+        pairing = PairedBy(by) if by else None
         comparison = compare_groups(load_groups(runs, pairing=pairing, calibration=fitted, baseline=baseline))
         import json
 

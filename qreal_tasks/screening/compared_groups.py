@@ -19,7 +19,7 @@ UNIT = "unit"
 """Column with what pairs an image: its prompt, or its name."""
 
 
-class Pairing(StrEnum):
+class PairedBy(StrEnum):
     """What makes two images a pair."""
 
     PROMPT = "prompt"
@@ -39,14 +39,14 @@ class ComparedGroups:
     tables: Mapping[str, pd.DataFrame]
     folders: Mapping[str, Path]
     """Of the run that each is from."""
-    pairing: Pairing
+    pairing: PairedBy
     calibration: Calibration | None
 
 
 def load_groups(
     folders: Sequence[Path],
     *,
-    pairing: Pairing | None = None,
+    pairing: PairedBy | None = None,
     calibration: Calibration | None = None,
     baseline: str | None = None,
 ) -> ComparedGroups:
@@ -54,8 +54,8 @@ def load_groups(
 
     Args:
         folders: of finished runs; with a single one its generators are compared.
-        pairing: None takes prompts where both sides share two or more, then names; generators of one run that share
-            neither are compared as independent groups.
+        pairing: None takes prompts where the sides share half of them or more, then names; generators of one run that
+            share neither are compared as independent groups.
         calibration: None takes that of the runs, where all have the same.
         baseline: generator of a single run that the others are compared with; None takes the one with most images.
 
@@ -135,21 +135,28 @@ def _split_generators(table: pd.DataFrame, baseline: str | None) -> dict[str, pd
     return groups
 
 
-def _choose_pairing(groups: Sequence[pd.DataFrame], one_run: bool) -> Pairing:
-    for pairing in (Pairing.PROMPT, Pairing.NAME):
+def _choose_pairing(groups: Sequence[pd.DataFrame], one_run: bool) -> PairedBy:
+    for pairing in (PairedBy.PROMPT, PairedBy.NAME):
         keys = [set(_unit_of(table, pairing).dropna()) for table in groups]
-        if all(len(keys[0] & other) > 1 for other in keys[1:]):
+        if all(_share_most(keys[0], other) for other in keys[1:]):
             return pairing
     if one_run:
-        return Pairing.NONE
+        return PairedBy.NONE
     raise ComparisonError(
-        "the runs share neither prompts nor file names, so nothing pairs: screen with a table that has a column prompt "
-        "or prompt_id, or give --by none to compare them as independent groups"
+        "the runs share less than half of their prompts, and of their file names: screen with a table that has a "
+        "column prompt or prompt_id; or give --by prompt or name to compare what they share, or --by none to compare "
+        "them as independent groups"
     )
 
 
-def _unit_of(table: pd.DataFrame, pairing: Pairing) -> pd.Series:
-    if pairing is Pairing.NAME:
+def _share_most(first: set[str], second: set[str]) -> bool:
+    """Whether half of the smaller set, and two of it, is in the other: over fewer pairs a comparison says little."""
+    shared = len(first & second)
+    return shared > 1 and 2 * shared >= min(len(first), len(second))
+
+
+def _unit_of(table: pd.DataFrame, pairing: PairedBy) -> pd.Series:
+    if pairing is PairedBy.NAME:
         return table["name"] if "name" in table else table["image"]
     prompts: pd.Series = table["prompt_id"].fillna(table["prompt"])
-    return prompts.fillna(table["image"]) if pairing is Pairing.NONE else prompts
+    return prompts.fillna(table["image"]) if pairing is PairedBy.NONE else prompts

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension
 from qreal_tasks.metrics.significance import holm
 from qreal_tasks.screening.calibration import Calibration, LabelledMeans
-from qreal_tasks.screening.compared_groups import UNIT, ComparedGroups, ComparisonError, Pairing
+from qreal_tasks.screening.compared_groups import UNIT, ComparedGroups, ComparisonError, PairedBy
 from qreal_tasks.screening.flaw_rates import FlawRate, RateDifference, estimate_difference, estimate_rate
 from qreal_tasks.screening.image_table import SEVERITY
 from qreal_tasks.screening.moved_images import MovedImages, find_moved
@@ -73,7 +73,7 @@ class GeneratorComparison:
     groups: tuple[GroupSummary, ...]
     """The baseline first."""
     pairs: tuple[GeneratorPair, ...]
-    pairing: Pairing
+    pairing: PairedBy
     calibration: Calibration | None
     notes: tuple[str, ...]
 
@@ -114,7 +114,7 @@ def _compare_pair(
     baseline: str,
     name: str,
 ) -> GeneratorPair:
-    against, run, paired = values[baseline], values[name], groups.pairing is not Pairing.NONE
+    against, run, paired = values[baseline], values[name], groups.pairing is not PairedBy.NONE
     if paired and not run[SEVERITY].keys() & against[SEVERITY].keys():
         raise ComparisonError(
             f"{name} and {baseline} share no {groups.pairing} of which both are judged; give another --by, or none"
@@ -186,7 +186,7 @@ def _summarise(
 
 
 def _describe_left_out(groups: ComparedGroups, baseline: str, name: str) -> list[str]:
-    if groups.pairing is Pairing.NONE:
+    if groups.pairing is PairedBy.NONE:
         return []
     units = {one: set(groups.tables[one][UNIT].dropna()) for one in (baseline, name)}
     return [

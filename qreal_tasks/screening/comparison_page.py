@@ -13,9 +13,16 @@ from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES
 from qreal_tasks.files.regular import read_bytes
 from qreal_tasks.pages.environment import page_environment, write_page
 from qreal_tasks.pages.pictures import as_data_url
-from qreal_tasks.screening.compared_groups import Pairing
+from qreal_tasks.screening.compared_groups import PairedBy
 from qreal_tasks.screening.comparison import DIMENSIONS, GeneratorComparison, GeneratorPair
-from qreal_tasks.screening.comparison_text import conclude, label_row, shown_ends, weigh, write_notes
+from qreal_tasks.screening.comparison_text import (
+    conclude,
+    describe_impossible,
+    label_row,
+    shown_ends,
+    weigh,
+    write_notes,
+)
 from qreal_tasks.screening.moved_images import ShownImage
 from qreal_tasks.screening.rows import ROWS_FILE
 from qreal_tasks.screening.thumbnails import thumbnail_path
@@ -64,7 +71,8 @@ def write_comparison_page(comparison: GeneratorComparison, path: Path) -> None:
             comparison=comparison,
             conclusion=conclude(comparison),
             notes=write_notes(comparison),
-            paired=comparison.pairing is not Pairing.NONE,
+            warnings=describe_impossible(comparison),
+            paired=comparison.pairing is not PairedBy.NONE,
             kinds=(("Dimensions", DIMENSIONS), ("Questions", QUESTION_NAMES), ("Body parts", BODY_PARTS)),
             label_row=label_row,
             shown_ends=shown_ends,

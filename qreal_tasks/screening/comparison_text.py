@@ -9,17 +9,19 @@ from qreal_tasks import __version__
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, question
 from qreal_tasks.metrics.significance import SIGNIFICANCE
 from qreal_tasks.pages.numbers import decimals, interval
-from qreal_tasks.screening.compared_groups import Pairing
+from qreal_tasks.screening.compared_groups import PairedBy
 from qreal_tasks.screening.comparison import DIMENSIONS, ComparedRow, GeneratorComparison, GeneratorPair
 from qreal_tasks.screening.flaw_rates import FlawRate
 from qreal_tasks.screening.moved_images import MOVED
 
 FORMAT = 1
 """Of ``comparison.json``."""
+_OUTSIDE = 0.05
+"""How far a corrected flaw rate may be outside of 0 to 1 by chance."""
 _CORRECTED = (
     "Flaw rate of a dimension: estimated share of flawed images, from the mean P of the images (averaged within a "
     "prompt first), corrected for the P of labelled flawed and clean images. This holds where P of a flawed image, and "
-    "of a clean one, is as on the labelled images."
+    "of a clean one, is as on the labelled images: best they come from the generators that are compared."
 )
 _PLAIN = (
     "Flaw rate: mean P of the images, averaged within a prompt first. Without a calibration it is no share of flawed "
@@ -35,13 +37,13 @@ def conclude(comparison: GeneratorComparison) -> str:
     return " ".join(_conclude_pair(pair, comparison.pairing) for pair in comparison.pairs)
 
 
-def _conclude_pair(pair: GeneratorPair, pairing: Pairing) -> str:
+def _conclude_pair(pair: GeneratorPair, pairing: PairedBy) -> str:
     found: dict[str, list[str]] = {"better": [], "worse": [], "not shown to differ": []}
     for name, row in pair.group(DIMENSIONS).items():
         found[weigh(row)].append(f"{name} ({_describe_rates(row)})")
     told = [f"{verdict} in {' and '.join(names)}" for verdict, names in found.items() if names]
     n = max(row.difference.n for row in pair.group(DIMENSIONS).values())
-    over = f"over {n:,} {pairing}s" if pairing is not Pairing.NONE else "as independent groups"
+    over = f"over {n:,} {pairing}s" if pairing is not PairedBy.NONE else "as independent groups"
     return f"{pair.run} against {pair.against}, {over}: {'; '.join(told)}."
 
 
@@ -89,7 +91,7 @@ def write_notes(comparison: GeneratorComparison) -> list[str]:
         notes.append("Questions and body parts are not corrected: theirs are the mean P, and the share of images.")
         if calibration.data.is_drawn:
             notes.append("The calibration was fitted on pictures that this project drew; on others it says little.")
-    if comparison.pairing is Pairing.NONE:
+    if comparison.pairing is PairedBy.NONE:
         notes.append("Nothing pairs the images, so the groups are compared as independent ones; intervals are wider.")
     else:
         notes.append(
@@ -100,6 +102,7 @@ def write_notes(comparison: GeneratorComparison) -> list[str]:
         "Intervals are 95 %, by Student's t over prompts; p-values are two-sided, and corrected by Holm's method: "
         "those of dimensions for each other, and so those of questions and of body parts."
     )
+    notes += describe_impossible(comparison)
     for group in comparison.groups:
         notes += [
             f"{n:,} images of {group.name} have no P of {one} and are left out."
@@ -107,6 +110,23 @@ def write_notes(comparison: GeneratorComparison) -> list[str]:
             if n
         ]
     return [*notes, *comparison.notes]
+
+
+def describe_impossible(comparison: GeneratorComparison) -> list[str]:
+    """Corrected rates that no share can have: the labelled images do not stand for these."""
+    found = [
+        f"{decimals(rate.value)} for {group.name} in {name}"
+        for group in comparison.groups
+        for name, rate in group.rates.items()
+        if rate.value is not None and not -_OUTSIDE <= rate.value <= 1 + _OUTSIDE
+    ]
+    if comparison.calibration is None or not found:
+        return []
+    return [
+        f"The correction gives flaw rates outside of 0 to 1 ({'; '.join(found)}), so P of flawed or of clean images is "
+        "not as on the labelled ones: the order and the p-values hold, differences are too large. Fit the calibration "
+        "on images of these generators."
+    ]
 
 
 def to_json(comparison: GeneratorComparison) -> dict[str, Any]:

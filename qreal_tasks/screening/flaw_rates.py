@@ -7,7 +7,8 @@ calibration it is corrected for the P of labelled flawed and clean images, and e
 
 Without the correction a difference comes out too small: P is never quite 0 for a clean image nor 1 for a flawed one, so
 a generator with more flaws than the labelled images looks better than it is, and one with fewer worse. It holds where
-P of a flawed image, and of a clean one, is as on the labelled images.
+P of a flawed image, and of a clean one, is as on the labelled images; where images with many flaws get a higher P than
+those with one, generators that differ in that come out too far apart, and rates outside of 0 to 1, which tell of it.
 """
 
 from __future__ import annotations
@@ -105,7 +106,8 @@ def estimate_difference(
         value = float(sides[0].mean() - sides[1].mean()) if all(map(len, sides)) else None
         variance, degrees = _welch(sides[0], sides[1])
     if value is None or not variance:
-        value = value if means is None or value is None else value / (means.flawed - means.clean)
+        if means is not None and value is not None:
+            value = _as_difference(value / (means.flawed - means.clean))
         return RateDifference(value, None, None, None, n, None)
     p_value = _p_value(value / math.sqrt(variance), degrees)
     if means is not None:
@@ -113,7 +115,10 @@ def estimate_difference(
     error = math.sqrt(variance)
     reach = _quantile(degrees) * error
     power = estimate_power(value, error, n) if paired else None
-    return RateDifference(value, value - reach, value + reach, p_value, n, power)
+    low, high = value - reach, value + reach
+    if means is not None:
+        value, low, high = map(_as_difference, (value, low, high))
+    return RateDifference(value, low, high, p_value, n, power)
 
 
 def _correct_rate(mean: float, variance: float | None, means: LabelledMeans) -> tuple[float, float | None]:
@@ -132,6 +137,11 @@ def _correct_difference(value: float, variance: float, means: LabelledMeans) -> 
     of_flawed, both, of_clean = means.covariance
     corrected = value / between
     return corrected, (variance + corrected**2 * (of_flawed - 2 * both + of_clean)) / between**2
+
+
+def _as_difference(value: float) -> float:
+    """No difference of two shares is beyond 1; the correction may give one."""
+    return min(1.0, max(-1.0, value))
 
 
 def _welch(first: FloatArray, second: FloatArray) -> tuple[float | None, float]:

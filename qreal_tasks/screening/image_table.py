@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension, described_parts
-from qreal_tasks.files.regular import require_file
-from qreal_tasks.files.system_errors import describe_error, explain_refusal
 from qreal_tasks.metrics.sums import FloatArray
 from qreal_tasks.screening.calibration import Calibration
-from qreal_tasks.screening.rows import ROWS_FILE
+from qreal_tasks.screening.rows import ROWS_FILE, open_row_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,17 +41,10 @@ def read_images(out: Path, calibration: Calibration | None = None, parts: bool =
     """
     import pandas as pd
 
-    path = out / ROWS_FILE
     raw = {one: f"raw_p_{one}" for one in Dimension}
     columns = [*_TEXTS, "state", *raw.values(), "p_question", *([_PORTRAITS] if parts else [])]
-    try:
-        table = pq.ParquetFile(require_file(path)).read(columns)
-    except FileNotFoundError:
-        raise ValueError(
-            f"{path} is missing: no run of qreal screen, or one that has not ended; start it again"
-        ) from None
-    except (OSError, pa.ArrowException) as error:
-        raise ValueError(explain_refusal(error, path) or f"{path} cannot be read ({describe_error(error)})") from error
+    with open_row_file(out / ROWS_FILE) as file:
+        table = file.read(columns)
     table = table.filter(pc.is_valid(table["pixels"]))
     frame = pd.DataFrame({name: table[name].to_pandas() for name in _TEXTS})
     for one, name in raw.items():

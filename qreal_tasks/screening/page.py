@@ -8,21 +8,24 @@ It lies beside ``thumbnails/`` and loads a picture when it is scrolled to; every
 from __future__ import annotations
 
 import base64
-import heapq
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from qreal_tasks import __version__
 from qreal_tasks.benchmark import QUESTIONS, Dimension
+from qreal_tasks.metrics.sums import FloatArray
 from qreal_tasks.pages.environment import page_environment
 from qreal_tasks.pages.environment import write_page as write_text
 from qreal_tasks.screening.calibration import Calibration
-from qreal_tasks.screening.rows import RowState, ScreeningRow, read_rows
+from qreal_tasks.screening.rows import ROWS_FILE, RowState, open_row_file
 from qreal_tasks.screening.run.summary import THRESHOLD
 from qreal_tasks.screening.run_record import read_record
 from qreal_tasks.screening.thumbnails import THUMBNAILS
@@ -33,16 +36,18 @@ SHOWN_IMAGES = 2000
 """The most severe ones; more of them would make the page slow to open."""
 SHOWN_ENTITIES = 40
 """Entities of one image, the most important ones: a model may write a thousand boxes."""
+_AT_ONCE = 256
+"""Rows that are decoded at a time."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class PageRows:
     """What a page shows of a run's rows."""
 
-    images: list[dict[str, Any]] = field(default_factory=list)
+    images: list[dict[str, Any]]
     """By falling severity; those without one last."""
-    states: Counter[str] = field(default_factory=Counter)
-    p: dict[Dimension, list[float]] = field(default_factory=dict)
+    states: Counter[str]
+    p: dict[Dimension, FloatArray]
     """Of all images of the run, shown or not; nan where it is unknown."""
 
     @property
@@ -58,7 +63,7 @@ def write_page(out: Path) -> Path:
         ValueError: the folder is no finished run.
         OSError: it cannot be written.
     """
-    rows = collect_rows(read_rows(out))
+    rows = collect_rows(out)
     record = read_record(out)
     about = {"Model": shown(record.model)} if record.model else {}
     text = render_page(out.resolve().name, rows, record.calibration, about)
@@ -66,21 +71,34 @@ def write_page(out: Path) -> Path:
     return out / PAGE
 
 
-def collect_rows(rows: Iterable[ScreeningRow], most: int = SHOWN_IMAGES) -> PageRows:
-    """Keep the most severe rows, and of the others what the counts need."""
-    found = PageRows(p={one: [] for one in Dimension})
+def collect_rows(out: Path, most: int = SHOWN_IMAGES) -> PageRows:
+    """Read the most severe rows of a run, and of the others what the counts need; errors as ``read_rows``."""
+    columns = {one: f"p_{one}" for one in Dimension}
+    with open_row_file(out / ROWS_FILE) as file:
+        table = file.read(["state", "severity", *columns.values()])
+        severity = np.nan_to_num(_numbers(table["severity"]), nan=-1.0)
+        kept = np.argsort(-severity, kind="stable")[:most]
+        rows = _read_places(file, np.sort(kept))
+    images = [_with_fewer_entities(rows[int(place)]) for place in kept]
+    return PageRows(
+        images, Counter(table["state"].to_pylist()), {one: _numbers(table[name]) for one, name in columns.items()}
+    )
 
-    def watched() -> Iterable[tuple[float, int, ScreeningRow]]:
-        for place, row in enumerate(rows):
-            found.states[row["state"]] += 1
-            for one in Dimension:
-                p = _p_of(row, one)
-                found.p[one].append(float("nan") if p is None else p)
-            yield -1.0 if row["severity"] is None else row["severity"], -place, row
 
-    kept = heapq.nlargest(most, watched(), key=lambda ranked: ranked[:2])
-    found.images = [_with_fewer_entities(row) for _, _, row in kept]
+def _read_places(file: pq.ParquetFile, places: NDArray[np.intp]) -> dict[int, dict[str, Any]]:
+    """The rows at these places, which are in order."""
+    found: dict[int, dict[str, Any]] = {}
+    start = 0
+    for batch in file.iter_batches(_AT_ONCE):
+        first, last = np.searchsorted(places, [start, start + len(batch)])
+        own = places[first:last]
+        found.update(zip(own.tolist(), batch.take(pa.array(own - start)).to_pylist(), strict=True))
+        start += len(batch)
     return found
+
+
+def _numbers(column: pa.ChunkedArray) -> FloatArray:
+    return np.asarray(column.to_numpy(), dtype=np.float64)
 
 
 def render_page(
@@ -124,17 +142,13 @@ def render_page(
     )
 
 
-def _p_of(row: ScreeningRow, dimension: Dimension) -> float | None:
-    return row["p_realism"] if dimension is Dimension.REALISM else row["p_plausibility"]
-
-
-def _with_fewer_entities(row: ScreeningRow) -> dict[str, Any]:
+def _with_fewer_entities(row: dict[str, Any]) -> dict[str, Any]:
     left_out = len(row["entities"]) - SHOWN_ENTITIES
     if left_out <= 0:
-        return dict(row)
+        return row
     return {**row, "entities": row["entities"][:SHOWN_ENTITIES], "entities_left_out": left_out}
 
 
-def _pack(p: list[float]) -> str:
+def _pack(p: FloatArray) -> str:
     """Four bytes each, as a typed array of a script reads them."""
-    return base64.b64encode(np.array(p, dtype="<f4").tobytes()).decode()
+    return base64.b64encode(p.astype("<f4").tobytes()).decode()

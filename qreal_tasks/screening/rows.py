@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -252,12 +253,19 @@ def read_rows(out: Path) -> Iterator[ScreeningRow]:
 
 def read_row_file(path: Path) -> Iterator[ScreeningRow]:
     """Read the rows of one parquet file of a run: all, or one shard; errors as ``read_rows``."""
+    with open_row_file(path) as file:
+        for batch in file.iter_batches(_AT_ONCE):
+            yield from batch.to_pylist()
+
+
+@contextmanager
+def open_row_file(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a parquet file of a run, for columns or parts of it; errors as ``read_rows``, also of what is read then."""
     try:
         with pq.ParquetFile(require_file(path)) as file:
             if missing := set(SCHEMA.names) - set(file.schema_arrow.names):
                 raise ValueError(f"{path}: no column {', '.join(sorted(missing))}, expected rows of qreal screen")
-            for batch in file.iter_batches(_AT_ONCE):
-                yield from batch.to_pylist()
+            yield file
     except FileNotFoundError:
         raise ValueError(
             f"{path} is missing: no run of qreal screen, or one that has not ended; start it again"

@@ -30,7 +30,7 @@ class DetectionQuery:
     """8-bit RGB."""
     size: tuple[int, int]
     phrases: Sequence[str]
-    """Names without dots and question marks (``annotation.stages.entities.clean_name``)."""
+    """Names without dots and question marks (``phrases.clean_name``)."""
 
 
 @dataclass

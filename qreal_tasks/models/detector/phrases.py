@@ -6,6 +6,7 @@ post-processing makes of that mix the words of several names. Here every name is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,15 @@ class PhraseSpan:
     places: tuple[int, ...]
     known: bool
     """At least one of them is a word of the detector's vocabulary."""
+
+
+def clean_name(name: str) -> str:
+    """A name in lower case and on one line. Dots and question marks go: detectors read them as the end of a name.
+
+    >>> clean_name(" St. Bernard\\n dog?")
+    'st bernard dog'
+    """
+    return " ".join(re.sub(r"[.?。？]", " ", name).split()).casefold()
 
 
 def split_phrases(phrases: Sequence[str], tokenizer: Any, most_phrases: int, most_tokens: int) -> list[list[int]]:

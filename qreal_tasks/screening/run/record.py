@@ -35,7 +35,12 @@ def make_record(
         "project": __version__,
         "images": images,
         **asked,
-        "named": {"model": settings.model, "adapter": settings.adapter, "crop_model": crops and crops.model},
+        "named": {
+            "model": settings.model,
+            "adapter": settings.adapter,
+            "crop_model": crops and crops.model,
+            "detector": settings.detector and settings.detector.model,
+        },
         "server": settings.server,
         "weighting": str(settings.weighting),
         "intake": settings.intake.model_dump(mode="json"),

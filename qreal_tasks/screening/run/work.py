@@ -82,7 +82,8 @@ class JudgeWork:
     @property
     def modules(self) -> tuple[str, ...]:
         local = any(one is not None and one.server is None for one in (self.asking, self.asking.crop_model))
-        return (_HERE, *(("qreal_tasks.models.local.engine",) if local else ()))
+        detecting = ("qreal_tasks.models.detector.grounding_dino",) if self.asking.detector is not None else ()
+        return (_HERE, *(("qreal_tasks.models.local.engine",) if local else ()), *detecting)
 
     def compute(self, shard: int) -> None:
         """Judge the pictures of a shard and write a row for each.

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import typer
+from chromium import Chromium
 from labelled import fit_made_up
-from screened import ASKED, HOSTILE, make_entity, make_refused, make_screened, write_screened
+from screened import ASKED, HOSTILE, make_entity, make_refused, make_screened, many_rows, write_screened
 from typer.testing import CliRunner
 
 from qreal_tasks.benchmark import Dimension
 from qreal_tasks.screening.calibration import save_calibration
 from qreal_tasks.screening.compare_command import compare_command
-from qreal_tasks.screening.compared_groups import Pairing, load_groups, name_runs
+from qreal_tasks.screening.compared_groups import PairedBy, load_groups, name_runs
 from qreal_tasks.screening.comparison import GeneratorComparison, compare_groups
 from qreal_tasks.screening.comparison_text import conclude, to_json
 from qreal_tasks.screening.rows import ScreeningRow
@@ -49,7 +50,7 @@ def runs(tmp_path: Path) -> tuple[Path, Path]:
 def test_a_better_generator_is_found_better_in_one_dimension(runs: tuple[Path, Path]) -> None:
     comparison = _compare(*runs)
     [pair] = comparison.pairs
-    assert (pair.against, pair.run, comparison.pairing) == ("old", "new", Pairing.PROMPT)
+    assert (pair.against, pair.run, comparison.pairing) == ("old", "new", PairedBy.PROMPT)
     row = pair.rows["realism"]
     assert row.difference.value == pytest.approx(-0.3, abs=0.05)
     assert row.difference.n == 60
@@ -94,16 +95,25 @@ def test_prompts_without_a_pair_and_images_without_p_are_left_out_and_said(tmp_p
 def test_without_prompts_names_pair(tmp_path: Path) -> None:
     first = write_screened(tmp_path / "a", _images(0.5, 7, n=30, prompt_id=None))
     second = write_screened(tmp_path / "b", _images(0.5, 8, n=30, prompt_id=None))
-    assert _compare(first, second).pairing is Pairing.NAME
+    assert _compare(first, second).pairing is PairedBy.NAME
     third = [{**row, "image": "x" + row["image"]} for row in _images(0.5, 8, n=30, prompt_id=None)]
     other = write_screened(tmp_path / "c", third)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"share neither prompts nor file names.*--by none"):
+    with pytest.raises(ValueError, match=r"share less than half of their prompts.*--by none"):
         _compare(first, other)
-    comparison = _compare(first, other, pairing=Pairing.NONE)
+    comparison = _compare(first, other, pairing=PairedBy.NONE)
     assert comparison.pairs[0].moved is None
     assert comparison.pairs[0].rows["realism"].difference.n == 120
     with pytest.raises(ValueError, match="share no prompt of which both are judged"):
-        _compare(first, second, pairing=Pairing.PROMPT)
+        _compare(first, second, pairing=PairedBy.PROMPT)
+
+
+def test_few_shared_prompts_are_paired_only_when_asked(tmp_path: Path) -> None:
+    first = write_screened(tmp_path / "a", _images(0.5, 7, n=30))
+    rows = _images(0.5, 8, n=60)[2 * 20 :]  # prompts 20 to 59: 10 of them are shared
+    other = write_screened(tmp_path / "b", [{**row, "image": "x" + row["image"]} for row in rows])
+    with pytest.raises(ValueError, match="share less than half"):
+        _compare(first, other)
+    assert _compare(first, other, pairing=PairedBy.PROMPT).pairs[0].rows["realism"].difference.n == 10
 
 
 def test_generators_of_one_run_are_compared_with_the_one_of_most_images(tmp_path: Path) -> None:
@@ -115,7 +125,7 @@ def test_generators_of_one_run_are_compared_with_the_one_of_most_images(tmp_path
     out = write_screened(tmp_path / "run", rows)
     comparison = _compare(out)
     assert [group.name for group in comparison.groups] == ["b", "a", "c"]
-    assert comparison.pairing is Pairing.NAME
+    assert comparison.pairing is PairedBy.NAME
     assert [pair.rows["realism"].difference.n for pair in comparison.pairs] == [60, 60]
     told = conclude(comparison)
     assert "a against b, over 60 names: better in realism" in told
@@ -163,6 +173,16 @@ def test_a_calibration_corrects_the_dimensions(runs: tuple[Path, Path], tmp_path
     threshold = fitted.threshold(Dimension.REALISM)
     expected = np.mean([fitted.apply(row["raw_p_realism"] or 0, Dimension.REALISM) >= threshold for row in images[0]])
     assert flagged == pytest.approx(expected)
+
+
+def test_rates_that_no_share_can_have_are_said(tmp_path: Path) -> None:
+    first = write_screened(tmp_path / "a", _images(0.01, 1, p_realism=0.01))
+    second = write_screened(tmp_path / "b", _images(0.99, 2, p_realism=0.999))
+    comparison = _compare(first, second, calibration=fit_made_up(**ASKED))
+    content = to_json(comparison)
+    assert any("outside of 0 to 1" in note and "for a in realism" in note for note in content["notes"])
+    assert comparison.pairs[0].rows["realism"].difference.value == 1.0
+    assert "flaw rate 1.000 against .000" in content["conclusion"]
 
 
 @pytest.mark.parametrize(
@@ -246,3 +266,30 @@ def test_wrong_arguments_end_with_one_line(arguments: list[str], message: str) -
     assert found.exit_code == 1
     assert message in found.output
     assert len(found.output.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_page_shows_images_side_by_side_in_three_widths(tmp_path: Path, theme: str) -> None:
+    runs = []
+    for name, seed in (("old", 1), (HOSTILE.replace("/", "|")[:60], 2)):
+        out = tmp_path / name
+        rows = many_rows(60, seed, out=out)
+        for row in rows:
+            row["entities"] = [{**one, "reasons": {**one["reasons"], "realism": HOSTILE}} for one in row["entities"]]
+        runs.append(write_screened(out, rows))
+    assert _run(*runs, "--out", tmp_path / "out").exit_code == 0
+    with Chromium(tmp_path) as browser:
+        browser.theme(theme)
+        for width in (360, 800, 1400):
+            browser.resize(width, 900, mobile=width == 360)
+            browser.go((tmp_path / "out" / "comparison.html").as_uri())
+            assert browser.run("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+            assert browser.run("[...document.images].every(i => i.loading = 'eager') && document.images.length") >= 10
+            browser.wait("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+        assert browser.run(
+            "[...document.querySelectorAll('.moved article')].every(a => a.querySelectorAll('img').length === 2)"
+        )
+        assert browser.run("window.pwned === undefined")
+        assert browser.trouble == []
+        assert browser.left == []

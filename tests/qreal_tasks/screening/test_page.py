@@ -27,17 +27,17 @@ def _data(text: str) -> dict[str, Any]:
     return content
 
 
-def test_images_are_listed_by_severity_and_refused_ones_last() -> None:
+def test_images_are_listed_by_severity_and_refused_ones_last(tmp_path: Path) -> None:
     rows = [make_refused("broken.png", "damaged"), make_screened("clean.png")]
     rows += [make_screened("flawed.png", [make_entity("dog", BOX, {"plausibility_q1": 0.9})])]
-    found = collect_rows(rows)
+    found = collect_rows(write_screened(tmp_path, rows))
     assert [row["image"] for row in found.images] == ["flawed.png", "clean.png", "broken.png"]
     assert dict(found.states) == {"refused": 1, "judged": 2}
 
 
-def test_of_a_large_run_the_most_severe_are_listed_and_all_are_counted() -> None:
+def test_of_a_large_run_the_most_severe_are_listed_and_all_are_counted(tmp_path: Path) -> None:
     rows = many_rows(300)
-    found = collect_rows(iter(rows), most=20)
+    found = collect_rows(write_screened(tmp_path, rows), most=20)
     severities = sorted((row["severity"] or 0.0 for row in rows), reverse=True)
     assert [row["severity"] for row in found.images] == severities[:20]
     text = render_page("run", found, None)
@@ -47,17 +47,17 @@ def test_of_a_large_run_the_most_severe_are_listed_and_all_are_counted() -> None
     np.testing.assert_allclose(packed, np.array(expected, dtype="<f4"))
 
 
-def test_a_thousand_boxes_do_not_fill_the_page() -> None:
+def test_a_thousand_boxes_do_not_fill_the_page(tmp_path: Path) -> None:
     row = make_screened("many.png", [make_entity("dog", BOX, {}) for _ in range(1000)])
-    [shown] = collect_rows([row]).images
+    [shown] = collect_rows(write_screened(tmp_path, [row])).images
     assert (len(shown["entities"]), shown["entities_left_out"]) == (SHOWN_ENTITIES, 1000 - SHOWN_ENTITIES)
     assert len(row["entities"]) == 1000
 
 
-def test_what_models_and_file_names_say_is_text() -> None:
+def test_what_models_and_file_names_say_is_text(tmp_path: Path) -> None:
     entity = make_entity(HOSTILE, BOX, {"realism_q1": 0.9}, realism=HOSTILE)
     row = make_screened(HOSTILE, [entity], generator=HOSTILE, prompt=HOSTILE, reason=HOSTILE)
-    text = render_page(HOSTILE, collect_rows([row]), None)
+    text = render_page(HOSTILE, collect_rows(write_screened(tmp_path, [row])), None)
     assert "<script>window" not in text
     assert "<img src=x" not in text
     assert _data(text)["images"][0]["entities"][0]["label"] == HOSTILE
@@ -170,10 +170,26 @@ def test_filters_thresholds_and_keys(page: Path, tmp_path: Path) -> None:
         assert browser.trouble == []
 
 
-def test_the_threshold_of_a_calibration_is_where_the_page_starts() -> None:
+def test_the_threshold_of_a_calibration_is_where_the_page_starts(tmp_path: Path) -> None:
     from labelled import fit_made_up
 
     calibration = fit_made_up()
-    text = render_page("run", collect_rows([make_screened("a.png")]), calibration)
+    text = render_page("run", collect_rows(write_screened(tmp_path, [make_screened("a.png")])), calibration)
     assert "Uncalibrated" not in text
     assert _data(text)["thresholds"] == {str(one): calibration.threshold(one) for one in Dimension}
+
+
+@pytest.mark.slow
+def test_counts_beside_the_thresholds_are_of_all_images(tmp_path: Path) -> None:
+    rows = many_rows(900)
+    (tmp_path / "index.html").write_text(
+        render_page("run", collect_rows(write_screened(tmp_path / "run", rows), most=30), None), encoding="utf-8"
+    )
+    with Chromium(tmp_path) as browser:
+        browser.go((tmp_path / "index.html").as_uri())
+        for threshold in (0.0, 0.5, 0.93):
+            browser.run(f"(thresholds.plausibility = {threshold}, countFlagged())")
+            expected = sum(row["p_plausibility"] is not None and row["p_plausibility"] >= threshold for row in rows)
+            text = browser.run("document.getElementById('count-plausibility').textContent")
+            assert text.startswith(f"{expected} of 900 images flagged")
+        assert browser.run("shown.length") == 30

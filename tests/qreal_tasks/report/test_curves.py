@@ -10,8 +10,9 @@ from written_run import groundings, judgments
 
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.judgment import score_judgment
+from qreal_tasks.pages.shapes import Points
 from qreal_tasks.records import GroundingRecord, JudgmentRecord
-from qreal_tasks.report.curves import Points, calibration_curve, detection_points, roc_curve
+from qreal_tasks.report.curves import calibration_curve, detection_points, roc_curve
 
 TASKS = pretend_tasks()
 QUESTIONS = [records for task, records in TASKS.items() if "objectqa" in task]

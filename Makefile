@@ -11,16 +11,18 @@ unexport PYTHONDONTWRITEBYTECODE
 # Test files run side by side in so many processes, each of up to 2 GiB; one more than cores, since many wait for servers.
 WORKERS ?= 3
 
-.PHONY: demo demo-annotate test test-fast coverage check clean
+.PHONY: demo tour demo-annotate test test-fast coverage check clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo   score a tiny model with random weights on the embedded set (3 minutes)"
+	@echo "make demo   score the model that ships on the embedded set, beside answers that need no model (2 minutes)"
+	@echo "make tour   all that this software does, on one page (8 minutes)"
 	@echo "make demo-annotate   twelve drawn scenes through the whole annotation (3 minutes)"
 	@echo "make test   run the tests (12 minutes)"
 	@echo "make test-fast   run those that start nothing and load no model (90 seconds)"
 	@echo "make coverage   run the tests and show which branches of the source they take"
 	@echo "make check  ruff and mypy"
+	@echo "make docs   the documentation as a site, in build/docs"
 	@echo "make clean  remove the environment and what the targets wrote"
 
 # uv when it is there, else installed into the environment through pip.
@@ -38,6 +40,9 @@ $(VENV)/.installed-%: $(BIN)/python setup.cfg constraints.txt
 
 demo: $(VENV)/.installed-eval
 	$(OFFLINE) $(BIN)/qreal demo
+
+tour: $(VENV)/.installed-eval,train,annotate,annotate-local
+	$(OFFLINE) $(BIN)/qreal tour
 
 demo-annotate: $(VENV)/.installed-eval,annotate,annotate-local
 	$(OFFLINE) $(BIN)/qreal annotate demo
@@ -69,6 +74,12 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Links and anchors that lead nowhere are errors.
+.PHONY: docs
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Written: build/docs/index.html"
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -25,11 +25,14 @@ def report_errors(command: str) -> Iterator[None]:
     """
     from annotation.errors import AnnotationError
     from qreal_tasks.files.sqlite_file import StoreError
+    from qreal_tasks.intake.errors import IntakeError
     from qreal_tasks.llm.errors.retry import StoppedRun
+    from qreal_tasks.models.errors import LocalModelError
+    from qreal_tasks.shards.errors import ShardError
 
     try:
         yield
-    except (AnnotationError, StoppedRun, StoreError, OSError) as error:
+    except (AnnotationError, IntakeError, LocalModelError, ShardError, StoppedRun, StoreError, OSError) as error:
         fail(command, error)
     except ImportError as error:
         advice = "Local models need torch and transformers: install qreal-bench[annotate,annotate-local]"

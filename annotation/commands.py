@@ -80,8 +80,9 @@ def init_command(
     """
     with report_errors("annotate init"):
         from annotation.config import load_annotation_config
-        from annotation.execution.driver import ExecutorOptions, init_run
+        from annotation.execution.driver import init_run
         from annotation.intake.summary import IntakeSummary
+        from qreal_tasks.shards.executors import ExecutorOptions
 
         where = ExecutorOptions(executor.value, workers, 0, address)
         with _show_progress() as watcher:
@@ -131,10 +132,11 @@ def run_stages_command(
     qreal annotate run RUN --batch                 # half the price, within days
     """
     with report_errors("annotate run"):
-        from annotation.execution.driver import ExecutorOptions, RunOptions, discard_failed, run_stages, select_shards
+        from annotation.execution.driver import RunOptions, discard_failed, run_stages, select_shards
         from annotation.run.chain import STAGES
         from annotation.run.folder import RunFolder
         from qreal_tasks.llm.batch.limits import BatchLimits
+        from qreal_tasks.shards.executors import ExecutorOptions
 
         unknown = set(stage or ()) - set(STAGES)
         if unknown:

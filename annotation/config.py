@@ -13,33 +13,9 @@ from qreal_tasks.files.regular import read_text
 from qreal_tasks.files.settings import BaseUrl, Settings
 from qreal_tasks.files.yaml_files import read_yaml
 from qreal_tasks.files.yaml_models import validate
+from qreal_tasks.intake.settings import IntakeSettings
 from qreal_tasks.llm.usage import GivenPrices
-
-Device = Literal["auto", "cpu", "cuda"]
-Dtype = Literal["float32", "bfloat16", "float16"]
-
-
-class ColumnNames(Settings):
-    """Names of the columns of a table or hub set, in any case; a name that the source lacks counts as not given.
-
-    Where there is no ``image``, ``file_name`` holds the pictures, and without ``prompt``, ``text`` or ``caption`` does.
-    """
-
-    image: str = "image"
-    prompt: str = "prompt"
-    generator: str = "generator"
-    prompt_id: str = "prompt_id"
-
-
-class IntakeSettings(Settings):
-    """Which files intake takes."""
-
-    columns: ColumnNames = ColumnNames()
-    split: str = "train"
-    """Which split of a hub set is taken."""
-    min_side_px: int = Field(default=32, ge=1)
-    max_pixels: int = Field(default=50_000_000, ge=1, le=178_956_970)
-    """Width times height. The upper bound is where Pillow takes a file for an attack."""
+from qreal_tasks.models.detector.settings import DetectionSettings, Device, Dtype
 
 
 class LanguageModel(Settings):
@@ -84,25 +60,6 @@ class EntitySettings(Settings):
     view: Literal["whole", "crop"] = "crop"
     """Which of the two views shows the image."""
     max_tokens: int = Field(default=1000, ge=1)
-
-
-class DetectionSettings(Settings):
-    model: str = "IDEA-Research/grounding-dino-base"
-    """Any checkpoint of Grounding DINO, MM-Grounding-DINO or LLMDet: hub id or folder."""
-    revision: str | None = None
-    threshold: float = Field(default=0.3, gt=0, lt=1)
-    second_threshold: float = Field(default=0.3, gt=0, lt=1)
-    """The threshold for a phrase that the first pass gave no box and that is then looked for alone."""
-    nms_iou: float = Field(default=0.7, gt=0, le=1)
-    """Boxes of one phrase that overlap more are one."""
-    duplicate_iou: float = Field(default=0.9, gt=0, le=1)
-    """Boxes of different phrases that overlap more are one; the better phrase names it."""
-    min_area_px: float = Field(default=64, ge=0)
-    max_boxes_per_phrase: int = Field(default=10, ge=1)
-    phrases_a_text: int = Field(default=40, ge=1)
-    batch_size: int = Field(default=4, ge=1)
-    device: Device = "auto"
-    dtype: Dtype = "float32"
 
 
 class QualitySettings(Settings):

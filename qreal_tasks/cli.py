@@ -21,8 +21,8 @@ from qreal_tasks.console.terminal import echo
 ENTRY_POINTS = "qreal.commands"
 
 _ORDER = (
-    *("eval", "score", "compare", "mini", "mini-model", "demo", "convert-internvl", "tasks-path", "data"),
-    *("judge", "submit", "leaderboard", "train", "annotate"),
+    *("eval", "score", "compare", "mini", "mini-model", "demo", "tour", "convert-internvl", "tasks-path", "data"),
+    *("judge", "screen", "serve", "submit", "leaderboard", "train", "reproduce", "annotate"),
 )
 """Order of the help page; commands of other packages follow by name."""
 

@@ -187,14 +187,16 @@ def demo_command(
     with fail_on("demo", RunError, OSError):
         found = run_demo(folder)
     report = folder / "report.html"
-    print_score(found.model, resamples=10_000, as_json=False, html=report)
+    print_score(found.model, resamples=10_000, as_json=False, html=report, gallery=24)
     runs = [shlex.quote(str(one.parent)) for one in (found.trivial, found.model)]
     echo(
         f"\n{found.conclusion}\n({TRIVIAL}: Yes to every question, and a box around the whole of every image.)\n\n"
-        f"The report, with the images: {report.resolve()}\n\nNext:\n"
-        f"  qreal compare {' '.join(runs)}    every difference, with its interval\n"
-        "  qreal eval --model qreal_hf --model_args pretrained=Qwen/Qwen2.5-VL-3B-Instruct    a model of your own\n"
-        "  qreal mini my-set --images 300 && qreal data info my-set    what a dataset looks like"
+        f"The report, with the images: {report.resolve()}\n\nNext:\n\n"
+        f"Every difference between the two, with its interval:\n  qreal compare {' '.join(runs)}\n"
+        "A model of your own, from a folder or the hub, on these images:\n"
+        "  qreal eval --model qreal_hf --model_args pretrained=Qwen/Qwen2.5-VL-3B-Instruct\n"
+        "What a dataset holds, and on which the model was not tried yet:\n"
+        "  qreal mini my-set --images 300 && qreal data info my-set"
     )
 
 

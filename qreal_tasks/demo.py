@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, Answer
+from qreal_tasks.console.terminal import echo
 from qreal_tasks.dataset.source import ENVIRONMENT, locate
 from qreal_tasks.harness.eval_command.run import evaluate
 from qreal_tasks.models.sources import SHIPPED
@@ -49,6 +50,7 @@ def run_demo(folder: Path) -> Demonstration:
     """
     os.environ[ENVIRONMENT] = DATA
     os.environ["HF_HUB_OFFLINE"] = "1"
+    echo(f"{SHIPPED}, the model that ships, answers all nine tasks about {DATA}, the set that ships: a minute or two.")
     model = evaluate(
         [
             *("--model", "qreal_hf", "--model_args", f"pretrained={SHIPPED},store={folder / 'answers.sqlite'}"),
@@ -56,6 +58,7 @@ def run_demo(folder: Path) -> Demonstration:
         ],
         quiet=True,
     )
+    echo("Done. What the harness wrote is in harness.log beside the results.")
     trivial = _score_trivial(folder / TRIVIAL.replace(" ", "-"))
     runs = [read_run(trivial), read_run(model)]
     return Demonstration(model, trivial, conclude(compare_runs(runs)))

@@ -19,10 +19,10 @@ from annotation.commands import annotate_app
 from annotation.execution.driver import RunOptions, Watcher, run_stages
 from annotation.merging.merged_file import merged_path
 from annotation.run.folder import RunFolder
-from annotation.run.shards import read_recipe, read_table
 from qreal_tasks.leaderboard.submission.check import check_submission
 from qreal_tasks.results.run_folder import find_results, read_run
 from qreal_tasks.results.score import find_differences, score_run
+from qreal_tasks.shards.parquet_files import read_recipe, read_table
 
 WRITTEN = Path(__file__).parent / "written_before"
 ROOT = Path(__file__).parents[1]

@@ -22,7 +22,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from annotation.config import DetectionSettings
 from annotation.demo.tiny_detector import (
     ABSENT,
     DETECTION,
@@ -32,11 +31,12 @@ from annotation.demo.tiny_detector import (
     make_processor,
     make_untrained_detector,
 )
-from annotation.local_models.detector import DetectionQuery, Detector
 from qreal_tasks.boxes import iou_matrix
 from qreal_tasks.console.terminal import echo
 from qreal_tasks.mini.drawing.scene import Box, draw_scene
 from qreal_tasks.mini.plan import ImagePlan, plan_images
+from qreal_tasks.models.detector.grounding_dino import DetectionQuery, Detector
+from qreal_tasks.models.detector.settings import DetectionSettings
 
 TRAIN_SEED, HELD_OUT_SEED = 1001, 2002
 """Seeds of ``plan_images``; the embedded set has 0."""

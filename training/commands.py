@@ -64,7 +64,7 @@ def run_command(
 
     Writes checkpoints, logs and the final model into a run folder, runs/train/<name>-<time> unless output=DIR names
     another. A run is resumed in as many processes as it was started in. Several machines start with torchrun, see
-    training/README.md.
+    docs/training.md.
     """
     from qreal_tasks.dataset.source import DatasetError
     from training.config import ConfigError

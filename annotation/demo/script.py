@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from annotation.demo.scenes import Box, PlantedEntity, Scene, locate_crop
-from annotation.demo.server import Asked, Reply, completion, error
 from annotation.llm.replies import LEVELS
 from annotation.stages.quality import WEIGHTS
 from qreal_tasks.benchmark import BODY_PARTS, IMAGEQA_SETS, QUESTIONS, Answer, Dimension, imageqa_query, is_flawed
+from qreal_tasks.llm.scripted_server import Asked, Reply, completion, error
 
 ANNOTATOR, EXAMINEE = "scripted-annotator", "scripted-examinee"
 ERROR_RATES = {ANNOTATOR: 0.1, EXAMINEE: 0.2}

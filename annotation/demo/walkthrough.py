@@ -23,7 +23,6 @@ from annotation.demo.findings import Findings, measure_findings
 from annotation.demo.people import ERROR_RATES, vote_all
 from annotation.demo.scenes import Scene, load_demo_scenes, write_pictures
 from annotation.demo.script import ANNOTATOR, EXAMINEE, make_script
-from annotation.demo.server import ScriptedServer
 from annotation.demo.tiny_detector import DETECTION
 from annotation.errors import AnnotationError, annotate_command
 from annotation.run.folder import RunFolder
@@ -31,6 +30,7 @@ from qreal_tasks.benchmark import GROUPS, Dimension, Style, task_of
 from qreal_tasks.boxes import Space
 from qreal_tasks.console.terminal import echo
 from qreal_tasks.dataset.schema import has_parts
+from qreal_tasks.llm.scripted_server import ScriptedServer
 from qreal_tasks.pages.numbers import decimals
 
 DETECTOR = Path(__file__).parent / "detector"

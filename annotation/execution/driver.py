@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from annotation.config import AnnotationConfig
 from annotation.errors import AnnotationError, annotate_command
-from annotation.execution.local import run_local
-from annotation.execution.on_ray import run_on_ray, start_ray
 from annotation.execution.work import StageWork
 from annotation.intake.start import prepare_run, write_manifest
 from annotation.llm.asker import Asker
@@ -19,7 +15,6 @@ from annotation.llm.batches import BatchAsker
 from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
 from annotation.llm.pipeline import Pipeline
-from annotation.run import shards as parquet
 from annotation.run.chain import AFTER, STAGES, is_asked, stages_after
 from annotation.run.folder import RunFolder, lock_run
 from annotation.run.items import ItemCounts, count_images_by_shard
@@ -31,36 +26,15 @@ from annotation.trial import Trial
 from qreal_tasks.llm.batch.harvester import BatchProgress
 from qreal_tasks.llm.batch.limits import BatchLimits
 from qreal_tasks.llm.errors.retry import StoppedRun
-
-Executor = Literal["local", "ray"]
-
-
-@dataclass(frozen=True)
-class ExecutorOptions:
-    """Where and how the stages that ask no language model are computed."""
-
-    executor: Executor = "local"
-    workers: int = 1
-    gpus_each: float = 0.0
-    address: str | None = None
-
-    def started(self) -> AbstractContextManager[None]:
-        """A context to be held open over all stages."""
-        return start_ray(self.workers, self.address) if self.executor == "ray" else nullcontext()
-
-    def over(self, run: RunFolder, stage: str, shards: Sequence[int]) -> Iterator[int]:
-        """Compute the shards and yield their numbers as they are done."""
-        work = StageWork.of(run, stage)
-        if self.executor == "ray":
-            return run_on_ray(work, shards, self.workers, self.gpus_each)
-        return run_local(work, shards, self.workers)
+from qreal_tasks.shards import parquet_files as parquet
+from qreal_tasks.shards.executors import ExecutorOptions
 
 
 @dataclass(frozen=True)
 class RunOptions:
     """How the stages of a run are run; nothing here changes what comes out."""
 
-    where: ExecutorOptions = ExecutorOptions()
+    where: ExecutorOptions = field(default_factory=ExecutorOptions)
     stages: tuple[str, ...] = STAGES
     images: int | None = None
     """Only the first shards, with at least so many images: a pilot."""
@@ -88,7 +62,8 @@ def init_run(images: str, path: Path, config: AnnotationConfig, where: ExecutorO
     """The run folder with every input checked; goes on with an interrupted ``init_run``.
 
     Raises:
-        AnnotationError: the inputs cannot be listed, or the folder holds something else.
+        IntakeError: the inputs cannot be listed.
+        AnnotationError: there are none, or the folder holds something else.
     """
     run = prepare_run(images, path, config)
     with lock_run(run.path), where.started():
@@ -193,7 +168,7 @@ class _StageRun:
             StoppedRun: nothing came of the stage.
         """
         if self._pending:
-            for shard in where.over(self._run, self._stage, self._pending):
+            for shard in where.over(StageWork.of(self._run, self._stage), self._pending):
                 items = self._items.of(self._stage, shard) or 0
                 self._record(shard, items)
                 self._watcher.items(self._stage, items, True)

@@ -1,4 +1,4 @@
-"""One shard of one stage, computed and written: what every executor calls, wherever it is."""
+"""A stage of a run as the work of an executor, wherever it computes a shard."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ _ROWS = {
     "quality": quality.score_crops,
     "drafts": drafts.assemble_drafts,
 }
+_MODELS = ("annotation.execution.work", "qreal_tasks.models.detector.grounding_dino", "annotation.local_models.q_eval")
 _WRITERS = {"imageqa": records.write_imageqa, "objectqa": records.write_objectqa}
 
 
@@ -34,21 +35,29 @@ class StageWork:
     def of(cls, run: RunFolder, stage: str) -> Self:
         return cls(str(run.path.resolve()), stage, run.recipe(stage))
 
+    @property
+    def name(self) -> str:
+        return self.stage
 
-def compute_shard(work: StageWork, shard: int) -> int:
-    """Compute and write a shard; returns its number.
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """``init`` is a program of its own and needs no model."""
+        return _MODELS[:1] if self.stage == "intake" else _MODELS
 
-    Raises:
-        AnnotationError: what is installed or configured here makes another thing of it than where it was handed out.
-    """
-    run, stage = RunFolder(Path(work.run_path)), work.stage
-    if run.recipe(stage) != work.recipe:
-        raise AnnotationError(
-            f"{stage}, shard {shard}: config, prompts or installed version differ between {platform.node()} and the "
-            "program that was started, or were changed meanwhile. Make them the same and start again"
-        )
-    if stage in _WRITERS:
-        _WRITERS[stage](run, shard)
-    else:
-        run.write(stage, shard, _ROWS[stage](run, shard))
-    return shard
+    def compute(self, shard: int) -> None:
+        """Compute and write a shard.
+
+        Raises:
+            AnnotationError: what is installed or configured here makes another thing of it than where it was handed
+                out.
+        """
+        run, stage = RunFolder(Path(self.run_path)), self.stage
+        if run.recipe(stage) != self.recipe:
+            raise AnnotationError(
+                f"{stage}, shard {shard}: config, prompts or installed version differ between {platform.node()} and "
+                "the program that was started, or were changed meanwhile. Make them the same and start again"
+            )
+        if stage in _WRITERS:
+            _WRITERS[stage](run, shard)
+        else:
+            run.write(stage, shard, _ROWS[stage](run, shard))

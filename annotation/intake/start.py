@@ -13,16 +13,15 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from annotation.config import AnnotationConfig, IntakeSettings, dump_config
+from annotation.config import AnnotationConfig, dump_config
 from annotation.errors import AnnotationError
-from annotation.intake.folder import FolderSource
-from annotation.intake.inputs import ImageSource
-from annotation.intake.picture import check_input
-from annotation.intake.table import TABLES, HubSource, TableSource
-from annotation.run import shards
 from annotation.run.folder import LOCK, RunFolder, lock_run, write_listing
 from annotation.run.schemas import INTAKE, Row, State
 from qreal_tasks.files.atomic import staging_path, write_whole
+from qreal_tasks.intake.errors import IntakeError
+from qreal_tasks.intake.picture import check_input
+from qreal_tasks.intake.sources import open_source
+from qreal_tasks.shards import parquet_files as shards
 from qreal_tasks.text.prompts import normalize_prompt
 
 _MANIFEST = pa.schema(
@@ -38,7 +37,8 @@ def prepare_run(images: str, path: Path, config: AnnotationConfig) -> RunFolder:
     """Make the run folder with config and listing; an unfinished one of the same inputs is taken up again.
 
     Raises:
-        AnnotationError: the inputs cannot be listed, or the folder holds something else.
+        IntakeError: the inputs cannot be listed.
+        AnnotationError: there are none, or the folder holds something else.
     """
     place = str(Path(images).expanduser().resolve()) if Path(images).expanduser().exists() else images
     config_path, listing_path = path / "config.yaml", path / "listing.parquet"
@@ -73,9 +73,7 @@ def check_inputs(run: RunFolder, shard: int) -> list[Row]:
     source = open_source(run.images, run.config.intake)
     # Runs that were begun by earlier versions have neither problems nor notes in their listing.
     raws = source.read([one["locator"] for one in inputs if not one.get("problem")])
-    return [
-        _row(one, AnnotationError(one["problem"]) if one.get("problem") else next(raws), run.config) for one in inputs
-    ]
+    return [_row(one, IntakeError(one["problem"]) if one.get("problem") else next(raws), run.config) for one in inputs]
 
 
 def write_manifest(run: RunFolder) -> None:
@@ -123,15 +121,15 @@ def _find_kept(run: RunFolder) -> dict[str, _Kept]:
     return kept
 
 
-def _row(listed: Row, raw: bytes | AnnotationError, config: AnnotationConfig) -> Row:
+def _row(listed: Row, raw: bytes | IntakeError, config: AnnotationConfig) -> Row:
     note = listed.get("note") or ""
     row: Row = dict.fromkeys(INTAKE.names)
     row |= {"name": listed["name"], "prompt": listed["prompt"], "generator": listed["generator"], "note": note}
     try:
-        if isinstance(raw, AnnotationError):
+        if isinstance(raw, IntakeError):
             raise raw
         checked = check_input(raw, config.intake)
-    except AnnotationError as error:
+    except IntakeError as error:
         return row | {"state": str(State.REJECTED), "reason": str(error)}
     prompt_id = listed["prompt_id"] or _prompt_id(listed["prompt"], checked.image_id)
     notes = "; ".join(filter(None, (note, checked.note)))
@@ -142,24 +140,3 @@ def _prompt_id(prompt: str, image_id: str) -> str:
     """An id of the words alone. Images without a prompt share none: a split by prompt must not tie them together."""
     words = normalize_prompt(prompt)
     return hashlib.sha256(words.encode()).hexdigest()[:16] if words else f"none-{image_id}"
-
-
-def open_source(images: str, settings: IntakeSettings) -> ImageSource:
-    """Open the folder, table (.csv, .tsv, .jsonl, .json, .parquet) or hub set (``org/name``, ``org/name@revision``) of
-    that name.
-
-    Raises:
-        AnnotationError: there is none.
-    """
-    path = Path(images).expanduser()
-    if path.is_dir():
-        return FolderSource(path, settings.columns)
-    if path.is_file() and path.suffix.lower() in TABLES:
-        return TableSource(path, settings.columns)
-    if path.exists():
-        raise AnnotationError(f"{path} is neither a folder nor a table ({', '.join(TABLES)})")
-    if images.count("/") == 1 and not images.startswith((".", "/", "~")) and path.suffix.lower() not in TABLES:
-        return HubSource(images, settings)
-    raise AnnotationError(
-        f"{images}: no such folder or file (looked for {path.absolute()}), and it is no hub id such as org/name"
-    )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 
-from annotation.intake.inputs import UNKNOWN_GENERATOR
-from annotation.run import shards
 from annotation.run.folder import RunFolder
 from annotation.run.items import format_count
 from annotation.run.schemas import Row, State
+from qreal_tasks.intake.inputs import UNKNOWN_GENERATOR
+from qreal_tasks.intake.reasons import reason_kind
+from qreal_tasks.shards import parquet_files as shards
 from qreal_tasks.text.one_line import one_line
 from qreal_tasks.text.prompts import normalize_prompt
 
@@ -74,12 +74,3 @@ class IntakeSummary:
         )
         for note, count in notes.most_common():
             yield f"  {count} {'image' if count == 1 else 'images'}: {note}"
-
-
-def reason_kind(reason: str) -> str:
-    """The kind of a reason, which many reasons share: what stands before the details.
-
-    >>> reason_kind("no such file: looked for /pictures/1.png"), reason_kind("the file is empty (0 bytes)")
-    ('no such file', 'the file is empty')
-    """
-    return re.split(r":| \(", reason, maxsplit=1)[0]

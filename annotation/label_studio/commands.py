@@ -233,8 +233,9 @@ def _pull_and_push(folder: RunFolder, workplace: Workplace, record: VoteRecord, 
         _push(folder, workplace, record)
     except Exception as error:
         from annotation.errors import AnnotationError
+        from qreal_tasks.shards.errors import ShardError
 
-        reason = str(error) if isinstance(error, AnnotationError) else f"{type(error).__name__}: {error}"
+        reason = str(error) if isinstance(error, AnnotationError | ShardError) else f"{type(error).__name__}: {error}"
         echo(f"qreal annotate verify start: {reason}", colour="yellow", err=True)
         return False
     return True

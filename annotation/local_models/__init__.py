@@ -1,1 +1,1 @@
-"""Models on this machine: Grounding DINO finds boxes for names, Q-Eval-Score scores crops."""
+"""Models on this machine: Q-Eval-Score scores crops."""

@@ -19,7 +19,7 @@ from annotation.config import QualitySettings
 from annotation.errors import AnnotationError
 from annotation.llm.prompts import load_prompt
 from annotation.llm.replies import LEVELS
-from annotation.local_models.devices import describe_model, explain_model_errors, resolve_device
+from qreal_tasks.models.local.devices import describe_model, explain_model_errors, resolve_device
 from qreal_tasks.models.local.loading import limit_pictures, load_model
 
 
@@ -27,8 +27,8 @@ class QEvalScore:
     """The model in evaluation mode.
 
     Raises:
-        AnnotationError: there is no such checkpoint, it is of another kind, or a level is not one token of its
-            vocabulary.
+        LocalModelError: there is no such checkpoint, or it is of another kind.
+        AnnotationError: a level is not one token of its vocabulary.
     """
 
     def __init__(self, settings: QualitySettings) -> None:

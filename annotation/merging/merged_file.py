@@ -15,10 +15,10 @@ from annotation.merging.ballot import Ballot
 from annotation.merging.forms import DraftForm
 from annotation.merging.merge import Conclusion, MergedEntity, find_unexplained_flaws
 from annotation.merging.votes import Vote
-from annotation.run import shards
 from annotation.run.folder import RunFolder
 from annotation.run.schemas import BOX_TYPE, DESCRIPTIONS, PARTS_TYPE, Row, text_columns
 from qreal_tasks.benchmark import QUESTION_NAMES, Dimension
+from qreal_tasks.shards import parquet_files as shards
 
 _FORM = 3
 """Changes when the same votes merge into other rows."""

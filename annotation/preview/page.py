@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from annotation.run.folder import AcceptedImage, RunFolder
-from annotation.run.gallery import decode_stored
 from annotation.run.schemas import Row, State
 from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, Dimension, is_flawed
 from qreal_tasks.boxes import percent_box
+from qreal_tasks.intake.picture import decode_stored
 from qreal_tasks.pages.environment import page_environment, write_page
 from qreal_tasks.pages.pictures import encode_data_url
 from qreal_tasks.text.redaction import redact

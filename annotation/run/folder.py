@@ -22,10 +22,10 @@ import pyarrow as pa
 
 from annotation.config import load_annotation_config
 from annotation.errors import AnnotationError, annotate_command
-from annotation.run import shards
 from annotation.run.chain import AFTER, settings_of
 from annotation.run.schemas import LISTING, SCHEMAS, Row, State
 from qreal_tasks.files.locks import hold_lock
+from qreal_tasks.shards import parquet_files as shards
 
 LOCK = ".lock"
 _FORM = 1

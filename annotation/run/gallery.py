@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -12,10 +11,7 @@ from PIL import Image
 from annotation.run.folder import AcceptedImage
 from qreal_tasks.boxes import pixel_box
 from qreal_tasks.images import draw_frame
-from qreal_tasks.models.server.pictures import eight_bits
-
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
-"""Formats of stored pictures: read by every Pillow and by browsers, or at least (TIFF) by every Pillow."""
+from qreal_tasks.intake.picture import decode_stored
 
 _DECODED = 8
 """How many pictures are kept decoded: questions about one image come together."""
@@ -50,23 +46,3 @@ class Gallery:
         image = self.whole(image_id).copy()
         draw_frame(image, box_px, (255, 0, 0))
         return image
-
-
-def on_white(image: Image.Image) -> Image.Image:
-    """Convert to 8-bit RGB: what every model is shown, and crops are cut from. Transparent places become white.
-
-    Raises:
-        ValueError: a mode with no defined range of values.
-    """
-    plain = eight_bits(image)
-    if plain.mode in ("RGBA", "LA"):
-        ground = Image.new("RGBA", plain.size, "white")
-        ground.alpha_composite(plain.convert("RGBA"))
-        plain = ground
-    return plain.convert("RGB")
-
-
-def decode_stored(content: bytes) -> Image.Image:
-    """Decode the picture of an intake shard as models are shown it."""
-    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-        return on_white(image)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 
-from annotation.run import shards as parquet
 from annotation.run.folder import RunFolder
 from annotation.run.schemas import State
+from qreal_tasks.shards import parquet_files as parquet
 
 _SINGULAR = {"entities": "entity", "people": "person"}
 """Units of which the singular is not the plural without its s."""

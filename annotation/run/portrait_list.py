@@ -12,9 +12,9 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from annotation.errors import AnnotationError
-from annotation.run import shards
 from annotation.run.folder import RunFolder
 from annotation.run.schemas import State
+from qreal_tasks.shards import parquet_files as shards
 from qreal_tasks.text.unicode_forms import normalize_unicode
 
 _NAMED = 5

@@ -9,18 +9,18 @@ from __future__ import annotations
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from annotation.config import DetectionSettings
 from annotation.run.folder import RunFolder
 from annotation.run.gallery import Gallery
 from annotation.run.schemas import Row, State
+from qreal_tasks.models.detector.settings import DetectionSettings
 
 if TYPE_CHECKING:
-    from annotation.local_models.detector import DetectionResult, Detector
+    from qreal_tasks.models.detector.grounding_dino import DetectionResult, Detector
 
 
 def detect_entities(run: RunFolder, shard: int) -> list[Row]:
     """Look for the named entities of every image of a shard."""
-    from annotation.local_models.detector import DetectionQuery
+    from qreal_tasks.models.detector.grounding_dino import DetectionQuery
 
     images = {image.image_id: image for image in run.pictures(shard)}
     gallery = Gallery(list(images.values()))
@@ -43,7 +43,7 @@ def detect_entities(run: RunFolder, shard: int) -> list[Row]:
 @lru_cache(maxsize=1)
 def _load_detector(settings: DetectionSettings) -> Detector:
     """Load the model of this process, for its first shard."""
-    from annotation.local_models.detector import Detector
+    from qreal_tasks.models.detector.grounding_dino import Detector
 
     return Detector(settings)
 

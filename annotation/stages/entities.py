@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from annotation.llm.outcome import Outcome
@@ -13,6 +12,7 @@ from annotation.run.folder import AcceptedImage, RunFolder
 from annotation.run.gallery import Gallery
 from annotation.run.schemas import State
 from annotation.stages.requests import make_request
+from qreal_tasks.models.detector.phrases import clean_name
 
 MAX_NAME_CHARACTERS = 80
 
@@ -58,15 +58,6 @@ def _select_names(entities_named: list[dict[str, Any]], most: int) -> Row:
         else:
             entities.append({"name": name, "is_person": one["is_person"]})
     return {"entities": entities, "left_out": left_out}
-
-
-def clean_name(name: str) -> str:
-    """A name in lower case and on one line. Dots and question marks go: detectors read them as the end of a name.
-
-    >>> clean_name(" St. Bernard\\n dog?")
-    'st bernard dog'
-    """
-    return " ".join(re.sub(r"[.?。？]", " ", name).split()).casefold()
 
 
 def _find_problem(name: str, taken: set[str]) -> str:

@@ -6,12 +6,12 @@ import io
 
 import pyarrow as pa
 
-from annotation.run import shards
 from annotation.run.folder import AcceptedImage, RunFolder
 from annotation.run.gallery import Gallery
 from annotation.run.schemas import DESCRIPTIONS, Row, State
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, Dimension, is_flawed
 from qreal_tasks.dataset.schema import FEATURES
+from qreal_tasks.shards import parquet_files as shards
 
 _SHARED = ("entity_id", "image_id", "label", "bbox", "generator", "prompt_id", "is_portrait", "quality_score")
 

@@ -15,13 +15,13 @@ from annotation.llm.prompts import load_prompt
 from annotation.llm.replies import Form
 from annotation.llm.request import ModelRequest
 from annotation.llm.tokens import Tokens, image_tokens, shown_size
-from annotation.run import shards as parquet
 from annotation.run.chain import AFTER, STAGES, is_asked, stage_prompt
 from annotation.run.folder import RunFolder
 from annotation.run.portrait_list import load_portrait_ids
 from annotation.run.schemas import State
 from annotation.stages.plans import PLANS
 from qreal_tasks.llm.batch.limits import PRICE_FACTOR
+from qreal_tasks.shards import parquet_files as parquet
 
 _COUNTED_SHARDS = 64
 """How many shards are counted request by request; of more, that many spread over all stand for the rest."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from annotation.llm.calls import CallRecord, Spent
-from annotation.run import shards as parquet
 from annotation.run.chain import AFTER, STAGES
 from annotation.run.folder import RunFolder
 from annotation.run.items import ItemCounts, format_count
@@ -16,6 +15,7 @@ from annotation.run.reasons import FailureReasons
 from annotation.run.schemas import State
 from annotation.status.estimate import Forecast, forecast
 from annotation.status.progress import Pace, read_paces
+from qreal_tasks.shards import parquet_files as parquet
 
 _WITHOUT_STATE = ("imageqa", "objectqa")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
@@ -163,6 +163,16 @@ class Model:
         else:
             found = dict(self._engine.run(requests)) if requests else {}
         return [found.get(at) or Response("", unanswered="the engine gave no response") for at in range(len(requests))]
+
+    def identity(self) -> Mapping[str, Any]:
+        """Everything that an answer depends on beside the question, in JSON types.
+
+        Raises:
+            ValueError: the model is closed, or its engine is around one in memory, which is known by nothing else.
+        """
+        if self._engine is None:
+            raise ValueError(f"{self.name} is closed; make a new Model")
+        return self._engine.identity()
 
     def cost(self) -> float | None:
         """Dollars spent so far; None where no prices were given, or no server is asked."""

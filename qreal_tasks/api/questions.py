@@ -48,6 +48,10 @@ class Entity:
     found_by: tuple[str, ...]
 
 
+Relocate = Callable[[Sequence[NamedPicture], Sequence[Sequence[Entity]]], Sequence[Sequence[Entity]]]
+"""What finds better boxes for the entities of pictures."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is asked about whole pictures, and in whose words."""
@@ -90,12 +94,17 @@ def make_plan(sets: Sequence[str], detect: bool, style: str, space: Space) -> Pl
 
 
 def ask_pictures(
-    pictures: Sequence[NamedPicture], given: Sequence[Sequence[Entity] | None], plan: Plan, answer: AnswerAll
+    pictures: Sequence[NamedPicture],
+    given: Sequence[Sequence[Entity] | None],
+    plan: Plan,
+    answer: AnswerAll,
+    relocate: Relocate | None = None,
 ) -> list[PictureFindings]:
     """Ask about all pictures at once: first for the entities of those that have none given, then the six questions.
 
     Args:
         given: for every picture its entities, or None when the model shall find them.
+        relocate: finds better boxes for the entities, before the six questions are asked about their crops.
     """
     asked = [picture for picture, entities in zip(pictures, given, strict=True) if entities is None]
     whole = answer([plan.request(name, picture) for picture in asked for name in plan.names])
@@ -110,6 +119,8 @@ def ask_pictures(
         answers = {name: _read_image(next(remaining), plan.space, picture) for name in plan.names}
         about_images.append(answers)
         entities.append(merge_entities({name: one.regions for name, one in answers.items()}))
+    if relocate is not None:
+        entities = list(relocate(pictures, entities))
     shown = list(zip(pictures, entities, strict=True))
     crops = [request for picture, some in shown for one in some for request in plan.requests_about(one, picture)]
     judged = iter(answer(crops))

@@ -27,10 +27,13 @@ _DATA = typer.Option(
     help="Hub id (org/name, org/name@revision), folder in hub layout or of save_to_disk. Default: $QREAL_DATA.",
     show_default=False,
 )
+_PRACTICE = typer.Option(
+    "--practice", help="Take runs on pictures of `qreal mini`, to try how submitting goes; no real board takes them."
+)
 _DATA_OF_RUN = typer.Option("--data", help="Dataset to check against. Default: the run's own.", show_default=False)
 
 
-def _references(data: str | None) -> References:
+def _references(data: str | None, practice: bool = False) -> References:
     import os
 
     from qreal_tasks.dataset.source import ENVIRONMENT, DatasetError
@@ -38,7 +41,7 @@ def _references(data: str | None) -> References:
 
     if not data and not os.environ.get(ENVIRONMENT):
         raise DatasetError(f"which dataset? Pass --data org/name, org/name@revision or a folder, or set {ENVIRONMENT}")
-    return load_references(as_folder(data))
+    return load_references(as_folder(data), practice=practice)
 
 
 @submit_app.command("pack")
@@ -56,6 +59,7 @@ def pack_command(
     usd: Annotated[float | None, typer.Option(min=0, help="What it cost, in US dollars. Default: not said.")] = None,
     data: Annotated[str | None, _DATA_OF_RUN] = None,
     prompts: Annotated[Any, PROMPTS] = None,
+    practice: Annotated[bool, _PRACTICE] = False,
 ) -> None:
     """Write a run as a submission: manifest, samples and scores in one folder.
 
@@ -67,9 +71,9 @@ def pack_command(
 
     A run that was asked with other words around the questions than those of its tasks is refused.
 
-    A submission is complete in ObjectQA, in ImageQA or in both. Refused: runs on pictures of `qreal mini`, with
-    --limit, or whose numbers are not those of their samples. Ends with the check that a leaderboard makes, when the
-    dataset can be loaded.
+    A submission is complete in ObjectQA, in ImageQA or in both. Refused: runs on pictures of `qreal mini` (but with
+    --practice), with --limit, or whose numbers are not those of their samples. Ends with the check that a leaderboard
+    makes, when the dataset can be loaded.
     """
     from qreal_tasks.dataset.source import DatasetError
     from qreal_tasks.leaderboard.submission.pack import PackError, SubmitterInfo, pack_run
@@ -78,12 +82,12 @@ def pack_command(
     try:
         results = newest_results(run)
         try:
-            references, unreachable = _references(data or read_run(results, prompts).data), ""
+            references, unreachable = _references(data or read_run(results, prompts).data, practice), ""
         except DatasetError as error:
             references, unreachable = None, str(error)
         info = SubmitterInfo(name, description, contact, hardware, usd)
         commit = references.commit if references else None
-        target, manifest = pack_run(results, out, info, style=prompts, commit=commit)
+        target, manifest = pack_run(results, out, info, style=prompts, commit=commit, practice=practice)
     except (PackError, RunFolderError, ValueError, OSError) as error:
         fail("submit pack", error)
     halves = " and ".join(half.value for half in manifest.halves)
@@ -98,6 +102,7 @@ def pack_command(
 def check_command(
     folder: Annotated[Path, typer.Argument(help="What `qreal submit pack` wrote.", show_default=False)],
     data: Annotated[str | None, _DATA] = None,
+    practice: Annotated[bool, _PRACTICE] = False,
 ) -> None:
     """Recompute every number of a submission and hold every sample against the dataset.
 
@@ -109,7 +114,7 @@ def check_command(
     from qreal_tasks.dataset.source import DatasetError
 
     try:
-        references = _references(data)
+        references = _references(data, practice)
     except DatasetError as error:
         fail("submit check", error)
     _check("submit check", folder, references)
@@ -194,6 +199,7 @@ def build_command(
             show_default=False,
         ),
     ] = None,
+    practice: Annotated[bool, _PRACTICE] = False,
 ) -> None:
     """Build a static site of all submissions that pass the check: opens from the disk, as a hub Space, on any server.
 
@@ -213,7 +219,7 @@ def build_command(
     try:
         require_own_folder(out, submissions)
         ranked_judge = load_manifest(judge) if judge is not None else None
-        references = _references(data)
+        references = _references(data, practice)
         board = build_board(submissions, references, CheckCache(cache), ranked_judge)
         write_site(board, out, title)
     except (DatasetError, ManifestError, BoardError, SiteError, OSError) as error:

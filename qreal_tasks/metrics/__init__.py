@@ -12,6 +12,7 @@
 ``significance``   p-values corrected for many tests, exact test of flipped answers, images that a test needs
 ``baselines``      what needs no model: always Yes, majority, whole-image box
 ``feasibility``    whether a reported AUC can belong to a reported decision
+``printed_rows``   the same of a row that a paper prints: accuracy, precision, F1 and AUC
 ``sums``           the sums per image that all of them divide once
 =================  ========================================================================================
 

@@ -126,7 +126,7 @@ def _plant(blank: Sequence[ImagePlan], rng: random.Random) -> list[ImagePlan]:
         entity = EntityPlan(figure, label, framing, f"{plan.seed}/{j}/figure", at in rendered)
         asked = {name for name, chosen in planted.items() if at in chosen}
         entity = replace(entity, word=_choose_word(figure, plan.is_portrait, P4 in asked, own))
-        entities[i].append(_with_flaws(entity, asked, own))
+        entities[i].append(plant_flaws(entity, asked, own))
     return [replace(plan, entities=tuple(entities[i])) for i, plan in enumerate(blank)]
 
 
@@ -185,7 +185,7 @@ def _choose_word(figure: str, is_portrait: bool, garbled: bool, rng: random.Rand
     return rng.choice(LETTERING[figure])
 
 
-def _with_flaws(entity: EntityPlan, questions: set[str], rng: random.Random) -> EntityPlan:
+def plant_flaws(entity: EntityPlan, questions: set[str], rng: random.Random) -> EntityPlan:
     """Plant one flaw for each question, no two in the same region."""
     flaws: list[Flaw] = []
     for name in (P1, P2, P3, P4, R2):

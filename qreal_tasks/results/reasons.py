@@ -26,7 +26,7 @@ MOST_QUOTED = 80
 MOST_REASONS = 6
 """Reasons told apart; a server's messages may all differ."""
 
-_ANSWERS: Mapping[str, str] = {
+ANSWER_REASONS: Mapping[str, str] = {
     Reason.EMPTY: "held nothing to read",
     Reason.REQUEST_FAILED: "never came, because the request failed",
     Reason.UNFINISHED_REASONING: "ended inside the reasoning",
@@ -45,7 +45,8 @@ _ANSWERS: Mapping[str, str] = {
     "unreadable picture": "had a picture that cannot be read",
     NO_REASON: "could not be read, without a reason given",
 }
-_PAIRS: Mapping[str, str] = {
+"""Why an answer could not be read: what follows a count in a sentence, by reason or by what stands before its colon."""
+PAIR_REASONS: Mapping[str, str] = {
     "malformed JSON": 'got a reply that is not one JSON object {"score": …} alone',
     "no score": 'got a reply without one number as its "score"',
     "out of range": "got a score outside 0 to 1",
@@ -62,8 +63,7 @@ _PAIRS: Mapping[str, str] = {
     "no answer in batch": "got no reply in their batch",
     NO_REASON: "got no score, without a reason given",
 }
-"""What follows a count in a sentence, by reason or by what stands before the colon of one; right after one and after
-many."""
+"""Why a pair of descriptions has no score, in the same form."""
 
 
 def explain_unparsed(scores: RunScores, name: str, may_quote: Callable[[str], bool] = lambda text: True) -> str:
@@ -121,11 +121,11 @@ def describe_answer(reason: str) -> str:
     before, _, rest = reason.partition(": ")
     if before in SUBTASKS and rest:
         return f"{describe_answer(rest)}, in the stage {before}"
-    return _phrase(reason, _ANSWERS, "could not be read")
+    return _phrase(reason, ANSWER_REASONS, "could not be read")
 
 
 def _pair_phrase(reason: str) -> str:
-    return _phrase(reason, _PAIRS, "got no score")
+    return _phrase(reason, PAIR_REASONS, "got no score")
 
 
 def _phrase(reason: str, phrases: Mapping[str, str], otherwise: str) -> str:

@@ -6,12 +6,15 @@ Everything in ``qreal_tasks.screening`` takes its numbers from here: tables, pag
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from qreal_tasks.api.findings import Box, EntityFindings, PictureFindings, QuestionAnswer
 from qreal_tasks.benchmark import Dimension, question, questions_of
+
+_E = TypeVar("_E")
 
 
 class Weighting(StrEnum):
@@ -92,9 +95,9 @@ def assess(findings: PictureFindings, weighting: Weighting = Weighting.AREA) -> 
     as if they were independent (``any_of``).
     """
     width, height = findings.image.size
-    entities = [_assess_entity(one, width * height, weighting) for one in findings.entities]
+    entities = [_assess_entity(one, (width, height), weighting) for one in findings.entities]
     lost = any(one.reason is not None for one in findings.image_answers.values())  # some entities may be missing
-    order = sorted(entities, key=lambda one: -1.0 if one.importance is None else one.importance, reverse=True)
+    order = sort_by_importance(entities, lambda one: one.importance)
     return ImageAssessment(
         width,
         height,
@@ -109,13 +112,38 @@ def assess(findings: PictureFindings, weighting: Weighting = Weighting.AREA) -> 
     )
 
 
-def _assess_entity(entity: EntityFindings, pixels: int, weighting: Weighting) -> EntityAssessment:
+def importance_of(
+    p: float | None, box_px: Sequence[float], size: tuple[int, int], weighting: Weighting
+) -> float | None:
+    """How much an entity matters, from 0 to 1: the probability that it is flawed, weighted by its share of the image.
+
+    Args:
+        p: of a flaw in either dimension; None where it is unknown, and so is the importance.
+        size: width and height of the image.
+
+    >>> importance_of(0.5, (0, 0, 10, 10), (20, 20), Weighting.AREA)
+    0.125
+    """
+    if p is None:
+        return None
+    x1, y1, x2, y2 = box_px
+    share = min(1.0, max(0.0, (x2 - x1) * (y2 - y1) / (size[0] * size[1])))
+    return p * {Weighting.AREA: share, Weighting.SIDE: math.sqrt(share), Weighting.EQUAL: 1.0}[weighting]
+
+
+def sort_by_importance(entities: Iterable[_E], importance: Callable[[_E], float | None]) -> list[_E]:
+    """The most important first; those without importance last; equal ones in their order."""
+
+    def key(one: _E) -> float:
+        found = importance(one)
+        return -1.0 if found is None else found
+
+    return sorted(entities, key=key, reverse=True)
+
+
+def _assess_entity(entity: EntityFindings, size: tuple[int, int], weighting: Weighting) -> EntityAssessment:
     p_question = {name: _p_defect(name, one) for name, one in entity.answers.items()}
     p_flaw = {one: any_of(p_question.get(each.name) for each in questions_of(one)) for one in Dimension}
-    either = any_of(p_flaw.values())
-    x1, y1, x2, y2 = entity.box_px
-    share = min(1.0, max(0.0, (x2 - x1) * (y2 - y1) / pixels))
-    weight = {Weighting.AREA: share, Weighting.SIDE: math.sqrt(share), Weighting.EQUAL: 1.0}[weighting]
     return EntityAssessment(
         entity.label,
         entity.box_px,
@@ -123,7 +151,7 @@ def _assess_entity(entity: EntityFindings, pixels: int, weighting: Weighting) ->
         p_question,
         p_flaw,
         entity.descriptions,
-        None if either is None else either * weight,
+        importance_of(any_of(p_flaw.values()), entity.box_px, size, weighting),
         entity.found_by,
     )
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from annotating import answer, config_for, write_pictures
 
-from annotation.demo.server import Asked, ScriptedServer
-from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
+from annotation.execution.driver import RunOptions, Watcher, init_run, run_stages
 from annotation.run.folder import RunFolder
+from qreal_tasks.llm.scripted_server import Asked, ScriptedServer
+from qreal_tasks.shards.executors import ExecutorOptions
 
 CHAIN_IMAGES = 64
 

@@ -24,8 +24,7 @@ from typer.testing import CliRunner
 from verified_run import cast, merge_run
 
 from annotation.commands import annotate_app
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
-from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
+from annotation.execution.driver import RunOptions, Watcher, init_run, run_stages
 from annotation.label_studio.server import _last_words
 from annotation.label_studio.tasks import build_task, read_stored_sizes
 from annotation.label_studio.workplace import AnnotatorAccount, Workplace, save_workplace
@@ -34,6 +33,8 @@ from annotation.merging.forms import load_forms
 from annotation.run.folder import RunFolder
 from qreal_tasks.llm.batch.limits import BatchLimits
 from qreal_tasks.llm.errors.retry import StoppedRun
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion, error
+from qreal_tasks.shards.executors import ExecutorOptions
 from qreal_tasks.text.redaction import find_private
 
 KEY, TOKEN, LABELS = KEYS["OPENAI_API_KEY"], KEYS["HF_TOKEN"], KEYS["LABEL_STUDIO_API_KEY"]

@@ -15,8 +15,7 @@ from PIL import Image, ImageChops
 from small_set import write_hub_layout
 
 from annotation.config import dump_config
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
-from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, discard_failed, init_run, run_stages
+from annotation.execution.driver import RunOptions, Watcher, discard_failed, init_run, run_stages
 from annotation.run.chain import STAGES, stages_after
 from annotation.run.folder import RunFolder
 from annotation.run.schemas import State
@@ -25,6 +24,8 @@ from qreal_tasks.dataset.check import check_dataset
 from qreal_tasks.dataset.columns import wrong_columns
 from qreal_tasks.dataset.schema import FEATURES
 from qreal_tasks.dataset.source import locate
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion, error
+from qreal_tasks.shards.executors import ExecutorOptions
 
 pytestmark = pytest.mark.slow
 

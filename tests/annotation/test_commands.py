@@ -14,13 +14,13 @@ from typer.testing import CliRunner
 
 from annotation.commands import annotate_app
 from annotation.config import dump_config, load_annotation_config
-from annotation.demo.server import ScriptedServer, error
 from annotation.errors import AnnotationError
-from annotation.run import shards
 from annotation.run.folder import RunFolder
 from annotation.run.items import count_images_by_shard
 from annotation.status.progress import Pace, ProgressLog, read_paces
 from annotation.status.status import read_status
+from qreal_tasks.llm.scripted_server import ScriptedServer, error
+from qreal_tasks.shards import parquet_files as shards
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "annotation"
 OF_RUNS = sorted(path for path in CONFIGS.glob("*.yaml") if path.name != "publish.yaml")  # that one is for `publish`

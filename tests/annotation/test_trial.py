@@ -12,13 +12,14 @@ from annotating import answer, config_for, stage_of, write_pictures
 from typer.testing import CliRunner
 
 from annotation.commands import annotate_app
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
-from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
+from annotation.execution.driver import RunOptions, Watcher, init_run, run_stages
 from annotation.run.folder import RunFolder
 from annotation.run.reasons import FailureReasons
 from annotation.run.schemas import State
 from annotation.trial import IN_A_ROW
 from qreal_tasks.llm.errors.retry import StoppedRun
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion, error
+from qreal_tasks.shards.executors import ExecutorOptions
 
 EXPECTED = "Expected: JSON with entities (a list, each with name and is_person), and nothing else."
 NO_TOKEN = {"prompt_tokens": 9, "completion_tokens": 0, "total_tokens": 9}

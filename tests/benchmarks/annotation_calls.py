@@ -40,11 +40,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from annotating import config_for
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
-from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
+from annotation.execution.driver import RunOptions, Watcher, init_run, run_stages
 from annotation.llm.asker import request_options
 from annotation.run.folder import RunFolder
 from annotation.stages.entities import plan_entities
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion, error
+from qreal_tasks.shards.executors import ExecutorOptions
 
 CALLS, CONCURRENCY, LATENCY_S = 2000, 32, 0.05
 IDEAL_S = math.ceil(CALLS / CONCURRENCY) * LATENCY_S

@@ -27,11 +27,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from annotating import answer, config_for, mini_pictures
 from tiny_annotators import write_tiny_grounding_dino
 
-from annotation.demo.server import Asked, Reply, ScriptedServer
-from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
+from annotation.execution.driver import RunOptions, Watcher, init_run, run_stages
 from annotation.llm.calls import CallRecord
 from annotation.run.folder import RunFolder
 from annotation.status.estimate import Forecast, forecast
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer
+from qreal_tasks.shards.executors import ExecutorOptions
 
 PILOT = 256
 NAMES = ["dog", "cat", "horse", "bird", "car", "bus", "boat", "chair", "table", "mug", "tree", "lamp", "flower", "sign"]

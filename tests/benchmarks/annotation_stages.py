@@ -23,12 +23,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from annotating import answer, config_for, write_pictures
 from tiny_annotators import write_tiny_grounding_dino, write_tiny_q_eval
 
-from annotation.demo.server import ScriptedServer
-from annotation.execution.driver import Executor, ExecutorOptions, RunOptions, Watcher, init_run, run_stages
+from annotation.execution.driver import RunOptions, Watcher, init_run, run_stages
 from annotation.run.chain import STAGES
 from annotation.run.folder import RunFolder
 from annotation.run.gallery import Gallery
 from annotation.stages.entity_views import load_entities
+from qreal_tasks.llm.scripted_server import ScriptedServer
+from qreal_tasks.shards.executors import Executor, ExecutorOptions
 
 IMAGES = 96
 
@@ -41,7 +42,7 @@ def timed(run: RunFolder, stage: str, where: ExecutorOptions) -> float:
 
 def detection_floor(run: RunFolder) -> float:
     """Seconds of the forward passes that the first pass makes, in the same batches."""
-    from annotation.local_models.detector import Detector
+    from qreal_tasks.models.detector.grounding_dino import Detector
 
     detector = Detector(run.config.detection)
     batches = []

@@ -40,10 +40,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from judging import manifest_for, scored
 
-from annotation.demo.server import Reply, ScriptedServer
 from qreal_tasks.judge.judge import Judge
 from qreal_tasks.judge.pairs import Pair
 from qreal_tasks.judge.prompt import RESPONSE_FORMAT, render_messages
+from qreal_tasks.llm.scripted_server import Reply, ScriptedServer
 
 PAIRS, CONCURRENCY, LATENCY_S = 1000, 64, 0.05
 STOCK_PAIRS, THREADS = 60, 4

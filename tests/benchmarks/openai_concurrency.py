@@ -35,7 +35,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.models.requests import Request
 from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.server.pictures import data_url

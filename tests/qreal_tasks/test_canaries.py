@@ -39,7 +39,6 @@ from submitted import on, simulated, write_run
 from tampering import change_manifest, change_samples
 from typer.testing import CliRunner
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.cli import app
 from qreal_tasks.harness.eval_command import run as harness
 from qreal_tasks.judge.batch import BatchJudge
@@ -48,6 +47,7 @@ from qreal_tasks.judge.pairs import Pair
 from qreal_tasks.leaderboard.submission.references import load_references
 from qreal_tasks.llm.batch.limits import BatchLimits
 from qreal_tasks.llm.errors.retry import StoppedRun
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.store import AnswerStore, answer_with_store

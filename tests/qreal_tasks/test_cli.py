@@ -14,8 +14,8 @@ from typer.testing import CliRunner, Result
 from qreal_tasks import cli
 
 COMMANDS = [
-    *("eval", "score", "compare", "mini", "mini-model", "demo", "convert-internvl", "tasks-path", "data"),
-    *("judge", "submit", "leaderboard", "train", "annotate"),
+    *("eval", "score", "compare", "mini", "mini-model", "demo", "tour", "convert-internvl", "tasks-path", "data"),
+    *("judge", "submit", "leaderboard", "train", "reproduce", "annotate"),
 ]
 
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from doubling import assert_linear
 
-from annotation.config import ColumnNames
 from annotation.empty_text import says_nothing
-from annotation.intake.files import find_name_problem
-from annotation.intake.inputs import fold_name
-from annotation.intake.table_rows import read_text_table
-from annotation.intake.text_files import LONGEST_PROMPT, decode_text, tidy_prompt
 from annotation.merging.fields import combine_by_rule
 from qreal_tasks.files.yaml_files import parse_yaml
+from qreal_tasks.intake.files import find_name_problem
+from qreal_tasks.intake.inputs import fold_name
+from qreal_tasks.intake.settings import ColumnNames
+from qreal_tasks.intake.table_rows import read_text_table
+from qreal_tasks.intake.text_files import LONGEST_PROMPT, decode_text, tidy_prompt
 from qreal_tasks.leaderboard.submission.samples_file import parse_json, read_records
 from qreal_tasks.text.one_line import first_unseen, one_line, printable
 from qreal_tasks.text.prompts import normalize_prompt

@@ -18,10 +18,10 @@ from typing import Any
 from annotation.config import AnnotationConfig
 from annotation.demo import scenes
 from annotation.demo.scenes import load_mini_rows
-from annotation.demo.server import Asked, Reply, completion
 from annotation.run.chain import STAGES
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, is_flawed, questions_of
+from qreal_tasks.llm.scripted_server import Asked, Reply, completion
 
 PRICES = {"input": 2.5, "output": 10.0}
 _PEOPLE = (["man"], ["woman"], ["person"], ["child"])

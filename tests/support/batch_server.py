@@ -18,7 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
-from annotation.demo.server import Asked, LoopbackServer, Reply
+from qreal_tasks.llm.scripted_server import Asked, LoopbackServer, Reply
 
 
 @dataclass

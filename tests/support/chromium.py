@@ -38,7 +38,8 @@ _FLAGS = (
     "--remote-debugging-port=0",
 )
 _WAIT_S = 60
-_KEY_CODES = {"Enter": 13, "Tab": 9, "Escape": 27, "Backspace": 8, "ArrowDown": 40, "ArrowUp": 38}
+_KEY_CODES = {"Enter": 13, "Tab": 9, "Escape": 27, "Backspace": 8}
+_KEY_CODES |= {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
 _CONTROL, _SHIFT = 2, 8
 
 

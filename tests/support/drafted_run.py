@@ -8,12 +8,13 @@ from typing import Any
 from annotating import config_for
 
 from annotation.demo.scenes import write_pictures
-from annotation.execution.driver import ExecutorOptions, Watcher, init_run
+from annotation.execution.driver import Watcher, init_run
 from annotation.run.folder import RunFolder
 from annotation.run.schemas import DRAFTS
 from qreal_tasks.benchmark import ANSWERS, BODY_PARTS, QUESTION_NAMES
 from qreal_tasks.dataset.drawn import MINI_FOLDER
 from qreal_tasks.mini.read import read_drawn_rows
+from qreal_tasks.shards.executors import ExecutorOptions
 
 Row = dict[str, Any]
 _SAID = ("realism_description", "plausibility_description")

@@ -6,9 +6,9 @@ import json
 import re
 from typing import Any
 
-from annotation.demo.server import Asked, Reply, completion
 from qreal_tasks.judge.manifest import JudgeManifest, load_manifest
 from qreal_tasks.judge.pairs import Pair
+from qreal_tasks.llm.scripted_server import Asked, Reply, completion
 
 
 def manifest_for(url: str | None, **changes: Any) -> JudgeManifest:

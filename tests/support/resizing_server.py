@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from annotation.demo.server import Asked, Reply, completion, error
+from qreal_tasks.llm.scripted_server import Asked, Reply, completion, error
 
 Fractions = tuple[float, float, float, float]
 """x1, y1, x2, y2 over width and height."""

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from straightforward import Plain
 
-from annotation.demo.server import Asked, Reply
+from qreal_tasks.llm.scripted_server import Asked, Reply
 
 
 @dataclass

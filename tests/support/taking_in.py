@@ -10,9 +10,10 @@ import numpy as np
 from annotating import config_for
 from PIL import Image
 
-from annotation.execution.driver import ExecutorOptions, Watcher, init_run
-from annotation.run import shards
+from annotation.execution.driver import Watcher, init_run
 from annotation.run.folder import RunFolder
+from qreal_tasks.shards import parquet_files as shards
+from qreal_tasks.shards.executors import ExecutorOptions
 
 
 def noise(seed: int, size: tuple[int, int] = (48, 40)) -> Image.Image:

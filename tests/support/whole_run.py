@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from annotation.config import AnnotationConfig
-from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
+from annotation.execution.driver import RunOptions, Watcher, init_run, run_stages
+from qreal_tasks.shards.executors import ExecutorOptions
 
 
 def go(images: str, run: str, config: AnnotationConfig) -> None:
@@ -19,7 +20,7 @@ PRELOADED = [
     "torch",
     "transformers",
     "torchvision",
-    "annotation.local_models.detector",
+    "qreal_tasks.models.detector.grounding_dino",
     "annotation.local_models.q_eval",
 ]
 """Imported once, so that a run that is started and killed ten times does not spend its time on imports."""

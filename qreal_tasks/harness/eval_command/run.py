@@ -133,7 +133,7 @@ def _manifest(judge: str | None) -> JudgeManifest | None:
         raise RunError(f"--judge {judge}: {error}") from None
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str], log: Path, quiet: bool) -> int:
+def _run(command: Sequence[str], environment: Mapping[str, str], log: Path, quiet: bool = False) -> int:
     """Run the harness, its output shown as it comes unless ``quiet``, and kept, for nobody else to read: a server's
     words are in it.
 

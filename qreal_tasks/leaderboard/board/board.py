@@ -73,7 +73,9 @@ class Board:
 
     data: str
     is_drawn: bool
-    """Whether ``qreal mini`` drew the dataset, all or a part: then every submission is refused."""
+    """Whether ``qreal mini`` drew the dataset, all or a part: then every submission is refused, unless the board is for
+    practice."""
+    practice: bool
     fingerprints: Mapping[str, str]
     images: int
     entities: int
@@ -114,6 +116,7 @@ def build_board(
     return Board(
         data=references.name,
         is_drawn=references.is_drawn,
+        practice=references.practice,
         fingerprints={half.value: references.fingerprint(half) for half in Half},
         images=len(references.images),
         entities=len(references.entities),

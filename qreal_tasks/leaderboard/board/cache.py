@@ -80,6 +80,7 @@ class CheckCache:
                 *(references.fingerprint(half) for half in Half),
             ),
             sorted(task_versions().items()),
+            *(["practice"] if references.practice else []),
         ]
         return hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:40]
 

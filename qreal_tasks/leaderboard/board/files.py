@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from dataclasses import asdict
 from typing import Any
 
@@ -15,6 +14,7 @@ from qreal_tasks.leaderboard.board.paper import SOURCE, PaperModel, list_contrad
 from qreal_tasks.leaderboard.result import HEADLINES
 from qreal_tasks.leaf_tasks import MEAN, task_versions
 from qreal_tasks.metrics.catalogue import IMAGEQA_LIVE, OBJECTQA_LIVE
+from qreal_tasks.tables.plain_cells import as_plain_cell
 
 _GROUPS = (
     *((f"objectqa.{name}", OBJECTQA_LIVE) for name in (*QUESTION_NAMES, *Dimension, "overall")),
@@ -22,11 +22,11 @@ _GROUPS = (
 )
 """What the CSV has columns for."""
 
-_SIGNS = "=+@-" + "\uff1d\uff0b\uff20\uff0d" + "\ufe66\ufe62\ufe6b\ufe63" + "\u207c\u207a\u207b\u2212\u2010\u2011"
-"""What a formula begins with, also as full-width, small and raised signs, minus and hyphens."""
-_FORMULA = re.compile(rf"""(^|[;,|\t\r\n])([\s"\ufeff]*)(?=[{re.escape(_SIGNS)}])""")
-"""Where a spreadsheet would begin a formula: some countries' spreadsheets split cells at ";", and blanks, quotation
-marks and a byte order mark before the sign change nothing."""
+
+PRACTICE_NOTICE = (
+    "Its submissions are runs on pictures that `qreal mini` drew, to try how submitting goes. Nothing here is a result "
+    "of the benchmark, and no other board takes these submissions."
+)
 
 
 def render_json(board: Board) -> dict[str, Any]:
@@ -42,6 +42,7 @@ def render_json(board: Board) -> dict[str, Any]:
             "images": board.images,
             "entities": board.entities,
         },
+        **({"practice": PRACTICE_NOTICE} if board.practice else {}),
         "judge": board.judge,
         "entries": [_entry(entry) for entry in board.entries],
         "refused": [
@@ -90,11 +91,13 @@ def render_csv(board: Board) -> str:
         texts = [manifest.id, manifest.name, manifest.model.name, manifest.prompts, "submitted", manifest.created]
         found = [entry.ranks.get(name) for name in HEADLINES]
         places = [str(end) for rank in found for end in ((rank.best, rank.worst) if rank else ("", ""))]
-        writer.writerow([*map(_text, texts), *places, *_numbers(entry)])
+        writer.writerow([*map(as_plain_cell, texts), *places, *_numbers(entry)])
     for model in board.paper:
         values = [("" if (v := _of_paper(model, column)) is None else repr(v), "", "") for column in columns]
         texts = ["", model.name, model.kind, Style.PAPER, SOURCE, ""]
-        writer.writerow([*map(_text, texts), *([""] * len(ranks)), *(cell for three in values for cell in three)])
+        writer.writerow(
+            [*map(as_plain_cell, texts), *([""] * len(ranks)), *(cell for three in values for cell in three)]
+        )
     return out.getvalue()
 
 
@@ -110,15 +113,6 @@ def _numbers(entry: Entry) -> list[str]:
 def _of_paper(model: PaperModel, column: str) -> float | None:
     half, group, metric = column.split(".")
     return (model.objectqa if half == "objectqa" else model.imageqa).get(group, {}).get(metric)
-
-
-def _text(text: str) -> str:
-    """The text with an apostrophe before what a spreadsheet would take for a formula, so that it takes it for text.
-
-    >>> _text("=1+1"), _text("x;=1+1"), _text("a-b")
-    ("'=1+1", "x;'=1+1", 'a-b')
-    """
-    return _FORMULA.sub(r"\1\2'", text)
 
 
 def render_space_card(title: str) -> str:

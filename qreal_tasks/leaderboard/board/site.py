@@ -13,7 +13,7 @@ from qreal_tasks.benchmark import GROUPS, OBJECTQA_POST_PROMPT, PROMPT_VERSION, 
 from qreal_tasks.files.locks import hold_lock
 from qreal_tasks.files.regular import read_bytes
 from qreal_tasks.leaderboard.board.board import Board, Entry, find_judge
-from qreal_tasks.leaderboard.board.files import render_csv, render_json, render_space_card
+from qreal_tasks.leaderboard.board.files import PRACTICE_NOTICE, render_csv, render_json, render_space_card
 from qreal_tasks.leaderboard.board.paper import SOURCE, list_contradictions
 from qreal_tasks.leaderboard.board.ranks import LEVEL
 from qreal_tasks.leaderboard.board.site_rows import BoardTable, build_group_rows
@@ -151,6 +151,7 @@ def _files(board: Board, title: str) -> Iterator[tuple[str, str]]:
         "resamples": RESAMPLES,
         "source": SOURCE,
         "drawn_notice": MINI_NOTICE,
+        "practice_notice": PRACTICE_NOTICE,
         "project": __version__,
         "unknowable": UNKNOWABLE,
     }

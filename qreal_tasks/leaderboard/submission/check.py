@@ -124,6 +124,8 @@ def _about_manifest(
 
 
 def _about_origin(manifest: SubmissionManifest | None, run: Run | None, references: References) -> Iterator[Refusal]:
+    if references.practice:
+        return
     named = manifest is not None and manifest.data.name == "mini"
     if named or references.is_drawn or (run is not None and run.is_drawn):
         message = "made on pictures that `qreal mini` drew, all or some, for trying the software; run it on Q-Real"

@@ -81,6 +81,7 @@ def pack_run(
     style: Style | None = None,
     commit: str | None = None,
     resamples: int = RESAMPLES,
+    practice: bool = False,
 ) -> PackedSubmission:
     """Write the submission of a run; equal input gives equal bytes.
 
@@ -88,10 +89,12 @@ def pack_run(
         target: a folder that is empty or does not exist, by default ``submissions/<id>``; appears whole, or not at all.
         style: as ``read_run``.
         commit: of the dataset on the hub, when it is known.
+        practice: the run is on drawn pictures, and no board but one for practice takes it.
 
     Raises:
-        PackError: the run is on drawn pictures, cut by ``--limit``, incomplete, of other versions, was asked with
-            other words around the questions, or its live numbers are not those of its samples.
+        PackError: the run is on drawn pictures and not for practice or the other way round, cut by ``--limit``,
+            incomplete, of other versions, was asked with other words around the questions, or its live numbers are not
+            those of its samples.
         RunFolderError: the run cannot be read.
         OSError: the target cannot be written.
     """
@@ -99,7 +102,7 @@ def pack_run(
     results = read_results(results_path)
     run = read_run(results_path, style)
     halves = _complete_halves(run)
-    _require_submittable(run)
+    _require_submittable(run, practice)
     run = _published(run)
     scores = score_run(run, resamples=resamples, seed=SEED)
     if wrong := find_differences(run, scores):
@@ -155,9 +158,11 @@ def _complete_halves(run: Run) -> list[Half]:
     return halves
 
 
-def _require_submittable(run: Run) -> None:
-    if run.is_drawn:
-        raise PackError(f"{MINI_NOTICE} Then run again.")
+def _require_submittable(run: Run, practice: bool) -> None:
+    if run.is_drawn and not practice:
+        raise PackError(f"{MINI_NOTICE} Then run again. To try how submitting goes, give --practice.")
+    if practice and not run.is_drawn:
+        raise PackError("--practice is for runs on pictures that `qreal mini` drew; leave it out")
     if run.limit is not None:
         raise PackError(f"the run was {describe_limit(run)}, so it is partial; a submission has all samples")
     names = {record.data for record in run.records}

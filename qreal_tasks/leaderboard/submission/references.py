@@ -43,6 +43,8 @@ class References:
     """``entity_id`` to its row of ``objectqa``."""
     images: Mapping[str, Row]
     """``image_id`` to its row of ``imageqa``."""
+    practice: bool = False
+    """Whether submissions on drawn pictures pass, to try how submitting goes."""
     _made: dict[Half, str] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -132,16 +134,22 @@ def _reference(record: Record) -> Sequence[Any]:
     return (record.set_name, *shared, record.width, record.height, regions)
 
 
-def load_references(value: str | None) -> References:
+def load_references(value: str | None, *, practice: bool = False) -> References:
     """The test split of the dataset that ``value`` names (``dataset.source.locate``).
 
+    Args:
+        practice: as in ``References``; for drawn sets alone.
+
     Raises:
-        DatasetError: it is missing, or not what the schema says.
+        DatasetError: it is missing, not what the schema says, or no drawn set where one is to be practised on.
     """
     from qreal_tasks.dataset.loading import load_split
-    from qreal_tasks.dataset.source import locate
+    from qreal_tasks.dataset.source import DatasetError, locate
 
     source = locate(value)
     sets = [load_split(source, half.value, "test") for half in Half]
     rows = [one.remove_columns(["image"]).to_list() for one in sets]
-    return References.of(shown(source.name), rows[0], rows[1], is_drawn=source.is_drawn, commit=source.commit)
+    found = References.of(shown(source.name), rows[0], rows[1], is_drawn=source.is_drawn, commit=source.commit)
+    if practice and not found.is_drawn:
+        raise DatasetError(f"--practice is for pictures that `qreal mini` drew; {found.name} has none, leave it out")
+    return replace(found, practice=practice)

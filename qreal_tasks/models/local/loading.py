@@ -136,7 +136,7 @@ def identify(
     return {
         "transformers": transformers.__version__,
         **identify_model(pretrained, revision, config),
-        "adapter": adapter and _adapter_content(adapter),
+        "adapter": adapter and hash_adapter(adapter),
         "adapter_merged": bool(adapter) and merged,
         "pictures": _picture_limits(processor),
     }
@@ -150,7 +150,7 @@ def identify_model(pretrained: str, revision: str | None, config: Any) -> dict[s
     return {"model": pretrained, "revision": getattr(config, "_commit_hash", None) or revision}
 
 
-def _adapter_content(adapter: str) -> str:
+def hash_adapter(adapter: str) -> str:
     """SHA-256 over an adapter's weights and settings, without where its base model was when it was trained."""
     folder = require_adapter_folder(adapter)
     settings = json.loads(read_text(folder / "adapter_config.json"))

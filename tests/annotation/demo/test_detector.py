@@ -15,9 +15,9 @@ from transformers import AutoConfig
 from annotation.demo.scenes import load_demo_scenes
 from annotation.demo.tiny_detector import ABSENT, LABELS, make_bert_tokenizer, make_processor, make_untrained_detector
 from annotation.demo.walkthrough import DETECTOR, demo_config
-from annotation.local_models.detector import DetectionQuery, Detector
 from qreal_tasks.boxes import iou_matrix
 from qreal_tasks.mini.plan import plan_images
+from qreal_tasks.models.detector.grounding_dino import DetectionQuery, Detector
 
 pytestmark = pytest.mark.slow
 

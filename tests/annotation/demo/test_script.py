@@ -14,13 +14,13 @@ from PIL import Image
 from annotation.demo import script
 from annotation.demo.scenes import SCENES, Scene, load_demo_scenes, locate_crop
 from annotation.demo.script import ABSENT, ANNOTATOR, ERROR_RATES, EXAMINEE, P_ANSWER, answers_by, errs, make_script
-from annotation.demo.server import Asked
 from annotation.llm.outcome import read_outcome
 from annotation.llm.replies import Form
 from annotation.run.schemas import State
 from annotation.stages.quality import mean_level
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension, imageqa_prompt, is_flawed, objectqa_prompt
 from qreal_tasks.boxes import Space, iou_matrix
+from qreal_tasks.llm.scripted_server import Asked
 
 
 @pytest.fixture(scope="module")

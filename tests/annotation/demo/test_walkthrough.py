@@ -18,12 +18,12 @@ from annotation.commands import annotate_app
 from annotation.demo import people, script, walkthrough
 from annotation.demo.findings import read_published_entities
 from annotation.demo.scenes import PlantedEntity, load_demo_scenes
-from annotation.demo.server import error
 from annotation.merging.forms import load_forms
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES
 from qreal_tasks.boxes import iou_matrix
 from qreal_tasks.dataset.source import locate
+from qreal_tasks.llm.scripted_server import error
 from qreal_tasks.records import JudgmentRecord
 from qreal_tasks.results.run_folder import find_results, read_run
 

@@ -17,11 +17,13 @@ import pytest
 from annotating import all_bytes
 
 from annotation.errors import AnnotationError
-from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, run_stages
-from annotation.execution.local import run_local
+from annotation.execution.driver import RunOptions, Watcher, run_stages
 from annotation.execution.work import StageWork
 from annotation.run.chain import STAGES, is_asked
 from annotation.run.folder import RunFolder, lock_run
+from qreal_tasks.shards.errors import ShardError
+from qreal_tasks.shards.executors import ExecutorOptions
+from qreal_tasks.shards.local import run_local
 
 pytestmark = pytest.mark.slow
 
@@ -105,7 +107,7 @@ def test_processes_that_keep_dying_are_told(chain: Any, tmp_path: Path) -> None:
     killer = threading.Thread(target=kill_all)
     killer.start()
     try:
-        with pytest.raises(AnnotationError, match="detection: the processes were killed 3 times in a row"):
+        with pytest.raises(ShardError, match="detection: the processes were killed 3 times in a row"):
             list(run_local(StageWork.of(run, "detection"), list(run.shard_numbers), 2))
     finally:
         stop.set()
@@ -116,7 +118,7 @@ def test_processes_that_keep_dying_are_told(chain: Any, tmp_path: Path) -> None:
 def test_what_a_stage_raises_comes_through(chain: Any, tmp_path: Path, workers: int) -> None:
     run = without_computed(chain, tmp_path / "run")
     run.shard_path("entities", 1).write_bytes(b"PAR1 damaged")
-    with pytest.raises(AnnotationError, match=r"000001\.parquet cannot be read .* delete it"):
+    with pytest.raises(ShardError, match=r"000001\.parquet cannot be read .* delete it"):
         list(run_local(StageWork.of(run, "detection"), list(run.shard_numbers), workers))
 
 

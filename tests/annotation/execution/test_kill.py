@@ -15,9 +15,9 @@ import pytest
 import whole_run
 from annotating import all_bytes, answer, config_for, item_digest, write_pictures
 
-from annotation.demo.server import Asked, Reply, ScriptedServer
 from annotation.run.chain import AFTER
 from annotation.run.folder import RunFolder
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer
 
 pytestmark = pytest.mark.slow
 

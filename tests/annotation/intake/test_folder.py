@@ -17,7 +17,7 @@ from datasets import Image as ImageFeature
 from datasets import load_dataset
 from taking_in import png, put, taken
 
-from annotation.errors import AnnotationError
+from qreal_tasks.intake.errors import IntakeError
 
 CAFE = "a café by the sea"
 
@@ -182,7 +182,7 @@ def test_metadata_that_is_not_read_is_said(tmp_path: Path) -> None:
     assert found["two/0.png"]["prompt"] == "of jsonl"
     assert "metadata.jsonl beside it counts" in found["two/metadata.csv"]["reason"]
     assert "no column 'file_name', found id, label" in found["other/metadata.csv"]["reason"]
-    assert "give this file to init" in found["pictures/metadata.parquet"]["reason"]
+    assert "give this file in place" in found["pictures/metadata.parquet"]["reason"]
 
 
 @pytest.mark.parametrize("name", ["train-00000.parquet", "rows.CSV", "rows.tsv", "captions.jsonl"])
@@ -191,13 +191,13 @@ def test_a_table_among_pictures_is_no_picture(tmp_path: Path, name: str) -> None
     put(tmp_path / "in" / name, "image,prompt\n0.png,a dog\n")
     found = taken(tmp_path / "in", tmp_path / "run")
     assert found["0.png"]["state"] == "done"
-    assert found[name]["reason"] == "a table, no picture: give this file to init in place of the folder"
+    assert found[name]["reason"] == "a table, no picture: give this file in place of the folder"
 
 
 def test_damaged_metadata_stops(tmp_path: Path) -> None:
     put(tmp_path / "in/0.png", png(0))
     put(tmp_path / "in/metadata.jsonl", '{"file_name": "0.png"}\n{"file_name"\n')
-    with pytest.raises(AnnotationError, match=r"metadata\.jsonl, line 2: "):
+    with pytest.raises(IntakeError, match=r"metadata\.jsonl, line 2: "):
         taken(tmp_path / "in", tmp_path / "run")
 
 

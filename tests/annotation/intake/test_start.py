@@ -18,11 +18,13 @@ from refusing import at_every_moment
 from taking_in import begin, manifest, png
 
 from annotation.errors import AnnotationError
-from annotation.execution.driver import ExecutorOptions, Watcher, init_run
+from annotation.execution.driver import Watcher, init_run
 from annotation.intake.start import prepare_run
-from annotation.run import shards
 from annotation.run.folder import LOCK, RunFolder
 from qreal_tasks.files.locks import hold_lock
+from qreal_tasks.intake.errors import IntakeError
+from qreal_tasks.shards import parquet_files as shards
+from qreal_tasks.shards.executors import ExecutorOptions
 
 ODD_NAMES = [
     "with space.png",
@@ -173,8 +175,8 @@ def test_parquet_with_pictures_in_it(tmp_path: Path, image: object, monkeypatch:
 
 def test_generators_that_are_classes_have_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The numbers of classes mean nothing outside of the set. The hub is stood in for by a folder."""
-    from annotation.config import IntakeSettings
-    from annotation.intake.table import HubSource
+    from qreal_tasks.intake.settings import IntakeSettings
+    from qreal_tasks.intake.table import HubSource
 
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     monkeypatch.chdir(tmp_path)
@@ -194,8 +196,8 @@ def test_a_set_as_the_hub_gives_it(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     (tmp_path / "org").mkdir()
     (tmp_path / "set").rename(tmp_path / "org" / "set")
-    from annotation.config import IntakeSettings
-    from annotation.intake.table import HubSource
+    from qreal_tasks.intake.settings import IntakeSettings
+    from qreal_tasks.intake.table import HubSource
 
     source = HubSource("org/set", IntakeSettings())
     listed = list(source.listing())
@@ -220,7 +222,7 @@ def test_inputs_that_cannot_be_listed(tmp_path: Path, images: str, message: str)
     (tmp_path / "bad.jsonl").write_text('{"image": "a.png"}\n{"image": \n')
     (tmp_path / "other.csv").write_text("picture\na.png\n")
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 no")
-    with pytest.raises(AnnotationError, match=message):
+    with pytest.raises((AnnotationError, IntakeError), match=message):
         begin(tmp_path / images, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -10,7 +10,8 @@ from taking_in import begin, noise, png, put
 from typer.testing import CliRunner
 
 from annotation.commands import annotate_app
-from annotation.intake.summary import IntakeSummary, reason_kind
+from annotation.intake.summary import IntakeSummary
+from qreal_tasks.intake.reasons import reason_kind
 
 CONFIG = 'language_model: {model: m, base_url: "http://127.0.0.1:9/v1"}\n'
 

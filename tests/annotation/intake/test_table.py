@@ -15,6 +15,7 @@ import pytest
 from taking_in import png, put, taken
 
 from annotation.errors import AnnotationError
+from qreal_tasks.intake.errors import IntakeError
 
 ROWS = [("img/0.png", 'A "dog", é', "sdxl"), ("img/1.png", "two\nlines --ar 16:9", "flux"), ("img/2.png", "ü", "flux")]
 HEADINGS = ("image", "prompt", "generator")
@@ -179,7 +180,7 @@ def test_objects_in_json(folder: Path, held: object, state: str, reason: str) ->
     ids=range(13),
 )
 def test_tables_that_cannot_be_read_are_explained(folder: Path, name: str, content: Any, message: str) -> None:
-    with pytest.raises(AnnotationError) as raised:
+    with pytest.raises((AnnotationError, IntakeError)) as raised:
         taken(put(folder / name, content), folder / "run")
     assert message in str(raised.value)
     assert len(str(raised.value)) < 1000
@@ -259,7 +260,7 @@ def test_columns_of_parquet(folder: Path, image: pa.Array, heading: str, monkeyp
     ids=str,
 )
 def test_columns_of_other_types_are_refused_once_with_their_type(folder: Path, image: pa.Array, kind: str) -> None:
-    with pytest.raises(AnnotationError) as raised:
+    with pytest.raises(IntakeError) as raised:
         taken(in_parquet(folder, image), folder / "run")
     assert f"t.parquet: column 'image' is {kind}, expected pictures (binary," in str(raised.value)
     assert not (folder / "run").exists()

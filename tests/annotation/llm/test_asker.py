@@ -15,13 +15,14 @@ from typing import Any, cast
 import pytest
 from annotating import answer, config_for, item_digest, stage_of, write_pictures
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from annotation.errors import AnnotationError
-from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
+from annotation.execution.driver import RunOptions, Watcher, init_run, run_stages
 from annotation.llm.calls import CallRecord
 from annotation.run.folder import RunFolder
 from annotation.run.schemas import State
 from qreal_tasks.llm.errors.retry import StoppedRun
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion, error
+from qreal_tasks.shards.executors import ExecutorOptions
 
 ENTITIES = RunOptions(stages=("entities",))
 

@@ -12,15 +12,16 @@ import pytest
 from annotating import all_bytes, answer, config_for, item_digest, write_pictures
 from batch_server import BatchServer, Ending
 
-from annotation.demo.server import Asked, Reply, completion, error
-from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
+from annotation.execution.driver import RunOptions, Watcher, init_run, run_stages
 from annotation.llm.budget import Budget
 from annotation.llm.calls import CallRecord
 from annotation.run.folder import RunFolder
 from annotation.run.schemas import State
 from qreal_tasks.llm.batch.limits import BatchLimits
 from qreal_tasks.llm.errors.retry import StoppedRun
+from qreal_tasks.llm.scripted_server import Asked, Reply, completion, error
 from qreal_tasks.llm.usage import Prices
+from qreal_tasks.shards.executors import ExecutorOptions
 
 QUICK = BatchLimits(poll_s=0.001)
 

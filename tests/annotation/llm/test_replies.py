@@ -10,13 +10,13 @@ import pytest
 from annotating import _judgment
 from pydantic import BaseModel, ValidationError
 
-from annotation.demo.server import completion
 from annotation.errors import AnnotationError
 from annotation.llm.outcome import Outcome, read_outcome
 from annotation.llm.prompts import load_prompt, quoted
 from annotation.llm.replies import EntitiesReply, Form, JudgmentReply, MergeReply, PartsReply, strict_schema
 from annotation.run.schemas import State
 from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES
+from qreal_tasks.llm.scripted_server import completion
 
 _UNSUPPORTED = {"minLength", "maxLength", "pattern", "format", "default", "minItems", "maxItems", "oneOf", "allOf"}
 

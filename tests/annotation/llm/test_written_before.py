@@ -12,13 +12,14 @@ import pytest
 from annotating import config_for, write_pictures
 from batch_server import BatchServer
 
-from annotation.demo.server import completion
-from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
+from annotation.execution.driver import RunOptions, Watcher, init_run, run_stages
 from annotation.llm.calls import CallRecord, Spent
 from annotation.run.folder import RunFolder
 from annotation.run.schemas import State
 from qreal_tasks.llm.batch.limits import BatchLimits
 from qreal_tasks.llm.client import openai_client
+from qreal_tasks.llm.scripted_server import completion
+from qreal_tasks.shards.executors import ExecutorOptions
 
 WRITTEN = Path(__file__).parent / "written_before"
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from verified_run import write_voted_run
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion
 from annotation.llm.calls import CallRecord
 from annotation.merging.ballot import load_ballot, merge_ballot
 from annotation.merging.combine import combine_by_model
@@ -19,6 +18,7 @@ from annotation.merging.forms import DraftForm
 from annotation.merging.merged_file import MergeSettings, read_merged, write_merged
 from annotation.run.folder import RunFolder
 from qreal_tasks.llm.errors.retry import StoppedRun
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion
 
 USAGE = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
 

@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 from verified_run import Said, as_drafted, cast, write_voted_run
 
 from annotation.commands import annotate_app
-from annotation.demo.server import ScriptedServer, completion
 from annotation.merging.ballot import first_annotators, load_ballot
 from annotation.merging.forms import DraftForm, load_forms
 from annotation.merging.merged_file import merged_path, read_merge_settings, read_merged
 from annotation.merging.votes import People, VoteRecord
+from qreal_tasks.llm.scripted_server import ScriptedServer, completion
 
 
 def told(*arguments: str) -> tuple[int, str]:

@@ -17,6 +17,7 @@ from annotation.merging.merge import Conclusion
 from annotation.merging.merged_file import count_states, list_conflicts, merged_path, read_merged
 from annotation.merging.votes import People, VoteRecord
 from annotation.run.folder import RunFolder
+from qreal_tasks.shards.errors import ShardError
 
 
 def result(place: int, drafted: DraftForm, who: str) -> dict[str, Any] | None:
@@ -116,7 +117,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     run: RunFolder = write_verified_run(tmp_path, 4)
     merged_path(run).write_bytes(b"PAR1 cut off")
-    with pytest.raises(AnnotationError, match=r"merged\.parquet cannot be read"):
+    with pytest.raises(ShardError, match=r"merged\.parquet cannot be read"):
         read_merged(run, load_ballot(run))
 
 

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from verified_run import write_verified_run
 from voting import CLEAN, form, vote
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion
 from annotation.merging.ballot import load_ballot
 from annotation.merging.combine import combine_by_model, count_texts_to_combine
 from annotation.merging.fields import EMPTIED, UNCHANGED, MergedText, normalize_sentence, split_sentences
@@ -26,6 +25,7 @@ from annotation.merging.parts import INTEGRATED_BY_MODEL, INTEGRATED_BY_RULE
 from annotation.publish.publish import PublishOptions, publish
 from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import BODY_PARTS, parts_description
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion
 from qreal_tasks.samples import reference_regions
 
 PEOPLE = ("anna", "ben", "cara")

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from annotating import answer, config_for, stage_of, write_pictures
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion
-from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
+from annotation.execution.driver import RunOptions, Watcher, init_run, run_stages
 from annotation.preview.page import write_preview
 from qreal_tasks.benchmark import QUESTIONS
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion
+from qreal_tasks.shards.executors import ExecutorOptions
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> & \"'"
 

@@ -10,12 +10,12 @@ import pytest
 from annotating import stage_of
 from verified_run import write_voted_run
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion
 from annotation.merging.ballot import load_ballot, merge_ballot
 from annotation.merging.combine import combine_by_model, describe_combiner
 from annotation.merging.forms import DraftForm
 from annotation.merging.merged_file import MergeSettings, write_merged
 from annotation.publish.publish import PublishOptions, publish
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion
 
 
 def result(place: int, drafted: DraftForm, who: str) -> dict[str, Any]:

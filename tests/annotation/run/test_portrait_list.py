@@ -13,14 +13,15 @@ from typer.testing import CliRunner
 
 from annotation.commands import annotate_app
 from annotation.config import PortraitSettings, dump_config, load_annotation_config
-from annotation.demo.server import Asked, Reply, ScriptedServer
 from annotation.errors import AnnotationError
-from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
+from annotation.execution.driver import RunOptions, Watcher, init_run, run_stages
 from annotation.run.chain import STAGES
 from annotation.run.folder import RunFolder
 from annotation.run.portrait_list import load_portrait_ids
 from annotation.status.estimate import forecast
 from qreal_tasks.benchmark import BODY_PARTS
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer
+from qreal_tasks.shards.executors import ExecutorOptions
 
 NOWHERE = "http://127.0.0.1:9/v1"
 NAMES = ["oak/one.png", "oak/two.png", "pine/two.png", "pine/caf\u00e9.png"]

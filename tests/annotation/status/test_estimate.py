@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from annotating import PRICES, answer, config_for, stage_of, write_pictures
 
-from annotation.demo.server import Asked, Reply, ScriptedServer
-from annotation.execution.driver import ExecutorOptions, RunOptions, Watcher, init_run, run_stages
+from annotation.execution.driver import RunOptions, Watcher, init_run, run_stages
 from annotation.llm.tokens import image_tokens
 from annotation.run.folder import RunFolder
 from annotation.status.estimate import Forecast, forecast
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer
+from qreal_tasks.shards.executors import ExecutorOptions
 
 NAMES = ["dog", "cat", "horse", "bird", "car", "bus", "boat", "chair", "table", "mug", "tree", "lamp"]
 

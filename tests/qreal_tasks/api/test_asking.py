@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 import qreal_tasks as qreal
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion
 from qreal_tasks.api.findings import Box, PictureFindings
 from qreal_tasks.benchmark import ANSWERS, IMAGEQA_SETS, QUESTION_NAMES, QUESTIONS, Dimension, Style, questions_of
 from qreal_tasks.boxes import Space
 from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.source import locate
 from qreal_tasks.images import PictureError, pixels_digest
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.prompt_files.prompts import PromptOptions, list_prompts
 

@@ -16,7 +16,7 @@ from PIL import Image
 from predicted import WRITERS, rows_of
 
 import qreal_tasks as qreal
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion
 from qreal_tasks.results.run_folder import newest_results, read_run
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -11,9 +11,9 @@ import yaml
 from judging import asked_pair, manifest_for, scored
 
 import qreal_tasks as qreal
-from annotation.demo.server import Asked, Reply, ScriptedServer
 from qreal_tasks.judge.manifest import ManifestError, load_manifest
 from qreal_tasks.judge.pairs import Judgement
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer
 from qreal_tasks.records import GroundingRecord
 
 SAID = ["six fingers", "no handle", ""]

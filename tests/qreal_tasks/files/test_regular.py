@@ -16,18 +16,18 @@ import pytest
 import annotation
 import qreal_tasks
 import training
-from annotation.config import ColumnNames, PortraitSettings, load_annotation_config
-from annotation.intake.files import read_file
-from annotation.intake.folder import Captions
-from annotation.intake.inputs import ListedInput
-from annotation.intake.parquet_rows import read_parquet_schema
-from annotation.intake.table_rows import read_text_table
-from annotation.run.shards import count_rows, read_group, read_recipe, read_table
+from annotation.config import PortraitSettings, load_annotation_config
 from qreal_tasks.dataset.files import data_files
 from qreal_tasks.dataset.source import locate
 from qreal_tasks.files.regular import NotAFileError, open_file, read_bytes, read_text, require_file
 from qreal_tasks.files.yaml_files import read_yaml
 from qreal_tasks.harness.eval_command.arguments import _read_config
+from qreal_tasks.intake.files import read_file
+from qreal_tasks.intake.folder import Captions
+from qreal_tasks.intake.inputs import ListedInput
+from qreal_tasks.intake.parquet_rows import read_parquet_schema
+from qreal_tasks.intake.settings import ColumnNames
+from qreal_tasks.intake.table_rows import read_text_table
 from qreal_tasks.judge.manifest import load_manifest
 from qreal_tasks.judge.meta_evaluation.probe_texts import load_texts
 from qreal_tasks.leaderboard.submission.model_info import read_results
@@ -36,6 +36,7 @@ from qreal_tasks.llm.usage import load_prices
 from qreal_tasks.models.server.served_model import config_type
 from qreal_tasks.models.store import AnswerStore
 from qreal_tasks.results.run_folder import read_run
+from qreal_tasks.shards.parquet_files import count_rows, read_group, read_recipe, read_table
 from qreal_tasks.tables.opening import open_table
 from qreal_tasks.tables.spreadsheets import read_spreadsheet
 from training.recipe import load_recipe

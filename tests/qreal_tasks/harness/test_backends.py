@@ -14,7 +14,7 @@ from loguru import logger
 from PIL import Image
 from resizing_server import ResizingModel, models_list
 
-from annotation.demo.server import ScriptedServer, completion
+from qreal_tasks.llm.scripted_server import ScriptedServer, completion
 
 pytest.importorskip("lmms_eval")
 

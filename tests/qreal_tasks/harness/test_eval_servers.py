@@ -22,10 +22,10 @@ import pytest
 from PIL import Image
 from sklearn.metrics import accuracy_score, roc_auc_score
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error, token
 from qreal_tasks.benchmark import QUESTION_NAMES
 from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.source import locate
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion, error, token
 from qreal_tasks.records import JudgmentRecord
 from qreal_tasks.results.run_folder import Run, find_results, read_run
 from qreal_tasks.results.score import find_differences, score_run

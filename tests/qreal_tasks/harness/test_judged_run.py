@@ -13,8 +13,8 @@ import yaml
 from judging import manifest_for, scored
 from typer.testing import CliRunner, Result
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.cli import app
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.results.run_folder import Run, find_results, read_run
 from qreal_tasks.results.score import find_differences, score_run
 

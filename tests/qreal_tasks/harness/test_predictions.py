@@ -28,7 +28,7 @@ from predicted import (
 )
 from refusing import qreal
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, token
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, token
 from qreal_tasks.results.run_folder import newest_results
 
 pytestmark = pytest.mark.harness

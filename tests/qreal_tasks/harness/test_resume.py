@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion
 from qreal_tasks.models.tiny import write_tiny_qwen2_5_vl
 from qreal_tasks.records import JudgmentRecord
 from qreal_tasks.results.run_folder import Run, find_results, read_run

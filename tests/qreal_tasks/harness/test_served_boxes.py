@@ -13,10 +13,10 @@ from resizing_server import Fractions, ResizingModel, models_list, number_of, pi
 from small_set import Rows, small_rows, write_hub_layout
 from typer.testing import CliRunner, Result
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion
 from qreal_tasks.benchmark import QUESTION_NAMES
 from qreal_tasks.boxes import Space
 from qreal_tasks.cli import app
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion
 from qreal_tasks.records import GroundingRecord
 from qreal_tasks.results.box_lints import find_box_lints
 from qreal_tasks.results.run_folder import Run, find_results, read_run

@@ -17,7 +17,6 @@ from typed import present
 from typer.testing import CliRunner
 from written_run import write_run
 
-from annotation.demo.server import Asked, Reply, completion, error
 from qreal_tasks.files.sqlite_file import StoreError
 from qreal_tasks.judge import commands
 from qreal_tasks.judge.batch import BatchJudge
@@ -28,6 +27,7 @@ from qreal_tasks.llm.batch.harvester import BatchProgress
 from qreal_tasks.llm.batch.limits import BatchLimits
 from qreal_tasks.llm.batch.state import opened
 from qreal_tasks.llm.errors.retry import StoppedRun
+from qreal_tasks.llm.scripted_server import Asked, Reply, completion, error
 
 pytestmark = pytest.mark.slow
 

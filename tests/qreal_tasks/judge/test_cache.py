@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 from judging import asked_pair, scored
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion
 from qreal_tasks.files.sqlite_file import StoreError
 from qreal_tasks.judge.cache import JudgeCache
 from qreal_tasks.judge.manifest import load_manifest
 from qreal_tasks.judge.pairs import Judgement, Pair
 from qreal_tasks.judge.question import PairQuestion
 from qreal_tasks.llm.calls import Call
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion
 from qreal_tasks.llm.usage import Prices
 from qreal_tasks.models.store import AnswerStore
 

@@ -11,8 +11,8 @@ from judging import asked_pair, manifest_for, scored
 from typer.testing import CliRunner, Result
 from written_run import write_run
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.cli import app
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.records import GroundingRecord
 from qreal_tasks.results.run_folder import find_results, read_run
 

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from judging import asked_pair, manifest_for, scored
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.judge.judge import Judge, cache_path
 from qreal_tasks.judge.manifest import load_manifest
 from qreal_tasks.judge.pairs import Judgement, Pair
 from qreal_tasks.llm import chat as openai_chat
 from qreal_tasks.llm.errors.retry import StoppedRun
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion, error
 
 pytestmark = pytest.mark.slow
 

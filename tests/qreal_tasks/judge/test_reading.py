@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from annotation.demo.server import Reply, completion
 from qreal_tasks.judge.pairs import Judgement
 from qreal_tasks.judge.question import read_judgement
 from qreal_tasks.llm.errors.messages import MalformedAnswer
+from qreal_tasks.llm.scripted_server import Reply, completion
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ import pytest
 from batch_server import BatchServer
 from judging import asked_pair, manifest_for, scored
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.judge.batch import BatchJudge
 from qreal_tasks.judge.judge import Judge
 from qreal_tasks.judge.pairs import Judgement, Pair
 from qreal_tasks.llm.batch.limits import BatchLimits
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion, error
 
 WRITTEN = Path(__file__).parent / "written_before"
 MANIFEST = manifest_for("https://judge.example/v1")

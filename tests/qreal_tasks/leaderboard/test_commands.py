@@ -103,6 +103,36 @@ def test_mini_under_another_name_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "s").exists()
 
 
+def test_drawn_pictures_are_taken_for_practice_alone(dataset: Path, tmp_path: Path) -> None:
+    write_run(tmp_path / "run", simulated(load_references("mini")))
+    submission, check = tmp_path / "submissions" / "s", ("submit", "check", tmp_path / "submissions" / "s")
+    packed = qreal("submit", "pack", tmp_path / "run", submission, "--name", "A", "--practice")
+    assert packed.exit_code == 0, packed.output
+    assert qreal(*check, "--data", "mini", "--practice").exit_code == 0
+    refused = qreal(*check, "--data", "mini")
+    assert refused.exit_code == 1
+    assert "drawn pictures: made on pictures that `qreal mini` drew" in refused.output
+    board = ("leaderboard", "build", tmp_path / "submissions")
+    for switches, entries in ((["--practice"], 1), ([], 0)):  # the cache does not carry one over to the other
+        out = tmp_path / f"board-of-{entries}"
+        built = qreal(*board, out, "--data", "mini", "--cache", tmp_path / "cached", *switches)
+        assert built.exit_code == 0, built.output
+        content = json.loads((out / "board.json").read_text())
+        assert len(content["entries"]) == entries
+        pages = [path.read_text() for path in out.rglob("*.html")]
+        assert all(("A board for practice." in page) == bool(entries) for page in pages)
+    real = qreal("submit", "check", submission, "--data", dataset, "--practice")
+    assert real.exit_code == 1
+    assert "--practice is for pictures that `qreal mini` drew" in real.output
+
+
+def test_a_real_run_is_none_for_practice(dataset: Path, tmp_path: Path) -> None:
+    write_run(tmp_path / "run", simulated(load_references(str(dataset))))
+    done = qreal("submit", "pack", tmp_path / "run", tmp_path / "s", "--name", "A", "--practice")
+    assert done.exit_code == 1
+    assert "--practice is for runs on pictures that `qreal mini` drew" in done.output
+
+
 def test_the_check_needs_to_know_the_dataset(tmp_path: Path) -> None:
     done = qreal("submit", "check", tmp_path)
     assert done.exit_code == 1

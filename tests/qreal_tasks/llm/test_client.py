@@ -10,7 +10,7 @@ import pytest
 import annotation
 import qreal_tasks
 import training
-from annotation.demo.server import Reply, ScriptedServer, completion
+from qreal_tasks.llm.scripted_server import Reply, ScriptedServer, completion
 from qreal_tasks.models.server.served_model import served_family
 
 _OTHER = re.compile(

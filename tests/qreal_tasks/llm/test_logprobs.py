@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from annotation.demo.server import token
 from qreal_tasks.answers import NO_VERDICT, NOT_FOUND
 from qreal_tasks.llm.completions import read_completion
 from qreal_tasks.llm.logprobs import MALFORMED, NOT_GIVEN, choice_probabilities
+from qreal_tasks.llm.scripted_server import token
 from qreal_tasks.models.server.engine import read_response
 
 CHOICES = ("Yes", "No")

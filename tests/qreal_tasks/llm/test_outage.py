@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.llm import outage as openai_outage
 from qreal_tasks.llm.errors.retry import StoppedRun
 from qreal_tasks.llm.http import MAX_ANSWER_BYTES
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.store import AnswerStore, answer_with_store

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from printed_rows import Rates, check_row, reconstruct
 from typed import JudgedRows, present
 
 from qreal_tasks.metrics.feasibility import Feasibility, Range, auc_bounds, check, check_records
+from qreal_tasks.metrics.printed_rows import Rates, check_row, reconstruct
 from qreal_tasks.records import JudgmentRecord
 
 ROUNDING = 0.0005

@@ -13,11 +13,11 @@ from saying import END, write_chain
 from served_weights import ServedWeights
 from straightforward import picture, talkative
 
-from annotation.demo.server import ScriptedServer
 from qreal_tasks.answers import NO_VERDICT, NOT_FOUND
 from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, objectqa_prompt
 from qreal_tasks.boxes import Space
 from qreal_tasks.llm.completions import EMPTY, OUT_OF_TOKENS
+from qreal_tasks.llm.scripted_server import ScriptedServer
 from qreal_tasks.models import families
 from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.requests import Request, Response

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from resizing_server import models_list
 
-from annotation.demo.server import Reply, ScriptedServer, completion
 from qreal_tasks.boxes import Space
 from qreal_tasks.llm.http import MAX_ANSWER_BYTES
+from qreal_tasks.llm.scripted_server import Reply, ScriptedServer, completion
 from qreal_tasks.models.families import (
     FAMILIES,
     find_box_space,

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion, error
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.store import AnswerStore, StoreError, answer_with_store

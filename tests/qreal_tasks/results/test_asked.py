@@ -15,12 +15,12 @@ from submitted import JUDGE, simulated, small_references, write_run
 from two_styles import asked_with_other, mixed_run
 from typer.testing import CliRunner, Result
 
-from annotation.demo.server import ScriptedServer
 from qreal_tasks.benchmark import LEAVES, Style, frame_of, imageqa_prompt, objectqa_prompt
 from qreal_tasks.boxes import Space
 from qreal_tasks.cli import app
 from qreal_tasks.judge import similarity
 from qreal_tasks.leaderboard.submission.references import References
+from qreal_tasks.llm.scripted_server import ScriptedServer
 from qreal_tasks.records import GroundingRecord, JudgmentRecord
 from qreal_tasks.report.tables import print_scores
 from qreal_tasks.results.asked import OtherPrompt, describe_prompts, find_other_prompts, render_prompt

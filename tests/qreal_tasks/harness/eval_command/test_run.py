@@ -14,7 +14,6 @@ from typing import IO
 
 import pytest
 
-from annotation.demo.server import Reply, ScriptedServer, completion
 from qreal_tasks.boxes import Space
 from qreal_tasks.files.locks import hold_lock
 from qreal_tasks.harness.backend_arguments import ABOUT, ARGUMENTS
@@ -23,6 +22,7 @@ from qreal_tasks.harness.eval_command import argument_checks, installed_harness,
 from qreal_tasks.harness.eval_command.arguments import RunError, read_arguments
 from qreal_tasks.harness.eval_command.eval_help import format_arguments_help
 from qreal_tasks.harness.plugin import BACKENDS
+from qreal_tasks.llm.scripted_server import Reply, ScriptedServer, completion
 
 pytestmark = pytest.mark.slow
 
@@ -419,9 +419,9 @@ def test_a_log_that_cannot_be_written_stops_the_harness(tmp_path: Path, monkeypa
 
     tee = run._tee
 
-    def on_a_full_disk(source: IO[bytes], file: IO[bytes], log: Path) -> None:
+    def on_a_full_disk(source: IO[bytes], file: IO[bytes], log: Path, quiet: bool) -> None:
         with Path("/dev/full").open("wb", buffering=0) as full:
-            tee(source, full, log)
+            tee(source, full, log, quiet)
 
     monkeypatch.setattr(run, "_tee", on_a_full_disk)
     command = [sys.executable, "-c", "import time; print('at work', flush=True); time.sleep(60)"]

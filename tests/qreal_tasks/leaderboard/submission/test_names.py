@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from qreal_tasks.leaderboard.board.files import _text
 from qreal_tasks.leaderboard.submission.manifest import Adapter, Backend, DataInfo, ModelInfo, ShownJudge
 from qreal_tasks.leaderboard.submission.names import check_board_name, fold_name, normalize_name
+from qreal_tasks.tables.plain_cells import as_plain_cell
 
 REFUSED = {
     "a row of the paper": ("GPT-4o", "reads like 'GPT-4o', a row of the paper"),
@@ -205,4 +205,4 @@ def test_other_names_have_other_readings(one: str, other: str) -> None:
     ],
 )
 def test_no_cell_of_any_spreadsheet_is_a_formula(text: str, cell: str) -> None:
-    assert _text(text) == cell
+    assert as_plain_cell(text) == cell

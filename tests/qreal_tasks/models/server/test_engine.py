@@ -16,12 +16,12 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion, error, token
 from qreal_tasks.llm import arguments
 from qreal_tasks.llm import chat as openai_chat
 from qreal_tasks.llm.errors.messages import StatusError
 from qreal_tasks.llm.errors.retry import StoppedRun
 from qreal_tasks.llm.errors.waits import retry_after_s, wait_s
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion, error, token
 from qreal_tasks.llm.usage import Prices, load_prices
 from qreal_tasks.metrics.ranking import Ranking
 from qreal_tasks.models.requests import Request, Response

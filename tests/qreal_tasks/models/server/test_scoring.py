@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, error, token
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, error, token
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.server.token_ids import tokenize_url

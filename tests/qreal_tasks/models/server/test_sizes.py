@@ -14,11 +14,11 @@ from PIL import Image
 from resizing_server import Fractions, ResizingModel, picture
 from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize
 
-from annotation.demo.server import Asked, Reply, ScriptedServer, completion
 from qreal_tasks.answers import locate_regions, parse_entities
 from qreal_tasks.boxes import Space, iou_matrix
 from qreal_tasks.images import sides_in_range
 from qreal_tasks.llm.errors.retry import StoppedRun
+from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion
 from qreal_tasks.models.families import FAMILIES
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.resizing import ResizeRule

@@ -1,0 +1,1 @@
+"""Finds boxes for names: Grounding DINO and its relatives."""

@@ -1,0 +1,1 @@
+"""``qreal serve``: the reward behind HTTP, in a process of its own."""

@@ -72,8 +72,8 @@ label.
 |---|---:|---:|---:|---:|
 {sets}
 
-Of {found:,} entities that were found (IoU over .5), {right_kind:.0%} are described with a flaw that is there; {exact:.0%} of the
-descriptions are the reference's to the letter, whose sentences were drawn among several of the same meaning.
+Of {found:,} entities that were found (IoU over .5), {right_kind:.0%} are described with a flaw that is there;
+{exact:.0%} of the descriptions are the reference's to the letter, whose sentences were drawn among several of the same meaning.
 """
 
 
@@ -131,7 +131,7 @@ def write_mini_card(run: Run, origin: Origin) -> str:
                 f"| {name} | {' | '.join(with_interval(row.metrics[m], row.intervals.get(m)) for m in columns)} |"
             )
     config = read_config(origin.run)
-    recipe = make_public_recipe(config)
+    recipe, changed = make_public_recipe(config), config.model_dump(exclude_defaults=True, exclude={"output", "data"})
     described = count_descriptions([one for name in ("realism", "plausibility") for one in run.groundings(name)])
     return _TEXT.format(
         parameters=origin.parameters / 1e6,
@@ -139,7 +139,7 @@ def write_mini_card(run: Run, origin: Origin) -> str:
         seed=origin.seed,
         cores=origin.cores,
         times=", ".join(f"{what} {_duration(origin.seconds[step])}" for step, what in _STEPS.items()),
-        recipe=yaml.safe_dump({key: recipe[key] for key in recipe if key in config.model_fields_set}, sort_keys=False),
+        recipe=yaml.safe_dump({key: recipe[key] for key in changed}, sort_keys=False),
         unseen_images=origin.unseen_images,
         unseen_seed=origin.unseen_seed,
         questions="\n".join(questions),

@@ -73,7 +73,8 @@ label.
 {sets}
 
 Of {found:,} entities that were found (IoU over .5), {right_kind:.0%} are described with a flaw that is there;
-{exact:.0%} of the descriptions are the reference's to the letter, whose sentences were drawn among several of the same meaning.
+{exact:.0%} of the descriptions are the reference's to the letter, whose sentences were drawn among several of the same
+meaning.
 """
 
 

@@ -66,6 +66,12 @@ def test_an_entity_that_was_not_found_is_no_crop(tmp_path: Path, capsys: pytest.
     assert "--crop 3: 2 entities were found in picture 37" in capsys.readouterr().err
 
 
+def test_every_benchmark_is_in_the_table() -> None:
+    folder = ROOT / "tests" / "benchmarks"
+    table = (folder / "README.md").read_text(encoding="utf-8")
+    assert [script.name for script in folder.glob("*.py") if f"`{script.name}" not in table] == []
+
+
 def _anchors(text: str) -> set[str]:
     """Of a page's headings."""
     text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)

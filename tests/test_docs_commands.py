@@ -20,8 +20,6 @@ from qreal_tasks.harness.backend_arguments import ARGUMENTS, parse_arguments
 from qreal_tasks.harness.eval_command.argument_checks import check_options
 from qreal_tasks.harness.eval_command.arguments import read_arguments
 
-COMING = ("tour", "reproduce")
-"""Commands that pages name before they are there."""
 COMMANDS, MENTIONS = tuple(find_commands("qreal")), tuple(find_mentions("qreal"))
 
 
@@ -32,16 +30,6 @@ def read_entry_points() -> list[EntryPoint]:
     lines = setup["options.entry_points"][cli.ENTRY_POINTS].strip().splitlines()
     pairs = [line.split(" = ") for line in lines if line.strip() and not line.startswith("#")]
     return [EntryPoint(name.strip(), value.strip(), cli.ENTRY_POINTS) for name, value in pairs]
-
-
-def find_coming() -> set[str]:
-    """Those of ``COMING`` that are still to come."""
-    return set(COMING) - {one.name for one in read_entry_points()}
-
-
-def skip_what_comes(command: Documented) -> None:
-    if coming := find_coming() & set(command.words[:1]):
-        pytest.skip(f"qreal {coming.pop()} is not there yet")
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +67,6 @@ def test_commands_were_found() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=str)
 def test_a_command_is_taken_as_it_stands(command: Documented) -> None:
-    skip_what_comes(command)
     parse(command.words)
 
 
@@ -92,7 +79,6 @@ def test_a_wrong_command_is_found(words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("command", MENTIONS, ids=str)
 def test_what_a_sentence_mentions_exists(command: Documented) -> None:
     """Its commands, and the options that they are given; the rest may be left out or stand for something."""
-    skip_what_comes(command)
     one: Any = get_command(cli.app)
     words = list(command.words)
     context = one.make_context("qreal", ["--version"], resilient_parsing=True)
@@ -144,7 +130,6 @@ def test_a_cheap_command_runs(
 
 def test_targets_of_make_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    targets |= find_coming()
     for one in (*find_commands("make"), *find_mentions("make")):
         assert {word for word in one.words if re.fullmatch(r"[a-z-]+", word)} <= targets, str(one)
 
@@ -157,6 +142,6 @@ _PATH = re.compile(
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_of_the_project_that_a_page_names_are_there(page: Path) -> None:
     for name in _PATH.findall(page.read_text(encoding="utf-8")):
-        if "NAME" in name or any(one in name for one in find_coming()):
+        if "NAME" in name:
             continue
         assert (ROOT / name).is_file() or (ROOT / "tests" / name).is_file(), f"{page.name} names {name}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SOURCES = [path for package in ("qreal_tasks", "training", "annotation") for path in (ROOT / package).rglob("*.py")]
-SUFFIXES = ("py", "yaml", "json", "jsonl", "csv", "html", "md", "parquet", "sqlite", "j2")
+SUFFIXES = ("py", "yaml", "json", "jsonl", "csv", "html", "md", "parquet", "sqlite", "j2", "css")
 LIBRARIES = ("json", "model", "metadata", "parts", "record")
 """Modules of others, objects and keys that share a name with one of ours."""
 NAMED = re.compile(r"``((?:[a-z_][a-z0-9_]*\.)+[A-Za-z_]\w*)``")

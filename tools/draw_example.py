@@ -3,13 +3,14 @@
     python tools/draw_example.py docs/example.png --model mini
     python tools/draw_example.py docs/example.png            # the reference answers, where there is no model
 
-The picture is one of the embedded set. With a model, all but the picture is the model's.
+The picture is one of the embedded set, with its boxes and reasons. With a model, answers and P(Yes) are the model's.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,20 +40,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     row = read_drawn_rows(MINI_FOLDER, "imageqa", "test")[options.row]
     picture = Image.fromarray(decode_pixels(row))
-    entities = ask_model(options.model, picture) if options.model else read_references(row)
+    entities = read_references(row)
+    if options.model:
+        entities = ask_model(options.model, picture, entities)
     if not 1 <= options.crop <= len(entities):
         parser.error(f"--crop {options.crop}: {len(entities)} entities were found in picture {options.row}")
     caption = f"Answers of {Path(options.model).name}" if options.model else "The reference answers"
     draw_example(picture, entities, options.crop, caption).save(options.path, "PNG", optimize=True)
 
 
-def ask_model(name: str, picture: Image.Image) -> Sequence[EntityFindings]:
-    """What a model finds in the picture, from left to right."""
+def ask_model(name: str, picture: Image.Image, references: Sequence[EntityFindings]) -> Sequence[EntityFindings]:
+    """The references with a model's answers to the six questions about their crops, as ObjectQA asks it."""
     import qreal_tasks as qreal
 
+    given = [(one.label, one.box_px) for one in references]
     with qreal.Model(name) as model:
-        found = model.ask(picture, detect=True).entities
-    return sorted(found, key=lambda one: one.box_px[0])
+        found = model.ask(picture, entities=given).entities
+    return [replace(one, answers=answered.answers) for one, answered in zip(references, found, strict=True)]
 
 
 def read_references(row: dict[str, Any]) -> Sequence[EntityFindings]:
@@ -91,7 +95,7 @@ def draw_example(picture: Image.Image, entities: Sequence[EntityFindings], numbe
     draw.text((x + crop.width + MARGIN, MARGIN + LINE), caption, fill=GREY, font=SMALL)
     y = _write_answers(draw, one, x, MARGIN + crop.height + 20)
     y = max(y, boxed.height + MARGIN) + 16
-    draw.text((MARGIN, y), "ImageQA: what is wrong, and where", fill=INK, font=TEXT)
+    draw.text((MARGIN, y), "ImageQA: what is wrong, and where (the reference)", fill=INK, font=TEXT)
     y += LINE + 4
     for position, each in enumerate(entities, 1):
         for text in _describe(position, each):

@@ -121,6 +121,7 @@ def _store(exported: Path, folder: Path) -> None:
         shutil.copytree(exported, beside, ignore=left_out, dirs_exist_ok=True)
         weights = {name: tensor.to(torch.float16) for name, tensor in load_file(exported / "model.safetensors").items()}
         save_file(weights, beside / "model.safetensors", {"format": "pt"})
+        (beside / "model.safetensors").chmod(0o644)  # safetensors writes for its owner alone
 
 
 def _count_weights(folder: Path) -> int:

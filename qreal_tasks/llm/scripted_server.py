@@ -3,8 +3,7 @@
     with ScriptedServer(lambda asked: completion("Yes", {"Yes": 0.8, " no": 0.1})) as server:
         engine = OpenAIEngine("any", base_url=server.url, api_key="key")
 
-The function sees every request and returns a ``Reply``; the attribute ``asked`` of the server holds the requests in
-order of arrival.
+The function sees every request and returns a ``Reply``; the server's ``asked`` holds the requests in order of arrival.
 """
 
 from __future__ import annotations

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 _CONFIG = typer.Option(help="What is run, with which models, judge and GPUs.")
 _MODELS = typer.Option(
-    "--models", metavar="NAME", help="Only this model, by its name in the config; may be repeated.", show_default=False
+    "--models",
+    metavar="NAME",
+    help="Only this model, by its name in the config; may be repeated. Default: all.",
+    show_default=False,
 )
 
 
@@ -41,8 +44,9 @@ def reproduce_command(
     qreal reproduce --data org/name --models qwen2.5-vl-7b
     qreal reproduce --data org/name --only 'train-*-llava*'
 
-    Prints GPU hours and dollars first, computed, or measured where a step is done. Goes on where it was stopped.
-    Several machines that see one folder share the work by --only. Ends with FOLDER/tables.html and tables.json.
+    Writes everything into --folder. Prints GPU hours and dollars first, computed, or measured where a step is done.
+    Goes on where it was stopped. Several machines that see one folder share the work by --only. Ends with
+    FOLDER/tables.html and tables.json.
     """
     from qreal_tasks.dataset.source import ENVIRONMENT, DatasetError
     from qreal_tasks.reproduce.config import ReproduceError, load_reproduce_config

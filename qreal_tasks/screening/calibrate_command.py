@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from qreal_tasks.screening.labels import LabelledRows
 
 _COMMAND = "screen calibrate"
-_GOAL = "A number for both dimensions, or realism=.9; several times for one each."
+_GOAL = "A number for both dimensions, or realism=.9; several times for one each. Default: no such goal."
 
 
 def calibrate_command(
@@ -47,8 +47,8 @@ def calibrate_command(
     qreal screen calibrate runs/labelled --data org/name --precision realism=.9 --recall plausibility=.8 --to c.json
     qreal screen NEW-IMAGES --model MODEL --calibration calibration.json --out runs/new
 
-    An image is flawed in a dimension when some entity of it is. Nothing is written when a goal cannot be reached; what
-    can be is said.
+    An image is flawed in a dimension when some entity of it is. Writes the file of --to, and nothing when a goal cannot
+    be reached; what can be is said.
     """
     with fail_on(_COMMAND, ValueError):
         goals = read_goals(precision or [], recall or [])

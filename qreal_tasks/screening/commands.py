@@ -22,7 +22,12 @@ if TYPE_CHECKING:  # `qreal --help` answers at once
 TOO_MANY_FLAWED = 3
 """Exit status of a run with more flawed images than ``--max-flawed``."""
 
-screen_app = new_group("Judge new images: which are flawed, where and why.", RunByDefault)
+screen_app = new_group(
+    "Judge new images: which are flawed, where and why.\n\n"
+    "\b\nqreal screen samples/ --model mini --out screened\nqreal screen compare screened-1 screened-2\n\n"
+    "qreal screen IMAGES is qreal screen run IMAGES.",
+    RunByDefault,
+)
 
 
 class _Executor(StrEnum):
@@ -73,24 +78,41 @@ def run_command(
     out: Annotated[Path, typer.Option(help="Folder for the results; the same one goes on.", show_default=False)],
     model: Annotated[
         str | None,
-        typer.Option(help="Folder, hub id, adapter, `mini`, or a server's name of it.", show_default=False),
+        typer.Option(
+            help="Folder, hub id, adapter, `mini`, or a server's name of it. Default: that of --config.",
+            show_default=False,
+        ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="YAML file like those in configs/screening/; options win.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="YAML file like those in configs/screening/; options win. Default: none.", show_default=False
+        ),
     ] = None,
-    server: Annotated[str | None, typer.Option(help="OpenAI-compatible server, with /v1.", show_default=False)] = None,
-    adapter: Annotated[str | None, typer.Option(help="Adapter on --model.", show_default=False)] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            help="OpenAI-compatible server, with /v1. Default: the model is on this machine.", show_default=False
+        ),
+    ] = None,
+    adapter: Annotated[str | None, typer.Option(help="Adapter on --model. Default: none.", show_default=False)] = None,
     box_space: Annotated[
         str | None, typer.Option(help="In which the model writes boxes. Default: its family's.", show_default=False)
     ] = None,
     crop_model: Annotated[
-        str | None, typer.Option(help="Another model for the six questions about each entity.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Another model for the six questions about each entity. Default: the same.", show_default=False
+        ),
     ] = None,
-    crop_server: Annotated[str | None, typer.Option(help="Its server.", show_default=False)] = None,
+    crop_server: Annotated[
+        str | None, typer.Option(help="Server of --crop-model. Default: none.", show_default=False)
+    ] = None,
     detector: Annotated[
         str | None,
         typer.Option(
-            help="Grounding DINO or a relative, folder or hub id: finds the boxes of what the model names.",
+            help="Grounding DINO or a relative, folder or hub id: finds boxes of what the model names. Default: the "
+            "model's own boxes.",
             show_default=False,
         ),
     ] = None,
@@ -101,17 +123,23 @@ def run_command(
     detect: Annotated[
         bool | None, typer.Option("--detect/--no-detect", help="Ask for sound entities too. Default: yes.")
     ] = None,
-    prompts: Annotated[_Prompts | None, typer.Option(help="Default: benchmark.", show_default=False)] = None,
+    prompts: Annotated[
+        _Prompts | None, typer.Option(help="Whose prompts. Default: benchmark.", show_default=False)
+    ] = None,
     weighting: Annotated[
         _Weighting | None,
-        typer.Option(help="Of entities by size: share of the area (default), its root, or none.", show_default=False),
+        typer.Option(
+            help="Of entities by size: share of the area, its root, or none. Default: area.", show_default=False
+        ),
     ] = None,
     calibration: Annotated[
-        Path | None, typer.Option(help="File of `qreal screen calibrate`.", show_default=False)
+        Path | None, typer.Option(help="File of `qreal screen calibrate`. Default: none.", show_default=False)
     ] = None,
     max_flawed: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Exit status 3 when a larger share is flawed.", show_default=False),
+        typer.Option(
+            min=0, max=1, help="Exit status 3 when a larger share is flawed. Default: no limit.", show_default=False
+        ),
     ] = None,
     split: Annotated[str | None, typer.Option(help="Of a hub dataset. Default: train.", show_default=False)] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Images at once. Default: 16.", show_default=False)] = None,
@@ -119,16 +147,19 @@ def run_command(
     workers: Annotated[int, typer.Option(min=1, help="Processes, or Ray tasks, at a time.")] = 1,
     gpus_each: Annotated[float, typer.Option(min=0, help="With ray: GPUs of each task.")] = 0,
     address: Annotated[
-        str | None, typer.Option(help='With ray: address of a cluster, or "auto".', show_default=False)
+        str | None,
+        typer.Option(
+            help='With ray: address of a cluster, or "auto". Default: start Ray on this machine.', show_default=False
+        ),
     ] = None,
     anew: Annotated[bool, typer.Option("--anew", help="Judge again what another model judged.")] = False,
     retry_unread: Annotated[bool, typer.Option("--retry-unread", help="Judge again what could not be told.")] = False,
 ) -> None:
     """Judge every image: its entities with boxes, answers, reasons and importance, and how likely it is flawed.
 
-    Stopped or killed at any time and started again, it goes on; images that came since are judged, the others stay.
-    Files that are no pictures are in the results with their reason. Exit status 1 when it cannot go on or nothing could
-    be told, 3 for --max-flawed.
+    Writes pages, tables and the answers into --out. Stopped or killed at any time and started again, it goes on; images
+    that came since are judged, the others stay. Files that are no pictures are in the results with their reason. Exit
+    status 1 when it cannot go on or nothing could be told, 3 for --max-flawed.
 
     \b
     qreal screen samples/ --model mini --out screened            # the small model that ships: to try it

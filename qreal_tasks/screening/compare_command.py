@@ -39,7 +39,10 @@ def compare_command(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for comparison.json and comparison.html.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--out", help="Folder for comparison.json and comparison.html. Default: none.", show_default=False
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
@@ -49,8 +52,9 @@ def compare_command(
     qreal screen compare runs/version-1 runs/version-2 --out runs/1-against-2
     qreal screen compare runs/all --baseline version-1
 
-    Flaw rates by dimension, question and body part, differences with 95 % intervals and p-values, images that got worse
-    and better. With a calibration the rates of the dimensions estimate the share of flawed images.
+    Prints tables, and writes into --out where that is given. Flaw rates by dimension, question and body part,
+    differences with 95 % intervals and p-values, images that got worse and better. With a calibration the rates of the
+    dimensions estimate the share of flawed images.
     """
     with fail_on(_COMMAND, ValueError, OSError):
         from qreal_tasks.screening.calibration import load_calibration

@@ -38,9 +38,9 @@ def tour_command(
     qreal tour
     qreal tour --folder runs/tour --only fine-tune
 
-    Draws a dataset, evaluates the model that ships and a worse one, fine-tunes the worse one, judges, compares, submits
-    for practice, ranks, screens new images and annotates. Ends with one page that links every page made:
-    FOLDER/index.html. What is done is not done again; every step has a log in FOLDER/logs.
+    Writes everything into --folder. Draws a dataset, evaluates the model that ships and a worse one, fine-tunes the
+    worse one, judges, compares, submits for practice, ranks, screens new images and annotates. Ends with one page that
+    links every page made: FOLDER/index.html. What is done is not done again; every step has a log in FOLDER/logs.
     """
     from qreal_tasks.steps.listing import print_steps
     from qreal_tasks.steps.runner import StepError, run_steps

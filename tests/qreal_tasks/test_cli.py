@@ -15,7 +15,7 @@ from qreal_tasks import cli
 
 COMMANDS = [
     *("eval", "score", "compare", "mini", "mini-model", "demo", "tour", "convert-internvl", "tasks-path", "data"),
-    *("judge", "submit", "leaderboard", "train", "reproduce", "annotate"),
+    *("judge", "screen", "serve", "submit", "leaderboard", "train", "reproduce", "annotate"),
 ]
 
 
@@ -53,7 +53,7 @@ def test_commands_of_other_packages_come_last(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_what_is_not_installed_and_what_is_mistyped(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "No such command 'scor'. Did you mean 'score'?" in run("scor").output
+    assert "No such command 'scor'. Did you mean 'score', 'screen'?" in run("scor").output
     install(monkeypatch)
     done = run("score")
     assert (done.exit_code, done.output.strip()) == (

@@ -29,8 +29,13 @@ def serve_command(
     model: Annotated[
         str, typer.Option(help="Folder or hub id of a model, or its name on --server.", show_default=False)
     ],
-    server: Annotated[str | None, typer.Option(help="OpenAI-compatible server that has the model, with /v1.")] = None,
-    adapter: Annotated[str | None, typer.Option(help="Adapter on --model.", show_default=False)] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            help="OpenAI-compatible server that has the model, with /v1. Default: the model is on this machine."
+        ),
+    ] = None,
+    adapter: Annotated[str | None, typer.Option(help="Adapter on --model. Default: none.", show_default=False)] = None,
     box_space: Annotated[
         str | None, typer.Option(help="In which the model writes boxes. Default: its family's.", show_default=False)
     ] = None,
@@ -45,8 +50,13 @@ def serve_command(
     detect: Annotated[bool, typer.Option("--detect/--no-detect", help="Ask for sound entities too.")] = True,
     prompts: Annotated[_Prompts, typer.Option(help="Whose prompts.")] = _Prompts.BENCHMARK,
     weighting: Annotated[_Weighting, typer.Option(help="How size weighs in importance.")] = _Weighting.AREA,
-    store: Annotated[Path | None, typer.Option(help="File that keeps answers, for the next start too.")] = None,
-    device: Annotated[str | None, typer.Option(help="Such as cuda:1 or cpu; of a model on this machine.")] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="File that keeps answers, for the next start too. Default: none.")
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Such as cuda:1 or cpu; of a model on this machine. Default: a GPU where there is one."),
+    ] = None,
     dtype: Annotated[str | None, typer.Option(help="Such as bfloat16; default: that of the weights.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images that are judged together.")] = 16,
     wait_ms: Annotated[float, typer.Option(min=0, help="How long the first of a batch waits for others.")] = 10.0,
@@ -61,8 +71,9 @@ def serve_command(
     qreal serve --model mini
     curl -F images=@one.png -F images=@two.png http://127.0.0.1:8000/score
 
-    POST /score takes files (multipart) or JSON with base64 and answers in JSON; /healthz and /metrics are for machines,
-    / is for people. Ends with status 0 at Ctrl-C or SIGTERM, after the requests that are under way.
+    Writes nothing but --store. POST /score takes files (multipart) or JSON with base64 and answers in JSON; /healthz
+    and /metrics are for machines, / is for people. Ends with status 0 at Ctrl-C or SIGTERM, after the requests that are
+    under way.
     """
     _require_libraries()
     from qreal_tasks.screening.client import TOKEN_VARIABLE

@@ -38,7 +38,7 @@ def test_from_a_run_to_a_site(dataset: Path, tmp_path: Path, monkeypatch: pytest
     assert submission.name == json.loads((submission / "manifest.json").read_text())["id"]
     done = qreal("leaderboard", "build", "submissions", "site", "--data", dataset)
     assert done.exit_code == 0, done.output
-    assert "1 submissions, 0 refused (1 checked anew, 0 from the cache)" in done.output
+    assert "1 submission, 0 refused (1 checked anew, 0 from the cache)" in done.output
     done = qreal("leaderboard", "build", "submissions", "site", "--data", dataset)
     assert "(0 checked anew, 1 from the cache)" in done.output
     done = qreal("leaderboard", "build", "submissions", "site", "--data", dataset, "--judge", "nobody")

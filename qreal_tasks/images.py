@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFile
 
 from qreal_tasks.boxes import pixel_box
 
@@ -32,6 +33,17 @@ _TRANSPARENT_MODES = frozenset({"RGBA", "RGBa", "LA", "La", "PA"})
 
 class PictureError(ValueError):
     """There is no picture that could be shown to a model; the message says why."""
+
+
+@contextmanager
+def refuse_damaged_files() -> Iterator[None]:
+    """Let Pillow refuse a file that is cut off; lmms-eval tells it to fill the rest with grey and say nothing."""
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

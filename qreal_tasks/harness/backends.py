@@ -6,8 +6,7 @@ They turn the harness's requests into questions about pictures, keep every answe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from typing import Any
 from accelerate import PartialState
 from lmms_eval.api.model import lmms
 from loguru import logger
-from PIL import ImageFile
 from tqdm import tqdm
 
 from qreal_tasks.answers import declare_marks
@@ -28,6 +26,7 @@ from qreal_tasks.harness.backend_arguments import (
     resolve_store_path,
 )
 from qreal_tasks.harness.box_space import read_declared_space
+from qreal_tasks.images import refuse_damaged_files
 from qreal_tasks.llm.usage import Prices, Usage, load_prices
 from qreal_tasks.models.local.adapter_base import check_base
 from qreal_tasks.models.local.batching import shorten_error
@@ -55,7 +54,7 @@ class EngineBackend(lmms):  # type: ignore[misc]
 
     def generate_until(self, requests: Sequence[Any]) -> list[list[str] | str]:
         """Ask the engine what the store does not know; one response per request, in their order."""
-        with _refuse_damaged_files():
+        with refuse_damaged_files():
             outcomes = self._collect_questions(requests)
             responses = [Response("", unanswered=o) if isinstance(o, str) else None for o in outcomes]
             asked = {place: o for place, o in enumerate(outcomes) if isinstance(o, Request)}
@@ -209,17 +208,6 @@ def _format_usage(usage: Usage, cost_usd: float | None) -> str:
         *([] if cost_usd is None else [f"${cost_usd:.4f}"]),
     ]
     return ", ".join(parts)
-
-
-@contextmanager
-def _refuse_damaged_files() -> Iterator[None]:
-    """Let Pillow refuse a file that is cut off; lmms-eval tells it to fill the rest with grey and say nothing."""
-    before = ImageFile.LOAD_TRUNCATED_IMAGES
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
-    try:
-        yield
-    finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def _to_harness(response: Response | None, reports_size: bool) -> list[str] | str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, features
 
-from qreal_tasks.images import pixels_digest
+from qreal_tasks.images import pixels_digest, refuse_damaged_files
 from qreal_tasks.intake.errors import IntakeError
 from qreal_tasks.intake.settings import IntakeSettings
 from qreal_tasks.models.server.pictures import eight_bits
@@ -160,7 +160,7 @@ def _open(raw: bytes, limits: IntakeSettings) -> Image.Image:
     """Decoded to its end; the size is looked at before anything is decoded."""
     if not raw:
         raise UnusablePicture("the file is empty (0 bytes)")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), refuse_damaged_files():
         warnings.simplefilter("ignore")  # of large files and odd metadata; the limits below decide
         try:
             image = Image.open(io.BytesIO(raw), formats=(*FORMATS, *_STORED_AS_PNG))

@@ -73,7 +73,7 @@ def compare_command(
         if out is not None:
             _write(comparison, text, out)
     if as_json:
-        typer.echo(text)
+        echo(text)
     else:
         print_comparison(comparison)
     if out is not None:

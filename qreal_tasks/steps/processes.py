@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import NoReturn, Self
 
+from qreal_tasks.files.regular import open_file
 from qreal_tasks.steps.step import StepCommand
 
 _GRACE_S = 20.0
@@ -83,7 +84,7 @@ class RunningPrograms:
 
 def read_last_line(log: Path) -> str:
     """The last line of a log that says something; progress bars write over theirs."""
-    with log.open("rb") as file:
+    with open_file(log) as file:
         file.seek(max(0, log.stat().st_size - 20_000))
         lines = file.read().decode(errors="replace").replace("\r", "\n").splitlines()
     return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -11,6 +11,7 @@ from statistics import fmean
 from qreal_tasks.benchmark import Dimension
 from qreal_tasks.dataset.check.info import SplitCounts, count_split
 from qreal_tasks.dataset.source import locate
+from qreal_tasks.files.regular import read_text
 from qreal_tasks.metrics.bootstrap import Estimate
 from qreal_tasks.results.compare import compare_runs
 from qreal_tasks.results.conclusion import conclude
@@ -110,7 +111,7 @@ def _conclude(runs: Mapping[str, Run], against: str, run: str) -> str:
 def _of_screening(path: Path) -> ScreeningFigures | None:
     if not path.is_file():
         return None
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in read_text(path).splitlines()]
     chances = {str(dimension): [row[f"p_{dimension}"] for row in rows] for dimension in Dimension}
     return ScreeningFigures(
         images=len(rows),

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import yaml
 
+from qreal_tasks.console.terminal import echo
 from qreal_tasks.files.atomic import write_whole
 from qreal_tasks.judge.manifest import load_manifest
 from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, completion
@@ -60,8 +61,7 @@ def judge_runs(path: Path, runs: Sequence[Path]) -> int:
         write_whole(written, yaml.safe_dump(manifest.model_dump(), sort_keys=False, allow_unicode=True))
         for run in runs:
             command = qreal("judge", run, "--judge", written, "--cache", path.with_name("judgements.sqlite"))
-            sys.stdout.write(f"$ {command}\n")
-            sys.stdout.flush()
+            echo(f"$ {command}")
             if status := subprocess.run(command.words, env=environment, check=False).returncode:
                 return status
     written.replace(path)

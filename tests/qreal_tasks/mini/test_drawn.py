@@ -140,7 +140,7 @@ def test_submissions_on_it_are_refused(drawn_form: Path, tmp_path: Path, monkeyp
     with pytest.raises(PackError, match="These numbers are on `mini`"):
         pack_run(results, tmp_path / "submission", SubmitterInfo("A"))
     # A submission that was packed by other means.
-    monkeypatch.setattr("qreal_tasks.leaderboard.submission.pack._require_submittable", lambda run: None)
+    monkeypatch.setattr("qreal_tasks.leaderboard.submission.pack._require_submittable", lambda run, practice: None)
     pack_run(results, tmp_path / "submission", SubmitterInfo("A"))
     checked = check_submission(tmp_path / "submission", references)
     assert [problem.kind for problem in checked.problems] == [Rule.DRAWN]
@@ -158,7 +158,7 @@ def test_the_board_of_it_has_no_row_of_the_paper(small_set: Path, tmp_path: Path
         text = (tmp_path / "site" / page).read_text(encoding="utf-8")
         assert "the paper's rows" not in text, page
         assert "The paper's rows" not in text, page
-        assert ("These numbers are on `mini`" in text) == (page != "about.html"), page
+        assert ("These numbers are on <code>mini</code>" in text) == (page != "about.html"), page
     assert "reported by the paper" not in (tmp_path / "site" / "board.csv").read_text()
 
 

@@ -15,10 +15,10 @@ WORKERS ?= 3
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo   score the model that ships on the embedded set, beside answers that need no model (2 minutes)"
+	@echo "make demo   score the model that ships on the embedded set, beside answers that need no model (half a minute)"
 	@echo "make tour   all that this software does, on one page (8 minutes)"
 	@echo "make demo-annotate   twelve drawn scenes through the whole annotation (3 minutes)"
-	@echo "make test   run the tests (12 minutes)"
+	@echo "make test   run the tests (15 minutes)"
 	@echo "make test-fast   run those that start nothing and load no model (90 seconds)"
 	@echo "make coverage   run the tests and show which branches of the source they take"
 	@echo "make check  ruff and mypy"

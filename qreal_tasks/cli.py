@@ -75,7 +75,7 @@ def _join_help(command: Any) -> None:
 
 app = new_group(
     "Q-Real Bench: which entities of a generated image are unreal or implausible, and why.\n\n"
-    "qreal demo              # start here: two minutes, nothing is downloaded\n"
+    "qreal demo              # start here: a minute, nothing is downloaded\n"
     "qreal COMMAND --help    # an example, the options, where it writes",
     _EntryPointGroup,
 )

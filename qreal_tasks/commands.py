@@ -174,7 +174,7 @@ def mini_model_command(
 def demo_command(
     folder: Annotated[Path, typer.Option(help="Where the results and the report go.")] = Path("runs/demo"),
 ) -> None:
-    """Score the shipped model on all nine tasks of the embedded set, and show how to read it; about two minutes.
+    """Score the shipped model on all nine tasks of the embedded set, and show how to read it; about a minute.
 
     \b
     qreal demo

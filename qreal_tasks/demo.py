@@ -50,7 +50,7 @@ def run_demo(folder: Path) -> Demonstration:
     """
     os.environ[ENVIRONMENT] = DATA
     os.environ["HF_HUB_OFFLINE"] = "1"
-    echo(f"{SHIPPED}, the model that ships, answers all nine tasks about {DATA}, the set that ships: a minute or two.")
+    echo(f"{SHIPPED}, the model that ships, answers all nine tasks about {DATA}, the set that ships: about a minute.")
     model = evaluate(
         [
             *("--model", "qreal_hf", "--model_args", f"pretrained={SHIPPED},store={folder / 'answers.sqlite'}"),

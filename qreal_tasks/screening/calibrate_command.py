@@ -42,7 +42,7 @@ def calibrate_command(
     """Make P honest and find the thresholds that reach a precision or a recall, on images that people labelled.
 
     \b
-    qreal screen org/name --model MODEL --out runs/labelled
+    qreal screen org/name --split test --model MODEL --out runs/labelled
     qreal screen calibrate runs/labelled --data org/name --precision .9 --to calibration.json
     qreal screen calibrate runs/labelled --data org/name --precision realism=.9 --recall plausibility=.8 --to c.json
     qreal screen NEW-IMAGES --model MODEL --calibration calibration.json --out runs/new

@@ -81,8 +81,8 @@ def label_rows(rows: Iterable[ScreeningRow], source: Source, split: str) -> Labe
     if not matched:
         raise ValueError(
             f"none of the {n_rows:,} judged images is one of the {len(labels):,} of {source.name}, split {split}: "
-            f"the run has {', '.join(examples) or 'none'}, the dataset {labels[0].image_id}; screen the dataset's own "
-            "images"
+            f"the run has {', '.join(examples) or 'none'}, the dataset {labels[0].image_id}; screen "
+            f"that split (qreal screen {source.name} --split {split}), or name the one that was screened (--split)"
         )
     return _join(labels, matched, told, n_rows)
 

@@ -15,7 +15,7 @@ WORKERS ?= 3
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo   score the model that ships on the embedded set, beside answers that need no model (half a minute)"
+	@echo "make demo   score the model that ships on the embedded set, beside answers that need no model (a minute)"
 	@echo "make tour   all that this software does, on one page (8 minutes)"
 	@echo "make demo-annotate   twelve drawn scenes through the whole annotation (3 minutes)"
 	@echo "make test   run the tests (15 minutes)"

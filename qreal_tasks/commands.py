@@ -181,22 +181,27 @@ def demo_command(
 
     Writes two run folders and report.html into --folder. Nothing is downloaded.
     """
+    import shutil
+    import sys
+
+    from qreal_tasks.dataset.source import DatasetError
     from qreal_tasks.demo import TRIVIAL, run_demo
     from qreal_tasks.harness.eval_command.arguments import RunError
 
-    with fail_on("demo", RunError, OSError):
+    with fail_on("demo", RunError, DatasetError, ValueError, OSError):
         found = run_demo(folder)
     report = folder / "report.html"
     print_score(found.model, resamples=10_000, as_json=False, html=report, gallery=24)
     runs = [shlex.quote(str(one.parent)) for one in (found.trivial, found.model)]
+    qreal = "qreal" if shutil.which("qreal") else shlex.quote(sys.argv[0])  # of an environment that is not active
     echo(
         f"\n{found.conclusion}\n({TRIVIAL}: Yes to every question, and a box around the whole of every image.)\n\n"
         f"The report, with the images: {report.resolve()}\n\nNext:\n\n"
-        f"Every difference between the two, with its interval:\n  qreal compare {' '.join(runs)}\n"
-        "A model of your own, from a folder or the hub, on these images:\n"
-        "  qreal eval --model qreal_hf --model_args pretrained=Qwen/Qwen2.5-VL-3B-Instruct\n"
-        "What a dataset holds, and on which the model was not tried yet:\n"
-        "  qreal mini my-set --images 300 && qreal data info my-set"
+        f"Every difference between the two, with its interval:\n  {qreal} compare {' '.join(runs)}\n"
+        "A model of your own, from a folder or the hub (this one is 7 GB, for a GPU):\n"
+        f"  {qreal} eval --model qreal_hf --model_args pretrained=Qwen/Qwen2.5-VL-3B-Instruct\n"
+        "New pictures that the small model has not seen, and its numbers on them:\n"
+        f"  {qreal} mini my-set && QREAL_DATA=my-set {qreal} eval --model qreal_hf --model_args pretrained=mini"
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, Answer
 from qreal_tasks.console.terminal import echo
 from qreal_tasks.dataset.source import ENVIRONMENT, locate
+from qreal_tasks.files.atomic import find_free_name
 from qreal_tasks.harness.eval_command.run import evaluate
 from qreal_tasks.models.sources import SHIPPED
 from qreal_tasks.predictions.asked_rows import AskedRows, load_asked_rows
@@ -22,8 +23,6 @@ from qreal_tasks.results.run_folder import read_run
 
 TRIVIAL = "always Yes"
 """The run to compare with: Yes to every question, and a box around the whole of every image."""
-
-DATA = "mini"
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,9 @@ class Demonstration:
 
 
 def run_demo(folder: Path) -> Demonstration:
-    """Run the shipped model on the embedded set through ``qreal_hf``, score the trivial answers, and compare.
+    """Score the trivial answers, run the shipped model on the embedded set through ``qreal_hf``, and compare.
+
+    Of this process, the variables that would change what is asked are set: dataset, box space, file of answers.
 
     Args:
         folder: gets two run folders; what an earlier demonstration left there is kept beside them.
@@ -48,27 +49,26 @@ def run_demo(folder: Path) -> Demonstration:
         RunError: the harness left no results.
         OSError: the folder cannot be written.
     """
-    os.environ[ENVIRONMENT] = DATA
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    echo(f"{SHIPPED}, the model that ships, answers all nine tasks about {DATA}, the set that ships: about a minute.")
+    for variable in (ENVIRONMENT, "QREAL_BOX_SPACE"):
+        os.environ.pop(variable, None)
+    os.environ |= {"HF_HUB_OFFLINE": "1", "QREAL_ANSWERS": str(folder / "answers.sqlite")}
+    trivial = _score_trivial(find_free_name(folder / TRIVIAL.replace(" ", "-")))
+    echo("The small model that ships answers all nine tasks on the drawn set that ships: about a minute.")
     model = evaluate(
         [
-            *("--model", "qreal_hf", "--model_args", f"pretrained={SHIPPED},store={folder / 'answers.sqlite'}"),
+            *("--model", "qreal_hf", "--model_args", f"pretrained={SHIPPED}"),
             *("--batch_size", "32", "--output_path", str(folder / SHIPPED)),
         ],
         quiet=True,
     )
     echo("Done. What the harness wrote is in harness.log beside the results.")
-    trivial = _score_trivial(folder / TRIVIAL.replace(" ", "-"))
     runs = [read_run(trivial), read_run(model)]
     return Demonstration(model, trivial, conclude(compare_runs(runs)))
 
 
 def _score_trivial(folder: Path) -> Path:
-    if folder.is_dir():  # it is always the same
-        return next(folder.glob("*_results.json"))
-    rows = PredictionRows(_answer_trivially(load_asked_rows(locate(DATA))))
-    return score_predictions([rows], DATA, TRIVIAL, out=folder).run.results_path
+    rows = PredictionRows(_answer_trivially(load_asked_rows(locate(None))))
+    return score_predictions([rows], None, TRIVIAL, out=folder).run.results_path
 
 
 def _answer_trivially(asked: AskedRows) -> Iterator[Mapping[str, Any]]:

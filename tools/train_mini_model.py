@@ -55,6 +55,8 @@ def main() -> None:
     parser.add_argument("--into", type=Path, default=MINI_MODEL, help="where the model is put (default: the package)")
     parser.add_argument("keys", nargs="*", metavar="KEY=VALUE", help="over the recipe, for a try: epochs=1")
     options = parser.parse_intermixed_args()
+    if (options.keys or options.images != IMAGES) and options.into == MINI_MODEL:
+        parser.error("a try (--images, KEY=VALUE) is not for the package: give --into FOLDER")
     at = Places(options.folder.resolve())
     at.folder.mkdir(parents=True, exist_ok=True)
     workers = os.cpu_count() or 1

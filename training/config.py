@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from qreal_tasks.benchmark import GROUPS, IMAGEQA_SETS, QUESTION_NAMES, Style
 from qreal_tasks.files.settings import Settings
 from qreal_tasks.metrics.catalogue import IMAGEQA
-from qreal_tasks.models.sources import locate
+from qreal_tasks.models.sources import find_shipped
 from qreal_tasks.subtasks import SUBTASKS
 from training.tasks import MEAN, TASKS, TaskName
 
@@ -82,7 +82,7 @@ class TrainConfig(Settings):
     prompts: Style = Style.BENCHMARK
     """What is asked, and how answers are written: as the benchmark's tasks ask, or as the paper prints it, its bare
     queries and for boxes the format of Figure 6."""
-    model: Annotated[str, AfterValidator(locate)]
+    model: Annotated[str, AfterValidator(find_shipped)]
     """Folder or hub id, or ``mini`` for the small model that ships."""
     revision: str | None = None
     """Revision of a hub id."""

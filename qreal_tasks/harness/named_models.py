@@ -9,7 +9,7 @@ import fnmatch
 from collections.abc import Mapping, Sequence
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, TASK_NAMES, Style, task_of
-from qreal_tasks.models.sources import ADAPTER_SETTINGS, SHIPPED, find_local_folder, locate, resolve_model
+from qreal_tasks.models.sources import ADAPTER_SETTINGS, SHIPPED, find_local_folder, find_shipped, resolve_model
 from qreal_tasks.subtasks import SUBTASKS
 
 AGENT = "qreal_agent"
@@ -26,7 +26,7 @@ def check_models(backend: str, model_args: Mapping[str, str], tasks: Sequence[st
     Raises:
         ValueError: one is missing or holds no model; or the agent is given no model for a stage, or asked ObjectQA.
     """
-    if backend not in LOCAL and model_args.get("pretrained") == SHIPPED:
+    if not backend.startswith("qreal_") and model_args.get("pretrained") == SHIPPED:
         raise ValueError(
             f"pretrained: {backend} does not know the shipped model by its name; `qreal mini-model FOLDER` copies it, "
             "then give pretrained=FOLDER"
@@ -63,7 +63,7 @@ def find_box_writer(backend: str, model_args: Mapping[str, str]) -> str | None:
     if backend == AGENT and model_args.get("detect"):
         return resolve_model(model_args["detect"], model_args.get("pretrained")).pretrained
     if backend in LOCAL and model_args.get("pretrained"):
-        return locate(model_args["pretrained"])
+        return find_shipped(model_args["pretrained"])
     return next((model_args[name] for name in ("pretrained", "model", "model_version") if model_args.get(name)), None)
 
 

@@ -56,7 +56,7 @@ def resolve_model(given: str, base: str | None = None, revision: str | None = No
         name, _, at = given.partition("@")
         return ModelSource(name, revision=at or None)
     if (folder / ADAPTER_SETTINGS).is_file():
-        return ModelSource(locate(base or _base_of(folder)), str(folder), revision if base else None)
+        return ModelSource(find_shipped(base or _base_of(folder)), str(folder), revision if base else None)
     if (folder / "config.json").is_file():
         return ModelSource(str(folder))
     raise ValueError(
@@ -64,7 +64,7 @@ def resolve_model(given: str, base: str | None = None, revision: str | None = No
     )
 
 
-def locate(given: str) -> str:
+def find_shipped(given: str) -> str:
     """Folder of the shipped model for its name; anything else as it is."""
     return str(MINI_MODEL) if given == SHIPPED else given
 
@@ -78,11 +78,13 @@ def find_local_folder(given: str, settings: str = "config.json") -> Path | None:
         settings: a file that every model of the kind has.
 
     Raises:
-        ValueError: a folder is meant that is not there.
+        ValueError: a folder is meant that is not there, or the shipped model in another spelling.
     """
-    folder = Path(locate(given)).expanduser()
+    folder = Path(find_shipped(given)).expanduser()
     if folder.is_dir():
-        return folder
+        return folder.absolute() if str(folder) == SHIPPED else folder  # `./mini`, which is not the shipped model
+    if given.partition("@")[0].casefold() == SHIPPED:
+        raise ValueError(f"{given!r}: the model that ships is written {SHIPPED!r}, and has no revisions")
     begins_here = "/" in given and Path(given.partition("/")[0]).is_dir()
     if folder.is_file():
         raise ValueError(f"{given!r} is a file, expected the folder of a model or a hub id")

@@ -25,7 +25,7 @@ from qreal_tasks.models.local.jobs import WINDOW, ReadyJob, plan_jobs, prepare_w
 from qreal_tasks.models.local.loading import LoadedModel, identify, limit_pictures, load_model
 from qreal_tasks.models.local.spellings import Spellings
 from qreal_tasks.models.requests import Request, Response, identify_reading
-from qreal_tasks.models.sources import locate
+from qreal_tasks.models.sources import find_shipped
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class TransformersEngine:
         max_patches: int | None = None,
     ) -> None:
         fixed = _fixed(batch_size)
-        pretrained = locate(pretrained)
+        pretrained = find_shipped(pretrained)
         loaded = load_model(
             pretrained,
             adapter=adapter,

@@ -9,9 +9,9 @@ import torch
 
 SMALL_MODEL = 5_000_000
 """Parameters below which one thread is used. Measured on two cores, pictures of 400 tokens, waiting threads asleep: two
-threads are 1.3 times as fast as one with 1.4 M parameters, 1.5 times with 20 M, 1.6 times with 43 M, while nothing else
-runs; beside other work two threads lose by about 1.8 times with 4 M
-(``tests/benchmarks/objectqa_throughput.py --threads 1 2``)."""
+threads are 1.3 times as fast as one with 1.4 M parameters, 1.5 times with 20 M, 1.6 times with 43 M while nothing else
+runs (``tests/benchmarks/objectqa_throughput.py --threads 1 2``). With other programs beside them they lost by about 1.8
+times with 4 M in an earlier measurement; for the smallest models that counts more."""
 
 _ALL = torch.get_num_threads()
 

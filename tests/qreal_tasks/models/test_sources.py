@@ -9,7 +9,7 @@ import pytest
 
 from qreal_tasks.harness.named_models import check_models, find_box_writer
 from qreal_tasks.mini import MINI_MODEL
-from qreal_tasks.models.sources import ModelSource, find_local_folder, locate, resolve_model
+from qreal_tasks.models.sources import ModelSource, find_local_folder, find_shipped, resolve_model
 
 
 @pytest.fixture
@@ -66,10 +66,11 @@ def test_mini_is_the_shipped_model_whatever_lies_here(folders: Path, monkeypatch
     (folders / "model").rename(folders / "mini")
     (folders / "orphan" / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "mini"}))
     monkeypatch.chdir(folders)
-    assert locate("mini") == str(MINI_MODEL) == str(find_local_folder("mini"))
+    assert find_shipped("mini") == str(MINI_MODEL) == str(find_local_folder("mini"))
     assert resolve_model("mini") == ModelSource(str(MINI_MODEL))
     assert resolve_model("orphan") == ModelSource(str(MINI_MODEL), "orphan")
-    assert resolve_model("./mini") == ModelSource("mini")
+    for written in ("./mini", "mini/"):
+        assert resolve_model(written) == ModelSource(str(folders / "mini")), "never a name that is resolved once more"
     assert find_box_writer("qreal_hf", {"pretrained": "mini"}) == str(MINI_MODEL)
 
 
@@ -77,3 +78,9 @@ def test_a_backend_of_the_harness_is_not_given_the_shipped_model_by_name() -> No
     check_models("qreal_hf", {"pretrained": "mini"}, [])
     with pytest.raises(ValueError, match="qwen2_5_vl does not know the shipped model by its name; `qreal mini-model"):
         check_models("qwen2_5_vl", {"pretrained": "mini"}, [])
+
+
+@pytest.mark.parametrize("given", ["MINI", "Mini", "mini@main"])
+def test_another_spelling_of_the_shipped_model_is_told(given: str) -> None:
+    with pytest.raises(ValueError, match="the model that ships is written 'mini', and has no revisions"):
+        resolve_model(given)

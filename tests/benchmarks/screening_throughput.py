@@ -29,7 +29,7 @@ from qreal_tasks.mini.write import draw_mini
 from qreal_tasks.models.families import find_box_space
 from qreal_tasks.models.local.loading import load_model
 from qreal_tasks.models.requests import Request, Response
-from qreal_tasks.models.sources import locate
+from qreal_tasks.models.sources import find_shipped
 from qreal_tasks.screening.rows import read_rows
 from qreal_tasks.screening.run.screening import screen
 from qreal_tasks.screening.run.settings import ScreeningSettings
@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args()
-    folder = locate(given.model)
+    folder = find_shipped(given.model)
     with tempfile.TemporaryDirectory() as place:
         images = write_images(Path(place), given.images, seed=1)
         count = sum(1 for _ in images.iterdir())

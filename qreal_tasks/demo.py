@@ -12,6 +12,8 @@ from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, Answer
 from qreal_tasks.console.terminal import echo
 from qreal_tasks.dataset.source import ENVIRONMENT, locate
 from qreal_tasks.files.atomic import find_free_name
+from qreal_tasks.harness.backend_arguments import STORE_VARIABLE
+from qreal_tasks.harness.box_space import BOX_SPACE_VARIABLE
 from qreal_tasks.harness.eval_command.run import evaluate
 from qreal_tasks.models.sources import SHIPPED
 from qreal_tasks.predictions.asked_rows import AskedRows, load_asked_rows
@@ -23,6 +25,8 @@ from qreal_tasks.results.run_folder import read_run
 
 TRIVIAL = "always Yes"
 """The run to compare with: Yes to every question, and a box around the whole of every image."""
+
+_WHOLE_IMAGE = '[{"bbox_2d": [0, 0, 1000, 1000], "label": "image", "description": ""}]'
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,9 @@ def run_demo(folder: Path) -> Demonstration:
         RunError: the harness left no results.
         OSError: the folder cannot be written.
     """
-    for variable in (ENVIRONMENT, "QREAL_BOX_SPACE"):
+    for variable in (ENVIRONMENT, BOX_SPACE_VARIABLE):
         os.environ.pop(variable, None)
-    os.environ |= {"HF_HUB_OFFLINE": "1", "QREAL_ANSWERS": str(folder / "answers.sqlite")}
+    os.environ |= {"HF_HUB_OFFLINE": "1", STORE_VARIABLE: str(folder / "answers.sqlite")}
     trivial = _score_trivial(find_free_name(folder / TRIVIAL.replace(" ", "-")))
     echo("The small model that ships answers all nine tasks on the drawn set that ships: about a minute.")
     model = evaluate(
@@ -77,5 +81,4 @@ def _answer_trivially(asked: AskedRows) -> Iterator[Mapping[str, Any]]:
             yield {"entity_id": entity, "question": name, "prediction": str(Answer.YES)}
     for name in IMAGEQA_SETS:
         for image in asked.of(name):
-            whole = '[{"bbox_2d": [0, 0, 1000, 1000], "label": "image", "description": ""}]'
-            yield {"image_id": image, "set": name, "prediction": whole}
+            yield {"image_id": image, "set": name, "prediction": _WHOLE_IMAGE}

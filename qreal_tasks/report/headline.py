@@ -56,24 +56,24 @@ def _about_answers(groups: Mapping[str, GroupScores]) -> Iterator[Headline]:
     )
 
 
+_BOXED = (
+    ("Flawed entities found", "recall_at_50", "flawed", "Boxed with IoU above .5, in {}."),
+    ("False alarms", "false_alarm", "clean", "Share of {} in which a flaw was boxed."),
+)
+"""Title, metric, the images that it is over, and what it says of them."""
+
+
 def _about_boxes(groups: Mapping[str, GroupScores]) -> Iterator[Headline]:
     names = [str(dimension) for dimension in Dimension if dimension in groups] or list(groups)
-    for name in names:
-        metrics, ends = groups[name].metrics, groups[name].intervals
-        yield Headline(
-            f"Flawed entities found, {name.replace('_', ' ')}",
-            percent(metrics.get("recall_at_50")),
-            _percent_ends(ends.get("recall_at_50")),
-            f"Boxed with IoU above .5, in {count(metrics.get('n_flawed'), 'flawed image')}.",
-        )
-    for name in names:
-        metrics, ends = groups[name].metrics, groups[name].intervals
-        yield Headline(
-            f"False alarms, {name.replace('_', ' ')}",
-            percent(metrics.get("false_alarm")),
-            _percent_ends(ends.get("false_alarm")),
-            f"Share of {count(metrics.get('n_clean'), 'clean image')} in which a flaw was boxed.",
-        )
+    for title, metric, images, meaning in _BOXED:
+        for name in names:
+            metrics, ends = groups[name].metrics, groups[name].intervals
+            yield Headline(
+                f"{title}, {name.replace('_', ' ')}",
+                percent(metrics.get(metric)),
+                _percent_ends(ends.get(metric)),
+                meaning.format(count(metrics.get(f"n_{images}"), f"{images} image")),
+            )
 
 
 def _mean(values: list[float | None]) -> float | None:

@@ -29,7 +29,7 @@ MEASURED, COMPUTED = "measured", "computed"
 
 
 @dataclass(frozen=True)
-class SplitSize:
+class SplitAmounts:
     """Images, entities, and entities with a flaw, summed over both dimensions."""
 
     images: int
@@ -41,13 +41,15 @@ class SplitSize:
 class DataSize:
     """How much there is to learn and to ask."""
 
-    train: SplitSize
-    test: SplitSize
+    train: SplitAmounts
+    test: SplitAmounts
     source: str
 
 
 PAPER_SIZE = DataSize(
-    SplitSize(2688, 15563, 15563), SplitSize(400, 2316, 2316), "the numbers of the paper: 3,088 images, 400 to test on"
+    SplitAmounts(2688, 15563, 15563),
+    SplitAmounts(400, 2316, 2316),
+    "the numbers of the paper: 3,088 images, 400 to test on",
 )
 """Where the data is not at hand. How many entities are flawed it does not say: as many as there are is assumed."""
 
@@ -99,16 +101,16 @@ def measure_data(data: str) -> DataSize:
 
     source = locate(data)
 
-    def measure(split: str) -> SplitSize:
+    def measure(split: str) -> SplitAmounts:
         counts = count_split(source, split)
         rows = load_split(source, "imageqa", split).select_columns(["entities"])
         flawed = sum(entity[f"{d}_flawed"] for row in rows for entity in row["entities"] for d in Dimension)
-        return SplitSize(counts.images, counts.entities, flawed)
+        return SplitAmounts(counts.images, counts.entities, flawed)
 
     return DataSize(measure("train"), measure("test"), f"counted in {source.name}")
 
 
-def _training_hours(training: Training, config: ReproduceConfig, size: SplitSize) -> float:
+def _training_hours(training: Training, config: ReproduceConfig, size: SplitAmounts) -> float:
     picture, model = training.model.picture_tokens, training.model
     of_crops = size.entities * picture
     tokens = {
@@ -129,7 +131,7 @@ def _read_epochs(recipe: Path) -> float:
     return _read_epochs(recipe.parent / content["extends"]) if "extends" in content else 1.0
 
 
-def _run_hours(run: PlannedRun, model: ReproducedModel, config: ReproduceConfig, size: SplitSize) -> float:
+def _run_hours(run: PlannedRun, model: ReproducedModel, config: ReproduceConfig, size: SplitAmounts) -> float:
     read = written = 0.0
     if "objectqa" in run.halves:
         read += size.entities * (model.picture_tokens + len(QUESTION_NAMES) * QUESTION_TOKENS)
@@ -143,11 +145,11 @@ def _run_hours(run: PlannedRun, model: ReproducedModel, config: ReproduceConfig,
 
 
 def _flops_an_hour(config: ReproduceConfig) -> float:
-    """Of one GPU; hours are of GPUs, however many work together."""
+    """Count the operations of one GPU in an hour; hours are of GPUs, however many work together."""
     return config.hardware.tflops * 1e12 * config.hardware.utilisation * 3600
 
 
-def _server_usd(run: PlannedRun, model: ReproducedModel, size: SplitSize) -> float:
+def _server_usd(run: PlannedRun, model: ReproducedModel, size: SplitAmounts) -> float:
     if model.prices is None:
         return 0.0
     read = written = 0
@@ -160,7 +162,7 @@ def _server_usd(run: PlannedRun, model: ReproducedModel, size: SplitSize) -> flo
     return (read * model.prices.input + written * model.prices.output) / 1e6
 
 
-def _judge_usd(config: ReproduceConfig, size: SplitSize) -> float:
+def _judge_usd(config: ReproduceConfig, size: SplitAmounts) -> float:
     """At most as many pairs as flawed entities are judged."""
     from qreal_tasks.judge.manifest import load_manifest
 

@@ -16,7 +16,7 @@ THRESHOLD = 0.5
 
 
 @dataclass
-class Share:
+class FlawShare:
     """How many images are flawed, of those of which it could be told."""
 
     flawed: int = 0
@@ -41,9 +41,9 @@ class ImageCounts:
 
     images: int = 0
     states: Counter[str] = field(default_factory=Counter)
-    either: Share = field(default_factory=Share)
-    dimensions: dict[Dimension, Share] = field(default_factory=lambda: {one: Share() for one in Dimension})
-    questions: dict[str, Share] = field(default_factory=lambda: {name: Share() for name in QUESTION_NAMES})
+    either: FlawShare = field(default_factory=FlawShare)
+    dimensions: dict[Dimension, FlawShare] = field(default_factory=lambda: {one: FlawShare() for one in Dimension})
+    questions: dict[str, FlawShare] = field(default_factory=lambda: {name: FlawShare() for name in QUESTION_NAMES})
     severity: float = 0.0
     """Sum over the images that have one."""
     with_severity: int = 0
@@ -152,7 +152,7 @@ class ScreeningSummary:
         )
 
 
-def _percent(share: Share) -> str:
+def _percent(share: FlawShare) -> str:
     return "-" if share.value is None else f"{share.value:.1%}"
 
 

@@ -193,7 +193,8 @@ def demo_command(
     report = folder / "report.html"
     print_score(found.model, resamples=10_000, as_json=False, html=report, gallery=24)
     runs = [shlex.quote(str(one.parent)) for one in (found.trivial, found.model)]
-    qreal = "qreal" if shutil.which("qreal") else shlex.quote(sys.argv[0])  # of an environment that is not active
+    installed = shlex.quote(str(Path(sys.executable).with_name("qreal")))
+    qreal = "qreal" if shutil.which("qreal") else installed  # of an environment that is not active
     echo(
         f"\n{found.conclusion}\n({TRIVIAL}: Yes to every question, and a box around the whole of every image.)\n\n"
         f"The report, with the images: {report.resolve()}\n\nNext:\n\n"

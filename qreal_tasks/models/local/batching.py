@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 
@@ -17,8 +17,10 @@ Result = TypeVar("Result")
 GIVE_UP_AFTER = 20
 """So many failures in a row are the model's fault and not the pictures'."""
 
-_START_TOKENS = 1024
+START_TOKENS = 1024
 """A CPU is busy with so many, and what fits no second picture needs no padding; a GPU soon gets more."""
+_START_MEMORY = 2**30
+"""Bytes of keys and values."""
 
 _MEMORY_TO_FILL = 0.8
 
@@ -39,12 +41,13 @@ class BatchSize:
     Args:
         fixed: items a batch, None for automatic.
         memory_used: share of the device's memory in use at its highest so far, 0 to 1.
+        tokens: to begin with.
     """
 
-    def __init__(self, fixed: int | None, memory_used: Callable[[], float]) -> None:
+    def __init__(self, fixed: int | None, memory_used: Callable[[], float], tokens: int = START_TOKENS) -> None:
         self._fixed = fixed
         self._memory_used = memory_used
-        self._tokens = _START_TOKENS
+        self._tokens = tokens
         self._too_many: int | None = None
 
     def take(self, costs: Sequence[int]) -> int:
@@ -160,6 +163,17 @@ def shorten_error(error: Exception) -> str:
     """One line for a record, with room for what is said before it: a submission's reasons have 200 characters."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}"[:160]
+
+
+def count_tokens_to_write(model: Any) -> int:
+    """Tokens of a first batch of answers that are written: those whose keys and values take a gigabyte.
+
+    A step takes one token of each answer, which keeps no device busy unless there are many.
+    """
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(_START_MEMORY // (2 * config.num_hidden_layers * heads * width * model.dtype.itemsize))
 
 
 def cuda_memory_used() -> float:

@@ -17,7 +17,13 @@ from qreal_tasks.answers import find_answer_token
 from qreal_tasks.llm.completions import explain_blank
 from qreal_tasks.models.local.alone import generate_alone
 from qreal_tasks.models.local.chat import AskedPicture, PromptTokens
-from qreal_tasks.models.local.generation import decode_answer, decode_tokens, greedy_settings
+from qreal_tasks.models.local.generation import (
+    NOT_FINITE,
+    decode_answer,
+    decode_tokens,
+    greedy_settings,
+    write_side_by_side,
+)
 from qreal_tasks.models.local.prefix import SharedPrompts
 from qreal_tasks.models.local.spellings import ScoredChoices, Spellings
 from qreal_tasks.models.requests import Response
@@ -57,7 +63,7 @@ class ScoredAnswer:
             opened: mark of reasoning at the end of the prompt. It goes in front, or reasoning would be read as answer.
         """
         if not self.is_finite:
-            return Response("", choices, unanswered="the model's output is not finite")
+            return Response("", choices, unanswered=NOT_FINITE)
         ids = [one.greedy_id for one in self.scored]
         written = decode_answer(tokenizer, ids)
         blank = explain_blank(written, self.is_cut_off)
@@ -80,16 +86,15 @@ def answer_sharing(
         questions: one for each prompt, in their order.
         stops: tokens that end an answer.
     """
-    prompts = SharedPrompts(model, asked, pad_id)
     answers = [ScoredAnswer() for _ in questions]
-    going, logits = list(range(len(questions))), prompts.ask()
-    while True:
+
+    def take(logits: torch.Tensor, going: Sequence[int]) -> list[int | None]:
         scored = _score(logits, [questions[at].spellings for at in going])
         pairs = zip(going, scored, strict=True)
-        going = [at for at, one in pairs if answers[at].take(one, questions[at], stops)]
-        if not going:
-            return answers
-        logits = prompts.go_on({at: answers[at].scored[-1].greedy_id for at in going})
+        return [one.greedy_id if answers[at].take(one, questions[at], stops) and one else None for at, one in pairs]
+
+    write_side_by_side(SharedPrompts(model, asked, pad_id), len(answers), take)
+    return answers
 
 
 def answer_alone(

@@ -17,10 +17,24 @@ import torch
 from qreal_tasks.boxes import Space
 from qreal_tasks.llm.completions import explain_blank
 from qreal_tasks.models.families import find_box_space, takes_shared_prefix
-from qreal_tasks.models.local.batching import GIVE_UP_AFTER, AdaptiveBatches, BatchSize, Failure, cuda_memory_used
+from qreal_tasks.models.local.batching import (
+    GIVE_UP_AFTER,
+    AdaptiveBatches,
+    BatchSize,
+    Failure,
+    count_tokens_to_write,
+    cuda_memory_used,
+)
 from qreal_tasks.models.local.chat import Chat
 from qreal_tasks.models.local.choices import ChoiceQuestion, answer_alone, answer_sharing
-from qreal_tasks.models.local.generation import decode_answer, find_stop_ids, generate_greedily
+from qreal_tasks.models.local.generation import (
+    NOT_FINITE,
+    GeneratedAnswer,
+    decode_answer,
+    find_stop_ids,
+    generate_each,
+    generate_sharing,
+)
 from qreal_tasks.models.local.jobs import WINDOW, ReadyJob, plan_jobs, prepare_windows, refuse_job, split_windows
 from qreal_tasks.models.local.loading import LoadedModel, identify, limit_pictures, load_model
 from qreal_tasks.models.local.spellings import Spellings
@@ -50,7 +64,7 @@ class TransformersEngine:
         device: ``auto`` choice when None: this process's GPU, or the CPU.
         device_map: overrides ``device``; ``auto`` spreads the model over all GPUs.
         attn_implementation: as transformers names them.
-        batch_size: pictures a batch when scoring, answers a batch when generating; ``auto`` fills the memory.
+        batch_size: pictures a batch, with all questions about each; ``auto`` fills the memory.
         min_pixels, max_pixels: of the picture that a Qwen model is fed.
         max_patches: tiles that an InternVL model is fed.
 
@@ -123,7 +137,8 @@ class TransformersEngine:
         self._stops = find_stop_ids(self.model, self._tokenizer)
         self._pad = next(at for at in (self._tokenizer.pad_token_id, *self._stops) if at is not None)
         self._spellings: dict[tuple[str, ...], Spellings] = {}
-        self._size = BatchSize(fixed, cuda_memory_used)
+        self._scored_size = BatchSize(fixed, cuda_memory_used)
+        self._generated_size = BatchSize(fixed, cuda_memory_used, count_tokens_to_write(self.model))
         self._window = max(WINDOW, 2 * (fixed or 0))
         self._identity: dict[str, Any] = {}
 
@@ -171,12 +186,12 @@ class TransformersEngine:
         for job in work.scored:
             for request in job.requests:
                 self._spellings_of(request.choices)
-        for jobs in (work.scored, *work.generated):
-            answer = self._score if jobs is work.scored else self._generate
+        for jobs, answer, size in (
+            (work.scored, self._score, self._scored_size),
+            (work.generated, self._generate, self._generated_size),
+        ):
             reasons: list[str] = []
-            batches: AdaptiveBatches[ReadyJob, list[Response]] = AdaptiveBatches(
-                answer, lambda ready: ready.cost, self._size
-            )
+            batches: AdaptiveBatches[ReadyJob, list[Response]] = AdaptiveBatches(answer, lambda ready: ready.cost, size)
             windows = [
                 window for window in split_windows(jobs, self._window) if any(job.needs_answer(known) for job in window)
             ]
@@ -208,16 +223,22 @@ class TransformersEngine:
 
     @torch.inference_mode()
     def _generate(self, batch: Sequence[ReadyJob]) -> list[list[Response]]:
-        most = batch[0].job.requests[0].max_new_tokens
-        answers = generate_greedily(self.model, [ready.asked for ready in batch], most, self._stops, self._pad)
+        asked = [(ready, request) for ready in batch for request in ready.job.requests]
+        generate = generate_sharing if self._shares else generate_each
+        limits = [request.max_new_tokens for _, request in asked]
+        answers = iter(generate(self.model, [ready.asked for ready in batch], limits, self._stops, self._pad))
         # The mark that opens the reasoning goes in front of it, or it would be read as the answer.
-        opened = self._chat.opened_reasoning(batch[0].job.requests[0].text)
-        responses = []
-        for ready, answer in zip(batch, answers, strict=True):
-            text, size = decode_answer(self._tokenizer, answer.ids), ready.asked.input_size
-            blank = explain_blank(text, answer.is_cut_off)
-            responses.append([Response(text if blank else opened + text, input_size=size, unanswered=blank)])
-        return responses
+        opened = self._chat.opened_reasoning(asked[0][1].text)
+        return [
+            [self._read(next(answers), opened, ready.asked.input_size) for _ in ready.job.requests] for ready in batch
+        ]
+
+    def _read(self, answer: GeneratedAnswer, opened: str, input_size: tuple[int, int]) -> Response:
+        if not answer.is_finite:
+            return Response("", input_size=input_size, unanswered=NOT_FINITE)
+        text = decode_answer(self._tokenizer, answer.ids)
+        blank = explain_blank(text, answer.is_cut_off)
+        return Response(text if blank else opened + text, input_size=input_size, unanswered=blank)
 
     def _spellings_of(self, choices: tuple[str, ...]) -> Spellings:
         if choices not in self._spellings:

@@ -1,35 +1,43 @@
-"""Generation of greedy answers, a batch at a time."""
+"""Greedy answers to several questions about several pictures, written side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from qreal_tasks.models.local.alone import generate_alone
 from qreal_tasks.models.local.chat import AskedPicture
-from qreal_tasks.models.local.collate import collate_prompts
+from qreal_tasks.models.local.prefix import SharedPrompts
 
 _TURN_ENDS = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<end_of_turn>", "</s>")
+NOT_FINITE = "the model's output is not finite"
 _NOT_WHOLE = "\ufffd"
 """What tokenizers write for the first bytes of a character."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class GeneratedAnswer:
-    """The tokens of an answer, without the one that ends the turn."""
+    """An answer as it is being written."""
 
-    ids: list[int]
-    is_cut_off: bool
+    max_new_tokens: int
+    ids: list[int] = field(default_factory=list)
+    """Without the token that ends the turn."""
+    is_cut_off: bool = False
     """It ended at the limit on its tokens."""
+    is_finite: bool = True
+    """The model's output was."""
 
-    @classmethod
-    def of(cls, written: Sequence[int], stops: Sequence[int]) -> GeneratedAnswer:
-        """The answer in what a model wrote, up to the first of ``stops``."""
-        end = next((at for at, token in enumerate(written) if token in stops), None)
-        return cls(list(written[:end]), end is None)
+    def take(self, token: int, stops: Sequence[int]) -> bool:
+        """Take the next token; return whether the answer goes on."""
+        if token in stops:
+            return False
+        self.ids.append(token)
+        self.is_cut_off = len(self.ids) >= self.max_new_tokens
+        return not self.is_cut_off
 
 
 def find_stop_ids(model: Any, tokenizer: Any) -> list[int]:
@@ -64,19 +72,58 @@ def greedy_settings(max_new_tokens: int, stops: Sequence[int], pad_id: int) -> d
     }
 
 
-def generate_greedily(
-    model: Any, asked: Sequence[AskedPicture], max_new_tokens: int, stops: Sequence[int], pad_id: int
+def generate_sharing(
+    model: Any, asked: Sequence[AskedPicture], limits: Sequence[int], stops: Sequence[int], pad_id: int
 ) -> list[GeneratedAnswer]:
-    """The greedy answer to the first prompt of every picture."""
-    settings = greedy_settings(max_new_tokens, stops, pad_id)
-    if asked[0].prompts[0].inputs is not None:
-        written = [generate_alone(model, a.prompts[0], settings) for a in asked]
-    else:
-        device = model.get_input_embeddings().weight.device
-        inputs = collate_prompts(asked, [len(a.prompts[0].ids) for a in asked], pad_id)
-        rows: torch.Tensor = model.generate(**{key: value.to(device) for key, value in inputs.items()}, **settings)
-        written = rows[:, inputs["input_ids"].shape[1] :].tolist()
-    return [GeneratedAnswer.of(row, stops) for row in written]
+    """The answers to all prompts of all pictures, for models whose prompts share their pictures' prefixes.
+
+    Args:
+        limits: tokens of each answer at most.
+        stops: tokens that end an answer.
+    """
+    answers = [GeneratedAnswer(limit) for limit in limits]
+
+    def take(logits: torch.Tensor, going: Sequence[int]) -> list[int | None]:
+        highest, tokens = logits.max(-1)
+        taken: list[int | None] = []
+        for at, value, token in zip(going, highest.tolist(), tokens.tolist(), strict=True):
+            answers[at].is_finite = math.isfinite(value)
+            taken.append(token if answers[at].is_finite and answers[at].take(token, stops) else None)
+        return taken
+
+    write_side_by_side(SharedPrompts(model, asked, pad_id), len(answers), take)
+    return answers
+
+
+def generate_each(
+    model: Any, asked: Sequence[AskedPicture], limits: Sequence[int], stops: Sequence[int], pad_id: int
+) -> list[GeneratedAnswer]:
+    """As ``generate_sharing``, for any other model."""
+    answers = []
+    for prompt, limit in zip((prompt for a in asked for prompt in a.prompts), limits, strict=True):
+        answer = GeneratedAnswer(limit)
+        written = generate_alone(model, prompt, greedy_settings(limit, stops, pad_id))
+        all(answer.take(token, stops) for token in written)
+        answers.append(answer)
+    return answers
+
+
+def write_side_by_side(
+    prompts: SharedPrompts, count: int, take: Callable[[torch.Tensor, Sequence[int]], Sequence[int | None]]
+) -> None:
+    """Write the answers to ``count`` prompts token by token, each up to its end.
+
+    Args:
+        take: is given logits, shape (rows, vocabulary), and the prompt of each row by its place among all; returns the
+            next token of each, None where the answer is at its end.
+    """
+    going, logits = list(range(count)), prompts.ask()
+    while True:
+        taken = zip(going, take(logits, going), strict=True)
+        tokens = {at: token for at, token in taken if token is not None}
+        if not tokens:
+            return
+        going, logits = list(tokens), prompts.go_on(tokens)
 
 
 def decode_answer(tokenizer: Any, ids: Sequence[int]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class ReadyJob:
     def cost(self) -> int:
         """Tokens that the model computes."""
         shared, rows = self.asked.shared_length, self.asked.prompts
-        answers = 0 if self.job.requests[0].choices else self.job.requests[0].max_new_tokens
+        answers = sum(one.max_new_tokens for one in self.job.requests if not one.choices)
         return shared + sum(len(row.ids) - shared for row in rows) + answers
 
 
@@ -53,9 +53,9 @@ class JobPlan:
     """All requests, each in one place."""
 
     scored: list[Job]
-    """One job a picture, largest first."""
-    generated: list[list[Job]]
-    """One request a job, largest first, apart by the length of their answers."""
+    """Questions with choices: one job a picture, largest first."""
+    generated: list[Job]
+    """The other questions: the same."""
     unreadable: list[tuple[int, Response]]
 
 
@@ -67,10 +67,10 @@ class Window(NamedTuple):
 
 
 def plan_jobs(requests: Sequence[Request]) -> JobPlan:
-    """Group the requests with choices by the pixels of their picture, and the others by ``max_new_tokens``."""
+    """Group the requests by the pixels of their picture, those with choices apart from the others."""
     digests: dict[int, str] = {}
     scored: dict[str, Job] = {}
-    generated: dict[int, list[Job]] = defaultdict(list)
+    generated: dict[str, Job] = {}
     unreadable: list[tuple[int, Response]] = []
     for place, request in enumerate(requests):
         try:
@@ -80,13 +80,10 @@ def plan_jobs(requests: Sequence[Request]) -> JobPlan:
             unreadable.append((place, Response("", request.choices, unanswered=reason)))
             continue
         digests[id(request.image)] = digest
-        if request.choices:
-            job = scored.setdefault(digest, Job([], []))
-            job.requests.append(request)
-            job.places.append(place)
-        else:
-            generated[request.max_new_tokens].append(Job([request], [place]))
-    return JobPlan(_largest_first(scored.values()), [_largest_first(jobs) for jobs in generated.values()], unreadable)
+        job = (scored if request.choices else generated).setdefault(digest, Job([], []))
+        job.requests.append(request)
+        job.places.append(place)
+    return JobPlan(_largest_first(scored.values()), _largest_first(generated.values()), unreadable)
 
 
 def split_windows(jobs: Sequence[Job], size: int) -> list[Sequence[Job]]:

@@ -6,12 +6,14 @@ Drawn images, in turns, medians. Both go through ``screen``: files are read and 
 defaults (realism, plausibility, all entities, and the six about each entity), the results are written. ``loop`` answers
 each question with one call of transformers' ``generate`` on one picture, and has no P; ``screen`` answers with the
 engine of this project. The more entities a picture has, and the larger the model, the more there is to share. Also
-printed: how many answers to the six questions differ.
+printed: processor seconds an image, which other programs on the machine hardly touch, and how many answers to the six
+questions differ.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
@@ -112,17 +114,23 @@ def main() -> None:
         count = sum(1 for _ in images.iterdir())
         models = {"loop": Model(OneByOne(folder, given.device)), "screen": Model(folder, device=given.device)}
         rates: dict[str, list[float]] = {name: [] for name in models}
+        costs: dict[str, list[float]] = {name: [] for name in models}
         outs: dict[str, Path] = {}
         for number in range(given.rounds):
             for name, model in models.items():
                 outs[name] = Path(place) / f"{name} {number}"
-                begun = time.perf_counter()
+                begun, spent = time.perf_counter(), time.process_time()
                 screen(str(images), outs[name], ScreeningSettings(model="given"), model=model)
                 rates[name].append(count / (time.perf_counter() - begun))
+                costs[name].append((time.process_time() - spent) / count)
         for name, found in rates.items():
             spread = f"{min(found):.2f} to {max(found):.2f}"
-            print(f"{name:<7} {statistics.median(found):6.2f} images/s ({spread}, {count} images)")
-        print(f"screen is {statistics.median(rates['screen']) / statistics.median(rates['loop']):.1f} times the loop")
+            cost = f"{statistics.median(costs[name]):.3f} processor s an image"
+            print(f"{name:<7} {statistics.median(found):6.2f} images/s ({spread}, {count} images), {cost}")
+        faster = statistics.median(rates["screen"]) / statistics.median(rates["loop"])
+        cheaper = statistics.median(costs["loop"]) / statistics.median(costs["screen"])
+        print(f"screen is {faster:.1f} times the loop, {cheaper:.1f} times by processor time")
+        print(f"{torch.get_num_threads()} threads of torch, OMP_WAIT_POLICY={os.environ.get('OMP_WAIT_POLICY')}")
         loop, ours = answers_of(outs["loop"]), answers_of(outs["screen"])
         both = loop.keys() & ours.keys()
         differing = sum(loop[one] != ours[one] for one in both)

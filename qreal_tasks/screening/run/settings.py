@@ -26,7 +26,7 @@ class ScreeningSettings(AskingSettings):
     intake: IntakeSettings = IntakeSettings()
     images_per_shard: int = Field(default=32, ge=1, le=10_000)
     """What is done again at most after a crash, and what one worker takes at a time."""
-    images_at_once: int = Field(default=16, ge=1, le=1_000)
+    images_at_once: int = Field(default=32, ge=1, le=1_000)
     """Decoded and given to the model together."""
 
 

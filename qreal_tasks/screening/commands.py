@@ -12,8 +12,8 @@ import typer
 
 from qreal_tasks.console.command_line import RunByDefault, fail, new_group
 from qreal_tasks.console.terminal import echo
-from qreal_tasks.screening.calibrate_command import calibrate_command
-from qreal_tasks.screening.compare_command import compare_command
+from qreal_tasks.screening.calibration.command import calibrate_command
+from qreal_tasks.screening.comparison.command import compare_command
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
     from qreal_tasks.screening.run.screening import ScreeningWatcher

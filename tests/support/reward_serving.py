@@ -15,7 +15,7 @@ import httpx2
 from brightness_engine import BrightnessEngine
 from PIL import Image
 
-from qreal_tasks.screening.reward import QRealReward
+from qreal_tasks.screening.reward.reward import QRealReward
 from qreal_tasks.screening.serving.app import RewardServer
 from qreal_tasks.screening.serving.limits import ServeLimits
 from qreal_tasks.screening.serving.run import AnnouncedServer, open_socket, serve

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from qreal_tasks.benchmark import Dimension
 from qreal_tasks.screening.asking import AskingSettings, PictureAsker, identify_asking
-from qreal_tasks.screening.calibration import load_calibration
+from qreal_tasks.screening.calibration.record import load_calibration
 from qreal_tasks.screening.page import write_page
 from qreal_tasks.screening.rows import RowState
 from qreal_tasks.screening.run.claims import Claims, is_done
@@ -34,7 +34,7 @@ from qreal_tasks.shards.work import ShardWork
 
 if TYPE_CHECKING:
     from qreal_tasks.api.asking import Model
-    from qreal_tasks.screening.calibration import Calibration
+    from qreal_tasks.screening.calibration.record import Calibration
 
 CHECKING, JUDGING = "checking", "judging"
 

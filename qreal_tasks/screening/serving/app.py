@@ -19,8 +19,8 @@ from starlette.requests import ClientDisconnect
 
 from qreal_tasks.benchmark import QUESTIONS
 from qreal_tasks.pages.environment import page_environment
-from qreal_tasks.screening.image_reward import ImageReward
-from qreal_tasks.screening.reward import QRealReward
+from qreal_tasks.screening.reward.image_reward import ImageReward
+from qreal_tasks.screening.reward.reward import QRealReward
 from qreal_tasks.screening.serving.gate import Gate
 from qreal_tasks.screening.serving.limits import MemoryBudget, RequestRefusedError, ServeLimits
 from qreal_tasks.screening.serving.metrics import CONTENT_TYPE, ServerMetrics

@@ -76,8 +76,8 @@ def serve_command(
     under way.
     """
     _require_libraries()
-    from qreal_tasks.screening.client import TOKEN_VARIABLE
-    from qreal_tasks.screening.reward import QRealReward
+    from qreal_tasks.screening.reward.client import TOKEN_VARIABLE
+    from qreal_tasks.screening.reward.reward import QRealReward
     from qreal_tasks.screening.serving.app import RewardServer
     from qreal_tasks.screening.serving.limits import ServeLimits
     from qreal_tasks.screening.serving.run import is_loopback, open_socket, serve

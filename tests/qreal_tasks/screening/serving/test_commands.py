@@ -18,7 +18,7 @@ import yaml
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from qreal_tasks.screening.client import RemoteReward, RewardServerError
+from qreal_tasks.screening.reward.client import RemoteReward, RewardServerError
 from qreal_tasks.screening.serving.commands import serve_command
 
 SECRET = "a-secret-of-24-characters"
@@ -84,7 +84,7 @@ def test_the_page_about_the_reward_names_what_exists() -> None:
 def test_the_shipped_model_is_served_and_equals_the_reward_of_this_process() -> None:
     from qreal_tasks.mini.drawing.scene import draw_scene
     from qreal_tasks.mini.plan import plan_images
-    from qreal_tasks.screening.reward import QRealReward
+    from qreal_tasks.screening.reward.reward import QRealReward
 
     pictures = np.stack([draw_scene(plan).pixels for plan in plan_images(20, 77, 0.25, 0.4)[::5]])
     own = QRealReward("mini")(pictures, maps=True)

@@ -17,8 +17,8 @@ from brightness_engine import BrightnessEngine, noise, silent_picture
 from PIL import Image
 from reward_serving import TOKEN, Served, form, png, post, served
 
-from qreal_tasks.screening.client import RemoteReward, RewardServerError
-from qreal_tasks.screening.reward import QRealReward
+from qreal_tasks.screening.reward.client import RemoteReward, RewardServerError
+from qreal_tasks.screening.reward.reward import QRealReward
 
 PICTURES = noise(6)
 

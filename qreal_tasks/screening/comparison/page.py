@@ -13,13 +13,13 @@ from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES
 from qreal_tasks.files.regular import read_bytes
 from qreal_tasks.pages.environment import page_environment, write_page
 from qreal_tasks.pages.pictures import as_data_url
-from qreal_tasks.screening.comparison.comparison import DIMENSIONS, GeneratorComparison, GeneratorPair
+from qreal_tasks.pages.shapes import farthest_end
+from qreal_tasks.screening.comparison.comparison import DIMENSIONS, GeneratorComparison
 from qreal_tasks.screening.comparison.groups import PairedBy
 from qreal_tasks.screening.comparison.moved_images import ShownImage
 from qreal_tasks.screening.comparison.text import (
     conclude,
     describe_impossible,
-    label_row,
     shown_ends,
     weigh,
     write_notes,
@@ -74,20 +74,13 @@ def write_comparison_page(comparison: GeneratorComparison, path: Path) -> None:
             warnings=describe_impossible(comparison),
             paired=comparison.pairing is not PairedBy.NONE,
             kinds=(("Dimensions", DIMENSIONS), ("Questions", QUESTION_NAMES), ("Body parts", BODY_PARTS)),
-            label_row=label_row,
             shown_ends=shown_ends,
             weigh=weigh,
-            scale=max((_reach(pair) for pair in comparison.pairs), default=0.0),
+            scale=farthest_end(row.difference for pair in comparison.pairs for row in pair.rows.values()),
             cards=_collect_cards(comparison),
         )
     )
     write_page(path, text)
-
-
-def _reach(pair: GeneratorPair) -> float:
-    """The end of an interval that lies farthest from 0."""
-    ends = (end for row in pair.rows.values() for end in (row.difference.low, row.difference.high))
-    return max((abs(end) for end in ends if end is not None), default=0.0)
 
 
 def _collect_cards(comparison: GeneratorComparison) -> dict[tuple[str, str], ImageCard]:

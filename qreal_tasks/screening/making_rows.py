@@ -5,7 +5,6 @@ row = make_row(ImageOrigin("dog.png"), pixels, assess(findings))
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -18,6 +17,7 @@ from qreal_tasks.screening.assessment import (
     importance_of,
     sort_by_importance,
 )
+from qreal_tasks.screening.calibration.record import Calibrate
 from qreal_tasks.screening.rows import AnswerCell, EntityCell, RowState, ScreeningRow, UnreadCell
 
 if TYPE_CHECKING:
@@ -33,10 +33,6 @@ class ImageOrigin:
     prompt: str | None = None
     prompt_id: str | None = None
     generator: str | None = None
-
-
-Calibrate = Callable[[float, Dimension], float]
-"""The calibrated probability of a flaw in an image, for the model's."""
 
 
 def make_row(origin: ImageOrigin, pixels: str, assessment: ImageAssessment) -> ScreeningRow:

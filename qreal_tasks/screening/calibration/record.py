@@ -10,6 +10,7 @@ flagged = p >= calibration.threshold(Dimension.REALISM)
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +25,8 @@ _SURE = 1e-12
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 GoalName = Literal["precision", "recall"]
+Calibrate = Callable[[float, Dimension], float]
+"""The calibrated probability of a flaw in an image, for the model's."""
 
 
 class _Frozen(BaseModel):
@@ -129,6 +132,20 @@ class Calibration(_Frozen):
     def threshold(self, dimension: Dimension) -> float:
         """The calibrated probability from which on an image is flagged."""
         return self.dimensions[dimension].threshold
+
+    def explain_mismatch(self, asked: Mapping[str, Any]) -> str | None:
+        """Say why it cannot be used for a model and what that is asked; None where it was fitted for just these.
+
+        Args:
+            asked: what decides the probabilities, as ``asking.identify_asking`` says.
+        """
+        differing = [name for name, value in asked.items() if self.model.get(name) != value]
+        if not differing:
+            return None
+        return (
+            f"was fitted for another model or other questions ({', '.join(differing)} differ), so its probabilities "
+            "mean nothing here; fit one with `qreal screen calibrate`"
+        )
 
 
 def temper(p: float, temperature: float) -> float:

@@ -68,8 +68,8 @@ def load_groups(
     records = [read_record(folder) for folder in folders]
     _require_alike(folders, records)
     calibration = calibration or _find_calibration(folders, records)
-    if calibration is not None and calibration.model != records[0].asked:
-        raise ComparisonError("the calibration was fitted for another model, or for other questions; fit one for this")
+    if calibration is not None and (reason := calibration.explain_mismatch(records[0].asked)):
+        raise ComparisonError(f"the calibration {reason}")
     with_parts = "human_plausibility" in records[0].asked.get("sets", ())
     tables = [read_images(folder, calibration, with_parts) for folder in folders]
     if len(folders) == 1:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from qreal_tasks.screening.calibration.record import Calibrate
+
 
 @dataclass(frozen=True)
 class ImageReward:
@@ -24,9 +26,9 @@ class ImageReward:
     """The mean over the two dimensions of the probability that the picture has no flaw in it; None when the model's
     answers leave either open, with the reasons in ``unread``."""
     dimensions: Mapping[Dimension, float | None]
-    """Dimension to the probability that the picture has no flaw in it."""
+    """Dimension to the probability that the picture has no flaw in it; calibrated where the reward is."""
     questions: Mapping[str, float | None]
-    """The same by question."""
+    """The same by question; like all of ``entities``, as the model gives it: calibration is of whole pictures."""
     entities: tuple[EntityAssessment, ...]
     """The most important first: label, box, answers, probabilities of a flaw, importance, reasons."""
     width: int
@@ -37,9 +39,10 @@ class ImageReward:
     """``draw_reward_map``, when it was asked for; None also where ``reward`` is None."""
 
     @classmethod
-    def from_assessment(cls, found: ImageAssessment) -> Self:
+    def from_assessment(cls, found: ImageAssessment, calibrate: Calibrate | None = None) -> Self:
         """The reward of a picture that was assessed."""
-        dimensions = {one: _complement(p) for one, p in found.p_flaw.items()}
+        p_flaw = {one: p if p is None or calibrate is None else calibrate(p, one) for one, p in found.p_flaw.items()}
+        dimensions = {one: _complement(p) for one, p in p_flaw.items()}
         known = [one for one in dimensions.values() if one is not None]
         return cls(
             sum(known) / len(known) if len(known) == len(dimensions) else None,

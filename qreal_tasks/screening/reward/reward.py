@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -13,7 +13,9 @@ from qreal_tasks.api.asking import SETS, Model
 from qreal_tasks.api.questions import make_plan
 from qreal_tasks.boxes import DEFAULT_BOX_SPACE
 from qreal_tasks.images import pixels_digest
+from qreal_tasks.screening.asking import AskingSettings, identify_asking
 from qreal_tasks.screening.assessment import Weighting, assess
+from qreal_tasks.screening.calibration.record import Calibration, load_calibration
 from qreal_tasks.screening.reward.image_reward import ImageReward
 from qreal_tasks.screening.reward.pixel_batches import read_batch
 
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 
     from qreal_tasks.api.asking import Prompts
     from qreal_tasks.models.store import Engine
+
+
+_NO_OPTIONS_OF_ENGINES = frozenset({"server", "base", "box_space", "store", "api_key"})
+"""Options of ``Model`` that it does not hand to the engine, and a secret, which decides nothing."""
 
 
 @dataclass
@@ -54,14 +60,16 @@ class QRealReward:
             ``sets=()`` asks for all entities alone, which is fastest; there are no reasons then.
         style: the prompts: ``benchmark`` or ``paper``, as ``prompts`` of ``Model.ask``.
         weighting: of the importance of entities, and so of the map.
+        calibration: file of ``qreal screen calibrate``, or its content: the rewards of whole pictures are then made of
+            calibrated probabilities. Those of questions and entities, and the map, stay as the model gives them.
         batch_size: pictures that are asked about at once.
         cached: pictures whose rewards are kept in memory, those used last; 0 for none. ``store`` of ``Model`` keeps
             answers in a file beside, also for the next run.
         options: of ``Model``: ``server``, ``store``, ``base``, ``device``, ``dtype`` …
 
     Raises:
-        ValueError: an argument is out of range, or does not suit the model.
-        OSError: the model cannot be loaded.
+        ValueError: an argument is out of range, or does not suit the model; the calibration is of another one.
+        OSError: the model cannot be loaded, or the calibration cannot be read.
     """
 
     def __init__(
@@ -72,6 +80,7 @@ class QRealReward:
         detect: bool = True,
         style: Prompts = "benchmark",
         weighting: Weighting | str = Weighting.AREA,
+        calibration: str | Path | Calibration | None = None,
         batch_size: int = 16,
         cached: int = 4096,
         **options: Any,
@@ -86,9 +95,18 @@ class QRealReward:
         self._weighting = Weighting(weighting)
         if isinstance(model, Model) and options:
             raise TypeError(f"{', '.join(options)}: options of a Model that is loaded already; give them to Model")
+        self._asked: dict[str, Any] = {"sets": tuple(sets), "detect": detect, "prompts": style}
+        is_named = isinstance(model, str | Path)
+        if isinstance(calibration, str | Path):
+            calibration = load_calibration(Path(calibration).expanduser())
+        if calibration is not None and is_named:  # refused before the model is loaded
+            _check_calibration(calibration, _identify_named(model, options, self._asked))
         self._owned = not isinstance(model, Model)
         self.model: Model = model if isinstance(model, Model) else Model(model, **options)
-        self._asked: dict[str, Any] = {"sets": tuple(sets), "detect": detect, "prompts": style}
+        if calibration is not None and not is_named:
+            settings = AskingSettings(model=self.model.name, **self._asked)
+            _check_calibration(calibration, identify_asking(settings, self.model))
+        self.calibration = calibration
         self._batch_size, self._most = batch_size, cached
         self._kept: OrderedDict[str, ImageReward] = OrderedDict()
         self._turn = threading.Lock()
@@ -136,7 +154,8 @@ class QRealReward:
             batch = waiting[start : start + self._batch_size]
             findings = self.model.ask([unknown[key] for key in batch], **self._asked)
             for key, one in zip(batch, findings, strict=True):
-                known[key] = ImageReward.from_assessment(assess(one, self._weighting))
+                calibrate = None if self.calibration is None else self.calibration.apply
+                known[key] = ImageReward.from_assessment(assess(one, self._weighting), calibrate)
         self._keep(keys, known)
         found = [known[key] for key in keys]
         self.counts.images += len(found)
@@ -151,3 +170,26 @@ class QRealReward:
                 self._kept.move_to_end(key)
         while len(self._kept) > self._most:
             self._kept.popitem(last=False)
+
+
+def _identify_named(model: str | Path, options: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides the numbers of a model that ``Model(model, **options)`` would load, as ``identify_asking``."""
+    named = str(model.expanduser().absolute()) if isinstance(model, Path) else model
+    of_engine = {name: one for name, one in options.items() if name not in _NO_OPTIONS_OF_ENGINES}
+    base = options.get("base")
+    return identify_asking(
+        AskingSettings(
+            model=base or named,
+            adapter=named if base else None,
+            server=options.get("server"),
+            box_space=options.get("box_space"),
+            options=of_engine,
+            **asked,
+        )
+    )
+
+
+def _check_calibration(calibration: Calibration, asked: Mapping[str, Any]) -> None:
+    if reason := calibration.explain_mismatch(asked):
+        loaded = "; a model that is loaded already is told by its folder, hub id or server only, so give that"
+        raise ValueError(f"the calibration {reason}{loaded if 'loaded' in asked['model'] else ''}")

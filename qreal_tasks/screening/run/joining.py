@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
 
 from qreal_tasks.screening.assessment import Weighting
+from qreal_tasks.screening.calibration.record import Calibrate
 from qreal_tasks.screening.making_rows import (
-    Calibrate,
     ImageOrigin,
     calibrate_row,
     make_refused_row,

@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 from brightness_engine import BrightnessEngine, noise, silent_picture
+from labelled import fit_made_up
 from PIL import Image
 
 from qreal_tasks.api.asking import Model
 from qreal_tasks.benchmark import Dimension
 from qreal_tasks.images import PictureError
+from qreal_tasks.screening.asking import AskingSettings, identify_asking
 from qreal_tasks.screening.assessment import any_of
+from qreal_tasks.screening.calibration.record import save_calibration
 from qreal_tasks.screening.reward.image_reward import ImageReward
 from qreal_tasks.screening.reward.pixel_batches import read_batch
 from qreal_tasks.screening.reward.reward import QRealReward
@@ -220,6 +223,31 @@ def test_a_picture_without_entities_has_no_flaw() -> None:
 def test_a_record_survives_json(reward: QRealReward) -> None:
     for one in reward([*PICTURES, silent_picture()]):
         assert ImageReward.from_dict(json.loads(json.dumps(one.to_dict()))) == one
+
+
+def test_a_calibration_makes_honest_numbers_of_whole_pictures_and_leaves_the_rest(tmp_path: Path) -> None:
+    model = Model(BrightnessEngine())
+    made = fit_made_up(**identify_asking(AskingSettings(model="brightness"), model))
+    save_calibration(made, tmp_path / "calibration.json")
+    calibrated = QRealReward(model, calibration=tmp_path / "calibration.json")
+    assert calibrated.calibration == made
+    for raw, one in zip(QRealReward(model)(PICTURES, maps=True), calibrated(PICTURES, maps=True), strict=True):
+        expected = {name: 1 - made.apply(1 - (value or 0.0), name) for name, value in raw.dimensions.items()}
+        assert one.dimensions == pytest.approx(expected)
+        assert one.reward == pytest.approx(sum(expected.values()) / 2)
+        assert (one.entities, one.questions) == (raw.entities, raw.questions)
+        assert np.array_equal(one.map, raw.map)  # type: ignore[arg-type]
+
+
+def test_a_calibration_of_another_model_or_other_questions_is_refused(tmp_path: Path) -> None:
+    model = Model(BrightnessEngine())
+    asked = identify_asking(AskingSettings(model="brightness"), model)
+    with pytest.raises(ValueError, match=r"fitted for .* other questions \(sets differ\)"):
+        QRealReward(model, sets=("realism",), calibration=fit_made_up(**asked))
+    with pytest.raises(ValueError, match=r"\(model differ\).*a model that is loaded already is told by its folder"):
+        QRealReward(model, calibration=fit_made_up(**asked | {"model": {"content": "0"}}))
+    with pytest.raises(OSError, match="No such file"):
+        QRealReward("no such model", calibration=tmp_path / "none.json")
 
 
 def test_what_cannot_work_is_refused_before_anything_is_loaded() -> None:

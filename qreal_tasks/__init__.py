@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from qreal_tasks.api.comparisons import compare
     from qreal_tasks.api.runs import load_run, score
     from qreal_tasks.judge.judge import Judge
-    from qreal_tasks.screening.client import RemoteReward
-    from qreal_tasks.screening.reward import QRealReward
+    from qreal_tasks.screening.reward.client import RemoteReward
+    from qreal_tasks.screening.reward.reward import QRealReward
 
 __version__ = "0.1.0"
 
@@ -24,8 +24,8 @@ __all__ = ["Judge", "Model", "QRealReward", "RemoteReward", "__version__", "ask"
 _HOMES = {
     "Judge": "qreal_tasks.judge.judge",
     "Model": "qreal_tasks.api.asking",
-    "QRealReward": "qreal_tasks.screening.reward",
-    "RemoteReward": "qreal_tasks.screening.client",
+    "QRealReward": "qreal_tasks.screening.reward.reward",
+    "RemoteReward": "qreal_tasks.screening.reward.client",
     "ask": "qreal_tasks.api.asking",
     "compare": "qreal_tasks.api.comparisons",
     "load_run": "qreal_tasks.api.runs",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -29,6 +30,9 @@ SMALLEST_SIDE = 4
 
 _WHITE = (255, 255, 255, 255)
 _TRANSPARENT_MODES = frozenset({"RGBA", "RGBa", "LA", "La", "PA"})
+_switching = threading.Lock()
+_switched: list[bool] = []
+"""An entry for each block that refuses damaged files now; the first is how the switch was before all of them."""
 
 
 class PictureError(ValueError):
@@ -37,13 +41,20 @@ class PictureError(ValueError):
 
 @contextmanager
 def refuse_damaged_files() -> Iterator[None]:
-    """Let Pillow refuse a file that is cut off; lmms-eval tells it to fill the rest with grey and say nothing."""
-    before = ImageFile.LOAD_TRUNCATED_IMAGES
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    """Let Pillow refuse a file that is cut off; lmms-eval tells it to fill the rest with grey and say nothing.
+
+    The switch is one for the whole process, so of several threads the last one to leave puts it back.
+    """
+    with _switching:
+        _switched.append(ImageFile.LOAD_TRUNCATED_IMAGES)
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         yield
     finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = before
+        with _switching:
+            before = _switched.pop()
+            if not _switched:
+                ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

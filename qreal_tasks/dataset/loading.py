@@ -9,7 +9,7 @@ from pathlib import Path
 
 import datasets
 import pyarrow
-from datasets import Dataset, load_dataset, load_from_disk
+from datasets import Dataset, Split, concatenate_datasets, load_dataset, load_from_disk
 from datasets.table import CastError
 
 from qreal_tasks.dataset.columns import cast_script, cast_trouble, wrong_columns
@@ -37,6 +37,9 @@ def load_split(source: Source, config: str, split: str) -> Dataset:
 
 def open_split(source: Source, config: str, split: str) -> Dataset:
     """One split of one config, whatever its columns and pictures are: for those who check them.
+
+    Args:
+        split: also several (``train+test``), or ``all`` of them.
 
     Raises:
         DatasetError: the config or split is missing, empty or unreadable.
@@ -69,7 +72,8 @@ def _rows(source: Source, config: str, split: str) -> Dataset:
     where the set itself is at fault, that fails again."""
     arguments = source.load_arguments(config)
     if source.kind is SourceKind.SAVED:
-        return load_from_disk(arguments["path"])[split]
+        saved = load_from_disk(arguments["path"])
+        return concatenate_datasets([saved[one] for one in (saved if split == Split.ALL else split.split("+"))])
     cache = Path(arguments["kwargs"].get("cache_dir", ""))
     is_ours = source.kind is not SourceKind.HUB and cache.is_dir()
     try:

@@ -24,7 +24,7 @@ class IntakeSettings(Settings):
 
     columns: ColumnNames = ColumnNames()
     split: str = "train"
-    """Which split of a hub set is taken."""
+    """Which split of a hub set is taken; also several (``train+test``), or ``all`` of them."""
     min_side_px: int = Field(default=32, ge=1)
     max_pixels: int = Field(default=50_000_000, ge=1, le=178_956_970)
     """Width times height. The upper bound is where Pillow takes a file for an attack."""

@@ -85,7 +85,7 @@ class TableSource:
 
 
 class HubSource:
-    """Source of pictures: a split of a dataset on the hub, or in its cache."""
+    """Source of pictures: a split of a dataset on the hub, or in its cache, several of them, or all."""
 
     def __init__(self, name: str, settings: IntakeSettings) -> None:
         from datasets import Image, load_dataset

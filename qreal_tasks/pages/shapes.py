@@ -122,6 +122,16 @@ def place_interval(value: float | None, ends: Interval | None, start: float, end
     return IntervalStrip(place(value), place(ends.low), place(ends.high), zero, style)
 
 
+def farthest_end(intervals: Iterable[Interval]) -> float:
+    """The end that lies farthest from 0, without its sign: a scale from minus to plus it holds all of the intervals.
+
+    >>> from qreal_tasks.metrics.bootstrap import Estimate
+    >>> farthest_end([Estimate(0.1, -0.3, 0.2, 9, 0), Estimate(None, None, None, 0, 0)])
+    0.3
+    """
+    return max((abs(end) for one in intervals for end in (one.low, one.high) if end is not None), default=0.0)
+
+
 def _x(value: float) -> float:
     return LEFT + value * SIDE_X
 

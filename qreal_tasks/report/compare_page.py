@@ -9,9 +9,10 @@ from qreal_tasks.benchmark import Dimension
 from qreal_tasks.metrics.catalogue import CATALOGUE, HALVES
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.pages.environment import page_environment, write_page
+from qreal_tasks.pages.shapes import farthest_end
 from qreal_tasks.report.compare_tables import write_notes
 from qreal_tasks.results.asked import describe_prompts
-from qreal_tasks.results.compare import TESTED, Comparison, RunPair
+from qreal_tasks.results.compare import TESTED, Comparison
 from qreal_tasks.results.conclusion import list_conclusions
 
 _NAMED = 2
@@ -39,13 +40,7 @@ def write_comparison(comparison: Comparison, path: Path) -> int:
             drawn_notice=MINI_NOTICE if comparison.is_drawn else None,
             tables=[(half, HALVES[half], [CATALOGUE[half][name] for name in names]) for half, names in TESTED.items()],
             means=(*(str(dimension) for dimension in Dimension), "overall"),
-            scale=max((_reach(pair) for pair in comparison.shown), default=0.0),
+            scale=farthest_end(found.difference for pair in comparison.shown for found in pair.tested),
         )
     )
     return write_page(path, text)
-
-
-def _reach(pair: RunPair) -> float:
-    """The end of a shown interval that lies farthest from 0."""
-    ends = (end for found in pair.tested for end in (found.difference.low, found.difference.high))
-    return max((abs(end) for end in ends if end is not None), default=0.0)

@@ -12,8 +12,8 @@ import typer
 
 from qreal_tasks.console.command_line import RunByDefault, fail, new_group
 from qreal_tasks.console.terminal import echo
-from qreal_tasks.screening.calibrate_command import calibrate_command
-from qreal_tasks.screening.compare_command import compare_command
+from qreal_tasks.screening.calibration.command import calibrate_command
+from qreal_tasks.screening.comparison.command import compare_command
 
 if TYPE_CHECKING:  # `qreal --help` answers at once
     from qreal_tasks.screening.run.screening import ScreeningWatcher
@@ -141,7 +141,12 @@ def run_command(
             min=0, max=1, help="Exit status 3 when a larger share is flawed. Default: no limit.", show_default=False
         ),
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Of a hub dataset. Default: train.", show_default=False)] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a hub dataset or one of this benchmark: test, or train+test. Default: all.", show_default=False
+        ),
+    ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Images at once. Default: 16.", show_default=False)] = None,
     executor: Annotated[_Executor, typer.Option(help="What computes the shards.")] = _Executor.LOCAL,
     workers: Annotated[int, typer.Option(min=1, help="Processes, or Ray tasks, at a time.")] = 1,

@@ -24,10 +24,10 @@ from qreal_tasks.benchmark import QUESTIONS, Dimension
 from qreal_tasks.metrics.sums import FloatArray
 from qreal_tasks.pages.environment import page_environment
 from qreal_tasks.pages.environment import write_page as write_text
-from qreal_tasks.screening.calibration import Calibration
+from qreal_tasks.screening.calibration.record import Calibration
 from qreal_tasks.screening.rows import ROWS_FILE, RowState, open_row_file
+from qreal_tasks.screening.run.record import read_record
 from qreal_tasks.screening.run.summary import THRESHOLD
-from qreal_tasks.screening.run_record import read_record
 from qreal_tasks.screening.thumbnails import THUMBNAILS
 from qreal_tasks.text.addresses import shown
 

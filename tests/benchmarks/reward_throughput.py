@@ -24,8 +24,8 @@ from PIL import Image
 from qreal_tasks.api.asking import SETS, Model
 from qreal_tasks.mini.drawing.scene import draw_scene
 from qreal_tasks.mini.plan import plan_images
-from qreal_tasks.screening.client import RemoteReward
-from qreal_tasks.screening.reward import QRealReward
+from qreal_tasks.screening.reward.client import RemoteReward
+from qreal_tasks.screening.reward.reward import QRealReward
 from qreal_tasks.screening.serving.app import RewardServer
 from qreal_tasks.screening.serving.run import AnnouncedServer, open_socket
 

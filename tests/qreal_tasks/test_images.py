@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import threading
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
-from qreal_tasks.images import as_rgb, with_sides_in_range
+from qreal_tasks.images import as_rgb, refuse_damaged_files, with_sides_in_range
 
 GREY = np.array([[0, 128, 255]], dtype=np.uint8)
 
@@ -45,3 +48,27 @@ def test_as_rgb(image: Image.Image, expected: list[int]) -> None:
 )
 def test_sides_in_range(size: tuple[int, int], fed: tuple[int, int]) -> None:
     assert with_sides_in_range(Image.new("RGB", size)).size == fed
+
+
+def test_a_thread_that_is_done_leaves_damaged_files_refused_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as lmms-eval does
+    whole = io.BytesIO()
+    Image.effect_noise((64, 64), 90).save(whole, "JPEG")
+    cut_off = whole.getvalue()[:-100]
+    entered, may_leave = threading.Event(), threading.Event()
+
+    def decode_for_long() -> None:
+        with refuse_damaged_files():
+            entered.set()
+            may_leave.wait(10)
+
+    other = threading.Thread(target=decode_for_long)
+    other.start()
+    assert entered.wait(10)
+    with refuse_damaged_files():
+        may_leave.set()
+        other.join(10)
+        with pytest.raises(OSError, match="truncated"):
+            Image.open(io.BytesIO(cut_off)).load()
+    Image.open(io.BytesIO(cut_off)).load()
+    assert ImageFile.LOAD_TRUNCATED_IMAGES

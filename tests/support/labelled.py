@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from qreal_tasks.benchmark import Dimension
-from qreal_tasks.screening.calibration import Calibration, LabelledData
-from qreal_tasks.screening.calibration_fit import LabelledImage, fit_dimension
+from qreal_tasks.screening.calibration.fit import LabelledImage, fit_dimension
+from qreal_tasks.screening.calibration.record import Calibration, LabelledData
 
 
 def draw_labelled(n: int, rng: np.random.Generator, temperature: float = 1.0, rate: float = 0.4) -> list[LabelledImage]:

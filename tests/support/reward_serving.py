@@ -15,7 +15,8 @@ import httpx2
 from brightness_engine import BrightnessEngine
 from PIL import Image
 
-from qreal_tasks.screening.reward import QRealReward
+from qreal_tasks.screening.calibration.record import Calibration
+from qreal_tasks.screening.reward.reward import QRealReward
 from qreal_tasks.screening.serving.app import RewardServer
 from qreal_tasks.screening.serving.limits import ServeLimits
 from qreal_tasks.screening.serving.run import AnnouncedServer, open_socket, serve
@@ -43,10 +44,14 @@ class Served(NamedTuple):
 
 @contextmanager
 def served(
-    engine: BrightnessEngine | None = None, cached: int = 4096, finish_s: int = 30, **options: Any
+    engine: BrightnessEngine | None = None,
+    cached: int = 4096,
+    finish_s: int = 30,
+    calibration: Calibration | None = None,
+    **options: Any,
 ) -> Iterator[Served]:
     """A server with the options of ``RewardServer`` at a free port."""
-    reward = QRealReward(engine or BrightnessEngine(), cached=cached)
+    reward = QRealReward(engine or BrightnessEngine(), cached=cached, calibration=calibration)
     server = RewardServer(reward, name="brightness", **options)
     listening = threading.Event()
     running = AnnouncedServer(server, listening.set, finish_s)

@@ -24,6 +24,7 @@ import pyarrow as pa
 from qreal_tasks.files.locks import hold_lock
 from qreal_tasks.screening.rows import SCHEMA, ScreeningRow, make_table
 from qreal_tasks.screening.run.errors import ScreeningError
+from qreal_tasks.screening.run.record import RECORD
 from qreal_tasks.shards import parquet_files
 
 _TEXT, _INT = pa.string(), pa.int32()
@@ -49,7 +50,7 @@ class ScreeningFolder:
 
     def __init__(self, out: Path) -> None:
         self.out = out
-        self.record_path = out / "screening.json"
+        self.record_path = out / RECORD
         self.partial_path = out / "images.partial.jsonl"
         self.work_path = out / "work"
         self.listing_path = self.work_path / "listing.parquet"

@@ -6,17 +6,16 @@ from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
 
 from qreal_tasks.screening.assessment import Weighting
-from qreal_tasks.screening.rows import (
-    Calibrate,
+from qreal_tasks.screening.calibration.record import Calibrate
+from qreal_tasks.screening.making_rows import (
     ImageOrigin,
-    RowState,
-    ScreeningRow,
     calibrate_row,
     make_refused_row,
     make_repeated_row,
     name_row,
     weigh_row,
 )
+from qreal_tasks.screening.rows import RowState, ScreeningRow
 from qreal_tasks.screening.run.claims import Claims
 from qreal_tasks.screening.run.folder import Row, ScreeningFolder
 from qreal_tasks.screening.run.stock import RowPlace, Stock

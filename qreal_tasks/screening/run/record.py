@@ -1,22 +1,41 @@
-"""``screening.json``: what a run is made with. A run that goes on is held against it."""
+"""``screening.json``, the record of a run: which model was asked how, and how P was calibrated.
+
+A run that goes on is held against it; calibrating and comparing read which model the numbers are of.
+"""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from qreal_tasks import __version__
 from qreal_tasks.files.atomic import write_whole
 from qreal_tasks.files.regular import read_text
 from qreal_tasks.files.system_errors import describe_error, explain_refusal
+from qreal_tasks.screening.calibration.record import Calibration
 from qreal_tasks.screening.run.errors import ScreeningError
 from qreal_tasks.screening.run.settings import ScreeningSettings
 from qreal_tasks.text.one_line import one_line
 
+RECORD = "screening.json"
 _FORMAT = 1
 ASKED = ("model", "sets", "detect", "prompts", "detector", "form")
 """What decides the numbers, as ``identify_asking`` has it."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """The record of a run, as far as others read it."""
+
+    asked: dict[str, Any]
+    """What decides the probabilities: two runs that differ in it cannot be compared."""
+    calibration: Calibration | None
+    model: str | None
+    """The model as the user named it."""
 
 
 def make_record(
@@ -73,6 +92,28 @@ def read_record_file(path: Path) -> dict[str, Any] | None:
     if not isinstance(found, dict) or found.get("format") != _FORMAT:
         raise ScreeningError(f"{path} is no record of this version of qreal screen; give another --out")
     return found
+
+
+def read_record(out: Path) -> RunRecord:
+    """Read the record of a run.
+
+    Args:
+        out: what ``qreal screen --out`` was given.
+
+    Raises:
+        ValueError: there is none, or it is no record of ``qreal screen``.
+    """
+    path = out / RECORD
+    content = read_record_file(path)
+    if content is None:
+        raise ValueError(f"{path} is missing: {out} is no output folder of qreal screen")
+    found = content.get("calibration")
+    try:
+        calibration = None if found is None else Calibration.model_validate_json(json.dumps(found))
+    except ValidationError as error:
+        raise ValueError(f"{path}: calibration: {' '.join(str(error).split()):.200}") from None
+    named = content.get("named") or {}
+    return RunRecord({key: content.get(key) for key in ASKED}, calibration, named.get("adapter") or named.get("model"))
 
 
 def check_same_run(before: dict[str, Any], record: dict[str, Any], out: Path, anew: bool) -> None:

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qreal_tasks.benchmark import Dimension
 from qreal_tasks.screening.asking import AskingSettings, PictureAsker, identify_asking
-from qreal_tasks.screening.calibration import load_calibration
+from qreal_tasks.screening.calibration.record import load_calibration
 from qreal_tasks.screening.page import write_page
 from qreal_tasks.screening.rows import RowState
 from qreal_tasks.screening.run.claims import Claims, is_done
@@ -34,7 +34,6 @@ from qreal_tasks.shards.work import ShardWork
 
 if TYPE_CHECKING:
     from qreal_tasks.api.asking import Model
-    from qreal_tasks.screening.calibration import Calibration
 
 CHECKING, JUDGING = "checking", "judging"
 
@@ -114,8 +113,8 @@ class _Run:
         folder, settings = self.folder, self._settings
         calibration = None if settings.calibration is None else load_calibration(settings.calibration.expanduser())
         asked = identify_asking(settings, self._model)
-        if calibration is not None:
-            _check_fitted_for(calibration, asked, settings.calibration)
+        if calibration is not None and (reason := calibration.explain_mismatch(asked)):
+            raise ScreeningError(f"{settings.calibration} {reason}")
         held = None if calibration is None else calibration.model_dump(mode="json")
         record = make_record(self._images, settings, asked, held)
         if (before := read_record_file(folder.record_path)) is not None:
@@ -212,19 +211,3 @@ class _Executor:
             self._stack.enter_context(self._where.started())
             self._is_started = True
         yield from self._where.over(work, shards)
-
-
-def _check_fitted_for(calibration: Calibration, asked: dict[str, Any], path: Path | None) -> None:
-    """Refuse a calibration of another model.
-
-    Raises:
-        ScreeningError: it was fitted for another one.
-    """
-    differing = [
-        name for name, value in asked.items() if name in calibration.model and calibration.model[name] != value
-    ]
-    if differing or "model" not in calibration.model:
-        raise ScreeningError(
-            f"{path} was fitted for another model or other questions ({', '.join(differing)} differ), so its "
-            "probabilities mean nothing here; fit one with `qreal screen calibrate`"
-        )

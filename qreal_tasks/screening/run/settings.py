@@ -17,13 +17,19 @@ from qreal_tasks.screening.assessment import Weighting
 from qreal_tasks.screening.run.errors import ScreeningError
 
 
+class ScreeningIntake(IntakeSettings):
+    """Which files a run takes: of a hub set or a dataset of this benchmark every image, unless splits are named."""
+
+    split: str = "all"
+
+
 class ScreeningSettings(AskingSettings):
     """Everything that decides what a run writes."""
 
     weighting: Weighting = Weighting.AREA
     calibration: Path | None = None
     """File of ``qreal screen calibrate``; in a YAML file beside that, or by its whole path."""
-    intake: IntakeSettings = IntakeSettings()
+    intake: ScreeningIntake = ScreeningIntake()
     images_per_shard: int = Field(default=32, ge=1, le=10_000)
     """What is done again at most after a crash, and what one worker takes at a time."""
     images_at_once: int = Field(default=32, ge=1, le=1_000)

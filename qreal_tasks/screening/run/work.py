@@ -17,7 +17,8 @@ from qreal_tasks.intake.settings import IntakeSettings
 from qreal_tasks.llm.errors.retry import StoppedRun
 from qreal_tasks.screening.asking import AskingSettings, PictureAsker, identify_asking
 from qreal_tasks.screening.assessment import assess
-from qreal_tasks.screening.rows import ImageOrigin, ScreeningRow, make_failed_row, make_refused_row, make_row
+from qreal_tasks.screening.making_rows import ImageOrigin, make_failed_row, make_refused_row, make_row
+from qreal_tasks.screening.rows import ScreeningRow
 from qreal_tasks.screening.run.errors import ScreeningError
 from qreal_tasks.screening.run.folder import Row, ScreeningFolder, make_recipe
 from qreal_tasks.screening.run.sources import open_images

@@ -19,8 +19,8 @@ from starlette.requests import ClientDisconnect
 
 from qreal_tasks.benchmark import QUESTIONS
 from qreal_tasks.pages.environment import page_environment
-from qreal_tasks.screening.image_reward import ImageReward
-from qreal_tasks.screening.reward import QRealReward
+from qreal_tasks.screening.reward.image_reward import ImageReward
+from qreal_tasks.screening.reward.reward import QRealReward
 from qreal_tasks.screening.serving.gate import Gate
 from qreal_tasks.screening.serving.limits import MemoryBudget, RequestRefusedError, ServeLimits
 from qreal_tasks.screening.serving.metrics import CONTENT_TYPE, ServerMetrics
@@ -59,6 +59,7 @@ class RewardServer:
         only_loopback: bool = True,
     ) -> None:
         self._name, self._limits = name, limits or ServeLimits()
+        self._calibration = reward.calibration
         self._budget = MemoryBudget(self._limits.memory_bytes)
         self._metrics = ServerMetrics(reward.counts, lambda: len(self.queue))
         self.queue = RewardQueue(
@@ -98,6 +99,7 @@ class RewardServer:
             needs_token=self._needs_token,
             formats=FORMATS,
             limits=limits,
+            calibration=self._calibration,
             questions={one.name: {"short": one.about, "text": one.text} for one in QUESTIONS},
         )
 
@@ -125,7 +127,8 @@ class RewardServer:
         return await asyncio.to_thread(self._write_rewards, found, upload.maps)
 
     def _write_rewards(self, found: Sequence[ImageReward], maps: Maps | None) -> Response:
-        return _as_json({"model": self._name, "rewards": [_write_reward(one, maps) for one in found]})
+        about = {"model": self._name, "calibrated": self._calibration is not None}
+        return _as_json({**about, "rewards": [_write_reward(one, maps) for one in found]})
 
 
 async def _wait_for(futures: Sequence[Future[ImageReward]], request: Request) -> list[ImageReward]:

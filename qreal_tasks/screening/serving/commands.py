@@ -50,6 +50,9 @@ def serve_command(
     detect: Annotated[bool, typer.Option("--detect/--no-detect", help="Ask for sound entities too.")] = True,
     prompts: Annotated[_Prompts, typer.Option(help="Whose prompts.")] = _Prompts.BENCHMARK,
     weighting: Annotated[_Weighting, typer.Option(help="How size weighs in importance.")] = _Weighting.AREA,
+    calibration: Annotated[
+        Path | None, typer.Option(help="File of `qreal screen calibrate`. Default: none.", show_default=False)
+    ] = None,
     store: Annotated[
         Path | None, typer.Option(help="File that keeps answers, for the next start too. Default: none.")
     ] = None,
@@ -76,14 +79,16 @@ def serve_command(
     under way.
     """
     _require_libraries()
-    from qreal_tasks.screening.client import TOKEN_VARIABLE
-    from qreal_tasks.screening.reward import QRealReward
+    from qreal_tasks.screening.reward.client import TOKEN_VARIABLE
+    from qreal_tasks.screening.reward.reward import QRealReward
     from qreal_tasks.screening.serving.app import RewardServer
     from qreal_tasks.screening.serving.limits import ServeLimits
     from qreal_tasks.screening.serving.run import is_loopback, open_socket, serve
     from qreal_tasks.screening.serving.tokens import read_token
     from qreal_tasks.text.addresses import shown
 
+    if server and adapter:
+        fail("serve", "--adapter is of a model on this machine; a server has its own name for one with an adapter")
     with fail_on("serve", ValueError, OSError):
         token = read_token(token_file)
         local = is_loopback(host)
@@ -98,7 +103,7 @@ def serve_command(
         opened = open_socket(host, port)
     options: dict[str, Any] = {
         "server": server,
-        "adapter": adapter,
+        "base": model if adapter else None,
         "box_space": box_space,
         "store": store,
         "device": device,
@@ -106,11 +111,12 @@ def serve_command(
     }
     with opened, fail_on("serve", ValueError, OSError, ImportError, RuntimeError):
         reward = QRealReward(
-            model,
+            adapter or model,
             sets=[one for one in sets.split(",") if one],
             detect=detect,
             style=prompts.value,
             weighting=weighting.value,
+            calibration=calibration,
             batch_size=batch,
             **{name: value for name, value in options.items() if value is not None},
         )

@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from qreal_tasks.screening.reward import RewardCounts
+    from qreal_tasks.screening.reward.reward import RewardCounts
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

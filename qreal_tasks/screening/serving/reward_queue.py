@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from qreal_tasks.screening.image_reward import ImageReward
+from qreal_tasks.screening.reward.image_reward import ImageReward
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -9,7 +9,7 @@ from pathlib import Path
 from fastapi import Request
 
 from qreal_tasks.files.regular import read_bytes
-from qreal_tasks.screening.client import TOKEN_VARIABLE
+from qreal_tasks.screening.reward.client import TOKEN_VARIABLE
 from qreal_tasks.screening.serving.limits import RequestRefusedError
 
 _SHORTEST = 16

@@ -11,17 +11,14 @@ from PIL import Image
 from qreal_tasks.api.findings import EntityFindings, ImageAnswer, PictureFindings, QuestionAnswer
 from qreal_tasks.benchmark import QUESTION_NAMES, Dimension
 from qreal_tasks.screening.assessment import ImageAssessment, assess
-from qreal_tasks.screening.rows import (
-    ROWS_FILE,
-    SCHEMA,
+from qreal_tasks.screening.making_rows import (
     ImageOrigin,
-    ScreeningRow,
+    calibrate_row,
     make_refused_row,
     make_repeated_row,
     make_row,
-    make_table,
-    read_rows,
 )
+from qreal_tasks.screening.rows import ROWS_FILE, SCHEMA, ScreeningRow, make_table, read_rows
 
 ORIGIN = ImageOrigin("sdxl/1.png", "a dog", "p1", "sdxl")
 
@@ -88,9 +85,7 @@ def test_a_repeated_row_has_the_numbers_of_the_first_and_its_own_origin() -> Non
 
 
 def test_calibration_changes_the_image_and_keeps_the_raw_numbers() -> None:
-    row = make_row(
-        ORIGIN, "ab" * 32, _assessment(), lambda p, dimension: p / (2 if dimension is Dimension.REALISM else 4)
-    )
+    row = calibrate_row(_rows()[0], lambda p, dimension: p / (2 if dimension is Dimension.REALISM else 4))
     assert row["raw_p_realism"] == pytest.approx(0.36)
     assert row["p_realism"] == pytest.approx(0.18)
     assert row["raw_p_plausibility"] == pytest.approx(0.992)

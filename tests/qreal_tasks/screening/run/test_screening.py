@@ -18,11 +18,11 @@ from scripted_screening import AnsweringEngine, answer, encode, measure_peak, pi
 
 from qreal_tasks.benchmark import Dimension
 from qreal_tasks.models.requests import Request, Response
-from qreal_tasks.screening.calibration import save_calibration
+from qreal_tasks.screening.calibration.record import save_calibration
 from qreal_tasks.screening.rows import read_rows
 from qreal_tasks.screening.run.errors import ScreeningError
+from qreal_tasks.screening.run.record import read_record
 from qreal_tasks.screening.run.screening import ScreeningOptions, ScreeningWatcher
-from qreal_tasks.screening.run_record import read_record
 
 
 def test_every_form_holds_the_same_rows_in_the_order_of_the_folder(tmp_path: Path) -> None:

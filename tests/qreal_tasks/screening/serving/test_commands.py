@@ -15,10 +15,13 @@ import numpy as np
 import pytest
 import typer
 import yaml
+from labelled import fit_made_up
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from qreal_tasks.screening.client import RemoteReward, RewardServerError
+from qreal_tasks.screening.asking import AskingSettings, identify_asking
+from qreal_tasks.screening.calibration.record import save_calibration
+from qreal_tasks.screening.reward.client import RemoteReward, RewardServerError
 from qreal_tasks.screening.serving.commands import serve_command
 
 SECRET = "a-secret-of-24-characters"
@@ -63,6 +66,8 @@ def test_what_cannot_work_is_told_before_the_model_is_loaded() -> None:
         assert f"127.0.0.1 port {port} cannot be used (Address already in use); give another --port" in line
     line = _refused("--model", "none", "--max-images", "9", "--max-queue", "8")
     assert "9 images a request, and 8 that may wait: a full request would never be taken" in line
+    line = _refused("--model", "none", "--server", "http://127.0.0.1:9/v1", "--adapter", "a")
+    assert "--adapter is of a model on this machine" in line
     assert "model folder './none' does not exist" in _refused("--model", "./none", "--port", "0")
 
 
@@ -81,14 +86,16 @@ def test_the_page_about_the_reward_names_what_exists() -> None:
 
 
 @pytest.mark.slow
-def test_the_shipped_model_is_served_and_equals_the_reward_of_this_process() -> None:
+def test_the_shipped_model_is_served_and_equals_the_reward_of_this_process(tmp_path: Path) -> None:
     from qreal_tasks.mini.drawing.scene import draw_scene
     from qreal_tasks.mini.plan import plan_images
-    from qreal_tasks.screening.reward import QRealReward
+    from qreal_tasks.screening.reward.reward import QRealReward
 
     pictures = np.stack([draw_scene(plan).pixels for plan in plan_images(20, 77, 0.25, 0.4)[::5]])
-    own = QRealReward("mini")(pictures, maps=True)
-    command = [sys.executable, "-c", RUN, "--model", "mini", "--port", "0", "--batch", "4"]
+    fitted = tmp_path / "calibration.json"
+    save_calibration(fit_made_up(**identify_asking(AskingSettings(model="mini"))), fitted)
+    own = QRealReward("mini", calibration=fitted)(pictures, maps=True)
+    command = [sys.executable, "-c", RUN, "--model", "mini", "--port", "0", "--batch", "4", "--calibration", fitted]
     environment = {**os.environ, "QREAL_SERVE_TOKEN": SECRET}
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"

@@ -13,7 +13,7 @@ from chromium import Chromium
 from PIL import Image
 from reward_serving import TOKEN, Served, png, served
 
-from qreal_tasks.screening.reward import QRealReward
+from qreal_tasks.screening.reward.reward import QRealReward
 
 HOSTILE = '<img src=x onerror="document.title=1"><b>'
 TEXT = json.dumps(

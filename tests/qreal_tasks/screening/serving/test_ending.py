@@ -15,8 +15,8 @@ import reward_serving
 from brightness_engine import BrightnessEngine, noise
 from reward_serving import error_of, post, served, wait_until
 
-from qreal_tasks.screening.client import RemoteReward, RewardServerError
-from qreal_tasks.screening.reward import QRealReward
+from qreal_tasks.screening.reward.client import RemoteReward, RewardServerError
+from qreal_tasks.screening.reward.reward import QRealReward
 
 PICTURES = noise(6)
 

@@ -16,8 +16,8 @@ import pytest
 from brightness_engine import BrightnessEngine, noise
 from reward_serving import SMALL, Served, error_of, form, png, post, served, wait_until
 
-from qreal_tasks.screening.client import RemoteReward, RewardServerError
-from qreal_tasks.screening.reward import QRealReward
+from qreal_tasks.screening.reward.client import RemoteReward, RewardServerError
+from qreal_tasks.screening.reward.reward import QRealReward
 
 PICTURES = noise(6)
 

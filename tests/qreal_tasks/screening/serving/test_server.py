@@ -14,11 +14,16 @@ import httpx2
 import numpy as np
 import pytest
 from brightness_engine import BrightnessEngine, noise, silent_picture
+from labelled import fit_made_up
 from PIL import Image
 from reward_serving import TOKEN, Served, form, png, post, served
 
-from qreal_tasks.screening.client import RemoteReward, RewardServerError
-from qreal_tasks.screening.reward import QRealReward
+from qreal_tasks.api.asking import Model
+from qreal_tasks.benchmark import Dimension
+from qreal_tasks.pages.numbers import decimals
+from qreal_tasks.screening.asking import AskingSettings, identify_asking
+from qreal_tasks.screening.reward.client import RemoteReward, RewardServerError
+from qreal_tasks.screening.reward.reward import QRealReward
 
 PICTURES = noise(6)
 
@@ -58,7 +63,7 @@ def test_json_and_a_form_are_the_same_and_maps_come_as_asked(running: Served) ->
     asked = {"images": [base64.b64encode(one).decode() for one in files]}
     plain = httpx2.post(f"{running.url}/score", json=asked).json()
     assert plain == post(running, files).json()
-    assert plain["model"] == "brightness"
+    assert (plain["model"], plain["calibrated"]) == ("brightness", False)
     assert "map" not in plain["rewards"][0]
     lists = httpx2.post(f"{running.url}/score", json={**asked, "maps": "list"}).json()["rewards"]
     pngs = post(running, files, data={"maps": "png"}).json()["rewards"]
@@ -68,6 +73,17 @@ def test_json_and_a_form_are_the_same_and_maps_come_as_asked(running: Served) ->
         assert np.abs(np.array(listed["map"], np.float32) - expected.map).max() <= 1e-6
         pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(drawn["map"]))))
         assert np.abs(pixels / 255 - expected.map).max() <= 0.5 / 255 + 1e-6
+
+
+def test_page_and_json_say_what_the_probabilities_are_calibrated_on(running: Served) -> None:
+    asked = identify_asking(AskingSettings(model="brightness"), Model(BrightnessEngine()))
+    made = fit_made_up(**asked)
+    with served(calibration=made) as one:
+        assert post(one, PICTURES[:1]).json()["calibrated"] is True
+        page = httpx2.get(one.url).text
+    assert "Calibrated on made-up, split test: 300 images." in page
+    assert f"in realism where “No flaw in realism” is at most {decimals(1 - made.threshold(Dimension.REALISM))}" in page
+    assert "Uncalibrated" in httpx2.get(running.url).text
 
 
 @pytest.mark.slow

@@ -1,0 +1,1 @@
+"""Is the next generator better: screened images of two or more generators, compared."""

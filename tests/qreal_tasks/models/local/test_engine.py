@@ -157,13 +157,18 @@ def test_the_rest_of_a_run_has_the_digits_of_the_whole_run(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_generates_what_the_model_generates_unbatched(family: str, tiny_model: Callable[[str], Path]) -> None:
+@pytest.mark.parametrize("rows", ["one", "each"])
+def test_generates_what_the_model_generates_unbatched(
+    family: str, rows: str, tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is written beside it, about the same picture or another."""
+    if rows == "each":
+        monkeypatch.setattr(prefix, "takes_any_mask", lambda config: False)
     plain, engine = Plain(tiny_model(family)), TransformersEngine(str(tiny_model(family)), batch_size=4)
     requests = [
-        Request(
-            picture(*size, seed=at), imageqa_prompt("realism", Space.NORM1000, *size), max_new_tokens=(5, 9)[at % 2]
-        )
+        Request(picture(*size, seed=at), imageqa_prompt(name, Space.NORM1000, *size), max_new_tokens=most)
         for at, size in enumerate(CROPS)
+        for name, most in (("realism", 5), ("plausibility", 9))
     ]
     tokenizer = plain.processor.tokenizer
     for at, response in engine.run(requests):
@@ -173,6 +178,35 @@ def test_generates_what_the_model_generates_unbatched(family: str, tiny_model: C
         expected = tokenizer.decode(ids[:-1] if ids[-1] in plain.stops else ids, skip_special_tokens=False)
         assert response.text == expected
         assert response.p is None
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_picture_is_looked_at_once_for_all_answers_that_are_written(
+    family: str, tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = TransformersEngine(str(tiny_model(family)))
+    image = picture(80, 60, 1)
+    looks: list[int] = []
+    real = engine.model.model.get_image_features
+
+    def look(*given: Any, **named: Any) -> Any:
+        looks.append(1)
+        return real(*given, **named)
+
+    monkeypatch.setattr(engine.model.model, "get_image_features", look)
+    assert len(dict(engine.run([Request(image, text, max_new_tokens=3) for text in "abc"]))) == 3
+    assert len(looks) == 1
+
+
+def test_output_that_is_not_finite_is_no_answer(tiny_model: Callable[[str], Path]) -> None:
+    engine = TransformersEngine(str(tiny_model("qwen2_5_vl")))
+    with torch.no_grad():
+        engine.model.get_output_embeddings().weight.fill_(torch.nan)
+    image = picture(80, 60, 1)
+    asked = [Request(image, "Is it?", ("Yes", "No")), Request(image, "Where is it?", max_new_tokens=3)]
+    for _, response in engine.run(asked):
+        assert response.text == ""
+        assert response.unanswered == "the model's output is not finite"
 
 
 @pytest.mark.parametrize("family", FAMILIES)

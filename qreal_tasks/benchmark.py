@@ -155,15 +155,6 @@ def parts_description(parts: Mapping[str, str | None]) -> str:
     return " ".join(f"{part.replace('_', ' ').capitalize()}: {text}" for part, text in texts)
 
 
-def described_parts(text: str) -> tuple[str, ...]:
-    """The body parts that a text in the form of ``parts_description`` says something about, in their order.
-
-    >>> described_parts("Head face: Three eyes. Hands: The left hand has six fingers.")
-    ('head_face', 'hands')
-    """
-    return tuple(part for part in BODY_PARTS if f"{part.replace('_', ' ')}:" in text.lower())
-
-
 class Style(StrEnum):
     """What stands around a query. Numbers of two styles are never ranked together."""
 

@@ -102,9 +102,9 @@ def assess(findings: PictureFindings, weighting: Weighting = Weighting.AREA) -> 
         width,
         height,
         tuple(order),
-        {one: _of_picture([entity.p_flaw[one] for entity in entities], lost) for one in Dimension},
+        {one: _any_of_picture([entity.p_flaw[one] for entity in entities], lost) for one in Dimension},
         {
-            each.name: _of_picture([entity.p_question[each.name] for entity in entities], lost)
+            each.name: _any_of_picture([entity.p_question[each.name] for entity in entities], lost)
             for one in Dimension
             for each in questions_of(one)
         },
@@ -165,7 +165,7 @@ def _p_defect(name: str, answer: QuestionAnswer) -> float | None:
     return answer.p_yes if defect == "Yes" else 1 - answer.p_yes
 
 
-def _of_picture(probabilities: list[float | None], lost: bool) -> float | None:
+def _any_of_picture(probabilities: list[float | None], lost: bool) -> float | None:
     """None when something is unknown that could change the result: an entity's answer, or which entities there are."""
     if lost or None in probabilities:
         return None

@@ -23,7 +23,7 @@ from qreal_tasks import __version__
 from qreal_tasks.benchmark import QUESTIONS, Dimension
 from qreal_tasks.metrics.sums import FloatArray
 from qreal_tasks.pages.environment import page_environment
-from qreal_tasks.pages.environment import write_page as write_text
+from qreal_tasks.pages.environment import write_page as write_html
 from qreal_tasks.screening.calibration.record import Calibration
 from qreal_tasks.screening.rows import ROWS_FILE, RowState, open_row_file
 from qreal_tasks.screening.run.record import read_record
@@ -67,7 +67,7 @@ def write_page(out: Path) -> Path:
     record = read_record(out)
     about = {"Model": shown(record.model)} if record.model else {}
     text = render_page(out.resolve().name, rows, record.calibration, about)
-    write_text(out / PAGE, text)
+    write_html(out / PAGE, text)
     return out / PAGE
 
 

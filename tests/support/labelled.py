@@ -11,11 +11,14 @@ from qreal_tasks.screening.calibration.fit import LabelledImage, fit_dimension
 from qreal_tasks.screening.calibration.record import Calibration, LabelledData
 
 
-def draw_labelled(n: int, rng: np.random.Generator, temperature: float = 1.0, rate: float = 0.4) -> list[LabelledImage]:
-    """Images of which P is the true probability of a flaw, made too sure by a temperature; three of each prompt."""
+def draw_labelled(
+    n: int, rng: np.random.Generator, temperature: float = 1.0, rate: float = 0.4, shift: float = 0.0
+) -> list[LabelledImage]:
+    """Images of which P is the true probability of a flaw, made too sure by a temperature, and too high by a shift of
+    its logit; three of each prompt."""
     logit = rng.normal(np.log(rate / (1 - rate)), 2.0, n)
     flawed = rng.random(n) < 1 / (1 + np.exp(-logit))
-    p = 1 / (1 + np.exp(-logit * temperature))
+    p = 1 / (1 + np.exp(-(logit * temperature + shift)))
     return [
         LabelledImage(float(one), bool(is_so), f"prompt {at // 3}")
         for at, (one, is_so) in enumerate(zip(p, flawed, strict=True))

@@ -1,4 +1,4 @@
-"""``qreal screen calibrate``: fit temperatures and thresholds on labelled images. Heavy imports stay inside."""
+"""``qreal screen calibrate``: fit P and thresholds on labelled images. Heavy imports stay inside."""
 
 from __future__ import annotations
 
@@ -163,14 +163,18 @@ def _print_dimension(dimension: Dimension, fitted: DimensionCalibration, unread:
             )
         },
         "temperature": (decimals(fitted.temperature), ""),
+        "shift of the logit": (decimals(fitted.shift), ""),
     }
     for name, (value, ends) in rows.items():
         table.add_row(name, value, ends)
     console = new_console()
     console.print(table)
+    ece = {"before": fitted.before.ece, "after": fitted.after.ece}
+    if fitted.alone is not None:
+        ece[f"with a temperature of {decimals(fitted.alone.temperature)} alone"] = fitted.alone.reliability.ece
     table = new_table(
-        f"{dimension}: reliability, ECE {with_interval(fitted.before.ece.value, fitted.before.ece)} before and "
-        f"{with_interval(fitted.after.ece.value, fitted.after.ece)} after",
+        f"{dimension}: reliability, ECE "
+        + ", ".join(f"{with_interval(one.value, one)} {name}" for name, one in ece.items()),
         ("P",),
         ("images", "mean P", "share flawed", "images", "mean P", "share flawed"),
     )

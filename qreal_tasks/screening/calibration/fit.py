@@ -1,4 +1,4 @@
-"""Fitting a calibration: the temperature of P, and the threshold that reaches a precision or a recall.
+"""Fitting a calibration: temperature and shift of P, and the threshold that reaches a precision or a recall.
 
 fitted = fit_dimension(images, "precision", 0.9)
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from qreal_tasks.screening.calibration.record import (
     LabelledMeans,
     Reliability,
     ReliabilityBin,
+    TemperatureAlone,
     temper,
 )
 
@@ -36,6 +38,7 @@ FEWEST_FLAGGED = 10
 """Flagged images below which a precision is chance."""
 _LOWEST, _HIGHEST = 0.1, 20.0
 """Temperatures looked at. P that tells flawed from clean perfectly has none: the colder the better."""
+_LARGEST_SHIFT = 100.0
 _CUT = 1e-4
 """For the fit, P nearer to 0 or 1 counts as that: else one sure mistake decides the temperature of all."""
 _ROUNDING = 1e-9
@@ -54,10 +57,17 @@ class LabelledImage:
     prompt: str
 
 
+class Scaling(NamedTuple):
+    """What becomes of the logit of P: it is divided by the temperature, then the shift is added."""
+
+    temperature: float
+    shift: float
+
+
 def fit_dimension(
     images: Sequence[LabelledImage], goal: GoalName, wanted: float, *, resamples: int = RESAMPLES
 ) -> DimensionCalibration:
-    """Fit the temperature, and the threshold on calibrated P.
+    """Fit temperature and shift, and the threshold on calibrated P.
 
     For a precision it is the lowest threshold that reaches it with at least ``FEWEST_FLAGGED`` flagged images, so that
     as many flawed images as possible are found; for a recall the highest, so that as few clean ones as possible are
@@ -77,19 +87,22 @@ def fit_dimension(
     if (n_prompts := len({one.prompt for one in images})) < FEWEST_PROMPTS:
         raise CalibrationError(f"images of {n_prompts} prompts, expected at least {FEWEST_PROMPTS}")
     before = np.array([one.p for one in images], dtype=np.float64)
-    temperature = fit_temperature(before, flawed)
-    after = np.array([temper(p, temperature) for p in before])
-    threshold = find_threshold(after, flawed, goal, wanted) if temperature < _HIGHEST else None
-    table = LabelledSums.of([one.prompt for one in images], flawed, before, after, threshold)
+    scaling, alone = fit_scaling(before, flawed), fit_scaling(before, flawed, with_shift=False)
+    after, tempered = (np.array([temper(p, *one) for p in before]) for one in (scaling, alone))
+    is_useless = scaling.temperature >= _HIGHEST
+    threshold = None if is_useless else find_threshold(after, flawed, goal, wanted)
+    ps = {"before": before, "alone": tempered, "after": after}
+    table = LabelledSums.of([one.prompt for one in images], flawed, ps, threshold)
     found = estimate_intervals(table, resamples=resamples)
-    if temperature >= _HIGHEST:
+    if is_useless:
         auc = with_interval(found["auc"].value, found["auc"])
-        raise CalibrationError(f"P does not tell flawed from clean images: AUC {auc}; no temperature mends that")
+        raise CalibrationError(f"P does not tell flawed from clean images: AUC {auc}; no calibration mends that")
     if threshold is None:
         raise CalibrationError(_describe_reach(after, flawed, wanted))
     n_flagged = int((after >= threshold).sum())
     return DimensionCalibration(
-        temperature=temperature,
+        temperature=scaling.temperature,
+        shift=scaling.shift,
         threshold=threshold,
         goal=goal,
         wanted=wanted,
@@ -102,29 +115,48 @@ def fit_dimension(
         means=_labelled_means(table, after, flawed),
         before=_reliability(found, table, "before", before),
         after=_reliability(found, table, "after", after),
+        alone=TemperatureAlone(
+            temperature=alone.temperature, reliability=_reliability(found, table, "alone", tempered)
+        ),
     )
 
 
-def fit_temperature(p: FloatArray, flawed: np.ndarray) -> float:
-    """The temperature under which the labels are likeliest: it minimises ``-sum log P(label)`` of tempered ``p``.
+def fit_scaling(p: FloatArray, flawed: np.ndarray, *, with_shift: bool = True) -> Scaling:
+    """The scaling under which the labels are likeliest: it minimises ``-sum log P(label)`` of scaled ``p`` (Platt 1999;
+    without a shift, temperature scaling, Guo et al. 2017).
+
+    P of an image is that of any flaw in many entities and comes out too high, which a temperature alone cannot mend.
 
     >>> p = np.array([0.9] * 10 + [0.1] * 10)
     >>> right = np.array([True] * 7 + [False] * 10 + [True] * 3)
-    >>> round(fit_temperature(p, right), 2)  # 7 of 10 are right: sigmoid(logit(.9) / T) = .7
+    >>> round(fit_scaling(p, right).temperature, 2)  # 7 of 10 are right: sigmoid(logit(.9) / T) = .7
     2.59
+    >>> found = fit_scaling(np.array([0.99] * 10 + [0.9] * 10), right)
+    >>> [round(temper(one, *found), 2) for one in (0.99, 0.9)]
+    [0.7, 0.3]
     """
-    from scipy.optimize import minimize_scalar
+    from scipy.optimize import minimize
+    from scipy.special import expit
 
     inside = np.clip(p, _CUT, 1 - _CUT)
-    signed = np.where(flawed, 1.0, -1.0) * np.log(inside / (1 - inside))
-    found = minimize_scalar(
-        lambda inverse: float(np.logaddexp(0.0, -signed * inverse).sum()),
-        bounds=(1 / _HIGHEST, 1 / _LOWEST),
-        method="bounded",
-        options={"xatol": 1e-9},
+    logit, sign = np.log(inside / (1 - inside)), np.where(flawed, 1.0, -1.0)
+
+    def loss(scaling: FloatArray) -> tuple[float, FloatArray]:
+        """By 1 / temperature and shift, with its gradient."""
+        off = -sign * (scaling[0] * logit + scaling[1])
+        slope = -sign * expit(off) / len(p)
+        return float(np.logaddexp(0.0, off).mean()), np.array([slope @ logit, slope.sum()])
+
+    found = minimize(
+        loss,
+        (1.0, 0.0),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(1 / _HIGHEST, 1 / _LOWEST), (-_LARGEST_SHIFT, _LARGEST_SHIFT) if with_shift else (0.0, 0.0)],
+        options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 1000},
     )
-    inverse = float(found.x)
-    return _HIGHEST if inverse < 1.001 / _HIGHEST else 1 / inverse
+    inverse, shift = map(float, found.x)
+    return Scaling(_HIGHEST if inverse < 1.001 / _HIGHEST else 1 / inverse, shift)
 
 
 def find_threshold(p: FloatArray, flawed: np.ndarray, goal: GoalName, wanted: float) -> float | None:

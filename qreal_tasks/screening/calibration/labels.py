@@ -30,7 +30,7 @@ class ImageLabel(NamedTuple):
     flawed: dict[Dimension, bool]
 
 
-class _Told(NamedTuple):
+class _JudgedImage(NamedTuple):
     """What a run says about an image: the probabilities before any calibration."""
 
     p: dict[Dimension, float | None]
@@ -70,10 +70,10 @@ def label_rows(rows: Iterable[ScreeningRow], source: Source, split: str) -> Labe
 
     data = load_split(source, "imageqa", split)
     labels = _read_labels(data)
-    told, by_name, examples, n_rows = _index_rows(rows)
+    judged, by_name, examples, n_rows = _index_rows(rows)
     named = {at: by_name[label.image_id] for at, label in enumerate(labels) if label.image_id in by_name}
-    matched = {at: name for at, name in named.items() if told[name].size == labels[at].size}
-    by_pixels = {one.pixels: name for name, one in told.items() if name not in set(matched.values())}
+    matched = {at: name for at, name in named.items() if judged[name].size == labels[at].size}
+    by_pixels = {one.pixels: name for name, one in judged.items() if name not in set(matched.values())}
     if by_pixels:
         for at in (place for place in range(len(labels)) if place not in matched):
             if (name := by_pixels.get(_digest(data[at]["image"]) or "")) is not None:
@@ -84,7 +84,7 @@ def label_rows(rows: Iterable[ScreeningRow], source: Source, split: str) -> Labe
             f"the run has {', '.join(examples) or 'none'}, the dataset {labels[0].image_id}; screen "
             f"that split (qreal screen {source.name} --split {split}), or name the one that was screened (--split)"
         )
-    return _join(labels, matched, told, n_rows)
+    return _join(labels, matched, judged, n_rows)
 
 
 def _read_labels(data: Dataset) -> list[ImageLabel]:
@@ -99,18 +99,18 @@ def _read_labels(data: Dataset) -> list[ImageLabel]:
     ]
 
 
-def _index_rows(rows: Iterable[ScreeningRow]) -> tuple[dict[str, _Told], dict[str, str], list[str], int]:
+def _index_rows(rows: Iterable[ScreeningRow]) -> tuple[dict[str, _JudgedImage], dict[str, str], list[str], int]:
     """What the run says by name; the name of an image by each text that may be its id; some names; how many rows."""
-    told: dict[str, _Told] = {}
+    judged: dict[str, _JudgedImage] = {}
     stems: dict[str, list[str]] = {}
     for row in rows:
         if row["pixels"] is None or row["width"] is None or row["height"] is None:
             continue
         p = {Dimension.REALISM: row["raw_p_realism"], Dimension.PLAUSIBILITY: row["raw_p_plausibility"]}
-        told[row["image"]] = _Told(p, (row["width"], row["height"]), row["pixels"])
+        judged[row["image"]] = _JudgedImage(p, (row["width"], row["height"]), row["pixels"])
         stems.setdefault(PurePosixPath(row["image"]).stem, []).append(row["image"])
     by_name = {stem: names[0] for stem, names in stems.items() if len(names) == 1}
-    return told, by_name | {name: name for name in told}, list(told)[:2], len(told)
+    return judged, by_name | {name: name for name in judged}, list(judged)[:2], len(judged)
 
 
 def _digest(image: Any) -> str | None:
@@ -123,13 +123,15 @@ def _digest(image: Any) -> str | None:
         return None
 
 
-def _join(labels: list[ImageLabel], matched: dict[int, str], told: dict[str, _Told], n_rows: int) -> LabelledRows:
+def _join(
+    labels: list[ImageLabel], matched: dict[int, str], judged: dict[str, _JudgedImage], n_rows: int
+) -> LabelledRows:
     images: dict[Dimension, list[LabelledImage]] = {one: [] for one in Dimension}
     unread = dict.fromkeys(Dimension, 0)
     for at, name in sorted(matched.items()):
         label = labels[at]
         for one in Dimension:
-            p = told[name].p[one]
+            p = judged[name].p[one]
             if p is None:
                 unread[one] += 1
             else:

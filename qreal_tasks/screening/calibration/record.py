@@ -22,6 +22,8 @@ from qreal_tasks.files.regular import read_text
 
 _SURE = 1e-12
 """P nearer to 0 or 1 counts as that, since its logit would have no end."""
+_FARTHEST = 700.0
+"""Logit from which on down a probability is 0 in a float's precision, and its exponential none."""
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 GoalName = Literal["precision", "recall"]
@@ -73,10 +75,20 @@ class LabelledMeans(_Frozen):
     """Variance of the first, covariance, variance of the second."""
 
 
+class TemperatureAlone(_Frozen):
+    """What a temperature without a shift gives: it makes P less sure or surer, and cannot move it across .5."""
+
+    temperature: Annotated[float, Field(gt=0)]
+    reliability: Reliability
+
+
 class DimensionCalibration(_Frozen):
     """One dimension."""
 
     temperature: Annotated[float, Field(gt=0)]
+    """Divides the logit of P."""
+    shift: float = 0.0
+    """Is added to that; a file without one was fitted with a temperature alone."""
     threshold: Probability
     """Images whose calibrated P is at least this are flagged."""
     goal: GoalName
@@ -94,6 +106,7 @@ class DimensionCalibration(_Frozen):
     means: LabelledMeans
     before: Reliability
     after: Reliability
+    alone: TemperatureAlone | None = None
 
     @property
     def achieved(self) -> FittedValue:
@@ -122,12 +135,9 @@ class Calibration(_Frozen):
     dimensions: dict[Dimension, DimensionCalibration]
 
     def apply(self, p: float, dimension: Dimension) -> float:
-        """The calibrated probability of an image: ``sigmoid(logit(p) / temperature)``.
-
-        >>> round(temper(0.9, 2.0), 3)
-        0.75
-        """
-        return temper(p, self.dimensions[dimension].temperature)
+        """The calibrated probability of an image: ``sigmoid(logit(p) / temperature + shift)``."""
+        fitted = self.dimensions[dimension]
+        return temper(p, fitted.temperature, fitted.shift)
 
     def threshold(self, dimension: Dimension) -> float:
         """The calibrated probability from which on an image is flagged."""
@@ -148,14 +158,17 @@ class Calibration(_Frozen):
         )
 
 
-def temper(p: float, temperature: float) -> float:
-    """A probability with its logit divided by the temperature: above 1 it comes nearer to .5, below it goes away.
+def temper(p: float, temperature: float, shift: float = 0.0) -> float:
+    """A probability with its logit divided by the temperature, then moved by the shift.
 
-    >>> temper(0.5, 3.0), round(temper(0.9, 0.5), 3)
-    (0.5, 0.988)
+    A temperature above 1 brings it nearer to .5, one below away from there; a shift below 0 makes it smaller.
+
+    >>> temper(0.5, 3.0), round(temper(0.9, 2.0), 3), round(temper(0.9, 2.0, -1.0), 3)
+    (0.5, 0.75, 0.525)
     """
     inside = min(max(p, _SURE), 1 - _SURE)
-    return 1 / (1 + math.exp(-math.log(inside / (1 - inside)) / temperature))
+    logit = math.log(inside / (1 - inside)) / temperature + shift
+    return 1 / (1 + math.exp(-logit)) if logit > -_FARTHEST else 0.0
 
 
 def load_calibration(path: Path) -> Calibration:

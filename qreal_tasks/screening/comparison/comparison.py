@@ -100,7 +100,7 @@ def compare_groups(groups: ComparedGroups) -> GeneratorComparison:
         tuple(
             _summarise(name, table, groups.folders[name], values[name], calibration) for name, table in tables.items()
         ),
-        _correct(pairs),
+        _correct_p_values(pairs),
         groups.pairing,
         calibration,
         tuple(note for name in others for note in _describe_left_out(groups, baseline, name)),
@@ -151,7 +151,7 @@ def _compare_row(
     )
 
 
-def _correct(pairs: Sequence[GeneratorPair]) -> tuple[GeneratorPair, ...]:
+def _correct_p_values(pairs: Sequence[GeneratorPair]) -> tuple[GeneratorPair, ...]:
     """The pairs with p-values corrected within each family, over all pairs."""
     corrected: list[dict[str, ComparedRow]] = [dict(pair.rows) for pair in pairs]
     for family in FAMILIES:

@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension, described_parts
+from qreal_tasks.benchmark import BODY_PARTS, QUESTION_NAMES, Dimension
 from qreal_tasks.metrics.sums import FloatArray
 from qreal_tasks.screening.calibration.record import Calibration
+from qreal_tasks.screening.comparison.body_parts import find_described_parts
 from qreal_tasks.screening.rows import ROWS_FILE, open_row_file
 
 if TYPE_CHECKING:
@@ -76,6 +77,6 @@ def _find_parts(entities: Sequence[Sequence[dict[str, dict[str, str | None]]]]) 
     found = np.zeros((len(entities), len(BODY_PARTS)))
     for at, of_image in enumerate(entities):
         for entity in of_image:
-            for part in described_parts(entity["reasons"]["human_plausibility"] or ""):
+            for part in find_described_parts(entity["reasons"]["human_plausibility"] or ""):
                 found[at, BODY_PARTS.index(part)] = 1.0
     return found

@@ -102,6 +102,11 @@ def write_notes(comparison: GeneratorComparison) -> list[str]:
         "Intervals are 95 %, by Student's t over prompts; p-values are two-sided, and corrected by Holm's method: "
         "those of dimensions for each other, and so those of questions and of body parts."
     )
+    if any(pair.group(BODY_PARTS) for pair in comparison.pairs):
+        notes.append(
+            "A body part counts in an image where a description of human_plausibility names it: by its label "
+            "(“Hands: …”) or, without labels, by a word for it (“six fingers”)."
+        )
     notes += describe_impossible(comparison)
     for group in comparison.groups:
         notes += [

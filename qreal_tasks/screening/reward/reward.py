@@ -96,14 +96,13 @@ class QRealReward:
         if isinstance(model, Model) and options:
             raise TypeError(f"{', '.join(options)}: options of a Model that is loaded already; give them to Model")
         self._asked: dict[str, Any] = {"sets": tuple(sets), "detect": detect, "prompts": style}
-        is_named = isinstance(model, str | Path)
         if isinstance(calibration, str | Path):
             calibration = load_calibration(Path(calibration).expanduser())
-        if calibration is not None and is_named:  # refused before the model is loaded
+        if calibration is not None and isinstance(model, str | Path):  # refused before the model is loaded
             _check_calibration(calibration, _identify_named(model, options, self._asked))
         self._owned = not isinstance(model, Model)
         self.model: Model = model if isinstance(model, Model) else Model(model, **options)
-        if calibration is not None and not is_named:
+        if calibration is not None and not isinstance(model, str | Path):
             settings = AskingSettings(model=self.model.name, **self._asked)
             _check_calibration(calibration, identify_asking(settings, self.model))
         self.calibration = calibration

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qreal_tasks.screening.rows import RowState
 from qreal_tasks.screening.run.folder import Row, ScreeningFolder
-from qreal_tasks.screening.run.stock import RowPlace, Stock
+from qreal_tasks.screening.run.planned_files import PlannedFiles, RowPlace
 from qreal_tasks.shards import parquet_files
 
 
@@ -18,9 +18,9 @@ class Claims:
         recipe: of judged shards; those of another one are judged again.
     """
 
-    def __init__(self, folder: ScreeningFolder, stock: Stock, recipe: str) -> None:
-        self._folder, self._stock = folder, stock
-        self.done = {shard for shard in range(stock.shard_count) if is_done(folder.judged_path(shard), recipe)}
+    def __init__(self, folder: ScreeningFolder, files: PlannedFiles, recipe: str) -> None:
+        self._folder, self._files = folder, files
+        self.done = {shard for shard in range(files.shard_count) if is_done(folder.judged_path(shard), recipe)}
         """Shards that are judged."""
         self._places: dict[bytes, RowPlace] = {}
         self.counts: dict[int, int] = {}
@@ -39,12 +39,12 @@ class Claims:
         left: dict[bytes, Row] = {}
 
         def claim() -> Iterator[list[Row]]:
-            for shard in range(self._stock.shard_count):
+            for shard in range(self._files.shard_count):
                 claimed: list[Row] = []
                 checked = parquet_files.read_table(self._folder.checked_path(shard)).to_pylist()
                 for file, one in zip(self._folder.read_plan(shard), checked, strict=True):
                     pixels = one["pixels"]
-                    if pixels is None or pixels in self._places or not self._stock.is_listed(file["key"]):
+                    if pixels is None or pixels in self._places or not self._files.is_listed(file["key"]):
                         continue
                     if shard in self.done:
                         left.setdefault(pixels, file)

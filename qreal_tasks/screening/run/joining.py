@@ -18,7 +18,7 @@ from qreal_tasks.screening.making_rows import (
 from qreal_tasks.screening.rows import RowState, ScreeningRow
 from qreal_tasks.screening.run.claims import Claims
 from qreal_tasks.screening.run.folder import Row, ScreeningFolder
-from qreal_tasks.screening.run.stock import RowPlace, Stock
+from qreal_tasks.screening.run.planned_files import PlannedFiles, RowPlace
 from qreal_tasks.shards import parquet_files
 
 _SHARDS_KEPT = 16
@@ -33,18 +33,18 @@ class JoinedRows:
     def __init__(
         self,
         folder: ScreeningFolder,
-        stock: Stock,
+        files: PlannedFiles,
         claims: Claims,
         calibrate: Calibrate | None,
         weighting: Weighting,
     ) -> None:
-        self._folder, self._stock, self._claims = folder, stock, claims
+        self._folder, self._files, self._claims = folder, files, claims
         self._calibrate, self._weighting = calibrate, weighting
         self._checked = lru_cache(_SHARDS_KEPT)(
             lambda shard: parquet_files.read_table(folder.checked_path(shard)).to_pylist()
         )
         self._judged = lru_cache(_SHARDS_KEPT)(folder.read_judged)
-        self._several = self._find_several()
+        self._repeated = self._find_repeated()
 
     def __iter__(self) -> Iterator[ScreeningRow]:
         for row in self.as_they_come(lambda: ()):
@@ -74,7 +74,7 @@ class JoinedRows:
             if place in first and row["state"] != RowState.REFUSED.value:
                 yield make_repeated_row(origin, {**row, "image": first[place]})
                 continue
-            if place in self._several:
+            if place in self._repeated:
                 first[place] = listed["name"]
             yield name_row(origin, row)
 
@@ -82,11 +82,11 @@ class JoinedRows:
         """The digest of an input's pixels, or why there is none."""
         if listed["key"] is None:
             return None, listed["problem"]
-        place = self._stock.place_of(listed["key"])
+        place = self._files.place_of(listed["key"])
         checked = self._checked(place.shard)[place.row]
         return checked["pixels"], checked["reason"]
 
-    def _find_several(self) -> set[RowPlace]:
+    def _find_repeated(self) -> set[RowPlace]:
         """The places of pictures that several inputs have."""
         once: set[RowPlace] = set()
         several: set[RowPlace] = set()

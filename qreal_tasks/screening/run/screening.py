@@ -22,10 +22,10 @@ from qreal_tasks.screening.run.errors import ScreeningError
 from qreal_tasks.screening.run.folder import ScreeningFolder
 from qreal_tasks.screening.run.joining import JoinedRows
 from qreal_tasks.screening.run.outputs import GrowingLines, growing_lines, write_summary, write_tables
+from qreal_tasks.screening.run.planned_files import PlannedFiles, plan_files
 from qreal_tasks.screening.run.record import check_same_run, make_record, read_record_file, write_record
 from qreal_tasks.screening.run.settings import ScreeningSettings
 from qreal_tasks.screening.run.sources import open_images
-from qreal_tasks.screening.run.stock import Stock, take_stock
 from qreal_tasks.screening.run.summary import THRESHOLD, ScreeningSummary
 from qreal_tasks.screening.run.work import CheckWork, JudgeWork, make_judge_recipe
 from qreal_tasks.shards import parquet_files
@@ -127,9 +127,9 @@ class _Run:
         calibrate = None if calibration is None else calibration.apply
         with ExitStack() as started:
             executor = _Executor(self._options.where, started)
-            stock = take_stock(folder, source, self._images, settings.images_per_shard)
-            stock, claims = self._prepare(stock, recipe, executor)
-            rows = JoinedRows(folder, stock, claims, calibrate, settings.weighting)
+            files = plan_files(folder, source, self._images, settings.images_per_shard)
+            files, claims = self._prepare(files, recipe, executor)
+            rows = JoinedRows(folder, files, claims, calibrate, settings.weighting)
             pending = set(claims.counts)
             with growing_lines(folder.partial_path, rows, pending) as lines:
                 self._judge(claims, pending, recipe, lines, executor)
@@ -142,27 +142,27 @@ class _Run:
         write_page(folder.out)
         return summary
 
-    def _prepare(self, stock: Stock, recipe: str, executor: _Executor) -> tuple[Stock, Claims]:
+    def _prepare(self, files: PlannedFiles, recipe: str, executor: _Executor) -> tuple[PlannedFiles, Claims]:
         """Check what is not checked, and settle which shard judges which picture."""
         if self._options.retry_unread:
-            self._discard_unread(stock, recipe)
-        self._check(stock, executor)
-        claims = Claims(self.folder, stock, recipe)
+            self._discard_unread(files, recipe)
+        self._check(files, executor)
+        claims = Claims(self.folder, files, recipe)
         if left := claims.make():  # their shards are judged, and the file that stood for them there was changed
             self.folder.extend_plan(left, self._settings.images_per_shard)
-            stock = stock.again(self.folder)
-            self._check(stock, executor)
-            claims = Claims(self.folder, stock, recipe)
+            files = files.again(self.folder)
+            self._check(files, executor)
+            claims = Claims(self.folder, files, recipe)
             claims.make()
-        return stock, claims
+        return files, claims
 
-    def _check(self, stock: Stock, executor: _Executor) -> None:
+    def _check(self, files: PlannedFiles, executor: _Executor) -> None:
         folder = self.folder
         work = CheckWork(str(folder.out), self._images, self._settings.intake)
-        shards = range(stock.shard_count)
+        shards = range(files.shard_count)
         pending = [one for one in shards if not is_done(folder.checked_path(one), work.recipe)]
-        total = stock.size_of(*shards)
-        self._watcher.begin(CHECKING, total - stock.size_of(*pending), total)
+        total = files.size_of(*shards)
+        self._watcher.begin(CHECKING, total - files.size_of(*pending), total)
         for shard in executor.over(work, pending):
             reasons = parquet_files.read_table(folder.checked_path(shard), ["reason"])["reason"]
             self._watcher.advance(CHECKING, len(reasons), len(reasons) - reasons.null_count)
@@ -188,9 +188,9 @@ class _Run:
             if asker is not None and (cost := asker.cost()) is not None:
                 self._watcher.cost(cost)
 
-    def _discard_unread(self, stock: Stock, recipe: str) -> None:
+    def _discard_unread(self, files: PlannedFiles, recipe: str) -> None:
         """Delete the shards with images of which something could not be told."""
-        for path in map(self.folder.judged_path, range(stock.shard_count)):
+        for path in map(self.folder.judged_path, range(files.shard_count)):
             if is_done(path, recipe):
                 states = parquet_files.read_table(path, ["state"])["state"].to_pylist()
                 if RowState.UNREAD in states:

@@ -25,7 +25,7 @@ def example_command(
     steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 12,
 ) -> None:
     """Improve a pretend generator by the reward, and look at its true flaws, which are known."""
-    with fail_on("screening.example", ValueError, OSError, ImportError):
+    with fail_on("reward.example", ValueError, OSError, ImportError):
         import_module("matplotlib")  # what is missing is told before the minute of work
         from qreal_tasks.files.atomic import write_whole
         from qreal_tasks.screening.reward.example.chart import write_chart

@@ -11,7 +11,13 @@ import pytest
 from labelled import draw_labelled, fit_made_up
 
 from qreal_tasks.benchmark import Dimension
-from qreal_tasks.screening.calibration.fit import CalibrationError, LabelledImage, find_threshold, fit_dimension
+from qreal_tasks.screening.calibration.fit import (
+    CalibrationError,
+    LabelledImage,
+    find_threshold,
+    fit_dimension,
+    fit_scaling,
+)
 from qreal_tasks.screening.calibration.record import load_calibration, save_calibration, temper
 
 
@@ -30,6 +36,37 @@ def test_the_temperature_that_spoiled_p_is_found_and_p_is_honest_after(temperatu
     for one in (one for one in fitted.after.bins if one is not None and one.flawed.n > 100):
         assert one.flawed.value == pytest.approx(one.p, abs=0.12)
     assert sum(one.flawed.n for one in fitted.before.bins if one is not None) == 4000
+
+
+@pytest.mark.parametrize("shift", [3.0, -2.0])
+def test_a_shift_is_found_that_no_temperature_mends(shift: float) -> None:
+    images = draw_labelled(4000, np.random.default_rng(4), 1.5, shift=shift)
+    fitted = fit_dimension(images, "precision", 0.8, resamples=50)
+    assert (fitted.temperature, fitted.shift) == pytest.approx((1.5, -shift / 1.5), rel=0.1)
+    assert fitted.alone is not None
+    assert fitted.after.ece.value < 0.03 < 0.1 < fitted.alone.reliability.ece.value
+
+
+def test_p_that_is_above_one_half_everywhere_is_no_reason_to_refuse() -> None:
+    images = draw_labelled(1000, np.random.default_rng(6), 0.5, shift=5.0)
+    assert min(one.p for one in images) > 0.5
+    fitted = fit_dimension(images, "recall", 0.8, resamples=50)
+    assert fitted.alone is not None
+    assert fitted.alone.temperature == 20.0, "the warmest: alone it would take all P for chance"
+    assert fitted.after.ece.value < 0.05
+    assert fitted.flagged.value < 0.6
+
+
+def test_the_scaling_is_the_logistic_regression_of_scikit_learn() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    images = draw_labelled(500, np.random.default_rng(5), 2.0, shift=2.0)
+    p, flawed = (np.array([getattr(one, name) for one in images]) for name in ("p", "flawed"))
+    logit = np.log(p / (1 - p)).clip(-9.21, 9.21)
+    found = LogisticRegression(C=np.inf, tol=1e-10).fit(logit[:, None], flawed)
+    scaling = fit_scaling(p, flawed)
+    assert 1 / scaling.temperature == pytest.approx(float(found.coef_[0, 0]), rel=1e-3)
+    assert scaling.shift == pytest.approx(float(found.intercept_[0]), rel=1e-3)
 
 
 def test_the_lowest_threshold_of_a_precision_and_the_highest_of_a_recall() -> None:
@@ -100,11 +137,21 @@ def test_a_file_holds_everything(tmp_path: Path) -> None:
     for one in Dimension:
         fitted = calibration.dimensions[one]
         assert calibration.threshold(one) == fitted.threshold
-        assert calibration.apply(0.9, one) == temper(0.9, fitted.temperature)
+        assert calibration.apply(0.9, one) == temper(0.9, fitted.temperature, fitted.shift)
         assert fitted.achieved == fitted.precision
         assert fitted.achieved.low is not None
         assert fitted.achieved.high is not None
         assert fitted.achieved.low <= fitted.achieved.value <= fitted.achieved.high
+
+
+def test_a_file_of_a_temperature_alone_is_still_read(tmp_path: Path) -> None:
+    content = json.loads(fit_made_up().model_dump_json())
+    for fitted in content["dimensions"].values():
+        del fitted["shift"], fitted["alone"]
+    (tmp_path / "c.json").write_text(json.dumps(content))
+    found = load_calibration(tmp_path / "c.json")
+    for one in Dimension:
+        assert found.apply(0.9, one) == temper(0.9, found.dimensions[one].temperature)
 
 
 def _changed(**changes: Any) -> str:
@@ -151,7 +198,7 @@ def test_on_new_images_the_precision_is_inside_its_interval() -> None:
     inside, repeats = 0, 300
     for _ in range(repeats):
         fitted = fit_dimension(draw_labelled(400, rng, 2.0), "precision", 0.85, resamples=400)
-        tempered = 1 / (1 + np.exp(-logits / fitted.temperature))
+        tempered = 1 / (1 + np.exp(-logits / fitted.temperature - fitted.shift))
         true = flawed[tempered >= fitted.threshold].mean()
         assert fitted.achieved.low is not None
         assert fitted.achieved.high is not None

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from qreal_tasks.benchmark import Dimension
 from qreal_tasks.screening.calibration.record import save_calibration
+from qreal_tasks.screening.comparison.body_parts import find_described_parts
 from qreal_tasks.screening.comparison.command import compare_command
 from qreal_tasks.screening.comparison.comparison import GeneratorComparison, compare_groups
 from qreal_tasks.screening.comparison.groups import PairedBy, load_groups, name_runs
@@ -159,6 +160,22 @@ def test_body_parts_are_compared_where_descriptions_name_them(tmp_path: Path) ->
     assert rows["hands"].difference.value == 0
     assert rows["head_face"].difference.value == pytest.approx(-2 / 3)
     assert rows["feet"].run.value == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("Hands: six fingers on the arm. Environment interaction: no shadow.", ("hands", "environment_interaction")),
+        ("**Head/Face:** three eyes", ("head_face",)),
+        ("The left hand has six fingers.", ("hands",)),
+        ("One leg is missing; the shoe floats.", ("limbs", "feet", "environment_interaction")),
+        ("He seems handsome; headlights shine. On the other hand, the shirt melts.", ("clothing",)),
+        ("Something is wrong with this person.", ()),
+        ("", ()),
+    ],
+)
+def test_parts_are_found_by_their_labels_or_else_by_words(text: str, parts: tuple[str, ...]) -> None:
+    assert find_described_parts(text) == parts
 
 
 def test_a_calibration_corrects_the_dimensions(runs: tuple[Path, Path], tmp_path: Path) -> None:

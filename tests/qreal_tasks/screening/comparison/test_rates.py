@@ -91,7 +91,7 @@ def _calibrate(rng: np.random.Generator) -> Callable[[np.ndarray], dict[str, flo
     fitted = fit_dimension(images, "recall", 0.8, resamples=1)
 
     def by_prompt(raw: np.ndarray) -> dict[str, float]:
-        tempered = 1 / (1 + np.exp(-np.log(raw / (1 - raw)) / fitted.temperature))
+        tempered = 1 / (1 + np.exp(-np.log(raw / (1 - raw)) / fitted.temperature - fitted.shift))
         return {str(at): float(mean) for at, mean in enumerate(tempered.mean(axis=1))}
 
     by_prompt.means = fitted.means  # type: ignore[attr-defined]

@@ -29,8 +29,8 @@ def test_all_splits_are_taken_unless_some_are_named(tmp_path: Path, write: Calla
     folder = str(write(tmp_path / "set"))
     ids = {split: [row["image_id"] for row in rows] for split, rows in small_rows()["imageqa"].items()}
 
-    def listed(**asked: str) -> list[str]:
-        return [one.name for one in open_images(folder, ScreeningIntake(**asked)).listing()]
+    def listed(split: str = ScreeningIntake().split) -> list[str]:
+        return [one.name for one in open_images(folder, ScreeningIntake(split=split)).listing()]
 
     assert listed() == [*ids["train"], *ids["test"]]
     assert listed(split="test") == ids["test"]

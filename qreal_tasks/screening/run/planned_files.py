@@ -1,4 +1,4 @@
-"""Takes stock of the inputs: what is listed now, and what of it no earlier start has seen."""
+"""The files that a run is over: what is listed now goes into the plan of shards, where no earlier start has put it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RowPlace:
     row: int
 
 
-class Stock:
+class PlannedFiles:
     """The files that are listed now, and where each stands in the plan.
 
     A file is known by where it is and by its stamp: one that was written over is another one.
@@ -45,9 +45,9 @@ class Stock:
         """How many files these shards have."""
         return sum(self._starts[shard + 1] - self._starts[shard] for shard in shards)
 
-    def again(self, folder: ScreeningFolder) -> Stock:
+    def again(self, folder: ScreeningFolder) -> PlannedFiles:
         """The same files, in a plan that has grown."""
-        return Stock(folder, self._numbers)
+        return PlannedFiles(folder, self._numbers)
 
     def place_of(self, key: bytes) -> RowPlace:
         """Where a listed file stands."""
@@ -59,7 +59,7 @@ class Stock:
         return key in self._numbers
 
 
-def take_stock(folder: ScreeningFolder, source: ImageSource, images: str, images_per_shard: int) -> Stock:
+def plan_files(folder: ScreeningFolder, source: ImageSource, images: str, images_per_shard: int) -> PlannedFiles:
     """List the inputs, and plan shards for those that are new; shards that are there stay as they are.
 
     Raises:
@@ -90,7 +90,7 @@ def take_stock(folder: ScreeningFolder, source: ImageSource, images: str, images
     if locators or not folder.plan_path.exists():
         new = ({"name": name, "key": key, "locator": locator} for key, (name, locator) in locators.items())
         folder.extend_plan(new, images_per_shard)
-    return Stock(folder, listed)
+    return PlannedFiles(folder, listed)
 
 
 def _key_of(listed: ListedInput, source: ImageSource) -> bytes:

@@ -95,7 +95,19 @@ def test_the_shipped_model_is_served_and_equals_the_reward_of_this_process(tmp_p
     fitted = tmp_path / "calibration.json"
     save_calibration(fit_made_up(**identify_asking(AskingSettings(model="mini"))), fitted)
     own = QRealReward("mini", calibration=fitted)(pictures, maps=True)
-    command = [sys.executable, "-c", RUN, "--model", "mini", "--port", "0", "--batch", "4", "--calibration", fitted]
+    command = [
+        sys.executable,
+        "-c",
+        RUN,
+        "--model",
+        "mini",
+        "--port",
+        "0",
+        "--batch",
+        "4",
+        "--calibration",
+        str(fitted),
+    ]
     environment = {**os.environ, "QREAL_SERVE_TOKEN": SECRET}
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"

@@ -93,7 +93,7 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
                     raise BatchTooLargeError(_advise(plan)) from error
                 raise
         if first:
-            copy_final(folder)
+            copy_final(folder, config)
         return folder
 
 

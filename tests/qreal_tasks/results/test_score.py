@@ -42,7 +42,7 @@ def test_tables_name_the_reasons_and_the_set(run_folder: Path) -> None:
     for piece in (
         "realism_q1",
         ".400",
-        "realism_q1: 1 answer held nothing to read",
+        '"taken in the real world" (`realism_q1`): 1 answer held nothing to read',
         "These numbers are on `mini`",
         "no judge was asked",
     ):

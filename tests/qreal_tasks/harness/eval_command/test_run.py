@@ -399,6 +399,12 @@ def test_a_second_program_in_one_folder_is_refused(
     assert no_harness == []
 
 
+def test_the_harness_holds_the_folder_too(tmp_path: Path) -> None:
+    with hold_lock(tmp_path / ".lock") as lock:
+        command = [sys.executable, "-c", f"import os; os.fstat({lock})"]
+        assert run._run(command, os.environ, tmp_path / "log", lock, quiet=True) == 0
+
+
 def test_runs_that_start_at_one_time_by_the_clock_have_folders_of_their_own(
     no_harness: list[list[str]], small_dataset: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from qreal_tasks.dataset.drawn import is_drawn_id
 from qreal_tasks.files.regular import read_bytes, read_text
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, RecordError, record_from_json, record_to_json
 from qreal_tasks.results.predicted import PredictionsOrigin, read_origin
+from qreal_tasks.results.start_time import read_start_of
 from qreal_tasks.text.redaction import own_keys, redact, redact_keys, spellings
 
 RESULTS_SUFFIX = "_results.json"
@@ -106,8 +107,9 @@ def find_results(path: Path) -> list[Path]:
         return [path]
     if not path.exists():
         raise RunFolderError(f"{path} does not exist; expected the output folder of a run, or its *{RESULTS_SUFFIX}")
-    # The name starts with date and time.
-    found = sorted(path.rglob(f"*{RESULTS_SUFFIX}"), key=lambda p: (p.name, p.stat().st_mtime))
+    found = list(path.rglob(f"*{RESULTS_SUFFIX}"))
+    if len(found) > 1:  # by the date in them, not by that in their names, whose time zones differ
+        found.sort(key=lambda one: (read_start_of(one), one.name, one.stat().st_mtime))
     if not found:
         raise RunFolderError(
             f"{path}: no *{RESULTS_SUFFIX} in it or below; the run did not finish, or was started without --output_path"
@@ -116,8 +118,8 @@ def find_results(path: Path) -> list[Path]:
 
 
 def newest_results(path: Path) -> Path:
-    """The last of ``find_results``. Where there are several it says which: newest is what the dates in their names say,
-    and a clock may have been set back.
+    """The last of ``find_results``. Where there are several it says which: newest is what the dates in them say, and a
+    clock may have been set back.
 
     Raises:
         RunFolderError: there is none.

@@ -92,7 +92,7 @@ def evaluate(given: Sequence[str], *, quiet: bool = False) -> Path:
         before = record_states(folder)
         _say("loading lmms-eval, which takes about 15 seconds")
         try:
-            status = _run(_command(arguments), environment, folder / LOG_NAME, lock, quiet)
+            status = _run(_command(arguments), environment, folder / LOG_NAME, quiet, lock)
         finally:
             clean_files(list_changed(folder, before))
         results = check_results(folder, before, status)
@@ -119,6 +119,8 @@ def _command(arguments: Arguments) -> list[str]:
         command += ["--tasks", ",".join(arguments.tasks)]
     if not find_value(arguments.given, "--output_path"):
         command += ["--output_path", str(arguments.output_path)]
+    if not find_value(arguments.given, "--timezone"):
+        command += ["--timezone", "UTC"]
     if "--log_samples" not in arguments.given:
         command += ["--log_samples"]
     return command
@@ -134,7 +136,9 @@ def _manifest(judge: str | None) -> JudgeManifest | None:
         raise RunError(f"--judge {judge}: {error}") from None
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str], log: Path, lock: int, quiet: bool = False) -> int:
+def _run(
+    command: Sequence[str], environment: Mapping[str, str], log: Path, quiet: bool = False, lock: int | None = None
+) -> int:
     """Run the harness, its output shown as it comes unless ``quiet``, and kept, for nobody else to read: a server's
     words are in it.
 
@@ -152,7 +156,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str], log: Path, lock
             env={**environment, **spelling},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            pass_fds=(lock,),
+            pass_fds=() if lock is None else (lock,),
         ) as process,
     ):
         assert process.stdout is not None

@@ -257,7 +257,7 @@ def _facts(entry: Entry) -> dict[str, str]:
         "Complete in": " and ".join({"objectqa": "ObjectQA", "imageqa": "ImageQA"}[h] for h in manifest.halves),
         "Data": f"{manifest.data.name}{f' at {manifest.data.revision[:12]}' if manifest.data.revision else ''}",
         "Judge": judge and f"{find_judge(entry.result)}, {judge.get('model')}",
-        "Run started": manifest.created.replace("T", " "),
+        "Run started": f"{manifest.created.replace('T', ' ')} UTC",
         "Hardware": cost.hardware,
         "Time": cost.seconds and _duration(cost.seconds),
         "Cost": f"{cost.usd:.2f} US dollars" if cost.usd is not None else None,

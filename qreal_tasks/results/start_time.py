@@ -6,7 +6,6 @@ UTC+8 from a plain ``lmms-eval`` that is told none. Its results hold the zone.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
@@ -15,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from qreal_tasks.files.regular import read_text
+from qreal_tasks.text.json_text import load_json
 
 _DATE = re.compile(r"\d{8}_\d{6}")
 
@@ -38,7 +38,7 @@ def _write(moment: datetime) -> str:
 def read_start_of(path: Path) -> str:
     """The same of a results file; what cannot be read has no zone."""
     try:
-        results = json.loads(read_text(path))
+        results = load_json(read_text(path))
     except (OSError, ValueError):
         results = None
     return read_start(results if isinstance(results, dict) else {}, path)

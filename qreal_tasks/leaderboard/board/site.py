@@ -29,6 +29,7 @@ from qreal_tasks.metrics.catalogue import CATALOGUE
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.pages.environment import page_environment, write_page
 from qreal_tasks.results.asked import STYLE_LABELS
+from qreal_tasks.text.json_text import load_json
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,8 @@ def require_own_folder(out: Path, submissions: Path) -> None:
 
 def _is_board(path: Path) -> bool:
     try:
-        content = json.loads(read_bytes(path))
-    except (OSError, ValueError, RecursionError):
+        content = load_json(read_bytes(path))
+    except (OSError, ValueError):
         return False
     return isinstance(content, dict) and {"format", "project", "prompt_version", "entries", "refused"} <= content.keys()
 

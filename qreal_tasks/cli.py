@@ -93,3 +93,7 @@ def _root(
 def main() -> None:
     """Entry point of the ``qreal`` command."""
     run_program(app)
+
+
+if __name__ == "__main__":  # python -m qreal_tasks.cli, where the script of the environment is not at hand
+    main()

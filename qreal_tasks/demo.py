@@ -15,13 +15,13 @@ from qreal_tasks.files.atomic import find_free_name
 from qreal_tasks.harness.backend_arguments import STORE_VARIABLE
 from qreal_tasks.harness.box_space import BOX_SPACE_VARIABLE
 from qreal_tasks.harness.eval_command.run import evaluate
-from qreal_tasks.models.sources import SHIPPED
 from qreal_tasks.predictions.asked_rows import AskedRows, load_asked_rows
 from qreal_tasks.predictions.rows import PredictionRows
 from qreal_tasks.predictions.scoring import score_predictions
 from qreal_tasks.results.compare import compare_runs
 from qreal_tasks.results.conclusion import conclude
 from qreal_tasks.results.run_folder import read_run
+from qreal_tasks.shipped import SHIPPED
 
 TRIVIAL = "always Yes"
 """The run to compare with: Yes to every question, and a box around the whole of every image."""

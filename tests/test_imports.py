@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = (
     ("text",),
-    ("boxes", "files"),
+    ("boxes", "files", "shipped"),
     ("benchmark", "tables", "shards"),
     ("records", "subtasks", "images", "console", "pages"),
     ("leaf_tasks", "steps"),

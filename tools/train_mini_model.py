@@ -2,7 +2,8 @@
 
     python tools/train_mini_model.py runs/mini-model
 
-A step whose result is in the folder already is not done again, so an interrupted run goes on where it stopped. With
+A step whose result is in the folder already is not done again, so an interrupted run goes on where it stopped; with
+other options it is refused, since what is there was made by the first ones. With
 the same versions of the libraries on the same kind of processor, the same weights come out. The last step puts model
 and card where the package looks for them. ``configs/training/mini-model.yaml`` is the recipe.
 """
@@ -59,6 +60,8 @@ def main() -> None:
         parser.error("a try (--images, KEY=VALUE) is not for the package: give --into FOLDER")
     at = Places(options.folder.resolve())
     at.folder.mkdir(parents=True, exist_ok=True)
+    if differs := find_other_options(at.folder, {"images": options.images, "keys": sorted(options.keys)}):
+        parser.error(f"{options.folder} was begun with {differs}; give the same, or another folder")
     workers = os.cpu_count() or 1
     _step(at, "drawn", lambda: draw_mini(at.drawn, options.images, SEED, test_share=TEST_SHARE, workers=workers))
     _step(at, "start", lambda: write_learner_qwen2_5_vl(at.start))
@@ -87,16 +90,34 @@ def main() -> None:
 
 
 def _step(at: Places, result: str, make: Callable[[], object]) -> None:
-    """Do a step and write down how long it took, unless its result is there."""
+    """Do a step and write down how long it took, all its parts together, unless its result is there.
+
+    A part that was killed outright leaves no time.
+    """
     if (at.folder / result).exists():
         echo(f"{result}: there already")
         return
     echo(f"{result} …")
     begun = time.perf_counter()
-    make()
-    times = {**_read_times(at), result: round(time.perf_counter() - begun)}
-    write_whole(at.folder / "times.json", json.dumps(times, indent=2) + "\n")
+    try:
+        make()
+    finally:
+        before = _read_times(at)
+        times = {**before, result: before.get(result, 0) + round(time.perf_counter() - begun)}
+        write_whole(at.folder / "times.json", json.dumps(times, indent=2) + "\n")
     echo(f"{result}: {times[result]} s")
+
+
+def find_other_options(folder: Path, options: dict[str, object]) -> str | None:
+    """The options that a folder was begun with, where they are others than these; a new folder keeps these."""
+    options = {**options, "recipe": RECIPE.read_text(encoding="utf-8")}
+    path = folder / "options.json"
+    if not path.is_file():
+        write_whole(path, json.dumps(options, indent=2) + "\n")
+        return None
+    begun = json.loads(path.read_text(encoding="utf-8"))
+    others = [name for name in options if begun.get(name) != options[name]]
+    return ", ".join(f"another {name}" if name == "recipe" else f"{name}={begun.get(name)}" for name in others) or None
 
 
 def _read_times(at: Places) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from qreal_tasks.benchmark import GROUPS, IMAGEQA_SETS, QUESTION_NAMES, Style
@@ -82,7 +82,7 @@ class TrainConfig(Settings):
     prompts: Style = Style.BENCHMARK
     """What is asked, and how answers are written: as the benchmark's tasks ask, or as the paper prints it, its bare
     queries and for boxes the format of Figure 6."""
-    model: Annotated[str, AfterValidator(find_shipped)]
+    model: str
     """Folder or hub id, or ``mini`` for the small model that ships."""
     revision: str | None = None
     """Revision of a hub id."""
@@ -207,6 +207,11 @@ class TrainConfig(Settings):
             found += [f"{prefix}{kind}" for kind in kinds]
             found += [f"{prefix}{kind}_{name}" for kind in kinds for name in self.names(task)]
         return found
+
+    @property
+    def loads_from(self) -> str:
+        """Folder or hub id where the weights of ``model`` are read."""
+        return find_shipped(self.model)
 
     @property
     def tasks(self) -> tuple[str, ...]:

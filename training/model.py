@@ -11,7 +11,7 @@ import torch
 
 from qreal_tasks.files.system_errors import describe_error
 from qreal_tasks.models.local.adapter_base import BaseMatch, identify_base, read_tensors
-from qreal_tasks.models.local.loading import attach_adapter, limit_pictures
+from qreal_tasks.models.local.loading import attach_adapter, limit_pictures, require_adapter_folder
 from qreal_tasks.models.sources import ADAPTER_SETTINGS
 from qreal_tasks.text.one_line import one_line
 from training.config import ConfigError, Lora, TrainConfig
@@ -50,9 +50,9 @@ def read_outline(config: TrainConfig) -> Outline:
     from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 
     try:
-        settings = AutoConfig.from_pretrained(config.model, revision=config.revision)
+        settings = AutoConfig.from_pretrained(config.loads_from, revision=config.revision)
         family = find_family(settings.model_type)
-        processor = AutoProcessor.from_pretrained(config.model, revision=config.revision)
+        processor = AutoProcessor.from_pretrained(config.loads_from, revision=config.revision)
     except (OSError, ValueError) as error:
         raise ConfigError(f"model {config.model}: {one_line(str(error), 300)}") from None
     for name in ("min_pixels", "max_pixels", "max_patches"):
@@ -104,7 +104,7 @@ def load_model(config: TrainConfig, family: TunedFamily) -> Any:
     # optimiser are smaller than what bfloat16 can add to a weight.
     dtype = torch.float32 if config.method == "full" else getattr(torch, config.dtype)
     model = AutoModelForImageTextToText.from_pretrained(
-        config.model,
+        config.loads_from,
         revision=config.revision,
         dtype=dtype,
         attn_implementation=config.attn_implementation,
@@ -169,12 +169,13 @@ def _prepare(model: Any, config: TrainConfig, family: TunedFamily, adapter: Any 
 def _read_adapter(config: TrainConfig, adapter: str) -> Any:
     from peft import PeftConfig
 
-    folder = Path(adapter).expanduser()
-    if not (folder / ADAPTER_SETTINGS).is_file():
-        raise ConfigError(f"adapter {adapter}: no {ADAPTER_SETTINGS} there, expected a folder that PEFT saved")
+    try:
+        folder = require_adapter_folder(adapter)
+    except OSError as error:
+        raise ConfigError(str(error)) from None
     settings = PeftConfig.from_pretrained(str(folder))
     base = identify_base(adapter, config.model, config.revision)
-    names = {Path(config.model).name, Path(config.model).resolve().name}
+    names = {Path(config.loads_from).name, Path(config.loads_from).resolve().name}
     if base.match is BaseMatch.OTHER or (base.match is BaseMatch.UNKNOWN and Path(base.named).name not in names):
         made_for = f"adapter {adapter} was made for {base.named or 'a model that it does not name'}"
         advice = (

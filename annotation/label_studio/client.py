@@ -13,6 +13,7 @@ import httpx2
 from annotation.errors import AnnotationError
 from qreal_tasks.llm.errors.messages import MalformedAnswer, short
 from qreal_tasks.llm.http import at_most
+from qreal_tasks.text.json_text import DeepJsonError, load_json
 from qreal_tasks.text.redaction import own_keys, redact_keys
 
 _TASKS_A_REQUEST = 500
@@ -206,18 +207,18 @@ class LabelStudio:
             text = short(redact_keys(reply.content[:1200].decode("utf-8", "replace"), *self._keys))
             raise AnnotationError(f"{self.url}{reply.path}: status {reply.status}: {text}")
         try:
-            return redact_keys(json.loads(reply.content), *self._keys) if reply.content else {}
+            return redact_keys(load_json(reply.content), *self._keys) if reply.content else {}
+        except DeepJsonError:
+            raise AnnotationError(f"{self.url}{reply.path} answers with JSON that is nested too deep") from None
         except ValueError:
             raise AnnotationError(f"{self.url}{reply.path} answers with no JSON: is it Label Studio?") from None
-        except RecursionError:
-            raise AnnotationError(f"{self.url}{reply.path} answers with JSON that is nested too deep") from None
 
 
 def _shorten(found: object) -> str:
     """The beginning of a value, whatever it is."""
     try:
         return f"{found!r:.80}"
-    except (RecursionError, ValueError):  # nested too deep, or a number of 5,000 digits
+    except ValueError:  # a number of 5,000 digits
         return f"a {type(found).__name__} that is too large to show"
 
 

@@ -91,7 +91,7 @@ def _formed(text: str, form: Form) -> Outcome:
         reply = form.reply.model_validate_json(json.dumps(parse_only_json(extract_answer_text(text).text)))
     except ValidationError as error:
         why = first_fault(error)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         why = f"no JSON: {error}"
     else:
         return Outcome(State.DONE, "", reply.model_dump(mode="json"))

@@ -19,7 +19,7 @@ from annotation.config import QualitySettings
 from annotation.errors import AnnotationError
 from annotation.llm.prompts import load_prompt
 from annotation.llm.replies import LEVELS
-from qreal_tasks.models.local.devices import describe_model, explain_model_errors, resolve_device
+from qreal_tasks.models.local.devices import compute_on, describe_model, explain_model_errors, resolve_device
 from qreal_tasks.models.local.loading import limit_pictures, load_model
 
 
@@ -66,10 +66,10 @@ class QEvalScore:
 
     def _forward(self, images: list[Image.Image]) -> list[list[float]]:
         text = self._processor.apply_chat_template(self._messages(), tokenize=False, add_generation_prompt=True)
-        inputs: Any = self._processor(text=[text] * len(images), images=images, padding=True, return_tensors="pt")
-        with torch.inference_mode():
+        with compute_on(self._device), torch.inference_mode():
+            inputs: Any = self._processor(text=[text] * len(images), images=images, padding=True, return_tensors="pt")
             logits = self._model(**inputs.to(self._device), logits_to_keep=1).logits[:, -1]
-        found: list[list[float]] = logits[:, self._level_ids].float().softmax(dim=-1).cpu().tolist()
+            found: list[list[float]] = logits[:, self._level_ids].float().softmax(dim=-1).cpu().tolist()
         return found
 
     def _messages(self) -> list[dict[str, Any]]:

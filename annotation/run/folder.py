@@ -46,7 +46,7 @@ class AcceptedImage:
     generator: str
 
 
-def lock_run(path: Path) -> AbstractContextManager[None]:
+def lock_run(path: Path) -> AbstractContextManager[int]:
     """Let one program at a time work on the run at ``path``; one that dies gives the lock back.
 
     Raises:

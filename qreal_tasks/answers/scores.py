@@ -8,12 +8,12 @@ Scores(p_yes=0.75, mass=0.98)
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from typing import Any
 
 from qreal_tasks.benchmark import Answer
+from qreal_tasks.text.json_text import load_json
 from qreal_tasks.text.one_line import one_line
 from qreal_tasks.text.redaction import redact
 
@@ -92,8 +92,8 @@ def _object(text: str | None) -> dict[str, Any]:
     if not isinstance(text, str):
         return {}
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = load_json(text)
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
 

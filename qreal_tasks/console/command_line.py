@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from qreal_tasks.console.terminal import echo, prepare_output
 from qreal_tasks.files.system_errors import describe_os_error, explain_refusal
 from qreal_tasks.files.user_cache import NoHomeError
+from qreal_tasks.shipped import is_shipped
 from qreal_tasks.text.redaction import Private, redact
 
 if TYPE_CHECKING:  # it brings NumPy, for which `qreal --help` must not wait
@@ -133,6 +134,9 @@ def _no_home(error: Exception) -> str | None:
 
 
 def as_folder(dataset: str | None) -> str | None:
-    """The typed name of a dataset, as a full path where it is a folder, however much it looks like a hub id."""
+    """The typed name of a dataset, as a full path where it is a folder, however much it looks like a hub id.
+
+    ``mini`` stays the name of what ships.
+    """
     folder = Path(dataset or "").expanduser()
-    return str(folder.resolve()) if dataset and folder.is_dir() else dataset
+    return str(folder.resolve()) if dataset and folder.is_dir() and not is_shipped(dataset) else dataset

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from qreal_tasks.console import terminal
 
-_PIPE_WIDTH = 130
+_PIPE_WIDTH = 140
 """Columns when the output is no terminal, so that a log is not folded at 80."""
 
 
@@ -27,3 +27,8 @@ def new_table(title: str, first: Sequence[str], numbers: Sequence[str]) -> Table
     for name in numbers:
         table.add_column(name, justify="right", overflow="fold")
     return table
+
+
+def table_width(shown: Console, table: Table) -> int:
+    """Columns that a table takes with every number in one piece."""
+    return terminal.needed_width(shown, table)

@@ -60,7 +60,7 @@ def console(*, err: bool = False, width: int | None = None) -> Console:
     class Spelling(Console):
         def print(self, *objects: Any, **options: Any) -> None:
             for table in objects:
-                if isinstance(table, Table) and (needed := _needed_width(self, table)) > self.width:
+                if isinstance(table, Table) and (needed := needed_width(self, table)) > self.width:
                     table.width, options["crop"] = needed, False
             super().print(*objects, **options)
 
@@ -82,7 +82,7 @@ def _in_other_signs(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(_IN_OTHER_SIGNS, _in_other_signs)
 
 
-def _needed_width(shown: Console, table: Table) -> int:
+def needed_width(shown: Console, table: Table) -> int:
     """With every number, which stands on the right of its column, in one piece, and other columns as narrow as their
     longest words."""
     from rich.measure import Measurement

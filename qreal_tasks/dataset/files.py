@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from huggingface_hub.repocard import REGEX_YAML_BLOCK
 from qreal_tasks.files.regular import read_bytes, require_file
 from qreal_tasks.files.system_errors import describe_error
 from qreal_tasks.files.yaml_files import parse_yaml, read_yaml
+from qreal_tasks.text.json_text import load_json
 
 CARDS = (datasets.config.REPOCARD_FILENAME, datasets.config.REPOYAML_FILENAME)
 """README.md, and the file beside it whose keys go before the card's; ``datasets`` reads both."""
@@ -85,10 +85,10 @@ def saved_files(folder: Path) -> list[Path]:
 
 def _listing(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(read_bytes(path, _MOST_CARD_BYTES))
+        found = load_json(read_bytes(path, _MOST_CARD_BYTES))
         if not isinstance(found, dict):
             raise ValueError(f"it holds {type(found).__name__}, expected an object")
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {describe_error(error)}; save the set anew") from None
     return found
 

@@ -1,7 +1,7 @@
 """Where the dataset is.
 
 ``QREAL_DATA`` names a hub set (``org/name`` or ``org/name@revision``), a folder in hub layout, or a folder written by
-``save_to_disk`` (one sub-folder a config). Unset, the embedded ``mini`` set is meant.
+``save_to_disk`` (one sub-folder a config). ``mini``, or unset, is the embedded set.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from qreal_tasks.dataset.hub import bring_data, cards_of
 from qreal_tasks.dataset.hub_errors import HubError
 from qreal_tasks.dataset.schema import CONFIGS
 from qreal_tasks.files.parquet_limits import check_parquet
+from qreal_tasks.shipped import SHIPPED, is_shipped
 
 ENVIRONMENT = "QREAL_DATA"
 _HUB_ID = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
@@ -151,10 +152,8 @@ def locate(value: str | None = None) -> Source:
     given_by = f"{ENVIRONMENT}=" if value is None else "dataset "
     value = (os.environ.get(ENVIRONMENT, "") if value is None else value).strip()
     folder = Path(value).expanduser()
-    if value == "mini" and folder.is_dir():
-        raise DatasetError("mini names both the embedded set and a folder here. Write ./mini for the folder.")
-    if not value or value == "mini":
-        return Source("mini", SourceKind.MINI, str(MINI_FOLDER))
+    if not value or is_shipped(value):
+        return Source(SHIPPED, SourceKind.MINI, str(MINI_FOLDER))
     hub = _HUB_ID.fullmatch(value)
     if folder.is_dir():
         if hub and not value.startswith("."):

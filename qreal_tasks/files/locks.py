@@ -18,8 +18,11 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextmanager
-def hold_lock(path: Path, refusal: Exception | None = None) -> Iterator[None]:
+def hold_lock(path: Path, refusal: Exception | None = None) -> Iterator[int]:
     """Hold the lock file ``path`` while the block lasts; it is made for that, and removed afterwards.
+
+    Yields its descriptor: a child that is started with it (``pass_fds``) goes on holding the lock when this process
+    is killed.
 
     Args:
         path: in a folder that is there.
@@ -34,7 +37,7 @@ def hold_lock(path: Path, refusal: Exception | None = None) -> Iterator[None]:
         assert refusal is not None
         raise refusal from None
     try:
-        yield
+        yield descriptor
     finally:
         path.unlink(missing_ok=True)  # while it is held: whoever waits for it looks whether it is still the one there
         os.close(descriptor)

@@ -34,7 +34,6 @@ from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.server.served_model import served_family
-from qreal_tasks.models.sources import find_shipped
 from qreal_tasks.models.store import AnswerStore, Engine, answer_with_store
 
 
@@ -163,7 +162,7 @@ class QRealHF(EngineBackend):
         options = parse_arguments(given, *ARGUMENTS["qreal_hf"])
         declare_marks(options.pop("reasoning_marks", None))
         if options.get("adapter"):
-            check_base(options["adapter"], find_shipped(options["pretrained"]), options.get("revision"))
+            check_base(options["adapter"], options["pretrained"], options.get("revision"))
         store = open_store(options.pop("store", None))  # before the model, whose loading takes minutes
         super().__init__(TransformersEngine(**prepare_options(options)), store)
 

@@ -9,7 +9,8 @@ import fnmatch
 from collections.abc import Mapping, Sequence
 
 from qreal_tasks.benchmark import IMAGEQA_SETS, TASK_NAMES, Style, task_of
-from qreal_tasks.models.sources import ADAPTER_SETTINGS, SHIPPED, find_local_folder, find_shipped, resolve_model
+from qreal_tasks.models.sources import ADAPTER_SETTINGS, find_local_folder, find_shipped, resolve_model
+from qreal_tasks.shipped import NO_ADAPTER, SHIPPED, is_shipped
 from qreal_tasks.subtasks import SUBTASKS
 
 AGENT = "qreal_agent"
@@ -70,6 +71,8 @@ def find_box_writer(backend: str, model_args: Mapping[str, str]) -> str | None:
 def _check_folder(name: str, value: str) -> None:
     if not value or "://" in value:
         return
+    if name == "adapter" and is_shipped(value):
+        raise ValueError(NO_ADAPTER)
     settings = ADAPTER_SETTINGS if name == "adapter" else "config.json"
     try:
         folder = find_local_folder(value, settings)

@@ -79,7 +79,7 @@ def _score(text: str) -> float | str:
     """
     try:
         reply = parse_only_json(extract_answer_text(text).text, _with_one_score)
-    except (ValueError, RecursionError):
+    except ValueError:
         return MALFORMED
     score = reply.get("score") if isinstance(reply, dict) else None
     if isinstance(score, bool) or not isinstance(score, int | float):

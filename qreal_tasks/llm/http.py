@@ -17,6 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from qreal_tasks.llm.errors.messages import MalformedAnswer, StatusError, error_of, redirected, short
+from qreal_tasks.text.json_text import DeepJsonError, load_json
 from qreal_tasks.text.redaction import own_keys, redact_keys, spellings
 
 MAX_ANSWER_BYTES = 8 * 2**20
@@ -25,9 +26,6 @@ _BYTES_A_TOKEN = 150
 """Size of one token with its log-probability and its bytes as numbers."""
 _MAX_ERROR_BYTES = 2**16
 _CHUNK_BYTES = 2**16
-_DEEPEST = 64
-"""Values of an answer inside of one another; those of a chat completion are ten at most."""
-_DEEP = f"the answer is nested deeper than {_DEEPEST} levels"
 _ESCAPED = re.compile(rb"\\u00|\\/")
 
 
@@ -70,7 +68,7 @@ class ChatServer:
 
         Raises:
             StatusError: the status is no 200.
-            MalformedAnswer: the answer is no JSON, longer than ``most_bytes``, or deeper than ``_DEEPEST``.
+            MalformedAnswer: the answer is no JSON, longer than ``most_bytes``, or nested too deep.
             TimeoutError, aiohttp.ClientError: no answer came.
         """
         timeout = aiohttp.ClientTimeout(total=min(self._timeout_s, most_s or self._timeout_s))
@@ -103,14 +101,12 @@ class ChatServer:
 
     def _value(self, raw: bytes) -> object:
         try:
-            found = json.loads(raw)
-        except RecursionError as error:
-            raise MalformedAnswer(_DEEP) from error
+            found = load_json(raw)
+        except DeepJsonError as error:
+            raise MalformedAnswer(str(error)) from error
         except ValueError as error:
             begin = short(redact_keys(raw[:1000].decode(errors="replace"), *self._keys))
             raise MalformedAnswer(f"{begin!r} is no JSON") from error
-        if _is_deep(found):
-            raise MalformedAnswer(_DEEP)
         # Looking through the bytes is enough where no letter of the key can be escaped.
         may_repeat = any(spelled in raw for spelled in self._spelled) or _ESCAPED.search(raw) is not None
         return redact_keys(found, *self._keys) if may_repeat else found
@@ -171,21 +167,6 @@ def at_most(chunks: Iterable[bytes], most: int) -> bytes:
         if len(found) > most:
             raise MalformedAnswer(f"the answer is longer than {most:,} bytes")
     return bytes(found)
-
-
-def _is_deep(found: object) -> bool:
-    """Whether a JSON value is nested deeper than ``_DEEPEST``: whoever prints or searches it calls itself as often."""
-    level = [found]
-    for _ in range(_DEEPEST):
-        level = [
-            inside
-            for one in level
-            if isinstance(one, dict | list)
-            for inside in (one.values() if isinstance(one, dict) else one)
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _proxy_of(url: str) -> str | None:

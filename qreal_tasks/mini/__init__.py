@@ -1,7 +1,7 @@
 """The embedded dataset, drawn by the project: for trying the software and for tests, no substitute for Q-Real.
 
 ``qreal_tasks.mini.write.draw_mini`` draws a set; ``tools/contact_sheet.py`` shows one as a picture. A small model that
-was trained on such sets ships too (``qreal_tasks.models.sources.SHIPPED``).
+was trained on such sets ships too (``qreal_tasks.shipped``).
 """
 
 from pathlib import Path

@@ -12,15 +12,11 @@ from pathlib import Path
 from qreal_tasks.files.regular import read_text
 from qreal_tasks.files.system_errors import describe_error
 from qreal_tasks.mini import MINI_MODEL
+from qreal_tasks.shipped import SHIPPED, is_shipped
 from qreal_tasks.text.addresses import is_path
 
 ADAPTER_SETTINGS = "adapter_config.json"
 """What tells the folder of a PEFT adapter from that of a whole model."""
-
-
-SHIPPED = "mini"
-"""Name of the small model that ships with this package, wherever a folder or hub id is expected; a folder of that name
-is ``./mini``."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ def resolve_model(given: str, base: str | None = None, revision: str | None = No
 
 def find_shipped(given: str) -> str:
     """Folder of the shipped model for its name; anything else as it is."""
-    return str(MINI_MODEL) if given == SHIPPED else given
+    return str(MINI_MODEL) if is_shipped(given) else given
 
 
 def find_local_folder(given: str, settings: str = "config.json") -> Path | None:

@@ -6,7 +6,7 @@ import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ def score_predictions(
         OSError: a file cannot be read or written.
     """
     found = build_run(sources, data, model, style=style, space=space, only_answered=only_answered)
-    folder = out or find_free_name(Path("runs") / f"{_folder_name(model)}-{datetime.now():%Y%m%d-%H%M%S}")
+    folder = out or find_free_name(Path("runs") / f"{_folder_name(model)}-{datetime.now(UTC):%Y%m%d-%H%M%S}")
     return replace(found, run=_write(found.run, folder))
 
 
@@ -162,7 +162,7 @@ def _task(matched: MatchedTask, rows: AskedRows, context: SampleContext, only_an
 
 def _write(run: Run, folder: Path) -> Run:
     """Write the folder, and return the run with its place."""
-    now = datetime.now()
+    now = datetime.now(UTC)
     name = f"{now:%Y%m%d_%H%M%S}{RESULTS_SUFFIX}"
     results: dict[str, Any] = {
         "results": {task.task: _reported(task) for task in run.tasks},

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from qreal_tasks.benchmark import Dimension
+from qreal_tasks.benchmark import QUESTION_NAMES, Dimension, question
 from qreal_tasks.console.tables import new_console, new_table
 from qreal_tasks.metrics.catalogue import CATALOGUE, HALVES
 from qreal_tasks.pages.numbers import UNDEFINED, decimals, interval, p_value, whole
@@ -65,7 +65,7 @@ def write_notes(comparison: Comparison) -> list[str]:
             "accuracy first."
         )
     if comparison.unscored:
-        counts = ", ".join(f"{name} {whole(count)}" for name, count in comparison.unscored.items())
+        counts = ", ".join(f"{name.replace('_', ' ')} {whole(count)}" for name, count in comparison.unscored.items())
         found.append(
             f"LLM-Score and Joint leave out images that a judged run lacks a score of: {counts}. `qreal judge RUN` "
             "asks for what is missing."
@@ -90,15 +90,20 @@ def _table(half: str, comparison: Comparison, pair: RunPair) -> Table:
         [*heads, "Difference", "95 %", "p", "Holm", "Images", "Detectable"],
     )
     for name in (name for name in ours if name in findings):
-        for metric in TESTED[half]:
-            a, b = (groups[name].metrics.get(metric) for groups in (theirs, ours))
-            if a is None and b is None:
-                continue
+        values = {metric: [groups[name].metrics.get(metric) for groups in (theirs, ours)] for metric in TESTED[half]}
+        known = {metric: both for metric, both in values.items() if both != [None, None]}
+        for label, (metric, both) in zip(_label_rows(name, len(known)), known.items(), strict=True):
             bold = "bold" if half == "objectqa" and name in (*Dimension, "overall") else None
-            cells = (decimals(a), decimals(b), *_cells(findings[name].get(metric)))
-            found.add_row(name, CATALOGUE[half][metric].label, *cells, style=bold)
+            cells = (*map(decimals, both), *_cells(findings[name].get(metric)))
+            found.add_row(label, CATALOGUE[half][metric].label, *cells, style=bold)
         found.add_section()
     return found
+
+
+def _label_rows(name: str, rows: int) -> list[str]:
+    """What stands before the rows of a question or set: what it is, and below that the code of a question."""
+    lines = [question(name).about, f"  {name}"] if name in QUESTION_NAMES else [name.replace("_", " ")]
+    return ["\n".join(lines)][:rows] if rows < len(lines) else [*lines, *[""] * (rows - len(lines))]
 
 
 def _cells(finding: MetricDifference | None) -> tuple[str, ...]:
@@ -118,9 +123,11 @@ def _flip_table(comparison: Comparison, pair: RunPair) -> Table:
         ["Right to\nwrong", "Wrong to\nright", "McNemar p", "Better", "Worse", "Same"],
     )
     for name, flips in pair.flips.items():
-        found.add_row(name, str(len(flips.lost)), str(len(flips.won)), p_value(flips.p_value), "", "", "")
+        [label] = _label_rows(name, 1)
+        found.add_row(label, str(len(flips.lost)), str(len(flips.won)), p_value(flips.p_value), "", "", "")
     for name, moved in pair.movements.items():
-        found.add_row(f"{name} (images)", "", "", "", str(moved.better), str(moved.worse), str(moved.same))
+        [label] = _label_rows(name, 1)
+        found.add_row(f"{label} (images)", "", "", "", str(moved.better), str(moved.worse), str(moved.same))
     return found
 
 

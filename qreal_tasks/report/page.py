@@ -9,8 +9,6 @@ from typing import Any
 
 from qreal_tasks import __version__
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTIONS, Dimension
-from qreal_tasks.dataset.drawn import MINI_FOLDER
-from qreal_tasks.dataset.source import SourceKind
 from qreal_tasks.metrics.catalogue import CATALOGUE, IMAGEQA, OBJECTQA, PAPER_IMAGEQA, PAPER_OBJECTQA, Metric
 from qreal_tasks.pages.environment import page_environment, write_page
 from qreal_tasks.report.figures import draw_calibration, draw_detection, draw_roc
@@ -165,9 +163,7 @@ def _pictures(
     scores: RunScores, misses: Mapping[str, Sequence[Miss]], sure: Sequence[SureAndWrong], data: str | None
 ) -> ReportPictures:
     sizes = {m.record.image_id: (m.record.width, m.record.height) for ms in misses.values() for m in ms}
-    embedded = scores.run.data == str(SourceKind.MINI)  # also where a folder of that name lies
-    place = data or (str(MINI_FOLDER) if embedded else scores.run.data)
-    return load_pictures(place, sizes, {one.record.entity_id for one in sure})
+    return load_pictures(data or scores.run.data, sizes, {one.record.entity_id for one in sure})
 
 
 def _all_metrics(groups: Mapping[str, GroupScores]) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from qreal_tasks.answers import Reason
-from qreal_tasks.benchmark import QUESTION_NAMES
+from qreal_tasks.benchmark import QUESTION_NAMES, question
 from qreal_tasks.metrics.feasibility import Feasibility
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.models.requests import REQUEST_FAILED
@@ -45,6 +45,15 @@ class Lint:
     text: str
 
 
+def name_row(row: str) -> str:
+    """A question by what it asks, with its code; a set by its name.
+
+    >>> name_row("plausibility_q4"), name_row("human_plausibility")
+    ('"garbled text" (`plausibility_q4`)', 'human plausibility')
+    """
+    return f'"{question(row).about}" (`{row}`)' if row in QUESTION_NAMES else row.replace("_", " ")
+
+
 def find_lints(scores: RunScores) -> list[Lint]:
     """All findings about a run, the gravest first."""
     found = [*_about_run(scores), *_about_questions(scores), *_about_sets(scores), *_about_reading(scores)]
@@ -71,11 +80,11 @@ def _about_questions(scores: RunScores) -> Iterator[Lint]:
     asked = {name: group for name, group in scores.objectqa.items() if name in QUESTION_NAMES}
     for name, group in asked.items():
         if group.verdict is Feasibility.INFEASIBLE:
-            text = "This AUC cannot come from the scores that the answers follow; check P(Yes)."
-            yield Lint(Level.ERROR, f"{name}: impossible AUC.", text)
+            text = f"That of {name_row(name)} cannot come from the scores that the answers follow; check P(Yes)."
+            yield Lint(Level.ERROR, "Impossible AUC.", text)
         elif group.verdict is Feasibility.BELOW_HARD_LABEL:
-            text = "P(Yes) ranks worse than the bare answers; check P(Yes)."
-            yield Lint(Level.WARNING, f"{name}: weak P(Yes).", text)
+            text = f"For {name_row(name)} it ranks worse than the bare answers; check P(Yes)."
+            yield Lint(Level.WARNING, "Weak P(Yes).", text)
     thin = _shares(asked, "off_choice")
     if thin:
         level = Level.WARNING if max(thin.values()) > THIN_LIMIT else Level.INFO
@@ -106,16 +115,18 @@ def _about_sets(scores: RunScores) -> Iterator[Lint]:
         for count in ("n_dropped", "n_clipped")
     )
     if dropped:
-        counts = ", ".join(f"{name} {whole(count)}" for name, count in dropped.items())
+        counts = ", ".join(f"{name_row(name)} {whole(count)}" for name, count in dropped.items())
         yield Lint(Level.WARNING, "Boxes left out.", f"Predicted boxes that were invalid: {counts}.")
     if clipped:
-        counts = ", ".join(f"{name} {whole(count)}" for name, count in clipped.items())
+        counts = ", ".join(f"{name_row(name)} {whole(count)}" for name, count in clipped.items())
         yield Lint(Level.INFO, "Boxes clipped.", f"Predicted boxes that reached outside the image: {counts}.")
     silent, why = reasons.explain_missing_llm_score(scores)
     if silent:
-        text = f"LLM-Score and Joint are N/A for {', '.join(silent)}: {why}."
+        text = f"LLM-Score and Joint are N/A for {', '.join(map(name_row, silent))}: {why}."
         yield Lint(Level.INFO, "Not judged.", text)
-    unjudged = [f"{name}: {reasons.explain_unjudged(scores, name)}" for name, group in sets.items() if group.unjudged]
+    unjudged = [
+        f"{name_row(name)}: {reasons.explain_unjudged(scores, name)}" for name, group in sets.items() if group.unjudged
+    ]
     if unjudged:
         yield Lint(Level.WARNING, "Pairs unjudged.", f"They are in no LLM-Score. {'. '.join(unjudged)}.")
 
@@ -123,8 +134,8 @@ def _about_sets(scores: RunScores) -> Iterator[Lint]:
 def _about_reading(scores: RunScores) -> Iterator[Lint]:
     """A question without an answer is wrong; an image without one has no box, and no false alarm."""
     unread = {name: reasons.explain_unparsed(scores, name) for name, group in scores.rows.items() if group.unread}
-    answers = [f"{name}: {why}" for name, why in unread.items() if name in QUESTION_NAMES]
-    sets = [f"{name}: {why}" for name, why in unread.items() if name not in QUESTION_NAMES]
+    answers = [f"{name_row(name)}: {why}" for name, why in unread.items() if name in QUESTION_NAMES]
+    sets = [f"{name_row(name)}: {why}" for name, why in unread.items() if name not in QUESTION_NAMES]
     if answers:
         text = f"They count as wrong. {'. '.join(answers)}."
         yield Lint(Level.WARNING, "Answers that could not be read.", text)
@@ -139,7 +150,7 @@ def _shares(groups: Mapping[str, GroupScores], metric: str) -> dict[str, float]:
 
 
 def _listed(shares: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {percent(share)}" for name, share in shares.items())
+    return ", ".join(f"{name_row(name)} {percent(share)}" for name, share in shares.items())
 
 
 def describe_missing_answers(run: Run) -> str | None:

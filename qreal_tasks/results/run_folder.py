@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +16,8 @@ from qreal_tasks.dataset.drawn import is_drawn_id
 from qreal_tasks.files.regular import read_bytes, read_text
 from qreal_tasks.records import GroundingRecord, JudgmentRecord, Record, RecordError, record_from_json, record_to_json
 from qreal_tasks.results.predicted import PredictionsOrigin, read_origin
+from qreal_tasks.results.start_time import read_start_of
+from qreal_tasks.text.json_text import load_json
 from qreal_tasks.text.redaction import own_keys, redact, redact_keys, spellings
 
 RESULTS_SUFFIX = "_results.json"
@@ -106,8 +107,9 @@ def find_results(path: Path) -> list[Path]:
         return [path]
     if not path.exists():
         raise RunFolderError(f"{path} does not exist; expected the output folder of a run, or its *{RESULTS_SUFFIX}")
-    # The name starts with date and time.
-    found = sorted(path.rglob(f"*{RESULTS_SUFFIX}"), key=lambda p: (p.name, p.stat().st_mtime))
+    found = list(path.rglob(f"*{RESULTS_SUFFIX}"))
+    if len(found) > 1:  # by the date in them, not by that in their names, whose time zones differ
+        found.sort(key=lambda one: (read_start_of(one), one.name, one.stat().st_mtime))
     if not found:
         raise RunFolderError(
             f"{path}: no *{RESULTS_SUFFIX} in it or below; the run did not finish, or was started without --output_path"
@@ -116,8 +118,8 @@ def find_results(path: Path) -> list[Path]:
 
 
 def newest_results(path: Path) -> Path:
-    """The last of ``find_results``. Where there are several it says which: newest is what the dates in their names say,
-    and a clock may have been set back.
+    """The last of ``find_results``. Where there are several it says which: newest is what the dates in them say, and a
+    clock may have been set back.
 
     Raises:
         RunFolderError: there is none.
@@ -139,13 +141,13 @@ def read_run(results_path: Path, style: Style | None = None) -> Run:
         BothStylesError: there are tasks of both styles, and none was named.
     """
     try:
-        results = json.loads(read_text(results_path))
+        results = load_json(read_text(results_path))
         config, numbers = dict(results["config"]), dict(results["results"])
         versions = dict(results.get("versions") or {})
         names = [task for task, (its, _) in LEAVES.items() if task in numbers and style in (None, its)]
         live = {task: _live_numbers(dict(numbers[task])) for task in names}
         origin = read_origin(results)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunFolderError(
             f"{results_path}: not a results file of lmms-eval: {type(error).__name__}: {error}"
         ) from None
@@ -211,10 +213,10 @@ def _read_samples(results_path: Path, task: str) -> Iterator[Record]:
         ) from None
     for number, line in enumerate(lines, start=1):
         try:
-            record = record_from_json(json.loads(line)["records"])
+            record = record_from_json(load_json(line)["records"])
         except KeyError:
             raise RunFolderError(f"{path} line {number}: no `records`; written by another version") from None
-        except (RecordError, ValueError, TypeError, RecursionError) as error:
+        except (RecordError, ValueError, TypeError) as error:
             raise RunFolderError(f"{path} line {number}: {error}") from None
         if record.subject != LEAVES[task][1]:
             raise RunFolderError(f"{path} line {number}: a record of {record.subject}, expected {LEAVES[task][1]}")

@@ -22,6 +22,7 @@ from qreal_tasks.boxes import Space
 from qreal_tasks.files.settings import BaseUrl, Settings
 from qreal_tasks.models.detector.settings import DetectionSettings
 from qreal_tasks.screening.detected_boxes import DetectedBoxes
+from qreal_tasks.shipped import NO_ADAPTER, is_shipped
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -67,6 +68,8 @@ class OneModel(Settings):
     def _is_one_place(self) -> Self:
         if self.server and self.adapter:
             raise ValueError("adapter is of a model on this machine; a server has its own name for one with an adapter")
+        if is_shipped(self.adapter):
+            raise ValueError(NO_ADAPTER)
         return self
 
 

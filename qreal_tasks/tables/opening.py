@@ -23,6 +23,7 @@ from qreal_tasks.files.system_errors import describe_error
 from qreal_tasks.tables.decoding import TableError, decode_text
 from qreal_tasks.tables.spreadsheets import read_spreadsheet
 from qreal_tasks.tables.text_tables import SEPARATORS, PlacedRow, read_objects, read_separated
+from qreal_tasks.text.json_text import load_json
 
 MOST_BYTES = 2**30
 """Of a file, and of a compressed one after it is unpacked."""
@@ -126,8 +127,8 @@ def _objects(text: str, path: Path, unwrap: Callable[[Any], list[Any] | None]) -
     """JSON lines, a list, or what lies in an object of a known form."""
     if text.lstrip().startswith("{"):
         try:
-            inside = unwrap(json.loads(text))
-        except (ValueError, RecursionError):  # lines, or damage, which reading them says
+            inside = unwrap(load_json(text))
+        except ValueError:  # lines, or damage, which reading them says
             inside = None
         if inside is not None:
             text = json.dumps(inside)

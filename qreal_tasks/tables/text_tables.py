@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from qreal_tasks.tables.decoding import TableError
+from qreal_tasks.text.json_text import load_json
 
 SEPARATORS = {".csv": ",;\t|", ".tsv": "\t,;|"}
 """What may stand between the cells of such a file, the likeliest first."""
@@ -98,9 +98,9 @@ def read_objects(text: str, path: Path) -> Iterator[PlacedRow]:
     """
     if text.lstrip().startswith("["):
         try:
-            found = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise TableError(f"{path}: {_json_reason(error)}; {_EXPECTED}") from error
+            found = load_json(text)
+        except ValueError as error:
+            raise TableError(f"{path}: {error}; {_EXPECTED}") from error
         rows: Iterator[tuple[str, Any]] = ((f"item {number}", row) for number, row in enumerate(found))
     else:
         rows = _read_lines(text, path)
@@ -115,10 +115,6 @@ def _read_lines(text: str, path: Path) -> Iterator[tuple[str, Any]]:
     for number, line in enumerate(io.StringIO(text, newline=None), start=1):
         if line.strip():
             try:
-                yield f"line {number}", json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise TableError(f"{path}, line {number}: {_json_reason(error)}; {_EXPECTED}") from error
-
-
-def _json_reason(error: ValueError | RecursionError) -> str:
-    return "its values lie too deep in one another" if isinstance(error, RecursionError) else str(error)
+                yield f"line {number}", load_json(line)
+            except ValueError as error:
+                raise TableError(f"{path}, line {number}: {error}; {_EXPECTED}") from error

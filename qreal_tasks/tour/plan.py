@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from qreal_tasks.models.sources import SHIPPED
+from qreal_tasks.shipped import SHIPPED
 from qreal_tasks.steps.step import GoingOn, Step, StepCommand, python_module, qreal
 
 RECIPE = Path(__file__).with_name("recipe.yaml")

@@ -111,7 +111,9 @@ def main() -> None:
                 ("precision", flawed[flagged].mean(), told.precision),
                 ("recall", flagged[flawed].mean(), told.recall),
             ):
-                print(f"  {name} {value:.3f}; promised {promised.value:.3f} ({promised.low:.3f} to {promised.high:.3f})")
+                print(
+                    f"  {name} {value:.3f}; promised {promised.value:.3f} ({promised.low:.3f} to {promised.high:.3f})"
+                )
         qreal("screen", "compare", str(held_out), "--out", str(root / "compared"))
         print_comparison(root / "compared", truth)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from qreal_tasks import cli
+from qreal_tasks import __version__, cli
 
 COMMANDS = [
     *("eval", "score", "compare", "mini", "mini-model", "demo", "tour", "convert-internvl", "tasks-path", "data"),
@@ -93,3 +94,12 @@ def test_help_takes_less_than_half_a_second_of_processor_time(tmp_path: Path) ->
     seconds()
     taken = [seconds() for _ in range(3)]
     assert min(taken) < 0.5, taken
+
+
+def test_the_module_is_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["qreal", "--version"])
+    monkeypatch.delitem(sys.modules, "qreal_tasks.cli")
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("qreal_tasks.cli", run_name="__main__")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"{__version__}\n"

@@ -14,6 +14,9 @@ from few_rows import write_few
 from safetensors.torch import load_file, save_file
 
 from qreal_tasks.dataset.source import DatasetError, locate
+from qreal_tasks.mini import MINI_MODEL
+from qreal_tasks.models.local.adapter_base import BaseMatch, identify_base
+from qreal_tasks.models.sources import ModelSource, resolve_model
 from training.config import ConfigError, TrainConfig
 from training.export.export import export
 from training.run.folder import make_paths_absolute, read_config
@@ -47,6 +50,22 @@ def test_an_adapter_is_held_against_the_content_of_its_base(config: Callable[...
     train(config(**keys, model=str(tmp_path / "final"), adapter=adapter, output=str(tmp_path / "3")))
     with pytest.raises(ConfigError, match=r"they cannot be compared here\. Where that is the same model under another"):
         train(config(**keys, model=str(tmp_path / "elsewhere" / "renamed"), adapter=adapter))
+
+
+def test_an_adapter_on_the_shipped_model_names_it_as_its_base(
+    config: Callable[..., TrainConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the package is installed says nothing on another machine, and a folder called mini is another thing."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mini").mkdir()
+    run = train(config(**SHORT, model="mini"))
+    assert read_config(run).model == "mini"
+    assert json.loads((run / "final" / "adapter_config.json").read_text())["base_model_name_or_path"] == "mini"
+    source = resolve_model(str(run / "final"))
+    assert source == ModelSource(str(MINI_MODEL), str(run / "final"))
+    assert identify_base(str(run / "final"), "mini").match is BaseMatch.SAME
+    exported = export(run, tmp_path / "adapter", merge=False)
+    assert exported.model_args == f"pretrained=mini,adapter={tmp_path / 'adapter'}"
 
 
 def test_qreal_hf_refuses_an_adapter_of_another_base(config: Callable[..., TrainConfig], tmp_path: Path) -> None:

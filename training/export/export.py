@@ -18,7 +18,7 @@ from qreal_tasks.text.addresses import shown
 from training.config import ConfigError, TrainConfig
 from training.export.card import make_public_recipe, write_card, write_command
 from training.model import read_outline
-from training.run.folder import CONFIG_FILE, CURVES_FILE, ENVIRONMENT_FILE, FINAL_FOLDER, read_config
+from training.run.folder import CONFIG_FILE, CURVES_FILE, ENVIRONMENT_FILE, FINAL_FOLDER, name_base, read_config
 
 _OF_TRAINING = "training_"
 """Before the names of files that tell how the model was made."""
@@ -73,7 +73,7 @@ def export(run: Path, folder: Path, *, merge: bool = True, results: Path | None 
             _write_model(config, trained, beside)
         else:
             shutil.copytree(trained, beside, dirs_exist_ok=True)
-            _name_base(beside, config.model, config.revision)
+            name_base(beside, config.model, config.revision)
         shutil.copy(run / CURVES_FILE, beside / f"{_OF_TRAINING}{CURVES_FILE}")
         recipe = yaml.safe_dump(make_public_recipe(config), sort_keys=False, allow_unicode=True)
         (beside / f"{_OF_TRAINING}{CONFIG_FILE}").write_text(recipe, encoding="utf-8")
@@ -94,7 +94,7 @@ def push(folder: Path, repository: str, private: bool) -> str:
 
     if (folder / "adapter_config.json").is_file():
         settings = json.loads(read_text(folder / "adapter_config.json"))
-        _name_base(folder, shown(settings["base_model_name_or_path"]), settings.get("revision"))
+        name_base(folder, shown(settings["base_model_name_or_path"]), settings.get("revision"))
     api = HfApi()
     try:
         address = api.create_repo(repository, private=private, exist_ok=True)
@@ -124,7 +124,7 @@ def _write_model(config: TrainConfig, trained: Path, folder: Path) -> None:
     from transformers import AutoModelForImageTextToText
 
     lora = config.method == "lora"
-    base = config.model if lora else str(trained)
+    base = config.loads_from if lora else str(trained)
     try:
         model: Any = AutoModelForImageTextToText.from_pretrained(
             base, revision=config.revision if lora else None, dtype=getattr(torch, config.dtype)
@@ -139,11 +139,3 @@ def _write_model(config: TrainConfig, trained: Path, folder: Path) -> None:
     model.config.use_cache = True
     model.save_pretrained(folder)
     read_outline(config).processor.save_pretrained(folder)
-
-
-def _name_base(folder: Path, base: str, revision: str | None) -> None:
-    """Say which model an adapter lies on, and its revision."""
-    path = folder / "adapter_config.json"
-    settings = json.loads(read_text(path))
-    settings |= {"base_model_name_or_path": base, "revision": revision}
-    write_whole(path, json.dumps(settings, indent=2) + "\n")

@@ -37,6 +37,8 @@ from qreal_tasks.files.atomic import new_folder, replace_file, write_whole
 from qreal_tasks.files.regular import open_file, read_text
 from qreal_tasks.files.system_errors import describe_error
 from qreal_tasks.files.yaml_files import read_yaml
+from qreal_tasks.models.sources import ADAPTER_SETTINGS
+from qreal_tasks.shipped import SHIPPED
 from training.config import ConfigError, TrainConfig
 from training.recipe import parse_config
 from training.run.checkpoints import find_best_checkpoint, list_checkpoints, read_state
@@ -66,7 +68,7 @@ def make_paths_absolute(config: TrainConfig, source: Source) -> TrainConfig:
     for key in ("model", "adapter", "deepspeed"):
         value = getattr(config, key)
         path = Path(value or "").expanduser()
-        if value and (path.is_file() if key == "deepspeed" else path.is_dir()):
+        if value and value != SHIPPED and (path.is_file() if key == "deepspeed" else path.is_dir()):
             whole[key] = os.path.abspath(path)  # by its own name, not that of what a link leads to
     return config.model_copy(update=whole)
 
@@ -182,14 +184,27 @@ def write_history(folder: Path, history: Sequence[Mapping[str, float]], best: st
         _draw(beside, history, best)
 
 
-def copy_final(folder: Path) -> None:
-    """Copy the best checkpoint's model or adapter, processor and settings, without what only training needs."""
+def copy_final(folder: Path, config: TrainConfig) -> None:
+    """Copy the best checkpoint's model or adapter, processor and settings, without what only training needs.
+
+    An adapter on the shipped model names it as the user did: where it is installed differs between machines.
+    """
     best, last = find_best_checkpoint(folder), read_state(list_checkpoints(folder)[0])
     step = read_state(best)["global_step"]
     chosen = {"step": step, "of_steps": last["global_step"], "best_value": last["best_metric"]}
     write_whole(folder / CHOSEN_FILE, json.dumps(chosen) + "\n")
     with new_folder(folder / FINAL_FOLDER, instead=True) as beside:
         shutil.copytree(best, beside, ignore=_list_training_state, dirs_exist_ok=True)
+        if config.model == SHIPPED and (beside / ADAPTER_SETTINGS).is_file():
+            name_base(beside, SHIPPED, None)
+
+
+def name_base(folder: Path, base: str, revision: str | None) -> None:
+    """Say which model an adapter lies on, and its revision."""
+    path = folder / ADAPTER_SETTINGS
+    settings = json.loads(read_text(path))
+    settings |= {"base_model_name_or_path": base, "revision": revision}
+    write_whole(path, json.dumps(settings, indent=2) + "\n")
 
 
 def _list_training_state(_: str, names: list[str]) -> list[str]:

@@ -93,7 +93,7 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
                     raise BatchTooLargeError(_advise(plan)) from error
                 raise
         if first:
-            copy_final(folder)
+            copy_final(folder, config)
         return folder
 
 
@@ -171,7 +171,7 @@ def _choose_folder(config: TrainConfig, resume: Path | None, held: contextlib.Ex
     from accelerate.utils import broadcast_object_list
 
     name = config.name or f"{'-'.join(config.tasks)}-{Path(config.model).name}"
-    by_date = Path(f"runs/train/{name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    by_date = Path(f"runs/train/{name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}")
     folder = resume or (Path(config.output).expanduser() if config.output else find_free_name(by_date))
     refusal = None
     if int(os.environ.get("RANK", "0")) == 0:  # it decides alone: it writes into the folder soon after

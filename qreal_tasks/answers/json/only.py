@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from qreal_tasks.text.json_text import DeepJsonError, check_depth
+
 _BEFORE = re.compile(r"[\s\ufeff]*(?:(?P<fence>`+|~{3,})[\w+-]*\s*)?")
 _AFTER = re.compile(r"(?:\s|<[|｜][^\s<>|｜]{1,40}[|｜]>|</s>|<eos>|<end_of_turn>|\[EOS\])*")
 """What ends a turn: tokens that some servers leave in the text."""
@@ -23,13 +25,16 @@ def parse_only_json(text: str, object_of: Callable[[list[tuple[str, Any]]], Any]
     {'score': 1}
 
     Raises:
-        ValueError: there is none, or anything else beside it.
-        RecursionError: it is nested too deeply.
+        ValueError: there is none, or anything else beside it, or it is nested too deep.
     """
     before = _BEFORE.match(text)
     assert before is not None  # it matches nothing at all, too
     decoder = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=object_of)
-    value, end = decoder.raw_decode(text, before.end())
+    try:
+        value, end = decoder.raw_decode(text, before.end())
+    except RecursionError:
+        raise DeepJsonError from None
+    check_depth(value)
     after, fence = text[end:].lstrip(), before["fence"] or ""
     if not after.startswith(fence) or _AFTER.fullmatch(after, len(fence)) is None:
         raise ValueError(f"{after!r:.40} follows the value")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ def read_arguments(given: Sequence[str]) -> Arguments:
             "`lmms-eval models` lists the backends, for instance qwen2_5_vl or openai."
         )
     tasks = find_value(given, "--tasks") or config.get("tasks") or "qreal"
-    default_output = find_free_name(Path("runs") / f"{model}-{datetime.now():%Y%m%d-%H%M%S}")
+    default_output = find_free_name(Path("runs") / f"{model}-{datetime.now(UTC):%Y%m%d-%H%M%S}")
     size = find_value(given, "--batch_size") or find_value(given, "-b") or config.get("batch_size")
     return Arguments(
         given=tuple(given),

@@ -85,13 +85,14 @@ def evaluate(given: Sequence[str], *, quiet: bool = False) -> Path:
         environment[JUDGE_VARIABLE] = arguments.judge or ""
     folder = arguments.output_path
     taken = RunError(
-        f"another program writes its results into {folder}; let it end first, or give another --output_path"
+        f"another program writes its results into {folder}; let it end first, or give another --output_path. The "
+        "harness of a `qreal eval` that was killed goes on until it ends"
     )
-    with hold_lock(folder / ".lock", taken):
+    with hold_lock(folder / ".lock", taken) as lock:
         before = record_states(folder)
         _say("loading lmms-eval, which takes about 15 seconds")
         try:
-            status = _run(_command(arguments), environment, folder / LOG_NAME, quiet)
+            status = _run(_command(arguments), environment, folder / LOG_NAME, quiet, lock)
         finally:
             clean_files(list_changed(folder, before))
         results = check_results(folder, before, status)
@@ -118,6 +119,8 @@ def _command(arguments: Arguments) -> list[str]:
         command += ["--tasks", ",".join(arguments.tasks)]
     if not find_value(arguments.given, "--output_path"):
         command += ["--output_path", str(arguments.output_path)]
+    if not find_value(arguments.given, "--timezone"):
+        command += ["--timezone", "UTC"]
     if "--log_samples" not in arguments.given:
         command += ["--log_samples"]
     return command
@@ -133,10 +136,13 @@ def _manifest(judge: str | None) -> JudgeManifest | None:
         raise RunError(f"--judge {judge}: {error}") from None
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str], log: Path, quiet: bool = False) -> int:
+def _run(
+    command: Sequence[str], environment: Mapping[str, str], log: Path, quiet: bool = False, lock: int | None = None
+) -> int:
     """Run the harness, its output shown as it comes unless ``quiet``, and kept, for nobody else to read: a server's
     words are in it.
 
+    It holds the folder's ``lock`` too: where this process is killed, the harness still writes there until it ends.
     A log that cannot be written ends the run: the results would go to the same place, hours later.
     """
     log.unlink(missing_ok=True)
@@ -146,7 +152,11 @@ def _run(command: Sequence[str], environment: Mapping[str, str], log: Path, quie
     with (
         os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0) as file,
         subprocess.Popen(
-            command, env={**environment, **spelling}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            command,
+            env={**environment, **spelling},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=() if lock is None else (lock,),
         ) as process,
     ):
         assert process.stdout is not None

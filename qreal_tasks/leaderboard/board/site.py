@@ -29,6 +29,7 @@ from qreal_tasks.metrics.catalogue import CATALOGUE
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.pages.environment import page_environment, write_page
 from qreal_tasks.results.asked import STYLE_LABELS
+from qreal_tasks.text.json_text import load_json
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,8 @@ def require_own_folder(out: Path, submissions: Path) -> None:
 
 def _is_board(path: Path) -> bool:
     try:
-        content = json.loads(read_bytes(path))
-    except (OSError, ValueError, RecursionError):
+        content = load_json(read_bytes(path))
+    except (OSError, ValueError):
         return False
     return isinstance(content, dict) and {"format", "project", "prompt_version", "entries", "refused"} <= content.keys()
 
@@ -257,7 +258,7 @@ def _facts(entry: Entry) -> dict[str, str]:
         "Complete in": " and ".join({"objectqa": "ObjectQA", "imageqa": "ImageQA"}[h] for h in manifest.halves),
         "Data": f"{manifest.data.name}{f' at {manifest.data.revision[:12]}' if manifest.data.revision else ''}",
         "Judge": judge and f"{find_judge(entry.result)}, {judge.get('model')}",
-        "Run started": manifest.created.replace("T", " "),
+        "Run started": f"{manifest.created.replace('T', ' ')} UTC",
         "Hardware": cost.hardware,
         "Time": cost.seconds and _duration(cost.seconds),
         "Cost": f"{cost.usd:.2f} US dollars" if cost.usd is not None else None,

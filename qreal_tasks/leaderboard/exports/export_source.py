@@ -15,7 +15,7 @@ from qreal_tasks.judge.manifest import JudgeManifest
 from qreal_tasks.leaderboard.result import MetricValue, compute_image_means, list_numbers
 from qreal_tasks.leaderboard.submission.claims import SEED
 from qreal_tasks.leaderboard.submission.manifest import Backend, ModelInfo, explain_errors
-from qreal_tasks.leaderboard.submission.model_info import read_backend_info, read_model_info, read_results, read_start
+from qreal_tasks.leaderboard.submission.model_info import read_backend_info, read_model_info, read_results
 from qreal_tasks.leaderboard.submission.reading import MANIFEST, SAMPLES, as_run, open_folder, read_folder, samples_path
 from qreal_tasks.leaderboard.submission.samples_file import read_records
 from qreal_tasks.leaf_tasks import MEAN
@@ -24,6 +24,7 @@ from qreal_tasks.records import Record
 from qreal_tasks.results.rejudge import MANIFEST_KEY
 from qreal_tasks.results.run_folder import Run, newest_results, read_run
 from qreal_tasks.results.score import score_run
+from qreal_tasks.results.start_time import read_start
 from qreal_tasks.text.addresses import shown
 
 _HUB_ID = re.compile(r"(?P<id>[\w.-]+/[\w.-]+?)(@(?P<revision>[\w./-]+))?")

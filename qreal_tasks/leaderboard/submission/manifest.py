@@ -6,7 +6,7 @@ manifest = read_manifest(text)  # Manifest, or a list of what is wrong with it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -105,10 +105,10 @@ def _is_past(created: str) -> str:
         time = datetime.fromisoformat(created)
     except ValueError as error:
         raise ValueError(f"is no date and time ({error}); expected when the run was started") from None
-    now = datetime.now()
-    if time > now + timedelta(days=1):  # the clock of the run has no zone; a day covers all
+    now = datetime.now(UTC).replace(tzinfo=None)
+    if time > now + timedelta(days=1):  # where the zone of the run's clock is not known, a day covers all
         raise ValueError(
-            f"lies in the future; expected when the run was started; by the clock here it is {now:%Y-%m-%d}"
+            f"lies in the future; expected when the run was started; by the clock here it is {now:%Y-%m-%d} UTC"
         )
     return created
 

@@ -11,7 +11,6 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -109,14 +108,6 @@ def _harness(results: Mapping[str, Any]) -> str | None:
         return metadata.version("lmms-eval")
     except metadata.PackageNotFoundError:
         return None
-
-
-def read_start(results: Mapping[str, Any], path: Path) -> str:
-    """When the run was started, by the harness's own clock: its date, else what the file's name begins with."""
-    for text in (results.get("date"), path.name):
-        if match := re.match(r"(\d{8})_(\d{6})", str(text)):
-            return datetime.strptime("".join(match.groups()), "%Y%m%d%H%M%S").isoformat()
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def read_cost_info(results: Mapping[str, Any], hardware: str | None, usd: float | None) -> Cost:

@@ -34,7 +34,6 @@ from qreal_tasks.leaderboard.submission.model_info import (
     read_cost_info,
     read_model_info,
     read_results,
-    read_start,
 )
 from qreal_tasks.leaderboard.submission.reading import MANIFEST, SAMPLES, SCORES, samples_path
 from qreal_tasks.leaderboard.submission.references import fingerprint
@@ -47,6 +46,7 @@ from qreal_tasks.results.asked import find_other_prompts
 from qreal_tasks.results.rejudge import MANIFEST_KEY
 from qreal_tasks.results.run_folder import Run, describe_limit, read_run
 from qreal_tasks.results.score import find_differences, score_run
+from qreal_tasks.results.start_time import read_start
 from qreal_tasks.text.addresses import shown
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from qreal_tasks.leaderboard.submission.problems import Refusal, Rule
 from qreal_tasks.records import Record, RecordError, record_from_json, record_to_json
+from qreal_tasks.text.json_text import load_json
 
 MOST_BYTES = 128 * 2**20
 """Size limit of one task's samples when unpacked; a full-size run takes about 5 MB."""
@@ -75,8 +76,8 @@ def read_records(lines: bytes, path: str) -> tuple[list[Record], list[Refusal]]:
         except RecordError as error:
             kind = Rule.VERSION if str(error).startswith("record version") else Rule.RECORD
             problems.append(Refusal(kind, f"{path} line {number}: {error}"))
-        except (ValueError, RecursionError, UnicodeDecodeError) as error:
-            problems.append(Refusal(Rule.RECORD, f"{path} line {number}: no JSON object: {error or 'nested too deep'}"))
+        except ValueError as error:
+            problems.append(Refusal(Rule.RECORD, f"{path} line {number}: no JSON object: {error}"))
     return records, problems
 
 
@@ -86,7 +87,7 @@ def parse_json(text: bytes) -> Any:
     Raises:
         ValueError: it is not; the message says where.
     """
-    return json.loads(text.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse_constant)
+    return load_json(text.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse_constant)
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from qreal_tasks.llm.errors.messages import MalformedAnswer, StatusError, error_
 from qreal_tasks.llm.errors.retry import CONTENT_FILTER, Action, RetryDecision, StoppedRun, classify_error
 from qreal_tasks.llm.options import RequestOptions
 from qreal_tasks.llm.usage import Prices, Usage
+from qreal_tasks.text.json_text import load_json
 
 NO_ANSWER = "no answer in batch"
 
@@ -204,8 +205,8 @@ class BatchHarvester(Generic[Asked, Answer]):
         """Key and line of everything in a file that was asked; any other line is told in the log."""
         for number, raw in enumerate(self._api.lines(file_id), start=1):
             try:
-                line = self._api.clean(json.loads(raw))
-            except (ValueError, RecursionError):
+                line = self._api.clean(load_json(raw))
+            except ValueError:
                 line = None
             key = line.get("custom_id") if isinstance(line, dict) else None
             if not isinstance(key, str):

@@ -19,7 +19,13 @@ from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 from qreal_tasks.models.detector.candidates import CandidateBox, Scores, select_candidates, suppress_overlaps
 from qreal_tasks.models.detector.phrases import find_spans, split_phrases
 from qreal_tasks.models.detector.settings import DetectionSettings
-from qreal_tasks.models.local.devices import describe_model, explain_model_errors, resolve_device, resolve_dtype
+from qreal_tasks.models.local.devices import (
+    compute_on,
+    describe_model,
+    explain_model_errors,
+    resolve_device,
+    resolve_dtype,
+)
 
 
 @dataclass(frozen=True)
@@ -129,14 +135,14 @@ class Detector:
 
     def _forward(self, pictures: Sequence[Image.Image], texts: Sequence[Sequence[str]]) -> list[_BoxScores]:
         """Boxes and a score for every box and phrase: the highest of the phrase's own tokens, through the sigmoid."""
-        inputs = self._processor(
-            images=list(pictures), text=[list(phrases) for phrases in texts], padding=True, return_tensors="pt"
-        ).to(self._device)
-        inputs["pixel_values"] = inputs["pixel_values"].to(self._model.dtype)
-        with torch.inference_mode():
+        with compute_on(self._device), torch.inference_mode():
+            inputs = self._processor(
+                images=list(pictures), text=[list(phrases) for phrases in texts], padding=True, return_tensors="pt"
+            ).to(self._device)
+            inputs["pixel_values"] = inputs["pixel_values"].to(self._model.dtype)
             output = self._model(**inputs)
-        scores = output.logits.float().sigmoid().cpu().numpy()
-        boxes = output.pred_boxes.float().cpu().numpy()
+            scores = output.logits.float().sigmoid().cpu().numpy()
+            boxes = output.pred_boxes.float().cpu().numpy()
         return [
             _score(boxes[row], scores[row], inputs["input_ids"][row].tolist(), len(phrases), self._processor.tokenizer)
             for row, phrases in enumerate(texts)

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from qreal_tasks.files.regular import read_bytes, read_text, require_file
 from qreal_tasks.models.local.loading import hash_model_folder, require_adapter_folder
-from qreal_tasks.models.sources import ADAPTER_SETTINGS
+from qreal_tasks.models.sources import ADAPTER_SETTINGS, find_shipped
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ def identify_base(adapter: str, model: str, revision: str | None = None) -> Name
     named = str(settings.get("base_model_name_or_path") or "")
     if not named:
         return NamedBase(named, BaseMatch.UNKNOWN)
-    one, other = (Path(name).expanduser() for name in (named, model))
+    one, other = (Path(find_shipped(name)).expanduser() for name in (named, model))
     if one.is_dir() and other.is_dir():
         return NamedBase(named, BaseMatch.SAME if one.samefile(other) else _compared(one, other))
     same_name = named == model and not one.is_dir() and settings.get("revision") in (None, revision)

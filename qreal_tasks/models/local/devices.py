@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,22 @@ from qreal_tasks.files.user_cache import NoHomeError, require_hub_cache
 from qreal_tasks.llm.errors.messages import short
 from qreal_tasks.models.errors import LocalModelError
 from qreal_tasks.models.local.loading import identify_model
+from qreal_tasks.models.local.threads import compute_in
 from qreal_tasks.models.sources import find_local_folder
 
 
 def resolve_device(device: str) -> torch.device:
-    """The torch device of a name; ``auto`` takes the GPU if there is one. On CPUs this process then computes in one
-    thread.
+    """The torch device of a name; ``auto`` takes the GPU if there is one."""
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+
+
+def compute_on(device: torch.device) -> AbstractContextManager[None]:
+    """Compute in one thread where the device is a CPU.
 
     How many threads share a sum decides its last digits; with one, they are the same in one process, in several and
     under Ray. Use as many workers as there are cores.
     """
-    chosen = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
-    if chosen.type == "cpu":
-        torch.set_num_threads(1)
-    return chosen
+    return compute_in(1 if device.type == "cpu" else None)
 
 
 def resolve_dtype(dtype: str) -> torch.dtype:

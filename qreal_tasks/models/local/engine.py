@@ -9,7 +9,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Any, Literal
 
 import torch
@@ -38,6 +39,7 @@ from qreal_tasks.models.local.generation import (
 from qreal_tasks.models.local.jobs import WINDOW, ReadyJob, plan_jobs, prepare_windows, refuse_job, split_windows
 from qreal_tasks.models.local.loading import LoadedModel, identify, limit_pictures, load_model
 from qreal_tasks.models.local.spellings import Spellings
+from qreal_tasks.models.local.threads import choose_threads, compute_in
 from qreal_tasks.models.requests import Request, Response, identify_reading
 from qreal_tasks.models.sources import find_shipped
 
@@ -45,6 +47,8 @@ logger = logging.getLogger(__name__)
 
 ENGINE_VERSION = 3
 """Changes when the same model may answer otherwise; part of every cache key."""
+
+_Answers = Generator[tuple[int, Response], None, None]
 
 
 class TransformersEngine:
@@ -137,6 +141,7 @@ class TransformersEngine:
         self._stops = find_stop_ids(self.model, self._tokenizer)
         self._pad = next(at for at in (self._tokenizer.pad_token_id, *self._stops) if at is not None)
         self._spellings: dict[tuple[str, ...], Spellings] = {}
+        self._threads = choose_threads(self.model)
         self._scored_size = BatchSize(fixed, cuda_memory_used)
         self._generated_size = BatchSize(fixed, cuda_memory_used, count_tokens_to_write(self.model))
         self._window = max(WINDOW, 2 * (fixed or 0))
@@ -174,6 +179,15 @@ class TransformersEngine:
             ValueError: a choice cannot be scored with this tokenizer.
             Exception: what the model raised, when it fails on everything.
         """
+        with closing(self._answer(requests, known)) as answers:
+            while True:
+                with compute_in(self._threads):  # not while the caller has its turn
+                    found = next(answers, None)
+                if found is None:
+                    return
+                yield found
+
+    def _answer(self, requests: Sequence[Request], known: Collection[int]) -> _Answers:
         opened = requests and self._chat.opened_reasoning(requests[0].text)
         if opened and any(request.choices for request in requests):
             logger.warning(

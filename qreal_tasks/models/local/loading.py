@@ -15,7 +15,7 @@ import torch
 
 from qreal_tasks.files.regular import open_file, read_text
 from qreal_tasks.models.local.patches import use_patch_products
-from qreal_tasks.models.local.threads import fit_threads
+from qreal_tasks.shipped import NO_ADAPTER, is_shipped
 
 _WEIGHTS = ("*.safetensors", "*.bin")
 _SETTINGS = ("*.json", "*.txt", "*.jinja", "*.model")
@@ -63,7 +63,6 @@ def load_model(
         # Not merged, its layers stay in the base model, which is what is called.
         model = adapted.merge_and_unload() if merge_adapter else adapted.get_base_model()
     use_patch_products(model)
-    fit_threads(model)
     return LoadedModel(model.eval().requires_grad_(False), processor, model.get_input_embeddings().weight.device)
 
 
@@ -210,6 +209,8 @@ def require_adapter_folder(adapter: str) -> Path:
     Raises:
         OSError: no adapter is there.
     """
+    if is_shipped(adapter):
+        raise OSError(NO_ADAPTER)
     folder = Path(adapter).expanduser()
     if not (folder / "adapter_config.json").is_file():
         raise OSError(f"adapter={adapter}: no adapter_config.json there, expected a folder that PEFT saved")

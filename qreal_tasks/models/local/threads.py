@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -13,16 +15,27 @@ threads are 1.3 times as fast as one with 1.4 M parameters, 1.5 times with 20 M,
 runs (``tests/benchmarks/objectqa_throughput.py --threads 1 2``). With other programs beside them they lost by about 1.8
 times with 4 M in an earlier measurement; for the smallest models that counts more."""
 
-_ALL = torch.get_num_threads()
 
+def choose_threads(model: Any) -> int | None:
+    """One for a small model on the CPU; None, as many as the process computes in, for any other.
 
-def fit_threads(model: Any) -> int:
-    """Compute in one thread with a small model on the CPU, else in as many as torch found; return how many.
-
-    ``OMP_NUM_THREADS`` in the environment is left as it is. The last digits of a sum depend on the number.
+    ``OMP_NUM_THREADS`` in the environment is followed. The last digits of a sum depend on the number.
     """
     on_cpu = all(weight.device.type == "cpu" for weight in model.parameters())
-    if on_cpu and "OMP_NUM_THREADS" not in os.environ:
-        is_small = sum(weight.numel() for weight in model.parameters()) < SMALL_MODEL
-        torch.set_num_threads(1 if is_small else _ALL)
-    return torch.get_num_threads()
+    if not on_cpu or "OMP_NUM_THREADS" in os.environ:
+        return None
+    return 1 if sum(weight.numel() for weight in model.parameters()) < SMALL_MODEL else None
+
+
+@contextmanager
+def compute_in(threads: int | None) -> Iterator[None]:
+    """Compute in so many threads, None for as many as ever; what else this process computes keeps its own number."""
+    if threads is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

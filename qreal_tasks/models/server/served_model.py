@@ -6,7 +6,6 @@ tells what is behind the name: ``root`` is the real id or folder, ``parent`` the
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from qreal_tasks.llm.arguments import DEFAULT_BASE_URL, api_key_for
 from qreal_tasks.llm.http import MAX_ANSWER_BYTES, at_most
 from qreal_tasks.models.families import Family, find_family_by_name, find_family_by_type, find_named_family
 from qreal_tasks.text.addresses import is_plain_address
+from qreal_tasks.text.json_text import load_json
 
 _TIMEOUT_S = 5.0
 
@@ -94,8 +94,8 @@ def _models_of(base_url: str) -> dict[str, Mapping[str, Any]]:
             openai_client(base_url, key, timeout=_TIMEOUT_S, max_retries=0) as client,
             client.models.with_streaming_response.list() as answer,
         ):
-            listed = json.loads(at_most(answer.iter_bytes(), MAX_ANSWER_BYTES))
-    except (openai.OpenAIError, httpx2.HTTPError, ValueError, RecursionError):
+            listed = load_json(at_most(answer.iter_bytes(), MAX_ANSWER_BYTES))
+    except (openai.OpenAIError, httpx2.HTTPError, ValueError):
         return {}
     rows = listed.get("data") if isinstance(listed, dict) else None
     entries = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
@@ -105,7 +105,7 @@ def _models_of(base_url: str) -> dict[str, Mapping[str, Any]]:
 def config_type(config: Path) -> str | None:
     """``model_type`` of a config file; None where there is none to be read."""
     try:
-        model_type = json.loads(read_text(config))["model_type"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        model_type = load_json(read_text(config))["model_type"]
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return model_type if isinstance(model_type, str) else None

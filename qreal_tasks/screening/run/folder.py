@@ -57,7 +57,7 @@ class ScreeningFolder:
         self.plan_path = self.work_path / "plan.parquet"
         self.claims_path = self.work_path / "claims.parquet"
 
-    def lock(self) -> AbstractContextManager[None]:
+    def lock(self) -> AbstractContextManager[int]:
         """Let one program at a time work on the run.
 
         Raises:

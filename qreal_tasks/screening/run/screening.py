@@ -31,6 +31,7 @@ from qreal_tasks.screening.run.work import CheckWork, JudgeWork, make_judge_reci
 from qreal_tasks.shards import parquet_files
 from qreal_tasks.shards.executors import ExecutorOptions
 from qreal_tasks.shards.work import ShardWork
+from qreal_tasks.shipped import is_shipped
 
 if TYPE_CHECKING:
     from qreal_tasks.api.asking import Model
@@ -104,8 +105,9 @@ class _Run:
         self.folder = ScreeningFolder(out.expanduser().resolve())
         self._settings, self._options, self._watcher, self._model = settings, options, watcher, model
         path = Path(images).expanduser()
-        self._images = str(path.resolve()) if path.exists() else images
-        if path.is_dir() and self.folder.out.is_relative_to(path.resolve()):
+        is_here = path.exists() and not is_shipped(images)
+        self._images = str(path.resolve()) if is_here else images
+        if is_here and path.is_dir() and self.folder.out.is_relative_to(path.resolve()):
             raise ScreeningError(f"--out {out} is inside the images, {images}; give a folder outside of them")
 
     def go(self) -> ScreeningSummary:

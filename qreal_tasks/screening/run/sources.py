@@ -12,6 +12,7 @@ from qreal_tasks.intake.inputs import ImageSource, ListedInput
 from qreal_tasks.intake.settings import IntakeSettings
 from qreal_tasks.intake.sources import open_source
 from qreal_tasks.intake.table import read_row_pictures
+from qreal_tasks.shipped import SHIPPED, is_shipped
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -56,15 +57,15 @@ def _open_dataset(images: str, split: str) -> Dataset | None:
     """The rows of a dataset of this benchmark; None for anything else."""
     path = Path(images).expanduser()
     is_layout = (path / "data" / _CONFIG).is_dir() or (path / _CONFIG / "dataset_dict.json").is_file()
-    if path.exists() and not is_layout:
+    if path.exists() and not is_layout and not is_shipped(images):
         return None
     from qreal_tasks.dataset.loading import open_split
-    from qreal_tasks.dataset.source import DatasetError, SourceKind, locate
+    from qreal_tasks.dataset.source import DatasetError, locate
 
     try:
         source = locate(images)
         return open_split(source, _CONFIG, split)
     except DatasetError as error:
-        if path.exists() or images == SourceKind.MINI:
+        if path.exists() or images == SHIPPED:
             raise IntakeError(str(error)) from error
         return None  # of the hub, and perhaps of other columns

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import binascii
 import io
-import json
 from collections.abc import AsyncGenerator, Sequence
 from typing import Literal, NamedTuple
 
@@ -19,6 +18,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from qreal_tasks.api.pictures import open_picture
 from qreal_tasks.images import PictureError
 from qreal_tasks.screening.serving.limits import MemoryLease, RequestRefusedError, ServeLimits
+from qreal_tasks.text.json_text import load_json
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 """What is decoded; Pillow has decoders that start programs or are seldom tested."""
@@ -140,8 +140,8 @@ async def _read_form(request: Request, body: bytes, limits: ServeLimits) -> _Fil
 
 def _read_json(body: bytes) -> _Files:
     try:
-        asked = _ScoreRequest.model_validate(json.loads(body))
-    except (ValueError, RecursionError) as error:
+        asked = _ScoreRequest.model_validate(load_json(body))
+    except ValueError as error:
         raise _unfit(error) from None
     contents = []
     for number, text in enumerate(asked.images, start=1):

@@ -22,31 +22,37 @@ def compared(runs: Runs) -> RunComparison:
 
 
 @pytest.mark.parametrize(
-    ("task", "metric", "names", "noun"),
-    [("objectqa", "acc", QUESTION_NAMES, "6 questions"), ("imageqa", "f1_at_50", IMAGEQA_SETS, "3 sets")],
+    ("task", "metric", "names", "better_than", "noun", "name"),
+    [
+        ("objectqa", "acc", QUESTION_NAMES, "answers are right more often", "6 questions", "accuracy"),
+        ("imageqa", "f1_at_50", IMAGEQA_SETS, "boxes are better", "3 sets", "F1 at .5"),
+    ],
 )
 def test_the_sentence_counts_what_the_frame_shows(
-    task: str, metric: str, names: tuple[str, ...], noun: str, compared: RunComparison
+    task: str, metric: str, names: tuple[str, ...], better_than: str, noun: str, name: str, compared: RunComparison
 ) -> None:
     frame = compared.to_pandas()
     rows = frame[(frame.task == task) & (frame.metric == metric) & frame.name.isin(names)]
     shown = rows[rows.p_corrected <= LEVEL].value
     better = shown[shown > 0]
-    ends = f" (by {decimals(better.min())} to {decimals(better.max())})" if len(better) else ""
-    assert (task == "objectqa") is (len(better) > 1), "the pretend runs are as they were: an end for each"
-    sentence = f"is better on {len(better)} of {noun}{ends}, worse on {sum(shown < 0)}"
-    assert f"{sentence}, not shown to differ on {len(rows) - len(shown)}" in compared.conclusion
+    assert len(better) == len(shown), "none is worse, which is then not said"
+    assert (task == "objectqa") is (len(better) > 1), "the pretend runs are as they were: a part that is said for each"
+    ends = f"{decimals(better.min())} to {decimals(better.max())}" if len(better) else ""
+    told = (
+        f"{better_than} on {len(better)} of {noun} ({name} by {ends}), not shown to differ on {len(rows) - len(shown)}"
+    )
+    assert (told if len(better) else f"boxes are not shown to differ on {len(rows)} of {noun}") in compared.conclusion
 
 
 def test_the_other_way_round_better_is_worse(runs: Runs, compared: RunComparison) -> None:
     turned = qreal.compare(runs[1], runs[0], resamples=2_500)
     assert turned.to_pandas().value.tolist() == pytest.approx((-compared.to_pandas().value).tolist(), nan_ok=True)
-    assert "better on 0 of 6 questions, worse on" in turned.conclusion
+    assert "answers are right less often on 2 of 6 questions (accuracy by " in turned.conclusion
 
 
 def test_a_run_against_itself(runs: Runs) -> None:
     found = qreal.compare(runs[0], runs[0], resamples=200)
-    assert "better on 0 of 6 questions, worse on 0, not shown to differ on 6" in found.conclusion
+    assert "answers are not shown to differ on 6 of 6 questions; boxes are not shown to differ on 3" in found.conclusion
 
 
 def test_too_few_resamples_are_said(runs: Runs) -> None:

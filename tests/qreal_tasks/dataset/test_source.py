@@ -11,6 +11,7 @@ import pytest
 from datasets import Dataset, DatasetDict, load_from_disk
 from small_set import small_rows, write_hub_layout
 
+from qreal_tasks.console.command_line import as_folder
 from qreal_tasks.dataset.check import check_dataset
 from qreal_tasks.dataset.files import data_files, state_of
 from qreal_tasks.dataset.loading import load_split
@@ -224,13 +225,14 @@ def test_save_to_disk_folder_loads(tmp_path: Path) -> None:
     assert set(load_from_disk(arguments["path"])) == {"train", "test"}
 
 
-def test_a_folder_called_mini_is_not_taken_for_the_embedded_set(
+def test_mini_is_the_embedded_set_and_a_folder_of_that_name_is_a_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "mini").mkdir()
+    write_hub_layout(tmp_path / "mini", small_rows())
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DatasetError, match=r"Write \./mini"):
-        locate("mini")
+    assert locate("mini").kind is locate(as_folder("mini")).kind is SourceKind.MINI
+    for written in ("./mini", as_folder("./mini")):
+        assert locate(written).path == str(tmp_path / "mini")
 
 
 def test_a_folder_name_that_reads_as_a_pattern_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -42,6 +44,30 @@ def test_the_others_wait_and_are_never_two(tmp_path: Path) -> None:
         thread.join()
     assert most == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_child_holds_it_on_when_its_parent_is_killed(tmp_path: Path) -> None:
+    child = "import sys; print(flush=True); sys.stdin.read()"
+    parent = f"""
+import subprocess, sys, time
+from pathlib import Path
+from qreal_tasks.files.locks import hold_lock
+with hold_lock(Path({str(tmp_path / ".lock")!r})) as lock:
+    subprocess.Popen([sys.executable, "-c", {child!r}], pass_fds=(lock,))
+    time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as killed:
+        assert killed.stdin is not None
+        assert killed.stdout is not None
+        killed.stdout.readline()  # the child has begun
+        killed.kill()
+        killed.wait()
+        with pytest.raises(ValueError, match="taken"), hold_lock(tmp_path / ".lock", ValueError("taken")):
+            pytest.fail("two at once")
+        killed.stdin.close()  # lets the child end
+        assert killed.stdout.read() == b""
+    with hold_lock(tmp_path / ".lock", ValueError("taken")):
+        pass
 
 
 def test_a_file_system_without_locks_keeps_nobody_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

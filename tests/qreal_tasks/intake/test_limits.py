@@ -26,9 +26,9 @@ LONG = "x" * (LONGEST_PROMPT + 1)
 @pytest.mark.parametrize(
     ("name", "content", "result"),
     [
-        ("t.jsonl", "[" * 10**5, "its values lie too deep in one another"),
-        ("t.jsonl", '{"image": ' * 10**5, "line 1: its values lie too deep in one another"),
-        ("t.json", "[{" + '"a": [{' * 10**5, "its values lie too deep in one another"),
+        ("t.jsonl", "[" * 10**5, "it is nested deeper than 64 levels"),
+        ("t.jsonl", '{"image": ' * 10**5, "line 1: it is nested deeper than 64 levels"),
+        ("t.json", "[{" + '"a": [{' * 10**5, "it is nested deeper than 64 levels"),
         ("t.jsonl", f'{{"image": {"9" * 5000}}}', "line 1: Exceeds the limit (4300 digits)"),
         ("t.csv", "image,prompt\na.png," + "x" * 140_000, "line 2: a cell of more than 131,072 characters"),
         (

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from qreal_tasks import shipped
 from qreal_tasks.harness.named_models import check_models, find_box_writer
 from qreal_tasks.mini import MINI_MODEL
 from qreal_tasks.models.sources import ModelSource, find_local_folder, find_shipped, resolve_model
+from qreal_tasks.screening.asking import AskingSettings
 
 
 @pytest.fixture
@@ -72,6 +74,26 @@ def test_mini_is_the_shipped_model_whatever_lies_here(folders: Path, monkeypatch
     for written in ("./mini", "mini/"):
         assert resolve_model(written) == ModelSource(str(folders / "mini")), "never a name that is resolved once more"
     assert find_box_writer("qreal_hf", {"pretrained": "mini"}) == str(MINI_MODEL)
+
+
+def test_a_folder_that_is_not_meant_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shipped._tell_of_folder.cache_clear()
+    find_shipped("mini")
+    assert caplog.messages == [], "no folder of that name lies here"
+    (tmp_path / "mini").mkdir()
+    for _ in range(2):
+        find_shipped("mini")
+    assert caplog.messages == ["mini is what ships with this package; for the folder of that name here write ./mini"]
+
+
+def test_the_shipped_model_is_no_adapter() -> None:
+    with pytest.raises(ValueError, match=r"^adapter=mini: mini is the model that ships, a whole one and no adapter\."):
+        check_models("qreal_hf", {"pretrained": "org/name", "adapter": "mini"}, [])
+    with pytest.raises(ValueError, match="a whole one and no adapter"):
+        AskingSettings(model="org/name", adapter="mini")
 
 
 def test_a_backend_of_the_harness_is_not_given_the_shipped_model_by_name() -> None:

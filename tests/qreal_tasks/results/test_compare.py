@@ -194,7 +194,7 @@ def test_every_run_against_the_baseline_then_the_other_pairs(three: list[Path]) 
     found = json.loads(done.stdout)
     assert found["baseline"] == "b"
     assert list(found["runs"]) == ["a", "b", "c"]
-    assert found["conclusion"].startswith("a against b: ObjectQA Accuracy is ")
+    assert found["conclusion"].startswith("a against b: answers are ")
     assert [(pair["run"], pair["against"]) for pair in found["pairs"]] == [("a", "b"), ("c", "b"), ("c", "a")]
     ab, cb, ca = (pair["objectqa"]["overall"]["acc"] for pair in found["pairs"])
     assert cb["value"] - ab["value"] == pytest.approx(ca["value"])
@@ -222,7 +222,7 @@ def test_the_table_says_what_the_numbers_rest_on(three: list[Path]) -> None:
     assert done.exit_code == 0, done.output
     for piece in ("a, the baseline: a", "b minus a", "c minus a", "Holm", "McNemar", "Detectable", "raise --resamples"):
         assert piece in done.output
-    assert done.output.startswith("b against a: ObjectQA Accuracy is "), "the conclusion comes first"
+    assert done.output.startswith("b against a: answers are "), "the conclusion comes first"
     wrong = CliRunner().invoke(app, ["compare", *map(str, three), "--baseline", "4"])
     assert wrong.exit_code == 1
     assert "--baseline is 4" in wrong.output

@@ -56,6 +56,8 @@ def _all(**change: Any) -> Callable[[Judgments], Judgments]:
     return lambda records: [replace(record, **change) for record in records]
 
 
+Q = '"taken in the real world" (`realism_q1`)'
+
 JUDGED: dict[str, tuple[Callable[[Judgments], Judgments], Level, str]] = {
     "mini": (_all(data="mini"), Level.WARNING, "Drawn pictures. These numbers are on `mini`"),
     "one drawn picture": (
@@ -63,12 +65,12 @@ JUDGED: dict[str, tuple[Callable[[Judgments], Judgments], Level, str]] = {
         Level.WARNING,
         "Drawn pictures. These numbers are on `mini`",
     ),
-    "no P(Yes)": (_all(p_yes=None), Level.INFO, "realism_q1 100.0 %"),
-    "some without P(Yes)": (lambda r: [replace(r[0], p_yes=None), *r[1:]], Level.WARNING, "realism_q1 25.0 %"),
+    "no P(Yes)": (_all(p_yes=None), Level.INFO, f"{Q} 100.0 %"),
+    "some without P(Yes)": (lambda r: [replace(r[0], p_yes=None), *r[1:]], Level.WARNING, f"{Q} 25.0 %"),
     "P(Yes) of the other class": (
         lambda r: [replace(x, p_yes=1 - (x.p_yes or 0)) for x in r],
         Level.ERROR,
-        "realism_q1: impossible AUC",
+        f"Impossible AUC. That of {Q} cannot come",
     ),
     # One of two found without a false alarm: .75 from the answers alone, .5 from P(Yes).
     "P(Yes) says less than the answers": (
@@ -78,10 +80,10 @@ JUDGED: dict[str, tuple[Callable[[Judgments], Judgments], Level, str]] = {
             for n in range(40)
         ],
         Level.WARNING,
-        "realism_q1: weak P(Yes)",
+        f"Weak P(Yes). For {Q} it ranks worse",
     ),
-    "little mass": (_all(mass=0.49), Level.WARNING, "would hardly say: realism_q1 100.0 % of the answers"),
-    "an answer against P(Yes)": (lambda r: [replace(r[0], p_yes=0.1), *r[1:]], Level.WARNING, "realism_q1 25.0 %"),
+    "little mass": (_all(mass=0.49), Level.WARNING, f"would hardly say: {Q} 100.0 % of the answers"),
+    "an answer against P(Yes)": (lambda r: [replace(r[0], p_yes=0.1), *r[1:]], Level.WARNING, f"{Q} 25.0 %"),
     "no answer came": (
         lambda r: [replace(r[0], answer=None, raw="", reason="request failed: 503: busy"), *r[1:]],
         Level.ERROR,
@@ -95,7 +97,7 @@ JUDGED: dict[str, tuple[Callable[[Judgments], Judgments], Level, str]] = {
     "unread": (
         lambda r: [replace(r[0], raw="", answer=None, reason="empty"), *r[1:]],
         Level.WARNING,
-        "They count as wrong. realism_q1: 1 answer held nothing to read.",
+        f"They count as wrong. {Q}: 1 answer held nothing to read.",
     ),
 }
 
@@ -103,7 +105,7 @@ JUDGED: dict[str, tuple[Callable[[Judgments], Judgments], Level, str]] = {
 def test_what_may_be_chance_is_not_said(tmp_path: Path) -> None:
     few = [*clean_judgments()]
     few = [replace(few[0], p_yes=0.6), replace(few[1], answer="No", raw="No", p_yes=0.1), *few[2:]]
-    assert not any("weak" in lint.title for lint in found(tmp_path, few, clean_groundings()))
+    assert not any("Weak" in lint.title for lint in found(tmp_path, few, clean_groundings()))
 
 
 @pytest.mark.parametrize("name", JUDGED)

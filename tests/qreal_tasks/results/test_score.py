@@ -42,7 +42,7 @@ def test_tables_name_the_reasons_and_the_set(run_folder: Path) -> None:
     for piece in (
         "realism_q1",
         ".400",
-        "realism_q1: 1 answer held nothing to read",
+        '"taken in the real world" (`realism_q1`): 1 answer held nothing to read',
         "These numbers are on `mini`",
         "no judge was asked",
     ):
@@ -150,10 +150,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "limit is true": (_edit_limit("true"), "config.limit is True, expected a number or null"),
     "limit is no number": (_edit_limit("NaN"), "config.limit is nan, expected a number or null"),
     "limit fits no float": (_edit_limit("1" + "0" * 400), "config.limit is 1000"),
-    "results too deep": (_edit_limit(DEEP), "not a results file of lmms-eval: RecursionError"),
+    "results too deep": (_edit_limit(DEEP), "not a results file of lmms-eval: DeepJsonError"),
     "sample too deep": (
         lambda f: _edit_lines(f, lambda lines: [f'{{"records": {DEEP}}}', *lines[1:]]),
-        "line 1: maximum recursion depth",
+        "line 1: it is nested deeper than 64 levels",
     ),
     "sample missing": (lambda f: _edit_lines(f, lambda lines: lines[:-1]), "records: live 5, recomputed 4"),
     "sample twice": (lambda f: _edit_lines(f, lambda lines: [*lines, lines[0]]), "i0#0: occurs twice"),

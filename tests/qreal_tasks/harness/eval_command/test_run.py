@@ -32,7 +32,7 @@ def no_harness(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """Commands that would have been started."""
     started: list[list[str]] = []
 
-    def start(command: list[str], environment: object, log: Path, quiet: bool) -> int:
+    def start(command: list[str], environment: object, log: Path, quiet: bool, lock: int) -> int:
         started.append(list(command))
         (log.parent / "x_results.json").write_text("{}", encoding="utf-8")
         return 0
@@ -44,10 +44,10 @@ def no_harness(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 @pytest.mark.parametrize(
     ("given", "added"),
     [
-        (["--model", "dummy"], ["--tasks", "--output_path", "--log_samples"]),
-        (["--model=dummy", "--tasks", "qreal_imageqa", "--log_samples"], ["--output_path"]),
+        (["--model", "dummy"], ["--tasks", "--output_path", "--timezone", "--log_samples"]),
+        (["--model=dummy", "--tasks", "qreal_imageqa", "--log_samples"], ["--output_path", "--timezone"]),
         (
-            ["--model", "dummy", "--output_path", "{tmp}/out", "--batch_size", "4"],
+            ["--model", "dummy", "--output_path", "{tmp}/out", "--batch_size", "4", "--timezone=Asia/Tokyo"],
             ["--tasks", "--log_samples"],
         ),
     ],
@@ -320,7 +320,7 @@ def test_a_set_without_portraits_is_refused_only_for_the_task_that_needs_them(
 def test_no_results_is_a_failure_with_the_reason_first(
     small_dataset: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(command: list[str], environment: object, log: Path, quiet: bool) -> int:
+    def fail(command: list[str], environment: object, log: Path, quiet: bool, lock: int) -> int:
         log.write_text("Traceback (most recent call last):\nKeyError: 'realism'\n", encoding="utf-8")
         return 0
 
@@ -331,10 +331,10 @@ def test_no_results_is_a_failure_with_the_reason_first(
     assert str(caught.value).startswith("KeyError: 'realism'\n")
 
 
-def leaving(files: dict[str, str]) -> Callable[[list[str], object, Path, bool], int]:
+def leaving(files: dict[str, str]) -> Callable[[list[str], object, Path, bool, int], int]:
     """A harness that ends with status 0 and leaves these files."""
 
-    def start(command: list[str], environment: object, log: Path, quiet: bool) -> int:
+    def start(command: list[str], environment: object, log: Path, quiet: bool, lock: int) -> int:
         for name, text in files.items():
             (log.parent / name).write_text(text, encoding="utf-8")
         return 0
@@ -372,7 +372,7 @@ def test_results_are_found_whatever_the_clock_says(
     out.mkdir()
     (out / "20990101_000000_results.json").write_text("{}", encoding="utf-8")
 
-    def start(command: list[str], environment: object, log: Path, quiet: bool) -> int:
+    def start(command: list[str], environment: object, log: Path, quiet: bool, lock: int) -> int:
         (out / "19700101_000000_results.json").write_text("{}", encoding="utf-8")
         os.utime(out / "19700101_000000_results.json", (clock, clock))
         return 0
@@ -397,6 +397,12 @@ def test_a_second_program_in_one_folder_is_refused(
     ):
         run.evaluate(["--model", "dummy", "--output_path", str(tmp_path / "out")])
     assert no_harness == []
+
+
+def test_the_harness_holds_the_folder_too(tmp_path: Path) -> None:
+    with hold_lock(tmp_path / ".lock") as lock:
+        command = [sys.executable, "-c", f"import os; os.fstat({lock})"]
+        assert run._run(command, os.environ, tmp_path / "log", True, lock) == 0
 
 
 def test_runs_that_start_at_one_time_by_the_clock_have_folders_of_their_own(
@@ -607,7 +613,7 @@ def test_an_assumed_space_is_said_first_and_left_undeclared(
     """The harness's process knows by the variable whether the space is anybody's declaration."""
     seen: list[str | None] = []
 
-    def start(command: list[str], environment: dict[str, str], log: Path, quiet: bool) -> int:
+    def start(command: list[str], environment: dict[str, str], log: Path, quiet: bool, lock: int) -> int:
         seen.append(environment.get("QREAL_BOX_SPACE"))
         (log.parent / "x_results.json").write_text("{}", encoding="utf-8")
         return 0

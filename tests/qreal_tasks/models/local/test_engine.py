@@ -466,3 +466,17 @@ def test_a_template_that_opens_reasoning_is_read_as_such(
         if opened and requests[at].choices:
             assert (response.p, response.no_p) == (None, NO_VERDICT)
     assert ("its chat template opens reasoning" in caplog.text) is bool(opened)
+
+
+def test_a_small_model_leaves_the_threads_of_its_caller_alone(
+    tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    torch.set_num_threads(2)  # the fixture of this folder sets them back
+    engine = TransformersEngine(str(tiny_model("qwen2_5_vl")))
+    inside: list[int] = []
+    engine.model.register_forward_pre_hook(lambda *_: inside.append(torch.get_num_threads()))
+    outside = [torch.get_num_threads() for _ in engine.run(questions(lambda _: 2))]
+    assert set(inside) == {1}
+    assert set(outside) == {2}
+    assert torch.get_num_threads() == 2

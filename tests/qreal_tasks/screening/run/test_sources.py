@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from datasets import Dataset, DatasetDict
+from PIL import Image
 from small_set import small_rows, write_hub_layout
 
 from qreal_tasks.dataset.schema import FEATURES
 from qreal_tasks.intake.errors import IntakeError
 from qreal_tasks.screening.run.settings import ScreeningIntake
-from qreal_tasks.screening.run.sources import open_images
+from qreal_tasks.screening.run.sources import DatasetSource, open_images
 
 pytestmark = pytest.mark.slow  # loads datasets
 
@@ -37,3 +38,13 @@ def test_all_splits_are_taken_unless_some_are_named(tmp_path: Path, write: Calla
     assert listed(split="test+train") == [*ids["test"], *ids["train"]]
     with pytest.raises(IntakeError, match="validation"):
         listed(split="validation")
+
+
+def test_mini_is_the_embedded_set_and_a_folder_of_that_name_is_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mini").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "mini" / "own.png")
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(open_images("mini", ScreeningIntake()), DatasetSource)
+    assert [one.name for one in open_images("./mini", ScreeningIntake()).listing()] == ["own.png"]

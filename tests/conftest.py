@@ -42,6 +42,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_sessionstart(session: pytest.Session) -> Generator[None, object, object]:
+    """When all tests are run, the workers that are started here are forks of the process that has all imported."""
+    config = session.config
+    all_tests = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.markexpr
+    with pytest.MonkeyPatch.context() as patch:
+        if all_tests and getattr(config.option, "numprocesses", None):
+            patch.setenv(preloaded.WORKER, "1")
+            patch.setattr(subprocess, "Popen", preloaded.Popen)
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Programs that tests of the harness start are forks of a process that has it imported; not so with ``console``."""
     with pytest.MonkeyPatch.context() as patch:

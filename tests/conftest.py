@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
+from _pytest.doctest import DoctestModule
 
 os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", WANDB_MODE="disabled", NO_COLOR="1")
 os.environ.setdefault("QREAL_TESTS_OWNER", str(os.getpid()))  # workers of pytest-xdist inherit it
@@ -27,6 +28,21 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if config.option.markexpr != "not slow" or not collection_path.match("test_*.py"):
         return None
     return True if _SLOW_FILE.search(collection_path.read_text(encoding="utf-8")) else None
+
+
+class _Doctests:
+    """Passes over the files without a doctest, six of seven: to look for one takes longer than to read them. That all
+    can be imported is a test of its own."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collect_file(self, file_path: Path) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+        found = yield
+        has_some = file_path.suffix != ".py" or ">>>" in file_path.read_text(encoding="utf-8")
+        return [one for one in found if has_some or not isinstance(one, DoctestModule)]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(_Doctests())  # of a conftest's own hooks only those for its folder are called
 
 
 @pytest.hookimpl(tryfirst=True)

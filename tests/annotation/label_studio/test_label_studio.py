@@ -59,7 +59,7 @@ def test_one_person_answers_by_keyboard(place: Place, tmp_path: Path) -> None:
     tasks = tasks_of(place, "anna")
     assert len(tasks) == place.entities == 10
     assert {bool(task["data"]["parts"]) for task in tasks} == {False, True}
-    with Chromium(tmp_path, 1366, 768) as browser:
+    with Chromium(1366, 768) as browser:
         log_in(browser, seat_of(place, "anna"))
         shown = None
         for number, task in enumerate(tasks):
@@ -127,7 +127,7 @@ def test_the_others_answer_over_the_api_and_pulling_again_adds_nothing(place: Pl
     assert len(before) == 3 * place.entities
 
 
-def test_nobody_sees_what_another_answered(place: Place, tmp_path: Path) -> None:
+def test_nobody_sees_what_another_answered(place: Place) -> None:
     """Through the page, which asks for another account, and through the API with the own one; also after trying to
     become a member elsewhere, which Label Studio would let anybody do on a server that is shared."""
     anna, ben = seat_of(place, "anna"), seat_of(place, "ben")
@@ -143,7 +143,7 @@ def test_nobody_sees_what_another_answered(place: Place, tmp_path: Path) -> None
     assert raw(stranger, "GET", paths[0]).status_code == 401
     raw(anna, "PATCH", f"/api/users/{me['id']}", json={"active_organization": me["active_organization"]})
     assert [user["email"] for user in raw(anna, "GET", "/api/users").json()] == [anna.email]
-    with Chromium(tmp_path) as browser:
+    with Chromium() as browser:
         log_in(browser, anna)
         browser.go(ben.link)
         browser.wait("document.querySelector('input[name=password]')")

@@ -74,7 +74,7 @@ PRELOADED = (
     "training.run.trainer",
 )
 PACKAGES = ("qreal_tasks", "training", "annotation")
-"""All of these, since collecting the doctests imports them."""
+"""All modules of these are imported for workers, since collecting tests imports them."""
 SCRIPTS = ("qreal", "lmms-eval", "torchrun", "transformers")
 
 READ_AT_IMPORT = ("HF_", "TRANSFORMERS_", "OMP_", "LMMS_EVAL_", "PYTHONPATH", "HOME", "XDG_CACHE_HOME")
@@ -82,6 +82,8 @@ READ_AT_IMPORT = ("HF_", "TRANSFORMERS_", "OMP_", "LMMS_EVAL_", "PYTHONPATH", "H
 
 WORKER = "QREAL_TESTS_WORKER"
 """A variable that says to a fork that it becomes a worker of pytest-xdist, whose programs start as ever."""
+
+WORKERS = "--for-workers"
 
 CHECKOUT = str(Path(__file__).parents[2])
 """What is imported comes from here, whether ``PYTHONPATH`` names it or not."""
@@ -187,7 +189,7 @@ def _connect() -> socket.socket:
         except ConnectionRefusedError:
             connection.close()
         if started is None:
-            command = [sys.executable, __file__]
+            command = [sys.executable, __file__, *([WORKERS] if WORKER in os.environ else [])]
             started = _REAL(command, env=_ENVIRONMENT, stdin=subprocess.DEVNULL, process_group=0)
         time.sleep(0.05)
         if started.poll():
@@ -368,7 +370,7 @@ def main() -> None:
     listener.listen(64)
     owner = os.pidfd_open(int(os.environ[OWNER]))
     subprocess.Popen = Popen  # type: ignore[misc]  # before a library takes it by name
-    for name in (*PRELOADED, *_modules()):
+    for name in (*PRELOADED, *(_modules() if WORKERS in sys.argv else ())):
         importlib.import_module(name)
     _index_once()
     assert threading.active_count() == 1, threading.enumerate()

@@ -1,11 +1,11 @@
-"""A whole run in a process of its own, for tests that kill it: IMAGES RUN CONFIG.json."""
+"""A whole run in a process of its own, for tests that kill it: IMAGES RUN CONFIG.yaml."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from annotation.config import AnnotationConfig
+from annotation.config import AnnotationConfig, load_annotation_config
 from annotation.execution.driver import RunOptions, Watcher, init_run, run_stages
 from qreal_tasks.shards.executors import ExecutorOptions
 
@@ -17,4 +17,4 @@ def go(images: str, run: str, config: AnnotationConfig) -> None:
 
 
 if __name__ == "__main__":
-    go(sys.argv[1], sys.argv[2], AnnotationConfig.model_validate_json(Path(sys.argv[3]).read_text(encoding="utf-8")))
+    go(sys.argv[1], sys.argv[2], load_annotation_config(Path(sys.argv[3])))

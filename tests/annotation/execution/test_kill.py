@@ -16,6 +16,7 @@ import pytest
 import whole_run
 from annotating import all_bytes, answer, config_for, item_digest, write_pictures
 
+from annotation.config import dump_config
 from annotation.run.chain import AFTER
 from annotation.run.folder import RunFolder
 from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer
@@ -63,10 +64,10 @@ def test_kills_in_several_stages_leave_the_records_of_an_uninterrupted_run(tmp_p
     killed_in: Counter[str] = Counter()
     with ScriptedServer(slowly) as server:
         config = config_for(server.url, models, images_per_shard=2, language_model={"concurrency": CONCURRENCY})
-        (tmp_path / "config.json").write_text(config.model_dump_json())
+        (tmp_path / "config.yaml").write_text(dump_config(config), encoding="utf-8")
 
         def start(name: str) -> subprocess.Popen[bytes]:
-            given = [str(tmp_path / one) for one in ("images", name, "config.json")]
+            given = [str(tmp_path / one) for one in ("images", name, "config.yaml")]
             return subprocess.Popen([sys.executable, whole_run.__file__, *given])
 
         assert start("whole").wait() == 0

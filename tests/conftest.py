@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
+from _pytest.doctest import DoctestModule
 
 os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", WANDB_MODE="disabled", NO_COLOR="1")
 os.environ.setdefault("QREAL_TESTS_OWNER", str(os.getpid()))  # workers of pytest-xdist inherit it
@@ -29,6 +30,21 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if _SLOW_FILE.search(collection_path.read_text(encoding="utf-8")) else None
 
 
+class _Doctests:
+    """Passes over the files without a doctest, six of seven: to look for one takes longer than to read them. That all
+    can be imported is a test of its own."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collect_file(self, file_path: Path) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+        found = yield
+        has_some = file_path.suffix != ".py" or ">>>" in file_path.read_text(encoding="utf-8")
+        return [one for one in found if has_some or not isinstance(one, DoctestModule)]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(_Doctests())  # of a conftest's own hooks only those for its folder are called
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of the harness and those with a slow fixture are slow; their files come first, lest a worker end alone, and
@@ -39,6 +55,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     wholly = {path for path in slow if _SLOW_FILE.search(path.read_text(encoding="utf-8"))}
     items.sort(key=lambda item: (item.path not in wholly, item.path not in slow))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionstart(session: pytest.Session) -> Generator[None, object, object]:
+    """When all tests are run, the workers that are started here are forks of the process that has all imported."""
+    config = session.config
+    all_tests = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.markexpr
+    with pytest.MonkeyPatch.context() as patch:
+        if all_tests and getattr(config.option, "numprocesses", None):
+            patch.setenv(preloaded.WORKER, "1")
+            patch.setattr(subprocess, "Popen", preloaded.Popen)
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -130,8 +130,8 @@ def test_the_site_has_every_page_and_loads_nothing_from_elsewhere(site: Path) ->
 
 
 @pytest.mark.slow
-def test_one_can_search_on_the_disk(site: Path, tmp_path: Path) -> None:
-    with Chromium(tmp_path) as browser:
+def test_one_can_search_on_the_disk(site: Path) -> None:
+    with Chromium() as browser:
         _search(browser, site / "index.html", "detection rate", "Read the results")
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import importlib
 from collections import defaultdict
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -88,6 +91,17 @@ def test_the_helpers_of_this_test_see_every_kind_of_import() -> None:
     assert _imports(source) == {"a.b", "c.d", "e.f.g", "h"}
     imports = {"p": {"p.a.x"}, "p.a": set(), "p.a.x": {"p.a.NAME", "p.b.y.NAME"}, "p.b": set(), "p.b.y": {"p.a"}}
     assert _loaded(imports) == {"p": {"p.a", "p.a.x"}, "p.a.x": {"p.b", "p.b.y"}, "p.b.y": {"p.a"}}
+
+
+@pytest.mark.slow
+def test_every_module_can_be_imported() -> None:
+    """Those of the benchmarks and those that tests share too; the ones without a doctest are imported by nothing else.
+    When all tests are run, this process is a fork of one that has imported the most."""
+    others = [path.stem for name in ("benchmarks", "support") for path in (ROOT / "tests" / name).glob("*.py")]
+    assert len(others) > 50
+    for name in (*IMPORTS, *others):
+        if not name.endswith("__main__"):
+            importlib.import_module(name)
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:

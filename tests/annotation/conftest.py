@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from annotating import answer, config_for, write_pictures
+from annotating import CHAIN_IMAGES, answer, config_for, write_pictures
 
 from annotation.execution.driver import RunOptions, Watcher, init_run, run_stages
 from annotation.run.folder import RunFolder
 from qreal_tasks.llm.scripted_server import Asked, ScriptedServer
 from qreal_tasks.shards.executors import ExecutorOptions
-
-CHAIN_IMAGES = 64
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +38,7 @@ class Chain:
 
 @pytest.fixture(scope="session")
 def chain(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Chain]:
-    """64 drawn scenes through every stage: scripted language model, tiny models loaded as real ones are."""
+    """Drawn scenes through every stage: scripted language model, tiny models loaded as real ones are."""
     folder = tmp_path_factory.mktemp("chain")
     images = write_pictures(folder / "images", CHAIN_IMAGES)
     with ScriptedServer(answer) as server:

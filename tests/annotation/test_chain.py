@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from annotating import answer, config_for, stage_of
+from annotating import CHAIN_IMAGES, answer, config_for, stage_of, write_pictures
 from datasets import Dataset, concatenate_datasets
 from PIL import Image, ImageChops
 from small_set import write_hub_layout
@@ -40,7 +40,7 @@ def test_records_are_rows_of_the_dataset(chain: Any) -> None:
         dataset = concatenate_datasets([Dataset.from_parquet(path, keep_in_memory=True) for path in paths])
         assert wrong_columns(dataset.features, features) is None
         assert dataset.features == features
-        assert len(dataset) >= 64
+        assert len(dataset) >= CHAIN_IMAGES
 
 
 def test_records_pass_the_check_of_datasets(chain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ def test_drafts_say_who_said_what(chain: Any) -> None:
 
 def test_every_call_is_made_once(chain: Any) -> None:
     calls = Counter(stage_of(one) for one in chain.asked)
-    assert calls["entities"] == 64
+    assert calls["entities"] == CHAIN_IMAGES
     assert calls["judgment"] == len(rows_of(chain.run, "judgment"))
     people = [row for row in rows_of(chain.run, "detection") if row["is_person"] and row["state"] == State.DONE]
     assert calls["parts"] == len(people)
@@ -121,6 +121,10 @@ def asked_image(url: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
 
 
+def pixels(image: Image.Image) -> bytes:
+    return image.convert("RGB").tobytes()
+
+
 def small_run(folder: Path, url: str, models: Path, images: Path, **changes: Any) -> RunFolder:
     return init_run(str(images), folder, config_for(url, models, **changes), ExecutorOptions(), Watcher())
 
@@ -133,8 +137,6 @@ def change_config(run: RunFolder, **changes: Any) -> RunFolder:
 
 @pytest.fixture
 def few(tmp_path: Path) -> Path:
-    from annotating import write_pictures
-
     return write_pictures(tmp_path / "few", 6)
 
 
@@ -165,35 +167,43 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_a_state_with_a_reason(tmp_path: Path, models: Path, few: Path, fault: str) -> None:
-    """The image stays in the drafts; what failed is asked again when told to, a decision of the model is not."""
-    reply, state, reason = FAULTS[fault]
-    faulty: list[str] = []
+def test_faults_are_states_with_a_reason(tmp_path: Path, models: Path) -> None:
+    """The images stay in the drafts; what failed is asked again when told to, a decision of the model is not."""
+    images, healthy = write_pictures(tmp_path / "images", 1 + len(FAULTS) + 1), 2
+    faulty: dict[str, str] = {}
     healed = [False]
 
     def script(asked: Asked) -> Reply:
         if stage_of(asked) == "entities" and not healed[0]:
-            faulty[:] = faulty or [asked.image_url]
-            if asked.image_url == faulty[0]:
-                return reply
+            if asked.image_url not in faulty:
+                faulty[asked.image_url] = ["", *FAULTS, ""][len(faulty)]
+            if fault := faulty[asked.image_url]:
+                return FAULTS[fault][0]
         return answer(asked)
 
     with ScriptedServer(script) as server:
-        run = small_run(tmp_path / "run", server.url, models, few)
+        run = small_run(
+            tmp_path / "run", server.url, models, images, images_per_shard=16, language_model={"concurrency": 1}
+        )
         run_stages(run, RunOptions(), Watcher())
-        wrong = [row for row in rows_of(run, "entities") if row["state"] != State.DONE]
-        assert [row["state"] for row in wrong] == [state]
-        assert reason in wrong[0]["reason"]
-        draft = next(row for row in rows_of(run, "drafts") if row["image_id"] == wrong[0]["image_id"])
-        assert (draft["entity_id"], draft["stage"], draft["state"]) == (None, "entities", state)
-        assert len(rows_of(run, "imageqa")) == 5
+        fault_of = {pixels(asked_image(url)): fault for url, fault in faulty.items()}
+        names = {one.image_id: fault_of[pixels(Image.open(io.BytesIO(one.content)))] for one in run.pictures(0)}
+        by_fault = {names[row["image_id"]]: row for row in rows_of(run, "entities")}
+        drafts = {row["image_id"]: row for row in rows_of(run, "drafts")}
+        for fault, (_, state, reason) in FAULTS.items():
+            wrong = by_fault[fault]
+            assert wrong["state"] == state, fault
+            assert reason in wrong["reason"], fault
+            draft = drafts[wrong["image_id"]]
+            assert (draft["entity_id"], draft["stage"], draft["state"]) == (None, "entities", state), fault
+        assert len(rows_of(run, "imageqa")) == healthy
+        failed = sum(state is State.FAILED for _, state, _ in FAULTS.values())
         healed[0], asked = True, len(server.asked)
-        assert discard_failed(run) == (1 if state is State.FAILED else 0)
+        assert discard_failed(run) == failed
         run_stages(run, RunOptions(), Watcher())
         again = [stage_of(one) for one in server.asked[asked:]]
-        assert again.count("entities") == (1 if state is State.FAILED else 0)
-        assert len(rows_of(run, "imageqa")) == (6 if state is State.FAILED else 5)
+        assert again.count("entities") == failed == 4
+        assert len(rows_of(run, "imageqa")) == healthy + failed
 
 
 def test_many_names_or_none_and_odd_ones(tmp_path: Path, models: Path, few: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from annotating import answer, config_for, write_pictures
+from annotating import CHAIN_IMAGES, answer, config_for, write_pictures
 from typer.testing import CliRunner
 
 from annotation.commands import annotate_app
@@ -208,10 +208,10 @@ def test_status_counts_and_paces(chain: Any, tmp_path: Path, monkeypatch: pytest
         assert stage.is_total
         assert stage.done == stage.total
     for name in ("intake", "entities", "detection", "drafts", "imageqa"):
-        assert by_stage[name].total == 64
+        assert by_stage[name].total == CHAIN_IMAGES
     for name in ("quality", "judgment", "parts", "merge"):
         assert by_stage[name].total == shard_rows(chain.run, name)
-    assert by_stage["entities"].states == {"done": 64}
+    assert by_stage["entities"].states == {"done": CHAIN_IMAGES}
     assert by_stage["objectqa"].rows == shard_rows(chain.run, "objectqa")
     assert by_stage["judgment"].spent is not None
     assert status.spent_usd == pytest.approx(sum(s.spent.cost_usd for s in status.stages if s.spent))

@@ -23,6 +23,8 @@ from annotation.run.folder import RunFolder
 from qreal_tasks.benchmark import BODY_PARTS, QUESTIONS, is_flawed, questions_of
 from qreal_tasks.llm.scripted_server import Asked, Reply, completion
 
+CHAIN_IMAGES = 32
+"""Pictures of the run that went through all stages, in four shards."""
 PRICES = {"input": 2.5, "output": 10.0}
 _PEOPLE = (["man"], ["woman"], ["person"], ["child"])
 

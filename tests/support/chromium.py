@@ -1,6 +1,9 @@
 """Headless Chromium over its DevTools protocol, for pages that people use.
 
-with Chromium(tmp_path) as browser:
+The program is started by the first test that needs it and ends with this process. Every window has cookies and a cache
+of its own, which end with it.
+
+with Chromium() as browser:
     browser.go(page.as_uri())
     assert browser.run("document.title") == "Report"
     browser.picture(tmp_path / "page.png")
@@ -10,10 +13,13 @@ with Chromium(tmp_path) as browser:
 from __future__ import annotations
 
 import asyncio
+import atexit
 import base64
+import functools
 import json
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -51,14 +57,58 @@ def chromium_path() -> str:
     return found
 
 
+class _Program:
+    """Chromium itself, without a window."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="chromium-"))
+        command = [chromium_path(), *_FLAGS, f"--user-data-dir={self._folder}", "about:blank"]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        atexit.register(self.end)
+        end = time.monotonic() + _WAIT_S
+        port_file = self._folder / "DevToolsActivePort"
+        while not port_file.is_file() or len(port_file.read_text().split()) < 2:
+            if not self.is_alive or time.monotonic() > end:
+                raise AssertionError(f"Chromium did not start (exit status {self._process.poll()})")
+            time.sleep(0.05)
+        port, path = port_file.read_text().split()
+        self.address = f"ws://127.0.0.1:{port}{path}"
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def end(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@functools.cache
+def _started() -> _Program:
+    return _Program()
+
+
+def _address() -> str:
+    """Where the program is spoken with; one that has crashed is started again."""
+    if not _started().is_alive:
+        _started.cache_clear()
+    return _started().address
+
+
 class Chromium:
     """One window. What goes wrong in its pages is in ``trouble``, addresses that left the machine in ``left``."""
 
-    def __init__(self, folder: Path, width: int = 1280, height: int = 800) -> None:
+    def __init__(self, width: int = 1280, height: int = 800) -> None:
         self.trouble: list[str] = []
         self.requests: list[str] = []
-        self._folder, self._size = folder / f"chromium-{time.monotonic_ns()}", (width, height)
+        self._size = (width, height)
         self._number = 0
+        self._page: dict[str, str] = {}
 
     @property
     def left(self) -> list[str]:
@@ -67,11 +117,10 @@ class Chromium:
         return [url for url in self.requests if not url.startswith(own)]
 
     def __enter__(self) -> Chromium:
-        command = [chromium_path(), *_FLAGS, f"--user-data-dir={self._folder}", "about:blank"]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        address = _address()
         self._loop = asyncio.new_event_loop()
         try:
-            self._loop.run_until_complete(self._connect())
+            self._loop.run_until_complete(self._connect(address))
             for domain in ("Page", "Runtime", "Network", "Log"):
                 self.send(f"{domain}.enable")
             self.resize(*self._size)
@@ -145,23 +194,18 @@ class Chromium:
         path.write_bytes(base64.b64decode(output["data"]))
         return path
 
-    async def _connect(self) -> None:
-        end = time.monotonic() + _WAIT_S
-        port_file = self._folder / "DevToolsActivePort"
-        while not port_file.is_file() or not port_file.read_text().strip():
-            if self._process.poll() is not None or time.monotonic() > end:
-                raise AssertionError(f"Chromium did not start (exit status {self._process.poll()})")
-            await asyncio.sleep(0.05)
-        address = f"http://127.0.0.1:{port_file.read_text().split()[0]}"
+    async def _connect(self, address: str) -> None:
         self._session = aiohttp.ClientSession()
-        async with self._session.get(f"{address}/json/list") as reply:
-            page = next(target for target in await reply.json() if target["type"] == "page")
-        self._socket = await self._session.ws_connect(page["webSocketDebuggerUrl"], max_msg_size=0)
+        self._socket = await self._session.ws_connect(address, max_msg_size=0)
+        context = await self._send("Target.createBrowserContext", {"disposeOnDetach": True})
+        page = await self._send("Target.createTarget", {"url": "about:blank", **context})
+        attached = await self._send("Target.attachToTarget", {**page, "flatten": True})
+        self._page = {"sessionId": attached["sessionId"]}
 
     async def _send(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
         self._number += 1
         number = self._number
-        await self._socket.send_str(json.dumps({"id": number, "method": method, "params": parameters}))
+        await self._socket.send_str(json.dumps({"id": number, "method": method, "params": parameters, **self._page}))
         while True:
             output = json.loads(await self._socket.receive_str())
             if output.get("id") == number:
@@ -192,10 +236,3 @@ class Chromium:
 
         self._loop.run_until_complete(close())
         self._loop.close()
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)

@@ -20,13 +20,14 @@ Row = dict[str, Any]
 _SAID = ("realism_description", "plausibility_description")
 
 
-def write_drafted_run(folder: Path, images: int, **changes: Any) -> RunFolder:
+def write_drafted_run(folder: Path, images: int | slice, **changes: Any) -> RunFolder:
     """Intake is the real one; the drafts are what the embedded set says of the same pictures.
 
     Args:
+        images: how many scenes of the embedded set, or which.
         changes: of the config, as ``config_for`` takes them.
     """
-    scenes = mini_scenes(images)
+    scenes = mini_scenes(images) if isinstance(images, int) else mini_scenes(images.stop)[images]
     write_pictures(
         folder / "images", [(scene["image"]["bytes"], scene["prompt"], scene["generator"]) for scene in scenes]
     )

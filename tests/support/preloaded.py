@@ -6,7 +6,8 @@ fork of the one process that has everything imported, with their own arguments, 
 the programs that they start. Its pid, its signals and its status are those of the program. Whatever else is started,
 and all of it where the system has no ``pidfd_open``, starts as ever.
 
-The process is started by the first test that needs it, is shared by the workers of pytest-xdist, and ends with pytest.
+The process is started by the first that needs it, is shared by the workers of pytest-xdist, and ends with pytest. When
+all tests are run, the workers themselves are forks of it: what they collect imports as much as the harness.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple, NoReturn
 
 OWNER = "QREAL_TESTS_OWNER"
@@ -49,8 +51,17 @@ PRELOADED = (
     "qreal_tasks.harness.backends",
     "qreal_tasks.harness.eval_command.run",
     "transformers.models.auto.modeling_auto",
+    "transformers.models.grounding_dino.modeling_grounding_dino",
+    "transformers.models.grounding_dino.processing_grounding_dino",
+    "transformers.models.internvl.modeling_internvl",
+    "transformers.models.internvl.processing_internvl",
+    "transformers.models.llava_next.modeling_llava_next",
+    "transformers.models.llava_next.processing_llava_next",
+    "transformers.models.qwen2.modeling_qwen2",
     "transformers.models.qwen2_5_vl.modeling_qwen2_5_vl",
     "transformers.models.qwen2_vl.image_processing_qwen2_vl",
+    "transformers.models.qwen3_vl.modeling_qwen3_vl",
+    "transformers.models.qwen3_vl.processing_qwen3_vl",
     "nltk",
     "pytablewriter",
     "torch.distributed.run",
@@ -62,10 +73,17 @@ PRELOADED = (
     "training.run.sft",
     "training.run.trainer",
 )
+PACKAGES = ("qreal_tasks", "training", "annotation")
+"""All modules of these are imported for workers, since collecting tests imports them."""
 SCRIPTS = ("qreal", "lmms-eval", "torchrun", "transformers")
 
 READ_AT_IMPORT = ("HF_", "TRANSFORMERS_", "OMP_", "LMMS_EVAL_", "PYTHONPATH", "HOME", "XDG_CACHE_HOME")
 """How variables begin that libraries read while they are imported: a program with others than ours starts as ever."""
+
+WORKER = "QREAL_TESTS_WORKER"
+"""A variable that says to a fork that it becomes a worker of pytest-xdist, whose programs start as ever."""
+
+WORKERS = "--for-workers"
 
 CHECKOUT = str(Path(__file__).parents[2])
 """What is imported comes from here, whether ``PYTHONPATH`` names it or not."""
@@ -171,7 +189,7 @@ def _connect() -> socket.socket:
         except ConnectionRefusedError:
             connection.close()
         if started is None:
-            command = [sys.executable, __file__]
+            command = [sys.executable, __file__, *([WORKERS] if WORKER in os.environ else [])]
             started = _REAL(command, env=_ENVIRONMENT, stdin=subprocess.DEVNULL, process_group=0)
         time.sleep(0.05)
         if started.poll():
@@ -273,6 +291,8 @@ def _become(request: Request, files: list[int]) -> None:
     os.chdir(request.cwd)
     os.environ.clear()
     os.environ.update(request.env)
+    if os.environ.pop(WORKER, ""):
+        subprocess.Popen = _REAL  # type: ignore[misc]
     tempfile.tempdir = None
     signal.signal(signal.SIGINT, signal.default_int_handler)
     encoding, _, errors = request.env.get("PYTHONIOENCODING", "").partition(":")
@@ -292,7 +312,8 @@ def _become(request: Request, files: list[int]) -> None:
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)
     elif words[0] == "-c":
         sys.argv, sys.path[:1] = ["-c", *words[2:]], here
-        exec(compile(words[1], "<string>", "exec"), {"__name__": "__main__"})
+        sys.modules["__main__"] = own = ModuleType("__main__")
+        exec(compile(words[1], "<string>", "exec"), vars(own))
     else:
         sys.argv, sys.path[:1] = words, here and [str(Path(words[0]).resolve().parent)]
         runpy.run_path(words[0], run_name="__main__")
@@ -321,6 +342,14 @@ def _run_to_its_end(request: Request, files: list[int]) -> NoReturn:
     os._exit(status & 0xFF)
 
 
+def _modules() -> Iterator[str]:
+    """Names of all modules of this project but those that are programs."""
+    for package in PACKAGES:
+        for path in sorted(Path(CHECKOUT, package).rglob("*.py")):
+            if path.stem not in ("__init__", "__main__"):
+                yield ".".join(path.relative_to(CHECKOUT).with_suffix("").parts)
+
+
 def _index_once() -> None:
     """Read the harness's own 1,600 task files, which takes ten seconds in every run, for all runs; ours are theirs."""
     from lmms_eval.tasks import TaskManager
@@ -341,7 +370,7 @@ def main() -> None:
     listener.listen(64)
     owner = os.pidfd_open(int(os.environ[OWNER]))
     subprocess.Popen = Popen  # type: ignore[misc]  # before a library takes it by name
-    for name in PRELOADED:
+    for name in (*PRELOADED, *(_modules() if WORKERS in sys.argv else ())):
         importlib.import_module(name)
     _index_once()
     assert threading.active_count() == 1, threading.enumerate()

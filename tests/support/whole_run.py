@@ -1,10 +1,11 @@
-"""A whole run in a process of its own, for tests that kill it."""
+"""A whole run in a process of its own, for tests that kill it: IMAGES RUN CONFIG.yaml."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
-from annotation.config import AnnotationConfig
+from annotation.config import AnnotationConfig, load_annotation_config
 from annotation.execution.driver import RunOptions, Watcher, init_run, run_stages
 from qreal_tasks.shards.executors import ExecutorOptions
 
@@ -15,12 +16,5 @@ def go(images: str, run: str, config: AnnotationConfig) -> None:
     run_stages(made, RunOptions(), Watcher())
 
 
-PRELOADED = [
-    "whole_run",
-    "torch",
-    "transformers",
-    "torchvision",
-    "qreal_tasks.models.detector.grounding_dino",
-    "annotation.local_models.q_eval",
-]
-"""Imported once, so that a run that is started and killed ten times does not spend its time on imports."""
+if __name__ == "__main__":
+    go(sys.argv[1], sys.argv[2], load_annotation_config(Path(sys.argv[3])))

@@ -27,9 +27,9 @@ LEARNT: dict[str, Any] = {
 def test_three_subtask_models_run_one_after_another(
     tmp_path: Path, config: Callable[..., TrainConfig], scores: Callable[..., Any]
 ) -> None:
-    data = write_few(tmp_path / "data", images=4)
+    data = write_few(tmp_path / "data", images=2)
     folders = {}
-    for task, batch in (("detect", 4), ("filter", 48), ("describe", 16)):
+    for task, batch in (("detect", 2), ("filter", 24), ("describe", 8)):
         recipe = config(task=task, data=str(data), batch_size=batch, output=str(tmp_path / task), **LEARNT)
         folders[task] = export(train(recipe), tmp_path / f"{task}-model", merge=task == "detect").folder
     models = ",".join(f"{task}={folder}" for task, folder in folders.items())
@@ -47,13 +47,13 @@ def test_three_subtask_models_run_one_after_another(
 def test_objectqa_first_then_imageqa_on_the_same_model(
     tmp_path: Path, config: Callable[..., TrainConfig], scores: Callable[..., Any]
 ) -> None:
-    data = write_few(tmp_path / "data", images=4)
-    first = config(data=str(data), batch_size=48, output=str(tmp_path / "first"), **LEARNT | {"epochs": 5})
+    data = write_few(tmp_path / "data", images=2)
+    first = config(data=str(data), batch_size=24, output=str(tmp_path / "first"), **LEARNT | {"epochs": 5})
     adapter = train(first) / "final"
     second = config(
         task="imageqa",
         data=str(data),
-        batch_size=16,
+        batch_size=8,
         output=str(tmp_path / "second"),
         adapter=str(adapter),
         **LEARNT,

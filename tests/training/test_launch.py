@@ -21,7 +21,7 @@ from training.run.folder import read_config, read_processes
 
 QREAL = [sys.executable, "-P", "-c", "from qreal_tasks.cli import main; main()", "train"]
 ROOT = str(Path(__file__).parents[2])
-pytestmark = pytest.mark.slow  # the two that start in no fork prove that the user's own package is not started
+pytestmark = pytest.mark.slow  # the one that starts in no fork proves that the user's own package is not started
 
 
 @pytest.fixture
@@ -62,6 +62,7 @@ def test_processes_are_started_with_deepspeed_by_name_and_gone_on_with(folder: P
     assert read_config(folder / "run").deepspeed == "zero2"
 
 
+@pytest.mark.harness
 def test_what_a_process_ends_with_is_what_the_command_ends_with(folder: Path) -> None:
     process = start(folder, "recipe.yaml", "--processes", "2", "held_out.share=0.99")
     output, _ = process.communicate(timeout=600)

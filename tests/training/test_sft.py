@@ -17,7 +17,6 @@ import torch
 import yaml
 from few_rows import write_few
 from PIL import Image
-from refusing import at_every_moment
 from safetensors.torch import load_file, save_file
 from small_set import png
 from transformers import AutoModelForImageTextToText
@@ -37,11 +36,8 @@ from training.model import read_outline
 from training.plan import make_plan
 from training.run import sft
 from training.run.checkpoints import (
-    COMPLETE,
     checkpoint_path,
     find_newest_checkpoint,
-    remove_incomplete_checkpoints,
-    remove_old_checkpoints,
 )
 from training.run.held_out import HeldOutEvaluator
 from training.run.sft import BatchTooLargeError, train
@@ -322,37 +318,6 @@ def test_a_run_with_other_texts_of_the_questions_is_not_gone_on_with(config: Cal
         train(recipe, resume=folder)
 
 
-def test_the_newest_checkpoints_stay_beside_the_best(tmp_path: Path) -> None:
-    for step in (2, 4, 6, 8, 10):
-        checkpoint_path(tmp_path, step).mkdir()
-        if step != 10:  # being written
-            (checkpoint_path(tmp_path, step) / COMPLETE).write_text("")
-    remove_old_checkpoints(tmp_path, 2, best="elsewhere/checkpoint-2")
-    left = sorted(int(path.name.rpartition("-")[2]) for path in tmp_path.iterdir())
-    assert left == [2, 6, 8, 10]
-
-
-def test_a_kill_while_checkpoints_are_removed_leaves_none_that_is_taken_for_whole(tmp_path: Path) -> None:
-    for step in (2, 4, 6):
-        checkpoint_path(tmp_path, step).mkdir()
-        for name in ("adapter_model.safetensors", "trainer_state.json", COMPLETE):
-            (checkpoint_path(tmp_path, step) / name).write_text("x")
-    seen = set()
-
-    def look() -> None:
-        for whole in tmp_path.glob(f"checkpoint-*/{COMPLETE}"):
-            assert len(list(whole.parent.iterdir())) == 3, whole
-        seen.add(sum(1 for _ in tmp_path.rglob("*")))
-        assert find_newest_checkpoint(tmp_path) == checkpoint_path(tmp_path, 6)
-
-    with at_every_moment(look):
-        remove_old_checkpoints(tmp_path, 1, best=None)
-    assert len(seen) > 4
-    (checkpoint_path(tmp_path, 8)).mkdir()
-    assert remove_incomplete_checkpoints(tmp_path) == ["checkpoint-8"]
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-6"]
-
-
 def test_one_program_trains_in_a_folder(config: Callable[..., TrainConfig], capsys: pytest.CaptureFixture[str]) -> None:
     recipe = config(**SHORT)
     with contextlib.ExitStack() as first, contextlib.ExitStack() as second:
@@ -428,42 +393,3 @@ def test_the_command_fails_with_one_line(given: list[str], printed: str, tmp_pat
     assert result.exit_code == 1
     assert printed in result.output
     assert "Traceback" not in result.output
-
-
-def _adapters(config: Callable[..., TrainConfig], tmp_path: Path, family: str, *changes: dict[str, Any]) -> list[Any]:
-    """What two steps without dropout leave, for each change of the config."""
-    common = {"max_steps": 2, "held_out": {"share": 0}, "group_by_length": False, "learning_rate": 1e-3}
-    left = []
-    for number, changed in enumerate(changes):
-        folder = train(config(family, **common, output=str(tmp_path / str(number)), **changed))
-        left.append(load_file(folder / "final" / "adapter_model.safetensors"))
-    assert any(float(w.abs().max()) > 1e-4 for name, w in left[0].items() if "lora_B" in name), "nothing was learnt"
-    return left
-
-
-def _farthest(a: Any, b: Any) -> float:
-    return max(float((a[name] - b[name]).abs().max()) for name in a)
-
-
-@pytest.mark.parametrize("family", ["qwen2_5_vl", "internvl", "llava_next"])
-def test_gradient_checkpointing_changes_memory_only(
-    family: str, config: Callable[..., TrainConfig], tmp_path: Path
-) -> None:
-    """Though the frozen vision tower keeps nothing for a backward pass."""
-    changes = [{"gradient_checkpointing": on} for on in (False, True)]
-    plain, checkpointed = _adapters(config, tmp_path, family, *changes)
-    assert _farthest(plain, checkpointed) < 1e-5
-
-
-def test_accumulated_gradients_are_those_of_one_batch_where_the_family_says_so(
-    config: Callable[..., TrainConfig], tmp_path: Path
-) -> None:
-    """ImageQA's answers differ in length: a mean of means would weigh their tokens otherwise."""
-    changes = [
-        {"task": "imageqa", "batch_size": 8},
-        {"task": "imageqa", "batch_size": 2, "gradient_accumulation": 4},
-    ]
-    at_once, accumulated = _adapters(config, tmp_path, "internvl", *changes)
-    assert _farthest(at_once, accumulated) < 1e-5
-    at_once, accumulated = _adapters(config, tmp_path / "qwen", "qwen2_5_vl", *changes)
-    assert _farthest(at_once, accumulated) > 1e-5, "this family takes the mean of each batch"

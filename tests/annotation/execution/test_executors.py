@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
-from annotating import all_bytes
+from annotating import CHAIN_IMAGES, all_bytes
 
 from annotation.errors import AnnotationError
 from annotation.execution.driver import RunOptions, Watcher, run_stages
@@ -67,7 +67,7 @@ def test_the_same_bytes_wherever_it_runs(chain: Any, tmp_path: Path, where: str)
 
     run_stages(run, RunOptions(where=WHERES[where]), Watcher(begun, counted, kill_one))
     entities = sum(row["state"] == "done" for n in run.shard_numbers for row in run.read("detection", n))
-    assert totals["detection"] == told["detection"] == totals["entities"] == before["entities"] == 64
+    assert totals["detection"] == told["detection"] == totals["entities"] == before["entities"] == CHAIN_IMAGES
     assert totals["judgment"] == told["judgment"] == totals["quality"] == told["quality"] == entities
     assert before["judgment"] == before["detection"] == told["entities"] == 0
     assert len(victims) == 1

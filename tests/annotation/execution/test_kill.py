@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import random
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -15,13 +16,16 @@ import pytest
 import whole_run
 from annotating import all_bytes, answer, config_for, item_digest, write_pictures
 
+from annotation.config import dump_config
 from annotation.run.chain import AFTER
 from annotation.run.folder import RunFolder
 from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.harness  # whose process has torch and transformers imported, too
 
 CONCURRENCY = 4
+KILLED_IN = ("entities", "detection", "judgment", "imageqa")
+"""Two stages that ask and two that compute, from the first to nearly the last."""
 
 
 def slowly(asked: Asked) -> Reply:
@@ -45,46 +49,39 @@ def answered(run: Path) -> set[str]:
         return {key for (key,) in db.execute("SELECT key FROM calls WHERE kept")} if tables else set()
 
 
-def wait_for(stage: str, run: Path, process: multiprocessing.process.BaseProcess) -> None:
+def wait_for(stage: str, run: Path, process: subprocess.Popen[bytes]) -> None:
     """Until the stage has begun, or the run has ended."""
     order = list(AFTER)
-    while process.exitcode is None and order.index(last_stage(run)) < order.index(stage):
+    while process.poll() is None and order.index(last_stage(run)) < order.index(stage):
         time.sleep(0.003)
 
 
-def test_a_kill_in_every_stage_leaves_the_records_of_an_uninterrupted_run(tmp_path: Path, models: Path) -> None:
-    """Ten kills, one in each stage at a random moment. What was answered and recorded is never asked again; only what
-    was under way at a kill is."""
-    images = write_pictures(tmp_path / "images", 24)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(whole_run.PRELOADED)
+def test_kills_in_several_stages_leave_the_records_of_an_uninterrupted_run(tmp_path: Path, models: Path) -> None:
+    """Each at a random moment. What was answered and recorded is never asked again; only what was under way at a kill
+    is. What lies on the disk at every moment of a run is looked at in ``test_chain.py``."""
+    write_pictures(tmp_path / "images", 24)
     chance = random.Random(6)
     killed_in: Counter[str] = Counter()
     with ScriptedServer(slowly) as server:
         config = config_for(server.url, models, images_per_shard=2, language_model={"concurrency": CONCURRENCY})
+        (tmp_path / "config.yaml").write_text(dump_config(config), encoding="utf-8")
 
-        def start(name: str) -> multiprocessing.process.BaseProcess:
-            process = context.Process(target=whole_run.go, args=(str(images), str(tmp_path / name), config))
-            process.start()
-            return process
+        def start(name: str) -> subprocess.Popen[bytes]:
+            given = [str(tmp_path / one) for one in ("images", name, "config.yaml")]
+            return subprocess.Popen([sys.executable, whole_run.__file__, *given])
 
-        whole = start("whole")
-        whole.join()
-        assert whole.exitcode == 0
+        assert start("whole").wait() == 0
         server.asked.clear()
         before: set[str] = set()
-        for stage in AFTER:
+        for stage in KILLED_IN:
             process = start("killed")
             wait_for(stage, tmp_path / "killed", process)
             time.sleep(chance.uniform(0, 0.1))
             process.kill()
-            process.join()
-            killed_in[last_stage(tmp_path / "killed")] += process.exitcode == -signal.SIGKILL
+            killed_in[last_stage(tmp_path / "killed")] += process.wait() == -signal.SIGKILL
             assert before <= answered(tmp_path / "killed")  # what was recorded stays
             before = answered(tmp_path / "killed")
-        last = start("killed")
-        last.join()
-        assert last.exitcode == 0
+        assert start("killed").wait() == 0
         again = [n - 1 for n in Counter(map(item_digest, server.asked)).values()]
 
     kills = killed_in.total()
@@ -94,5 +91,5 @@ def test_a_kill_in_every_stage_leaves_the_records_of_an_uninterrupted_run(tmp_pa
         repeated = db.execute("SELECT key FROM calls GROUP BY key HAVING count(*) > 1").fetchall()
     assert repeated == []  # a recorded answer that was asked for again would be recorded again
     assert sum(again) <= kills * CONCURRENCY
-    assert kills >= 8  # the last stages are short: a kill may come too late
-    assert len(killed_in) >= 5
+    assert kills >= 3  # the last stage is short: a kill may come too late
+    assert len(killed_in) >= 3

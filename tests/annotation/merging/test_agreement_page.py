@@ -68,7 +68,7 @@ def test_names_are_text(voted: RunFolder, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_in_a_browser(voted: RunFolder, tmp_path: Path) -> None:
     page = written(voted, tmp_path)
-    with Chromium(tmp_path) as browser:
+    with Chromium() as browser:
         for width, theme in ((1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")):
             browser.resize(width, 900, mobile=width < 500)
             browser.theme(theme)

@@ -326,7 +326,6 @@ def test_help_imports_neither_torch_nor_the_harness() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.console
 def test_a_failed_run_ends_with_its_reason_and_a_status(tmp_path: Path, tiny_model: Path) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(tiny_model, broken)

@@ -79,7 +79,7 @@ def scores(run: Run) -> RunScores:
     return score_run(run, resamples=0)
 
 
-@pytest.mark.slow
+@pytest.mark.harness
 def test_every_question_is_answered_better_than_without_the_picture(run: Run, drawn: Path) -> None:
     """Against the majority and the majority among entities of the same label, whichever is better."""
     known = load_references(drawn) + load_references(drawn, "test")  # also its own answers: no majority does better
@@ -88,7 +88,7 @@ def test_every_question_is_answered_better_than_without_the_picture(run: Run, dr
         assert one.gain.low > 0, f"{name} {one}"
 
 
-@pytest.mark.slow
+@pytest.mark.harness
 def test_answers_are_right(scores: RunScores) -> None:
     mean = scores.objectqa[OVERALL].metrics
     assert mean["acc"] is not None
@@ -98,7 +98,7 @@ def test_answers_are_right(scores: RunScores) -> None:
     assert all(scores.objectqa[name].metrics["unparsed"] == 0 for name in QUESTION_NAMES)
 
 
-@pytest.mark.slow
+@pytest.mark.harness
 @pytest.mark.parametrize("dimension", Dimension)
 def test_flawed_entities_are_found(dimension: Dimension, scores: RunScores) -> None:
     found = scores.imageqa[dimension].metrics
@@ -108,7 +108,7 @@ def test_flawed_entities_are_found(dimension: Dimension, scores: RunScores) -> N
     assert found["f1_at_50"] >= 0.75
 
 
-@pytest.mark.slow
+@pytest.mark.harness
 def test_descriptions_name_a_flaw_that_is_there(run: Run) -> None:
     counted = count_descriptions([one for name in Dimension for one in run.groundings(name)])
     assert counted.found > 100

@@ -53,7 +53,7 @@ def test_the_page_holds_in_a_browser_whatever_the_runs_say(tmp_path: Path) -> No
     runs = [read_run(find_results(hostile_run(tmp_path / name))[-1]) for name in "ab"]
     html = tmp_path / "compare.html"
     write_comparison(compare_runs(runs, resamples=20), html)
-    with Chromium(tmp_path) as browser:
+    with Chromium() as browser:
         for theme in ("light", "dark"):
             browser.theme(theme)
             for width in (1280, 390):

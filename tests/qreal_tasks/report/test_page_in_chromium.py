@@ -29,11 +29,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("name", ["honest", "hostile"])
-def test_the_page_opens_from_disk_in_both_themes_and_on_a_phone(
-    name: str, pages: dict[str, Path], tmp_path: Path
-) -> None:
+def test_the_page_opens_from_disk_in_both_themes_and_on_a_phone(name: str, pages: dict[str, Path]) -> None:
     grounds = set()
-    with Chromium(tmp_path) as browser:
+    with Chromium() as browser:
         for theme in ("light", "dark"):
             browser.theme(theme)
             for width in (1280, 390):
@@ -49,8 +47,8 @@ def test_the_page_opens_from_disk_in_both_themes_and_on_a_phone(
     assert len(grounds) == 2
 
 
-def test_links_lead_to_sections_and_tables_scroll_in_their_own_box(pages: dict[str, Path], tmp_path: Path) -> None:
-    with Chromium(tmp_path, width=390, height=844) as browser:
+def test_links_lead_to_sections_and_tables_scroll_in_their_own_box(pages: dict[str, Path]) -> None:
+    with Chromium(width=390, height=844) as browser:
         browser.go(pages["honest"].as_uri())
         links = browser.run("[...document.querySelectorAll('nav.sections a')].map(a => a.hash)")
         assert len(links) >= 9
@@ -64,13 +62,13 @@ def test_links_lead_to_sections_and_tables_scroll_in_their_own_box(pages: dict[s
         assert browser.run("[...document.images].every(i => i.alt)")
 
 
-def test_on_a_phone_a_table_says_that_it_scrolls_and_shows_two_numbers(pages: dict[str, Path], tmp_path: Path) -> None:
+def test_on_a_phone_a_table_says_that_it_scrolls_and_shows_two_numbers(pages: dict[str, Path]) -> None:
     said = """[...document.querySelectorAll('.scroll')].filter(s => s.checkVisibility()).map(s => [
         s.scrollWidth > s.clientWidth, s.querySelector('.hint').getBoundingClientRect().height > 10])"""
     numbers = """Math.min(...[...document.querySelectorAll('td[data-row][data-metric=auc]')].map(cell =>
         [...cell.parentNode.querySelectorAll('td[data-metric]:not([data-metric=n])')]
             .filter(cell => cell.getBoundingClientRect().right - 9 <= innerWidth).length))"""
-    with Chromium(tmp_path, width=360, height=780) as browser:
+    with Chromium(width=360, height=780) as browser:
         browser.resize(360, 780, mobile=True)
         browser.go(pages["honest"].as_uri())
         browser.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
@@ -85,8 +83,8 @@ def test_on_a_phone_a_table_says_that_it_scrolls_and_shows_two_numbers(pages: di
         assert all(scrolls == hint for scrolls, hint in wide), wide
 
 
-def test_boxes_lie_on_the_picture_where_the_record_says(pages: dict[str, Path], tmp_path: Path) -> None:
-    with Chromium(tmp_path) as browser:
+def test_boxes_lie_on_the_picture_where_the_record_says(pages: dict[str, Path]) -> None:
+    with Chromium() as browser:
         browser.go(pages["honest"].as_uri())
         inside = """[...document.querySelectorAll('.miss .stage')].every(stage => {
             const frame = stage.getBoundingClientRect();

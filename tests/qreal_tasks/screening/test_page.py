@@ -85,8 +85,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_2000_images_open_in_three_widths(page: Path, tmp_path: Path, theme: str) -> None:
-    with Chromium(tmp_path) as browser:
+def test_2000_images_open_in_three_widths(page: Path, theme: str) -> None:
+    with Chromium() as browser:
         browser.theme(theme)
         for width in (360, 800, 1400):
             browser.resize(width, 900, mobile=width == 360)
@@ -106,12 +106,12 @@ def test_2000_images_open_in_three_widths(page: Path, tmp_path: Path, theme: str
 
 
 @pytest.mark.slow
-def test_filters_thresholds_and_keys(page: Path, tmp_path: Path) -> None:
+def test_filters_thresholds_and_keys(page: Path) -> None:
     listed = "[...document.querySelectorAll('.tile .name')].map(n => n.textContent)"
     change = (
         "(id, value) => { const e = document.getElementById(id); e.value = value; e.dispatchEvent(new Event('%s')); }"
     )
-    with Chromium(tmp_path, 1400, 900) as browser:
+    with Chromium(1400, 900) as browser:
         browser.go(page.as_uri())
         assert browser.run(listed)[0] == HOSTILE
         rows = browser.run("data.images")
@@ -185,7 +185,7 @@ def test_counts_beside_the_thresholds_are_of_all_images(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text(
         render_page("run", collect_rows(write_screened(tmp_path / "run", rows), most=30), None), encoding="utf-8"
     )
-    with Chromium(tmp_path) as browser:
+    with Chromium() as browser:
         browser.go((tmp_path / "index.html").as_uri())
         for threshold in (0.0, 0.5, 0.93):
             browser.run(f"(thresholds.plausibility = {threshold}, countFlagged())")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from pathlib import Path
 
 import pytest
 from pretend_run import write_pretend_run
@@ -86,10 +85,10 @@ def test_the_page_says_what_ran_and_how_long(toured: TourPlaces) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 820, 1280])
-def test_nothing_is_wider_than_the_window(toured: TourPlaces, tmp_path: Path, width: int) -> None:
+def test_nothing_is_wider_than_the_window(toured: TourPlaces, width: int) -> None:
     from chromium import Chromium
 
-    with Chromium(tmp_path, width=width) as browser:
+    with Chromium(width=width) as browser:
         browser.go((toured.folder / "index.html").as_uri())
         assert browser.run("document.documentElement.scrollWidth") <= width
         assert browser.trouble == []

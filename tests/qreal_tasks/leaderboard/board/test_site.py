@@ -24,8 +24,8 @@ from .conftest import IMAGE, MODELS, SCRIPT, Made
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    with Chromium(tmp_path_factory.mktemp("browser")) as opened:
+def browser() -> Iterator[Chromium]:
+    with Chromium() as opened:
         yield opened
 
 

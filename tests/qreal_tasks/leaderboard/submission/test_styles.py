@@ -125,8 +125,8 @@ def test_files_for_programs_say_the_prompts(made: Made) -> None:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    with Chromium(tmp_path_factory.mktemp("browser")) as opened:
+def browser() -> Iterator[Chromium]:
+    with Chromium() as opened:
         yield opened
 
 

@@ -296,7 +296,7 @@ def test_the_page_shows_images_side_by_side_in_three_widths(tmp_path: Path, them
             row["entities"] = [{**one, "reasons": {**one["reasons"], "realism": HOSTILE}} for one in row["entities"]]
         runs.append(write_screened(out, rows))
     assert _run(*runs, "--out", tmp_path / "out").exit_code == 0
-    with Chromium(tmp_path) as browser:
+    with Chromium() as browser:
         browser.theme(theme)
         for width in (360, 800, 1400):
             browser.resize(width, 900, mobile=width == 360)

@@ -85,7 +85,7 @@ def test_the_page_about_the_reward_names_what_exists() -> None:
         assert hasattr(import_module(module), name), (module, name)
 
 
-@pytest.mark.slow
+@pytest.mark.harness  # whose process has torch and transformers imported, too
 def test_the_shipped_model_is_served_and_equals_the_reward_of_this_process(tmp_path: Path) -> None:
     from qreal_tasks.mini.drawing.scene import draw_scene
     from qreal_tasks.mini.plan import plan_images

@@ -38,8 +38,8 @@ WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWi
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    with Chromium(tmp_path_factory.mktemp("browser")) as one:
+def browser() -> Iterator[Chromium]:
+    with Chromium() as one:
         yield one
 
 
@@ -123,7 +123,7 @@ def test_the_map_is_red_where_the_reward_is_low(browser: Chromium, running: Serv
     assert f"{found.map.min():.2f}".lstrip("0") in _text(browser, "#legend")
 
 
-def test_a_picture_is_dropped_and_a_wrong_one_is_told(browser: Chromium, running: Served, tmp_path: Path) -> None:
+def test_a_picture_is_dropped_and_a_wrong_one_is_told(browser: Chromium, running: Served) -> None:
     browser.go(running.url)
 
     def drop(kind: str, content: bytes) -> None:

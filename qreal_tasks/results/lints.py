@@ -106,16 +106,16 @@ def _about_sets(scores: RunScores) -> Iterator[Lint]:
         for count in ("n_dropped", "n_clipped")
     )
     if dropped:
-        counts = ", ".join(f"{name} {whole(count)}" for name, count in dropped.items())
+        counts = ", ".join(f"{_spell(name)} {whole(count)}" for name, count in dropped.items())
         yield Lint(Level.WARNING, "Boxes left out.", f"Predicted boxes that were invalid: {counts}.")
     if clipped:
-        counts = ", ".join(f"{name} {whole(count)}" for name, count in clipped.items())
+        counts = ", ".join(f"{_spell(name)} {whole(count)}" for name, count in clipped.items())
         yield Lint(Level.INFO, "Boxes clipped.", f"Predicted boxes that reached outside the image: {counts}.")
     silent, why = reasons.explain_missing_llm_score(scores)
     if silent:
-        text = f"LLM-Score and Joint are N/A for {', '.join(silent)}: {why}."
+        text = f"LLM-Score and Joint are N/A for {', '.join(map(_spell, silent))}: {why}."
         yield Lint(Level.INFO, "Not judged.", text)
-    unjudged = [f"{name}: {reasons.explain_unjudged(scores, name)}" for name, group in sets.items() if group.unjudged]
+    unjudged = [f"{_spell(name)}: {reasons.explain_unjudged(scores, name)}" for name, group in sets.items() if group.unjudged]
     if unjudged:
         yield Lint(Level.WARNING, "Pairs unjudged.", f"They are in no LLM-Score. {'. '.join(unjudged)}.")
 
@@ -124,13 +124,18 @@ def _about_reading(scores: RunScores) -> Iterator[Lint]:
     """A question without an answer is wrong; an image without one has no box, and no false alarm."""
     unread = {name: reasons.explain_unparsed(scores, name) for name, group in scores.rows.items() if group.unread}
     answers = [f"{name}: {why}" for name, why in unread.items() if name in QUESTION_NAMES]
-    sets = [f"{name}: {why}" for name, why in unread.items() if name not in QUESTION_NAMES]
+    sets = [f"{_spell(name)}: {why}" for name, why in unread.items() if name not in QUESTION_NAMES]
     if answers:
         text = f"They count as wrong. {'. '.join(answers)}."
         yield Lint(Level.WARNING, "Answers that could not be read.", text)
     if sets:
         text = "They count as answers without a box, which miss what is flawed and raise no false alarm"
         yield Lint(Level.WARNING, "Boxes that could not be read.", f"{text}. {'. '.join(sets)}.")
+
+
+def _spell(name: str) -> str:
+    """The name of a set in words."""
+    return name.replace("_", " ")
 
 
 def _shares(groups: Mapping[str, GroupScores], metric: str) -> dict[str, float]:

@@ -115,7 +115,9 @@ def _about_sets(scores: RunScores) -> Iterator[Lint]:
     if silent:
         text = f"LLM-Score and Joint are N/A for {', '.join(map(_spell, silent))}: {why}."
         yield Lint(Level.INFO, "Not judged.", text)
-    unjudged = [f"{_spell(name)}: {reasons.explain_unjudged(scores, name)}" for name, group in sets.items() if group.unjudged]
+    unjudged = [
+        f"{_spell(name)}: {reasons.explain_unjudged(scores, name)}" for name, group in sets.items() if group.unjudged
+    ]
     if unjudged:
         yield Lint(Level.WARNING, "Pairs unjudged.", f"They are in no LLM-Score. {'. '.join(unjudged)}.")
 

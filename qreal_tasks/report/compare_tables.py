@@ -65,7 +65,7 @@ def write_notes(comparison: Comparison) -> list[str]:
             "accuracy first."
         )
     if comparison.unscored:
-        counts = ", ".join(f"{name} {whole(count)}" for name, count in comparison.unscored.items())
+        counts = ", ".join(f"{name.replace('_', ' ')} {whole(count)}" for name, count in comparison.unscored.items())
         found.append(
             f"LLM-Score and Joint leave out images that a judged run lacks a score of: {counts}. `qreal judge RUN` "
             "asks for what is missing."

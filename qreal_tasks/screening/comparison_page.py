@@ -23,7 +23,7 @@ from qreal_tasks.screening.comparison_text import (
     weigh,
     write_notes,
 )
-from qreal_tasks.screening.moved_images import ShownImage
+from qreal_tasks.screening.moved_images import MOVED, ShownImage
 from qreal_tasks.screening.rows import ROWS_FILE
 from qreal_tasks.screening.thumbnails import thumbnail_path
 
@@ -74,6 +74,7 @@ def write_comparison_page(comparison: GeneratorComparison, path: Path) -> None:
             warnings=describe_impossible(comparison),
             paired=comparison.pairing is not PairedBy.NONE,
             kinds=(("Dimensions", DIMENSIONS), ("Questions", QUESTION_NAMES), ("Body parts", BODY_PARTS)),
+            moved_from=MOVED,
             label_row=label_row,
             shown_ends=shown_ends,
             weigh=weigh,

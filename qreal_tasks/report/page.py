@@ -11,7 +11,15 @@ from qreal_tasks import __version__
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTIONS, Dimension
 from qreal_tasks.dataset.drawn import MINI_FOLDER
 from qreal_tasks.dataset.source import SourceKind
-from qreal_tasks.metrics.catalogue import CATALOGUE, COUNT_LABELS, IMAGEQA, OBJECTQA, PAPER_IMAGEQA, PAPER_OBJECTQA, Metric
+from qreal_tasks.metrics.catalogue import (
+    CATALOGUE,
+    COUNT_LABELS,
+    IMAGEQA,
+    OBJECTQA,
+    PAPER_IMAGEQA,
+    PAPER_OBJECTQA,
+    Metric,
+)
 from qreal_tasks.pages.environment import page_environment, write_page
 from qreal_tasks.report.figures import draw_calibration, draw_detection, draw_roc
 from qreal_tasks.report.gallery import Miss, SureAndWrong, find_surest_wrong, find_worst_misses

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Box = tuple[float, float, float, float]
 _COLOURS = {True: (200, 30, 45), False: (20, 125, 70), None: (90, 90, 90)}
-_SAID = {True: "(flawed)", False: "", None: "(unread)"}
+_SAID = {True: ": flawed", False: "", None: ": unread"}
 """By whether an entity is flawed; None where nobody could tell."""
 
 
@@ -129,7 +129,7 @@ class PictureFindings:
             draw_frame(drawn, entity.box_px, _COLOURS[entity.flawed])
         font = ImageFont.load_default(size=max(11, round(max(drawn.size) / 40)))
         for number, entity in enumerate(self.entities, start=1):
-            text = " ".join(filter(None, (str(number), entity.label, _SAID[entity.flawed])))
+            text = f"{number} {entity.label}".strip() + _SAID[entity.flawed]
             _write_label(drawn, text, entity.box_px, _COLOURS[entity.flawed], font)
         return drawn
 

@@ -14,7 +14,7 @@ from qreal_tasks.mini.read import decode_pixels, read_drawn_rows
 
 _COLOURS = {
     (False, False): ("no issue", (40, 152, 72)),
-    (True, False): ("realism", (226, 138, 24)),
+    (True, False): ("realism", (146, 106, 0)),
     (False, True): ("plausibility", (36, 100, 216)),
     (True, True): ("realism and plausibility", (208, 36, 72)),
 }

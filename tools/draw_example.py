@@ -93,6 +93,9 @@ def draw_example(picture: Image.Image, entities: Sequence[EntityFindings], numbe
     sheet.paste(crop, (x, MARGIN))
     draw.text((x + crop.width + MARGIN, MARGIN), f"ObjectQA: crop {number}, {one.label}", fill=INK, font=TEXT)
     draw.text((x + crop.width + MARGIN, MARGIN + LINE), caption, fill=GREY, font=SMALL)
+    legend = ("P: probability of Yes", "Filled red: the answer reports a defect")
+    for number_of_line, text in enumerate(legend, 2):
+        draw.text((x + crop.width + MARGIN, MARGIN + number_of_line * LINE), text, fill=GREY, font=SMALL)
     y = _write_answers(draw, one, x, MARGIN + crop.height + 20)
     y = max(y, boxed.height + MARGIN) + 16
     draw.text((MARGIN, y), "ImageQA: what is wrong, and where (the reference)", fill=INK, font=TEXT)
@@ -120,11 +123,14 @@ def _draw_boxes(picture: Image.Image, entities: Sequence[EntityFindings]) -> Ima
 
 def _write_answers(draw: ImageDraw.ImageDraw, one: EntityFindings, x: int, y: int) -> int:
     """The six questions with their answers; returns where the next line begins."""
-    answers, text_x = x, x + 150
+    answers, text_x = x + 7, x + 157
     for each in QUESTIONS:
         answer = one.answers[each.name]
         bad = answer.answer == each.defect
-        draw.text((answers, y), answer.answer or "?", fill=BAD if bad else GOOD, font=TEXT)
+        text = answer.answer or "?"
+        if bad:
+            draw.rectangle((answers - 7, y - 1, answers + TEXT.getlength(text) + 6, y + 33), fill=BAD)
+        draw.text((answers, y), text, fill="white" if bad else GOOD, font=TEXT)
         if answer.p_yes is not None:
             draw.text((answers + 60, y + 4), f"P {answer.p_yes:.2f}", fill=GREY, font=SMALL)
         for line in _wrap(each.text, WIDTH - MARGIN - text_x):

@@ -52,13 +52,13 @@ def fill_tables(page: str) -> str:
 
 
 def _metrics(catalogue: Mapping[str, Metric], live: Iterable[str], paper: Iterable[str]) -> str:
-    rows = ["| column | key | meaning | better | where |", "|---|---|---|---|---|"]
+    rows = ["| column | meaning | better | where | key |", "|---|---|---|---|---|"]
     for name, metric in catalogue.items():
         better = "higher" if metric.higher_is_better else "lower"
         span = "" if (metric.low, metric.high) == (0, 1) else f", from {metric.low:g} to {metric.high:g}"
         where = "the paper's" if name in set(paper) else "every run" if name in set(live) else "`qreal score`"
         meaning = metric.meaning.removeprefix("the paper's: ")
-        rows.append(f"| {metric.label} | `{name}` | {meaning}{span} | {better} | {where} |")
+        rows.append(f"| {metric.label} | {meaning}{span} | {better} | {where} | `{name}` |")
     return "\n".join(rows)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Box = tuple[float, float, float, float]
 _COLOURS = {True: (200, 30, 45), False: (20, 125, 70), None: (90, 90, 90)}
+_SAID = {True: ": flawed", False: "", None: ": unread"}
 """By whether an entity is flawed; None where nobody could tell."""
 
 
@@ -121,14 +122,15 @@ class PictureFindings:
         return found
 
     def draw(self) -> Image.Image:
-        """A copy of the picture with the boxes of its entities, numbered: red when the six answers say that one is
-        flawed, green when they say that it is not, grey when they cannot be read."""
+        """A copy of the picture with the boxes of its entities, numbered: red and named flawed when the six answers
+        say that one is, green when they say that it is not, grey and named unread when they cannot be read."""
         drawn = self.image.copy()
         for entity in self.entities:
             draw_frame(drawn, entity.box_px, _COLOURS[entity.flawed])
         font = ImageFont.load_default(size=max(11, round(max(drawn.size) / 40)))
         for number, entity in enumerate(self.entities, start=1):
-            _write_label(drawn, f"{number} {entity.label}".strip(), entity.box_px, _COLOURS[entity.flawed], font)
+            text = f"{number} {entity.label}".strip() + _SAID[entity.flawed]
+            _write_label(drawn, text, entity.box_px, _COLOURS[entity.flawed], font)
         return drawn
 
     def to_dict(self) -> dict[str, Any]:

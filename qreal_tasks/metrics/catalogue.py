@@ -78,6 +78,22 @@ IMAGEQA = _IMAGEQA_LIVE | _index(
     Metric("no_prediction", "No box", "share of flawed images without a predicted box", higher_is_better=False),
 )
 CATALOGUE: Mapping[str, Mapping[str, Metric]] = {"objectqa": OBJECTQA, "imageqa": IMAGEQA}
+COUNT_LABELS: Mapping[str, str] = {
+    "n": "Samples",
+    "n_images": "Images",
+    "n_unparsed": "Answers that could not be read",
+    "n_without_p": "Answers without P(Yes)",
+    "n_flawed": "Flawed images",
+    "n_clean": "Clean images",
+    "n_predicted": "Predicted boxes on flawed images",
+    "n_reference": "Reference boxes",
+    "n_pairs": "Pairs of boxes",
+    "n_judged": "Pairs with a judge's score",
+    "n_no_prediction": "Flawed images without a predicted box",
+    "n_dropped": "Boxes left out as invalid",
+    "n_clipped": "Boxes clipped to the image",
+}
+"""What the counts beside the metrics are called in tables."""
 HALVES: Mapping[str, str] = {"objectqa": "ObjectQA", "imageqa": "ImageQA"}
 """What the halves of the benchmark are called in headings."""
 

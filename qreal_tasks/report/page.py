@@ -9,7 +9,15 @@ from typing import Any
 
 from qreal_tasks import __version__
 from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTIONS, Dimension
-from qreal_tasks.metrics.catalogue import CATALOGUE, IMAGEQA, OBJECTQA, PAPER_IMAGEQA, PAPER_OBJECTQA, Metric
+from qreal_tasks.metrics.catalogue import (
+    CATALOGUE,
+    COUNT_LABELS,
+    IMAGEQA,
+    OBJECTQA,
+    PAPER_IMAGEQA,
+    PAPER_OBJECTQA,
+    Metric,
+)
 from qreal_tasks.pages.environment import page_environment, write_page
 from qreal_tasks.report.figures import draw_calibration, draw_detection, draw_roc
 from qreal_tasks.report.gallery import Miss, SureAndWrong, find_surest_wrong, find_worst_misses
@@ -110,6 +118,7 @@ def render_report(
         scores=scores,
         columns=_COLUMNS,
         catalogue=CATALOGUE,
+        count_labels=COUNT_LABELS,
         headlines=list_headlines(scores),
         wrong=wrong,
         lints=find_lints(scores),

@@ -216,22 +216,27 @@ def _draw(path: Path, history: Sequence[Mapping[str, float]], best: str) -> None
     from matplotlib.figure import Figure
 
     metric = [] if best == "loss" else [(f"eval_{best}", f"{best}, kept back")]
-    panels: tuple[tuple[dict[str, Any], list[tuple[str, str]]], ...] = (
-        ({"title": "Loss", "ylabel": "cross-entropy a token"}, [("loss", "training"), ("eval_loss", "kept back")]),
+    panels: tuple[tuple[dict[str, Any], str, list[tuple[str, str]]], ...] = (
         (
-            {"title": "Accuracy and metric", "ylim": (0, 1.02)},
+            {"title": "Loss", "ylabel": "cross-entropy a token"},
+            "upper right",
+            [("loss", "training"), ("eval_loss", "kept back")],
+        ),
+        (
+            {"title": "Accuracy and metric" if metric else "Accuracy", "ylabel": "from 0 to 1", "ylim": (0, 1.02)},
+            "lower right",
             [("answer_token_accuracy", "answer tokens right, training"), *metric],
         ),
     )
     figure = Figure(figsize=(9, 3.4), layout="constrained")
-    for axes, (look, curves) in zip(figure.subplots(1, 2), panels, strict=True):
-        for key, label in curves:
+    for axes, (look, corner, curves) in zip(figure.subplots(1, 2), panels, strict=True):
+        for (key, label), line in zip(curves, ("-", "--"), strict=False):
             points = [(entry["step"], entry[key]) for entry in history if key in entry and entry[key] == entry[key]]
             if points:
                 marker = "o" if len(points) < 30 else None
-                axes.plot(*zip(*points, strict=True), marker=marker, markersize=3, label=label)
+                axes.plot(*zip(*points, strict=True), linestyle=line, marker=marker, markersize=3, label=label)
         axes.set(xlabel="optimiser step", **look)
         axes.grid(alpha=0.3)
         if axes.has_data():
-            axes.legend()
+            axes.legend(loc=corner)
     figure.savefig(path, dpi=110, format="png")

@@ -25,7 +25,7 @@ from qreal_tasks.leaderboard.board.site_tables import (
 )
 from qreal_tasks.leaf_tasks import task_versions
 from qreal_tasks.metrics.bootstrap import RESAMPLES
-from qreal_tasks.metrics.catalogue import CATALOGUE
+from qreal_tasks.metrics.catalogue import CATALOGUE, COUNT_LABELS
 from qreal_tasks.mini import MINI_NOTICE
 from qreal_tasks.pages.environment import page_environment, write_page
 from qreal_tasks.results.asked import STYLE_LABELS
@@ -235,6 +235,7 @@ def _about(entry: Entry) -> dict[str, Any]:
         "manifest": entry.manifest,
         "tables": tables,
         "catalogue": CATALOGUE,
+        "count_labels": COUNT_LABELS,
         "facts": _facts(entry),
         "asked": STYLE_LABELS[entry.style],
     }

@@ -16,7 +16,7 @@ from qreal_tasks.pages.pictures import as_data_url
 from qreal_tasks.pages.shapes import farthest_end
 from qreal_tasks.screening.comparison.comparison import DIMENSIONS, GeneratorComparison
 from qreal_tasks.screening.comparison.groups import PairedBy
-from qreal_tasks.screening.comparison.moved_images import ShownImage
+from qreal_tasks.screening.comparison.moved_images import MOVED, ShownImage
 from qreal_tasks.screening.comparison.text import (
     conclude,
     describe_impossible,
@@ -74,6 +74,7 @@ def write_comparison_page(comparison: GeneratorComparison, path: Path) -> None:
             warnings=describe_impossible(comparison),
             paired=comparison.pairing is not PairedBy.NONE,
             kinds=(("Dimensions", DIMENSIONS), ("Questions", QUESTION_NAMES), ("Body parts", BODY_PARTS)),
+            moved_from=MOVED,
             shown_ends=shown_ends,
             weigh=weigh,
             scale=farthest_end(row.difference for pair in comparison.pairs for row in pair.rows.values()),

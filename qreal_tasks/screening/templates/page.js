@@ -12,6 +12,7 @@ function make(tag, style, text) {
   return made;
 }
 const whole = (n) => n.toLocaleString("en-US");
+const images = (n) => `${whole(n)} ${n === 1 ? "image" : "images"}`;
 const decimals = (p) => (p === null || p === undefined ? "N/A" : p.toFixed(3).replace(/^0\./, "."));
 const pOf = (row, dimension) => row["p_" + dimension];
 const isOver = (row, dimension) => pOf(row, dimension) !== null && pOf(row, dimension) >= thresholds[dimension];
@@ -39,7 +40,7 @@ function countFlagged() {
     });
     either += any;
   }
-  const share = (n) => `${whole(n)} of ${whole(data.total)} images flagged (${data.total ? ((100 * n) / data.total).toFixed(1) : "0.0"}\u00a0%)`;
+  const share = (n) => `${whole(n)} of ${images(data.total)} flagged (${data.total ? ((100 * n) / data.total).toFixed(1) : "0.0"}\u00a0%)`;
   for (const one of data.dimensions) byId("count-" + one).textContent = share(counts[one]);
   byId("count-either").textContent = `In either: ${share(either)}`;
 }
@@ -152,9 +153,9 @@ function draw() {
   page = Math.min(page, pages - 1);
   const first = page * PER_PAGE;
   const tiles = shown.slice(first, first + PER_PAGE).map((row, at) => drawTile(row, first + at));
-  byId("grid").replaceChildren(...(tiles.length ? tiles : [make("li", "empty", "No image fits these filters.")]));
+  byId("grid").replaceChildren(...(tiles.length ? tiles : [make("li", "empty", data.total ? "No image fits these filters." : "No image was screened.")]));
   const flagged = shown.filter(isFlagged).length;
-  byId("found").textContent = `${whole(shown.length)} of ${whole(data.images.length)} images listed, ${whole(flagged)} of them flagged`;
+  byId("found").textContent = `${whole(shown.length)} of ${images(data.images.length)} listed, ${whole(flagged)} of them flagged`;
   byId("page").textContent = `page ${whole(page + 1)} of ${whole(pages)}`;
   byId("before").disabled = page === 0;
   byId("next").disabled = page === pages - 1;

@@ -153,7 +153,7 @@ def test_the_command_ends_with_a_page_and_json_of_what_is_done(tmp_path: Path) -
     assert (content["left"], content["drawn"]) == ([], True)
     assert {table["table"] for table in content["tables"]} == {1, 2, 3, 4}
     page = (folder / "tables.html").read_text(encoding="utf-8")
-    for words in ("Drawn pictures.", "Table 4: ablations", "paper .665", "Qwen2.5-VL-7B-Instruct^2"):
+    for words in ("Drawn pictures.", "Table 4: ablations", "paper .665", "Qwen2.5-VL-7B-Instruct²"):
         assert words in page
     assert "Not complete." not in page
 

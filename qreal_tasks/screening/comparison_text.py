@@ -98,8 +98,9 @@ def write_notes(comparison: GeneratorComparison) -> list[str]:
             f"Images are paired by {comparison.pairing}; a difference is over those of which both sides are judged. "
             f"Worse and better: severity higher or lower by {decimals(MOVED)} or more."
         )
+    wider = ", or Welch's where that is wider" if comparison.pairing is PairedBy.NONE else ""
     notes.append(
-        "Intervals are 95 %, by Student's t over prompts; p-values are two-sided, and corrected by Holm's method: "
+        f"Intervals are 95 %, by Student's t over prompts{wider}; p-values are two-sided, and corrected by Holm's method: "
         "those of dimensions for each other, and so those of questions and of body parts."
     )
     notes += describe_impossible(comparison)

@@ -100,8 +100,8 @@ def write_notes(comparison: GeneratorComparison) -> list[str]:
         )
     wider = ", or Welch's where that is wider" if comparison.pairing is PairedBy.NONE else ""
     notes.append(
-        f"Intervals are 95 %, by Student's t over prompts{wider}; p-values are two-sided, and corrected by Holm's method: "
-        "those of dimensions for each other, and so those of questions and of body parts."
+        f"Intervals are 95 %, by Student's t over prompts{wider}; p-values are two-sided, and corrected by Holm's "
+        "method: those of dimensions for each other, and so those of questions and of body parts."
     )
     notes += describe_impossible(comparison)
     for group in comparison.groups:

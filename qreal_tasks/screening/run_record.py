@@ -30,12 +30,15 @@ def read_record(out: Path) -> RunRecord:
     """Read the record of a run.
 
     Raises:
-        ValueError: there is none, or it is no record of ``qreal screen``.
+        ValueError: there is none, it is no record of ``qreal screen``, or the run has not ended since its model or
+            calibration was changed: the rows are those of an earlier one, or none.
     """
     path = out / RECORD
     content = read_record_file(path)
     if content is None:
         raise ValueError(f"{path} is missing: {out} is no output folder of qreal screen")
+    if content.get("counts") is None:
+        raise ValueError(f"{path}: the run has not ended; start it again")
     found = content.get("calibration")
     try:
         calibration = None if found is None else Calibration.model_validate_json(json.dumps(found))

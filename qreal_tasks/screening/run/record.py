@@ -79,7 +79,7 @@ def check_same_run(before: dict[str, Any], record: dict[str, Any], out: Path, an
     """Refuse to go on with a run of other images or of another model.
 
     Args:
-        anew: another model is meant: its answers take the place of those that are there.
+        anew: another model is meant, or none has answered: its answers take the place of those that are there.
 
     Raises:
         ScreeningError: it is another run; says what differs.

@@ -43,7 +43,7 @@ def _conclude_pair(pair: GeneratorPair, pairing: PairedBy) -> str:
         found[weigh(row)].append(f"{name} ({_describe_rates(row)})")
     told = [f"{verdict} in {' and '.join(names)}" for verdict, names in found.items() if names]
     n = max(row.difference.n for row in pair.group(DIMENSIONS).values())
-    over = f"over {n:,} {pairing}s" if pairing is not PairedBy.NONE else "as independent groups"
+    over = f"over {n:,} {pairing}{'s' * (n != 1)}" if pairing is not PairedBy.NONE else "as independent groups"
     return f"{pair.run} against {pair.against}, {over}: {'; '.join(told)}."
 
 

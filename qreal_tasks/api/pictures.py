@@ -65,6 +65,8 @@ def open_picture(given: Picture) -> Image.Image:
         image = _decode(_read(given))
     else:
         raise PictureError(f"{type(given).__name__}, expected {_EXPECTED}")
+    if 0 in image.size:
+        raise PictureError(f"{image.width} x {image.height} px, expected at least one pixel")
     try:
         return as_rgb(ImageOps.exif_transpose(image))
     except Exception as error:  # Pillow's decoders raise whatever a damaged file makes them meet

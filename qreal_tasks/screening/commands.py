@@ -203,6 +203,9 @@ def _end(summary: ScreeningSummary, out: Path, max_flawed: float | None) -> None
     if max_flawed is not None and (sentence := summary.exceeds(max_flawed)):
         echo(f"qreal screen: {sentence}", colour=typer.colors.RED, err=True)
         raise typer.Exit(TOO_MANY_FLAWED)
+    if max_flawed is not None and summary.untold:
+        of_all = f"{summary.untold:,} of {summary.whole.images:,} images"
+        echo(f"note: --max-flawed says nothing about {of_all}, which could not be told", err=True)
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -48,10 +50,23 @@ def _in_pool(work: ShardWork, shards: Sequence[int], workers: int) -> Iterator[i
     # place imports what the work needs once, for the processes of all stages and for those that follow killed ones.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(work.modules))
-    pool = ProcessPoolExecutor(min(workers, len(shards)), mp_context=context)
+    pool = ProcessPoolExecutor(min(workers, len(shards)), mp_context=context, initializer=_end_with_parent)
     try:
         futures = [pool.submit(compute_shard, work, shard) for shard in shards]
         for future in as_completed(futures):
             yield future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """End this process when the program that hands out the shards is killed: it would wait for work for ever, with a
+    model in the memory that the next start needs."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, name="end-with-parent", daemon=True).start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -92,8 +93,11 @@ def make_refused(image: str, reason: str) -> ScreeningRow:
 def write_screened(out: Path, rows: Iterable[ScreeningRow], calibration: Any = None, **asked: Any) -> Path:
     """The folder of a finished run with these rows."""
     out.mkdir(parents=True, exist_ok=True)
-    pq.write_table(make_table(list(rows)), out / ROWS_FILE)
-    (out / "screening.json").write_text(json.dumps({"format": 1, **ASKED, **asked, "calibration": calibration}))
+    rows = list(rows)
+    pq.write_table(make_table(rows), out / ROWS_FILE)
+    counts = Counter(row["state"] for row in rows)
+    record = {"format": 1, **ASKED, **asked, "calibration": calibration, "counts": counts}
+    (out / "screening.json").write_text(json.dumps(record))
     return out
 
 

@@ -45,17 +45,19 @@ def load_model(
     """The model in evaluation mode, with the adapter in place, and its processor.
 
     Raises:
-        ValueError: the processor handles no pictures.
+        ValueError: the processor handles no pictures, or there is no such device or type of numbers.
         OSError: there is no such model or adapter.
     """
     from transformers import AutoModelForImageTextToText
 
+    _require_dtype(dtype)
+    place = device_map or str(_device(device))
     processor = load_processor(pretrained, adapter, revision)
     model = AutoModelForImageTextToText.from_pretrained(
         pretrained,
         revision=revision,
         dtype=dtype,
-        device_map=device_map or str(_device(device)),
+        device_map=place,
         attn_implementation=attn_implementation,
     )
     if adapter is not None:
@@ -217,13 +219,29 @@ def require_adapter_folder(adapter: str) -> Path:
     return folder
 
 
+def _require_dtype(dtype: str | torch.dtype) -> None:
+    """Refuse the name of a type of numbers that torch does not have."""
+    if isinstance(dtype, str) and dtype != "auto" and not isinstance(getattr(torch, dtype, None), torch.dtype):
+        raise ValueError(f"dtype {dtype}: torch has no such type, expected auto, bfloat16, float16 or float32")
+
+
 def _device(device: str | None) -> torch.device:
-    """The one given, or this process's own accelerator."""
-    if device is not None and device != "cuda":
-        return torch.device(device)
-    if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-    return torch.device(device or "cpu")
+    """The one given, or this process's own accelerator.
+
+    Raises:
+        ValueError: torch knows no such device, or finds none on this machine.
+    """
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device is None or (device == "cuda" and count):
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if count else torch.device("cpu")
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device {device}: {str(error).splitlines()[0]}") from None
+    if found.type == "cuda" and (found.index or 0) >= count:
+        gpus = f"{count} GPU{'s' * (count != 1)}" if count else "no GPU"
+        raise ValueError(f"device {device}: torch finds {gpus} on this machine; leave device out, or give cpu")
+    return found
 
 
 def hash_model_folder(folder: Path) -> str:

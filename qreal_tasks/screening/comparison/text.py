@@ -43,7 +43,7 @@ def _conclude_pair(pair: GeneratorPair, pairing: PairedBy) -> str:
         found[weigh(row)].append(f"{name} ({_describe_rates(row)})")
     told = [f"{verdict} in {' and '.join(names)}" for verdict, names in found.items() if names]
     n = max(row.difference.n for row in pair.group(DIMENSIONS).values())
-    over = f"over {n:,} {pairing}s" if pairing is not PairedBy.NONE else "as independent groups"
+    over = f"over {n:,} {pairing}{'s' * (n != 1)}" if pairing is not PairedBy.NONE else "as independent groups"
     return f"{pair.run} against {pair.against}, {over}: {'; '.join(told)}."
 
 
@@ -98,9 +98,10 @@ def write_notes(comparison: GeneratorComparison) -> list[str]:
             f"Images are paired by {comparison.pairing}; a difference is over those of which both sides are judged. "
             f"Worse and better: severity higher or lower by {decimals(MOVED)} or more."
         )
+    wider = ", or Welch's where that is wider" if comparison.pairing is PairedBy.NONE else ""
     notes.append(
-        "Intervals are 95 %, by Student's t over prompts; p-values are two-sided, and corrected by Holm's method: "
-        "those of dimensions for each other, and so those of questions and of body parts."
+        f"Intervals are 95 %, by Student's t over prompts{wider}; p-values are two-sided, and corrected by Holm's "
+        "method: those of dimensions for each other, and so those of questions and of body parts."
     )
     if any(pair.group(BODY_PARTS) for pair in comparison.pairs):
         notes.append(

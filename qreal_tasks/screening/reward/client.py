@@ -25,6 +25,8 @@ _IMAGES_A_REQUEST = 16
 _BYTES_A_REQUEST = 2**24
 _AT_ONCE = 4
 _LONGEST_WAIT_S = 30.0
+_LATER = (429, 502, 503, 504)
+"""Full; or stopped, or not there yet behind a proxy."""
 
 
 class RewardServerError(RuntimeError):
@@ -44,7 +46,7 @@ class RemoteReward:
         patience_s: for which a server that is full or away is asked again.
 
     Raises:
-        ValueError: the address is none.
+        ValueError: the address is none, or the token can be none; it is not shown.
     """
 
     def __init__(
@@ -55,7 +57,9 @@ class RemoteReward:
         if not is_plain_address(url):
             raise ValueError("the url of a reward server is http(s)://host:port, with nothing before or behind")
         self.url, self._patience_s = url.rstrip("/"), patience_s
-        token = token or os.environ.get(TOKEN_VARIABLE)
+        token = (token or os.environ.get(TOKEN_VARIABLE) or "").strip()  # a file's has a line break at its end
+        if not (token.isascii() and token.isprintable()):
+            raise ValueError(f"the token of {self.url} holds what no header can, expected one line of ASCII characters")
         self._keys = own_keys(token) if token else own_keys()
         self._http = httpx2.Client(
             base_url=self.url,
@@ -127,7 +131,7 @@ class RemoteReward:
                 if reply.status_code == 200 or (reply.status_code == 413 and len(files) > 1):
                     return reply
                 trouble = f"{self.url} answers {reply.status_code}: {self._reason(reply)}"
-                if reply.status_code not in (429, 503):
+                if reply.status_code not in _LATER:
                     raise RewardServerError(trouble)
                 left = _seconds(reply.headers.get("Retry-After"), wait)
             if time.monotonic() + left > end:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from qreal_tasks.api.findings import QuestionAnswer
-from qreal_tasks.benchmark import Dimension
+from qreal_tasks.benchmark import QUESTION_NAMES, Dimension
 from qreal_tasks.screening.assessment import EntityAssessment, ImageAssessment
 
 if TYPE_CHECKING:
@@ -53,6 +53,12 @@ class ImageReward:
             found.height,
             found.unread,
         )
+
+    @classmethod
+    def without(cls, size: tuple[int, int], reason: str) -> Self:
+        """The record of a picture that the model was asked about in vain, as a whole."""
+        width, height = size
+        return cls(None, dict.fromkeys(Dimension), dict.fromkeys(QUESTION_NAMES), (), width, height, {"image": reason})
 
     def with_map(self) -> Self:
         """The same with its map."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -13,17 +14,22 @@ from qreal_tasks.api.asking import SETS, Model
 from qreal_tasks.api.questions import make_plan
 from qreal_tasks.boxes import DEFAULT_BOX_SPACE
 from qreal_tasks.images import pixels_digest
+from qreal_tasks.llm.errors.retry import StoppedRun
 from qreal_tasks.screening.asking import AskingSettings, identify_asking
 from qreal_tasks.screening.assessment import Weighting, assess
 from qreal_tasks.screening.calibration.record import Calibration, load_calibration
 from qreal_tasks.screening.reward.image_reward import ImageReward
 from qreal_tasks.screening.reward.pixel_batches import read_batch
+from qreal_tasks.text.one_line import one_line
+from qreal_tasks.text.redaction import redact
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from qreal_tasks.api.asking import Prompts
     from qreal_tasks.models.store import Engine
+
+logger = logging.getLogger(__name__)
 
 
 _NO_OPTIONS_OF_ENGINES = frozenset({"server", "base", "box_space", "store", "api_key"})
@@ -50,9 +56,9 @@ class QRealReward:
         for one in reward(images, maps=True):
             print(one.reward, one.dimensions, one.map)
 
-    A picture whose answers leave a dimension open has the reward None and is counted as unanswered in ``counts``; it
-    is never 0. The same pictures in the same order get the same rewards; what shares a batch may change the last
-    digits of one. Threads may share it: they take turns.
+    A picture whose answers leave a dimension open, or at which alone the model fails, has the reward None and is
+    counted as unanswered in ``counts``; it is never 0. The same pictures in the same order get the same rewards; what
+    shares a batch may change the last digits of one. Threads may share it: they take turns.
 
     Args:
         model: folder or hub id, name behind ``server``, an engine, or a ``Model`` (which is then not closed).
@@ -151,14 +157,46 @@ class QRealReward:
         waiting = list(unknown)
         for start in range(0, len(waiting), self._batch_size):
             batch = waiting[start : start + self._batch_size]
-            findings = self.model.ask([unknown[key] for key in batch], **self._asked)
-            for key, one in zip(batch, findings, strict=True):
-                calibrate = None if self.calibration is None else self.calibration.apply
-                known[key] = ImageReward.from_assessment(assess(one, self._weighting), calibrate)
+            known.update(zip(batch, self._ask([unknown[key] for key in batch]), strict=True))
         self._keep(keys, known)
         found = [known[key] for key in keys]
         self.counts.images += len(found)
         self.counts.unanswered += sum(one.reward is None for one in found)
+        return found
+
+    def _ask(self, pictures: Sequence[Image.Image]) -> list[ImageReward]:
+        """The rewards of a batch; where the model fails at that, one by one: a picture that it fails at is none of the
+        others' business, and has no reward.
+
+        Raises:
+            Exception: the model fails at every one, so it is not the pictures.
+        """
+        try:
+            findings = self.model.ask(list(pictures), **self._asked)
+        except (StoppedRun, OSError, MemoryError):
+            raise
+        except Exception as error:  # whatever a model's code raises
+            if len(pictures) == 1:
+                raise
+            return self._ask_singly(pictures, error)
+        calibrate = None if self.calibration is None else self.calibration.apply
+        return [ImageReward.from_assessment(assess(one, self._weighting), calibrate) for one in findings]
+
+    def _ask_singly(self, pictures: Sequence[Image.Image], error: Exception) -> list[ImageReward]:
+        found: list[ImageReward] = []
+        failed = 0
+        for picture in pictures:
+            try:
+                found += self._ask([picture])
+            except (StoppedRun, OSError, MemoryError):
+                raise
+            except Exception as own:
+                failed += 1
+                logger.warning("the model failed at a picture", exc_info=own)
+                reason = redact(f"the model failed: {type(own).__name__}: {one_line(str(own), 300)}")
+                found.append(ImageReward.without(picture.size, reason))
+        if failed == len(pictures):
+            raise error
         return found
 
     def _keep(self, keys: Sequence[str], known: dict[str, ImageReward]) -> None:

@@ -101,12 +101,15 @@ def read_record(out: Path) -> RunRecord:
         out: what ``qreal screen --out`` was given.
 
     Raises:
-        ValueError: there is none, or it is no record of ``qreal screen``.
+        ValueError: there is none, it is no record of ``qreal screen``, or the run has not ended since its model or
+            calibration was changed: the rows are those of an earlier one, or none.
     """
     path = out / RECORD
     content = read_record_file(path)
     if content is None:
         raise ValueError(f"{path} is missing: {out} is no output folder of qreal screen")
+    if content.get("counts") is None:
+        raise ValueError(f"{path}: the run has not ended; start it again")
     found = content.get("calibration")
     try:
         calibration = None if found is None else Calibration.model_validate_json(json.dumps(found))
@@ -120,7 +123,7 @@ def check_same_run(before: dict[str, Any], record: dict[str, Any], out: Path, an
     """Refuse to go on with a run of other images or of another model.
 
     Args:
-        anew: another model is meant: its answers take the place of those that are there.
+        anew: another model is meant, or none has answered: its answers take the place of those that are there.
 
     Raises:
         ScreeningError: it is another run; says what differs.

@@ -85,7 +85,7 @@ def screen(
         OSError: something cannot be read or written.
     """
     run = _Run(images, out, settings, options or ScreeningOptions(), watcher or ScreeningWatcher(), model)
-    out.mkdir(parents=True, exist_ok=True)
+    run.folder.out.mkdir(parents=True, exist_ok=True)
     with run.folder.lock():
         return run.go()
 
@@ -104,6 +104,8 @@ class _Run:
     ) -> None:
         self.folder = ScreeningFolder(out.expanduser().resolve())
         self._settings, self._options, self._watcher, self._model = settings, options, watcher, model
+        if not images.strip():
+            raise ScreeningError("the name of the images is empty; give a folder, a table or a hub dataset")
         path = Path(images).expanduser()
         is_here = path.exists() and not is_shipped(images)
         self._images = str(path.resolve()) if is_here else images
@@ -120,7 +122,7 @@ class _Run:
         held = None if calibration is None else calibration.model_dump(mode="json")
         record = make_record(self._images, settings, asked, held)
         if (before := read_record_file(folder.record_path)) is not None:
-            check_same_run(before, record, folder.out, self._options.anew)
+            check_same_run(before, record, folder.out, self._options.anew or not folder.has_judged())
         open_images.cache_clear()  # of an earlier start in this process: a table may have other rows by now
         source = open_images(self._images, settings.intake)
         if before is None or before | {"counts": None} != record:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from qreal_tasks.benchmark import QUESTION_NAMES, QUESTIONS, Dimension
+from qreal_tasks.benchmark import IMAGEQA_SETS, QUESTION_NAMES, QUESTIONS, Dimension
 from qreal_tasks.intake.reasons import reason_kind
+from qreal_tasks.results.reasons import describe_answer
 from qreal_tasks.screening.rows import RowState, ScreeningRow
 
+_MOST_KINDS = 6
+"""Reasons of unread images that are told apart; a server's messages may all differ."""
 THRESHOLD = 0.5
 """From which probability on an image counts as flawed, without a calibration that says better."""
 
@@ -86,6 +90,8 @@ class ScreeningSummary:
     generators: dict[str, ImageCounts] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
     """By kind of reason."""
+    unread: Counter[str] = field(default_factory=Counter)
+    """By the first answer that was not read, and why."""
 
     def add(self, row: ScreeningRow) -> None:
         """Count one image."""
@@ -93,11 +99,18 @@ class ScreeningSummary:
         self.generators.setdefault(row["generator"] or "", ImageCounts()).add(row, self.thresholds)
         if row["state"] == RowState.REFUSED.value:
             self.refused[reason_kind(row["reason"] or "")] += 1
+        elif row["state"] == RowState.UNREAD.value:
+            self.unread[_describe_unread(row["reason"] or "")] += 1
 
     @property
     def told(self) -> int:
         """Images of which it could be told whether they are flawed."""
         return self.whole.either.told
+
+    @property
+    def untold(self) -> int:
+        """Images of which it could not."""
+        return self.whole.images - self.told
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; what is undefined is None."""
@@ -119,6 +132,10 @@ class ScreeningSummary:
         yield f"{_count(self.whole.images, 'image')}: {counted}"
         for kind, count in self.refused.most_common():
             yield f"  {count:,} refused: {kind}"
+        for kind, count in self.unread.most_common(_MOST_KINDS):
+            yield f"  {count:,} unread: {kind}"
+        if others := self.unread.most_common()[_MOST_KINDS:]:
+            yield f"  {sum(count for _, count in others):,} unread: {len(others):,} other reasons"
         how = "calibrated" if self.calibrated else "uncalibrated: an image counts as flawed from P = 0.5 on"
         either = self.whole.either
         if either.told:
@@ -144,12 +161,23 @@ class ScreeningSummary:
         share = self.whole.either
         if share.value is None or share.value <= most:
             return None
-        untold = self.whole.images - share.told
-        beside = f"; {untold:,} more could not be told" if untold else ""
+        beside = f"; {self.untold:,} more could not be told" if self.untold else ""
         return (
             f"{share.flawed:,} of {share.told:,} images are flawed ({_percent(share)}), more than the {most:.1%} that "
             f"--max-flawed allows{beside}"
         )
+
+
+def _describe_unread(reason: str) -> str:
+    """A row's reason without what belongs to its image alone, as a sentence.
+
+    >>> _describe_unread("entity 3 realism_q1: no_verdict"), _describe_unread("the model failed: ValueError: 7")
+    ('realism_q1: the answer held neither Yes nor No', 'the model failed')
+    """
+    where, _, code = re.sub(r"^entity \d+ ", "", reason).partition(": ")
+    if where in ("detect", *IMAGEQA_SETS, *QUESTION_NAMES):
+        return f"{where}: the answer {describe_answer(code)}"
+    return reason_kind(reason)
 
 
 def _percent(share: FlawShare) -> str:

@@ -33,6 +33,33 @@ def test_pairs_and_p_value_are_those_of_scipy() -> None:
     assert (found.low, found.high) == pytest.approx(expected.confidence_interval(0.95))
 
 
+def test_of_unequal_groups_the_wider_interval_counts() -> None:
+    """Five images that happen to be alike are no proof that their generator makes no others."""
+    many, few, odd = [0.01, 0.99] * 20, [0.01, 0.011, 0.012, 0.01, 0.013], [0.01, 0.99, 0.01, 0.99, 0.01]
+    for first, second, equal_var in ((many, few, True), ([0.01] * 39 + [0.02], odd, False)):
+        sides = [{f"{at}": p for at, p in enumerate(side)} for side in (first, second)]
+        found = estimate_difference(*sides, paired=False)
+        expected = stats.ttest_ind(first, second, equal_var=equal_var)
+        assert found.p_value == pytest.approx(expected.pvalue)
+        assert (found.low, found.high) == pytest.approx(expected.confidence_interval(0.95))
+
+
+@pytest.mark.parametrize("n_few", [5, 20])
+@pytest.mark.parametrize("rate", [0.05, 0.3])
+def test_equal_generators_of_unequal_counts_are_called_different_in_at_most_5_of_100_repeats(
+    n_few: int, rate: float
+) -> None:
+    rng = np.random.default_rng(n_few)
+    different = 0
+    for _ in range(REPEATS):
+        flawed = rng.random(100 + n_few) < rate
+        p = np.where(flawed, rng.beta(20, 0.5, len(flawed)), rng.beta(0.5, 20, len(flawed)))
+        sides = [{f"{at}": float(one) for at, one in enumerate(side)} for side in (p[:100], p[100:])]
+        found = estimate_difference(*sides, paired=False)
+        different += found.p_value is not None and found.p_value <= 0.05
+    assert different / REPEATS <= 0.06
+
+
 def test_the_correction_turns_mean_p_into_a_share() -> None:
     half = {f"{at}": p for at, p in enumerate([0.8, 0.2] * 20)}  # P of labelled images: half of them are flawed
     rate = estimate_rate(half, KNOWN)

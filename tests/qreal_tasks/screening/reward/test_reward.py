@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from PIL import Image
 from qreal_tasks.api.asking import Model
 from qreal_tasks.benchmark import Dimension
 from qreal_tasks.images import PictureError
+from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.screening.asking import AskingSettings, identify_asking
 from qreal_tasks.screening.assessment import any_of
 from qreal_tasks.screening.calibration.record import save_calibration
@@ -113,6 +115,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "0 to 255 in floats": (lambda: _tensor(2, 3, 4, 4, high=255), "(images / 255).clamp(0, 1) brings 0 to 255 there"),
     "not clipped": (lambda: _tensor(2, 3, 4, 4, low=-0.01, high=1.02), ".clamp(0, 1) cuts off what is a little"),
     "NaN": (lambda: [PICTURES[0], _tensor(3, 4, 4) * float("nan")], "picture 2 holds NaN or infinity"),
+    "no pixels": (lambda: [Image.new("RGB", (0, 5))], "picture 1: 0 x 5 px, expected at least one pixel"),
     "integers of 64 bits": (lambda: _tensor(1, 3, 4, 4).long(), "picture 1: an array of shape (4, 4, 3) and int64"),
     "colours last in a tensor": (lambda: _tensor(2, 8, 8, 3), ".permute(2, 0, 1) puts the colours first"),
     "colours first in an array": (lambda: np.zeros((2, 3, 8, 8), np.uint8), ".transpose(1, 2, 0) puts the colours"),
@@ -140,6 +143,41 @@ def test_as_many_prompts_as_pictures(reward: QRealReward) -> None:
     with pytest.raises(ValueError, match="2 prompts for 5 pictures"):
         reward(PICTURES, ["a dog"] * 2)
     assert reward([]) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"dtype": "float99"}, "dtype float99: torch has no such type, expected auto, bfloat16"),
+        ({"device": "gpu"}, "device gpu: Expected one of cpu, cuda"),
+        ({"device": "cuda:99"}, "device cuda:99: torch finds .* on this machine"),
+    ],
+)
+def test_a_device_or_type_that_is_not_there_is_said_in_one_line(options: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValueError, match=expected) as error:
+        QRealReward("mini", **options)
+    assert "\n" not in str(error.value)
+
+
+class FailingAt(BrightnessEngine):
+    """Fails whenever it is asked about a picture of this width, whatever is asked beside."""
+
+    def run(self, requests: Sequence[Request], known: Collection[int] = frozenset()) -> Iterator[tuple[int, Response]]:
+        if any(one.image.width == 7 for one in requests):
+            raise RuntimeError("out of memory; key sk-abcdefgh1234")
+        yield from super().run(requests, known)
+
+
+def test_a_picture_that_the_model_fails_at_is_none_of_the_others_business() -> None:
+    reward = QRealReward(FailingAt())
+    odd = np.zeros((20, 7, 3), np.uint8)
+    first, failed, last = reward([PICTURES[0], odd, PICTURES[1]], maps=True)
+    assert [first, last] == QRealReward(BrightnessEngine())([PICTURES[0], PICTURES[1]])
+    assert (failed.reward, failed.map, failed.width, failed.height) == (None, None, 7, 20)
+    assert failed.unread == {"image": "the model failed: RuntimeError: out of memory; key <key>"}
+    assert reward.counts.unanswered == 1
+    with pytest.raises(RuntimeError, match="out of memory"):
+        reward([odd, odd + 1])  # it is not the pictures
 
 
 def test_no_answer_is_none_and_counted_and_asked_again() -> None:

@@ -160,6 +160,18 @@ def test_another_model_is_refused_unless_it_is_meant(tmp_path: Path) -> None:
     assert other.whole_images == 5
 
 
+def test_options_may_be_mended_where_no_model_has_answered(tmp_path: Path) -> None:
+    images = write_images(tmp_path / "images", 3)
+
+    def refuse(request: Request) -> Response:
+        raise OSError("no such model")
+
+    with pytest.raises(OSError, match="no such model"):
+        screened(images, tmp_path / "out", AnsweringEngine(refuse, "misspelt"))
+    screened(images, tmp_path / "out", AnsweringEngine())
+    assert {row["state"] for row in read_rows(tmp_path / "out")} == {"judged"}
+
+
 def test_weighting_and_calibration_need_no_model(tmp_path: Path) -> None:
     images = write_images(tmp_path / "images", 6)
     screened(images, tmp_path / "out")
@@ -264,6 +276,40 @@ def test_a_calibration_is_of_one_model_and_needs_no_judging(tmp_path: Path) -> N
         assert (row["raw_p_realism"], row["p_realism"]) == (before, made.apply(before or 0.0, Dimension.REALISM))
     with pytest.raises(ScreeningError, match=r"fitted\.json was fitted for another model .*\(model differ\)"):
         screened(images, tmp_path / "other", AnsweringEngine(name="another"), calibration=tmp_path / "fitted.json")
+
+
+def test_rows_of_an_earlier_model_are_not_taken_for_those_of_the_next(tmp_path: Path) -> None:
+    """Stopped while another model judges all anew: the tables are still the first one's."""
+    images = write_images(tmp_path / "images", 6)
+    screened(images, tmp_path / "out")
+
+    class Stop(KeyboardInterrupt):
+        pass
+
+    def stop(step: str, count: int, failed: int) -> None:
+        raise Stop
+
+    other = AnsweringEngine(name="another")
+    with pytest.raises(Stop):
+        screened(images, tmp_path / "out", other, ScreeningOptions(anew=True), ScreeningWatcher(advance=stop))
+    with pytest.raises(ValueError, match="the run has not ended; start it again"):
+        read_record(tmp_path / "out")
+    screened(images, tmp_path / "out", other)
+    assert read_record(tmp_path / "out").asked["model"] == {"loaded": {"engine": "another"}}
+
+
+def test_home_is_found_in_the_name_of_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell leaves ~ in --out=~/screened as it is."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    screened(write_images(tmp_path / "images", 2), Path("~/screened"))
+    assert (tmp_path / "home" / "screened" / "images.parquet").exists()
+    assert not (tmp_path / "~").exists()
+
+
+def test_an_empty_name_is_not_the_current_folder(tmp_path: Path) -> None:
+    with pytest.raises(ScreeningError, match="the name of the images is empty"):
+        screened("", tmp_path / "out")
 
 
 @pytest.mark.slow

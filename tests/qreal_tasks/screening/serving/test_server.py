@@ -154,6 +154,15 @@ def test_the_token_may_stand_in_the_environment(monkeypatch: pytest.MonkeyPatch)
         assert remote(PICTURES[:1])[0].reward is not None
 
 
+def test_a_token_is_taken_from_a_file_as_it_is_and_one_that_is_none_is_not_sent() -> None:
+    with served(token=TOKEN) as one, RemoteReward(one.url, f"{TOKEN}\n") as remote:
+        assert remote(PICTURES[:1])[0].reward is not None
+    for wrong in ("t\u00f6ken-of-the-reward-server", "a-token\r\nHost: evil"):
+        with pytest.raises(ValueError, match="holds what no header can") as error:
+            RemoteReward("http://127.0.0.1:1", wrong)
+        assert wrong[2:] not in str(error.value)
+
+
 def test_metrics_count_what_happened() -> None:
     with served(wait_s=0.2) as one:
         for _ in range(2):

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import typer
-
-from qreal_tasks.console.command_line import fail
+from qreal_tasks.console.command_line import end_on_interrupt, fail
 from qreal_tasks.console.terminal import echo
 
 
@@ -31,12 +29,10 @@ def report_errors(command: str) -> Iterator[None]:
     from qreal_tasks.shards.errors import ShardError
 
     try:
-        yield
+        with end_on_interrupt(command):
+            yield
     except (AnnotationError, IntakeError, LocalModelError, ShardError, StoppedRun, StoreError, OSError) as error:
         fail(command, error)
     except ImportError as error:
         advice = "Local models need torch and transformers: install qreal-bench[annotate,annotate-local]"
         fail(command, f"{error}. {advice}")
-    except KeyboardInterrupt:
-        echo(f"qreal {command}: stopped. Start the same command again to go on.", err=True)
-        raise typer.Exit(130) from None

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from qreal_tasks.console.command_line import as_folder, fail, fail_on, new_group
+from qreal_tasks.console.command_line import as_folder, end_on_interrupt, fail, fail_on, new_group
 from qreal_tasks.console.terminal import echo
 from qreal_tasks.prompt_files.commands import export_vlmevalkit_command, prompts_command
 from qreal_tasks.report.commands import print_score
@@ -61,7 +61,7 @@ def eval_command(context: typer.Context) -> None:
     from qreal_tasks.harness.eval_command.arguments import RunError
     from qreal_tasks.harness.eval_command.run import evaluate
 
-    with fail_on("eval", RunError):
+    with fail_on("eval", RunError), end_on_interrupt("eval"):
         results = evaluate(context.args)
     # SciPy takes a second, and what is wrong with the arguments is told before.
     from qreal_tasks.results.lints import describe_missing_answers

@@ -20,7 +20,10 @@ class Budget:
 
     def __init__(self, limit_usd: float | None, prices: Prices | None, spent_usd: float) -> None:
         if limit_usd is not None and prices is None:
-            raise AnnotationError("--max-cost needs language_model.prices in the config: dollars per million tokens")
+            raise AnnotationError(
+                "--max-cost needs prices: write `prices: {input: DOLLARS, output: DOLLARS}`, per million tokens, under "
+                "`language_model:` into the run's config.yaml"
+            )
         self._limit, self._prices = limit_usd, prices
         self.spent_usd, self._under_way_usd = spent_usd, 0.0
         self.calls_under_way = 0

@@ -112,6 +112,16 @@ def fail_on(command: str, *errors: type[Exception]) -> Iterator[None]:
 
 
 @contextmanager
+def end_on_interrupt(command: str) -> Iterator[None]:
+    """Let a command that keeps what it has done end with one message when the user stops it from the keyboard."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        echo(f"qreal {command}: stopped. Start the same command again to go on.", err=True)
+        raise typer.Exit(130) from None
+
+
+@contextmanager
 def exit_on_error() -> Iterator[None]:
     """End the program for errors that no command has reported. What the system refuses, such as a full disk, and a
     missing home folder are one line, whichever library ran into them; all else is Python's traceback. No line holds one

@@ -76,8 +76,8 @@ def run_command(
     except (ManifestError, RunFolderError, StoppedRun, StoreError, ValueError, OSError) as error:
         fail("judge run", error)
     except KeyboardInterrupt:
-        if batch:
-            echo("Stopped; submitted batches go on. Start the same command again to go on.", err=True)
+        going_on = "; submitted batches go on" if batch else ""
+        echo(f"qreal judge run: stopped{going_on}. Start the same command again to go on.", err=True)
         raise typer.Exit(130) from None
     echo(f"{count} answers judged by {manifest.title}: {describe_outcome(asked)}")
     for line in _llm_scores(_read(read.results_path, prompts)):

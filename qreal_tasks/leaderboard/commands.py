@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qreal_tasks.console.command_line import PROMPTS, as_folder, fail, new_group
+from qreal_tasks.console.command_line import PROMPTS, as_folder, fail, fail_on, new_group
 from qreal_tasks.console.terminal import echo
 
 if TYPE_CHECKING:  # `qreal --help` needs none of them
@@ -40,7 +40,8 @@ def _references(data: str | None, practice: bool = False) -> References:
     from qreal_tasks.leaderboard.submission.references import load_references
 
     if not data and not os.environ.get(ENVIRONMENT):
-        raise DatasetError(f"which dataset? Pass --data org/name, org/name@revision or a folder, or set {ENVIRONMENT}")
+        drawn = "mini or the folder of `qreal mini`" if practice else "org/name, org/name@revision or a folder"
+        raise DatasetError(f"which dataset? Pass --data {drawn}, or set {ENVIRONMENT}")
     return load_references(as_folder(data), practice=practice)
 
 
@@ -113,10 +114,10 @@ def check_command(
     """
     from qreal_tasks.dataset.source import DatasetError
 
-    try:
+    if not folder.exists():
+        fail("submit check", f"{folder} does not exist; expected the folder that `qreal submit pack` wrote and named")
+    with fail_on("submit check", DatasetError):
         references = _references(data, practice)
-    except DatasetError as error:
-        fail("submit check", error)
     _check("submit check", folder, references)
 
 

@@ -58,8 +58,10 @@ def _of_question(scores: RunScores, name: str, group: GroupScores) -> Iterator[s
         return
     if group.verdict is Feasibility.BELOW_HARD_LABEL:
         yield f"{name}: P(Yes) ranks worse than the bare answers"
-    if group.metrics.get("auc") is None:
-        yield f"{name}: no AUC, because the backend gave no P(Yes) or all references are of one class"
+    if group.metrics.get("yes_share") in (0, 1):
+        yield f"{name}: no AUC, because all references are of one class"
+    elif group.metrics.get("auc") is None:
+        yield f"{name}: no AUC, because the backend gave no P(Yes), or none for one of the two classes"
     elif (share := group.metrics.get("without_p") or 0) > WORTH_SAYING:
         yield f"{name}: {percent(share)} of the items have no P(Yes) and are out of the AUC"
     if (share := group.metrics.get("disagree") or 0) > WORTH_SAYING:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from qreal_tasks.benchmark import GROUPS, IMAGEQA_SETS
 from qreal_tasks.records import GroundingRecord, Record
 from qreal_tasks.results.asked import quote_difference
-from qreal_tasks.results.run_folder import Run, TaskRun
+from qreal_tasks.results.run_folder import Run, TaskRun, describe_limit
 
 _OF_THE_DATASET = ("image_id", "generator", "is_portrait", "label", "width", "height", "reference")
 """Fields of records that the dataset gives, whatever the model said."""
@@ -58,12 +58,19 @@ def _require_same_data(runs: tuple[Run, Run], names: tuple[str, str], tasks: Seq
     for task in tasks:
         first, second = ({record.sample_id: record for record in _records(run, task)} for run in runs)
         if odd := min(first.keys() ^ second.keys(), default=None):
-            raise CompareError(f"{task}: {odd} is only in run {names[0 if odd in first else 1]}; {where}")
+            only = f"{task}: {odd} is only in run {names[0 if odd in first else 1]}"
+            raise CompareError(f"{only}; {_partial(runs, names) or where}")
         for name, field in ((name, field) for name in first for field in _OF_THE_DATASET):
             a, b = (getattr(one[name], field, None) for one in (first, second))
             if a != b:
                 found = f"{a!r:.100} in run {names[0]}, {b!r:.100} in run {names[1]}"
                 raise CompareError(f"{task}: {name}: {field} is {found}; {where}")
+
+
+def _partial(runs: Sequence[Run], names: Sequence[str]) -> str | None:
+    """Which runs hold a part of the samples, when there are any."""
+    found = [f"run {name} was {describe_limit(run)}" for run, name in zip(runs, names, strict=True) if run.limit]
+    return f"{' and '.join(found)}; compare runs of the same samples" if found else None
 
 
 def _records(run: Run, task: str) -> tuple[Record, ...]:

@@ -93,8 +93,12 @@ def _about_questions(scores: RunScores) -> Iterator[Lint]:
             f"{_listed(thin)} of the answers."
         )
         yield Lint(level, "Little mass.", text)
-    if scores.objectqa and all(group.metrics.get("auc") is None for group in scores.objectqa.values()):
-        text = "ObjectQA AUC is N/A: the backend gave no P(Yes), or the references are of one class."
+    one_class = [name for name, group in asked.items() if group.metrics.get("yes_share") in (0, 1)]
+    if one_class:
+        text = f"AUC, balanced accuracy and MCC are N/A where every reference is the same: {', '.join(map(name_row, one_class))}."
+        yield Lint(Level.INFO, "References of one class.", text)
+    if len(one_class) < len(asked) and all(group.metrics.get("auc") is None for group in asked.values()):
+        text = "ObjectQA AUC is N/A: the backend gave no P(Yes), or none for one of the two classes."
         yield Lint(Level.INFO, "No AUC.", text)
     missing = _shares(asked, "without_p")
     if missing:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from qreal_tasks.benchmark import GROUPS, Style
 from qreal_tasks.files.atomic import find_free_name
 from qreal_tasks.files.yaml_files import read_yaml
 from qreal_tasks.harness.judge import JUDGE_VARIABLE
@@ -28,6 +29,8 @@ class Arguments:
     model: str
     model_args: Mapping[str, str]
     tasks: tuple[str, ...]
+    tasks_named: bool
+    """Whether the user named them."""
     output_path: Path
     batch_size: str | None = None
     judge: str | None = None
@@ -47,7 +50,8 @@ def read_arguments(given: Sequence[str]) -> Arguments:
             "no model named. Expected --model BACKEND --model_args pretrained=…; "
             "`lmms-eval models` lists the backends, for instance qwen2_5_vl or openai."
         )
-    tasks = find_value(given, "--tasks") or config.get("tasks") or "qreal"
+    named = find_value(given, "--tasks") or config.get("tasks")
+    tasks = named or GROUPS[Style.BENCHMARK]
     default_output = find_free_name(Path("runs") / f"{model}-{datetime.now(UTC):%Y%m%d-%H%M%S}")
     size = find_value(given, "--batch_size") or find_value(given, "-b") or config.get("batch_size")
     return Arguments(
@@ -55,6 +59,7 @@ def read_arguments(given: Sequence[str]) -> Arguments:
         model=str(model),
         model_args=_pairs(find_value(given, "--model_args") or config.get("model_args") or ""),
         tasks=_tasks(tasks if isinstance(tasks, list) else str(tasks).split(",")),
+        tasks_named=bool(named),
         output_path=Path(find_value(given, "--output_path") or config.get("output_path") or default_output),
         batch_size=None if size is None else str(size),
         judge=find_value(given, "--judge") or os.environ.get(JUDGE_VARIABLE) or None,

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -67,7 +68,10 @@ def evaluate(given: Sequence[str], *, quiet: bool = False) -> Path:
 
     manifest, key = _manifest(arguments.judge), read_sendable_key()
     _require_caches(judged=manifest is not None)
-    source = locate_data(arguments.tasks)
+    source, tasks = locate_data(arguments)
+    if tasks != arguments.tasks:
+        _say(f"no portrait of {source.name} has body-part descriptions, so human plausibility is left out")
+        arguments = replace(arguments, tasks=tasks)
     with raise_as_run_error():
         choice = choose_space(arguments.model, arguments.model_args)
     _say(f"dataset {source.name}; boxes are asked for in {choice.space} ({choice.reason})")

@@ -35,7 +35,7 @@ class TokenIds:
         if self._url is None or choices in self._known:
             return self._known.get(choices, ())
         async with alone:
-            if choices not in self._known:
+            if self._url is not None and choices not in self._known:  # others may have asked while this one waited
                 try:
                     self._known[choices] = await self._ask(self._url, choices, server)
                 except (TimeoutError, aiohttp.ClientError, ConnectionError):

@@ -136,7 +136,16 @@ def test_a_real_run_is_none_for_practice(dataset: Path, tmp_path: Path) -> None:
 def test_the_check_needs_to_know_the_dataset(tmp_path: Path) -> None:
     done = qreal("submit", "check", tmp_path)
     assert done.exit_code == 1
-    assert "which dataset? Pass --data" in done.output
+    assert "which dataset? Pass --data org/name" in done.output
+    practice = qreal("submit", "check", tmp_path, "--practice")
+    assert "which dataset? Pass --data mini" in practice.output
+
+
+def test_a_submission_that_is_not_there_is_the_only_reason(dataset: Path, tmp_path: Path) -> None:
+    done = qreal("submit", "check", tmp_path / "none", "--data", dataset)
+    assert done.exit_code == 1
+    assert "none does not exist" in done.output
+    assert "incomplete" not in done.output
 
 
 def test_refused_submissions_are_named_in_the_output(dataset: Path, tmp_path: Path) -> None:

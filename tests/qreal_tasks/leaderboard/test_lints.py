@@ -62,6 +62,11 @@ def test_no_p_yes_at_all(records: list[Record]) -> None:
     assert any(line.startswith("realism_q1: no AUC, because the backend gave no P(Yes)") for line in _said(none))
 
 
+def test_references_of_one_class(records: list[Record]) -> None:
+    same = [replace(r, reference="Yes") if isinstance(r, JudgmentRecord) else r for r in records]
+    assert "realism_q1: no AUC, because all references are of one class" in _said(same)
+
+
 def test_no_judge(records: list[Record]) -> None:
     bare = [replace(r, scores=None, judge=None) if isinstance(r, GroundingRecord) else r for r in records]
     assert "realism: descriptions were not judged, so LLM-Score and joint score are N/A" in _said(bare)

@@ -110,6 +110,16 @@ def test_runs_that_mean_different_things_are_refused(
     assert issubclass(CompareError, ValueError)
 
 
+def test_a_run_of_a_part_of_the_samples_is_named(tmp_path: Path) -> None:
+    whole = run_of(tmp_path / "a", groundings())
+    task = whole.tasks[0]
+    part = replace(whole, limit=1.0, tasks=(replace(task, records=task.records[:1]), *whole.tasks[1:]))
+    with pytest.raises(
+        CompareError, match=r"run dummy \(2\) was started with --limit 1; compare runs of the same samples"
+    ):
+        compare_runs([whole, part])
+
+
 @pytest.mark.parametrize("change", [{"label": "cat"}, {"generator": "h"}, {"reference": "No"}, {"image_id": "i9"}])
 def test_entities_of_another_dataset_are_refused(tmp_path: Path, change: dict[str, str]) -> None:
     a = run_of(tmp_path / "a", groundings())

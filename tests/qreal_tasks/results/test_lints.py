@@ -65,6 +65,7 @@ JUDGED: dict[str, tuple[Callable[[Judgments], Judgments], Level, str]] = {
         Level.WARNING,
         "Drawn pictures. These numbers are on `mini`",
     ),
+    "one class": (_all(reference="Yes"), Level.INFO, f"N/A where every reference is the same: {Q}."),
     "no P(Yes)": (_all(p_yes=None), Level.INFO, f"{Q} 100.0 %"),
     "some without P(Yes)": (lambda r: [replace(r[0], p_yes=None), *r[1:]], Level.WARNING, f"{Q} 25.0 %"),
     "P(Yes) of the other class": (

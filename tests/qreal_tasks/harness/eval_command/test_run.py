@@ -85,10 +85,26 @@ def test_a_set_without_portraits_is_refused_only_for_the_task_that_needs_them(
     monkeypatch.setenv("QREAL_DATA", str(folder))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RunError, match="no portrait with body-part descriptions"):
-        run.evaluate(["--model", "dummy"])
+        run.evaluate(["--model", "dummy", "--tasks", "qreal"])
     assert no_harness == []
     run.evaluate(["--model", "dummy", "--tasks", "qreal_objectqa"])
     assert len(no_harness) == 1
+
+
+def test_without_named_tasks_a_set_without_portraits_is_asked_the_others(
+    no_harness: list[list[str]],
+    small_dataset: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = small_dataset(lambda rows: [e.update(parts=None) for e in rows["imageqa"]["test"][1]["entities"]])
+    monkeypatch.setenv("QREAL_DATA", str(folder))
+    monkeypatch.chdir(tmp_path)
+    run.evaluate(["--model", "dummy"])
+    asked = no_harness[0][no_harness[0].index("--tasks") + 1]
+    assert asked == "qreal_objectqa,qreal_imageqa_realism,qreal_imageqa_plausibility"
+    assert "human plausibility is left out" in capsys.readouterr().out
 
 
 def test_no_results_is_a_failure_with_the_reason_first(

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from qreal_tasks.llm.http import ChatServer
 from qreal_tasks.llm.scripted_server import Asked, Reply, ScriptedServer, error, token
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.server.engine import OpenAIEngine
-from qreal_tasks.models.server.token_ids import tokenize_url
+from qreal_tasks.models.server.token_ids import TokenIds, tokenize_url
 from qreal_tasks.models.store import AnswerStore, answer_with_store
 
 CHOICES = ("Yes", "No")
@@ -124,6 +126,25 @@ def test_ids_of_one_choice_alone_are_not_used(vocabulary: dict[str, int]) -> Non
     with ScriptedServer(like_vllm, vocabulary=vocabulary) as server:
         dict(engine_at(server).run(requests(3)))
         assert not any("logprob_token_ids" in one.body for one in server.asked)
+
+
+def test_an_address_that_was_given_up_is_not_asked_by_those_that_waited() -> None:
+    class Away:
+        asked = 0
+
+        async def post(self, url: str, body: object) -> object:
+            assert isinstance(url, str)
+            self.asked += 1
+            await asyncio.sleep(0)
+            raise ConnectionError
+
+    async def ask() -> list[tuple[int, ...]]:
+        ids, alone = TokenIds("m", "http://host/v1"), asyncio.Lock()
+        return await asyncio.gather(*(ids.of(CHOICES, cast("ChatServer", away), alone) for _ in range(8)))
+
+    away = Away()
+    assert asyncio.run(ask()) == [()] * 8
+    assert away.asked == 3
 
 
 @pytest.mark.parametrize(

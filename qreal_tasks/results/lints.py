@@ -95,7 +95,8 @@ def _about_questions(scores: RunScores) -> Iterator[Lint]:
         yield Lint(level, "Little mass.", text)
     one_class = [name for name, group in asked.items() if group.metrics.get("yes_share") in (0, 1)]
     if one_class:
-        text = f"AUC, balanced accuracy and MCC are N/A where every reference is the same: {', '.join(map(name_row, one_class))}."
+        same = ", ".join(map(name_row, one_class))
+        text = f"AUC, balanced accuracy and MCC are N/A where every reference is the same: {same}."
         yield Lint(Level.INFO, "References of one class.", text)
     if len(one_class) < len(asked) and all(group.metrics.get("auc") is None for group in asked.values()):
         text = "ObjectQA AUC is N/A: the backend gave no P(Yes), or none for one of the two classes."

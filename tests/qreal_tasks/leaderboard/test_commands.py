@@ -121,6 +121,7 @@ def test_drawn_pictures_are_taken_for_practice_alone(dataset: Path, tmp_path: Pa
         assert len(content["entries"]) == entries
         pages = [path.read_text() for path in out.rglob("*.html")]
         assert all(("A board for practice." in page) == bool(entries) for page in pages)
+        assert all(("<code>qreal mini</code> drew" in page) == bool(entries) for page in pages)
     real = qreal("submit", "check", submission, "--data", dataset, "--practice")
     assert real.exit_code == 1
     assert "--practice is for pictures that `qreal mini` drew" in real.output

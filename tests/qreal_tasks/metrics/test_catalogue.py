@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from qreal_tasks.leaf_tasks import TASKS_FOLDER
-from qreal_tasks.metrics.catalogue import CATALOGUE, IMAGEQA, IMAGEQA_LIVE, OBJECTQA, OBJECTQA_LIVE
+from qreal_tasks.metrics.catalogue import CATALOGUE, COUNT_LABELS, IMAGEQA, IMAGEQA_LIVE, OBJECTQA, OBJECTQA_LIVE
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.judgment import score_judgment
 
@@ -40,6 +40,12 @@ def test_it_holds_every_metric_that_is_computed_and_no_other() -> None:
     for catalogue, scores in ((OBJECTQA, score_judgment([])), (IMAGEQA, score_grounding([]))):
         computed = {name for name in scores if name != "n" and not name.startswith("n_")}
         assert computed == set(catalogue)
+
+
+def test_every_count_has_a_label() -> None:
+    counts = {name for scores in (score_judgment([]), score_grounding([])) for name in scores} - {*OBJECTQA, *IMAGEQA}
+    assert counts == set(COUNT_LABELS)
+    assert len(set(COUNT_LABELS.values())) == len(COUNT_LABELS)
 
 
 def test_labels_tell_metrics_apart() -> None:

@@ -69,6 +69,27 @@ def test_without_a_calibration_the_page_says_so(tmp_path: Path) -> None:
     assert "Uncalibrated." in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
+def test_long_names_and_reasons_stay_in_their_tile(tmp_path: Path) -> None:
+    rows = [make_screened(f"{'folder/' * 30}{n}.png") for n in range(3)] + [make_refused("broken.png", "damaged " * 90)]
+    page = write_page(write_screened(tmp_path / "run", rows))
+    outside = """[...document.querySelectorAll('.tile .name, .tile .none')].filter(one => {
+        const [inner, outer] = [one, one.closest('li')].map(e => e.getBoundingClientRect());
+        return inner.right > outer.right || one.scrollWidth > one.clientWidth || inner.height > outer.width;
+    }).length"""
+    with Chromium(tmp_path, 420, 900) as browser:
+        browser.go(page.as_uri())
+        assert browser.run("document.querySelectorAll('.tile').length") == 4
+        assert browser.run(outside) == 0
+        assert browser.run("document.querySelector('.none').checkVisibility()")
+        assert (
+            browser.run("new Set([...document.querySelectorAll('.tile')].slice(0, 2).map(t => t.offsetHeight)).size")
+            == 1
+        )
+        browser.run("document.getElementById('text').value = '1.png'; filter()")
+        assert browser.run("document.getElementById('found').textContent") == "1 of 4 images listed, 0 of them flagged"
+
+
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"images\.parquet is missing"):
         write_page(tmp_path)

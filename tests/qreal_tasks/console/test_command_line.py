@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from qreal_tasks.console.command_line import as_folder, exit_on_error, fail, fail_on
+from qreal_tasks.console.command_line import as_folder, end_on_interrupt, exit_on_error, fail, fail_on
 
 
 def test_a_typed_folder_is_the_folder_and_the_rest_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,6 +32,13 @@ def test_a_command_fails_on_the_errors_it_names(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == "qreal score: 'score'\nqreal score: runs/a: No such file or directory\n"
     with pytest.raises(ValueError, match="a mistake"), fail_on("score", LookupError):
         raise ValueError("a mistake")
+
+
+def test_a_command_that_is_stopped_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended, end_on_interrupt("eval"):
+        raise KeyboardInterrupt
+    assert ended.value.exit_code == 130
+    assert capsys.readouterr().err == "qreal eval: stopped. Start the same command again to go on.\n"
 
 
 def test_a_missing_home_is_said_and_other_errors_are_not_hidden(

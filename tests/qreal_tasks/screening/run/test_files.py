@@ -165,6 +165,18 @@ def test_a_table_of_paths_keeps_its_columns(tmp_path: Path) -> None:
     assert engine.whole_images == 2
 
 
+def test_what_signs_an_address_is_in_no_result(tmp_path: Path) -> None:
+    """Tables of signed addresses are common, and pages of results are shared."""
+    table = tmp_path / "images.csv"
+    table.write_text("image\nhttps://ann:secret-1@bucket.example/a@b/1.png?X-Signature=secret-2#secret-3\n")
+    screened(table, tmp_path / "out")
+    [row] = read_rows(tmp_path / "out")
+    assert row["image"] == "https://bucket.example/a@b/1.png"
+    assert "addresses are not fetched" in str(row["reason"])
+    for path in filter(Path.is_file, (tmp_path / "out").rglob("*")):
+        assert b"secret-" not in path.read_bytes(), path.name
+
+
 def test_no_place_to_write_is_a_line(tmp_path: Path) -> None:
     images = write_images(tmp_path / "images", 1)
     (tmp_path / "out").mkdir()

@@ -29,8 +29,20 @@ def find_name_problem(held: object) -> str | None:
     if held.lstrip().lower().startswith("data:") or _ENCODED.fullmatch(held):
         return "no path: the cell holds the picture itself (as text); save it as a file and name that"
     if _ADDRESS.match(held):
-        return f"an address: {one_line(held, _MOST)}; addresses are not fetched: download first, then name the file"
+        address = one_line(hide_secrets(held), _MOST)
+        return f"an address: {address}; addresses are not fetched: download first, then name the file"
     return None
+
+
+def hide_secrets(held: str) -> str:
+    """An address without its user, password and query, which sign it; any other text as it is.
+
+    >>> hide_secrets("https://ann:pw@bucket.example/1.png?Signature=abc")
+    'https://bucket.example/1.png'
+    """
+    if not _ADDRESS.match(held):
+        return held
+    return re.sub(r"://[^/]*@", "://", re.split(r"[?#]", held, maxsplit=1)[0])
 
 
 def list_spellings(held: str) -> list[str]:

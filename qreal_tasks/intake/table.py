@@ -10,7 +10,14 @@ from typing import Any
 
 from qreal_tasks.dataset.hub_errors import explain_hub_error
 from qreal_tasks.intake.errors import IntakeError
-from qreal_tasks.intake.files import NO_NAME, find_name_problem, locate_file, read_file, stamp_file
+from qreal_tasks.intake.files import (
+    NO_NAME,
+    find_name_problem,
+    hide_secrets,
+    locate_file,
+    read_file,
+    stamp_file,
+)
 from qreal_tasks.intake.inputs import ListedInput, find_columns, list_row, say_no_image_column
 from qreal_tasks.intake.parquet_rows import (
     embeds_pictures,
@@ -60,7 +67,9 @@ class TableSource:
             )
         problem = find_name_problem(path)
         if problem:
-            return ListedInput(f"row {number}" if problem == NO_NAME else one_line(str(path), 200), problem=problem)
+            return ListedInput(
+                f"row {number}" if problem == NO_NAME else one_line(hide_secrets(str(path)), 200), problem=problem
+            )
         locator, problem = locate_file(str(path), self._path.parent)
         return ListedInput(str(path), locator, problem=problem)
 

@@ -72,6 +72,8 @@ def load_groups(
         raise ComparisonError(f"the calibration {reason}")
     with_parts = "human_plausibility" in records[0].asked.get("sets", ())
     tables = [read_images(folder, calibration, with_parts) for folder in folders]
+    if not all(table["prompt_id"].notna().any() for table in tables):
+        tables = [table.assign(prompt_id=None) for table in tables]  # a prompt with an id is not another one without
     if len(folders) == 1:
         groups = _split_generators(tables[0], baseline)
         places = dict.fromkeys(groups, folders[0])

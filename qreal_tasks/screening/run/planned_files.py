@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
 from qreal_tasks.intake.inputs import UNKNOWN_GENERATOR, ImageSource, ListedInput
+from qreal_tasks.intake.reasons import reason_kind
 from qreal_tasks.screening.run.errors import ScreeningError
 from qreal_tasks.screening.run.folder import Row, ScreeningFolder, make_recipe
 
@@ -27,7 +29,9 @@ class PlannedFiles:
     A file is known by where it is and by its stamp: one that was written over is another one.
     """
 
-    def __init__(self, folder: ScreeningFolder, listed: Collection[bytes]) -> None:
+    def __init__(self, folder: ScreeningFolder, listed: Collection[bytes], notes: Counter[str] | None = None) -> None:
+        self.notes = notes or Counter[str]()
+        """Inputs by kind of what is to be known of their prompts, such as an encoding that was guessed."""
         self._numbers: dict[bytes, int] = {}
         sizes: list[int] = []
         count = 0
@@ -47,7 +51,7 @@ class PlannedFiles:
 
     def again(self, folder: ScreeningFolder) -> PlannedFiles:
         """The same files, in a plan that has grown."""
-        return PlannedFiles(folder, self._numbers)
+        return PlannedFiles(folder, self._numbers, self.notes)
 
     def place_of(self, key: bytes) -> RowPlace:
         """Where a listed file stands."""
@@ -69,12 +73,14 @@ def plan_files(folder: ScreeningFolder, source: ImageSource, images: str, images
     listed: set[bytes] = set()
     locators: dict[bytes, tuple[str, bytes]] = {}
     planned = {key for keys in folder.read_planned_keys() for key in keys}
+    notes = Counter[str]()
     count = 0
 
     def rows() -> Iterator[Row]:
         nonlocal count
         for one in source.listing():
             count += 1
+            notes.update(map(reason_kind, filter(None, one.note.split("; "))))
             key = None if one.problem else _key_of(one, source)
             if key is not None:
                 listed.add(key)
@@ -90,7 +96,7 @@ def plan_files(folder: ScreeningFolder, source: ImageSource, images: str, images
     if locators or not folder.plan_path.exists():
         new = ({"name": name, "key": key, "locator": locator} for key, (name, locator) in locators.items())
         folder.extend_plan(new, images_per_shard)
-    return PlannedFiles(folder, listed)
+    return PlannedFiles(folder, listed, notes)
 
 
 def _key_of(listed: ListedInput, source: ImageSource) -> bytes:

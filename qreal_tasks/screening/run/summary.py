@@ -92,6 +92,8 @@ class ScreeningSummary:
     """By kind of reason."""
     unread: Counter[str] = field(default_factory=Counter)
     """By the first answer that was not read, and why."""
+    notes: Counter[str] = field(default_factory=Counter)
+    """Images by kind of what is to be known of their prompts."""
 
     def add(self, row: ScreeningRow) -> None:
         """Count one image."""
@@ -136,6 +138,8 @@ class ScreeningSummary:
             yield f"  {count:,} unread: {kind}"
         if others := self.unread.most_common()[_MOST_KINDS:]:
             yield f"  {sum(count for _, count in others):,} unread: {len(others):,} other reasons"
+        for kind, count in self.notes.most_common(_MOST_KINDS):
+            yield f"  note on {_count(count, 'image')}: {kind}"
         how = "calibrated" if self.calibrated else "uncalibrated: an image counts as flawed from P = 0.5 on"
         either = self.whole.either
         if either.told:

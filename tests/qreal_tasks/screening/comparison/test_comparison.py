@@ -108,6 +108,21 @@ def test_without_prompts_names_pair(tmp_path: Path) -> None:
         _compare(first, second, pairing=PairedBy.PROMPT)
 
 
+def test_prompts_pair_also_where_one_run_has_ids_for_them(tmp_path: Path) -> None:
+    def images(seed: int, **changed: Any) -> list[ScreeningRow]:
+        rows = _images(0.5, seed, n=20)
+        return [
+            {**row, "prompt": f"scene {row['prompt_id']}", "image": f"{seed}/{row['image']}", **changed}  # type: ignore[typeddict-item]
+            for row in rows
+        ]
+
+    first = write_screened(tmp_path / "a", images(7))
+    second = write_screened(tmp_path / "b", images(8, prompt_id=None))
+    comparison = _compare(first, second)
+    assert comparison.pairing is PairedBy.PROMPT
+    assert comparison.pairs[0].rows["realism"].difference.n == 20
+
+
 def test_few_shared_prompts_are_paired_only_when_asked(tmp_path: Path) -> None:
     first = write_screened(tmp_path / "a", _images(0.5, 7, n=30))
     rows = _images(0.5, 8, n=60)[2 * 20 :]  # prompts 20 to 59: 10 of them are shared

@@ -37,8 +37,8 @@ def test_of_unequal_groups_the_wider_interval_counts() -> None:
     """Five images that happen to be alike are no proof that their generator makes no others."""
     many, few, odd = [0.01, 0.99] * 20, [0.01, 0.011, 0.012, 0.01, 0.013], [0.01, 0.99, 0.01, 0.99, 0.01]
     for first, second, equal_var in ((many, few, True), ([0.01] * 39 + [0.02], odd, False)):
-        sides = [{f"{at}": p for at, p in enumerate(side)} for side in (first, second)]
-        found = estimate_difference(*sides, paired=False)
+        a, b = ({f"{at}": p for at, p in enumerate(side)} for side in (first, second))
+        found = estimate_difference(a, b, paired=False)
         expected = stats.ttest_ind(first, second, equal_var=equal_var)
         assert found.p_value == pytest.approx(expected.pvalue)
         assert (found.low, found.high) == pytest.approx(expected.confidence_interval(0.95))
@@ -54,8 +54,8 @@ def test_equal_generators_of_unequal_counts_are_called_different_in_at_most_5_of
     for _ in range(REPEATS):
         flawed = rng.random(100 + n_few) < rate
         p = np.where(flawed, rng.beta(20, 0.5, len(flawed)), rng.beta(0.5, 20, len(flawed)))
-        sides = [{f"{at}": float(one) for at, one in enumerate(side)} for side in (p[:100], p[100:])]
-        found = estimate_difference(*sides, paired=False)
+        a, b = ({f"{at}": float(one) for at, one in enumerate(side)} for side in (p[:100], p[100:]))
+        found = estimate_difference(a, b, paired=False)
         different += found.p_value is not None and found.p_value <= 0.05
     assert different / REPEATS <= 0.06
 

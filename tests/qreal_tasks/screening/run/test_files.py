@@ -165,6 +165,32 @@ def test_a_table_of_paths_keeps_its_columns(tmp_path: Path) -> None:
     assert engine.whole_images == 2
 
 
+def test_what_became_of_prompts_that_are_no_clear_text_is_said(tmp_path: Path) -> None:
+    """Cells of a table of another encoding, or of something else than text, are not lost without a word."""
+    write_images(tmp_path, 2)
+    table = tmp_path / "images.csv"
+    table.write_bytes("image,prompt\nb/00000.png,caf\u00e9\na/00001.png,a dog\n".encode("cp1252"))
+    lines = list(screened(table, tmp_path / "out").list_lines())
+    assert "  note on 1 image: prompt read as Windows-1252" in lines
+    table = tmp_path / "images.jsonl"
+    table.write_text('{"image": "b/00000.png", "prompt": ["a", "b"]}\n{"image": "a/00001.png", "prompt": "a dog"}\n')
+    for _ in range(2):  # also when nothing is left to judge
+        lines = list(screened(table, tmp_path / "out 2").list_lines())
+        assert "  note on 1 image: prompt is no text" in lines
+
+
+def test_what_signs_an_address_is_in_no_result(tmp_path: Path) -> None:
+    """Tables of signed addresses are common, and pages of results are shared."""
+    table = tmp_path / "images.csv"
+    table.write_text("image\nhttps://ann:secret-1@bucket.example/a@b/1.png?X-Signature=secret-2#secret-3\n")
+    screened(table, tmp_path / "out")
+    [row] = read_rows(tmp_path / "out")
+    assert row["image"] == "https://bucket.example/a@b/1.png"
+    assert "addresses are not fetched" in str(row["reason"])
+    for path in filter(Path.is_file, (tmp_path / "out").rglob("*")):
+        assert b"secret-" not in path.read_bytes(), path.name
+
+
 def test_no_place_to_write_is_a_line(tmp_path: Path) -> None:
     images = write_images(tmp_path / "images", 1)
     (tmp_path / "out").mkdir()

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from qreal_tasks.files.system_errors import describe_error
-from qreal_tasks.models.local.adapter_base import BaseMatch, identify_base, read_tensors
-from qreal_tasks.models.local.loading import attach_adapter, limit_pictures, require_adapter_folder
+from qreal_tasks.models.local.weights.adapter_base import BaseMatch, identify_base, read_tensors
+from qreal_tasks.models.local.weights.loading import attach_adapter, limit_pictures, require_adapter_folder
 from qreal_tasks.models.sources import ADAPTER_SETTINGS
 from qreal_tasks.text.one_line import one_line
 from training.config import ConfigError, Lora, TrainConfig

@@ -19,8 +19,8 @@ from annotation.config import QualitySettings
 from annotation.errors import AnnotationError
 from annotation.llm.prompts import load_prompt
 from annotation.llm.replies import LEVELS
-from qreal_tasks.models.local.devices import compute_on, describe_model, explain_model_errors, resolve_device
-from qreal_tasks.models.local.loading import limit_pictures, load_model
+from qreal_tasks.models.local.weights.devices import compute_on, describe_model, explain_model_errors, resolve_device
+from qreal_tasks.models.local.weights.loading import limit_pictures, load_model
 
 
 class QEvalScore:

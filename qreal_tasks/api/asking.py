@@ -249,8 +249,8 @@ def _load(model: str, base: str | None, options: dict[str, Any]) -> tuple[Engine
     from qreal_tasks.models.sources import resolve_model
 
     source = resolve_model(model, base)  # before the imports of torch, which take seconds
-    from qreal_tasks.models.local.adapter_base import check_base
     from qreal_tasks.models.local.engine import TransformersEngine
+    from qreal_tasks.models.local.weights.adapter_base import check_base
 
     if source.adapter is not None:
         check_base(source.adapter, source.pretrained, source.revision)

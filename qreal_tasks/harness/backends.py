@@ -28,9 +28,9 @@ from qreal_tasks.harness.backend_arguments import (
 from qreal_tasks.harness.box_space import read_declared_space
 from qreal_tasks.images import refuse_damaged_files
 from qreal_tasks.llm.usage import Prices, Usage, load_prices
-from qreal_tasks.models.local.adapter_base import check_base
 from qreal_tasks.models.local.batching import shorten_error
 from qreal_tasks.models.local.engine import TransformersEngine
+from qreal_tasks.models.local.weights.adapter_base import check_base
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.server.engine import OpenAIEngine
 from qreal_tasks.models.server.served_model import served_family

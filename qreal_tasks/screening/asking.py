@@ -180,7 +180,7 @@ def _identify(one: OneModel) -> dict[str, Any]:
 
     source = resolve_model(one.adapter or one.model, one.model if one.adapter else None)
     from qreal_tasks.models.local.engine import ENGINE_VERSION
-    from qreal_tasks.models.local.loading import hash_adapter
+    from qreal_tasks.models.local.weights.loading import hash_adapter
 
     return {
         **_identify_weights(source.pretrained, source.revision),
@@ -196,7 +196,7 @@ def _identify_detector(settings: DetectionSettings) -> dict[str, Any]:
 
 
 def _identify_weights(model: str, revision: str | None) -> dict[str, Any]:
-    from qreal_tasks.models.local.loading import hash_model_folder, identify_model
+    from qreal_tasks.models.local.weights.loading import hash_model_folder, identify_model
     from qreal_tasks.models.sources import find_local_folder
 
     folder = find_local_folder(model)

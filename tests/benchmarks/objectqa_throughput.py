@@ -12,7 +12,7 @@ Qwen2.5-VL shapes with random weights that answer Yes or No and end the turn. Cr
   the small crops.
 - ``decision``: the pipeline of transformers; its prompt is another one, and its questions see each other.
 - ``engine``: this project's; with ``--threads`` once with each number of threads, which is how ``SMALL_MODEL`` of
-  ``models/local/threads.py`` was found.
+  ``models/local/weights/threads.py`` was found.
 - ``server``: ``qreal_openai`` on a server that runs already, whatever model it serves.
 
 The floor is the arithmetic of the shared form (vision tower and prefix once a crop, then the questions' own tokens;

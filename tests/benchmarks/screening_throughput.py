@@ -29,7 +29,7 @@ from qreal_tasks.dataset.loading import load_split
 from qreal_tasks.dataset.source import locate as locate_set
 from qreal_tasks.mini.write import draw_mini
 from qreal_tasks.models.families import find_box_space
-from qreal_tasks.models.local.loading import load_model
+from qreal_tasks.models.local.weights.loading import load_model
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.sources import find_shipped
 from qreal_tasks.screening.rows import read_rows

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from qreal_tasks.dataset.source import DatasetError, locate
 from qreal_tasks.mini import MINI_MODEL
-from qreal_tasks.models.local.adapter_base import BaseMatch, identify_base
+from qreal_tasks.models.local.weights.adapter_base import BaseMatch, identify_base
 from qreal_tasks.models.sources import ModelSource, resolve_model
 from training.config import ConfigError, TrainConfig
 from training.export.export import export

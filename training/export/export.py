@@ -13,7 +13,7 @@ import yaml
 from qreal_tasks.dataset.hub_errors import describe_hub_error, hub_failures
 from qreal_tasks.files.atomic import new_folder, write_whole
 from qreal_tasks.files.regular import read_text
-from qreal_tasks.models.local.loading import attach_adapter
+from qreal_tasks.models.local.weights.loading import attach_adapter
 from qreal_tasks.text.addresses import shown
 from training.config import ConfigError, TrainConfig
 from training.export.card import make_public_recipe, write_card, write_command

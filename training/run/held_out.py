@@ -16,7 +16,7 @@ from qreal_tasks.benchmark import ANSWERS
 from qreal_tasks.metrics.grounding import score_grounding
 from qreal_tasks.metrics.ranking import Ranking
 from qreal_tasks.models.local.engine import TransformersEngine
-from qreal_tasks.models.local.loading import LoadedModel
+from qreal_tasks.models.local.weights.loading import LoadedModel
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.records import GroundingRecord
 from qreal_tasks.samples import ModelAnswer, SampleContext, grounding_record

@@ -11,9 +11,9 @@ import torch
 
 from qreal_tasks.boxes import Space
 from qreal_tasks.models.families import find_box_space
-from qreal_tasks.models.local.adapter_base import check_base
 from qreal_tasks.models.local.engine import ENGINE_VERSION, TransformersEngine
-from qreal_tasks.models.local.loading import identify, limit_pictures, load_processor
+from qreal_tasks.models.local.weights.adapter_base import check_base
+from qreal_tasks.models.local.weights.loading import identify, limit_pictures, load_processor
 from qreal_tasks.models.requests import Request, Response, identify_reading
 from qreal_tasks.models.sources import ModelSource
 

@@ -19,7 +19,7 @@ from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 from qreal_tasks.models.detector.candidates import CandidateBox, Scores, select_candidates, suppress_overlaps
 from qreal_tasks.models.detector.phrases import find_spans, split_phrases
 from qreal_tasks.models.detector.settings import DetectionSettings
-from qreal_tasks.models.local.devices import (
+from qreal_tasks.models.local.weights.devices import (
     compute_on,
     describe_model,
     explain_model_errors,

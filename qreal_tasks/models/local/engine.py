@@ -37,9 +37,9 @@ from qreal_tasks.models.local.generation import (
     generate_sharing,
 )
 from qreal_tasks.models.local.jobs import WINDOW, ReadyJob, plan_jobs, prepare_windows, refuse_job, split_windows
-from qreal_tasks.models.local.loading import LoadedModel, identify, limit_pictures, load_model
 from qreal_tasks.models.local.spellings import Spellings
-from qreal_tasks.models.local.threads import choose_threads, compute_in
+from qreal_tasks.models.local.weights.loading import LoadedModel, identify, limit_pictures, load_model
+from qreal_tasks.models.local.weights.threads import choose_threads, compute_in
 from qreal_tasks.models.requests import Request, Response, identify_reading
 from qreal_tasks.models.sources import find_shipped
 

@@ -59,7 +59,7 @@ def write_qwen2_5_vl(
         Qwen2VLVideoProcessor,
     )
 
-    from qreal_tasks.models.local.loading import limit_pictures
+    from qreal_tasks.models.local.weights.loading import limit_pictures
 
     tokenizer = tokenizer or build_tokenizer(learn_byte_level_vocabulary())
     config = Qwen2_5_VLConfig(**_settings(tokenizer, text, vision))

@@ -104,7 +104,7 @@ def test_every_command_says_it_on_one_line(
 
 @pytest.mark.slow
 def test_a_local_model_needs_no_home_and_one_of_the_hub_does(homeless: None, tmp_path: Path) -> None:
-    from qreal_tasks.models.local.devices import explain_model_errors  # loads torch
+    from qreal_tasks.models.local.weights.devices import explain_model_errors  # loads torch
 
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     with explain_model_errors("detection.model", str(tmp_path), "org/model", "a detector"):

@@ -26,7 +26,7 @@ from qreal_tasks.models.agent import on_demand
 from qreal_tasks.models.agent.engine import AgentEngine
 from qreal_tasks.models.agent.on_demand import EngineOptions
 from qreal_tasks.models.local.engine import TransformersEngine
-from qreal_tasks.models.local.loading import load_processor
+from qreal_tasks.models.local.weights.loading import load_processor
 from qreal_tasks.models.requests import Request, Response
 from qreal_tasks.models.store import AnswerStore, answer_with_store
 from qreal_tasks.subtasks import SUBTASKS, describe_prompt, detect_prompt, filter_prompt

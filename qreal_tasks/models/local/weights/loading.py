@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from qreal_tasks.files.regular import open_file, read_text
-from qreal_tasks.models.local.patches import use_patch_products
+from qreal_tasks.models.local.weights.patches import use_patch_products
 from qreal_tasks.shipped import NO_ADAPTER, is_shipped
 
 _WEIGHTS = ("*.safetensors", "*.bin")

@@ -14,7 +14,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from qreal_tasks.files.regular import read_bytes, read_text, require_file
-from qreal_tasks.models.local.loading import hash_model_folder, require_adapter_folder
+from qreal_tasks.models.local.weights.loading import hash_model_folder, require_adapter_folder
 from qreal_tasks.models.sources import ADAPTER_SETTINGS, find_shipped
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from qreal_tasks.models.local.adapter_base import BaseMatch, check_base, identify_base, read_tensors
+from qreal_tasks.models.local.weights.adapter_base import BaseMatch, check_base, identify_base, read_tensors
 
 pytestmark = pytest.mark.slow
 

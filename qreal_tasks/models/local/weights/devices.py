@@ -13,8 +13,8 @@ import torch
 from qreal_tasks.files.user_cache import NoHomeError, require_hub_cache
 from qreal_tasks.llm.errors.messages import short
 from qreal_tasks.models.errors import LocalModelError
-from qreal_tasks.models.local.loading import identify_model
-from qreal_tasks.models.local.threads import compute_in
+from qreal_tasks.models.local.weights.loading import identify_model
+from qreal_tasks.models.local.weights.threads import compute_in
 from qreal_tasks.models.sources import find_local_folder
 
 

@@ -139,7 +139,7 @@ class _Run:
                 self._judge(claims, pending, recipe, lines, executor)
                 lines.finish(folder.out / "images.jsonl")
         thresholds = {one: THRESHOLD if calibration is None else calibration.threshold(one) for one in Dimension}
-        summary = ScreeningSummary(thresholds, calibration is not None, notes=stock.notes)
+        summary = ScreeningSummary(thresholds, calibration is not None, notes=files.notes)
         write_tables(folder.out, rows, summary)
         write_summary(folder.out, summary)
         write_record(folder.record_path, record | {"counts": summary.whole.to_json()["states"]})

@@ -77,7 +77,7 @@ def test_long_names_and_reasons_stay_in_their_tile(tmp_path: Path) -> None:
         const [inner, outer] = [one, one.closest('li')].map(e => e.getBoundingClientRect());
         return inner.right > outer.right || one.scrollWidth > one.clientWidth || inner.height > outer.width;
     }).length"""
-    with Chromium(tmp_path, 420, 900) as browser:
+    with Chromium(420, 900) as browser:
         browser.go(page.as_uri())
         assert browser.run("document.querySelectorAll('.tile').length") == 4
         assert browser.run(outside) == 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qreal_tasks.console.command_line import RunByDefault, fail, new_group
+from qreal_tasks.console.command_line import RunByDefault, end_on_interrupt, fail, new_group
 from qreal_tasks.console.terminal import echo
 from qreal_tasks.screening.calibration.command import calibrate_command
 from qreal_tasks.screening.comparison.command import compare_command
@@ -214,14 +214,12 @@ def _report_errors() -> Iterator[None]:
     from qreal_tasks.llm.errors.retry import StoppedRun
 
     try:
-        yield
+        with end_on_interrupt("screen"):
+            yield
     except (ValueError, OSError, StoppedRun) as error:
         fail("screen", error)
     except ImportError as error:
         fail("screen", f"{error}. Models on this machine need torch and transformers: install qreal-bench[screen]")
-    except KeyboardInterrupt:
-        echo("qreal screen: stopped. Start the same command again to go on.", err=True)
-        raise typer.Exit(130) from None
 
 
 @contextmanager

@@ -58,7 +58,7 @@ def wait_for(stage: str, run: Path, process: subprocess.Popen[bytes]) -> None:
 
 def test_kills_in_several_stages_leave_the_records_of_an_uninterrupted_run(tmp_path: Path, models: Path) -> None:
     """Each at a random moment. What was answered and recorded is never asked again; only what was under way at a kill
-    is. What lies on the disk at every moment of a run is looked at in ``test_chain.py``."""
+    is. All stages write their shards and answers by the same code."""
     write_pictures(tmp_path / "images", 24)
     chance = random.Random(6)
     killed_in: Counter[str] = Counter()

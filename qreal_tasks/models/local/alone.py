@@ -12,9 +12,9 @@ from qreal_tasks.models.local.chat import PromptTokens
 
 
 def generate_alone(
-    model: Any, prompt: PromptTokens, settings: Mapping[str, Any], watch: Callable[[torch.Tensor], None] | None = None
-) -> list[int]:
-    """What ``model.generate`` with these settings writes behind a prompt.
+    model: Any, prompt: PromptTokens, settings: Mapping[str, Any], watch: Callable[[torch.Tensor], None]
+) -> None:
+    """Let ``model.generate`` with these settings write behind a prompt.
 
     Args:
         watch: is shown the logits that each token is taken from, shape (1, vocabulary).
@@ -25,10 +25,7 @@ def generate_alone(
         key: value.to(weight.device, weight.dtype if value.is_floating_point() else None)
         for key, value in prompt.inputs.items()
     }
-    watching = LogitsProcessorList([] if watch is None else [_Watching(watch)])
-    written = model.generate(**inputs, **settings, logits_processor=watching)
-    ids: list[int] = written[0, inputs["input_ids"].shape[1] :].tolist()
-    return ids
+    model.generate(**inputs, **settings, logits_processor=LogitsProcessorList([_Watching(watch)]))
 
 
 class _Watching(LogitsProcessor):  # type: ignore[misc]

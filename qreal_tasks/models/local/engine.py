@@ -20,6 +20,7 @@ from qreal_tasks.llm.completions import explain_blank
 from qreal_tasks.models.families import find_box_space, takes_shared_prefix
 from qreal_tasks.models.local.batching import (
     GIVE_UP_AFTER,
+    START_TOKENS,
     AdaptiveBatches,
     BatchSize,
     Failure,
@@ -143,7 +144,8 @@ class TransformersEngine:
         self._spellings: dict[tuple[str, ...], Spellings] = {}
         self._threads = choose_threads(self.model)
         self._scored_size = BatchSize(fixed, cuda_memory_used)
-        self._generated_size = BatchSize(fixed, cuda_memory_used, count_tokens_to_write(self.model))
+        tokens = count_tokens_to_write(self.model) if self._shares else START_TOKENS
+        self._generated_size = BatchSize(fixed, cuda_memory_used, tokens)
         self._window = max(WINDOW, 2 * (fixed or 0))
         self._identity: dict[str, Any] = {}
 

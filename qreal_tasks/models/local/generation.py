@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from qreal_tasks.models.local.alone import generate_alone
-from qreal_tasks.models.local.chat import AskedPicture
+from qreal_tasks.models.local.chat import AskedPicture, PromptTokens
 from qreal_tasks.models.local.prefix import SharedPrompts
 
 _TURN_ENDS = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<end_of_turn>", "</s>")
@@ -31,9 +31,10 @@ class GeneratedAnswer:
     is_finite: bool = True
     """The model's output was."""
 
-    def take(self, token: int, stops: Sequence[int]) -> bool:
-        """Take the next token; return whether the answer goes on."""
-        if token in stops:
+    def take(self, token: int | None, stops: Sequence[int]) -> bool:
+        """Take the next token, None for output that is not finite; return whether the answer goes on."""
+        self.is_finite = token is not None
+        if token is None or token in stops:
             return False
         self.ids.append(token)
         self.is_cut_off = len(self.ids) >= self.max_new_tokens
@@ -84,12 +85,8 @@ def generate_sharing(
     answers = [GeneratedAnswer(limit) for limit in limits]
 
     def take(logits: torch.Tensor, going: Sequence[int]) -> list[int | None]:
-        highest, tokens = logits.max(-1)
-        taken: list[int | None] = []
-        for at, value, token in zip(going, highest.tolist(), tokens.tolist(), strict=True):
-            answers[at].is_finite = math.isfinite(value)
-            taken.append(token if answers[at].is_finite and answers[at].take(token, stops) else None)
-        return taken
+        pairs = zip(going, _choose_tokens(logits), strict=True)
+        return [token if answers[at].take(token, stops) else None for at, token in pairs]
 
     write_side_by_side(SharedPrompts(model, asked, pad_id), len(answers), take)
     return answers
@@ -99,13 +96,29 @@ def generate_each(
     model: Any, asked: Sequence[AskedPicture], limits: Sequence[int], stops: Sequence[int], pad_id: int
 ) -> list[GeneratedAnswer]:
     """As ``generate_sharing``, for any other model."""
-    answers = []
-    for prompt, limit in zip((prompt for a in asked for prompt in a.prompts), limits, strict=True):
-        answer = GeneratedAnswer(limit)
-        written = generate_alone(model, prompt, greedy_settings(limit, stops, pad_id))
-        all(answer.take(token, stops) for token in written)
-        answers.append(answer)
-    return answers
+    prompts = [prompt for a in asked for prompt in a.prompts]
+    return [_generate_one(model, prompt, limit, stops, pad_id) for prompt, limit in zip(prompts, limits, strict=True)]
+
+
+def _generate_one(model: Any, prompt: PromptTokens, limit: int, stops: Sequence[int], pad_id: int) -> GeneratedAnswer:
+    tokens: list[int | None] = []
+
+    def watch(logits: torch.Tensor) -> None:
+        tokens.extend(_choose_tokens(logits))
+
+    generate_alone(model, prompt, greedy_settings(limit, stops, pad_id), watch)
+    answer = GeneratedAnswer(limit)
+    for token in tokens:
+        if not answer.take(token, stops):
+            break
+    return answer
+
+
+def _choose_tokens(logits: torch.Tensor) -> list[int | None]:
+    """The most probable token of each row; None where the output is not finite."""
+    highest, tokens = logits.max(-1)
+    pairs = zip(highest.tolist(), tokens.tolist(), strict=True)
+    return [token if math.isfinite(value) else None for value, token in pairs]
 
 
 def write_side_by_side(

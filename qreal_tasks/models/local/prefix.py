@@ -78,7 +78,7 @@ class SharedPrompts:
 
     def _take_rows(self, places: Sequence[int]) -> None:
         """Keep these rows, each as often as it is named."""
-        self._cache.batch_select_indices(torch.tensor(places, device=self._device))
+        self._cache.batch_select_indices(torch.tensor(places))  # on the CPU: layers may be on several GPUs
         self._seen, self._number = self._seen[places], self._number[places]
 
     def _feed(self, tokens: Mapping[int, Sequence[int]]) -> torch.Tensor:

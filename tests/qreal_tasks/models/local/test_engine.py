@@ -24,6 +24,7 @@ from qreal_tasks.benchmark import ANSWERS, QUESTION_NAMES, imageqa_prompt, objec
 from qreal_tasks.boxes import Space
 from qreal_tasks.models import families
 from qreal_tasks.models.local import prefix
+from qreal_tasks.models.local.batching import count_tokens_to_write
 from qreal_tasks.models.local.engine import TransformersEngine
 from qreal_tasks.models.local.generation import decode_answer, decode_tokens
 from qreal_tasks.models.requests import Request, Response
@@ -198,7 +199,22 @@ def test_a_picture_is_looked_at_once_for_all_answers_that_are_written(
     assert len(looks) == 1
 
 
-def test_output_that_is_not_finite_is_no_answer(tiny_model: Callable[[str], Path]) -> None:
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_first_answers_that_are_written_have_a_gigabyte_of_keys_and_values(
+    family: str, tiny_model: Callable[[str], Path]
+) -> None:
+    model = TransformersEngine(str(tiny_model(family))).model
+    layers = model(input_ids=torch.tensor([[5, 6, 7, 8]]), use_cache=True).past_key_values.layers
+    of_four = sum(one.nbytes for layer in layers for one in (layer.keys, layer.values))
+    assert count_tokens_to_write(model) == 4 * 2**30 // of_four
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_output_that_is_not_finite_is_no_answer(
+    shares: bool, tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not shares:
+        monkeypatch.setattr(families, "_SHARING_PROVEN", frozenset())
     engine = TransformersEngine(str(tiny_model("qwen2_5_vl")))
     with torch.no_grad():
         engine.model.get_output_embeddings().weight.fill_(torch.nan)

@@ -36,6 +36,9 @@ from qreal_tasks.judge.judge import cache_path
 from qreal_tasks.judge.manifest import JudgeManifest, ManifestError, load_manifest
 from qreal_tasks.mini import MINI_NOTICE
 
+_SECONDS_TO_END = 30.0
+"""For a harness that the user stops; one that takes longer is ended."""
+
 
 @contextmanager
 def _explain_os_errors() -> Iterator[None]:
@@ -169,7 +172,21 @@ def _run(
         except OSError:
             process.terminate()
             raise
+        except KeyboardInterrupt:
+            _wait_for_end(process)
+            raise
         return process.wait()
+
+
+def _wait_for_end(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a harness that the keyboard has stopped too; the lock is for as long as anything is written there."""
+    assert process.stdout is not None
+    process.stdout.close()  # nobody reads it any more, and it must not wait for that
+    try:
+        process.wait(_SECONDS_TO_END)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        process.wait()
 
 
 def _tee(source: IO[bytes], file: IO[bytes], log: Path, quiet: bool) -> None:

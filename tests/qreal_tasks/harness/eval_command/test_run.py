@@ -226,6 +226,30 @@ def test_a_log_that_cannot_be_written_stops_the_harness(tmp_path: Path, monkeypa
         run._run(command, os.environ, tmp_path / "harness.log")
 
 
+@pytest.mark.parametrize(("patience", "ends_by_itself"), [(30.0, True), (0.5, False)])
+def test_when_the_user_stops_it_nothing_is_written_afterwards(
+    patience: float, ends_by_itself: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is free for others then."""
+
+    def stop(source: IO[bytes], *_: object) -> None:
+        source.readline()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "_tee", stop)
+    monkeypatch.setattr(run, "_SECONDS_TO_END", patience)
+    program = f"""
+import time
+from pathlib import Path
+print("at work", flush=True)
+time.sleep(1 if {ends_by_itself} else 60)
+Path({str(tmp_path / "written")!r}).touch()
+"""
+    with pytest.raises(KeyboardInterrupt):
+        run._run([sys.executable, "-c", program], os.environ, tmp_path / "harness.log")
+    assert (tmp_path / "written").exists() is ends_by_itself
+
+
 def test_the_log_is_for_its_owner_alone(tmp_path: Path) -> None:
     log = tmp_path / "harness.log"
     log.write_text("of an earlier run, and long")

@@ -23,6 +23,8 @@ from qreal_tasks.files.settings import BaseUrl, Settings
 from qreal_tasks.models.detector.settings import DetectionSettings
 from qreal_tasks.screening.detected_boxes import DetectedBoxes
 from qreal_tasks.shipped import NO_ADAPTER, is_shipped
+from qreal_tasks.text.one_line import one_line
+from qreal_tasks.text.redaction import redact
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 _FORM = 1
 """Changes when other numbers come from the same model, asked the same."""
+GIVE_UP_AFTER = 20
+"""Pictures, from the first, at all of which a model fails: it is not the pictures then."""
 _SECRETS = ("api_key",)
 _HOW_FAST = frozenset(
     {
@@ -220,6 +224,11 @@ def _open(one: OneModel) -> Model:
         return Model(one.model, server=one.server, box_space=space, **one.options)
     except TypeError as error:  # an option that the engine does not know
         raise ValueError(f"options of {one.model}: {error}") from error
+
+
+def describe_failure(error: Exception) -> str:
+    """What is recorded of a picture that the model fails at alone."""
+    return redact(f"the model failed: {type(error).__name__}: {one_line(str(error), 300)}")
 
 
 class TwoModels:

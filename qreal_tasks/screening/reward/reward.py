@@ -15,13 +15,11 @@ from qreal_tasks.api.questions import make_plan
 from qreal_tasks.boxes import DEFAULT_BOX_SPACE
 from qreal_tasks.images import pixels_digest
 from qreal_tasks.llm.errors.retry import StoppedRun
-from qreal_tasks.screening.asking import AskingSettings, identify_asking
+from qreal_tasks.screening.asking import GIVE_UP_AFTER, AskingSettings, describe_failure, identify_asking
 from qreal_tasks.screening.assessment import Weighting, assess
 from qreal_tasks.screening.calibration.record import Calibration, load_calibration
 from qreal_tasks.screening.reward.image_reward import ImageReward
 from qreal_tasks.screening.reward.pixel_batches import read_batch
-from qreal_tasks.text.one_line import one_line
-from qreal_tasks.text.redaction import redact
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -130,6 +128,7 @@ class QRealReward:
             PictureError: something is no picture, or in another range of values; nothing was asked then.
             ValueError: there is not one prompt for each picture.
             StoppedRun: the model's server cannot be asked at all.
+            Exception: what the model raised, when it fails at every picture, or at the first twenty.
         """
         pictures = read_batch(images)
         if prompts is not None and len(prompts) != len(pictures):
@@ -155,49 +154,39 @@ class QRealReward:
         unknown = {key: one for key, one in zip(keys, pictures, strict=True) if key not in known}
         self.counts.cached += len(keys) - len(unknown)
         waiting = list(unknown)
+        first: Exception | None = None
+        failed = 0
         for start in range(0, len(waiting), self._batch_size):
             batch = waiting[start : start + self._batch_size]
-            known.update(zip(batch, self._ask([unknown[key] for key in batch]), strict=True))
+            for key, one in zip(batch, self._ask([unknown[key] for key in batch]), strict=True):
+                if isinstance(one, Exception):
+                    first, failed = first or one, failed + 1
+                    known[key] = ImageReward.without(unknown[key].size, describe_failure(one))
+                else:
+                    known[key] = one
+            if first and failed == start + len(batch) >= min(GIVE_UP_AFTER, len(waiting)):
+                raise first
         self._keep(keys, known)
         found = [known[key] for key in keys]
         self.counts.images += len(found)
         self.counts.unanswered += sum(one.reward is None for one in found)
         return found
 
-    def _ask(self, pictures: Sequence[Image.Image]) -> list[ImageReward]:
-        """The rewards of a batch; where the model fails at that, one by one: a picture that it fails at is none of the
-        others' business, and has no reward.
-
-        Raises:
-            Exception: the model fails at every one, so it is not the pictures.
+    def _ask(self, pictures: Sequence[Image.Image]) -> list[ImageReward | Exception]:
+        """The rewards of a batch. Where the model fails at that, it is asked about one after the other; where it fails
+        at one alone, the error stands for that.
         """
         try:
             findings = self.model.ask(list(pictures), **self._asked)
         except (StoppedRun, OSError, MemoryError):
             raise
         except Exception as error:  # whatever a model's code raises
-            if len(pictures) == 1:
-                raise
-            return self._ask_singly(pictures, error)
+            if len(pictures) > 1:
+                return [one for picture in pictures for one in self._ask([picture])]
+            logger.warning("the model failed at a picture", exc_info=error)
+            return [error]
         calibrate = None if self.calibration is None else self.calibration.apply
         return [ImageReward.from_assessment(assess(one, self._weighting), calibrate) for one in findings]
-
-    def _ask_singly(self, pictures: Sequence[Image.Image], error: Exception) -> list[ImageReward]:
-        found: list[ImageReward] = []
-        failed = 0
-        for picture in pictures:
-            try:
-                found += self._ask([picture])
-            except (StoppedRun, OSError, MemoryError):
-                raise
-            except Exception as own:
-                failed += 1
-                logger.warning("the model failed at a picture", exc_info=own)
-                reason = redact(f"the model failed: {type(own).__name__}: {one_line(str(own), 300)}")
-                found.append(ImageReward.without(picture.size, reason))
-        if failed == len(pictures):
-            raise error
-        return found
 
     def _keep(self, keys: Sequence[str], known: dict[str, ImageReward]) -> None:
         """Answered ones alone: what failed on the way may be answered the next time."""

@@ -75,9 +75,12 @@ class ScreeningFolder:
     def judged_path(self, shard: int) -> Path:
         return self.out / "shards" / f"{shard:05d}.parquet"
 
-    def has_judged(self) -> bool:
-        """Whether a picture is judged, by whatever model."""
-        return any(parquet_files.count_rows(path) for path in self.judged_path(0).parent.glob("*.parquet"))
+    def has_judged(self, recipe: str | None = None) -> bool:
+        """Whether a picture is judged, with this recipe, or by whatever model."""
+        return any(
+            parquet_files.count_rows(path) and recipe in (None, parquet_files.read_recipe(path))
+            for path in self.judged_path(0).parent.glob("*.parquet")
+        )
 
     def write_checked(self, shard: int, rows: list[Row], recipe: str) -> None:
         """Put what became of a shard's files in place, in one step."""

@@ -15,7 +15,13 @@ from qreal_tasks.intake.errors import IntakeError
 from qreal_tasks.intake.picture import show_input
 from qreal_tasks.intake.settings import IntakeSettings
 from qreal_tasks.llm.errors.retry import StoppedRun
-from qreal_tasks.screening.asking import AskingSettings, PictureAsker, identify_asking
+from qreal_tasks.screening.asking import (
+    GIVE_UP_AFTER,
+    AskingSettings,
+    PictureAsker,
+    describe_failure,
+    identify_asking,
+)
 from qreal_tasks.screening.assessment import assess
 from qreal_tasks.screening.making_rows import ImageOrigin, make_failed_row, make_refused_row, make_row
 from qreal_tasks.screening.rows import ScreeningRow
@@ -23,7 +29,6 @@ from qreal_tasks.screening.run.errors import ScreeningError
 from qreal_tasks.screening.run.folder import Row, ScreeningFolder, make_recipe
 from qreal_tasks.screening.run.sources import open_images
 from qreal_tasks.screening.thumbnails import save_thumbnail
-from qreal_tasks.text.one_line import one_line
 
 _CHECKED_FORM, _JUDGED_FORM = 1, 1
 """Change when other rows come from the same files and settings."""
@@ -100,7 +105,8 @@ class JudgeWork:
         failures: list[Exception] = []
         for some in _in_chunks(claims, self.at_once):
             rows += self._judge(some, asker, failures)
-        if failures and len(failures) == len(claims):
+        at_all = bool(failures) and len(failures) == len(claims)
+        if at_all and (len(claims) >= GIVE_UP_AFTER or not folder.has_judged(self.recipe)):
             raise failures[-1]  # it is not the pictures
         folder.write_judged(shard, rows, self.recipe)
 
@@ -149,10 +155,8 @@ def _ask(
             }
         failures.append(error)
         [at] = shown
-        reason = f"the model failed: {type(error).__name__}: {one_line(str(error), 300)}"
-        return {
-            at: make_failed_row(ImageOrigin(claims[at]["name"]), claims[at]["pixels"].hex(), shown[at].size, reason)
-        }
+        origin, pixels = ImageOrigin(claims[at]["name"]), claims[at]["pixels"].hex()
+        return {at: make_failed_row(origin, pixels, shown[at].size, describe_failure(error))}
     return {
         at: make_row(ImageOrigin(claims[at]["name"]), claims[at]["pixels"].hex(), assess(one))
         for at, one in zip(shown, findings, strict=True)

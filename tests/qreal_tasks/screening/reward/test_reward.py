@@ -162,7 +162,11 @@ def test_a_device_or_type_that_is_not_there_is_said_in_one_line(options: dict[st
 class FailingAt(BrightnessEngine):
     """Fails whenever it is asked about a picture of this width, whatever is asked beside."""
 
+    asked = 0
+    """How often."""
+
     def run(self, requests: Sequence[Request], known: Collection[int] = frozenset()) -> Iterator[tuple[int, Response]]:
+        self.asked += 1
         if any(one.image.width == 7 for one in requests):
             raise RuntimeError("out of memory; key sk-abcdefgh1234")
         yield from super().run(requests, known)
@@ -178,6 +182,21 @@ def test_a_picture_that_the_model_fails_at_is_none_of_the_others_business() -> N
     assert reward.counts.unanswered == 1
     with pytest.raises(RuntimeError, match="out of memory"):
         reward([odd, odd + 1])  # it is not the pictures
+
+
+def test_a_picture_that_fails_in_a_batch_of_its_own_costs_the_others_nothing() -> None:
+    odd = np.zeros((20, 7, 3), np.uint8)
+    for pictures in ([odd, PICTURES[0], PICTURES[1]], [PICTURES[0], PICTURES[1], odd]):
+        for batch_size in (1, 2):
+            found = QRealReward(FailingAt(), batch_size=batch_size)(pictures)
+            assert [one.reward is None for one in found] == [one is odd for one in pictures]
+
+
+def test_a_model_that_fails_at_everything_is_not_asked_about_every_picture() -> None:
+    engine = FailingAt()
+    with pytest.raises(RuntimeError, match="out of memory"):
+        QRealReward(engine, batch_size=4)([np.full((20, 7, 3), at, np.uint8) for at in range(200)])
+    assert engine.asked < 60
 
 
 def test_no_answer_is_none_and_counted_and_asked_again() -> None:

@@ -208,6 +208,20 @@ def test_a_picture_that_the_model_fails_at_is_not_the_end(tmp_path: Path) -> Non
     assert results(tmp_path / "out") == results(tmp_path / "once")
 
 
+def test_a_picture_that_the_model_fails_at_may_be_alone_in_its_shard(tmp_path: Path) -> None:
+    bad = picture(4).tobytes()
+
+    def fails(request: Request) -> Response:
+        if request.image.tobytes() == bad:
+            raise RuntimeError("no such key: sk-abcdefgh1234")
+        return answer(request)
+
+    screened(write_images(tmp_path / "images", 5), tmp_path / "out", AnsweringEngine(fails))
+    rows = {row["image"]: row for row in read_rows(tmp_path / "out")}
+    assert Counter(row["state"] for row in rows.values()) == {"judged": 4, "unread": 1}
+    assert rows["b/00004.png"]["reason"] == "the model failed: RuntimeError: no such key: <key>"
+
+
 def test_a_model_that_fails_at_everything_stops_the_run(tmp_path: Path) -> None:
     def fails(request: Request) -> Response:
         raise RuntimeError("CUDA error")

@@ -1,6 +1,6 @@
 """Locks between programs: a file that one of them holds, and that the system gives back when the program dies.
 
-with locked(folder / ".lock", BlockingIOError(f"another program writes {folder}; let it end first")):
+with hold_lock(folder / ".lock", BlockingIOError(f"another program writes {folder}; let it end first")):
     write_into(folder)
 """
 

@@ -36,7 +36,7 @@ def _write(moment: datetime) -> str:
 
 
 def read_start_of(path: Path) -> str:
-    """The same of a results file; what cannot be read has no zone."""
+    """When the run of a results file was started; a file that cannot be read has no zone."""
     try:
         results = load_json(read_text(path))
     except (OSError, ValueError):

@@ -147,7 +147,7 @@ def run_command(
             help="Of a hub dataset or one of this benchmark: test, or train+test. Default: all.", show_default=False
         ),
     ] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Images at once. Default: 16.", show_default=False)] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Images at once. Default: 32.", show_default=False)] = None,
     executor: Annotated[_Executor, typer.Option(help="What computes the shards.")] = _Executor.LOCAL,
     workers: Annotated[int, typer.Option(min=1, help="Processes, or Ray tasks, at a time.")] = 1,
     gpus_each: Annotated[float, typer.Option(min=0, help="With ray: GPUs of each task.")] = 0,

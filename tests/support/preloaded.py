@@ -2,9 +2,10 @@
 
 Importing the harness takes 15 seconds of processor time, and the tests start it dozens of times. ``Popen`` stands in
 for ``subprocess.Popen``: a console script of this environment and ``python`` with ``-m``, ``-c`` or a file begin in a
-fork of the one process that has everything imported, with their own arguments, environment, folder and files; so do
-the programs that they start. Its pid, its signals and its status are those of the program. Whatever else is started,
-and all of it where the system has no ``pidfd_open``, starts as ever.
+fork of the one process that has everything imported, with their own arguments, environment, folder and standard
+files; so do the programs that they start. Its pid, its signals and its status are those of the program. Other files
+(``pass_fds``) are not handed on. Whatever else is started, and all of it where the system has no ``pidfd_open``, starts
+as ever.
 
 The process is started by the first that needs it, is shared by the workers of pytest-xdist, and ends with pytest. When
 all tests are run, the workers themselves are forks of it: what they collect imports as much as the harness.

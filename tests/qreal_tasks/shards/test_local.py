@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from qreal_tasks.files.locks import hold_lock
+
 _PROGRAM = """
 import os, sys, time
 from dataclasses import dataclass
 from pathlib import Path
+from qreal_tasks.files.locks import hold_lock
 
 @dataclass(frozen=True)
 class Sleeping:
@@ -23,8 +26,8 @@ class Sleeping:
     name, modules = "sleeping", ()
 
     def compute(self, shard):
-        Path(self.out, str(os.getpid())).touch()
-        time.sleep(600)
+        with hold_lock(Path(self.out, str(os.getpid()))):
+            time.sleep(600)
 
 if __name__ == "__main__":
     from program import Sleeping
@@ -43,20 +46,21 @@ def test_processes_end_with_the_program_that_started_them(tmp_path: Path, number
         _wait_until(lambda: len(os.listdir(out)) == 2)
         program.send_signal(number)
         program.wait(30)
-        _wait_until(lambda: not any(_is_there(int(pid)) for pid in os.listdir(out)))
+        _wait_until(lambda: not any(map(_is_held, list(out.iterdir()))))
     finally:
         if program.poll() is None:
             program.kill()
-        for pid in filter(_is_there, map(int, os.listdir(out))):
-            os.kill(pid, signal.SIGKILL)
+        for path in filter(_is_held, list(out.iterdir())):
+            os.kill(int(path.name), signal.SIGKILL)
 
 
-def _is_there(pid: int) -> bool:
+def _is_held(path: Path) -> bool:
+    """Whether the process that holds this file is at work still; one that nobody has waited for yet is not."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+        with hold_lock(path, BlockingIOError()):
+            return False
+    except BlockingIOError:
+        return True
 
 
 def _wait_until(true: Callable[[], bool], seconds: float = 60) -> None:

@@ -64,7 +64,7 @@ def test_the_correction_turns_mean_p_into_a_share() -> None:
     half = {f"{at}": p for at, p in enumerate([0.8, 0.2] * 20)}  # P of labelled images: half of them are flawed
     rate = estimate_rate(half, KNOWN)
     assert rate.value == pytest.approx(0.5)
-    plain, corrected = estimate_difference(half, dict.fromkeys(half, 0.2)), None
+    plain = estimate_difference(half, dict.fromkeys(half, 0.2))
     corrected = estimate_difference(half, dict.fromkeys(half, 0.2), KNOWN)
     assert plain.value == pytest.approx(0.3)
     assert corrected.value == pytest.approx(0.5)

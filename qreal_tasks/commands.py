@@ -1,4 +1,4 @@
-"""The commands that are too small for a room of their own, from ``qreal eval`` to ``qreal tasks-path``."""
+"""The commands that are too small for a package of their own, from ``qreal eval`` to ``qreal tasks-path``."""
 
 from __future__ import annotations
 

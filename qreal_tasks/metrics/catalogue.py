@@ -31,7 +31,7 @@ def _index(*metrics: Metric) -> dict[str, Metric]:
 
 
 _OBJECTQA_LIVE = _index(
-    Metric("acc", "Accuracy", "share of right answers; one that cannot be read is wrong"),
+    Metric("acc", "Accuracy", "share of right answers; an answer that cannot be read counts as wrong"),
     Metric("precision", "Precision", "precision of Yes"),
     Metric("recall", "Recall", "recall of Yes"),
     Metric("f1", "F1", "F1 of Yes, the positive class of all six questions"),
@@ -39,7 +39,7 @@ _OBJECTQA_LIVE = _index(
     Metric("mcc", "MCC", "Matthews correlation coefficient", low=-1.0),
     Metric("balanced", "Balanced", "balanced accuracy: mean of the recall of Yes and of No"),
     Metric("unparsed", "Unparsed", "share of answers that could not be read", higher_is_better=False),
-    Metric("mass", "Mass", "mean probability of all spellings of Yes and No together, on which AUC rests"),
+    Metric("mass", "Mass", "mean total probability of all spellings of Yes and No at the answer's token"),
     Metric("off_choice", "Off choice", "share of answers whose mass is below .5", higher_is_better=False),
 )
 OBJECTQA = _OBJECTQA_LIVE | _index(
@@ -49,13 +49,13 @@ OBJECTQA = _OBJECTQA_LIVE | _index(
     Metric("f1_defect", "Defect F1", "F1 of the answer that reports a defect"),
     Metric("average_precision", "Average precision", "area under the precision-recall curve of P(Yes)"),
     Metric("calibration_error", "ECE", "expected calibration error of P(Yes) in ten bins", higher_is_better=False),
-    Metric("disagree", "Disagree", "share of answers against their own P(Yes)", higher_is_better=False),
+    Metric("disagree", "Disagree", "share of answers that contradict their own P(Yes)", higher_is_better=False),
     Metric("yes_share", "Yes references", "share of Yes among the references"),
     Metric("yes_answers", "Yes answers", "share of Yes among the answers that could be read"),
     Metric("without_p", "Without P(Yes)", "share of items without P(Yes)", higher_is_better=False),
 )
 _IMAGEQA_LIVE = _index(
-    Metric("iou", "IoU", "the paper's: mean IoU of an image's pairs, then over images"),
+    Metric("iou", "IoU", "the paper's: mean IoU over an image's pairs, then over images"),
     Metric("detection_rate", "Detection rate", "the paper's: share of predicted boxes with IoU > .5"),
     Metric("auc", "AUC", "the paper's: area under the detection rate over IoU thresholds from 0 to 1"),
     Metric("llm_score", "LLM-Score", "the paper's: a judge's mean score of the descriptions of pairs"),

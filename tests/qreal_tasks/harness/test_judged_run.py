@@ -135,7 +135,7 @@ def test_a_judge_that_refuses_the_key_costs_no_answer(
     assert run.tasks[0].live["iou"] is not None
     assert "the judge cannot go on" in (folder / "harness.log").read_text(encoding="utf-8")
     tables = " ".join(qreal("score", folder, "--resamples", "50").output.split())
-    assert "came when the judge could not go on, for example: '" in tables
+    assert "got no reply, because the judge had stopped, for example: '" in tables
     assert "refuses the key (401: no such key)" in tables
     assert "no judge was asked" not in tables
     qreal("judge", folder, "--judge", written_manifest(tmp_path / "good.yaml", server))

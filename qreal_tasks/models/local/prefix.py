@@ -51,9 +51,9 @@ class SharedPrompts:
         self._seen = inputs["attention_mask"].bool()  # of the prefix, shape (rows, its length)
         self._number = torch.empty(len(asked), 0, dtype=torch.long)  # of the prompt of each token behind it
         self._rows = [[prompt for prompt, at in enumerate(owner) if at == row] for row in range(len(asked))]
+        self._answered = 0  # tokens of each answer that is not at its end
         if not self._any_mask:
-            self._take_rows(owner)
-            self._rows = [[prompt] for prompt in range(len(owner))]
+            self._part()
 
     def ask(self) -> torch.Tensor:
         """Logits of the first answer token, for every prompt of every picture, in their order.
@@ -74,7 +74,16 @@ class SharedPrompts:
         if len(kept) < len(rows):
             self._take_rows(kept)
         self._rows = [rows[at] for at in kept]
+        self._answered += 1
+        if self._answered > self._seen.shape[1] and len(tokens) > len(self._rows):
+            self._part()
         return self._feed({prompt: [token] for prompt, token in tokens.items()})
+
+    def _part(self) -> None:
+        """Give every prompt a row to itself: an answer that is longer than the prefix costs those beside it more, as
+        tokens that they pass over, than sharing the prefix saves them."""
+        self._take_rows([at for at, row in enumerate(self._rows) for _ in row])
+        self._rows = [[prompt] for row in self._rows for prompt in row]
 
     def _take_rows(self, places: Sequence[int]) -> None:
         """Keep these rows, each as often as it is named."""

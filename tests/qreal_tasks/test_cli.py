@@ -80,20 +80,22 @@ def test_nothing_heavy_is_imported_before_it_is_needed(code: str) -> None:
 
 
 @pytest.mark.slow
-def test_help_takes_less_than_half_a_second_of_processor_time(tmp_path: Path) -> None:
+def test_help_costs_little_more_than_the_library_that_prints_it(tmp_path: Path) -> None:
+    """Processor time against that of the same interpreter with the library alone, in turns."""
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path)}  # modules compiled once, as installed ones are
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    code = "import sys; sys.argv = ['qreal', '--help']\nfrom qreal_tasks.cli import main\nmain()"
 
-    def seconds() -> float:
+    def seconds(code: str) -> float:
         before = os.times()
         subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment)
         after = os.times()
         return after.children_user + after.children_system - before.children_user - before.children_system
 
-    seconds()
-    taken = [seconds() for _ in range(3)]
-    assert min(taken) < 0.5, taken
+    ours = "import sys; sys.argv = ['qreal', '--help']\nfrom qreal_tasks.cli import main\nmain()"
+    library = "import typer.rich_utils, rich.traceback"
+    taken = [(seconds(ours), seconds(library)) for _ in range(4)][1:]
+    print(taken)
+    assert min(one for one, _ in taken) < 2.5 * min(other for _, other in taken), taken
 
 
 def test_the_module_is_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

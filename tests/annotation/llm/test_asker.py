@@ -164,7 +164,7 @@ def test_the_limit_on_cost_holds_with_a_server_that_counts_no_tokens(begin: Call
 
 def test_a_limit_needs_prices(begin: Callable[..., RunFolder]) -> None:
     run = begin("http://127.0.0.1:9/v1", language_model={"prices": None})
-    with pytest.raises(AnnotationError, match=r"needs language_model\.prices"):
+    with pytest.raises(AnnotationError, match=r"--max-cost needs prices.*language_model"):
         run_stages(run, RunOptions(max_cost_usd=1), Watcher())
 
 

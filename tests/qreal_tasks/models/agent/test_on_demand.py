@@ -14,7 +14,6 @@ import pytest
 import torch
 from agent_asking import Killed, answers_of, ask, result
 from peft import LoraConfig, get_peft_model
-from saying import write_saying
 from straightforward import picture
 from transformers import AutoModelForImageTextToText
 
@@ -35,19 +34,6 @@ DETECTED = '[{"bbox_2d": [100, 200, 600, 900], "label": "dog"}]'
 
 
 DESCRIBED = "The paws are fused."
-
-
-@pytest.fixture(scope="module")
-def saying(tiny_model: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], str]:
-    """``saying(family, text)``: the folder of a real model that says ``text`` to everything."""
-    folders: dict[tuple[str, str], Path] = {}
-
-    def folder_of(family: str, text: str) -> str:
-        if (family, text) not in folders:
-            folders[family, text] = write_saying(tmp_path_factory.mktemp("saying"), tiny_model(family), text)
-        return str(folders[family, text])
-
-    return folder_of
 
 
 @dataclass

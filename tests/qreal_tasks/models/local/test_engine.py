@@ -158,13 +158,21 @@ def test_the_rest_of_a_run_has_the_digits_of_the_whole_run(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("rows", ["one", "each"])
+@pytest.mark.parametrize("rows", ["one", "each", "each later"])
 def test_generates_what_the_model_generates_unbatched(
     family: str, rows: str, tiny_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is written beside it, about the same picture or another."""
     if rows == "each":
         monkeypatch.setattr(prefix, "takes_any_mask", lambda config: False)
+    if rows == "each later":  # as of answers that grow longer than their prompt
+        real = prefix.SharedPrompts.go_on
+
+        def go_on(self: prefix.SharedPrompts, tokens: Any) -> torch.Tensor:
+            self._answered += 1000 * (self._answered == 2)
+            return real(self, tokens)
+
+        monkeypatch.setattr(prefix.SharedPrompts, "go_on", go_on)
     plain, engine = Plain(tiny_model(family)), TransformersEngine(str(tiny_model(family)), batch_size=4)
     requests = [
         Request(picture(*size, seed=at), imageqa_prompt(name, Space.NORM1000, *size), max_new_tokens=most)
